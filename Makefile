@@ -1,0 +1,44 @@
+# Two commands for a newcomer: `make drill` and `make test`. Everything is installed into .venv, nothing globally.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.installed
+
+.PHONY: drill up test check format schema bundle clean
+
+drill: $(READY)
+	@$(BIN)/python -m local drill
+
+up: $(READY)
+	@$(BIN)/python -m local up
+
+test: check
+	@$(BIN)/pytest
+
+check: $(READY)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/python -m customers.schema --check
+
+format: $(READY)
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+schema: $(READY)
+	@$(BIN)/python -m customers.schema
+
+# The dependencies of the Lambda functions, for the runtime that the stacks are set to.
+bundle: $(READY)
+	@$(BIN)/python -m components.bundle $$(sed -n 's/^ *mft:lambdaRuntime: *//p' Pulumi.gov-west.yaml)
+
+$(READY): pyproject.toml constraints.txt
+	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11 or newer, or run: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old; Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
+	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu run: apt install python3-venv"; exit 1; }
+	@echo "installing into $(VENV) (once, about a minute)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,test]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) .build

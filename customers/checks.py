@@ -1,0 +1,246 @@
+"""What the parts of one customer must agree on. Pure, and content with a customer that is broken elsewhere.
+
+Everything here reads plain data as it came out of a file: what has the wrong shape is passed over, because
+the model has already said so. That is how a file's problems are all found at once.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from difflib import get_close_matches
+from types import EllipsisType
+from typing import Any
+
+from customers import names
+from customers.fields import seconds, shown
+from runtime import patterns
+
+#: The type of the model's error that carries findings, each a path and a sentence.
+FINDINGS = "findings"
+Path = tuple[str | int, ...]
+Finding = tuple[Path, str]
+
+#: What holds where a file says nothing; the model takes its defaults from here.
+INBOUND_DAYS = 30
+TRACKER_DAYS = 400
+WINDOW = "7d"
+_DAY = 86400
+
+
+def findings(customer: Any) -> list[Finding]:
+    """Return every disagreement between the parts of one customer."""
+    checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (
+        _senders,
+        _routes,
+        _arrivals,
+        _landing,
+        _targets,
+        _twice,
+        _memory,
+    )
+    return [finding for check in checks for finding in check(customer)]
+
+
+def at(data: Any, *path: str | int) -> Any:
+    """Return what is at a path, or None when the data has another shape."""
+    for step in path:
+        if isinstance(data, dict):
+            data = data.get(step)
+        elif isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
+            data = data[step]
+        else:
+            return None
+    return data
+
+
+def texts(data: Any, *path: str | int | EllipsisType) -> Iterator[tuple[Path, str]]:
+    """Yield the texts at a path, with their paths; `...` stands for every item of a list or mapping."""
+    if ... in path:
+        where = path.index(...)
+        items = at(data, *path[:where])
+        for step in items if isinstance(items, dict) else range(_count(items)):
+            yield from texts(data, *path[:where], step, *path[where + 1 :])
+    elif isinstance(text := at(data, *path), str):
+        yield path, text
+
+
+def nearest(word: str, known: list[str]) -> str:
+    """Return the remedy for an unknown word: the one that was probably meant, or all there are."""
+    close = get_close_matches(word, known, n=1)
+    if close:
+        return f"did you mean {shown(close[0])}?"
+    return f"known are {', '.join(map(_plain, sorted(known))) or 'none'}"
+
+
+def _senders(customer: Any) -> Iterator[Finding]:
+    """Somebody must be able to send."""
+    users, principals = at(customer, "sftp", "users"), at(customer, "sdk", "principals")
+    # A section of the wrong shape is somebody's attempt to name a sender: the model speaks of it.
+    malformed = at(customer, "sftp") is not None and not isinstance(at(customer, "sftp"), dict)
+    malformed |= at(customer, "sdk") is not None and not isinstance(at(customer, "sdk"), dict)
+    if isinstance(customer, dict) and not users and not principals and not malformed:
+        yield (), "nobody can send; add a user under 'sftp.users' or an ARN under 'sdk.principals'"
+
+
+def _globs(customer: Any) -> list[tuple[Path, str]]:
+    """Return the routes' patterns, those that are patterns."""
+    found = []
+    for path, pattern in texts(customer, "routes", ..., "match"):
+        try:
+            patterns.check(pattern)
+        except patterns.PatternError:
+            continue
+        found.append((path, pattern))
+    return found
+
+
+def _routes(customer: Any) -> Iterator[Finding]:
+    """No file may match two routes."""
+    globs = _globs(customer)
+    for number, (path, pattern) in enumerate(globs):
+        for earlier, other in globs[:number]:
+            if (key := patterns.common_key(pattern, other)) is not None:
+                yield (
+                    path,
+                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both take"
+                    f" {shown(key)}; make them disjoint, or one route with all destinations",
+                )
+
+
+def _arrivals(customer: Any) -> Iterator[Finding]:
+    """No two routes may give two files one name at one place, where the second would replace the first.
+
+    A file is called there what is left of its key below the route's literal prefix.
+    """
+    globs = _globs(customer)
+    for number, (path, pattern) in enumerate(globs):
+        for earlier, other in globs[:number]:
+            shared = _places(customer, path[1]).keys() & _places(customer, earlier[1]).keys()
+            if not shared or patterns.overlaps(pattern, other):
+                continue
+            name = patterns.common_key(
+                *(p.removeprefix(patterns.literal_prefix(p)) for p in (pattern, other))
+            )
+            if name is not None:
+                to = min(_places(customer, path[1])[place] for place in shared)
+                yield (
+                    path,
+                    f"this and routes[{earlier[1]}] can give two files one name at {to!r}, as {shown(name)};"
+                    " give one of them a destination with a directory or prefix of its own",
+                )
+
+
+def _places(customer: Any, route: str | int) -> dict[Path, str]:
+    """Return where a route sends to, each place with the name of the destination that it is."""
+    found: dict[Path, str] = {}
+    for _, name in texts(customer, "routes", route, "to", ...):
+        match at(customer, "destinations", name):
+            case {"kind": "sftp", "host": str(host), **rest}:
+                folder = str(rest.get("directory", ".")).rstrip("/")
+                found[host, str(rest.get("port", 22)), str(rest.get("user")), folder] = name
+            case {"kind": "s3", "bucket": str(bucket), **rest}:
+                found[bucket, str(rest.get("prefix", ""))] = name
+    return found
+
+
+def _landing(customer: Any) -> Iterator[Finding]:
+    """Every place where files land must have a route, and every route a place."""
+    globs = _globs(customer)
+    users = list(texts(customer, "sftp", "users", ..., "name"))
+    places = [
+        (path, f"sftp/{user}/**", f"files of SFTP user {user!r}")
+        for path, user in users
+        if re.fullmatch(names.USER, user)
+    ]
+    # A route or user that could not be read might be the one that is missed here.
+    all_globs = len(globs) == _count(at(customer, "routes"))
+    all_places = len(places) == _count(at(customer, "sftp", "users"))
+    if at(customer, "sdk", "principals"):
+        places.append((("sdk",), "sdk/**", "files of SDK clients"))
+    for path, place, whose in places if all_globs and globs else ():
+        if not any(patterns.overlaps(place, pattern) for _, pattern in globs):
+            yield path, f"no route takes {whose}; add one that matches {place!r}"
+    for path, pattern in globs if all_places and places else ():
+        if not any(patterns.overlaps(place, pattern) for _, place, _ in places):
+            landings = ", ".join(place for _, place, _ in places)
+            yield path, f"{shown(pattern)} takes nothing that can arrive; files arrive as {landings}"
+
+
+def _count(items: Any) -> int:
+    return len(items) if isinstance(items, list | tuple) else 0
+
+
+def _targets(customer: Any) -> Iterator[Finding]:
+    """Routes and destinations must know each other."""
+    destinations = at(customer, "destinations")
+    if not isinstance(destinations, dict):
+        return
+    known = [name for name in destinations if isinstance(name, str)]
+    routed = list(texts(customer, "routes", ..., "to", ...))
+    for path, name in routed:
+        if name not in known:
+            yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
+    routes = range(_count(at(customer, "routes")))
+    # A route whose targets could not be read might be the one that is missed here.
+    if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
+        return
+    for name in known:
+        if name not in {target for _, target in routed}:
+            yield (
+                ("destinations", name),
+                "no route sends anything here; add it to a route's 'to' or remove it",
+            )
+
+
+def _twice(customer: Any) -> Iterator[Finding]:
+    """Nothing that is listed may be listed twice."""
+    lists = [texts(customer, "sftp", "users", ..., "name"), texts(customer, "sdk", "principals", ...)]
+    lists += [texts(customer, "receipts", ..., key) for key in ("arn", "url", "address")]
+    for list_path in (("routes", "to"), ("sftp.users", "public_keys"), ("sftp.users", "source_cidrs")):
+        outer = tuple(list_path[0].split("."))
+        items = at(customer, *outer)
+        for number in range(_count(items)):
+            lists.append(texts(customer, *outer, number, list_path[1], ...))
+    for entries in lists:
+        first: dict[str, Path] = {}
+        for path, text in entries:
+            # The key's comment says nothing about which key it is.
+            same = " ".join(text.split()[:2]) if "public_keys" in path else text
+            if same in first:
+                yield path, f"is listed twice, first as {dotted(first[same])}; remove one"
+            first.setdefault(same, path)
+
+
+def _memory(customer: Any) -> Iterator[Finding]:
+    """The tracker must remember a file longer than the file and its resends can be around."""
+    kept = {"inbound_days": INBOUND_DAYS, "tracker_days": TRACKER_DAYS}
+    for name in kept:
+        given = at(customer, "retention", name)
+        if type(given) is int:
+            kept[name] = given
+    window = at(customer, "duplicates", "window")
+    try:
+        needed = kept["inbound_days"] + -(-seconds(window if isinstance(window, str) else WINDOW) // _DAY)
+    except ValueError:
+        return
+    if kept["tracker_days"] < needed:
+        path = ("retention", "tracker_days")
+        if at(customer, *path) is None:
+            path = ("retention", "inbound_days") if at(customer, "retention") else ("duplicates", "window")
+        yield (
+            path,
+            f"the tracker forgets after {kept['tracker_days']} days, and a file can come again for {needed}"
+            f" (inbound_days and the window); set tracker_days to {needed} or more",
+        )
+
+
+def dotted(path: Path) -> str:
+    """Return a path as people write it: `sftp.users[0].name`."""
+    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in path)
+    return text.removeprefix(".")
+
+
+def _plain(key: str) -> str:
+    """Return a key as it is when it is a word, and quoted when it could be taken for something else."""
+    return key if re.fullmatch(r"[\w*-]{1,60}", key, re.ASCII) else shown(key)

@@ -1,0 +1,33 @@
+"""Secrets that somebody pasted into a file of the registry. What is found is named, never repeated."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+_WORDS = (
+    r"password|passwd|passphrase|passcode|pwd|private[_-]?key|secret[_-]?(access[_-]?)?key|secret[_-]?value"
+    r"|access[_-]?key[_-]?id|api[_-]?key|auth[_-]?token|session[_-]?token|access[_-]?token|credentials?"
+)
+_LEAKS = (
+    (re.compile(r"-----BEGIN[A-Z0-9 ]* PRIVATE KEY"), "a private key"),
+    (re.compile(r"PuTTY-User-Key-File-\d"), "a private key"),
+    # How OpenSSH's private keys begin in base64, and RSA's in PEM: a paste without its first line.
+    (re.compile(r"b3BlbnNzaC1rZXktdjE|\bMII[A-Za-z0-9+/]{3}IBA[AD]"), "a private key"),
+    (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "an AWS access key"),
+    (
+        re.compile(r"(?<![\w/+=])(?=\S*[a-z])(?=\S*[A-Z])(?=\S*[0-9])[A-Za-z0-9/+]{40}(?![\w/+=])"),
+        "an AWS secret access key",
+    ),
+    (re.compile(rf"(?i)(?<![a-z])([\w.-]*[_.-])?({_WORDS})[\"']?\s*(:(?=\s|$)|=)"), "a password or key"),
+    (re.compile(r"://[^\s/@:]*:[^\s/@]+@"), "a password in an address"),
+)
+
+
+def leaks(text: str) -> Iterator[tuple[int, str]]:
+    """Yield the number of each line that holds what looks like a secret, and what kind of secret it is."""
+    for number, line in enumerate(text.splitlines(), start=1):
+        for pattern, what in _LEAKS:
+            if pattern.search(line):
+                yield number, what
+                break

@@ -1,0 +1,114 @@
+"""A problem in the registry as a value, and the model's errors as sentences for who will fix them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from pydantic import ValidationError
+
+from customers.checks import FINDINGS, Finding, Path, at, findings, nearest
+from customers.fields import REFUSED, shown
+from customers.schema import keys_at, kinds_at
+
+#: Sections whose items are told apart by their `kind`: the model puts the kind into the path of an error.
+_BY_KIND = ("destinations", "receipts")
+_NAMES = {dict: "keys and values", list: "a list", str: "text", int: "a number", bool: "true or false"}
+_WANTED = {
+    "tuple_type": "a list; begin each item with '- '",
+    "dict_type": "keys and values; write `key: value` lines below it",
+    "model_type": "keys and values; write `key: value` lines below it",
+    "model_attributes_type": "keys and values; write `key: value` lines below it",
+    "int_type": "a whole number, without quotes or fraction",
+    "string_type": "text; put it in quotes",
+}
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One thing that somebody has to change, and where."""
+
+    path: str
+    line: int
+    where: str
+    message: str
+
+    def __str__(self) -> str:
+        """Return the problem as one line, such as `customers/acme.yaml:7: primary: 'wst' is not one of …`."""
+        return f"{self.path}:{self.line}: " + (f"{self.where}: " if self.where else "") + self.message
+
+
+class RegistryError(Exception):
+    """The registry as a whole is refused. `problems` has all of them, in the order of files and lines."""
+
+    def __init__(self, problems: list[Problem]) -> None:
+        self.problems = tuple(sorted(set(problems)))
+        super().__init__("\n".join(map(str, self.problems)))
+
+
+def sentences(error: ValidationError, data: Any) -> Iterator[Finding]:
+    """Yield each of the model's errors, and each disagreement in `data`, as a path and a sentence.
+
+    The model looks for disagreements only once every part is sound. Here they are wanted at once, and on
+    the data as it was written, without defaults.
+    """
+    disagreements = findings(data)
+    for one in error.errors(include_url=False):
+        path = _path(one["loc"])
+        if one["type"] == "too_short" and at(data, *path):
+            continue  # the items are there; each has its own error
+        if one["type"] == FINDINGS:
+            disagreements = disagreements or one["ctx"]["findings"]
+        elif one["type"] in ("union_tag_invalid", "union_tag_not_found"):
+            yield _kind(path, one, data)
+        else:
+            yield path, _sentence(one, path, data)
+    yield from disagreements
+
+
+def _path(location: Path) -> Path:
+    """Return an error's path in the file, without the kinds and marks that only the model knows."""
+    if len(location) > 2 and location[0] in _BY_KIND:
+        location = (*location[:2], *location[3:])
+    return tuple(step for step in location if step != "[key]")
+
+
+def _kind(path: Path, one: Any, data: Any) -> Finding:
+    kinds = kinds_at(path, data)
+    given = at(data, *path, "kind")
+    if given is None:
+        return path, f"has no 'kind'; add one of {', '.join(kinds)}"
+    return (*path, "kind"), f"{_said(given)} is not one of {', '.join(kinds)}"
+
+
+def _sentence(one: Any, path: Path, data: Any) -> str:
+    kind, value, context = one["type"], one["input"], one.get("ctx", {})
+    if kind == REFUSED:
+        return context["message"]
+    if kind == "missing":
+        return "is missing; add it"
+    if kind == "extra_forbidden":
+        return f"is not a known key; {nearest(str(path[-1]), keys_at(path[:-1], data))}"
+    if value is None:
+        return "is empty; give it a value or remove the line"
+    if kind == "literal_error":
+        return (
+            f"{_said(value)} is not one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
+        )
+    if kind in ("greater_than_equal", "less_than_equal"):
+        low = kind == "greater_than_equal"
+        bound = context["ge" if low else "le"]
+        return f"{value} is {'below' if low else 'above'} {bound}; use {bound} or {'more' if low else 'less'}"
+    if kind == "too_short":
+        return f"has none; give at least {context['min_length']}"
+    if kind == "too_long":
+        return f"has {context['actual_length']}; at most {context['max_length']} are allowed"
+    if kind in _WANTED:
+        # A value of the wrong shape may be anything, so it is described and not repeated.
+        return f"is {_NAMES.get(type(value), 'something else')}, and should be {_WANTED[kind]}"
+    return f"is not valid: {one['msg']}"
+
+
+def _said(value: Any) -> str:
+    return _NAMES[type(value)] if isinstance(value, dict | list) else shown(value)

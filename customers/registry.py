@@ -1,0 +1,215 @@
+"""The registry as a whole: every customer, or every problem. Half a registry is never returned."""
+
+from __future__ import annotations
+
+import ipaddress
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from customers import checks, keys, names
+from customers.leaks import leaks
+from customers.model import Customer
+from customers.problems import Problem, RegistryError, sentences
+from customers.source import Document, read
+from runtime.contract import ENDPOINTS, SIDES
+
+
+@dataclass(frozen=True)
+class Registry:
+    """Every customer, sorted by id."""
+
+    customers: tuple[Customer, ...]
+
+    def of_cell(self, cell: str) -> tuple[Customer, ...]:
+        """Return the customers that one cell of each region serves."""
+        return tuple(customer for customer in self.customers if customer.cell == cell)
+
+
+def source_cidrs(customers: Iterable[Customer]) -> tuple[str, ...]:
+    """Return the fewest networks that are together exactly those that these customers come from, sorted."""
+    networks = {ipaddress.IPv4Network(cidr) for customer in customers for cidr in customer.source_cidrs}
+    return tuple(str(network) for network in ipaddress.collapse_addresses(networks))
+
+
+@dataclass(frozen=True)
+class _File:
+    """One file: how messages call it, and what is in it."""
+
+    path: str
+    document: Document
+
+    def problem(self, path: checks.Path, message: str) -> Problem:
+        """Return a problem at a path of this file."""
+        return Problem(self.path, self.document.line(path), checks.dotted(path), message)
+
+
+def load(directory: Path, *, namespace: str | None = None, zone: str | None = None) -> Registry:
+    """Return the registry that a directory's `*.yaml` files hold; RegistryError with all problems at once.
+
+    With the namespace and zone of an environment, the names that its resources would get are checked too;
+    NameRefusedError when it is the namespace or zone itself that cannot be one.
+    """
+    if namespace is not None:
+        names.check_namespace(namespace)
+    if zone is not None:
+        names.check_zone(zone)
+    shown = _shown(directory)
+    problems: list[Problem] = []
+    files: list[_File] = []
+    for path in _listed(directory, shown, problems):
+        files += _read(path, f"{shown}/{path.name}", problems)
+    customers = [customer for file in files if (customer := _customer(file, problems))]
+    problems += _shared(files)
+    for file in files:
+        data = file.document.data
+        placed = [*_in_namespace(data, namespace)] if namespace is not None else []
+        placed += _in_zone(data, zone) if zone is not None else []
+        problems += [file.problem(path, message) for path, message in placed]
+    if problems:
+        raise RegistryError(problems)
+    return Registry(tuple(sorted(customers, key=lambda customer: customer.id)))
+
+
+def _shown(directory: Path) -> str:
+    """Return how messages call the directory: from where the reader stands, if that is above it."""
+    here = Path.cwd()
+    return (directory.relative_to(here) if directory.is_relative_to(here) else directory).as_posix()
+
+
+def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
+    """Return the files of the registry in order. Hidden files are editors' and not looked at."""
+    try:
+        visible = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
+    except OSError as error:
+        problems.append(Problem(shown, 1, "", f"cannot be read: {error.strerror}"))
+        return []
+    for path in visible:
+        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml":
+            message = f"is not read; rename it to {path.stem}.yaml, or move it away"
+            problems.append(Problem(f"{shown}/{path.name}", 1, "", message))
+    found = [path for path in visible if path.suffix == ".yaml"]
+    if not found and not problems:
+        message = "the registry is empty, which would remove every customer; add a .yaml file"
+        problems.append(Problem(shown, 1, "", message))
+    return found
+
+
+def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[_File]:
+    """Yield the file when its form is good enough to look further."""
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        problems.append(Problem(shown, 1, "", f"cannot be read: {error.strerror}"))
+        return
+    if leaked := list(leaks(content.decode("utf-8", errors="replace"))):
+        # Nothing else is said about this file: any other message might repeat a part of the secret.
+        problems += [
+            Problem(
+                shown,
+                line,
+                "",
+                f"this line holds what looks like {what}; remove it here and from the repository's"
+                " history, replace it at its origin, and keep the new one in Secrets Manager."
+                " The rest of this file is checked after that",
+            )
+            for line, what in leaked
+        ]
+        return
+    try:
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        line = content.count(b"\n", 0, error.start) + 1
+        problems.append(Problem(shown, line, "", "is not UTF-8; save the file in that encoding"))
+        return
+    document = read(text)
+    problems += [
+        Problem(shown, line, checks.dotted(path), message) for line, path, message in document.faults
+    ]
+    if document.data is not None and document.sound:
+        yield _File(shown, document)
+
+
+def _customer(file: _File, problems: list[Problem]) -> Customer | None:
+    data = file.document.data
+    try:
+        return Customer.model_validate(data)
+    except ValidationError as error:
+        problems += [file.problem(path, message) for path, message in sentences(error, data)]
+        return None
+
+
+def _shared(files: list[_File]) -> Iterator[Problem]:
+    """Yield what two files hold and only one may."""
+    for what, remedy, values in (
+        ("id", "give this customer another", lambda data: checks.texts(data, "id")),
+        ("SFTP user name", "one server serves them all, so name it otherwise", _users),
+        ("SFTP key", "a key must belong to one customer, so let one of them make a new key", _fingerprints),
+    ):
+        yield from _clashes(files, what, remedy, values)
+
+
+def _clashes(
+    files: list[_File], what: str, remedy: str, values: Callable[[Any], Iterator[tuple[checks.Path, str]]]
+) -> Iterator[Problem]:
+    first: dict[str, tuple[_File, checks.Path]] = {}
+    for file in files:
+        for path, value in values(file.document.data):
+            other, other_path = first.setdefault(value, (file, path))
+            if other is not file:
+                place = f"{other.path}:{other.document.line(other_path)}"
+                yield file.problem(path, f"the {what} {value!r} is already used in {place}; {remedy}")
+
+
+def _users(data: Any) -> Iterator[tuple[checks.Path, str]]:
+    return checks.texts(data, "sftp", "users", ..., "name")
+
+
+def _fingerprints(data: Any) -> Iterator[tuple[checks.Path, str]]:
+    for path, line in checks.texts(data, "sftp", "users", ..., "public_keys", ...):
+        try:
+            yield path, keys.PublicKey.parse(line).fingerprint
+        except keys.KeyRefusedError:
+            continue
+
+
+def _in_namespace(data: Any, namespace: str) -> Iterator[checks.Finding]:
+    """Yield what a customer cannot have in an environment with this namespace."""
+    for path, id in checks.texts(data, "id"):
+        if names.is_id(id):
+            yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
+    cell = checks.at(data, "cell") or "1"
+    if names.is_cell(cell):
+        wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
+        yield from _refused(("cell",), wanted)
+    for path, bucket in checks.texts(data, "destinations", ..., "bucket"):
+        if bucket.startswith(f"{namespace}-") and bucket.endswith(tuple(f"-{side}" for side in SIDES)):
+            yield path, f"{bucket!r} is this platform's: a file would come in again; name a partner's bucket"
+
+
+def _in_zone(data: Any, zone: str) -> Iterator[checks.Finding]:
+    """Yield what a customer cannot have in an environment with this zone."""
+    for path, id in checks.texts(data, "id"):
+        if names.is_id(id):
+            wanted = (partial(names.bucket_record, endpoint, id, zone) for endpoint in ENDPOINTS)
+            yield from _refused(path, wanted)
+    for path, host in checks.texts(data, "destinations", ..., "host"):
+        if f".{host}".endswith(f".{zone}"):
+            yield path, f"{host!r} is this platform's: a file would come in again; name a partner's host"
+
+
+def _refused(path: checks.Path, wanted: Iterable[Callable[[], str]]) -> Iterator[checks.Finding]:
+    """Yield the longest of the names that may not be made, if there is one."""
+    found = []
+    for name in wanted:
+        try:
+            name()
+        except names.NameRefusedError as error:
+            found.append(str(error))
+    if found:
+        yield path, max(found, key=len)

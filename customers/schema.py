@@ -1,0 +1,74 @@
+"""The JSON Schema of a registry file, for editors: `python -m customers.schema` writes it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import pathlib
+from collections.abc import Sequence
+from functools import cache
+from typing import Any
+
+from customers.checks import Path, at
+from customers.model import Customer
+
+FILE = pathlib.Path(__file__).with_name("schema.json")
+
+
+@cache
+def schema() -> dict[str, Any]:
+    """Return the JSON Schema of one file of the registry."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Customer.model_json_schema()}
+
+
+def keys_at(path: Path, data: Any) -> list[str]:
+    """Return the keys that may stand at a path of `data`; none where the kind of thing is not known."""
+    return list(_chosen(_part(path, data), at(data, *path)).get("properties", {}))
+
+
+def kinds_at(path: Path, data: Any) -> list[str]:
+    """Return the kinds that the thing at a path of `data` may have."""
+    return sorted(_part(path, data)["discriminator"]["mapping"])
+
+
+def _part(path: Path, data: Any) -> dict[str, Any]:
+    """Return the part of the schema that speaks of a path of `data`."""
+    part = schema()
+    for depth, step in enumerate(path):
+        part = _chosen(part, at(data, *path[:depth]))
+        # The items of a list, or the values of a mapping with free names.
+        others = [part.get("items"), *part.get("patternProperties", {}).values()]
+        part = part.get("properties", {}).get(step) or next(filter(None, others), {})
+    return part
+
+
+def _chosen(part: dict[str, Any], data: Any) -> dict[str, Any]:
+    """Return a part itself, or the definition that it refers to: for several, the one of the data's kind."""
+    kind = at(data, "kind")
+    mapping = part.get("discriminator", {}).get("mapping", {})
+    reference = part.get("$ref") or (mapping.get(kind) if isinstance(kind, str) else None)
+    return schema()["$defs"][reference.rpartition("/")[2]] if reference else part
+
+
+def render() -> str:
+    """Return the text of schema.json."""
+    return json.dumps(schema(), indent=2, ensure_ascii=False) + "\n"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Write schema.json, or with `--check` say whether it is what the models say."""
+    parser = argparse.ArgumentParser(prog="python -m customers.schema", description=__doc__)
+    parser.add_argument(
+        "--check", action="store_true", help="change nothing; exit 1 when the file is not current"
+    )
+    if not parser.parse_args(arguments).check:
+        FILE.write_text(render(), encoding="utf-8")
+        return 0
+    if FILE.exists() and FILE.read_text(encoding="utf-8") == render():
+        return 0
+    print(f"{FILE.name} is not current; run python -m customers.schema")
+    return 1
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,169 @@
+"""YAML as the registry reads it: plain data, with the line of everything, and nothing guessed.
+
+Scalars follow YAML 1.2, as the editors that check these files do: `no` and `2026-01-31` are text. Anchors,
+aliases, tags and merge keys are refused: what a line says must not depend on another.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+import yaml
+
+from customers.checks import Path
+from customers.fields import shown
+
+_INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+_WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
+#: What PyYAML says, and what to do about it.
+_REMEDIES = {
+    "mapping values are not allowed": "a value holds ': ', or the line is indented wrongly; quote the value",
+    "could not find expected ':'": "a key has no ':'; add it, or quote the text above",
+    "found character '\\t'": "there is a tab; indent with spaces",
+    "expected <block end>": "the indentation does not fit the lines above; align it with its neighbours",
+    "found unexpected end of stream": "a quote is opened here and never closed; close it",
+    "expected ',' or": "a bracket is opened here and not closed, or a ',' is missing; close it",
+    "expected the node content": "a bracket is never closed, or a value is missing; close it",
+    "special characters are not allowed": "there is a control character; remove it",
+}
+
+
+@dataclass
+class Document:
+    """What one file holds: its data, the line of each path in it, and what was wrong with its form.
+
+    It is not sound when the data is not what the text's author meant, so that judging it would mislead.
+    """
+
+    data: Any = None
+    lines: dict[Path, int] = field(default_factory=dict)
+    faults: list[tuple[int, Path, str]] = field(default_factory=list)
+    sound: bool = True
+
+    def line(self, path: Path) -> int:
+        """Return the line of a path, or of the nearest thing around it."""
+        while path not in self.lines and path:
+            path = path[:-1]
+        return self.lines.get(path, 1)
+
+    def fault(self, line: int, message: str, path: Path = (), *, sound: bool = True) -> None:
+        """Remember something wrong, and whether the data is sound all the same."""
+        self.faults.append((line, path, message))
+        self.sound &= sound
+
+
+class _Loader(yaml.SafeLoader):
+    """A composer of node trees that notes what the registry does not allow and goes on."""
+
+    document: Document
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        event = self.peek_event()
+        line = event.start_mark.line + 1
+        if isinstance(event, yaml.AliasEvent):
+            self.get_event()
+            self.document.fault(line, "aliases are not allowed; write the value out", sound=False)
+            return yaml.ScalarNode("alias", "", event.start_mark, event.end_mark)
+        if event.anchor is not None:
+            self.document.fault(line, "anchors are not allowed; write the value out where it is needed")
+            event.anchor = None
+        # A tag in the text, not one that the loader would find by itself.
+        if event.tag is not None:
+            self.document.fault(
+                line, "tags are not allowed; to make a value text, put it in quotes", sound=False
+            )
+            event.tag = None
+        return super().compose_node(parent, index)
+
+
+def read(text: str) -> Document:
+    """Return the one document in `text`. When its form is wrong, the faults say how; data may be None."""
+    document = Document()
+    loader = None
+    try:
+        loader = _Loader(text)
+        loader.document = document
+        node = loader.get_node() if loader.check_node() else None
+        if node is None or (
+            isinstance(node, yaml.ScalarNode) and _scalar(node) is None and not document.faults
+        ):
+            document.fault(1, "is empty; describe a customer in it or remove the file")
+        elif not isinstance(node, yaml.MappingNode):
+            document.fault(
+                node.start_mark.line + 1, "holds no keys and values; write `id:`, `name:` and so on"
+            )
+        else:
+            document.lines[()] = node.start_mark.line + 1
+            document.data = _value(node, (), document)
+        if loader.check_node():
+            line = loader.get_node().start_mark.line + 1
+            document.fault(line, "a second document begins; write one customer a file")
+    except yaml.MarkedYAMLError as error:
+        # What is opened and not closed is found where it begins, not where the file ends.
+        opened = (error.context or "").startswith(("while parsing a flow", "while scanning a quoted"))
+        mark = (opened and error.context_mark) or error.problem_mark or error.context_mark
+        document.fault(mark.line + 1 if mark else 1, _remedy(error.problem or error.context or ""))
+    except yaml.reader.ReaderError as error:
+        document.fault(text.count("\n", 0, error.position) + 1, _remedy(error.reason))
+    except RecursionError:
+        document.fault(1, "is nested too deeply to be a customer")
+    finally:
+        if loader is not None:
+            loader.dispose()
+    return document
+
+
+def _remedy(problem: str) -> str:
+    for start, remedy in _REMEDIES.items():
+        if problem.startswith(start):
+            return f"is not YAML: {remedy}"
+    return f"is not YAML: {problem}"
+
+
+def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+    """Return the data of a node, noting the line of everything below it."""
+    if isinstance(node, yaml.SequenceNode):
+        items = []
+        for number, item in enumerate(node.value):
+            document.lines[*path, number] = item.start_mark.line + 1
+            items.append(_value(item, (*path, number), document))
+        return items
+    if isinstance(node, yaml.MappingNode):
+        return _mapping(node, path, document)
+    return _scalar(node)
+
+
+def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+    data: dict[str, Any] = {}
+    keys: dict[str, int] = {}
+    for key_node, value_node in node.value:
+        line = key_node.start_mark.line + 1
+        if not isinstance(key_node, yaml.ScalarNode):
+            document.fault(line, "a list or mapping is no key; write a word", path)
+            continue
+        key = key_node.value
+        if key == "<<" and key_node.style is None:
+            document.fault(line, "merge keys are not allowed; write the values out", path, sound=False)
+            continue
+        if not isinstance(_scalar(key_node), str):
+            document.fault(line, f"the key {shown(key)} is not text; put it in quotes", path)
+            continue
+        if key in keys:
+            document.fault(line, f"is given twice, first on line {keys[key]}; remove one", (*path, key))
+            continue
+        keys[key] = line
+        # The value's own line where there is one: a long text may begin below its key.
+        scalar = isinstance(value_node, yaml.ScalarNode) and value_node.value
+        document.lines[*path, key] = value_node.start_mark.line + 1 if scalar else line
+        data[key] = _value(value_node, (*path, key), document)
+    return data
+
+
+def _scalar(node: yaml.ScalarNode) -> str | int | bool | None:
+    if node.style is not None:
+        return node.value
+    if node.value in _WORDS:
+        return _WORDS[node.value]
+    return int(node.value) if _INTEGER.fullmatch(node.value) else node.value

@@ -1,0 +1,173 @@
+"""The vocabulary that the program, the functions, the clients and the tools share. Standard library only.
+
+Everything here is a fact about the product's outside: names of regions, the layout of keys in a
+customer's bucket, the grammar of the discovery TXT record, the names of environment variables, the
+kinds of facts in the tracker. Nothing here does I/O.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from enum import StrEnum
+
+# --- Regions -------------------------------------------------------------------------------------
+
+EAST = "east"
+WEST = "west"
+PRIMARY = "primary"
+SIDES = (EAST, WEST)
+ENDPOINTS = (EAST, WEST, PRIMARY)
+
+#: The two GovCloud regions, by the word that names a side in DNS, buckets and the registry.
+#: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-differences.html
+REGION_OF = {EAST: "us-gov-east-1", WEST: "us-gov-west-1"}
+SIDE_OF = {region: side for side, region in REGION_OF.items()}
+PARTITION = "aws-us-gov"
+
+
+def peer_of(side: str) -> str:
+    """Return the other side: `east` for `west`, `west` for `east`; KeyError for anything else."""
+    return {EAST: WEST, WEST: EAST}[side]
+
+
+# --- Buckets -------------------------------------------------------------------------------------
+
+
+def customer_of(bucket: str, namespace: str, side: str) -> str:
+    """Return the id of the customer whose bucket of `side` this is: `{namespace}-{id}-{side}`.
+
+    Raises ValueError for any other bucket; ids hold no hyphen, so there is one answer at most.
+    """
+    head, tail = f"{namespace}-", f"-{side}"
+    customer = bucket[len(head) : -len(tail)]
+    if not (bucket.startswith(head) and bucket.endswith(tail)) or not customer.isalnum():
+        raise ValueError(f"{bucket!r} is no customer's bucket of {namespace!r} in {side}")
+    return customer
+
+
+# --- Keys in a customer's bucket -----------------------------------------------------------------
+
+INBOUND = "inbound/"
+INBOUND_SDK = "inbound/sdk/"
+INBOUND_SFTP = "inbound/sftp/"
+
+
+def sftp_home(user: str) -> str:
+    """Return the key prefix, ending in `/`, below which one SFTP user's files land."""
+    return f"{INBOUND_SFTP}{user}/"
+
+
+def below_inbound(key: str) -> str:
+    """Return `key` without `inbound/`: what a route's `match` is compared with.
+
+    Raises ValueError for a key outside `inbound/`.
+    """
+    if not key.startswith(INBOUND) or key == INBOUND:
+        raise ValueError(f"{key!r} is not below {INBOUND}")
+    return key[len(INBOUND) :]
+
+
+# --- Discovery TXT record ------------------------------------------------------------------------
+
+_TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-z0-9-]+)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class BucketRecord:
+    """What the TXT record of an endpoint tells an SDK client: where to put objects, and how to sign."""
+
+    bucket: str
+    region: str
+
+    def render(self) -> str:
+        """Return the record's value without DNS quotes, e.g. `v=mft1;bucket=b;region=us-gov-west-1`."""
+        return f"v=mft1;bucket={self.bucket};region={self.region}"
+
+    @classmethod
+    def parse(cls, text: str) -> BucketRecord:
+        """Return the record that `text` (without DNS quotes) holds; ValueError when it is not one."""
+        found = _TXT.fullmatch(text)
+        if not found:
+            raise ValueError(f"not an mft1 bucket record: {text!r}")
+        return cls(bucket=found[1], region=found[2])
+
+
+# --- Identity of files and transfers -------------------------------------------------------------
+
+
+def file_id(customer: str, key: str) -> str:
+    """Return the tracker's partition key of a file: SHA-256 (hex) of customer and key.
+
+    The same in both regions, because a customer's keys are the same in both buckets.
+    """
+    return hashlib.sha256(f"{customer}\n{key}".encode()).hexdigest()
+
+
+def transfer_id(file: str, version_id: str, last_modified: datetime) -> str:
+    """Return the id of one submitted version of a file: its time, then a digest of file and version.
+
+    S3 replicas keep the version id and the creation time of their source, so both regions give a
+    version the same id (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html).
+    Ids of one file sort by time. 37 characters, all of them allowed in a Step Functions execution name.
+    """
+    stamp = last_modified.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+    digest = hashlib.sha256(f"{file}\n{version_id}".encode()).hexdigest()[:20]
+    return f"{stamp}-{digest}"
+
+
+def archive_key(customer: str, transfer: str, key: str) -> str:
+    """Return the archive object's key of a transfer: deterministic, so that a repeat changes nothing."""
+    return f"{customer}/{transfer}/{below_inbound(key)}"
+
+
+def config_key(customer: str) -> str:
+    """Return the key, in a cell's config bucket, of the routing document of a customer."""
+    return f"customers/{customer}.json"
+
+
+def secret_name(namespace: str, customer: str, secret: str) -> str:
+    """Return the full name, in Secrets Manager, of a secret that a customer's file names.
+
+    Every customer's secrets are below its own path: no file can name another customer's.
+    """
+    return f"{namespace}/{customer}/{secret}"
+
+
+# --- Facts ---------------------------------------------------------------------------------------
+
+
+class Kind(StrEnum):
+    """What a fact in the tracker says of a transfer. CLAIM is the lease, the one item that changes."""
+
+    RECEIVED = "RECEIVED"
+    DELIVERED = "DELIVERED"
+    FAILED = "FAILED"
+    DUPLICATE = "DUPLICATE"
+    REJECTED = "REJECTED"
+    ARCHIVED = "ARCHIVED"
+    HELD = "HELD"
+    REPLAYED = "REPLAYED"
+    CONFLICT = "CONFLICT"
+    RECEIPT = "RECEIPT"
+    CLAIM = "CLAIM"
+
+
+#: Attribute names of the tracker table and its index.
+TRACKER_PK = "file"
+TRACKER_SK = "fact"
+TRACKER_TTL = "expires"
+TRACKER_INDEX = "by-customer-day"
+TRACKER_INDEX_PK = "customer_day"
+TRACKER_INDEX_SK = "fact"
+
+# --- Environment of the functions ----------------------------------------------------------------
+
+ENV_SIDE = "MFT_SIDE"
+ENV_NAMESPACE = "MFT_NAMESPACE"
+ENV_TRACKER = "MFT_TRACKER"
+ENV_CONFIG_BUCKET = "MFT_CONFIG_BUCKET"
+ENV_ARCHIVE_BUCKET = "MFT_ARCHIVE_BUCKET"
+ENV_STATE_MACHINE = "MFT_STATE_MACHINE"

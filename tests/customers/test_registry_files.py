@@ -1,0 +1,206 @@
+"""Broken files, and exactly what is said about each: the file, the line, the place, what to do."""
+
+from __future__ import annotations
+
+import string
+
+import pytest
+import yaml
+from broken_files import ONE_PROBLEM
+from customer_samples import NAMESPACE, SOUND, ZONE, another, broken, said, write
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from customers.problems import Problem, RegistryError
+from customers.registry import load
+
+
+@pytest.mark.parametrize("case", ONE_PROBLEM)
+def test_one_thing_broken_is_one_line(case, tmp_path):
+    change, expected = ONE_PROBLEM[case]
+    (line,) = said(write(tmp_path, acme=broken(change)))
+    assert line == f"customers/acme.yaml:{expected}"
+
+
+def test_all_problems_of_all_files_are_said_at_once_in_order(tmp_path):
+    bad = broken(
+        ("id: c7k2m", "id: C"),
+        ("primary: west", "primary: wst"),
+        ("to: [partner]", "to: [partnr]"),
+        ("kind: s3", "kind: s3\n    kind: s3"),
+    )
+    assert said(write(tmp_path, b=bad, a="id: [x\nname: y\n", c=another("h4t9q", west="north"))) == [
+        "customers/a.yaml:1: is not YAML: a bracket is opened here and not closed, or a ',' is missing;"
+        " close it",
+        "customers/b.yaml:1: id: 'C' is not an id; use 3 to 20 lower-case letters and digits, the first a"
+        " letter",
+        "customers/b.yaml:4: primary: 'wst' is not one of east, west",
+        "customers/b.yaml:12: destinations.partner: no route sends anything here; add it to a route's 'to' or"
+        " remove it",
+        "customers/b.yaml:20: destinations.landing.kind: is given twice, first on line 19; remove one",
+        "customers/b.yaml:24: routes[0].to[0]: 'partnr' is not a destination of this customer; did you mean"
+        " 'partner'?",
+        "customers/c.yaml:4: primary: 'north' is not one of east, west",
+    ]
+
+
+def test_a_key_that_is_no_word_is_quoted(tmp_path):
+    strange = broken(
+        ("  landing:", '  "*":\n    kind: s3\n    bucket: mft-x-east\n  landing:'),
+        ("primary: west", 'primary: west\n"a: b\\nc": 1'),
+    )
+    assert said(write(tmp_path, acme=strange), namespace=NAMESPACE, zone=ZONE) == [
+        "customers/acme.yaml:5: 'a: b\\nc': is not a known key; known are cell, destinations, duplicates,"
+        " failover, id, lifecycle, name, primary, receipts, retention, routes, sdk, sftp, temporary_names",
+        "customers/acme.yaml:19: destinations.*: '*' is not a destination name; use up to 40 lower-case"
+        " letters, digits and hyphens, the first a letter",
+        "customers/acme.yaml:19: destinations.*: no route sends anything here; add it to a route's 'to' or"
+        " remove it",
+        "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' is this platform's: a file would come in"
+        " again; name a partner's bucket",
+    ]
+
+
+def test_a_problem_is_a_value(tmp_path):
+    with pytest.raises(RegistryError) as refused:
+        load(write(tmp_path, acme=broken(("primary: west", "primary: wst"))))
+    (problem,) = refused.value.problems
+    assert problem == Problem("customers/acme.yaml", 4, "primary", "'wst' is not one of east, west")
+
+
+def test_nobody_can_send(tmp_path):
+    text = SOUND[: SOUND.index("sftp:")] + SOUND[SOUND.index("destinations:") :]
+    assert said(write(tmp_path, acme=text)) == [
+        "customers/acme.yaml:1: nobody can send; add a user under 'sftp.users' or an ARN under"
+        " 'sdk.principals'"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("", "1: is empty; describe a customer in it or remove the file"),
+        ("# later\n", "1: is empty; describe a customer in it or remove the file"),
+        ("---\n", "1: is empty; describe a customer in it or remove the file"),
+        ("\n- id: x\n", "2: holds no keys and values; write `id:`, `name:` and so on"),
+        ("id\n", "1: holds no keys and values; write `id:`, `name:` and so on"),
+        ("id: &a x\nname: *a\n", None),
+        ("a: &a [*a]\n", None),
+        (
+            "id: x: y\n",
+            "1: is not YAML: a value holds ': ', or the line is indented wrongly; quote the value",
+        ),
+        ("id: 'x\nname: y\n", "1: is not YAML: a quote is opened here and never closed; close it"),
+        ("id: [", "1: is not YAML: a bracket is never closed, or a value is missing; close it"),
+        (
+            "a:\n  - b\n c: 1\n",
+            "3: is not YAML: the indentation does not fit the lines above; align it with its neighbours",
+        ),
+        ("id: x\nname: a\x00b\n", "2: is not YAML: there is a control character; remove it"),
+        ("[" * 2000, "1: is nested too deeply to be a customer"),
+    ],
+)
+def test_a_file_without_a_customer_in_it(text, expected, tmp_path):
+    lines = said(write(tmp_path, acme=text))
+    if expected is None:
+        faults = {line.partition(": ")[2].partition(";")[0] for line in lines}
+        assert faults == {"anchors are not allowed", "aliases are not allowed"}
+    else:
+        assert lines == [f"customers/acme.yaml:{expected}"]
+
+
+def test_yaml_words_are_text_as_in_the_editor(tmp_path):
+    """YAML 1.1 would make a truth of `no`, a date of 2026-01-31 and 4530 of 75:30."""
+    for name in ("no", "2026-01-31", "75:30", "2024-99-99", "1e3", "0o17", "="):
+        (customer,) = load(write(tmp_path, acme=broken(("Example agency", name)))).customers
+        assert customer.name == name
+
+
+def test_a_file_that_is_not_utf_8(tmp_path):
+    registry = write(tmp_path, acme=SOUND)
+    (registry / "acme.yaml").write_bytes(SOUND.encode().replace(b"Example", b"Ex\xe4mple"))
+    (registry / "wide.yaml").write_bytes(another().encode("utf-16"))
+    assert said(registry) == [
+        "customers/acme.yaml:2: is not UTF-8; save the file in that encoding",
+        "customers/wide.yaml:1: is not UTF-8; save the file in that encoding",
+    ]
+
+
+# --- Whatever is written -------------------------------------------------------------------------
+
+anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False)
+    | st.text(string.printable, max_size=9),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.dictionaries(st.text(string.printable, max_size=5), inner, max_size=3)
+    ),
+    max_leaves=6,
+)
+
+
+def paths(data, path=()):
+    """Every path in a value."""
+    yield path
+    for step, value in (
+        data.items() if isinstance(data, dict) else enumerate(data) if isinstance(data, list) else ()
+    ):
+        yield from paths(value, (*path, step))
+
+
+FULL = (
+    SOUND
+    + """\
+sdk: {principals: [arn:aws-us-gov:iam::123456789012:role/a]}
+temporary_names: ["*.x"]
+duplicates: {policy: content, window: 7d}
+receipts: [{kind: sqs, arn: arn:aws-us-gov:sqs:us-gov-west-1:123456789012:q}, {kind: email, address: a@b.c}]
+retention: {inbound_days: 1, archive_days: 1, tracker_days: 400}
+failover: {ttl: 1, health_check: cell}
+"""
+)
+PLACES = list(paths(yaml.safe_load(FULL)))[1:]
+
+
+def judged(directory, text: str) -> str:
+    """Return what is printed about a file, or nothing for a good one; anything but a refusal escapes."""
+    registry = write(directory, acme="")
+    (registry / "acme.yaml").write_bytes(text.encode("utf-8", errors="surrogatepass"))
+    problems: tuple[Problem, ...] = ()
+    try:
+        load(registry, namespace=NAMESPACE, zone=ZONE)
+    except RegistryError as refused:
+        problems = refused.problems
+    printed = "\n".join(map(str, problems))
+    assert len(printed.splitlines()) == len(problems)
+    return printed
+
+
+quickly = settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200
+)
+
+
+@quickly
+@given(place=st.sampled_from(PLACES), value=anything, remove=st.booleans())
+def test_any_value_in_any_place_is_judged_in_plain_words(tmp_path, place, value, remove):
+    data = yaml.safe_load(FULL)
+    parent = data
+    for step in place[:-1]:
+        parent = parent[step]
+    if remove:
+        del parent[place[-1]]
+    else:
+        parent[place[-1]] = value
+    printed = judged(tmp_path, yaml.safe_dump(data, allow_unicode=True))
+    for jargon in ("pydantic", "Input should", "is not valid:", "type=", "Error", "validation", "Traceback"):
+        assert jargon not in printed
+
+
+@quickly
+@given(text=st.text(max_size=40), at=st.integers(0, len(SOUND)), length=st.integers(0, 30))
+def test_any_text_in_a_file_is_accepted_or_refused(tmp_path, text, at, length):
+    judged(tmp_path, SOUND[:at] + text + SOUND[at + length :])

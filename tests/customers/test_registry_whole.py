@@ -1,0 +1,138 @@
+"""The registry as a whole: what is in its directory, what two files share, what an environment allows."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from customer_samples import KEY, NAMESPACE, SOUND, ZONE, another, broken, said, write
+
+from customers import names
+from customers.registry import load, source_cidrs
+
+
+def test_a_sound_registry_is_returned_sorted_by_id(tmp_path):
+    registry = load(write(tmp_path, a=SOUND, b=another("b2b2b", west="east")), namespace=NAMESPACE, zone=ZONE)
+    assert [customer.id for customer in registry.customers] == ["b2b2b", "c7k2m"]
+    assert registry.of_cell("1") == registry.customers
+    assert registry.of_cell("2") == ()
+
+
+def test_what_is_in_the_directory(tmp_path):
+    registry = write(tmp_path, acme=SOUND)
+    (registry / "other.yml").write_text(another())
+    (registry / "LOUD.YAML").write_text(another())
+    (registry / "folder.yaml").mkdir()
+    (registry / ".#acme.yaml").symlink_to("nowhere")
+    (registry / "schema.json").write_text("{}")
+    assert said(registry) == [
+        "customers/LOUD.YAML:1: is not read; rename it to LOUD.yaml, or move it away",
+        "customers/folder.yaml:1: cannot be read: Is a directory",
+        "customers/other.yml:1: is not read; rename it to other.yaml, or move it away",
+    ]
+
+
+def test_an_empty_registry_is_refused(tmp_path):
+    assert said(write(tmp_path)) == [
+        "customers:1: the registry is empty, which would remove every customer; add a .yaml file"
+    ]
+    assert said(tmp_path / "gone") == ["gone:1: cannot be read: No such file or directory"]
+
+
+def test_a_registry_elsewhere_is_named_in_full(tmp_path, monkeypatch):
+    registry = write(tmp_path, acme="")
+    (tmp_path / "beside").mkdir()
+    monkeypatch.chdir(tmp_path / "beside")
+    assert said(registry) == [
+        f"{registry}/acme.yaml:1: is empty; describe a customer in it or remove the file"
+    ]
+    assert os.fspath(registry).startswith("/")
+
+
+# --- Between files -------------------------------------------------------------------------------
+
+
+def test_ids_users_and_keys_belong_to_one_file(tmp_path):
+    assert said(write(tmp_path, a=SOUND, b=SOUND)) == [
+        "customers/b.yaml:1: id: the id 'c7k2m' is already used in customers/a.yaml:1; give this customer"
+        " another",
+        "customers/b.yaml:7: sftp.users[0].name: the SFTP user name 'c7k2m-batch' is already used in"
+        " customers/a.yaml:7; one server serves them all, so name it otherwise",
+        "customers/b.yaml:9: sftp.users[0].public_keys[0]: the SFTP key"
+        " 'SHA256:i3sy7PJxNpVpRSaqlHyVW7Sr4/JdBedI4ijXm6MGhz0' is already used in customers/a.yaml:9; a"
+        " key must"
+        " belong to one customer, so let one of them make a new key",
+    ]
+
+
+def test_a_clash_is_found_although_a_file_is_broken_elsewhere(tmp_path):
+    lines = said(
+        write(tmp_path, a=broken(("primary: west", "primary: wst")), b=another("h4t9q", h4t9q="c7k2m"))
+    )
+    assert [line.split(":")[:3] for line in lines] == [
+        ["customers/a.yaml", "4", " primary"],
+        ["customers/b.yaml", "1", " id"],
+        ["customers/b.yaml", "7", " sftp.users[0].name"],
+    ]
+
+
+def test_a_key_with_another_comment_is_the_same_key(tmp_path):
+    same = (
+        another()
+        .replace("source_cidrs", "source_cidrs")
+        .replace("      public_keys:\n", f"      public_keys:\n        - {KEY} someone@somewhere\n")
+    )
+    (line,) = said(write(tmp_path, a=SOUND, b=same))
+    assert line.startswith("customers/b.yaml:9: sftp.users[0].public_keys[0]: the SFTP key 'SHA256:")
+
+
+# --- In an environment ---------------------------------------------------------------------------
+
+
+def test_names_that_are_too_long_for_this_environment(tmp_path):
+    registry = write(tmp_path, acme=SOUND)
+    namespace, zone = "n" * 53, ".".join(["z" * 60] * 4)
+    load(registry, namespace="n" * 44, zone="z.example")
+    assert said(registry, namespace=namespace, zone=zone) == [
+        f"customers/acme.yaml:1: cell: '{namespace}-cell1-archive-east' has 72 characters, 63 are allowed;"
+        " shorten"
+        " the namespace",
+        f"customers/acme.yaml:1: id: '_bucket.primary.c7k2m.{zone}' has 265 characters, 253 are allowed;"
+        " shorten the"
+        " zone",
+        f"customers/acme.yaml:1: id: '{namespace}-c7k2m-east' has 64 characters, 63 are allowed; shorten the"
+        " namespace",
+    ]
+
+
+def test_a_file_may_not_be_sent_back_into_the_platform(tmp_path):
+    text = broken(
+        ("host: sftp.partner.example", "host: east.h4t9q.mft.example.gov"),
+        ("bucket: partner-landing", "bucket: mft-h4t9q-east"),
+    )
+    assert load(write(tmp_path, acme=text)).customers
+    assert said(tmp_path / "customers", namespace=NAMESPACE, zone=ZONE) == [
+        "customers/acme.yaml:14: destinations.partner.host: 'east.h4t9q.mft.example.gov' is this"
+        " platform's: a file"
+        " would come in again; name a partner's host",
+        "customers/acme.yaml:20: destinations.landing.bucket: 'mft-h4t9q-east' is this platform's: a file"
+        " would"
+        " come in again; name a partner's bucket",
+    ]
+
+
+def test_an_impossible_environment_is_not_a_customers_fault(tmp_path):
+    registry = write(tmp_path, acme=SOUND)
+    for place in ({"namespace": "MFT"}, {"namespace": "xn--a"}, {"zone": "example.gov."}):
+        with pytest.raises(names.NameRefusedError):
+            load(registry, **place)
+
+
+def test_the_firewall_gets_exactly_the_union(tmp_path):
+    registry = write(
+        tmp_path,
+        a=broken(("[198.51.100.0/24]", "[198.51.100.0/25, 192.0.2.9/32, 198.51.100.7/32]")),
+        b=another("h4t9q", **{"198.51.100.0/24": "198.51.100.128/25"}),
+    )
+    assert source_cidrs(load(registry).customers) == ("192.0.2.9/32", "198.51.100.0/24")
+    assert source_cidrs(()) == ()
