@@ -1,0 +1,45 @@
+"""The archive: a copy of every file that a workflow carried, in the cell's archive bucket."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+
+from runtime.contract import Kind, archive_key
+from runtime.tracker import Tracker
+from runtime.transfer import Transfer
+
+#: S3 copies an object of up to 5 GB in one request; above, in parts. Few large parts cost few requests.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html
+_COPY = TransferConfig(multipart_threshold=5 * 1000**3, multipart_chunksize=64 * 1024**2, use_threads=True)
+
+
+class Archive:
+    """The archive bucket of this cell."""
+
+    def __init__(self, *, bucket: str, side: str, tracker: Tracker, s3: Any) -> None:
+        self._bucket, self._side, self._tracker, self._s3 = bucket, side, tracker, s3
+
+    def store(self, transfer: Transfer, *, owner: str) -> str:
+        """Copy the transfer's version into the archive, record ARCHIVED, return the archive key.
+
+        The key follows from the transfer, so a repeat makes another version of the same content at most.
+        """
+        key = archive_key(transfer.customer, transfer.id, transfer.key)
+        if not self._holds(key, transfer.size):
+            source = {"Bucket": transfer.bucket, "Key": transfer.key, "VersionId": transfer.version_id}
+            self._s3.copy(source, self._bucket, key, Config=_COPY)
+        self._tracker.record(
+            transfer.fact(Kind.ARCHIVED, side=self._side, writer=owner, bucket=self._bucket, archive_key=key)
+        )
+        return key
+
+    def _holds(self, key: str, size: int) -> bool:
+        try:
+            head = self._s3.head_object(Bucket=self._bucket, Key=key)
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                return False
+            raise
+        return head["ContentLength"] == size

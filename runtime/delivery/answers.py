@@ -1,0 +1,102 @@
+"""What an SFTP server's answers, and their lack, mean for a delivery."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Iterator
+from contextlib import contextmanager, suppress
+from typing import TypeVar
+
+import asyncssh
+
+from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+
+_T = TypeVar("_T")
+
+#: Most seconds that one request of the tidying up may take.
+_TIDY = 5.0
+
+#: Answers to a request that names something, which the same request will get again.
+_REFUSALS = (
+    asyncssh.SFTPNoSuchFile,
+    asyncssh.SFTPNoSuchPath,
+    asyncssh.SFTPPermissionDenied,
+    asyncssh.SFTPWriteProtect,
+    asyncssh.SFTPInvalidFilename,
+    asyncssh.SFTPInvalidParameter,
+    asyncssh.SFTPNotADirectory,
+    asyncssh.SFTPFileIsADirectory,
+    asyncssh.SFTPLinkLoop,
+    asyncssh.SFTPCannotDelete,
+    asyncssh.SFTPOpUnsupported,
+    asyncssh.SFTPBadMessage,
+)
+
+#: Refusals of a channel that a server in order gives again. The others pass: it is short of something.
+_CHANNEL_REFUSALS = (
+    asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED,
+    asyncssh.OPEN_UNKNOWN_CHANNEL_TYPE,
+    asyncssh.OPEN_REQUEST_SESSION_FAILED,
+)
+
+
+@contextmanager
+def answering(
+    place: str, step: str, *, naming: bool = False, apart: tuple[type[Exception], ...] = ()
+) -> Iterator[None]:
+    """Turn what a request's answer, or its lack, raises into a DeliveryError; exceptions of `apart` pass.
+
+    `naming` is for requests that name a file: their refusal is permanent, while the same code in answer to
+    a write only says that this handle is of no use. An unspecific failure is transient: it is what
+    OpenSSH says of a full disk and of a used-up quota.
+    """
+    try:
+        yield
+    except (DeliveryError, *apart):
+        raise
+    except asyncssh.SFTPPermissionDenied as error:
+        raise PermanentDeliveryError(place, step, words(error)) from error
+    except asyncssh.ChannelOpenError as error:
+        kind = PermanentDeliveryError if error.code in _CHANNEL_REFUSALS else TransientDeliveryError
+        raise kind(place, step, words(error)) from error
+    except (asyncssh.Error, OSError) as error:
+        kind = PermanentDeliveryError if naming and isinstance(error, _REFUSALS) else TransientDeliveryError
+        raise kind(place, step, words(error)) from error
+
+
+async def ask(
+    place: str,
+    step: str,
+    request: Awaitable[_T],
+    seconds: float,
+    *,
+    naming: bool = False,
+    apart: tuple[type[Exception], ...] = (),
+) -> _T:
+    """Await a request and return its answer; TransientDeliveryError when there is none within `seconds`.
+
+    `naming` and `apart` are those of answering.
+    """
+    with answering(place, step, naming=naming, apart=apart):
+        try:
+            async with asyncio.timeout(seconds):
+                return await request
+        except TimeoutError as error:
+            raise TransientDeliveryError(place, step, f"no answer within {seconds:g} s") from error
+
+
+async def tidy(request: Awaitable[object], seconds: float) -> None:
+    """Await a request whose failure changes nothing, for at most `seconds`, and never long."""
+    with suppress(asyncssh.Error, OSError):
+        async with asyncio.timeout(min(_TIDY, seconds)):
+            await request
+
+
+def words(error: Exception) -> str:
+    """Return what went wrong in one line: the exception's class and its reason."""
+    if isinstance(error, TimeoutError):
+        return "timed out"
+    if isinstance(error, asyncssh.Error):
+        return f"{type(error).__name__}: {error.reason}"
+    strerror = getattr(error, "strerror", None)
+    return f"{type(error).__name__}: {strerror or error}"

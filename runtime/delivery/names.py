@@ -1,0 +1,65 @@
+"""The name that a file gets at a destination, and the names that are refused. Pure."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+import unicodedata
+
+from runtime.delivery.errors import PermanentDeliveryError
+from runtime.patterns import literal_prefix
+
+#: Bytes of one segment of a name. POSIX file systems take no more, and a server says so in no clearer
+#: words than "failure", which looks like a full disk.
+LONGEST_SEGMENT = 255
+
+_ATTEMPT = re.compile(r"[A-Za-z0-9._-]{1,120}")
+
+
+def name_for(match: str, key_below_inbound: str) -> str:
+    """Return the destination's name of a key: what is below the wildcard-free directories of `match`.
+
+    Two keys that one route matches never get one name. Raises PermanentDeliveryError for a key outside
+    those directories and for a name that check_name refuses.
+    """
+    prefix = literal_prefix(match)
+    if not key_below_inbound.startswith(prefix):
+        raise PermanentDeliveryError(key_below_inbound, "name", f"is not below {prefix!r}")
+    return check_name(key_below_inbound[len(prefix) :])
+
+
+def check_name(name: str) -> str:
+    """Return `name`, a path of segments joined by `/`, when it is safe to write at a partner's server.
+
+    Raises PermanentDeliveryError for an absolute path, an empty segment, `.` or `..`, a backslash (a
+    separator on Windows servers), control characters, text that is not UTF-8, and overlong segments.
+    """
+    for segment in name.split("/"):
+        if problem := _problem(segment):
+            raise PermanentDeliveryError(repr(name), "name", problem)
+    return name
+
+
+def temporary_name(basename: str, attempt: str, *, ending: str = "part") -> str:
+    """Return the hidden name, in the same directory, that one attempt uses before or beside `basename`.
+
+    ValueError when `attempt` has characters that do not belong in a file's name.
+    """
+    if not _ATTEMPT.fullmatch(attempt):
+        raise ValueError(f"attempt {attempt!r} is not of the form {_ATTEMPT.pattern}")
+    name = f".{basename}.{attempt}.{ending}"
+    if len(name.encode()) <= LONGEST_SEGMENT:
+        return name
+    return f".{hashlib.sha256(basename.encode()).hexdigest()[:32]}.{attempt}.{ending}"
+
+
+def _problem(segment: str) -> str | None:
+    if segment in ("", ".", ".."):
+        return f"has the segment {segment!r}"
+    if "\\" in segment:
+        return "has a backslash"
+    if any(unicodedata.category(character) in ("Cc", "Cs") for character in segment):
+        return "has a control character or is not text"
+    if len(segment.encode()) > LONGEST_SEGMENT:
+        return f"has a segment over {LONGEST_SEGMENT} bytes"
+    return None

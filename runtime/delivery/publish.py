@@ -1,0 +1,79 @@
+"""The last step of an SFTP delivery: the complete file gets its final name."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+import asyncssh
+
+from runtime.delivery.answers import answering, ask, tidy
+from runtime.delivery.errors import DeliveryUnknownError, PermanentDeliveryError
+
+
+class Publisher:
+    """Gives files their final names over one connection; `seconds` is how long to wait for an answer."""
+
+    def __init__(self, sftp: asyncssh.SFTPClient, *, place: str, seconds: float) -> None:
+        self._sftp, self._place, self._seconds = sftp, place, seconds
+
+    async def publish(self, partial: str, path: str, *, aside: str) -> None:
+        """Rename `partial` to `path`, over whatever has that name, in one step where the server can.
+
+        `aside` is a free name for what is there, for servers that cannot. Raises DeliveryError;
+        DeliveryUnknownError when the rename was asked for and no answer came back.
+        """
+        with answering(self._place, "rename", naming=True):
+            try:
+                await self._rename(self._sftp.posix_rename, partial, path)
+            except asyncssh.SFTPOpUnsupported:
+                await self._in_steps(partial, path, aside)
+            except asyncssh.SFTPFailure:
+                await self._refuse_directory(path)
+                raise
+
+    async def _in_steps(self, partial: str, path: str, aside: str) -> None:
+        """Rename where that replaces nothing: an existing file is set aside first and removed last.
+
+        If the connection breaks between the two renames, the old content keeps a hidden name and nothing has
+        the final name until the next attempt. Removing it first would lose it if no attempt succeeds.
+        """
+        try:
+            return await self._rename(self._sftp.rename, partial, path)
+        except asyncssh.SFTPError:
+            await self._refuse_directory(path)
+            if not await ask(self._place, "rename", self._sftp.exists(path), self._seconds):
+                raise
+        await ask(self._place, "set aside", self._sftp.rename(path, aside), self._seconds, naming=True)
+        try:
+            await self._rename(self._sftp.rename, partial, path)
+        except asyncssh.SFTPError:
+            await tidy(self._sftp.rename(aside, path), self._seconds)
+            raise
+        return await tidy(self._sftp.remove(aside), self._seconds)
+
+    async def _refuse_directory(self, path: str) -> None:
+        if await ask(self._place, "rename", self._sftp.isdir(path), self._seconds):
+            raise self._permanent("rename", f"{path} is a directory") from None
+
+    async def _rename(self, rename: Callable[[str, str], Awaitable[None]], partial: str, path: str) -> None:
+        """Rename to the final name; DeliveryUnknownError when that was asked and no answer came back."""
+        try:
+            async with asyncio.timeout(self._seconds):
+                await rename(partial, path)
+        except asyncssh.SFTPBadMessage as error:
+            # A server's words for a bad name, and the library's for an answer that made no sense.
+            with suppress(asyncssh.Error, OSError):
+                async with asyncio.timeout(self._seconds):
+                    if await self._sftp.exists(partial):
+                        raise self._permanent(
+                            "rename", f"the server refused the name: {error.reason}"
+                        ) from error
+            raise DeliveryUnknownError(self._place, "rename", error.reason) from error
+        except (TimeoutError, OSError, asyncssh.SFTPConnectionLost, asyncssh.DisconnectError) as error:
+            reason = f"asked, and no answer came back ({type(error).__name__})"
+            raise DeliveryUnknownError(self._place, "rename", reason) from error
+
+    def _permanent(self, step: str, reason: str) -> PermanentDeliveryError:
+        return PermanentDeliveryError(self._place, step, reason)

@@ -1,0 +1,199 @@
+"""Delivery to a partner's bucket: S3 itself copies; the file is read only where S3 cannot tell its hash."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
+
+from runtime.delivery.errors import DeliveryError, DeliveryUnknownError, PermanentDeliveryError
+from runtime.delivery.names import check_name
+from runtime.delivery.outcome import Delivery
+from runtime.delivery.source import ABSENT, DENIED, MIB, Source, code_of, s3_failure
+
+#: Bytes that CopyObject takes at most; above, the copy is in parts.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
+LARGEST_COPY = 5 * 1024 * MIB
+
+#: Bytes of a part. Small parts cost requests, and with them a multiple of the time.
+PART = 128 * MIB
+
+#: Failures before a request went out.
+_UNSENT = (EndpointConnectionError, ConnectTimeoutError)
+
+
+@dataclass(frozen=True, kw_only=True)
+class S3Destination:
+    """A place in a partner's bucket. `prefix` is empty or a path; `region` is where the bucket is."""
+
+    bucket: str
+    prefix: str = ""
+    region: str | None = None
+
+    def key(self, name: str) -> str:
+        """Return the key that `name` gets: below the prefix, whether or not it is written with its `/`."""
+        prefix = self.prefix.strip("/")
+        return f"{prefix}/{name}" if prefix else name
+
+    def place(self, name: str) -> str:
+        """Return where `name` ends up, as messages name it."""
+        return f"s3://{self.bucket}/{self.key(name)}"
+
+
+def deliver(
+    source: Source, destination: S3Destination, *, s3: Any, name: str, after_unknown: bool = False
+) -> Delivery:
+    """Copy the source to `name` below the destination's prefix, where it appears complete or not at all.
+
+    `s3` is a client of the destination's region. The copy has the source's content type and bytes; tags,
+    metadata and encryption settings stay behind: they are the platform's, and the bucket's own defaults are
+    the partner's. An existing object is replaced. With `after_unknown` an object of that key, size and
+    SHA-256 is taken for this delivery, and nothing is sent. Raises DeliveryError.
+    """
+    copy = _Copy(source, destination, s3, check_name(name))
+    # Asked before anything is sent: a copy that may be written and not looked at could never be verified.
+    there = copy.look()
+    if after_unknown and there and (found := copy.same(there)):
+        return found
+    return copy.send()
+
+
+def find(source: Source, destination: S3Destination, *, s3: Any, name: str) -> Delivery | None:
+    """Return the delivery, as not sent, if the object of that name has the source's size and SHA-256.
+
+    None when there is no object, or another one. Raises DeliveryError.
+    """
+    copy = _Copy(source, destination, s3, check_name(name))
+    there = copy.look()
+    return copy.same(there) if there else None
+
+
+class _Copy:
+    def __init__(self, source: Source, destination: S3Destination, s3: Any, name: str) -> None:
+        self._source, self._s3 = source, s3
+        self._bucket, self._key = destination.bucket, destination.key(name)
+        self._place = destination.place(name)
+
+    def look(self) -> Mapping[str, Any] | None:
+        """Return what S3 says of the object at the destination, or None when there is none."""
+        try:
+            return self._s3.head_object(Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED")
+        except ClientError as error:
+            # Of a bucket that does not exist HeadObject says no more than of an object: the copy will tell.
+            if code_of(error) in ABSENT:
+                return None
+            raise self._failure(error, "look") from error
+        except BotoCoreError as error:
+            raise self._failure(error, "look") from error
+
+    def same(self, there: Mapping[str, Any]) -> Delivery | None:
+        """Return the delivery, as not sent, when the object has the source's size and SHA-256."""
+        if there["ContentLength"] != self._source.size:
+            return None
+        theirs = _sha256(there) or self._read_back()
+        ours = _sha256(self._head_source()) or self._source.sha256()
+        if theirs != ours:
+            return None
+        return Delivery(sha256=ours, size=self._source.size, path=self._place, sent=False)
+
+    def send(self) -> Delivery:
+        """Copy, verify the size, and return the delivery."""
+        head = self._head_source()
+        whole = self._source.size <= LARGEST_COPY
+        sha256 = _sha256(head)
+        if whole:
+            answer = self._copy(head)
+        else:
+            # A copy in parts is answered with a hash of hashes, so the source is read, and first: for this
+            # size it takes long, and a failure of it should leave nothing behind.
+            sha256, answer = sha256 or self._source.sha256(), {}
+            self._copy_in_parts(head)
+        try:
+            size = self._s3.head_object(Bucket=self._bucket, Key=self._key)["ContentLength"]
+            sha256 = sha256 or _sha256(answer) or self._source.sha256()
+        except (ClientError, BotoCoreError, DeliveryError) as error:
+            raise DeliveryUnknownError(self._place, "verify", f"copied, and then: {error}") from error
+        if size != self._source.size:
+            reason = f"copied, and then {size} bytes, not {self._source.size}, were there"
+            raise DeliveryUnknownError(self._place, "verify", reason)
+        return Delivery(sha256=sha256, size=size, path=self._place)
+
+    def _head_source(self) -> Mapping[str, Any]:
+        source = self._source
+        try:
+            return source.s3.head_object(
+                Bucket=source.bucket, Key=source.key, VersionId=source.version_id, ChecksumMode="ENABLED"
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise s3_failure(error, source.place, "look") from error
+
+    def _copy(self, head: Mapping[str, Any]) -> Mapping[str, Any]:
+        try:
+            answer = self._s3.copy_object(
+                Bucket=self._bucket, Key=self._key, CopySource=self._copy_source(), **_how(head)
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._failure(error, "copy") from error
+        return answer.get("CopyObjectResult", {})
+
+    def _copy_in_parts(self, head: Mapping[str, Any]) -> None:
+        try:
+            self._s3.copy(
+                self._copy_source(),
+                self._bucket,
+                self._key,
+                ExtraArgs=_how(head),
+                SourceClient=self._source.s3,
+                Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART),
+            )
+        except (ClientError, BotoCoreError) as error:
+            raise self._failure(error, "copy") from error
+
+    def _copy_source(self) -> dict[str, str]:
+        source = self._source
+        return {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}
+
+    def _read_back(self) -> str | None:
+        digest = hashlib.sha256()
+        try:
+            body = self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"]
+            for data in body.iter_chunks(MIB):
+                digest.update(data)
+        except (ClientError, BotoCoreError) as error:
+            raise self._failure(error, "read back") from error
+        return digest.hexdigest()
+
+    def _failure(self, error: ClientError | BotoCoreError, step: str) -> DeliveryError:
+        if isinstance(error, ClientError) and code_of(error) in DENIED:
+            reason = (
+                f"access denied. The owner of bucket {self._bucket} must grant this role s3:PutObject and "
+                f"s3:GetObject on {self._bucket}/*, s3:ListBucket on the bucket, and, if it has a KMS key, "
+                "kms:GenerateDataKey and kms:Decrypt on that"
+            )
+            return PermanentDeliveryError(self._place, step, reason)
+        if step == "copy" and isinstance(error, BotoCoreError) and not isinstance(error, _UNSENT):
+            return DeliveryUnknownError(self._place, step, f"asked, and no answer came back: {error}")
+        return s3_failure(error, self._place, step)
+
+
+def _how(head: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "ChecksumAlgorithm": "SHA256",
+        "MetadataDirective": "REPLACE",
+        "TaggingDirective": "REPLACE",
+        "ContentType": head.get("ContentType", "binary/octet-stream"),
+        "CopySourceIfMatch": head["ETag"],
+    }
+
+
+def _sha256(answer: Mapping[str, Any]) -> str | None:
+    """Return the SHA-256, in hex, of all the bytes if S3 says it; of parts it says a hash of hashes."""
+    checksum = answer.get("ChecksumSHA256")
+    if not checksum or "-" in checksum or answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
+        return None
+    return base64.b64decode(checksum).hex()

@@ -1,0 +1,222 @@
+"""Delivery to a partner's SFTP server: a hidden temporary name, verified, then renamed to the final name."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import posixpath
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from contextlib import asynccontextmanager, suppress
+from typing import Any, TypeVar
+
+import asyncssh
+
+from runtime.delivery.answers import ask, tidy
+from runtime.delivery.errors import DeliveryUnknownError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery.names import check_name, temporary_name
+from runtime.delivery.outcome import Delivery
+from runtime.delivery.publish import Publisher
+from runtime.delivery.source import MIB, Source
+from runtime.delivery.ssh import Patience, SftpDestination, connect
+from runtime.delivery.upload import upload
+
+__all__ = ["Patience", "Session", "SftpDestination", "deliver", "deliver_now", "session"]
+
+_T = TypeVar("_T")
+
+#: Bytes a second of the slowest disk that an fsync is waited for.
+_SLOWEST_DISK = 10 * MIB
+
+_ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+
+#: What is said of a file that cannot be compared with anything.
+_UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *_ABSENT)
+
+#: What servers that cannot fsync, or may not, say of it.
+_NO_FSYNC = (asyncssh.SFTPOpUnsupported, asyncssh.SFTPPermissionDenied, asyncssh.SFTPBadMessage)
+
+
+class Session:
+    """A connection to one destination. Deliveries may share it, one after another or many at a time."""
+
+    def __init__(self, sftp: asyncssh.SFTPClient, destination: SftpDestination, patience: Patience) -> None:
+        self._sftp, self._destination, self._patience = sftp, destination, patience
+        self._publisher = Publisher(sftp, place=destination.place, seconds=patience.step)
+
+    async def deliver(
+        self,
+        source: Source,
+        *,
+        name: str,
+        attempt: str,
+        after_unknown: bool = False,
+        abandoned: Iterable[str] = (),
+        durable: bool = True,
+    ) -> Delivery:
+        """Send the source to `name` below the destination's directory, where it appears complete or not.
+
+        `attempt` tells this attempt's temporary name from others'. What attempts in `abandoned`, all of them
+        over, left behind is removed. With `after_unknown` the file is first looked for under its final name,
+        as find does. An existing file of that name is replaced. `durable` asks the server to have the bytes
+        on its disk before the rename. Raises DeliveryError.
+        """
+        path, abandoned = self._path(name), tuple(abandoned)
+        partial = _beside(path, attempt)
+        for earlier in abandoned:
+            await self._tidy(self._sftp.remove(_beside(path, earlier)))
+        done = await self.find(source, name=name) if after_unknown else None
+        if done is None:
+            try:
+                sha256 = await self._write(source, partial, parents=name.split("/")[:-1], durable=durable)
+                await self._verify(partial, source.size)
+                await self._publisher.publish(partial, path, aside=_beside(path, attempt, ending="old"))
+            except DeliveryUnknownError:
+                raise
+            except BaseException:
+                await self._tidy(self._sftp.remove(partial))
+                raise
+            done = Delivery(sha256=sha256, size=source.size, path=path)
+        for earlier in abandoned:
+            # Old content that was set aside: from here on the new one has its place.
+            await self._tidy(self._sftp.remove(_beside(path, earlier, ending="old")))
+        return done
+
+    async def find(self, source: Source, *, name: str) -> Delivery | None:
+        """Return the delivery, as not sent, if `name` has the source's size and, read back, its SHA-256.
+
+        None when there is no such file, another one, or one that may not be read. Reads both, the source
+        first. Raises DeliveryError.
+        """
+        path = self._path(name)
+        try:
+            attrs = await self._ask("look", self._sftp.stat(path), naming=True, apart=_ABSENT)
+        except _ABSENT:
+            return None
+        if attrs.size != source.size:
+            return None
+        sha256 = await asyncio.to_thread(source.sha256)
+        try:
+            theirs = await self._read_back(path, source.size)
+        except _UNREADABLE:
+            return None
+        if theirs != sha256:
+            return None
+        return Delivery(sha256=sha256, size=source.size, path=path, sent=False)
+
+    async def _read_back(self, path: str, size: int) -> str:
+        file = await self._ask("read back", self._sftp.open(path, "rb"), apart=_UNREADABLE)
+        digest, offset = hashlib.sha256(), 0
+        try:
+            while offset < size:
+                request = file.read(min(2 * MIB, size - offset), offset)
+                data = await self._ask("read back", request, apart=_UNREADABLE)
+                if not data:
+                    break
+                digest.update(data)
+                offset += len(data)
+        finally:
+            await self._tidy(file.close())
+        return digest.hexdigest()
+
+    async def _write(self, source: Source, partial: str, *, parents: list[str], durable: bool) -> str:
+        file = await self._ask("open", self._create(partial, parents), naming=True)
+        try:
+            sha256, sent = await upload(
+                source,
+                file,
+                request=self._sftp.limits.max_write_len,
+                place=self._destination.place,
+                patience=self._patience,
+            )
+            if sent != source.size:
+                raise TransientDeliveryError(
+                    source.place, "read", f"ended after {sent} of {source.size} bytes"
+                )
+            if durable:
+                with suppress(*_NO_FSYNC):
+                    seconds = self._patience.step + sent / _SLOWEST_DISK
+                    await self._ask("fsync", file.fsync(), seconds=seconds, apart=_NO_FSYNC)
+        except BaseException:
+            # Some servers do not remove a file that is open.
+            await self._tidy(file.close())
+            raise
+        await self._ask("close", file.close())
+        return sha256
+
+    async def _create(self, partial: str, parents: list[str]) -> asyncssh.SFTPClientFile:
+        if parents:
+            # Most find their directory there, so it is made only when the server misses it.
+            with suppress(*_ABSENT):
+                return await self._sftp.open(partial, "wb", block_size=None)
+            folder = self._destination.directory
+            for parent in parents:
+                folder = posixpath.join(folder, parent)
+                await self._make_directory(folder)
+        return await self._sftp.open(partial, "wb", block_size=None)
+
+    async def _make_directory(self, folder: str) -> None:
+        try:
+            await self._sftp.mkdir(folder)
+        except asyncssh.SFTPError:
+            # There before, or made by a neighbour in the meantime.
+            if await self._sftp.isdir(folder):
+                return
+            if await self._sftp.exists(folder):
+                raise self._permanent("open", f"{folder} is not a directory") from None
+            raise
+
+    async def _verify(self, partial: str, size: int) -> None:
+        # By name and not by handle: some servers write the last bytes, or run out of quota, at the close.
+        found = (await self._ask("verify", self._sftp.stat(partial))).size
+        if found is None:
+            raise self._permanent("verify", "the server does not tell a file's size")
+        if found != size:
+            reason = f"the server has {found} of {size} bytes"
+            raise TransientDeliveryError(self._destination.place, "verify", reason)
+
+    async def _ask(
+        self, step: str, request: Awaitable[_T], *, seconds: float | None = None, **how: Any
+    ) -> _T:
+        return await ask(self._destination.place, step, request, seconds or self._patience.step, **how)
+
+    async def _tidy(self, request: Awaitable[Any]) -> None:
+        await tidy(request, self._patience.step)
+
+    def _path(self, name: str) -> str:
+        return posixpath.join(self._destination.directory, check_name(name))
+
+    def _permanent(self, step: str, reason: str) -> PermanentDeliveryError:
+        return PermanentDeliveryError(self._destination.place, step, reason)
+
+
+@asynccontextmanager
+async def session(
+    destination: SftpDestination, *, private_key: str, patience: Patience | None = None
+) -> AsyncIterator[Session]:
+    """Yield a session with the destination, for one delivery or many; raises what `connect` does."""
+    patience = patience or Patience()
+    async with connect(destination, private_key, patience) as sftp:
+        yield Session(sftp, destination, patience)
+
+
+async def deliver(
+    source: Source,
+    destination: SftpDestination,
+    *,
+    private_key: str,
+    patience: Patience | None = None,
+    **how: Any,
+) -> Delivery:
+    """Deliver over a connection of its own. `how` is what Session.deliver takes: `name`, `attempt`, ..."""
+    async with session(destination, private_key=private_key, patience=patience) as opened:
+        return await opened.deliver(source, **how)
+
+
+def deliver_now(source: Source, destination: SftpDestination, **how: Any) -> Delivery:
+    """Do what deliver does from code that is not asynchronous, such as a Lambda function."""
+    return asyncio.run(deliver(source, destination, **how))
+
+
+def _beside(path: str, attempt: str, *, ending: str = "part") -> str:
+    folder, basename = posixpath.split(path)
+    return posixpath.join(folder, temporary_name(basename, attempt, ending=ending))

@@ -1,0 +1,26 @@
+"""Workflow step: keep a copy of the file in the cell's archive."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from runtime import contract
+from runtime.archive import Archive
+from runtime.handlers import wiring
+
+
+@cache
+def _archive() -> Archive:
+    return Archive(
+        bucket=wiring.env(contract.ENV_ARCHIVE_BUCKET),
+        side=wiring.env(contract.ENV_SIDE),
+        tracker=wiring.tracker(),
+        s3=wiring.client("s3"),
+    )
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Return the key of the archived copy."""
+    transfer, owner = wiring.step(event)
+    return {"archive_key": _archive().store(transfer, owner=owner)}

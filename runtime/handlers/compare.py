@@ -1,0 +1,24 @@
+"""Workflow step: read a resent file and compare it with what was delivered."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Any
+
+from runtime.delivery.source import Source
+from runtime.handlers import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Return the verdict as a document, like the claim step; its action is `deliver` or `done`."""
+    transfer, owner = wiring.step(event)
+    source = Source(
+        s3=wiring.client("s3"),
+        bucket=transfer.bucket,
+        key=transfer.key,
+        version_id=transfer.version_id,
+        size=transfer.size,
+    )
+    verdict = wiring.workflow().compare(transfer, source, owner=owner)
+    wiring.logger.info("compare", action=verdict.action, spared=len(verdict.spared))
+    return asdict(verdict)

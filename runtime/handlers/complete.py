@@ -1,0 +1,15 @@
+"""Workflow step: record what failed and send the customer's receipt."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.handlers import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Return the outcome that the receipt says."""
+    transfer, owner = wiring.step(event)
+    outcome = wiring.workflow().complete(transfer, event["results"], owner=owner)
+    wiring.logger.info("complete", outcome=outcome)
+    return {"outcome": outcome}

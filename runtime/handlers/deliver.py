@@ -1,0 +1,40 @@
+"""Workflow step: one attempt to deliver a file to one destination."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from ulid import ULID
+
+from runtime import contract
+from runtime.deliverer import Deliverer
+from runtime.handlers import wiring
+
+
+@cache
+def _deliverer() -> Deliverer:
+    return Deliverer(
+        namespace=wiring.env(contract.ENV_NAMESPACE),
+        side=wiring.env(contract.ENV_SIDE),
+        tracker=wiring.tracker(),
+        directory=wiring.directory(),
+        s3=lambda region: wiring.client("s3", region),
+        secrets=wiring.client("secretsmanager"),
+    )
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Return `destination` and `outcome` (DELIVERED, HELD).
+
+    Raises TransientDeliveryError, PermanentDeliveryError or DeliveryUnknownError; the state machine
+    matches them by name.
+    """
+    transfer, owner = wiring.step(event)
+    attempt = str(ULID())
+    wiring.logger.append_keys(destination=event["destination"], attempt=attempt)
+    outcome = _deliverer().attempt(
+        transfer, event["destination"], owner=owner, attempt=attempt, after_unknown=event["after_unknown"]
+    )
+    wiring.logger.info("deliver", outcome=outcome)
+    return {"destination": event["destination"], "outcome": outcome}

@@ -1,0 +1,41 @@
+"""SQS -> a running workflow per file. One bad event in a batch does not hold back the others."""
+
+from __future__ import annotations
+
+import json
+from functools import cache
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from runtime import contract
+from runtime.handlers import wiring
+from runtime.intake import Intake, arrival
+
+_batch = BatchProcessor(event_type=EventType.SQS)
+
+
+@cache
+def _intake() -> Intake:
+    return Intake(
+        namespace=wiring.env(contract.ENV_NAMESPACE),
+        side=wiring.env(contract.ENV_SIDE),
+        state_machine=wiring.env(contract.ENV_STATE_MACHINE),
+        tracker=wiring.tracker(),
+        directory=wiring.directory(),
+        receipts=wiring.receipts(),
+        s3=wiring.client("s3"),
+        workflow=wiring.client("stepfunctions"),
+    )
+
+
+def _accept(record: SQSRecord) -> None:
+    arrived = arrival(json.loads(record.body))
+    became = _intake().accept(arrived)
+    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=became)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Take in a batch of intake events; return which of them the queue must bring again."""
+    return process_partial_response(event=event, record_handler=_accept, processor=_batch, context=context)

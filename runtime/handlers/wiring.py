@@ -1,0 +1,69 @@
+"""What the entry points share: settings from the environment, AWS clients, the core's parts.
+
+Parts are made when first asked for and kept while the function is warm.
+"""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from typing import Any
+
+import boto3
+from aws_lambda_powertools import Logger
+from botocore.config import Config
+
+from runtime import contract
+from runtime.receipts import Receipts
+from runtime.routing import Directory
+from runtime.tracker import Tracker
+from runtime.transfer import Transfer
+from runtime.workflow import Workflow
+
+logger = Logger(service="mft")
+
+_CLIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
+
+
+def env(name: str) -> str:
+    """Return a variable that the program sets on every function that reads it; KeyError without it."""
+    return os.environ[name]
+
+
+@cache
+def client(service: str, region: str | None = None) -> Any:
+    """Return the client of an AWS service, in this function's own region unless another is named."""
+    return boto3.client(service, region_name=region, config=_CLIENT)
+
+
+@cache
+def tracker() -> Tracker:
+    """Return this region's tracker."""
+    return Tracker(table=env(contract.ENV_TRACKER), side=env(contract.ENV_SIDE), client=client("dynamodb"))
+
+
+@cache
+def directory() -> Directory:
+    """Return the customers of this cell."""
+    return Directory(bucket=env(contract.ENV_CONFIG_BUCKET), client=client("s3"))
+
+
+@cache
+def receipts() -> Receipts:
+    """Return the receipts of this cell."""
+    return Receipts(tracker=tracker(), topics=client("sns"), side=env(contract.ENV_SIDE))
+
+
+@cache
+def workflow() -> Workflow:
+    """Return the deciding and closing steps."""
+    return Workflow(
+        side=env(contract.ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts()
+    )
+
+
+def step(event: dict[str, Any]) -> tuple[Transfer, str]:
+    """Return the transfer and the execution's name from a workflow step's event, and log under both."""
+    transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
+    logger.append_keys(transfer=transfer.id, customer=transfer.customer, execution=owner)
+    return transfer, owner

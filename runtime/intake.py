@@ -1,0 +1,264 @@
+"""Intake: from an event about the customers' buckets to a transfer that the workflow carries.
+
+Three kinds of event arrive on the ingest queue:
+
+- S3 `Object Created` below `inbound/sdk/` (an SDK client's upload) and, with reason CopyObject, below
+  `inbound/sftp/` (a rename: Transfer Family renames by copying);
+- Transfer Family `SFTP Server File Upload Completed`, `... Upload Failed`, `... Rename Completed`
+  (https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html).
+
+An S3 event alone is no sign of a complete SFTP upload: a dropped session leaves a partial object.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from runtime import contract
+from runtime.contract import Kind
+from runtime.facts import Fact, submitted
+from runtime.receipts import Outcome, Receipts
+from runtime.routing import Customer, Directory
+from runtime.tracker import Tracker
+from runtime.transfer import Transfer
+
+UPLOADED = "SFTP Server File Upload Completed"
+UPLOAD_FAILED = "SFTP Server File Upload Failed"
+RENAMED = "SFTP Server File Rename Completed"
+CREATED = "Object Created"
+
+#: Ingest writes at most one fact of a kind about a transfer, however often the event comes.
+WRITER = "ingest"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """An object that an event speaks of. What the event does not tell is None.
+
+    `failure` is Transfer Family's reason when the upload did not complete; `ended` is when its command did.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    failure: str | None = None
+    ended: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Version:
+    """One version of an object, as S3 holds it."""
+
+    id: str
+    size: int
+    etag: str
+    modified: datetime
+    is_replica: bool
+
+
+def arrival(event: dict[str, Any]) -> Arrival:
+    """Return what an EventBridge event says has arrived; ValueError for an event that is none of ours."""
+    source, kind, detail = event.get("source"), event.get("detail-type"), event.get("detail", {})
+    if source == "aws.s3" and kind == CREATED:
+        entry = detail["object"]
+        return Arrival(
+            bucket=detail["bucket"]["name"],
+            key=entry["key"],
+            version_id=entry.get("version-id"),
+            etag=entry.get("etag"),
+            size=entry.get("size"),
+        )
+    if source == "aws.transfer" and kind == RENAMED:
+        bucket, key = _split(detail["renamed-file-path"])
+        return Arrival(bucket=bucket, key=key, ended=_ended(detail))
+    if source == "aws.transfer" and kind in (UPLOADED, UPLOAD_FAILED):
+        bucket, key = _split(detail["file-path"])
+        failure = None
+        if kind == UPLOAD_FAILED:
+            code, message = detail.get("failure-code", "UNKNOWN_ERROR"), detail.get("failure-message")
+            failure = f"{code}: {message}" if message else code
+        return Arrival(
+            bucket=bucket,
+            key=key,
+            etag=detail.get("etag"),
+            size=detail.get("bytes"),
+            failure=failure,
+            ended=_ended(detail),
+        )
+    raise ValueError(f"not an intake event: source {source!r}, detail-type {kind!r}")
+
+
+class Intake:
+    """Turns arrivals into RECEIVED facts and running workflows, or into REJECTED facts and receipts.
+
+    Every step may be repeated: the transfer's id, its RECEIVED fact and its execution's name follow from
+    the object version alone.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        side: str,
+        state_machine: str,
+        tracker: Tracker,
+        directory: Directory,
+        receipts: Receipts,
+        s3: Any,
+        workflow: Any,
+    ) -> None:
+        self._namespace, self._side, self._state_machine = namespace, side, state_machine
+        self._tracker, self._directory, self._receipts = tracker, directory, receipts
+        self._s3, self._workflow = s3, workflow
+
+    def accept(self, arrived: Arrival) -> str:
+        """Take an arrival in; return one word for the log: what became of it.
+
+        Raises when something is out of reach; the queue then brings the event again.
+        """
+        name = contract.customer_of(arrived.bucket, self._namespace, self._side)
+        if arrived.key.endswith("/"):
+            return "folder"
+        customer = self._directory.customer(name)
+        if customer.is_temporary(arrived.key):
+            return "temporary"
+        version = self._version(arrived)
+        if version is None:
+            return "gone"
+        if version.is_replica:
+            return "replica"
+        route = customer.route(arrived.key)
+        transfer = self._transfer(customer, arrived, version, route.to if route else ())
+        refusal = arrived.failure
+        if refusal is None and route is None:
+            refusal = f"no route takes {contract.below_inbound(arrived.key)}"
+        if refusal is None and self._tracker.record(self._received(transfer)):
+            self._start(transfer)
+            return "received"
+        # A repeated event: where the file goes was decided when it was received, whatever the registry says.
+        before = self._as_received(transfer)
+        if refusal is not None and before is None:
+            return self._reject(transfer, customer, refusal)
+        self._start(before or transfer)
+        return "received"
+
+    def _version(self, arrived: Arrival) -> Version | None:
+        """Return the version that the event is about, or None when it is not there any more.
+
+        A Transfer Family event names no version: it is the newest with the event's etag and size that was
+        there when the event's command ended, for a client may have overwritten it meanwhile, and that was
+        written in this region. An upload that failed before it left an object tells no etag: what is there
+        under its name is another upload's.
+        """
+        if arrived.version_id is not None:
+            return self._head(arrived, arrived.version_id)
+        if arrived.failure is not None and arrived.etag is None:
+            return None
+        replica = None
+        for version_id in self._alike(arrived):
+            version = self._head(arrived, version_id)
+            if version and not version.is_replica:
+                return version
+            replica = replica or version
+        return replica
+
+    def _alike(self, arrived: Arrival) -> list[str]:
+        """Return the versions with the event's etag and size: newest first, those after the event last."""
+        listing = self._s3.get_paginator("list_object_versions").paginate(
+            Bucket=arrived.bucket, Prefix=arrived.key
+        )
+        alike = []
+        for page in listing:
+            for entry in page.get("Versions", ()):
+                same_etag = arrived.etag in (None, entry["ETag"].strip('"'))
+                same_size = arrived.failure is not None or arrived.size in (None, entry["Size"])
+                if entry["Key"] == arrived.key and same_etag and same_size:
+                    is_after = arrived.ended is not None and entry["LastModified"] > arrived.ended
+                    alike.append((is_after, entry["VersionId"]))
+        return [version_id for _, version_id in sorted(alike, key=lambda each: each[0])]
+
+    def _head(self, arrived: Arrival, version_id: str) -> Version | None:
+        try:
+            head = self._s3.head_object(Bucket=arrived.bucket, Key=arrived.key, VersionId=version_id)
+        except self._s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion"):
+                return None
+            raise
+        return Version(
+            id=version_id,
+            size=head["ContentLength"],
+            etag=head["ETag"].strip('"'),
+            modified=head["LastModified"],
+            is_replica=head.get("ReplicationStatus") == "REPLICA",
+        )
+
+    def _transfer(
+        self, customer: Customer, arrived: Arrival, version: Version, destinations: tuple[str, ...]
+    ) -> Transfer:
+        file = contract.file_id(customer.id, arrived.key)
+        name = contract.transfer_id(file, version.id, version.modified)
+        expires = submitted(name) + timedelta(days=customer.tracker_days)
+        return Transfer(
+            id=name,
+            file=file,
+            customer=customer.id,
+            bucket=arrived.bucket,
+            key=arrived.key,
+            version_id=version.id,
+            size=version.size,
+            etag=version.etag,
+            destinations=destinations,
+            expires=int(expires.timestamp()),
+        )
+
+    def _received(self, transfer: Transfer) -> Fact:
+        return transfer.fact(
+            Kind.RECEIVED,
+            side=self._side,
+            writer=WRITER,
+            bucket=transfer.bucket,
+            version_id=transfer.version_id,
+            size=transfer.size,
+            etag=transfer.etag,
+            destinations=list(transfer.destinations),
+        )
+
+    def _as_received(self, transfer: Transfer) -> Transfer | None:
+        """Return the transfer with the destinations of its RECEIVED fact, or None when there is none."""
+        for fact in self._tracker.history(transfer.file).facts:
+            if fact.kind is Kind.RECEIVED and fact.transfer == transfer.id:
+                return replace(transfer, destinations=tuple(fact.detail["destinations"]))
+        return None
+
+    def _reject(self, transfer: Transfer, customer: Customer, reason: str) -> str:
+        rejected = transfer.fact(
+            Kind.REJECTED, side=self._side, writer=WRITER, version_id=transfer.version_id, reason=reason
+        )
+        self._tracker.record(rejected)
+        self._receipts.send(customer, transfer, Outcome.REJECTED, writer=WRITER, reason=reason)
+        return "rejected"
+
+    def _start(self, transfer: Transfer) -> None:
+        try:
+            self._workflow.start_execution(
+                stateMachineArn=self._state_machine,
+                name=f"{transfer.id}-g1",
+                input=json.dumps(transfer.document(), sort_keys=True),
+            )
+        except self._workflow.exceptions.ExecutionAlreadyExists:
+            return
+
+
+def _ended(detail: dict[str, Any]) -> datetime | None:
+    ended = detail.get("end-timestamp")
+    return datetime.fromisoformat(ended) if ended else None
+
+
+def _split(path: str) -> tuple[str, str]:
+    bucket, _, key = path.lstrip("/").partition("/")
+    return bucket, key

@@ -1,0 +1,93 @@
+"""A customer's routing document, as the program wrote it to the cell's config bucket, and what it decides."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from runtime.contract import below_inbound, config_key
+from runtime.patterns import matches
+
+#: Seconds for which a warm function trusts a document it has read. A changed partner address is in use
+#: this long after `pulumi up`.
+FRESH = 30
+
+
+class UnknownCustomerError(LookupError):
+    """The cell's config bucket holds no routing document for this customer."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Route:
+    """Where files go whose key below `inbound/` matches, and what to do when a delivery's fate is unknown."""
+
+    match: str
+    to: tuple[str, ...]
+    on_unknown: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Customer:
+    """One customer's routing document, parsed."""
+
+    id: str
+    routes: tuple[Route, ...]
+    destinations: dict[str, dict[str, Any]]
+    temporary_names: tuple[str, ...]
+    policy: str
+    window: timedelta
+    tracker_days: int
+    receipts_topic: str
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Customer:
+        """Return the customer that a document describes; KeyError when it is not a routing document."""
+        return cls(
+            id=document["id"],
+            routes=tuple(
+                Route(match=route["match"], to=tuple(route["to"]), on_unknown=route["on_unknown"])
+                for route in document["routes"]
+            ),
+            destinations=document["destinations"],
+            temporary_names=tuple(document["temporary_names"]),
+            policy=document["duplicates"]["policy"],
+            window=timedelta(seconds=document["duplicates"]["window_seconds"]),
+            tracker_days=document["retention"]["tracker_days"],
+            receipts_topic=document["receipts_topic"],
+        )
+
+    def route(self, key: str) -> Route | None:
+        """Return the route that takes a key, or None. The registry refuses overlapping routes."""
+        below = below_inbound(key)
+        return next((route for route in self.routes if matches(route.match, below)), None)
+
+    def is_temporary(self, key: str) -> bool:
+        """Return whether this name waits for its rename (`x.csv.filepart`)."""
+        name = key.rpartition("/")[2]
+        return any(matches(pattern, name) for pattern in self.temporary_names)
+
+
+class Directory:
+    """The customers of this cell, read from its config bucket when needed and kept for FRESH seconds."""
+
+    def __init__(self, *, bucket: str, client: Any, now: Callable[[], float] = time.monotonic) -> None:
+        self._bucket, self._client, self._now = bucket, client, now
+        self._read: dict[str, tuple[float, Customer]] = {}
+
+    def customer(self, name: str) -> Customer:
+        """Return a customer; UnknownCustomerError when the cell does not know it."""
+        read_at, customer = self._read.get(name, (None, None))
+        if customer is None or self._now() - read_at > FRESH:
+            try:
+                answer = self._client.get_object(Bucket=self._bucket, Key=config_key(name))
+            except self._client.exceptions.NoSuchKey as error:
+                raise UnknownCustomerError(
+                    f"no routing document for customer {name!r} in this cell"
+                ) from error
+            customer = Customer.parse(json.loads(answer["Body"].read()))
+            self._read[name] = (self._now(), customer)
+        return customer

@@ -1,0 +1,181 @@
+"""The tracker: an append-only table of facts, and one lease per file and region.
+
+The table is a DynamoDB global table, written in both regions at once, with last-writer-wins per item.
+Facts have keys of their own and are inserted once, so replication can neither merge nor lose one. The
+lease is the only item that changes; it excludes a second sender within its region and says nothing
+about the other (a conditional write is evaluated against the local replica only:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+
+from runtime.contract import (
+    TRACKER_INDEX,
+    TRACKER_INDEX_PK,
+    TRACKER_PK,
+    TRACKER_SK,
+    TRACKER_TTL,
+    Kind,
+)
+from runtime.facts import Fact
+
+_write = TypeSerializer().serialize
+_read = TypeDeserializer().deserialize
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lease:
+    """Who may send a file in this region, and until when (seconds since the epoch)."""
+
+    owner: str
+    transfer: str
+    until: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class History:
+    """All that the local replica holds of one file: its facts, oldest transfer first, and the lease."""
+
+    facts: tuple[Fact, ...]
+    lease: Lease | None
+
+
+class Tracker:
+    """One region's view of the tracker table."""
+
+    def __init__(self, *, table: str, side: str, client: Any, now: Callable[[], float] = time.time) -> None:
+        self._table, self._side, self._client, self._now = table, side, client, now
+
+    def record(self, fact: Fact) -> bool:
+        """Insert a fact; return False, changing nothing, when this very fact is there already."""
+        item = {
+            TRACKER_PK: fact.file,
+            TRACKER_SK: fact.sort_key,
+            TRACKER_INDEX_PK: fact.customer_day,
+            TRACKER_TTL: fact.expires,
+            "transfer": fact.transfer,
+            "kind": fact.kind.value,
+            "destination": fact.destination,
+            "customer": fact.customer,
+            "key": fact.key,
+            "side": fact.side,
+            "writer": fact.writer,
+            "at": fact.at,
+            "detail": fact.detail,
+        }
+        is_new = f"attribute_not_exists({TRACKER_SK})"
+        try:
+            self._client.put_item(
+                TableName=self._table,
+                Item={name: _write(value) for name, value in item.items()},
+                ConditionExpression=is_new,
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def history(self, file: str) -> History:
+        """Return all facts of a file that have not expired, and this region's lease on it.
+
+        TTL deletes late (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html),
+        so an item past its time is treated as gone.
+        """
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            KeyConditionExpression="#file = :file",
+            ExpressionAttributeNames={"#file": TRACKER_PK},
+            ExpressionAttributeValues={":file": {"S": file}},
+            ConsistentRead=True,
+        )
+        facts: list[Fact] = []
+        lease = None
+        for item in self._live(pages):
+            if item[TRACKER_SK] == self._lease_key:
+                lease = Lease(owner=item["owner"], transfer=item["transfer"], until=int(item["until"]))
+            elif not item[TRACKER_SK].startswith(f"{Kind.CLAIM}#"):
+                facts.append(_fact(item))
+        return History(facts=tuple(facts), lease=lease)
+
+    def day(self, customer: str, day: str) -> Iterator[Fact]:
+        """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
+        pages = self._client.get_paginator("query").paginate(
+            TableName=self._table,
+            IndexName=TRACKER_INDEX,
+            KeyConditionExpression="#day = :day",
+            ExpressionAttributeNames={"#day": TRACKER_INDEX_PK},
+            ExpressionAttributeValues={":day": {"S": f"{customer}#{day}"}},
+        )
+        for item in self._live(pages):
+            yield _fact(item)
+
+    def claim(self, file: str, wanted: Lease, *, seen: Lease | None, seen_ended: bool, expires: int) -> bool:
+        """Take or renew the lease on a file in this region; return whether it is `wanted.owner`'s now.
+
+        `seen` is the lease as read before; `seen_ended` says that its transfer has ended, which frees
+        it. Compare-and-set: a lease that changed since it was seen is not taken.
+        """
+        nobody_holds_it = f"attribute_not_exists({TRACKER_SK})"
+        ours = "#owner = :owner"
+        run_out = "#until < :now"
+        names = {"#owner": "owner", "#until": "until", "#transfer": "transfer", "#ttl": TRACKER_TTL}
+        values = {":owner": wanted.owner, ":now": int(self._now()), ":until": wanted.until}
+        values |= {":transfer": wanted.transfer, ":ttl": expires}
+        allowed = [nobody_holds_it, ours, run_out]
+        if seen and seen_ended:
+            allowed.append("#owner = :seen")
+            values[":seen"] = seen.owner
+        try:
+            self._client.update_item(
+                TableName=self._table,
+                Key={TRACKER_PK: {"S": file}, TRACKER_SK: {"S": self._lease_key}},
+                UpdateExpression="SET #owner = :owner, #until = :until, #transfer = :transfer, #ttl = :ttl",
+                ConditionExpression=" OR ".join(allowed),
+                ExpressionAttributeNames=names,
+                ExpressionAttributeValues={name: _write(value) for name, value in values.items()},
+            )
+        except self._client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    @property
+    def _lease_key(self) -> str:
+        return f"{Kind.CLAIM}#{self._side}"
+
+    def _live(self, pages: Any) -> Iterator[dict[str, Any]]:
+        for page in pages:
+            for item in page["Items"]:
+                plain = {name: _read(value) for name, value in item.items()}
+                if plain[TRACKER_TTL] > self._now():
+                    yield plain
+
+
+def _fact(item: dict[str, Any]) -> Fact:
+    return Fact(
+        file=item[TRACKER_PK],
+        transfer=item["transfer"],
+        kind=Kind(item["kind"]),
+        customer=item["customer"],
+        key=item["key"],
+        side=item["side"],
+        writer=item["writer"],
+        at=item["at"],
+        expires=int(item[TRACKER_TTL]),
+        destination=item["destination"],
+        detail=_plain(item["detail"]),
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return a DynamoDB document with its numbers as int: facts hold no fractions."""
+    if isinstance(value, dict):
+        return {name: _plain(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_plain(inner) for inner in value]
+    return int(value) if hasattr(value, "as_tuple") else value

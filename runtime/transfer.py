@@ -1,0 +1,56 @@
+"""A transfer on its way: what ingest found out about it, and what every step of the workflow is given."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from runtime.contract import Kind
+from runtime.facts import Fact
+
+
+@dataclass(frozen=True, kw_only=True)
+class Transfer:
+    """One submitted version of a customer's file.
+
+    `file` and `id` are the tracker's (contract.file_id, contract.transfer_id); `size` is in bytes;
+    `destinations` are names in the customer's routing document; `expires` (seconds since the epoch) is
+    shared by all facts of the transfer.
+    """
+
+    id: str
+    file: str
+    customer: str
+    bucket: str
+    key: str
+    version_id: str
+    size: int
+    etag: str
+    destinations: tuple[str, ...]
+    expires: int
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Transfer:
+        """Return the transfer that a workflow's input describes; TypeError when a field is missing."""
+        return cls(**{**document, "destinations": tuple(document["destinations"])})
+
+    def document(self) -> dict[str, Any]:
+        """Return the workflow's input, JSON-ready."""
+        return {**asdict(self), "destinations": list(self.destinations)}
+
+    def fact(self, kind: Kind, *, side: str, writer: str, destination: str = "", **detail: Any) -> Fact:
+        """Return a fact about this transfer, of now."""
+        return Fact(
+            file=self.file,
+            transfer=self.id,
+            kind=kind,
+            customer=self.customer,
+            key=self.key,
+            side=side,
+            writer=writer,
+            at=datetime.now(UTC).isoformat(timespec="milliseconds"),
+            expires=self.expires,
+            destination=destination,
+            detail=detail,
+        )
