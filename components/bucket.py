@@ -1,0 +1,189 @@
+"""Buckets that are private, versioned, encrypted and TLS only, with all their satellites."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.settings import Settings
+
+
+class Keep(Enum):
+    """What happens to a bucket that the program no longer makes."""
+
+    PROTECT = "Pulumi refuses to delete it"
+    RETAIN = "Pulumi forgets it, the bucket stays"
+    DROP = "Pulumi deletes it"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Replication:
+    """Where a bucket's objects are copied to: a bucket of the peer region, under the peer's data key."""
+
+    role_arn: pulumi.Input[str]
+    bucket_arn: str
+    key_alias_arn: str
+
+
+def bucket(
+    name: str,
+    *,
+    bucket_name: str,
+    settings: Settings,
+    key_arn: pulumi.Input[str],
+    lifecycle: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
+    parent: pulumi.Resource,
+    replication: Replication | None = None,
+    statements: Sequence[policy.Statement] = (),
+    events_after: pulumi.Resource | None = None,
+    keep: Keep = Keep.PROTECT,
+) -> aws.s3.Bucket:
+    """Make a bucket and all its satellites, and return the bucket.
+
+    Public access is blocked, versions are kept, objects are encrypted with the data key, requests
+    without TLS are refused. `statements` join the bucket policy. With `events_after`, its
+    events go to EventBridge as soon as that resource, which their consumer needs, exists.
+    """
+    child = pulumi.ResourceOptions(parent=parent)
+    data = pulumi.ResourceOptions(
+        parent=parent,
+        protect=keep is Keep.PROTECT,
+        retain_on_delete=keep is Keep.RETAIN,
+    )
+    made = aws.s3.Bucket(name, bucket=bucket_name, opts=data)
+    versioning = aws.s3.BucketVersioning(
+        name,
+        bucket=made.bucket,
+        versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
+        opts=child,
+    )
+    aws.s3.BucketServerSideEncryptionConfiguration(
+        name,
+        bucket=made.bucket,
+        rules=[
+            aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
+                apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
+                    sse_algorithm="aws:kms", kms_master_key_id=key_arn
+                ),
+                bucket_key_enabled=True,
+            )
+        ],
+        opts=child,
+    )
+    aws.s3.BucketPublicAccessBlock(
+        name,
+        bucket=made.bucket,
+        block_public_acls=True,
+        block_public_policy=True,
+        ignore_public_acls=True,
+        restrict_public_buckets=True,
+        opts=child,
+    )
+    arn = settings.bucket_arn(bucket_name)
+    aws.s3.BucketPolicy(
+        name,
+        bucket=made.bucket,
+        policy=policy.document(
+            policy.deny(
+                "TlsOnly",
+                ["s3:*"],
+                [arn, f"{arn}/*"],
+                principals={"AWS": "*"},
+                conditions={"Bool": {"aws:SecureTransport": "false"}},
+            ),
+            *statements,
+        ),
+        opts=child,
+    )
+    aws.s3.BucketLifecycleConfiguration(
+        name,
+        bucket=made.bucket,
+        rules=[*lifecycle, _UNFINISHED],
+        opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # rules speak of old versions
+    )
+    if events_after:
+        aws.s3.BucketNotification(
+            name,
+            bucket=made.bucket,
+            eventbridge=True,
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[events_after]),
+        )
+    if replication:
+        aws.s3.BucketReplicationConfig(
+            name,
+            bucket=made.bucket,
+            role=replication.role_arn,
+            rules=[_replication_rule(replication)],
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 refuses it before
+        )
+    return made
+
+
+def expiry(rule: str, *, prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Return a lifecycle rule: current and old versions below `prefix` go after `days`."""
+    return aws.s3.BucketLifecycleConfigurationRuleArgs(
+        id=rule,
+        status="Enabled",
+        filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
+        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
+        noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
+            noncurrent_days=days
+        ),
+    )
+
+
+_UNFINISHED = aws.s3.BucketLifecycleConfigurationRuleArgs(
+    id="unfinished-uploads",
+    status="Enabled",
+    filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=""),
+    abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
+        days_after_initiation=7
+    ),
+)
+
+
+def _replication_rule(to: Replication) -> aws.s3.BucketReplicationConfigRuleArgs:
+    """Return the rule: everything, within 15 minutes, with metrics; deletions are not copied.
+
+    Replication Time Control needs a Metrics block of the same threshold, and 15 minutes is its only value
+    (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html).
+    """
+    return aws.s3.BucketReplicationConfigRuleArgs(
+        id="to-peer",
+        status="Enabled",
+        priority=1,
+        filter=aws.s3.BucketReplicationConfigRuleFilterArgs(prefix=""),
+        delete_marker_replication=aws.s3.BucketReplicationConfigRuleDeleteMarkerReplicationArgs(
+            status="Disabled"
+        ),
+        source_selection_criteria=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaArgs(
+            sse_kms_encrypted_objects=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs(
+                status="Enabled"
+            ),
+            # A synchronised replica would lose the mark that tells it from an original.
+            replica_modifications=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaReplicaModificationsArgs(
+                status="Disabled"
+            ),
+        ),
+        destination=aws.s3.BucketReplicationConfigRuleDestinationArgs(
+            bucket=to.bucket_arn,
+            encryption_configuration=aws.s3.BucketReplicationConfigRuleDestinationEncryptionConfigurationArgs(
+                replica_kms_key_id=to.key_alias_arn
+            ),
+            replication_time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeArgs(
+                status="Enabled",
+                time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeTimeArgs(minutes=15),
+            ),
+            metrics=aws.s3.BucketReplicationConfigRuleDestinationMetricsArgs(
+                status="Enabled",
+                event_threshold=aws.s3.BucketReplicationConfigRuleDestinationMetricsEventThresholdArgs(
+                    minutes=15
+                ),
+            ),
+        ),
+    )

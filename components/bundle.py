@@ -1,0 +1,125 @@
+"""The Lambda bundle: the runtime package and everything it imports, as one zip that runs alone.
+
+`python -m components.bundle` installs the dependencies for the Lambda platform below `.build/`, once per
+set of pinned versions; `pulumi up` then only zips. The zip is the same, byte for byte, for the same files.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+BUILD = ROOT / ".build"
+RUNTIME = ROOT / "runtime"
+REQUIREMENTS = RUNTIME / "requirements.txt"
+
+#: What Lambda's x86_64 runtimes can load: wheels for glibc up to that of Amazon Linux 2023.
+_PLATFORMS = (
+    "manylinux_2_34_x86_64",
+    "manylinux_2_28_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_17_x86_64",
+)
+
+#: AWS services whose models botocore needs here; the other 400 are two thirds of its size.
+SERVICES = {"dynamodb", "s3", "secretsmanager", "sns", "sqs", "stepfunctions", "sts"}
+
+_EPOCH = (1980, 1, 1, 0, 0, 0)
+
+
+class BundleError(RuntimeError):
+    """The bundle cannot be made; the message says what to run."""
+
+
+def dependencies(runtime: str) -> Path:
+    """Return the folder that holds, or will hold, the installed dependencies for a Lambda runtime."""
+    pinned = hashlib.sha256(REQUIREMENTS.read_bytes() + repr(sorted(SERVICES)).encode()).hexdigest()[:12]
+    return BUILD / f"dependencies-{runtime}-{pinned}"
+
+
+def install(runtime: str) -> Path:
+    """Install the dependencies for a Lambda runtime (`python3.13`) unless they are there; return the folder.
+
+    Raises BundleError with pip's words when it fails.
+    """
+    folder = dependencies(runtime)
+    if folder.is_dir():
+        return folder
+    BUILD.mkdir(exist_ok=True)
+    unfinished = folder.with_suffix(".part")
+    command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+    command += ["--target", str(unfinished), "--upgrade", "--only-binary=:all:", "--no-compile"]
+    command += ["--python-version", runtime.removeprefix("python"), "--implementation", "cp"]
+    command += [f"--platform={platform}" for platform in _PLATFORMS]
+    done = subprocess.run([*command, "-r", str(REQUIREMENTS)], capture_output=True, text=True, check=False)  # noqa: S603
+    if done.returncode:
+        raise BundleError(f"pip could not install {REQUIREMENTS.name} for {runtime}:\n{done.stderr.strip()}")
+    unfinished.rename(folder)
+    return folder
+
+
+def build(runtime: str) -> Path:
+    """Write the bundle of a Lambda runtime, unless it is there, and return the zip's path.
+
+    Raises BundleError when the dependencies are not installed.
+    """
+    folder = dependencies(runtime)
+    if not folder.is_dir():
+        raise BundleError(
+            f"the Lambda dependencies for {runtime} are not installed; "
+            f"run: python -m components.bundle {runtime}"
+        )
+    files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources(RUNTIME)}
+    files |= {str(path.relative_to(folder)): path for path in _installed(folder)}
+    content = hashlib.sha256(folder.name.encode())
+    for name, path in sorted(files.items()):
+        if name.startswith("runtime/"):
+            content.update(f"{name}\n".encode() + path.read_bytes())
+    bundle = BUILD / f"runtime-{runtime}-{content.hexdigest()[:12]}.zip"
+    if not bundle.is_file():
+        unfinished = bundle.with_suffix(f".{os.getpid()}.part")  # two stacks may build at once
+        with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, path in sorted(files.items()):
+                entry = zipfile.ZipInfo(name, date_time=_EPOCH)
+                entry.compress_type, entry.external_attr = zipfile.ZIP_DEFLATED, 0o644 << 16
+                archive.writestr(entry, path.read_bytes())
+        unfinished.rename(bundle)
+    return bundle
+
+
+def _sources(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*.py") if "__pycache__" not in path.parts]
+
+
+def _installed(folder: Path) -> list[Path]:
+    """Return the installed files that a function can need: no caches, no other services' models."""
+    models = folder / "botocore" / "data"
+    kept = []
+    for path in folder.rglob("*"):
+        if not path.is_file() or path.suffix == ".pyc" or "bin" in path.relative_to(folder).parts[:1]:
+            continue
+        inside = path.relative_to(models).parts if path.is_relative_to(models) else ()
+        if len(inside) > 1 and inside[0] not in SERVICES:
+            continue
+        kept.append(path)
+    return kept
+
+
+def main() -> None:
+    """Install the dependencies of one Lambda runtime, or say why that failed and exit 1."""
+    parser = argparse.ArgumentParser(prog="python -m components.bundle", description=__doc__.splitlines()[0])
+    parser.add_argument("runtime", help="Lambda runtime, e.g. python3.13")
+    try:
+        print(install(parser.parse_args().runtime))
+    except BundleError as error:
+        sys.exit(str(error))
+
+
+if __name__ == "__main__":
+    main()

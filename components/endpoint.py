@@ -1,0 +1,143 @@
+"""The cell's SFTP endpoint: a Transfer Family server on Elastic IPs, under a name of its own."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.network import Network
+from components.settings import Settings
+from customers import names
+from customers.model import Customer, SftpUser
+from runtime import contract
+
+#: Set by name: the provider's default is the policy of 2018, which is not FIPS.
+#: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
+SECURITY_POLICY = "TransferSecurityPolicy-FIPS-2024-01"
+
+_TTL = 60
+
+
+class Endpoint(pulumi.ComponentResource):
+    """One cell's SFTP server, its host keys, the role its users act under, its A record."""
+
+    server_id: pulumi.Output[str]
+    host: str
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        network: Network,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:endpoint:Endpoint", name, None, opts)
+        self._settings = settings
+        child = pulumi.ResourceOptions(parent=self)
+        main_key, *other_keys = settings.host_keys
+        server = aws.transfer.Server(
+            f"{name}-server",
+            domain="S3",
+            protocols=["SFTP"],
+            identity_provider_type="SERVICE_MANAGED",
+            # GovCloud has no public endpoint type: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-tf.html
+            endpoint_type="VPC",
+            endpoint_details=aws.transfer.ServerEndpointDetailsArgs(
+                vpc_id=network.vpc_id,
+                subnet_ids=network.public_subnet_ids,
+                address_allocation_ids=[address.allocation_id for address in network.endpoint_addresses],
+                security_group_ids=[network.endpoint_group_id],
+            ),
+            security_policy_name=SECURITY_POLICY,
+            # Without it clients that keep times (put -p, WinSCP) fail after a complete upload.
+            protocol_details=aws.transfer.ServerProtocolDetailsArgs(set_stat_option="ENABLE_NO_OP"),
+            host_key=main_key,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # every customer's connection ends here
+        )
+        for number, key in enumerate(other_keys, start=2):
+            aws.transfer.HostKey(
+                f"{name}-key-{number}",
+                server_id=server.id,
+                host_key_body=key,
+                description="The same key in both regions",
+                opts=child,
+            )
+        role = aws.iam.Role(
+            f"{name}-users",
+            assume_role_policy=policy.assumed_by("transfer.amazonaws.com", account=settings.account),
+            opts=child,
+        )
+        inbound = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
+        aws.iam.RolePolicy(
+            f"{name}-users",
+            role=role.name,
+            policy=policy.document(
+                policy.allow("List", ["s3:ListBucket"], [inbound]),
+                policy.allow("Files", _FILE_ACTIONS, [f"{inbound}/{contract.INBOUND_SFTP}*"]),
+                policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn]),
+            ),
+            opts=child,
+        )
+        self._role_arn = role.arn
+        self._key_arn = key_arn
+        self.server_id = server.id
+        self.host = names.cell_host(settings.side, settings.cell, settings.zone)
+        aws.route53.Record(
+            f"{name}-host",
+            zone_id=settings.zone_id,
+            name=self.host,
+            type="A",
+            ttl=_TTL,
+            records=[address.public_ip for address in network.endpoint_addresses],
+            opts=child,
+        )
+        self.register_outputs({"server_id": self.server_id, "host": self.host})
+
+    def add_user(self, user: SftpUser, customer: Customer, *, bucket: str, parent: pulumi.Resource) -> None:
+        """Make one SFTP user with its keys: a login that sees its own folder of its customer's bucket."""
+        settings = self._settings
+        folder = contract.sftp_home(user.name)
+        arn = settings.bucket_arn(bucket)
+        child = pulumi.ResourceOptions(parent=parent)
+        logical = f"{customer.id}-{user.name}"
+        login = aws.transfer.User(
+            logical,
+            server_id=self.server_id,
+            user_name=user.name,
+            role=self._role_arn,
+            # The role is the cell's; the session policy narrows it to this user's folder.
+            policy=policy.document(
+                policy.allow(
+                    "List",
+                    ["s3:ListBucket"],
+                    [arn],
+                    conditions={"StringLike": {"s3:prefix": [folder, f"{folder}*"]}},
+                ),
+                policy.allow("Files", _FILE_ACTIONS, [f"{arn}/{folder}*"]),
+                policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [self._key_arn]),
+            ),
+            home_directory_type="LOGICAL",
+            home_directory_mappings=[
+                aws.transfer.UserHomeDirectoryMappingArgs(entry="/", target=f"/{bucket}/{folder.rstrip('/')}")
+            ],
+            opts=child,
+        )
+        for number, key in enumerate(user.public_keys, start=1):
+            aws.transfer.SshKey(
+                f"{logical}-{number}",
+                server_id=self.server_id,
+                user_name=login.user_name,
+                body=key,
+                opts=child,
+            )
+
+
+_FILE_ACTIONS = [
+    "s3:PutObject",
+    "s3:GetObject",
+    "s3:DeleteObject",
+    "s3:AbortMultipartUpload",
+]

@@ -1,0 +1,138 @@
+"""The cell's intake: the rules that pick events about customers' files, their queue, the ingest function."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.functions import Functions
+from components.settings import Settings
+from runtime import contract
+
+#: Seconds. A message stays hidden for six times the function's timeout, as AWS asks of a queue that feeds
+#: Lambda: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+_TIMEOUT = 60
+_TRIES = 20
+_FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+class Intake(pulumi.ComponentResource):
+    """From an object in a customer's bucket to a started workflow; what cannot be taken in is kept."""
+
+    queue_url: pulumi.Output[str]
+    dead_letters_url: pulumi.Output[str]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        functions: Functions,
+        state_machine_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:intake:Intake", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        kept = pulumi.ResourceOptions(parent=self, protect=True)  # events of acknowledged files are in it
+        key_arn = functions.storage.key_arn
+        dead = aws.sqs.Queue(
+            f"{name}-dead-letters",
+            kms_master_key_id=key_arn,
+            message_retention_seconds=_FOURTEEN_DAYS,
+            opts=kept,
+        )
+        queue = aws.sqs.Queue(
+            f"{name}-queue",
+            kms_master_key_id=key_arn,
+            message_retention_seconds=_FOURTEEN_DAYS,
+            visibility_timeout_seconds=6 * _TIMEOUT,
+            redrive_policy=pulumi.Output.json_dumps(
+                {"deadLetterTargetArn": dead.arn, "maxReceiveCount": _TRIES}
+            ),
+            opts=kept,
+        )
+        rules = []
+        for rule, pattern in patterns(functions.settings).items():
+            made = aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=child)
+            aws.cloudwatch.EventTarget(f"{name}-{rule}", rule=made.name, arn=queue.arn, opts=child)
+            rules.append(made.arn)
+        aws.sqs.QueuePolicy(
+            f"{name}-queue",
+            queue_url=queue.url,
+            policy=policy.document(
+                policy.allow(
+                    "IntakeRules",
+                    ["sqs:SendMessage"],
+                    [queue.arn],
+                    principals={"Service": "events.amazonaws.com"},
+                    conditions={"ArnEquals": {"aws:SourceArn": rules}},
+                )
+            ),
+            opts=child,
+        )
+        inbound = functions.inbound_arn
+        ingest = functions.make(
+            f"{name}-ingest",
+            "ingest",
+            [
+                policy.allow(
+                    "TakeMessages",
+                    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                    [queue.arn],
+                ),
+                functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:PutItem")),
+                policy.allow("ReadHeads", ["s3:GetObjectVersion"], [f"{inbound}/{contract.INBOUND}*"]),
+                policy.allow("FindVersions", ["s3:ListBucket", "s3:ListBucketVersions"], [inbound]),
+                policy.allow("StartTransfers", ["states:StartExecution"], [state_machine_arn]),
+                functions.send_receipts(),
+            ],
+            parent=self,
+            timeout=_TIMEOUT,
+            environment={contract.ENV_STATE_MACHINE: state_machine_arn},
+        )
+        aws.lambda_.EventSourceMapping(
+            f"{name}-ingest",
+            event_source_arn=queue.arn,
+            function_name=ingest.arn,
+            batch_size=10,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=20),
+            opts=child,
+        )
+        self.queue_url, self.dead_letters_url = queue.url, dead.url
+        self.register_outputs({"queue_url": self.queue_url, "dead_letters_url": self.dead_letters_url})
+
+
+def patterns(settings: Settings) -> dict[str, dict[str, object]]:
+    """Return the intake rules' event patterns, one for each kind of event that `runtime.intake` reads."""
+    ours = {"name": [{"prefix": f"{settings.namespace}-"}]}
+    paths = [{"prefix": f"/{settings.namespace}-"}]
+    created = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
+    uploads = ["SFTP Server File Upload Completed", "SFTP Server File Upload Failed"]
+    return {
+        "sdk-uploads": {
+            **created,
+            "detail": {"bucket": ours, "object": {"key": [{"prefix": contract.INBOUND_SDK}]}},
+        },
+        # Transfer Family renames by copying. Its own event for that may not exist in every region.
+        "sftp-copies": {
+            **created,
+            "detail": {
+                "bucket": ours,
+                "object": {"key": [{"prefix": contract.INBOUND_SFTP}]},
+                "reason": ["CopyObject"],
+            },
+        },
+        "sftp-uploads": {
+            "source": ["aws.transfer"],
+            "detail-type": uploads,
+            "detail": {"file-path": paths},
+        },
+        "sftp-renames": {
+            "source": ["aws.transfer"],
+            "detail-type": ["SFTP Server File Rename Completed"],
+            "detail": {"renamed-file-path": paths},
+        },
+    }

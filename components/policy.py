@@ -1,0 +1,77 @@
+"""IAM policy documents, as plain data with resource names inside; nothing here knows a partition."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pulumi
+
+Resource = pulumi.Input[str]
+Statement = dict[str, Any]
+
+
+def allow(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[Resource],
+    *,
+    principals: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Return an Allow statement; `principals` only for resource policies."""
+    return _statement("Allow", sid, actions, resources, principals, conditions)
+
+
+def deny(
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[Resource],
+    *,
+    principals: Mapping[str, Any] | None = None,
+    conditions: Mapping[str, Any] | None = None,
+) -> Statement:
+    """Return a Deny statement; `principals` only for resource policies."""
+    return _statement("Deny", sid, actions, resources, principals, conditions)
+
+
+def document(*statements: Statement) -> pulumi.Output[str]:
+    """Return the policy document of these statements, as JSON."""
+    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+
+
+def assumed_by(service: str, *, account: str | None = None) -> pulumi.Output[str]:
+    """Return a trust policy for an AWS service principal, e.g. `lambda.amazonaws.com`.
+
+    With `account`, only for work of that account (the confused deputy problem:
+    https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html).
+    """
+    statement: Statement = {
+        "Effect": "Allow",
+        "Action": "sts:AssumeRole",
+        "Principal": {"Service": service},
+    }
+    if account is not None:
+        statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
+    return document(statement)
+
+
+def _statement(
+    effect: str,
+    sid: str,
+    actions: Sequence[str],
+    resources: Sequence[Resource],
+    principals: Mapping[str, Any] | None,
+    conditions: Mapping[str, Any] | None,
+) -> Statement:
+    statement: Statement = {
+        "Sid": sid,
+        "Effect": effect,
+        "Action": list(actions),
+        "Resource": list(resources),
+    }
+    if principals is not None:
+        statement["Principal"] = dict(principals)
+    if conditions is not None:
+        statement["Condition"] = dict(conditions)
+    return statement

@@ -1,0 +1,131 @@
+"""The stack's settings: facts of the place, read once, checked all together, none with a default."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import pulumi
+
+from customers import names
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
+
+
+class SettingsError(ValueError):
+    """The stack configuration is missing something or holds something that cannot be. Lists everything."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """Where this stack's cell stands. `host_keys` are the SFTP server's private keys, the main one first."""
+
+    stack: str
+    region: str
+    partition: str
+    account: str
+    namespace: str
+    cell: str
+    zone: str
+    zone_id: str
+    peer_present: bool
+    lambda_runtime: str
+    host_keys: tuple[pulumi.Output[str], ...]
+
+    @property
+    def side(self) -> str:
+        """Return `east` or `west`."""
+        return SIDE_OF[self.region]
+
+    @property
+    def peer_side(self) -> str:
+        """Return the other side."""
+        return peer_of(self.side)
+
+    @property
+    def peer_region(self) -> str:
+        """Return the other region's name."""
+        return REGION_OF[self.peer_side]
+
+    def arn(
+        self, service: str, resource: str, *, region: str | None = None, account: str | None = None
+    ) -> str:
+        """Return an ARN of this partition; `region=""` or `account=""` for services that leave it out."""
+        region = self.region if region is None else region
+        account = self.account if account is None else account
+        return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
+
+    def bucket_arn(self, bucket: str) -> str:
+        """Return a bucket's ARN; `*` in it makes it a pattern."""
+        return self.arn("s3", bucket, region="", account="")
+
+    @classmethod
+    def from_config(cls) -> Settings:
+        """Return the settings of the running stack; SettingsError with one line for each problem."""
+        config, stack = pulumi.Config("mft"), pulumi.get_stack()
+        problems: list[str] = []
+        found: dict[str, str] = {}
+        for key, (pattern, meaning, example) in _KEYS.items():
+            value = config.get(key)
+            command = f"pulumi config set mft:{key} {example} --stack {stack}"
+            if value is None:
+                problems.append(f"Pulumi.{stack}.yaml: mft:{key} is not set ({meaning}); run: {command}")
+            elif not re.fullmatch(pattern, value):
+                problems.append(f"Pulumi.{stack}.yaml: mft:{key}: {value!r} is not {meaning}; run: {command}")
+            elif refused := _refused_name(key, value):
+                problems.append(f"Pulumi.{stack}.yaml: mft:{key}: {refused}")
+            else:
+                found[key] = value
+        host_keys = [config.get_secret(key) for key in HOST_KEYS]
+        for key, secret in zip(HOST_KEYS, host_keys, strict=True):
+            if secret is None:
+                problems.append(
+                    f"Pulumi.{stack}.yaml: mft:{key} is not set (an SSH host key, the same in both stacks); "
+                    f"run: pulumi config set --secret mft:{key} --stack {stack} < KEYFILE"
+                )
+        if problems:
+            raise SettingsError("\n".join(problems))
+        return cls(
+            stack=stack,
+            region=found["region"],
+            partition=found["partition"],
+            account=found["accountId"],
+            namespace=found["namespace"],
+            cell=found["cell"],
+            zone=found["zone"],
+            zone_id=found["zoneId"],
+            peer_present=found["peer"] == "present",
+            lambda_runtime=found["lambdaRuntime"],
+            host_keys=tuple(secret for secret in host_keys if secret is not None),
+        )
+
+
+#: Host keys of the types that the FIPS security policies serve, RSA and ECDSA. Every type that one region
+#: serves the other serves with the same key, or clients raise an alarm at failover.
+HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
+
+_KEYS = {
+    "region": ("|".join(REGION_OF.values()), "a GovCloud region", REGION_OF["west"]),
+    "partition": (PARTITION, f"the partition {PARTITION}", PARTITION),
+    "accountId": (r"[0-9]{12}", "an account id of 12 digits", "123456789012"),
+    "namespace": (r"[a-z][a-z0-9-]{1,18}[a-z0-9]", "3 to 20 lower-case letters, digits, hyphens", "acme-mft"),
+    "cell": (r"[1-9][0-9]{0,2}", "a cell number from 1 to 999", "1"),
+    "zone": (
+        r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}",
+        "a DNS zone without final dot",
+        "mft.example.gov",
+    ),
+    "zoneId": (r"Z[A-Z0-9]{1,31}", "a Route 53 hosted zone id", "Z0123456789EXAMPLE"),
+    "peer": ("absent|present", "'absent' or 'present': whether the other region's stack exists", "present"),
+    "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
+}
+
+
+def _refused_name(key: str, value: str) -> str | None:
+    """Return why names cannot be made with a namespace or zone, or None."""
+    checks = {"namespace": names.check_namespace, "zone": names.check_zone}
+    try:
+        if key in checks:
+            checks[key](value)
+    except names.NameRefusedError as error:
+        return str(error)
+    return None

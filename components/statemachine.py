@@ -1,0 +1,177 @@
+"""The workflow's definition in Amazon States Language: pure data, from function ARNs to JSON.
+
+claim -> (wait | compare) -> deliver to each destination -> archive -> complete. Errors are matched by the
+class names of `runtime.delivery.errors`.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: Seconds until a delivery function is stopped by Lambda, its longest. A task waits longer than its
+#: function can run, so two attempts never write one temporary name.
+DELIVERY_TIMEOUT = 900
+_MARGIN = 30
+
+#: About two hours of attempts: 30 s, doubled up to 15 minutes, with jitter.
+DELIVERY_RETRY = {
+    "IntervalSeconds": 30,
+    "BackoffRate": 2,
+    "MaxDelaySeconds": 900,
+    "MaxAttempts": 12,
+    "JitterStrategy": "FULL",
+}
+
+#: A step that only decides or records is repeated for most of a day before its execution fails.
+_STEP_RETRY = {**DELIVERY_RETRY, "ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 60}
+
+#: Seconds between two looks at a file that another transfer is sending.
+_LOOK_AGAIN = 15
+
+
+def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
+    """Return the state machine's definition; `functions` maps a step's name to its function's ARN."""
+
+    def invoke(step: str, timeout: int, **payload: Any) -> dict[str, Any]:
+        return {
+            "Type": "Task",
+            "Resource": f"arn:{partition}:states:::lambda:invoke",
+            "Parameters": {
+                "FunctionName": functions[step],
+                "Payload": {"execution.$": "$$.Execution.Name", **payload},
+            },
+            "ResultSelector": {"answer.$": "$.Payload"},
+            "TimeoutSeconds": timeout + _MARGIN,
+        }
+
+    transfer = {"transfer.$": "$.transfer"}
+    return {
+        "Comment": "One transfer: claim, deliver to each destination, archive, complete",
+        "StartAt": "Begin",
+        "States": {
+            "Begin": {"Type": "Pass", "Parameters": {"transfer.$": "$"}, "Next": "Claim"},
+            "Claim": {
+                **invoke("claim", 60, **transfer),
+                "ResultPath": "$.verdict",
+                "Retry": [_STEP_RETRY],
+                "Next": "Decide",
+            },
+            "Decide": {
+                "Type": "Choice",
+                "Choices": [
+                    _when("wait", "LookAgain"),
+                    _when("compare", "Compare"),
+                    _when("deliver", "Deliver"),
+                ],
+                "Default": "NothingToSend",
+            },
+            "LookAgain": {"Type": "Wait", "Seconds": _LOOK_AGAIN, "Next": "Claim"},
+            "Compare": {
+                **invoke("compare", DELIVERY_TIMEOUT, **transfer),
+                "ResultPath": "$.verdict",
+                "Retry": [_STEP_RETRY],
+                "Next": "Decide",
+            },
+            "Deliver": {
+                "Type": "Map",
+                "ItemsPath": "$.verdict.answer.destinations",
+                "ItemSelector": {**transfer, "destination.$": "$$.Map.Item.Value"},
+                "ItemProcessor": {
+                    "ProcessorConfig": {"Mode": "INLINE"},
+                    "StartAt": "Attempt",
+                    "States": _delivery(invoke),
+                },
+                "ResultPath": "$.results",
+                "Next": "Archive",
+            },
+            "NothingToSend": {"Type": "Pass", "Result": [], "ResultPath": "$.results", "Next": "Archive"},
+            "Archive": {
+                **invoke("archive", DELIVERY_TIMEOUT, **transfer),
+                "ResultPath": "$.archived",
+                "Retry": [_STEP_RETRY],
+                # The customer's receipt is not held back by our archive; the execution fails after it.
+                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unarchived", "Next": "Complete"}],
+                "Next": "Complete",
+            },
+            "Complete": {
+                **invoke("complete", 60, **transfer, **{"results.$": "$.results"}),
+                "ResultPath": "$.completed",
+                "Retry": [_STEP_RETRY],
+                "Next": "WasArchived",
+            },
+            "WasArchived": {
+                "Type": "Choice",
+                "Choices": [{"Variable": "$.unarchived", "IsPresent": True, "Next": "NotArchived"}],
+                "Default": "Ended",
+            },
+            "NotArchived": {
+                "Type": "Fail",
+                "Error": "NotArchived",
+                "Cause": "The file's fate is recorded and its receipt sent, but it is not in the archive",
+            },
+            "Ended": {"Type": "Succeed"},
+        },
+    }
+
+
+def _when(action: str, to: str) -> dict[str, Any]:
+    return {"Variable": "$.verdict.answer.action", "StringEquals": action, "Next": to}
+
+
+def _delivery(invoke: Any) -> dict[str, Any]:
+    """Return the states of one destination: attempts, and attempts after one whose end nobody knows.
+
+    TransientDeliveryError says that nothing was delivered. A lost answer, a function that died or ran out
+    of time says nothing: from then on every attempt looks first whether the file is there.
+    """
+    payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
+    nothing_sent = ["TransientDeliveryError", "Lambda.TooManyRequestsException"]
+    for_good = {"ErrorEquals": ["PermanentDeliveryError", "TransientDeliveryError"]}
+    failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
+
+    def attempt(after_unknown: bool, catch: list[dict[str, Any]], retried: list[str]) -> dict[str, Any]:
+        return {
+            **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown),
+            "Retry": [
+                {"ErrorEquals": ["PermanentDeliveryError", "LeaseLostError"], "MaxAttempts": 0},
+                {**DELIVERY_RETRY, "ErrorEquals": retried},
+            ],
+            "Catch": catch,
+            "OutputPath": "$.answer",
+            "End": True,
+        }
+
+    return {
+        "Attempt": attempt(
+            False,
+            [
+                failed,
+                {"ErrorEquals": ["LeaseLostError"], "Next": "LeaseLost"},
+                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "AttemptAfterUnknown"},
+            ],
+            nothing_sent,
+        ),
+        "AttemptAfterUnknown": attempt(
+            True,
+            [
+                failed,
+                {"ErrorEquals": ["LeaseLostError"], "Next": "LeaseLost"},
+                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"},
+            ],
+            ["States.ALL"],
+        ),
+        "Failed": {
+            "Type": "Pass",
+            "Parameters": {
+                "destination.$": "$.destination",
+                "error.$": "$.failure.Error",
+                "cause.$": "$.failure.Cause",
+            },
+            "End": True,
+        },
+        "LeaseLost": {
+            "Type": "Fail",
+            "Error": "LeaseLostError",
+            "Cause": "Another execution carries this file",
+        },
+    }

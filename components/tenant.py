@@ -1,0 +1,123 @@
+"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its halves of DNS."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import dns, policy
+from components.bucket import Keep, bucket, expiry
+from components.cell import Cell
+from customers import names
+from customers.document import routing_document
+from customers.model import Customer, EmailReceipt, HttpsReceipt, SqsReceipt
+from runtime import contract
+
+
+class Tenant(pulumi.ComponentResource):
+    """One customer in one cell, as far as its lifecycle has come."""
+
+    customer: Customer
+    bucket: str
+
+    def __init__(self, customer: Customer, *, cell: Cell, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mft:tenant:Tenant", customer.id, None, opts)
+        self.customer, self._cell = customer, cell
+        self._child = pulumi.ResourceOptions(parent=self)
+        settings = cell.settings
+        self.bucket = names.bucket(settings.namespace, customer.id, settings.side)
+        topic = self._receipts()
+        document = self._routing(topic)
+        self._bucket(document)
+        if customer.lifecycle in ("onboarding", "active"):
+            for user in customer.sftp.users:
+                cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
+        if customer.lifecycle == "active":
+            check = cell.health.check_for(customer, parent=self)
+            dns.records(customer, settings=settings, health_check_id=check, parent=self)
+        self.register_outputs({"bucket": self.bucket})
+
+    def _receipts(self) -> aws.sns.Topic:
+        customer = self.customer
+        topic = aws.sns.Topic(
+            f"{customer.id}-receipts",
+            name_prefix=f"{self._cell.settings.namespace}-{customer.id}-",
+            kms_master_key_id=self._cell.storage.key_arn,
+            opts=self._child,
+        )
+        for number, target in enumerate(customer.receipts, start=1):
+            aws.sns.TopicSubscription(
+                f"{customer.id}-receipts-{number}",
+                topic=topic.arn,
+                protocol=target.kind,
+                endpoint=_address(target),
+                raw_message_delivery=True if isinstance(target, SqsReceipt) else None,
+                opts=self._child,
+            )
+        return topic
+
+    def _routing(self, topic: aws.sns.Topic) -> aws.s3.BucketObjectv2:
+        document = {**routing_document(self.customer), "receipts_topic": topic.arn}
+        return aws.s3.BucketObjectv2(
+            f"{self.customer.id}-routing",
+            bucket=self._cell.storage.config_bucket,
+            key=contract.config_key(self.customer.id),
+            content_type="application/json",
+            content=pulumi.Output.json_dumps(document, sort_keys=True),
+            opts=pulumi.ResourceOptions(
+                parent=self, depends_on=[self._cell.storage.config]
+            ),  # name is no edge
+        )
+
+    def _bucket(self, document: aws.s3.BucketObjectv2) -> None:
+        customer, settings, cell_storage = self.customer, self._cell.settings, self._cell.storage
+        replicated = customer.lifecycle in ("active", "draining")
+        made = bucket(
+            f"{customer.id}-inbound",
+            bucket_name=self.bucket,
+            settings=settings,
+            key_arn=cell_storage.key_arn,
+            lifecycle=[expiry("inbound", prefix=contract.INBOUND, days=customer.retention.inbound_days)],
+            statements=self._sdk_statements(),
+            replication=cell_storage.replication_to(
+                names.bucket(settings.namespace, customer.id, settings.peer_side)
+            )
+            if replicated
+            else None,
+            keep=Keep.RETAIN if customer.lifecycle == "retired" else Keep.PROTECT,
+            events_after=document,
+            parent=self,
+        )
+        for number, principal in enumerate(customer.sdk.principals, start=1):
+            aws.kms.Grant(
+                f"{customer.id}-sdk-{number}",
+                key_id=cell_storage.key_arn,
+                grantee_principal=principal,
+                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts to complete a multipart upload
+                constraints=[aws.kms.GrantConstraintArgs(encryption_context_subset={"aws:s3:arn": made.arn})],
+                opts=self._child,
+            )
+
+    def _sdk_statements(self) -> list[policy.Statement]:
+        principals = list(self.customer.sdk.principals)
+        if not principals or self.customer.lifecycle not in ("onboarding", "active"):
+            return []
+        arn = self._cell.settings.bucket_arn(self.bucket)
+        return [
+            policy.allow(
+                "SdkUploads",
+                ["s3:PutObject", "s3:AbortMultipartUpload"],
+                [f"{arn}/{contract.INBOUND_SDK}*"],
+                principals={"AWS": principals},
+            )
+        ]
+
+
+def _address(target: SqsReceipt | HttpsReceipt | EmailReceipt) -> str:
+    match target:
+        case SqsReceipt():
+            return target.arn
+        case HttpsReceipt():
+            return target.url
+        case EmailReceipt():
+            return target.address

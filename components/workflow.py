@@ -1,0 +1,116 @@
+"""The cell's workflow: the state machine that carries a transfer, and the functions that are its steps."""
+
+from __future__ import annotations
+
+import json
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.functions import Function, Functions
+from components.statemachine import DELIVERY_TIMEOUT, definition
+from runtime import contract
+
+_ADD_FACTS = ("dynamodb:Query", "dynamodb:PutItem")
+_CLAIM = (*_ADD_FACTS, "dynamodb:UpdateItem")
+
+
+class Workflow(pulumi.ComponentResource):
+    """One state machine and its five steps: claim, compare, deliver, archive, complete."""
+
+    state_machine_arn: pulumi.Output[str]
+
+    def __init__(
+        self, name: str, *, functions: Functions, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mft:workflow:Workflow", name, None, opts)
+        self._name, self._functions = name, functions
+        child = pulumi.ResourceOptions(parent=self)
+        settings = functions.settings
+        arns = {step: function.arn for step, function in self._steps().items()}
+        role = aws.iam.Role(
+            f"{name}-transfers",
+            assume_role_policy=policy.assumed_by("states.amazonaws.com", account=settings.account),
+            opts=child,
+        )
+        aws.iam.RolePolicy(
+            f"{name}-transfers",
+            role=role.name,
+            policy=policy.document(policy.allow("Steps", ["lambda:InvokeFunction"], list(arns.values()))),
+            opts=child,
+        )
+        machine = aws.sfn.StateMachine(
+            f"{name}-transfers",
+            type="STANDARD",
+            role_arn=role.arn,
+            definition=pulumi.Output.all(**arns).apply(
+                lambda known: json.dumps(definition(known, partition=settings.partition))
+            ),
+            opts=child,
+        )
+        self.state_machine_arn = machine.arn
+        self.register_outputs({"state_machine_arn": self.state_machine_arn})
+
+    def _steps(self) -> dict[str, Function]:
+        functions = self._functions
+        settings, storage, tracker = functions.settings, functions.storage, functions.tracker
+        files = [f"{functions.inbound_arn}/{contract.INBOUND}*"]
+        archive = settings.bucket_arn(storage.archive_bucket)
+        read = policy.allow("ReadFiles", ["s3:GetObjectVersion"], files)
+        return {
+            "claim": self._step("claim", [tracker.use("Claim", actions=_CLAIM)]),
+            "compare": self._step(
+                "compare",
+                [tracker.use("Facts", actions=_ADD_FACTS), read],
+                timeout=DELIVERY_TIMEOUT,
+                memory=1024,
+            ),
+            "deliver": self._step(
+                "deliver",
+                [
+                    tracker.use("Claim", actions=_CLAIM),
+                    read,
+                    policy.allow(
+                        "ReadPartnerKeys",
+                        ["secretsmanager:GetSecretValue"],
+                        [settings.arn("secretsmanager", f"secret:{settings.namespace}/*")],
+                    ),
+                    # Destinations are others' buckets; five hundred customers' would not fit in a policy.
+                    # Their owners must grant it too, or S3 refuses. Our own buckets are shut out below.
+                    policy.allow(
+                        "WriteDestinations",
+                        ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
+                        [settings.bucket_arn("*")],
+                    ),
+                    policy.deny(
+                        "NeverOurOwn",
+                        ["s3:PutObject", "s3:AbortMultipartUpload"],
+                        [settings.bucket_arn(f"{settings.namespace}-*/*")],
+                    ),
+                ],
+                timeout=DELIVERY_TIMEOUT,
+                memory=1769,  # one whole vCPU
+            ),
+            "archive": self._step(
+                "archive",
+                [
+                    tracker.use("Facts", actions=("dynamodb:PutItem",)),
+                    policy.allow("ReadFiles", ["s3:GetObjectVersion", "s3:GetObjectVersionTagging"], files),
+                    policy.allow("SeeArchive", ["s3:ListBucket"], [archive]),
+                    policy.allow(
+                        "WriteArchive",
+                        ["s3:GetObject", "s3:PutObject", "s3:PutObjectTagging", "s3:AbortMultipartUpload"],
+                        [f"{archive}/*"],
+                    ),
+                ],
+                timeout=DELIVERY_TIMEOUT,
+                environment={contract.ENV_ARCHIVE_BUCKET: storage.archive_bucket},
+            ),
+            "complete": self._step(
+                "complete", [tracker.use("Facts", actions=_ADD_FACTS), functions.send_receipts()]
+            ),
+        }
+
+    def _step(self, step: str, statements: list[policy.Statement], **more: object) -> Function:
+        return self._functions.make(f"{self._name}-{step}", step, statements, parent=self, **more)  # type: ignore[arg-type]
