@@ -1,0 +1,125 @@
+"""The platform on one machine: `python -m local up`, `python -m local drill`."""
+
+from __future__ import annotations
+
+import logging
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from botocore.exceptions import BotoCoreError, ClientError
+from rich.console import Console
+
+from components.bundle import BundleError
+from customers.names import NameRefusedError
+from customers.registry import RegistryError
+from local.clients import UploadError
+from local.drill import Drill
+from local.emulator import EmulatorError
+from local.program import ROOT, ProgramError
+from local.provision import CannotMakeError
+from local.story import Story, StoryError
+from local.world import World, WorldError
+from runtime.contract import SIDES
+
+app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+_errors = Console(stderr=True, highlight=False, soft_wrap=True)
+
+_REFUSED = (BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError)
+_REFUSED += (StoryError, UploadError, WorldError, OSError)
+
+Registry = Annotated[
+    Path, typer.Option("--registry", help="Folder of the customers' YAML files.", show_default="customers")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
+
+
+@app.command()
+def drill(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> None:
+    """Play the whole story against both cells and judge it. Exit 0 only if every expectation held.
+
+    Example: python -m local drill --json
+    """
+    story = Story(as_json=as_json)
+    with _clear_errors(), World(registry) as world, _while_alive(world):
+        Drill(world, story).play()
+    story.summary()
+    if not story.held:
+        raise typer.Exit(1)
+
+
+@app.command()
+def up(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> None:
+    """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
+
+    Example: python -m local up
+    """
+    with _clear_errors(), World(registry) as world, _while_alive(world):
+        console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+        with console.status("making both cells"):
+            times = world.deploy()
+        for step, seconds in times.items():
+            console.print(f"{step}: {seconds:.1f} s")
+        _print_ways_in(world, console, as_json=as_json)
+        with suppress(KeyboardInterrupt):
+            while world.aws.alive():
+                time.sleep(1)
+            raise WorldError(f"the emulated AWS has ended; what it said last:\n{world.aws.tail()}")
+
+
+def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
+    users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
+    commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
+    if as_json:
+        Console(soft_wrap=True).print_json(data={"endpoint": world.aws.endpoint, "sftp": commands})
+        return
+    console.print("\n[bold]SFTP, as each customer's user:[/]")
+    for who, command in commands.items():
+        console.print(f"  {who}:\n    {command}", markup=False)
+    console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
+    console.print(
+        f"  export AWS_ENDPOINT_URL={world.aws.endpoint} AWS_ACCESS_KEY_ID={world.aws.account} "
+        "AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-gov-west-1",
+        markup=False,
+    )
+    console.print("\nCtrl-C ends it and removes everything.")
+
+
+@contextmanager
+def _clear_errors() -> Iterator[None]:
+    """Turn what a person can mend into one message on standard error and exit 1."""
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    except _REFUSED as error:
+        _errors.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+    except KeyboardInterrupt:
+        _errors.print("interrupted; everything that was started has been stopped")
+        raise typer.Exit(1) from None
+
+
+@contextmanager
+def _while_alive(world: World) -> Iterator[None]:
+    """Say so when what failed is the emulated AWS itself."""
+    try:
+        yield
+    except (BotoCoreError, ClientError) as error:
+        if world.aws.alive():
+            raise
+        raise WorldError(
+            "the emulated AWS has ended; run the command again. If it ends again, this is what it said "
+            f"last:\n{world.aws.tail()}"
+        ) from error
+
+
+if __name__ == "__main__":
+    logging.basicConfig(
+        level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
+    )
+    app()

@@ -1,0 +1,128 @@
+"""Loads MiniStack with changes, and refuses to when any of them no longer fits.
+
+Two kinds of change. An `Edit` replaces a text in a module's source before it is compiled: for a line in
+the middle of a function. An `@after` function runs once when a module has been imported and replaces
+its functions: for anything larger. Both are named, so that what does not fit can be told.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.machinery
+import importlib.metadata
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+PINNED = "1.5.33"
+PACKAGE = "ministack"
+
+# In two parts: no file of this program may spell out another partition's prefix.
+_OTHER_PARTITION = "arn:" + "aws:"
+_PARTITION = "arn:aws-us-gov:"
+_COMPARED = re.compile(r'(artition"?(?: [!=]=| =|:)) "aws"')
+
+
+class PatchError(RuntimeError):
+    """MiniStack is not what a change expects; the message names the change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """One text, found exactly once in one module, and what it becomes."""
+
+    name: str
+    why: str
+    module: str  # below the package: `services.s3`
+    old: str
+    new: str
+
+    def apply(self, source: str) -> str:
+        """Return `source` with the text replaced; PatchError when it is not there, or twice."""
+        if (found := source.count(self.old)) != 1:
+            where = f"{PACKAGE}.{self.module}"
+            raise PatchError(f"change {self.name!r}: its text is {found} times in {where}, not once")
+        return source.replace(self.old, self.new)
+
+
+_AFTER: dict[str, list[Callable[[ModuleType], None]]] = {}
+
+
+def after(module: str) -> Callable[[Callable[[ModuleType], None]], Callable[[ModuleType], None]]:
+    """Register a function that changes `module` (`services.s3`) when it has been imported."""
+
+    def register(change: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+        _AFTER.setdefault(module, []).append(change)
+        return change
+
+    return register
+
+
+def original(change: str, module: ModuleType, name: str) -> Any:
+    """Return `module`'s attribute that `change` is about to replace or call; PatchError when it is gone."""
+    try:
+        return getattr(module, name)
+    except AttributeError:
+        raise PatchError(f"change {change!r}: {module.__name__} has no {name!r}") from None
+
+
+def check_version() -> None:
+    """Raise PatchError unless exactly the pinned MiniStack is installed."""
+    try:
+        found = importlib.metadata.version(PACKAGE)
+    except importlib.metadata.PackageNotFoundError:
+        raise PatchError(f"{PACKAGE} is not installed; this needs {PACKAGE}=={PINNED}") from None
+    if found != PINNED:
+        raise PatchError(f"{PACKAGE} {found} is installed; its gaps are closed for {PINNED} only")
+
+
+def in_partition(source: str) -> str:
+    """Return a module's source with the hard-coded partition replaced, in ARNs and in comparisons."""
+    return _COMPARED.sub(r'\1 "aws-us-gov"', source.replace(_OTHER_PARTITION, _PARTITION))
+
+
+class _Loader(importlib.machinery.SourceFileLoader):
+    """Compiles the changed source; the byte code caches of the installation are neither read nor written."""
+
+    edits: dict[str, list[Edit]]
+
+    def get_code(self, fullname: str):
+        source = self.get_data(self.path).decode()
+        for edit in self.edits.get(fullname.removeprefix(f"{PACKAGE}."), ()):
+            source = edit.apply(source)
+        return self.source_to_code(in_partition(source), self.path)
+
+    def exec_module(self, module: ModuleType) -> None:
+        super().exec_module(module)
+        for change in _AFTER.get(module.__name__.removeprefix(f"{PACKAGE}."), ()):
+            change(module)
+
+
+def install(edits: list[Edit]) -> None:
+    """Load MiniStack's server and every module that changes, changed; PatchError when one does not fit.
+
+    They are imported here and now, so that what does not fit is known before the first request.
+    """
+    by_module: dict[str, list[Edit]] = {}
+    for edit in edits:
+        by_module.setdefault(edit.module, []).append(edit)
+
+    class Finder(importlib.machinery.PathFinder):
+        @classmethod
+        def find_spec(cls, name, path=None, target=None):
+            if name.partition(".")[0] != PACKAGE:
+                return None
+            spec = super().find_spec(name, path, target)
+            if spec and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
+                spec.loader = _Loader(spec.loader.name, spec.loader.path)
+                spec.loader.edits = by_module
+            return spec
+
+    if any(name.partition(".")[0] == PACKAGE for name in sys.modules):
+        raise PatchError(f"{PACKAGE} was imported before its changes")
+    sys.meta_path.insert(0, Finder)
+    for name in sorted({"app"} | set(by_module) | set(_AFTER)):
+        importlib.import_module(f"{PACKAGE}.{name}")

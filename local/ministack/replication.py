@@ -1,0 +1,132 @@
+"""Replicates S3 objects between the regions as AWS does.
+
+MiniStack copies an object before the source's version exists, so its replica gets an id of its own, no
+event and the source's encryption key. Here a write first becomes a version, PENDING; then its `Copy` is
+shipped. `ship` is the one place that decides when a copy arrives.
+"""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any
+
+from local.ministack.patching import after, original
+
+_ALGORITHM = "x-amz-server-side-encryption"
+_KEY_ID = "x-amz-server-side-encryption-aws-kms-key-id"
+_CHANGE = "S3 replication"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Copy:
+    """One version of an object, on its way to the bucket that a replication rule names."""
+
+    s3: ModuleType
+    bucket: str
+    key: str
+    version: str
+    record: dict[str, Any]  # the source's object, as MiniStack holds it
+    entry: dict[str, Any]  # the source's entry in the list of versions
+    data: Any
+    rule: dict[str, Any]
+    role: str
+
+    def finish(self, status: str) -> None:
+        """Set the replication status that the source shows."""
+        self.record["replication_status"] = self.entry["replication_status"] = status
+
+
+def ship(item: Copy) -> None:
+    """Let a copy arrive: at once. Delay, outage and the choice between two writers belong here."""
+    arrive(item)
+
+
+def arrive(item: Copy) -> None:
+    """Write the replica, with its source's version id and time, and raise its event; or mark the source."""
+    s3 = item.s3
+    target = s3._replication_destination(item.bucket, item.key, item.rule, item.role)
+    replica = copy.deepcopy({k: v for k, v in item.record.items() if k != "_replica"})
+    if target is None or not _encrypt(s3, replica, item.rule["Destination"]):
+        item.finish("FAILED")
+        return
+    name, account, bucket = target
+    replica["replication_status"] = "REPLICA"
+    replica["storage_class"] = item.rule["Destination"].get("StorageClass") or replica["storage_class"]
+    prior = bucket["objects"].get(item.key)
+    bucket["objects"][item.key] = replica
+    with s3._in_account(account):
+        s3._record_object_version(name, item.key, prior, replica, item.data)
+        replica["version_id"] = s3._object_versions[(name, item.key)][-1]["version_id"] = item.version
+        s3._fire_s3_event_async(
+            name,
+            item.key,
+            f"s3:ObjectCreated:{'CompleteMultipartUpload' if replica.get('parts') else 'Put'}",
+            size=replica["size"],
+            etag=replica["etag"],
+            version_id=item.version,
+        )
+    item.record["_replica"] = (name, item.version, account)  # by which MiniStack copies the tags
+    item.finish("COMPLETED")
+
+
+def _encrypt(s3: ModuleType, replica: dict[str, Any], destination: dict[str, Any]) -> bool:
+    """Put the destination's key in place of the source's; return False when there is no such key."""
+    wanted = (destination.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID")
+    if not wanted or replica["preserved_headers"].get(_ALGORITHM) != "aws:kms":
+        return True
+    from ministack.core.responses import get_account_id, request_scope
+    from ministack.services import kms
+
+    with request_scope(get_account_id(), s3._replication_destination_region(destination["Bucket"])):
+        key = kms._resolve_key(wanted)
+    if key is None:
+        return False
+    replica["preserved_headers"][_KEY_ID] = key["Arn"]
+    return True
+
+
+@after("services.s3")
+def _replicate(s3: ModuleType) -> None:
+    record_version, rule_for = (
+        original(_CHANGE, s3, "_record_object_version"),
+        original(_CHANGE, s3, "_replication_rule_for"),
+    )
+    for used in ("_maybe_replicate", "_replication_destination", "_object_versions", "_in_account"):
+        original(_CHANGE, s3, used)
+    for used in ("_fire_s3_event_async", "_replication_destination_region"):
+        original(_CHANGE, s3, used)
+
+    def plan(bucket: str, key: str, record: dict[str, Any], data: Any, tags: dict | None = None) -> None:
+        rule, role = rule_for(bucket, key, tags)
+        if rule is None:
+            return
+        selected = (rule.get("SourceSelectionCriteria") or {}).get("SseKmsEncryptedObjects") or {}
+        if record["preserved_headers"].get(_ALGORITHM) == "aws:kms" and selected.get("Status") != "Enabled":
+            return  # AWS leaves such objects out unless the rule selects them
+        record["replication_status"] = "PENDING"
+        record["_mft_rule"] = (rule, role)
+
+    def record_and_ship(bucket: str, key: str, prior: Any, record: dict[str, Any], data: Any) -> str | None:
+        rule, role = record.pop("_mft_rule", (None, ""))
+        version = record_version(bucket, key, prior, record, data)
+        if rule is not None and version is not None:
+            entry = s3._object_versions[(bucket, key)][-1]
+            ship(
+                Copy(
+                    s3=s3,
+                    bucket=bucket,
+                    key=key,
+                    version=version,
+                    record=record,
+                    entry=entry,
+                    data=data,
+                    rule=rule,
+                    role=role,
+                )
+            )
+        return version
+
+    s3._maybe_replicate = plan
+    s3._record_object_version = record_and_ship

@@ -1,0 +1,173 @@
+"""Runs the real `__main__.py` of a stack in this process, without the Pulumi CLI or an engine.
+
+What becomes of each resource is the caller's: the tests echo and record it, the local world makes it in
+the emulated AWS. There is no state, diff or delete here; those are Pulumi's, in real use.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import runpy
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime.config import set_all_config
+from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.stack import run_in_stack
+from pulumi.runtime.sync_await import _sync_await
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+class ProgramError(RuntimeError):
+    """The program refused to run; the message is what `pulumi up` would print."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resource:
+    """A resource as the program registered it, and what was made of it.
+
+    `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` names the inputs that are encrypted
+    in a stack's state; `depends_on` and `parent` are URNs.
+    """
+
+    urn: str
+    type: str
+    name: str
+    parent: str
+    custom: bool
+    inputs: Mapping[str, Any]
+    secrets: frozenset[str]
+    provider: str
+    protect: bool
+    retain_on_delete: bool
+    ignore_changes: tuple[str, ...]
+    depends_on: tuple[str, ...]
+    id: str = ""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+
+
+#: Given a resource, makes it and returns its id and its outputs.
+Make = Callable[[Resource], tuple[str, Mapping[str, Any]]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """Everything that one run of the program registered, and what it exported."""
+
+    stack: str
+    resources: tuple[Resource, ...]
+    exports: Mapping[str, Any]
+
+    def of(self, type: str) -> tuple[Resource, ...]:
+        """Return the resources of a type, e.g. `aws:s3/bucket:Bucket`."""
+        return tuple(each for each in self.resources if each.type == type)
+
+    def one(self, type: str, name: str) -> Resource:
+        """Return the resource of a type and logical name; LookupError when there is not exactly one."""
+        found = [each for each in self.of(type) if each.name == name]
+        if len(found) != 1:
+            raise LookupError(f"{len(found)} resources are {type} {name!r}")
+        return found[0]
+
+    def below(self, parent: Resource) -> Iterator[Resource]:
+        """Yield everything that has this resource as its ancestor."""
+        for each in self.resources:
+            if each.parent == parent.urn:
+                yield each
+                yield from self.below(each)
+
+
+class _Monitor(mocks.MockMonitor):
+    """Stands in for the engine's resource monitor: sees what a request carries and the mocks hide."""
+
+    def __init__(self, make: Make) -> None:
+        super().__init__(mocks=None)
+        self._make = make
+        self.recorded: dict[str, Resource] = {}
+        self.exports: Mapping[str, Any] = {}
+
+    def Invoke(self, request: Any) -> Any:
+        raise ProgramError(f"the program invokes {request.tok}: facts of the place belong in stack config")
+
+    def RegisterResource(self, request: Any) -> Any:
+        urn = self.make_urn(request.parent, request.type, request.name)
+        if request.type == "pulumi:pulumi:Stack":
+            return resource_pb2.RegisterResourceResponse(urn=urn)
+        if urn in self.recorded:
+            raise ProgramError(f"two resources are {urn}")
+        inputs = rpc.deserialize_properties(request.object)
+        asked = {
+            "urn": urn,
+            "type": request.type,
+            "name": request.name,
+            "parent": request.parent,
+            "custom": request.custom,
+            "inputs": {name: rpc.unwrap_rpc_secret(value) for name, value in inputs.items()},
+            "secrets": frozenset(name for name, value in inputs.items() if rpc.is_rpc_secret(value)),
+            "provider": request.provider,
+            "protect": request.protect,
+            "retain_on_delete": request.retainOnDelete,
+            "ignore_changes": tuple(request.ignoreChanges),
+            "depends_on": tuple(request.dependencies),
+        }
+        id, outputs = self._make(Resource(**asked)) if request.custom else ("", {})
+        resource = Resource(**asked, id=id, outputs=outputs)
+        self.recorded[urn] = resource
+        self.resources[urn] = mocks.MockMonitor.ResourceRegistration(urn, id, dict(outputs))
+        state = _sync_await(rpc.serialize_properties({**resource.inputs, **outputs}, {}))
+        return resource_pb2.RegisterResourceResponse(urn=urn, id=id, object=state)
+
+    def RegisterResourceOutputs(self, request: Any) -> Any:
+        if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
+            self.exports = rpc.deserialize_properties(request.outputs)
+        return super().RegisterResourceOutputs(request)
+
+
+def stack_config(stack: str, *, root: Path = ROOT) -> dict[str, str]:
+    """Return the configuration that `Pulumi.<stack>.yaml` holds, as the CLI hands it to the program."""
+    document = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())
+    return {
+        key: value if isinstance(value, str) else json.dumps(value)
+        for key, value in document["config"].items()
+    }
+
+
+def run(
+    stack: str,
+    *,
+    make: Make,
+    config: Mapping[str, str],
+    secrets: Mapping[str, str],
+    root: Path = ROOT,
+) -> Graph:
+    """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
+
+    Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through.
+    """
+    monitor = _Monitor(make)
+    settings.configure(
+        mocks.MockSettings(
+            engine=mocks.MockEngine(logging.getLogger("pulumi")),
+            monitor=monitor,
+            project="mft",
+            stack=stack,
+            organization="local",
+            root_directory=str(root),
+            dry_run=False,
+        )
+    )
+    set_all_config({**config, **secrets}, list(secrets))
+    settings.SETTINGS.rpc_manager.clear()
+    settings.SETTINGS.outputs = set()
+    try:
+        _sync_await(run_in_stack(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None))
+    except pulumi.RunError as error:
+        raise ProgramError(str(error)) from error
+    return Graph(stack=stack, resources=tuple(monitor.recorded.values()), exports=monitor.exports)

@@ -1,0 +1,99 @@
+"""A story that is played and judged: steps with timings, expectations that hold or do not, a table."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeVar
+
+from rich.console import Console
+from rich.table import Table
+
+T = TypeVar("T")
+
+
+class StoryError(RuntimeError):
+    """The story cannot go on; the message says why and what to do."""
+
+
+@dataclass
+class Step:
+    """One step: how long it took in seconds, and what was expected of it, each with whether it held."""
+
+    title: str
+    seconds: float = 0.0
+    expectations: list[tuple[str, bool]] = field(default_factory=list)
+
+    @property
+    def held(self) -> bool:
+        """Return whether everything that was expected held."""
+        return all(held for _, held in self.expectations)
+
+
+class Story:
+    """Steps as they are played. With `as_json` only one document is printed, at the end."""
+
+    def __init__(self, *, as_json: bool) -> None:
+        self._as_json = as_json
+        self._console = Console(quiet=as_json, highlight=False)
+        self.steps: list[Step] = []
+        self.figures: dict[str, Any] = {}
+
+    @property
+    def held(self) -> bool:
+        """Return whether every expectation held."""
+        return all(step.held for step in self.steps)
+
+    @contextmanager
+    def step(self, title: str) -> Iterator[None]:
+        """Play a step: what is expected inside belongs to it."""
+        step = Step(title)
+        self.steps.append(step)
+        began = time.monotonic()
+        self._console.print(f"[bold]{len(self.steps)}. {title}[/]")
+        try:
+            yield
+        finally:
+            step.seconds = time.monotonic() - began
+        self._console.print(f"   [dim]{step.seconds:.1f} s[/]")
+
+    def say(self, text: str) -> None:
+        """Print a line about what is happening."""
+        self._console.print(f"   {text}", markup=False)
+
+    def expect(self, what: str, holds: bool) -> None:
+        """Note whether something expected of the current step holds."""
+        self.steps[-1].expectations.append((what, bool(holds)))
+        mark = "[green]ok[/]" if holds else "[red]NOT SO[/]"
+        self._console.print(f"   {mark} ", end="")
+        self._console.print(what, markup=False)
+
+    def figure(self, name: str, value: Any) -> None:
+        """Keep a figure for the summary."""
+        self.figures[name] = value
+
+    def summary(self) -> None:
+        """Print the table of steps and the figures, or the whole story as JSON."""
+        if self._as_json:
+            steps = [{**asdict(step), "held": step.held} for step in self.steps]
+            print(json.dumps({"held": self.held, "steps": steps, "figures": self.figures}, indent=2))
+            return
+        table = Table("step", "seconds", "expected", "held", title="The drill")
+        for step in self.steps:
+            good = sum(held for _, held in step.expectations)
+            verdict = "[green]yes[/]" if step.held else "[red]NO[/]"
+            table.add_row(step.title, f"{step.seconds:.1f}", f"{good} of {len(step.expectations)}", verdict)
+        self._console.print(table)
+        for name, value in self.figures.items():
+            self._console.print(f"{name}: {value}", markup=False)
+
+
+def until(question: Callable[[], T], *, within: float, every: float = 0.2) -> T | None:
+    """Return the first true answer, or the last answer when there is none within so many seconds."""
+    give_up = time.monotonic() + within
+    while not (answer := question()) and time.monotonic() < give_up:
+        time.sleep(every)
+    return answer

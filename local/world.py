@@ -1,0 +1,197 @@
+"""The whole platform on one machine: two cells made by the real program, and everyone outside them.
+
+    with World(registry) as world:
+        world.deploy()
+
+Everything is on loopback, in one temporary folder, and gone when the world ends.
+"""
+
+from __future__ import annotations
+
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+
+from components import bundle
+from components.settings import HOST_KEYS
+from customers.model import Customer
+from customers.registry import Registry, load
+from local import program
+from local.clients import SftpClient
+from local.emulator import Emulator
+from local.outside import Outside
+from local.program import Graph, Resource
+from local.provision import Provisioner
+from local.transfer import USER_AGENT, TransferEndpoint
+from runtime.contract import EAST, REGION_OF, SIDES, WEST
+
+#: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
+ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+STACKS = {WEST: "gov-west", EAST: "gov-east"}
+
+#: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
+SPEED_UP = 600
+
+#: Functions that run at once. A burst of uploads would start a process each, of 80 MB.
+LAMBDAS = 12
+
+
+class WorldError(RuntimeError):
+    """The local world cannot start or go on; the message says what to do."""
+
+
+class World:
+    """Two cells and those outside. `tell` is called with each resource when it is first made."""
+
+    def __init__(self, registry: Path, *, tell: Callable[[str, Resource], None] | None = None) -> None:
+        self.registry_folder = registry
+        self.config = {side: program.stack_config(stack) for side, stack in STACKS.items()}
+        west = self.config[WEST]
+        self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
+        self.registry = self._load(registry)
+        self.graphs: dict[str, Graph] = {}
+        self.endpoints: dict[str, TransferEndpoint] = {}
+        self.provisioners: dict[str, Provisioner] = {}
+        self._tell = tell
+        self._host_keys = {key: _new_key(key) for key in HOST_KEYS}
+
+    def __enter__(self) -> World:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for endpoint in self.endpoints.values():
+            endpoint.stop()
+        if hasattr(self, "outside"):
+            self.outside.close()
+        if hasattr(self, "aws"):
+            self.aws.stop()
+        if hasattr(self, "folder"):
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def client(self, service: str, side: str) -> Any:
+        """Return the boto3 client of a service in the region of a side."""
+        return self.aws.client(service, REGION_OF[side])
+
+    def sftp(self, user: str, side: str) -> SftpClient:
+        """Return the client of an SFTP user at one cell."""
+        public = [asyncssh.import_private_key(key).export_public_key() for key in self._host_keys.values()]
+        return SftpClient(
+            self.endpoints[side],
+            user,
+            self.outside.keys[user],
+            host_keys=[line.decode().strip() for line in public],
+            folder=self.folder,
+        )
+
+    def deploy(self) -> dict[str, float]:
+        """Run both stacks as a new environment does: West alone, East, West again; return seconds by step."""
+        times = {}
+        for step, side, peer in (
+            ("gov-west, peer absent", WEST, "absent"),
+            ("gov-east", EAST, "present"),
+            ("gov-west, peer present", WEST, "present"),
+        ):
+            began = time.monotonic()
+            self.up(side, peer=peer)
+            times[step] = time.monotonic() - began
+        for side in SIDES:
+            self._listen(side)
+        return times
+
+    def up(self, side: str, *, peer: str = "present") -> Graph:
+        """Run the program of one stack on the registry as it stands; return what it registered."""
+        graph = program.run(
+            STACKS[side],
+            make=self.provisioners[side].make,
+            config={**self.config[side], "mft:peer": peer},
+            secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
+            root=self.folder / "project",
+        )
+        self.graphs[side] = graph
+        for customer in self.customers():
+            topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
+            self.outside.subscribe(customer, side, topic.outputs["arn"])
+        return graph
+
+    def use_registry(self, registry: Path) -> None:
+        """Go on with another state of the registry, from the next run of the program on."""
+        self.registry = self._load(registry)
+        self.registry_folder = registry
+        self.outside.stand_in(registry, self.folder / "project")
+
+    def customers(self) -> tuple[Customer, ...]:
+        """Return the customers of this cell."""
+        return self.registry.of_cell(self.config[WEST]["mft:cell"])
+
+    def _start(self) -> None:
+        for address in ADDRESSES.values():
+            _check_address(address)
+        runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
+        bundle.install(runtime)
+        self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
+        account = self.config[WEST]["mft:accountId"]
+        self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / SPEED_UP).start()
+        zone = self.client("route53", WEST).create_hosted_zone(Name=self.zone, CallerReference="local")
+        zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
+        for side, config in self.config.items():
+            config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
+            self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._teller(side))
+        self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
+        self.outside.stand_in(self.registry_folder, self.folder / "project")
+
+    def _teller(self, side: str) -> Callable[[Resource], None] | None:
+        tell = self._tell
+        return None if tell is None else lambda resource: tell(side, resource)
+
+    def _listen(self, side: str) -> None:
+        if side in self.endpoints:
+            return
+        server = self.graphs[side].one(
+            "aws:transfer/server:Server", f"cell{self.config[side]['mft:cell']}-endpoint-server"
+        )
+        port = next((endpoint.port for endpoint in self.endpoints.values()), 0)
+        self.endpoints[side] = TransferEndpoint(
+            server_id=server.id,
+            region=REGION_OF[side],
+            address=ADDRESSES[side],
+            port=port,
+            host_keys=list(self._host_keys.values()),
+            security_policy=server.inputs["securityPolicyName"],
+            set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
+            s3=self.client("s3", side),
+            transfer=self.client("transfer", side),
+            events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=USER_AGENT),
+        )
+        self.endpoints[side].start()
+
+    def _load(self, registry: Path) -> Registry:
+        return load(registry, namespace=self.namespace, zone=self.zone)
+
+
+def _new_key(kind: str) -> str:
+    sort = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
+    algorithm, size = sort[kind]
+    return asyncssh.generate_private_key(algorithm, **size).export_private_key().decode()
+
+
+def _check_address(address: str) -> None:
+    try:
+        with socket.socket() as probe:
+            probe.bind((address, 0))
+    except OSError as error:
+        raise WorldError(
+            f"the loopback address {address} is not there ({error.strerror}); on macOS run: "
+            f"sudo ifconfig lo0 alias {address}"
+        ) from error

@@ -1,0 +1,150 @@
+"""One emulated AWS for the tests of this directory, and short ways to fill it."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from local.emulator import ACCOUNT, Emulator
+
+WEST, EAST = "us-gov-west-1", "us-gov-east-1"
+ROLE = f"arn:aws-us-gov:iam::{ACCOUNT}:role/anything"
+
+HANDLER = """
+import os, time
+
+class TransientDelivery(Exception):
+    pass
+
+def handler(event, context):
+    match event.get("do"):
+        case "raise": raise TransientDelivery("the partner refused")
+        case "exit": os._exit(3)
+        case "sleep": time.sleep(event["seconds"])
+        case "environment": return dict(os.environ)
+        case "bundled":
+            import botocore
+            return botocore.__version__
+        case "put":
+            import boto3
+            boto3.client("s3").put_object(Bucket=event["bucket"], Key="from-worker", Body=b"x")
+        case "batch":
+            pass
+    if "Records" in event:
+        bad = [r["messageId"] for r in event["Records"] if r["body"] == "bad"]
+        return {"batchItemFailures": [{"itemIdentifier": i} for i in bad]}
+    return event
+"""
+
+
+def zipped(**files: str) -> bytes:
+    """Return a Lambda zip of the given texts; `package__module` is `package/module.py`."""
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w") as archive:
+        for name, text in files.items():
+            archive.writestr(name.replace("__", "/") + ".py", text)
+    return stream.getvalue()
+
+
+def eventually(question: Callable[[], Any], within: float = 10.0) -> Any:
+    """Return the first true answer; fail when there is none in time."""
+    give_up = time.monotonic() + within
+    while time.monotonic() < give_up:
+        if answer := question():
+            return answer
+        time.sleep(0.03)
+    pytest.fail(f"no answer within {within} s")
+
+
+class World:
+    """The emulator with the few verbs that these tests repeat."""
+
+    def __init__(self, emulator: Emulator) -> None:
+        self.emulator = emulator
+
+    def __call__(self, service: str, region: str = WEST) -> Any:
+        return self.emulator.client(service, region)
+
+    def function(self, name: str, region: str = WEST, code: bytes | None = None, timeout: int = 10) -> str:
+        answer = self("lambda", region).create_function(
+            FunctionName=name,
+            Runtime="python3.13",
+            Role=ROLE,
+            Handler="index.handler",
+            Code={"ZipFile": code or zipped(index=HANDLER)},
+            Timeout=timeout,
+        )
+        self("lambda", region).get_waiter("function_active_v2").wait(
+            FunctionName=name, WaiterConfig={"Delay": 0.05}
+        )
+        return answer["FunctionArn"]
+
+    def call(self, name: str, **event: Any) -> Any:
+        answer = self("lambda").invoke(FunctionName=name, Payload=json.dumps(event))
+        return json.loads(answer["Payload"].read())
+
+    def machine(self, name: str, states: dict[str, Any]) -> str:
+        definition = json.dumps({"StartAt": next(iter(states)), "States": states})
+        return self("stepfunctions").create_state_machine(name=name, roleArn=ROLE, definition=definition)[
+            "stateMachineArn"
+        ]
+
+    def run(self, machine: str, **given: Any) -> dict[str, Any]:
+        """Run to the end; return the description, its output parsed."""
+        states = self("stepfunctions")
+        arn = states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
+        done = eventually(
+            lambda: (d := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and d, 20
+        )
+        return done | {"output": json.loads(done.get("output") or "null")}
+
+    def queue(self, name: str, region: str = WEST, **attributes: str) -> tuple[str, str]:
+        """Return the URL and the ARN of a new queue."""
+        url = self("sqs", region).create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]
+        got = self("sqs", region).get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, got["Attributes"]["QueueArn"]
+
+    def bodies(self, url: str, count: int, region: str = WEST, within: float = 8) -> list[Any]:
+        """Take `count` messages from a queue; return their bodies."""
+        taken: list[Any] = []
+        give_up = time.monotonic() + within
+        while len(taken) < count and time.monotonic() < give_up:
+            answer = self("sqs", region).receive_message(
+                QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=1
+            )
+            taken += [json.loads(m["Body"]) for m in answer.get("Messages", [])]
+        return taken
+
+    def key(self, region: str, alias: str) -> tuple[str, str]:
+        """Return the ARNs of a new KMS key and of its alias."""
+        arn = self("kms", region).create_key()["KeyMetadata"]["Arn"]
+        self("kms", region).create_alias(AliasName=f"alias/{alias}", TargetKeyId=arn)
+        return arn, arn.rpartition(":")[0] + f":alias/{alias}"
+
+    def bucket(self, name: str, region: str) -> None:
+        s3 = self("s3", region)
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": region})
+        s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+        s3.put_bucket_notification_configuration(
+            Bucket=name, NotificationConfiguration={"EventBridgeConfiguration": {}}
+        )
+
+    def listen(self, name: str, region: str, pattern: dict[str, Any]) -> str:
+        """Return the URL of a queue that gets the events of `pattern` in `region`."""
+        url, arn = self.queue(name, region)
+        events = self("events", region)
+        events.put_rule(Name=name, EventPattern=json.dumps(pattern))
+        events.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": arn}])
+        return url
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[World]:
+    with Emulator(wait_scale=0.01, lambdas=3) as emulator:
+        yield World(emulator)

@@ -1,0 +1,220 @@
+"""Functions and state machines in the emulated AWS: errors, retries, throttling, paths, batches."""
+
+from __future__ import annotations
+
+import json
+import time
+
+import pytest
+
+from local.ministack.states import retry_delay
+from tests.local.conftest import WEST, World, eventually, zipped
+
+
+@pytest.fixture(scope="module")
+def function(aws: World) -> str:
+    return aws.function("f", timeout=2)
+
+
+def task(function: str, **more: object) -> dict[str, object]:
+    return {
+        "Type": "Task",
+        "Resource": "arn:aws-us-gov:states:::lambda:invoke",
+        "Parameters": {"FunctionName": function, "Payload.$": "$"},
+        "TimeoutSeconds": 20,
+        "End": True,
+    } | more
+
+
+def test_the_error_type_is_the_class_of_the_exception(aws: World, function: str) -> None:
+    answer = aws.call("f", do="raise")
+    assert (answer["errorType"], answer["errorMessage"]) == ("TransientDelivery", "the partner refused")
+    assert "TransientDelivery" in "".join(answer["stackTrace"])
+    assert aws.call("f", do="exit")["errorType"] == "Runtime.ExitError"
+    assert aws.call("f", do="sleep", seconds=9)["errorType"] == "Sandbox.Timedout"
+
+
+def test_a_state_machine_retries_and_catches_by_class(aws: World, function: str) -> None:
+    retry = [{"ErrorEquals": ["TransientDelivery"], "IntervalSeconds": 1, "MaxAttempts": 2}]
+    catch = [{"ErrorEquals": ["TransientDelivery"], "ResultPath": "$.caught", "Next": "Caught"}]
+    states = {"Try": task(function, Retry=retry, Catch=catch), "Caught": {"Type": "Pass", "End": True}}
+    done = aws.run(aws.machine("by-class", states), do="raise")
+    assert done["output"]["caught"]["Error"] == "TransientDelivery"
+    assert json.loads(done["output"]["caught"]["Cause"])["errorMessage"] == "the partner refused"
+    history = aws("stepfunctions").get_execution_history(executionArn=done["executionArn"])["events"]
+    assert [e["type"] for e in history].count("TaskFailed") == 3
+
+
+@pytest.mark.parametrize("wrapped", [False, True], ids=["task", "map"])
+def test_retry_delays_follow_their_fields_and_the_scale(aws: World, function: str, wrapped: bool) -> None:
+    # 100 + 150 s, at a hundredth; it would be 11 s without the maximum.
+    retry = [
+        {"ErrorEquals": ["States.ALL"], "IntervalSeconds": 100, "BackoffRate": 10, "MaxDelaySeconds": 150}
+    ]
+    retry[0]["MaxAttempts"] = 2
+    state = task(function)
+    if wrapped:
+        items = {"StartAt": "Try", "States": {"Try": state}}
+        state = {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": items, "End": True}
+    machine = aws.machine(f"delays-{wrapped}", {"Try": state | {"Retry": retry}})
+    started = time.monotonic()
+    assert aws.run(machine, do="raise", items=[{"do": "raise"}])["status"] == "FAILED"
+    assert 2.5 <= time.monotonic() - started < 7
+
+
+def test_jitter_spreads_a_delay_and_no_maximum_leaves_it() -> None:
+    retrier = {"IntervalSeconds": 100, "BackoffRate": 3}
+    assert [retry_delay(retrier, count) for count in range(3)] == [100, 300, 900]
+    spread = [
+        retry_delay(retrier | {"JitterStrategy": "FULL", "MaxDelaySeconds": 200}, 1) for _ in range(200)
+    ]
+    assert 0 <= min(spread) < 50
+    assert 150 < max(spread) <= 200
+
+
+def test_a_throttled_task_can_be_retried_and_an_event_or_batch_waits(
+    aws: World, request: pytest.FixtureRequest
+) -> None:
+    functions = aws("lambda")
+    assert functions.get_account_settings()["AccountLimit"]["ConcurrentExecutions"] == 3
+    narrow = aws.function("narrow")
+    functions.put_function_concurrency(FunctionName="narrow", ReservedConcurrentExecutions=1)
+    dead_url, dead = aws.queue("throttled-dead")
+    once = {"MaximumRetryAttempts": 0, "DestinationConfig": {"OnFailure": {"Destination": dead}}}
+    functions.put_function_event_invoke_config(FunctionName="narrow", **once)
+    busy = json.dumps({"do": "sleep", "seconds": 3})
+    functions.invoke(FunctionName="narrow", InvocationType="Event", Payload=busy)
+    impatient = aws.emulator.new_client("lambda", WEST, retries={"total_max_attempts": 1})
+    request.addfinalizer(impatient.close)
+
+    def refused() -> bool:
+        try:
+            impatient.invoke(FunctionName="narrow", Payload="{}")
+        except impatient.exceptions.TooManyRequestsException:
+            return True
+        return False
+
+    eventually(refused)
+    catch = [{"ErrorEquals": ["Lambda.TooManyRequestsException"], "Next": "Full"}]
+    states = {"Try": task(narrow, Catch=catch), "Full": {"Type": "Pass", "Result": "full", "End": True}}
+    assert aws.run(aws.machine("full", states))["output"] == "full"
+    functions.invoke(FunctionName="narrow", InvocationType="Event", Payload="{}")
+    source, arn = aws.queue("throttled-source", VisibilityTimeout="600")
+    functions.create_event_source_mapping(EventSourceArn=arn, FunctionName="narrow", BatchSize=1)
+    aws("sqs").send_message(QueueUrl=source, MessageBody="one")
+
+    def left() -> int:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        got = aws("sqs").get_queue_attributes(QueueUrl=source, AttributeNames=names)["Attributes"]
+        return sum(map(int, got.values()))
+
+    eventually(lambda: left() == 0)
+    assert aws.bodies(dead_url, 1, within=1) == []
+
+
+def test_starting_a_running_execution_again_is_idempotent(aws: World) -> None:
+    states = aws("stepfunctions")
+    machine = aws.machine("again", {"Wait": {"Type": "Wait", "Seconds": 200, "End": True}})
+    start = {"stateMachineArn": machine, "name": "transfer-1", "input": '{"a": 1}'}
+    first = states.start_execution(**start)
+    assert states.start_execution(**start)["executionArn"] == first["executionArn"]
+    assert states.start_execution(**start)["startDate"] == first["startDate"]
+    with pytest.raises(states.exceptions.ExecutionAlreadyExists):
+        states.start_execution(**start | {"input": '{"a": 2}'})
+    eventually(lambda: states.describe_execution(executionArn=first["executionArn"])["status"] == "SUCCEEDED")
+    with pytest.raises(states.exceptions.ExecutionAlreadyExists):
+        states.start_execution(**start)
+
+
+def test_a_path_that_is_not_there_fails_the_state(aws: World) -> None:
+    missing = aws.machine("missing", {"P": {"Type": "Pass", "Parameters": {"x.$": "$.nope"}, "End": True}})
+    assert aws.run(missing)["error"] == "States.ParameterPathFailure"
+    assert aws.run(missing, nope=None)["output"] == {"x": None}
+    rule = {"Variable": "$.nope", "StringEquals": "x", "Next": "End"}
+    choice = {"Type": "Choice", "Choices": [rule], "Default": "End"}
+    machine = aws.machine("choice", {"C": choice, "End": {"Type": "Succeed"}})
+    assert aws.run(machine)["error"] == "States.Runtime"
+    catch = [{"ErrorEquals": ["States.ALL"], "Next": "End"}]
+    items = {"StartAt": "C", "States": {"C": choice, "End": {"Type": "Succeed"}}}
+    fan = {"Type": "Map", "ItemsPath": "$.items", "ItemProcessor": items, "Catch": catch, "Next": "End"}
+    caught = aws.machine("uncaught", {"Fan": fan, "End": {"Type": "Succeed"}})
+    assert aws.run(caught, items=[{}])["error"] == "States.Runtime"  # which States.ALL does not catch
+    assert aws.run(machine, nope="y")["status"] == "SUCCEEDED"
+
+
+def test_a_stopped_execution_stops_the_items_of_its_map_and_stays_aborted(aws: World, function: str) -> None:
+    url, _ = aws.queue("map-steps")
+    send = {
+        "Type": "Task",
+        "Resource": "arn:aws-us-gov:states:::sqs:sendMessage",
+        "Parameters": {"QueueUrl": url, "MessageBody": {"from": "map"}},
+        "End": True,
+    }
+    items = {"StartAt": "W", "States": {"W": {"Type": "Wait", "Seconds": 100, "Next": "S"}, "S": send}}
+    machine = aws.machine("stopped", {"M": {"Type": "Map", "ItemProcessor": items, "End": True}})
+    states = aws("stepfunctions")
+    arn = states.start_execution(stateMachineArn=machine, input="[1, 2]")["executionArn"]
+    time.sleep(0.4)
+    states.stop_execution(executionArn=arn)
+    assert aws.bodies(url, 1, within=1.5) == []
+    assert states.describe_execution(executionArn=arn)["status"] == "ABORTED"
+
+
+def test_a_map_passes_each_item_and_its_context(aws: World, function: str) -> None:
+    selector = {
+        "item.$": "$$.Map.Item.Value",
+        "transfer.$": "$$.Execution.Name",
+        "customer.$": "$.customer",
+    }
+    inner = {"StartAt": "Deliver", "States": {"Deliver": task(function, OutputPath="$.Payload")}}
+    fan = {
+        "Type": "Map",
+        "ItemsPath": "$.destinations",
+        "ItemSelector": selector,
+        "MaxConcurrency": 2,
+        "ItemProcessor": inner,
+        "ResultPath": "$.results",
+        "End": True,
+    }
+    done = aws.run(aws.machine("fan", {"Fan": fan}), customer="acme", destinations=["a", "b"])
+    name = done["executionArn"].rpartition(":")[2]
+    assert done["output"]["results"] == [
+        {"item": item, "transfer": name, "customer": "acme"} for item in ("a", "b")
+    ]
+
+
+def test_a_worker_reaches_the_emulator_and_prefers_the_libraries_of_its_zip(
+    aws: World, function: str
+) -> None:
+    seen = aws.call("f", do="environment")
+    assert (seen["AWS_ENDPOINT_URL"], seen["AWS_REGION"]) == (aws.emulator.endpoint, WEST)
+    assert "PYTHONPATH" not in seen
+    aws.bucket("worker", WEST)
+    assert aws.call("f", do="put", bucket="worker") == {"do": "put", "bucket": "worker"}
+    aws("s3").head_object(Bucket="worker", Key="from-worker")
+    code = zipped(
+        index="import botocore\nhandler = lambda e, c: botocore.__version__", botocore="__version__ = 'own'"
+    )
+    aws.function("bundled", code=code)
+    assert aws.call("bundled") == "own"
+
+
+def test_a_batch_reports_its_bad_message_which_reaches_the_dead_letter_queue(
+    aws: World, function: str
+) -> None:
+    dead_url, dead = aws.queue("dead")
+    redrive = json.dumps({"deadLetterTargetArn": dead, "maxReceiveCount": 2})
+    url, source = aws.queue("source", VisibilityTimeout="1", RedrivePolicy=redrive)
+    mapping = aws("lambda").create_event_source_mapping(
+        EventSourceArn=source,
+        FunctionName=function,
+        FunctionResponseTypes=["ReportBatchItemFailures"],
+        ScalingConfig={"MaximumConcurrency": 2},
+    )
+    assert mapping["ScalingConfig"] == {"MaximumConcurrency": 2}
+    entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(['"good"', "bad"])]
+    aws("sqs").send_message_batch(QueueUrl=url, Entries=entries)
+    received = eventually(
+        lambda: aws("sqs").receive_message(QueueUrl=dead_url, WaitTimeSeconds=1).get("Messages"), 15
+    )
+    assert [m["Body"] for m in received] == ["bad"]

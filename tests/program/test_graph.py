@@ -1,0 +1,267 @@
+"""What the program makes of the sample registry, per stack and across both."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from components.endpoint import SECURITY_POLICY
+from customers.dns import Record, violations
+from customers.registry import load
+from local import program
+from local.program import Graph
+from runtime.contract import EAST, SIDE_OF, WEST
+from tests.program.conftest import STACKS, policies, record
+
+ZONE = "mft.example.gov"
+DATA = (
+    "aws:s3/bucket:Bucket",
+    "aws:kms/key:Key",
+    "aws:dynamodb/table:Table",
+    "aws:dynamodb/tableReplica:TableReplica",
+    "aws:sqs/queue:Queue",
+    "aws:transfer/server:Server",
+    "aws:ec2/eip:Eip",
+)
+
+
+@pytest.fixture(params=STACKS)
+def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
+    return graphs[request.param]
+
+
+def test_every_aws_resource_has_the_explicit_provider(graph: Graph) -> None:
+    strays = [each.urn for each in graph.resources if each.type.startswith("aws:") and not each.provider]
+    assert not strays, "a resource without it would go wherever the shell points"
+    (provider,) = graph.of("pulumi:providers:aws")
+    assert json.loads(provider.inputs["allowedAccountIds"]) == ["123456789012"]
+
+
+def test_data_is_protected_and_configuration_is_not_kept_by_accident(graph: Graph) -> None:
+    unprotected = {each.name for kind in DATA for each in graph.of(kind) if not each.protect}
+    assert unprotected == {"cell1-storage-config"}, "the program writes that bucket again from the registry"
+    assert not [each.urn for each in graph.resources if each.retain_on_delete]
+
+
+def test_every_bucket_is_private_versioned_encrypted_and_tls_only(graph: Graph) -> None:
+    buckets = {each.inputs["bucket"] for each in graph.of("aws:s3/bucket:Bucket")}
+    settings = {
+        "aws:s3/bucketVersioning:BucketVersioning": lambda i: (
+            i["versioningConfiguration"]["status"] == "Enabled"
+        ),
+        "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": lambda i: (
+            i["rules"][0]["applyServerSideEncryptionByDefault"]["sseAlgorithm"] == "aws:kms"
+            and i["rules"][0]["bucketKeyEnabled"]
+        ),
+        "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock": lambda i: all(
+            i[switch]
+            for switch in (
+                "blockPublicAcls",
+                "blockPublicPolicy",
+                "ignorePublicAcls",
+                "restrictPublicBuckets",
+            )
+        ),
+        "aws:s3/bucketPolicy:BucketPolicy": lambda i: _denies_plain_http(
+            json.loads(i["policy"]), i["bucket"]
+        ),
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": lambda i: any(
+            "abortIncompleteMultipartUpload" in rule for rule in i["rules"]
+        ),
+    }
+    for kind, good in settings.items():
+        assert {each.inputs["bucket"] for each in graph.of(kind) if good(each.inputs)} == buckets, kind
+
+
+def _denies_plain_http(policy: dict, bucket: str) -> bool:
+    arn = f"arn:aws-us-gov:s3:::{bucket}"
+    return any(
+        statement["Effect"] == "Deny"
+        and statement["Principal"] == {"AWS": "*"}
+        and set(statement["Resource"]) == {arn, f"{arn}/*"}
+        and statement["Action"] == ["s3:*"]
+        and statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+        for statement in policy["Statement"]
+    )
+
+
+def test_the_two_stacks_halves_make_complete_failover_pairs(graphs: dict[str, Graph]) -> None:
+    records = []
+    for graph in graphs.values():
+        for each in graph.of("aws:route53/record:Record"):
+            policies_ = each.inputs.get("failoverRoutingPolicies", [])
+            records.append(
+                Record(
+                    name=each.inputs["name"],
+                    type=each.inputs["type"],
+                    ttl=int(each.inputs["ttl"]),
+                    set_identifier=each.inputs.get("setIdentifier"),
+                    failover=policies_[0]["type"] if policies_ else None,
+                    health_check=each.inputs.get("healthCheckId"),
+                )
+            )
+    active = [each for each in _registry() if each.lifecycle == "active"]
+    assert len(records) == 2 * 6 * len(active) + 2, (
+        "twelve halves for each active customer, a host for each cell"
+    )
+    assert violations(records, ZONE) == []
+
+
+def test_a_stack_owns_only_halves_that_point_at_itself(graphs: dict[str, Graph]) -> None:
+    for stack, side in (("gov-west", WEST), ("gov-east", EAST)):
+        for each in graphs[stack].of("aws:route53/record:Record"):
+            if each.inputs["type"] == "CNAME":
+                assert each.inputs["records"] == [f"sftp.{side}1.{ZONE}"], each.name
+            if each.inputs["type"] == "TXT":
+                assert f"-{side};region=" in each.inputs["records"][0], each.name
+            assert each.inputs.get("setIdentifier", side) == side
+
+
+def test_a_customers_six_halves_can_never_disagree(graph: Graph) -> None:
+    for tenant in graph.of("mft:tenant:Tenant"):
+        halves = [each for each in graph.below(tenant) if each.type == "aws:route53/record:Record"]
+        assert len(halves) in (0, 6)
+        assert len({(each.inputs["healthCheckId"], each.inputs["ttl"]) for each in halves}) == (
+            1 if halves else 0
+        )
+        assert all(each.ignore_changes == ("healthCheckId",) for each in halves), "ops shift re-points it"
+
+
+def test_health_checks_are_healthy_when_all_their_leaves_are(graph: Graph) -> None:
+    checks = {each.id: each for each in graph.of("aws:route53/healthCheck:HealthCheck")}
+    for check in checks.values():
+        if check.inputs["type"] == "CALCULATED":
+            children = check.inputs["childHealthchecks"]
+            assert check.inputs["childHealthThreshold"] == len(children), (
+                "more is never healthy, less is not all"
+            )
+            assert all(checks[child].inputs["type"] != "CALCULATED" for child in children)
+
+
+def test_the_switch_is_watched_in_the_peer_region(graphs: dict[str, Graph]) -> None:
+    for stack, here in (("gov-west", "us-gov-west-1"), ("gov-east", "us-gov-east-1")):
+        (alarm,) = graphs[stack].of("aws:cloudwatch/metricAlarm:MetricAlarm")
+        assert alarm.inputs["region"] != here, "the lever must work while this region is dead"
+        check = graphs[stack].one("aws:route53/healthCheck:HealthCheck", "cell1-health-switch")
+        assert check.inputs["cloudwatchAlarmRegion"] == alarm.inputs["region"]
+        assert check.inputs["insufficientDataHealthStatus"] == "LastKnownStatus"
+        assert "invertHealthcheck" not in check.inputs, "it would turn healthy when its region fails"
+
+
+def test_the_table_is_owned_in_the_west_and_joined_from_the_east(graphs: dict[str, Graph]) -> None:
+    (table,) = graphs["gov-west"].of("aws:dynamodb/table:Table")
+    assert table.inputs["name"] == "MFT-TransferTracker"
+    assert table.ignore_changes == ("replicas",), "gov-east owns its replica"
+    assert not graphs["gov-east"].of("aws:dynamodb/table:Table")
+    (replica,) = graphs["gov-east"].of("aws:dynamodb/tableReplica:TableReplica")
+    assert replica.inputs["globalTableArn"].endswith(":us-gov-west-1:123456789012:table/MFT-TransferTracker")
+
+
+def test_replication_goes_to_the_peers_bucket_under_the_peers_key(graph: Graph) -> None:
+    (provider,) = graph.of("pulumi:providers:aws")
+    here = SIDE_OF[provider.inputs["region"]]
+    there, region = (EAST, "us-gov-east-1") if here == WEST else (WEST, "us-gov-west-1")
+    rules = {each.inputs["bucket"]: each.inputs["rules"] for each in graph.of(_REPLICATION)}
+    active = {f"example-mft-{each.id}-{here}" for each in _registry() if each.lifecycle == "active"}
+    assert set(rules) == active | {f"example-mft-cell1-archive-{here}"}
+    for bucket, (rule,) in rules.items():
+        to = rule["destination"]
+        assert to["bucket"] == "arn:aws-us-gov:s3:::" + bucket.removesuffix(here) + there
+        assert to["encryptionConfiguration"]["replicaKmsKeyId"].split(":")[3] == region
+        assert to["replicationTime"]["time"]["minutes"] == to["metrics"]["eventThreshold"]["minutes"] == 15
+        assert rule["deleteMarkerReplication"]["status"] == "Disabled"
+        assert rule["sourceSelectionCriteria"]["replicaModifications"]["status"] == "Disabled"
+        assert rule["sourceSelectionCriteria"]["sseKmsEncryptedObjects"]["status"] == "Enabled"
+
+
+_REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
+
+
+def test_without_a_peer_nothing_refers_to_its_buckets() -> None:
+    graph = record("gov-west", config={"mft:peer": "absent"})
+    assert not graph.of(_REPLICATION)
+
+
+def test_the_sftp_server_is_fips_and_its_keys_are_secret_and_the_same(graphs: dict[str, Graph]) -> None:
+    keys = []
+    for graph in graphs.values():
+        (server,) = graph.of("aws:transfer/server:Server")
+        assert server.inputs["securityPolicyName"] == SECURITY_POLICY
+        assert "FIPS" in SECURITY_POLICY
+        assert server.inputs["endpointType"] == "VPC", "GovCloud has no other"
+        assert len(server.inputs["endpointDetails"]["addressAllocationIds"]) == 3
+        (second,) = graph.of("aws:transfer/hostKey:HostKey")
+        assert "hostKey" in server.secrets
+        assert "hostKeyBody" in second.secrets
+        keys.append((server.inputs["hostKey"], second.inputs["hostKeyBody"]))
+    assert keys[0] == keys[1]
+
+
+def test_secrets_are_in_no_other_input(graph: Graph) -> None:
+    for each in graph.resources:
+        text = json.dumps({k: v for k, v in each.inputs.items() if k not in each.secrets}, default=str)
+        assert "the RSA key" not in text
+        assert "the ECDSA key" not in text
+
+
+def test_an_sftp_user_sees_its_own_folder_of_its_own_bucket(graph: Graph) -> None:
+    names = {user.name: customer for customer in _registry() for user in customer.sftp.users}
+    users = graph.of("aws:transfer/user:User")
+    assert {each.inputs["userName"] for each in users} == set(names)
+    for each in users:
+        name = each.inputs["userName"]
+        (home,) = each.inputs["homeDirectoryMappings"]
+        assert home["target"].split("/")[1].startswith(f"example-mft-{names[name].id}-")
+        assert home["target"].endswith(f"/inbound/sftp/{name}")
+        allowed = [
+            r for s in json.loads(each.inputs["policy"])["Statement"] for r in s["Resource"] if ":s3:" in r
+        ]
+        bucket = f"arn:aws-us-gov:s3:::{home['target'].split('/')[1]}"
+        assert set(allowed) == {bucket, f"{bucket}/inbound/sftp/{name}/*"}
+
+
+def test_no_names_of_customers_leave_the_registry(graph: Graph) -> None:
+    everything = json.dumps([(each.name, each.inputs) for each in graph.resources], default=str)
+    for customer in _registry():
+        assert customer.name not in everything
+
+
+def test_each_function_has_a_role_of_its_own(graph: Graph) -> None:
+    roles = [each.inputs["role"] for each in graph.of("aws:lambda/function:Function")]
+    assert len(roles) == len(set(roles)) == 6
+
+
+def test_no_policy_allows_every_action_or_holds_a_hole(graph: Graph) -> None:
+    for where, document in policies(graph).items():
+        assert None not in [*_leaves(document)], f"{where}: an unresolved output"
+        for statement in document["Statement"]:
+            actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+            if statement["Effect"] == "Allow":
+                assert not [action for action in actions if action == "*" or action.endswith(":*")], where
+
+
+def _leaves(value: object) -> list[object]:
+    if isinstance(value, dict):
+        return [leaf for inner in value.values() for leaf in _leaves(inner)]
+    if isinstance(value, list):
+        return [leaf for inner in value for leaf in _leaves(inner)]
+    return [value]
+
+
+def test_everything_is_in_the_govcloud_partition(graph: Graph) -> None:
+    wrong = "arn:" + "aws:"
+    for each in graph.resources:
+        assert wrong not in json.dumps(each.inputs, default=str), each.urn
+
+
+def test_a_customer_stays_within_its_budget_of_resources(graph: Graph) -> None:
+    for tenant in graph.of("mft:tenant:Tenant"):
+        customer = next(each for each in _registry() if each.id == tenant.name)
+        further_users = sum(1 + len(user.public_keys) for user in customer.sftp.users[1:])
+        further = further_users + max(0, len(customer.receipts) - 1) + len(customer.sdk.principals)
+        assert 1 + len([*graph.below(tenant)]) <= 22 + further, tenant.name
+
+
+def _registry() -> tuple:
+    return load(program.ROOT / "customers").customers

@@ -1,0 +1,71 @@
+"""A stack setting that is missing or malformed is one clear line, before any resource."""
+
+from __future__ import annotations
+
+import pytest
+
+from local import program
+from local.program import ProgramError
+from tests.program.conftest import RUNTIME, SECRETS, STACKS
+
+
+def refusal(config: dict[str, str | None], secrets: dict[str, str] = SECRETS) -> list[str]:
+    """Run gov-west with changes to its configuration; return the lines that it refuses with."""
+    made: list[str] = []
+
+    def make(resource: program.Resource) -> tuple[str, dict]:
+        made.append(resource.urn)
+        return "id", {}
+
+    wanted = {**program.stack_config("gov-west"), "mft:lambdaRuntime": RUNTIME, **config}
+    given = {key: value for key, value in wanted.items() if value is not None}
+    with pytest.raises(ProgramError) as refused:
+        program.run("gov-west", make=make, config=given, secrets=secrets)
+    assert made == [], "half of a stack was made"
+    return str(refused.value).splitlines()
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("region", "us-east-1", "'us-east-1' is not a GovCloud region"),
+        ("partition", "aws", "'aws' is not the partition aws-us-gov"),
+        ("accountId", "12345", "'12345' is not an account id of 12 digits"),
+        ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits, hyphens"),
+        ("namespace", "xn--acme", "'xn--acme' begins like 'xn--', which S3 keeps for itself; use another"),
+        ("cell", "0", "'0' is not a cell number from 1 to 999"),
+        ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
+        ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),
+        ("peer", "yes", "'yes' is not 'absent' or 'present': whether the other region's stack exists"),
+        ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
+    ],
+)
+def test_a_malformed_setting(key: str, value: str, said: str) -> None:
+    (line,) = refusal({f"mft:{key}": value})
+    assert line.startswith(f"Pulumi.gov-west.yaml: mft:{key}: {said}")
+    assert "pulumi config set" in line or "use another" in line
+
+
+def test_missing_settings_are_all_told_at_once() -> None:
+    lines = refusal({"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": "x"})
+    assert [line.partition(" is not set")[0] for line in lines] == [
+        "Pulumi.gov-west.yaml: mft:region",
+        "Pulumi.gov-west.yaml: mft:zoneId",
+        "Pulumi.gov-west.yaml: mft:hostKeyEcdsa",
+    ]
+    assert "pulumi config set --secret mft:hostKeyEcdsa --stack gov-west" in lines[2]
+
+
+def test_a_runtime_without_bundle_says_how_to_make_it() -> None:
+    lines = refusal({"mft:lambdaRuntime": "python3.99"})
+    assert lines == [
+        "the Lambda dependencies for python3.99 are not installed; "
+        "run: python -m components.bundle python3.99"
+    ]
+
+
+def test_both_stacks_have_the_same_settings() -> None:
+    configs = {stack: program.stack_config(stack) for stack in STACKS}
+    assert configs["gov-west"].keys() == configs["gov-east"].keys()
+    different = {key for key in configs["gov-west"] if configs["gov-west"][key] != configs["gov-east"][key]}
+    assert different == {"mft:region"}
