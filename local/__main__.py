@@ -23,7 +23,7 @@ from local.drill import Drill
 from local.emulator import EmulatorError
 from local.program import ROOT, ProgramError
 from local.provision import CannotMakeError
-from local.story import Story, StoryError
+from local.story import Progress, Story, StoryError
 from local.world import World, WorldError
 from runtime.contract import SIDES
 
@@ -46,7 +46,7 @@ def drill(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> N
     Example: python -m local drill --json
     """
     story = Story(as_json=as_json)
-    with _clear_errors(), World(registry) as world, _while_alive(world):
+    with _clear_errors(), World(registry, tell=story.progress.made) as world, _while_alive(world):
         Drill(world, story).play()
     story.summary()
     if not story.held:
@@ -54,17 +54,25 @@ def drill(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> N
 
 
 @app.command()
-def up(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> None:
+def up(
+    registry: Registry = ROOT / "customers",
+    sftp_port: Annotated[int, typer.Option(help="Port of both SFTP endpoints; 0 takes a free one.")] = 0,
+    as_json: AsJson = False,
+) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
-    Example: python -m local up
+    Example: python -m local up --sftp-port 2222
     """
-    with _clear_errors(), World(registry) as world, _while_alive(world):
-        console = Console(quiet=as_json, highlight=False, soft_wrap=True)
-        with console.status("making both cells"):
-            times = world.deploy()
-        for step, seconds in times.items():
+    console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    progress = Progress(console)
+    with (
+        _clear_errors(),
+        World(registry, sftp_port=sftp_port, tell=progress.made) as world,
+        _while_alive(world),
+    ):
+        for step, seconds in world.deploy():
             console.print(f"{step}: {seconds:.1f} s")
+        progress.rest()
         _print_ways_in(world, console, as_json=as_json)
         with suppress(KeyboardInterrupt):
             while world.aws.alive():

@@ -84,7 +84,7 @@ class Drill:
         """Run the program for both stacks; the emulated AWS holds what it registered."""
         world, story = self._world, self._story
         with story.step("Both cells come up, made by the program"):
-            for step, seconds in world.deploy().items():
+            for step, seconds in world.deploy():
                 story.say(f"{step}: {seconds:.1f} s")
             for side in (WEST, EAST):
                 graph, provisioner = world.graphs[side], world.provisioners[side]

@@ -139,7 +139,7 @@ class Emulator:
         """Return a client of its own, with `config` on top of the usual botocore settings."""
         usual = Config(
             s3={"addressing_style": "path"},
-            retries={"mode": "standard", "total_max_attempts": 5},
+            retries={"mode": "standard", "total_max_attempts": 3},
             connect_timeout=5,
             read_timeout=70,
             max_pool_connections=32,

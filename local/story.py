@@ -12,6 +12,8 @@ from typing import Any, TypeVar
 from rich.console import Console
 from rich.table import Table
 
+from local.program import Resource
+
 T = TypeVar("T")
 
 
@@ -33,12 +35,33 @@ class Step:
         return all(held for _, held in self.expectations)
 
 
+class Progress:
+    """A line that counts resources while they are made, on a terminal; nothing elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._status = console.status("")
+        self._terminal, self._count = console.is_terminal and not console.quiet, 0
+
+    def made(self, resource: Resource) -> None:
+        """Count a resource that was just made."""
+        self._count += 1
+        self._status.update(f"{self._count} resources made, the last one {resource.type.rpartition(':')[2]}")
+        if self._terminal and self._count == 1:
+            self._status.start()
+
+    def rest(self) -> None:
+        """Take the line away until something is made again."""
+        self._status.stop()
+        self._count = 0
+
+
 class Story:
     """Steps as they are played. With `as_json` only one document is printed, at the end."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
-        self._console = Console(quiet=as_json, highlight=False)
+        self._console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+        self.progress = Progress(self._console)
         self.steps: list[Step] = []
         self.figures: dict[str, Any] = {}
 
@@ -57,6 +80,7 @@ class Story:
         try:
             yield
         finally:
+            self.progress.rest()
             step.seconds = time.monotonic() - began
         self._console.print(f"   [dim]{step.seconds:.1f} s[/]")
 

@@ -8,12 +8,14 @@ Everything is on loopback, in one temporary folder, and gone when the world ends
 
 from __future__ import annotations
 
+import contextlib
+import errno
 import shutil
 import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +32,7 @@ from local.outside import Outside
 from local.program import Graph, Resource
 from local.provision import Provisioner
 from local.transfer import USER_AGENT, TransferEndpoint
-from runtime.contract import EAST, REGION_OF, SIDES, WEST
+from runtime.contract import EAST, REGION_OF, WEST
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
@@ -50,8 +52,16 @@ class WorldError(RuntimeError):
 class World:
     """Two cells and those outside. `tell` is called with each resource when it is first made."""
 
-    def __init__(self, registry: Path, *, tell: Callable[[str, Resource], None] | None = None) -> None:
+    def __init__(
+        self,
+        registry: Path,
+        *,
+        sftp_port: int = 0,
+        tell: Callable[[Resource], None] | None = None,
+    ) -> None:
+        """Read the registry; RegistryError with all its problems. `sftp_port` 0 takes a free port."""
         self.registry_folder = registry
+        self._sftp_port = sftp_port
         self.config = {side: program.stack_config(stack) for side, stack in STACKS.items()}
         west = self.config[WEST]
         self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
@@ -95,9 +105,8 @@ class World:
             folder=self.folder,
         )
 
-    def deploy(self) -> dict[str, float]:
-        """Run both stacks as a new environment does: West alone, East, West again; return seconds by step."""
-        times = {}
+    def deploy(self) -> Iterator[tuple[str, float]]:
+        """Run both stacks as a new environment does: West, East, West again; yield steps and seconds."""
         for step, side, peer in (
             ("gov-west, peer absent", WEST, "absent"),
             ("gov-east", EAST, "present"),
@@ -105,10 +114,8 @@ class World:
         ):
             began = time.monotonic()
             self.up(side, peer=peer)
-            times[step] = time.monotonic() - began
-        for side in SIDES:
             self._listen(side)
-        return times
+            yield step, time.monotonic() - began
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
         """Run the program of one stack on the registry as it stands; return what it registered."""
@@ -136,8 +143,7 @@ class World:
         return self.registry.of_cell(self.config[WEST]["mft:cell"])
 
     def _start(self) -> None:
-        for address in ADDRESSES.values():
-            _check_address(address)
+        self._sftp_port = _free_port(self._sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
         self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
@@ -147,13 +153,9 @@ class World:
         zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         for side, config in self.config.items():
             config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
-            self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._teller(side))
+            self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
         self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
         self.outside.stand_in(self.registry_folder, self.folder / "project")
-
-    def _teller(self, side: str) -> Callable[[Resource], None] | None:
-        tell = self._tell
-        return None if tell is None else lambda resource: tell(side, resource)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:
@@ -161,12 +163,11 @@ class World:
         server = self.graphs[side].one(
             "aws:transfer/server:Server", f"cell{self.config[side]['mft:cell']}-endpoint-server"
         )
-        port = next((endpoint.port for endpoint in self.endpoints.values()), 0)
         self.endpoints[side] = TransferEndpoint(
             server_id=server.id,
             region=REGION_OF[side],
             address=ADDRESSES[side],
-            port=port,
+            port=self._sftp_port,
             host_keys=list(self._host_keys.values()),
             security_policy=server.inputs["securityPolicyName"],
             set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
@@ -186,12 +187,29 @@ def _new_key(kind: str) -> str:
     return asyncssh.generate_private_key(algorithm, **size).export_private_key().decode()
 
 
-def _check_address(address: str) -> None:
-    try:
-        with socket.socket() as probe:
-            probe.bind((address, 0))
-    except OSError as error:
-        raise WorldError(
-            f"the loopback address {address} is not there ({error.strerror}); on macOS run: "
-            f"sudo ifconfig lo0 alias {address}"
-        ) from error
+def _free_port(wanted: int) -> int:
+    """Return a port that is free at every cell's address: the wanted one, or any for 0.
+
+    Raises WorldError when it is in use, or when an address is not there.
+    """
+    for _ in range(100):
+        with contextlib.ExitStack() as probes:
+            port = wanted
+            try:
+                for address in ADDRESSES.values():
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind((address, port))
+                    port = probe.getsockname()[1]
+                return port
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise WorldError(
+                        f"the loopback address {address} is not there; on macOS run: "
+                        f"sudo ifconfig lo0 alias {address}"
+                    ) from error
+                if wanted:
+                    raise WorldError(
+                        f"port {wanted} of {address} cannot be used ({error.strerror}); "
+                        "choose another with --sftp-port, or leave it out for a free one"
+                    ) from error
+    raise WorldError("no port is free at both cells' loopback addresses; end some servers and try again")

@@ -1,0 +1,166 @@
+"""The whole story, end to end, as a newcomer runs it; and what it says when something is in its way."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from local.program import ROOT
+from local.world import ADDRESSES
+
+LIMIT = 300
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start `python -m local` with a temporary folder of its own, which has to be empty again at the end."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def children(pid: int) -> list[int]:
+    """Return every process that descends from a process."""
+    listed = subprocess.run(["ps", "-eo", "pid=,ppid="], capture_output=True, text=True, check=True).stdout
+    pairs = [tuple(map(int, line.split())) for line in listed.splitlines()]
+    found = [pid]
+    for parent in found:
+        found += [child for child, its_parent in pairs if its_parent == parent]
+    return found[1:]
+
+
+def alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def gone(pids: list[int], within: float = 10) -> bool:
+    give_up = time.monotonic() + within
+    while time.monotonic() < give_up and any(alive(pid) for pid in pids):
+        time.sleep(0.1)
+    return not any(alive(pid) for pid in pids)
+
+
+def test_two_drills_at_once_play_the_whole_story(tmp_path: Path) -> None:
+    drills = [start("drill", "--json", folder=tmp_path / name) for name in ("first", "second")]
+    for drill in drills:
+        out, err = drill.communicate(timeout=LIMIT)
+        story = json.loads(out)
+        broken = [what for step in story["steps"] for what, held in step["expectations"] if not held]
+        assert (drill.returncode, story["held"], broken) == (0, True, []), err
+        assert len(story["steps"]) == 12
+        assert sum(len(step["expectations"]) for step in story["steps"]) >= 45
+    assert [*tmp_path.glob("*/*")] == [], "a drill left something behind"
+
+
+def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> None:
+    customers = tmp_path / "customers"
+    shutil.copytree(ROOT / "customers", customers, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    a, b = customers / "agency-a.yaml", customers / "agency-b.yaml"
+    a.write_text(a.read_text().replace("primary: west", "primary: wst"))
+    b.write_text(b.read_text().replace("id: h4t9q", "id: c7k2m"))
+    began = time.monotonic()
+    drill = start("drill", "--registry", str(customers), folder=tmp_path / "drill")
+    out, err = drill.communicate(timeout=LIMIT)
+    assert drill.returncode == 1
+    line = a.read_text().splitlines().index("primary: wst") + 1
+    assert f"agency-a.yaml:{line}: primary: 'wst' is not one of east, west" in err
+    assert "agency-b.yaml:" in err, "all problems at once"
+    assert "Traceback" not in err
+    assert out == ""
+    assert time.monotonic() - began < LIMIT / 10
+    assert [*(tmp_path / "drill").iterdir()] == []
+
+
+def test_a_killed_emulator_ends_it_with_what_to_do_and_no_process(tmp_path: Path) -> None:
+    drill = start("drill", folder=tmp_path / "drill")
+    assert drill.stdout is not None
+    for line in drill.stdout:
+        if "gov-west, peer absent" in line:
+            break
+    emulator = next(
+        pid for pid in children(drill.pid) if b"local.ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()
+    )
+    started = children(drill.pid)
+    os.kill(emulator, signal.SIGKILL)
+    _, err = drill.communicate(timeout=LIMIT)
+    assert drill.returncode == 1
+    assert "the emulated AWS has ended; run the command again" in err
+    assert "Traceback" not in err
+    assert gone(started)
+    assert [*(tmp_path / "drill").iterdir()] == []
+
+
+@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
+def test_up_tells_the_ways_in_until_it_is_ended(tmp_path: Path, ending: signal.Signals) -> None:
+    up = start("up", "--json", folder=tmp_path / "up")
+    assert up.stdout is not None
+    text = ""
+    for line in up.stdout:
+        text += line
+        if line == "}\n":
+            break
+    ways = json.loads(text)
+    host, port = ways["endpoint"].removeprefix("http://").split(":")
+    socket.create_connection((host, int(port)), timeout=5).close()
+    command = ways["sftp"]["c7k2m-batch in west"].split()
+    if shutil.which("sftp"):
+        report = tmp_path / "report.csv"
+        report.write_text("1;2;3\n")
+        batch = ["sftp", "-b", "-", *command[1:]]
+        put = f"put {report}\nls\n"
+        done = subprocess.run(batch, input=put, capture_output=True, text=True, timeout=30, check=False)
+        assert (done.returncode, "report.csv" in done.stdout) == (0, True), done.stderr
+    started = children(up.pid)
+    up.send_signal(ending)
+    _, err = up.communicate(timeout=30)
+    assert "Traceback" not in err
+    assert up.returncode == 0
+    assert gone(started)
+    assert [*(tmp_path / "up").iterdir()] == []
+
+
+def test_a_busy_port_is_one_clear_line(tmp_path: Path) -> None:
+    with socket.socket() as busy:
+        busy.bind((ADDRESSES["east"], 0))
+        busy.listen()
+        port = busy.getsockname()[1]
+        up = start("up", "--sftp-port", str(port), folder=tmp_path / "up")
+        _, err = up.communicate(timeout=LIMIT)
+    assert up.returncode == 1
+    assert err.strip() == (
+        f"port {port} of {ADDRESSES['east']} cannot be used (Address already in use); "
+        "choose another with --sftp-port, or leave it out for a free one"
+    )
+
+
+def test_an_unknown_option_is_a_matter_of_usage(tmp_path: Path) -> None:
+    wrong = start("drill", "--jason", folder=tmp_path / "wrong")
+    wrong.communicate(timeout=LIMIT)
+    assert wrong.returncode == 2
+
+
+def test_a_registry_without_the_parts_of_the_story_is_refused(tmp_path: Path) -> None:
+    customers = tmp_path / "customers"
+    customers.mkdir()
+    shutil.copy(ROOT / "customers/agency-b.yaml", customers)
+    drill = start("drill", "--registry", str(customers), folder=tmp_path / "drill")
+    _, err = drill.communicate(timeout=LIMIT)
+    assert drill.returncode == 1
+    assert "the drill needs an active customer with an SFTP user" in err
