@@ -185,7 +185,8 @@ Login = _matching(
 Secret = _matching(
     r"[A-Za-z0-9/_+=.@-]{1,512}",
     "is not the name of a secret; write the name, never the content, of the Secrets Manager secret",
-    describe="Name of the Secrets Manager secret that holds the private key. Never the key itself.",
+    describe="Name of the secret that holds the private key: in Secrets Manager of both regions it is"
+    " `<namespace>/<id>/<this name>`. Never the key itself.",
     show=False,  # somebody may have pasted the content here
 )
 RemoteDirectory = _matching(
