@@ -33,6 +33,8 @@ _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 _REFUSED = (BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError)
 _REFUSED += (StoryError, UploadError, WorldError, OSError)
 
+_STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
+
 Registry = Annotated[
     Path, typer.Option("--registry", help="Folder of the customers' YAML files.", show_default="customers")
 ]
@@ -46,6 +48,7 @@ def drill(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> N
     Example: python -m local drill --json
     """
     story = Story(as_json=as_json)
+    story.say(_STARTING)
     with _clear_errors(), World(registry, tell=story.progress.made) as world, _while_alive(world):
         Drill(world, story).play()
     story.summary()
@@ -65,6 +68,7 @@ def up(
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     progress = Progress(console)
+    console.print(_STARTING)
     with (
         _clear_errors(),
         World(registry, sftp_port=sftp_port, tell=progress.made) as world,

@@ -28,6 +28,7 @@ def handler(event, context):
         case "exit": os._exit(3)
         case "sleep": time.sleep(event["seconds"])
         case "environment": return dict(os.environ)
+        case "process": return [os.getpid(), __file__]
         case "bundled":
             import botocore
             return botocore.__version__

@@ -8,7 +8,7 @@ import time
 import pytest
 
 from local.ministack.states import retry_delay
-from tests.local.conftest import WEST, World, eventually, zipped
+from tests.local.conftest import HANDLER, WEST, World, eventually, zipped
 
 
 @pytest.fixture(scope="module")
@@ -218,3 +218,21 @@ def test_a_batch_reports_its_bad_message_which_reaches_the_dead_letter_queue(
         lambda: aws("sqs").receive_message(QueueUrl=dead_url, WaitTimeSeconds=1).get("Messages"), 15
     )
     assert [m["Body"] for m in received] == ["bad"]
+
+
+def test_an_exception_keeps_the_environment_and_an_exit_does_not(aws: World) -> None:
+    aws.function("kept")
+    before, _ = aws.call("kept", do="process")
+    aws.call("kept", do="raise")
+    assert aws.call("kept", do="process")[0] == before
+    aws.call("kept", do="exit")
+    assert aws.call("kept", do="process")[0] != before
+
+
+def test_functions_with_the_same_code_run_from_one_unpacked_copy(aws: World) -> None:
+    code = zipped(index=HANDLER + "\n# shared")
+    aws.function("one", code=code)
+    aws.function("two", code=code)
+    (one, at_one), (two, at_two) = aws.call("one", do="process"), aws.call("two", do="process")
+    assert one != two
+    assert at_one == at_two
