@@ -190,6 +190,11 @@ ONE_PROBLEM = {
         "24: routes[1].match: this and routes[0] can give two files one name at 'partner', as '.csv';"
         " give one of them a destination with a directory or prefix of its own",
     ),
+    "overlap at one place": (
+        ("sftp/c7k2m-batch/*.txt\n    to: [landing]", "sftp/c7k2m-batch/a*\n    to: [landing, partner]"),
+        "24: routes[1].match: 'sftp/c7k2m-batch/a*' overlaps 'sftp/c7k2m-batch/*.csv' of routes[0]: both take"
+        " 'sftp/c7k2m-batch/a.csv'; make them disjoint, or one route with all destinations",
+    ),
     "one place under two names": (
         (
             "  landing:\n    kind: s3\n    bucket: partner-landing\nroutes:\n"
@@ -201,6 +206,19 @@ ONE_PROBLEM = {
             "  - match: sftp/c7k2m-batch/sub/*",
         ),
         "25: routes[1].match: this and routes[0] can give two files one name at 'landing', as '.csv';"
+        " give one of them a destination with a directory or prefix of its own",
+    ),
+    "one directory under two names": (
+        (
+            "  landing:\n    kind: s3\n    bucket: partner-landing\nroutes:\n"
+            "  - match: sftp/c7k2m-batch/*.csv\n    to: [partner]\n"
+            "  - match: sftp/c7k2m-batch/*.txt\n",
+            "  landing:\n    kind: sftp\n    host: sftp.partner.example\n    user: mft\n"
+            f"    host_key: {KEY}\n    secret: mft/other\n    port: 22\n    directory: ./\nroutes:\n"
+            "  - match: sftp/c7k2m-batch/*.csv\n    to: [partner]\n"
+            "  - match: sftp/c7k2m-batch/sub/*\n",
+        ),
+        "29: routes[1].match: this and routes[0] can give two files one name at 'landing', as '.csv';"
         " give one of them a destination with a directory or prefix of its own",
     ),
     "route for nobody": (

@@ -7,7 +7,7 @@ import string
 import pytest
 import yaml
 from broken_files import ONE_PROBLEM
-from customer_samples import NAMESPACE, SOUND, ZONE, another, broken, said, write
+from customer_samples import ED25519, KEY, NAMESPACE, SOUND, ZONE, another, broken, said, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -58,6 +58,51 @@ def test_a_key_that_is_no_word_is_quoted(tmp_path):
         " remove it",
         "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' is this platform's: a file would come in"
         " again; name a partner's bucket",
+    ]
+
+
+SECOND_USER = f"""\
+    - name: c7k2m-night
+      public_keys: [{ED25519}]
+      source_cidrs: [192.0.2.0/24]
+destinations:
+"""
+SECOND_ROUTE = "routes:\n  - match: sftp/c7k2m-night/*.dat\n    to: [landing]\n"
+
+
+def test_what_cannot_be_read_is_not_missed(tmp_path):
+    """A damaged name or pattern is one problem, and not also a user without a route or a route for nobody."""
+    two_users = (("destinations:\n", SECOND_USER), ("routes:\n", SECOND_ROUTE))
+    load(write(tmp_path, acme=broken(*two_users)))
+    for damage, place in (
+        (
+            ("name: c7k2m-night", "name: C7K2M-night"),
+            "11: sftp.users[1].name: 'C7K2M-night' is not an SFTP user",
+        ),
+        (("night/*.dat", "night/[a]"), "25: routes[0].match: 'sftp/c7k2m-night/[a]' has a '['"),
+    ):
+        text = broken(*two_users)
+        assert text.count(damage[0]) == 1
+        (line,) = said(write(tmp_path, acme=text.replace(*damage)))
+        assert line.startswith(f"customers/acme.yaml:{place}")
+
+
+def test_a_key_listed_twice_is_found_although_the_file_is_broken_elsewhere(tmp_path):
+    twice = broken((f"        - {KEY}\n", f"        - {KEY}\n        - {KEY} comment\n"), ("west", "wst"))
+    assert [line.split(":")[1:3] for line in said(write(tmp_path, acme=twice))] == [
+        ["4", " primary"],
+        ["10", " sftp.users[0].public_keys[1]"],
+    ]
+
+
+def test_a_principal_of_another_partition_is_told_which_is_meant(tmp_path):
+    other = ":".join(["arn", "aws", "iam", "", "123456789012", "role/a"])
+    sdk = f"sdk:\n  principals:\n    - {other}\ndestinations:\n"
+    route = "routes:\n  - match: sdk/*.dat\n    to: [landing]\n"
+    assert said(write(tmp_path, acme=broken(("destinations:\n", sdk), ("routes:\n", route)))) == [
+        f"customers/acme.yaml:13: sdk.principals[0]: {other!r} is of the partition 'aws'; only 'aws-us-gov'"
+        " can be granted here, use the GovCloud account's own, such as"
+        " arn:aws-us-gov:iam::123456789012:role/uploader"
     ]
 
 

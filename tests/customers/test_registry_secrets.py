@@ -105,6 +105,7 @@ def test_public_keys_are_no_secrets(key):
         "# The private key is in Secrets Manager.",
         "url: https://host.example:8443/a@b",
         "bucket: 0123456789abcdef0123456789abcdef01234567",
+        f"name: {'A1' * 20}",
     ],
 )
 def test_honest_text_is_no_secret(text):

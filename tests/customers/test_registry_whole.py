@@ -111,6 +111,10 @@ def test_a_file_may_not_be_sent_back_into_the_platform(tmp_path):
         ("bucket: partner-landing", "bucket: mft-h4t9q-east"),
     )
     assert load(write(tmp_path, acme=text)).customers
+    (beside,) = load(write(tmp_path, acme=text), namespace="other", zone="ft.example.gov").customers
+    assert beside.destinations["partner"].host == "east.h4t9q.mft.example.gov"
+    (line,) = said(tmp_path / "customers", zone="east.h4t9q.mft.example.gov")
+    assert line.startswith("customers/acme.yaml:14: destinations.partner.host: ")
     assert said(tmp_path / "customers", namespace=NAMESPACE, zone=ZONE) == [
         "customers/acme.yaml:14: destinations.partner.host: 'east.h4t9q.mft.example.gov' is this"
         " platform's: a file"

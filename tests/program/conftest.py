@@ -25,7 +25,8 @@ def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
     kind = resource.type.split(":")[1].partition("/")[0]
     name = resource.inputs.get("name", f"{resource.name}-0000000")
     arn = f"arn:aws-us-gov:{kind}:region:{ACCOUNT}:{name}"
-    address = {"publicIp": "203.0.113.9", "allocationId": f"eipalloc-{resource.name}"}
+    zone = "abc".find(resource.name[-1])
+    address = {"publicIp": f"203.0.113.{zone + 1}", "allocationId": f"eipalloc-{resource.name}"}
     return f"{resource.name}-id", {
         "arn": arn,
         "name": name,
