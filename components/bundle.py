@@ -28,7 +28,7 @@ _PLATFORMS = (
 )
 
 #: AWS services whose models botocore needs here; the other 400 are two thirds of its size.
-SERVICES = {"dynamodb", "s3", "secretsmanager", "sns", "sqs", "stepfunctions", "sts"}
+SERVICES = {"cloudwatch", "dynamodb", "s3", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pulumi
 
 from components.endpoint import Endpoint
+from components.failover import Failover
 from components.functions import Functions
 from components.health import Health
 from components.intake import Intake
@@ -67,6 +68,12 @@ class Cell(pulumi.ComponentResource):
         self.workflow = Workflow(f"{name}-workflow", functions=functions, opts=child)
         self.intake = Intake(
             f"{name}-intake",
+            functions=functions,
+            state_machine_arn=self.workflow.state_machine_arn,
+            opts=child,
+        )
+        self.failover = Failover(
+            f"{name}-failover",
             functions=functions,
             state_machine_arn=self.workflow.state_machine_arn,
             opts=child,

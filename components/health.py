@@ -7,10 +7,7 @@ import pulumi_aws as aws
 
 from components.settings import Settings
 from customers.model import Customer
-
-#: Where the switch's datapoints go, in the peer region. 1 means: this region is out.
-SWITCH_NAMESPACE = "mft/switch"
-SWITCH_METRIC = "Out"
+from runtime import contract
 
 
 class Health(pulumi.ComponentResource):
@@ -26,9 +23,9 @@ class Health(pulumi.ComponentResource):
             f"{name}-switch",
             region=settings.peer_region,  # the lever must work while this region is dead
             alarm_description=f"{settings.region} is out: its records answer with {settings.peer_region}",
-            namespace=SWITCH_NAMESPACE,
-            metric_name=SWITCH_METRIC,
-            dimensions={"Region": settings.region, "Cell": settings.cell},
+            namespace=contract.SWITCH_NAMESPACE,
+            metric_name=contract.SWITCH_METRIC,
+            dimensions=contract.switch_dimensions(settings.side, settings.cell),
             statistic="Maximum",
             period=60,
             evaluation_periods=1,

@@ -25,8 +25,14 @@ DELIVERY_RETRY = {
 #: A step that only decides or records is repeated for most of a day before its execution fails.
 _STEP_RETRY = {**DELIVERY_RETRY, "ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 60}
 
-#: Seconds between two looks at a file that another transfer is sending.
-_LOOK_AGAIN = 15
+_NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", "LeaseLostError"], "MaxAttempts": 0}
+
+#: Whoever lost the lease claims again, and is judged again, by what the new holder has delivered by then.
+_BEGIN_AGAIN = {"ErrorEquals": ["LeaseLostError"], "ResultPath": "$.lost", "Next": "LookAgain"}
+
+#: Seconds between two looks at a file that another transfer is sending. An execution's history of 25,000
+#: events lasts two days of looking.
+_LOOK_AGAIN = 60
 
 
 def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
@@ -69,7 +75,8 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Compare": {
                 **invoke("compare", DELIVERY_TIMEOUT, **transfer),
                 "ResultPath": "$.verdict",
-                "Retry": [_STEP_RETRY],
+                "Retry": [_NO_RETRY, _STEP_RETRY],
+                "Catch": [_BEGIN_AGAIN],
                 "Next": "Decide",
             },
             "Deliver": {
@@ -78,10 +85,11 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 "ItemSelector": {**transfer, "destination.$": "$$.Map.Item.Value"},
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "INLINE"},
-                    "StartAt": "Attempt",
+                    "StartAt": "HowToBegin",
                     "States": _delivery(invoke),
                 },
                 "ResultPath": "$.results",
+                "Catch": [_BEGIN_AGAIN],
                 "Next": "Archive",
             },
             "NothingToSend": {"Type": "Pass", "Result": [], "ResultPath": "$.results", "Next": "Archive"},
@@ -133,7 +141,7 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         return {
             **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown),
             "Retry": [
-                {"ErrorEquals": ["PermanentDeliveryError", "LeaseLostError"], "MaxAttempts": 0},
+                _NO_RETRY,
                 {**DELIVERY_RETRY, "ErrorEquals": retried},
             ],
             "Catch": catch,
@@ -142,6 +150,18 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         }
 
     return {
+        # A lost region may have delivered it at its last moment, and its fact was lost with it.
+        "HowToBegin": {
+            "Type": "Choice",
+            "Choices": [
+                {
+                    "Variable": "$.transfer.taken_over",
+                    "BooleanEquals": True,
+                    "Next": "AttemptAfterUnknown",
+                }
+            ],
+            "Default": "Attempt",
+        },
         "Attempt": attempt(
             False,
             [
@@ -164,8 +184,7 @@ def _delivery(invoke: Any) -> dict[str, Any]:
             "Type": "Pass",
             "Parameters": {
                 "destination.$": "$.destination",
-                "error.$": "$.failure.Error",
-                "cause.$": "$.failure.Cause",
+                "failure.$": "$.failure",
             },
             "End": True,
         },

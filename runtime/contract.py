@@ -163,6 +163,33 @@ TRACKER_INDEX = "by-customer-day"
 TRACKER_INDEX_PK = "customer_day"
 TRACKER_INDEX_SK = "fact"
 
+# --- The switch: which region is out --------------------------------------------------------------
+
+#: The metric that a cell's `switch` health check watches, in the peer region. 1: the region is out.
+SWITCH_NAMESPACE = "mft/switch"
+SWITCH_METRIC = "Out"
+
+
+class Position(StrEnum):
+    """Where the switch of a region stands: `in` DNS, or `out` of it."""
+
+    IN = "in"
+    OUT = "out"
+
+
+def switch_parameter(namespace: str, cell: str, side: str) -> str:
+    """Return the name of the parameter that holds the position of a side's switch.
+
+    It is kept in the other region, so that a region can be taken out while it is dead.
+    """
+    return f"/{namespace}/cell{cell}/switch/{side}"
+
+
+def switch_dimensions(side: str, cell: str) -> dict[str, str]:
+    """Return the dimensions of a side's switch metric."""
+    return {"Region": REGION_OF[side], "Cell": cell}
+
+
 # --- Environment of the functions ----------------------------------------------------------------
 
 ENV_SIDE = "MFT_SIDE"
@@ -171,3 +198,4 @@ ENV_TRACKER = "MFT_TRACKER"
 ENV_CONFIG_BUCKET = "MFT_CONFIG_BUCKET"
 ENV_ARCHIVE_BUCKET = "MFT_ARCHIVE_BUCKET"
 ENV_STATE_MACHINE = "MFT_STATE_MACHINE"
+ENV_CELL = "MFT_CELL"

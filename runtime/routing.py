@@ -78,6 +78,14 @@ class Directory:
         self._bucket, self._client, self._now = bucket, client, now
         self._read: dict[str, tuple[float, Customer]] = {}
 
+    def names(self) -> list[str]:
+        """Return the ids of all customers of this cell, sorted."""
+        pages = self._client.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=config_key("").removesuffix(".json")
+        )
+        keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
+        return sorted(key.rpartition("/")[2].removesuffix(".json") for key in keys)
+
     def customer(self, name: str) -> Customer:
         """Return a customer; UnknownCustomerError when the cell does not know it."""
         read_at, customer = self._read.get(name, (None, None))

@@ -16,7 +16,8 @@ class Transfer:
 
     `file` and `id` are the tracker's (contract.file_id, contract.transfer_id); `size` is in bytes;
     `destinations` are names in the customer's routing document; `expires` (seconds since the epoch) is
-    shared by all facts of the transfer.
+    shared by all facts of the transfer; `taken_over` says that a lost
+    region may have delivered it already.
     """
 
     id: str
@@ -29,6 +30,7 @@ class Transfer:
     etag: str
     destinations: tuple[str, ...]
     expires: int
+    taken_over: bool = False
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Transfer:

@@ -53,13 +53,16 @@ class Leases:
         )
 
     def keep(self, transfer: Transfer, owner: str, history: History) -> None:
-        """Renew the lease when it runs low; LeaseLostError when another execution has it."""
+        """Renew the lease when it runs low; LeaseLostError when this execution does not have it.
+
+        A lost lease is never taken back here: another transfer may have delivered meanwhile, so this one
+        has to be judged again first.
+        """
         lease = history.lease
-        if lease and lease.owner == owner and lease.until - self._now() > RENEW_BELOW:
-            return
-        if not self.take(transfer, owner, history):
-            holder = lease.owner if lease else "another execution"
-            raise LeaseLostError(f"{holder} holds the lease on {transfer.file}")
+        if lease is None or lease.owner != owner:
+            raise LeaseLostError(f"{lease.owner if lease else 'nobody'} holds the lease on {transfer.file}")
+        if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
+            raise LeaseLostError(f"another execution took the lease on {transfer.file}")
 
 
 class Workflow:
@@ -90,7 +93,11 @@ class Workflow:
         return verdict
 
     def compare(self, transfer: Transfer, source: Source, *, owner: str) -> Verdict:
-        """Read the content, compare it with what was delivered, and record what that shows."""
+        """Read the content, compare it with what was delivered, and record what that shows.
+
+        Raises LeaseLostError before reading when another execution carries the file.
+        """
+        self._leases.keep(transfer, owner, self._tracker.history(transfer.file))
         customer = self._directory.customer(transfer.customer)
         verdict = compare(
             self._tracker.history(transfer.file).facts,
@@ -105,8 +112,8 @@ class Workflow:
     def complete(self, transfer: Transfer, results: list[dict[str, Any]], *, owner: str) -> Outcome:
         """Record the deliveries that failed for good and send the receipt; return what it says."""
         for result in results:
-            if "error" in result:
-                error, reason = result["error"], _reason(result["cause"])
+            if "failure" in result:
+                error, reason = result["failure"]["Error"], _reason(result["failure"].get("Cause"))
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
         facts = by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, [])
@@ -163,7 +170,7 @@ def _destinations(transfer: Transfer, facts: list[Fact]) -> list[dict[str, Any]]
     return lines
 
 
-def _reason(cause: str) -> str:
+def _reason(cause: str | None) -> str:
     """Return the message in what Step Functions calls an error's cause: of a function, a JSON document."""
     try:
         message = json.loads(cause)["errorMessage"]

@@ -16,6 +16,7 @@ from botocore.config import Config
 from runtime import contract
 from runtime.receipts import Receipts
 from runtime.routing import Directory
+from runtime.switch import Switch
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import Workflow
@@ -59,6 +60,17 @@ def workflow() -> Workflow:
     """Return the deciding and closing steps."""
     return Workflow(
         side=env(contract.ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts()
+    )
+
+
+def peer_switch() -> Switch:
+    """Return the peer region's switch, which this region keeps."""
+    return Switch(
+        namespace=env(contract.ENV_NAMESPACE),
+        cell=env(contract.ENV_CELL),
+        side=contract.peer_of(env(contract.ENV_SIDE)),
+        parameters=client("ssm"),
+        metrics=client("cloudwatch"),
     )
 
 

@@ -1,0 +1,12 @@
+"""Every minute: publish where the peer region's switch stands."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime.handlers import wiring
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
+    """Return the position that was published."""
+    return {"position": wiring.peer_switch().publish()}

@@ -1,0 +1,262 @@
+"""Attempts: real partners, a real table, and what is at either after attempts that ended well or not."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+
+import boto3
+import pytest
+from botocore.config import Config
+
+from local.partners import Partner
+from runtime import contract
+from runtime.contract import Kind
+from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.tracker import Lease
+from runtime.workflow import LEASE, LeaseLostError
+from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, owner
+
+CONTENT = b"a,b\n1,2\n"
+SHA256 = hashlib.sha256(CONTENT).hexdigest()
+
+
+@pytest.fixture(params=["deliver", "hold"])
+def on_unknown(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+def deliver_to(cell: Cell, partner: Partner, on_unknown: str = "deliver") -> None:
+    """Route the customer's files to a partner's server."""
+    cell.register(
+        destinations={"partner": cell.to_server(partner)},
+        routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": on_unknown}],
+    )
+
+
+def claimed(cell: Cell, content: bytes = CONTENT):
+    """Receive a file and claim it; return the transfer."""
+    transfer = cell.receive(content)
+    cell.workflow.claim(transfer, owner=owner(transfer))
+    return transfer
+
+
+def inode(partner: Partner, name: str = "a.csv") -> int:
+    """Return what changes when a file is written again."""
+    return (partner.inbox / name).stat().st_ino
+
+
+# --- Delivered -----------------------------------------------------------------------------------
+
+
+def test_a_delivery_to_a_server_is_recorded(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    assert west.attempt(transfer, "01ATTEMPT") == Kind.DELIVERED
+    assert partner.files() == {"a.csv": CONTENT}
+    fact = west.fact(Kind.DELIVERED, transfer)
+    assert (fact.destination, fact.writer, fact.side) == ("partner", "01ATTEMPT", "west")
+    path = f"{partner.directory}/a.csv"
+    expected = {"sha256": SHA256, "size": 8, "path": path, "sent": True, "after_unknown": False}
+    assert fact.detail == expected
+
+
+def test_a_delivery_to_a_bucket_is_recorded(west):
+    transfer = claimed(west)
+    assert west.attempt(transfer) == Kind.DELIVERED
+    assert west.at_partner() == CONTENT
+    path = f"s3://{west.partner_bucket}/in/a.csv"
+    expected = {"sha256": SHA256, "size": 8, "path": path, "sent": True, "after_unknown": False}
+    assert west.fact(Kind.DELIVERED, transfer).detail == expected
+
+
+def test_the_version_that_was_submitted_is_delivered_and_not_the_current_one(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    west.upload(b"newer")
+    west.attempt(transfer)
+    assert partner.files() == {"a.csv": CONTENT}
+
+
+@pytest.mark.parametrize("after_unknown", [False, True])
+def test_a_repeated_attempt_finds_the_fact_and_sends_nothing(west, partner, after_unknown):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    west.attempt(transfer)
+    (partner.inbox / "a.csv").unlink()  # the partner has taken it
+    assert west.attempt(transfer, "2", after_unknown=after_unknown) == Kind.DELIVERED
+    assert partner.files() == {}
+    assert west.kinds(transfer) == [Kind.DELIVERED, Kind.RECEIVED]
+
+
+def test_what_the_other_region_delivered_is_not_sent_again(west, east, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="", size=8)
+    east.tracker.record(fact)
+    assert west.attempt(transfer) == Kind.DELIVERED
+    assert partner.files() == {}
+
+
+# --- An attempt whose end nobody knows -----------------------------------------------------------
+
+
+def crash_between_rename_and_fact(cell: Cell, transfer) -> None:
+    dying = cell.with_client("dynamodb", Dying(cell.client("dynamodb"), "put_item", at="#DELIVERED#"))
+    with pytest.raises(CrashError):
+        dying.attempt(transfer)
+    assert cell.kinds(transfer) == [Kind.RECEIVED]
+
+
+def test_after_a_crash_the_file_is_found_and_not_sent_again(west, partner, on_unknown):
+    deliver_to(west, partner, on_unknown)
+    transfer = claimed(west)
+    crash_between_rename_and_fact(west, transfer)
+    before = inode(partner)
+    assert west.attempt(transfer, "2", after_unknown=True) == Kind.DELIVERED
+    assert inode(partner) == before
+    detail = west.fact(Kind.DELIVERED, transfer).detail
+    assert (detail["sent"], detail["after_unknown"], detail["sha256"]) == (False, True, SHA256)
+
+
+def test_after_a_crash_a_file_that_the_partner_took_is_held_or_sent_as_the_route_says(
+    west, partner, on_unknown
+):
+    deliver_to(west, partner, on_unknown)
+    transfer = claimed(west)
+    crash_between_rename_and_fact(west, transfer)
+    (partner.inbox / "a.csv").unlink()
+    became = west.attempt(transfer, "2", after_unknown=True)
+    if on_unknown == "hold":
+        assert (became, partner.files()) == (Kind.HELD, {})
+        held = west.fact(Kind.HELD, transfer)
+        assert (held.destination, held.detail["name"]) == ("partner", "a.csv")
+        assert west.workflow.complete(transfer, [], owner=owner(transfer)) == "held"
+    else:
+        assert (became, partner.files()) == (Kind.DELIVERED, {"a.csv": CONTENT})
+        assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is True
+
+
+def test_another_file_of_that_name_is_not_taken_for_this_one(west, partner):
+    deliver_to(west, partner, "hold")
+    (partner.inbox / "a.csv").write_bytes(b"a,b\n9,9\n")
+    assert west.attempt(claimed(west), after_unknown=True) == Kind.HELD
+    assert partner.files() == {"a.csv": b"a,b\n9,9\n"}
+
+
+def test_a_server_that_cannot_be_asked_holds_nothing(west, partner):
+    """No answer is not the answer that the file is not there."""
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+    partner.stop()
+    with pytest.raises(TransientDeliveryError):
+        west.attempt(transfer, after_unknown=True)
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+
+
+def test_a_file_that_was_found_is_not_looked_for_again(west, partner):
+    """Between two looks the partner may take it, and a route that holds must not send then."""
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+    crash_between_rename_and_fact(west, transfer)
+    take, connections = partner.faults.take, []
+
+    def partner_takes_the_file_before_a_second_look():
+        connections.append(1)
+        if len(connections) == 2:
+            (partner.inbox / "a.csv").unlink()
+        return take()
+
+    partner.faults.take = partner_takes_the_file_before_a_second_look
+    assert west.attempt(transfer, "2", after_unknown=True) == Kind.DELIVERED
+    assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is False
+    assert partner.files() == {"a.csv": CONTENT}
+
+
+def test_a_bucket_that_has_not_got_the_file_holds_too(west):
+    west.register(routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}])
+    transfer = claimed(west)
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    assert west.at_partner() is None
+
+
+def test_a_bucket_that_has_the_file_settles_a_hold(west):
+    west.register(routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}])
+    transfer = claimed(west)
+    crash_between_rename_and_fact(west, transfer)
+    assert west.attempt(transfer, after_unknown=True) == Kind.DELIVERED
+    assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is False
+
+
+# --- The lease -----------------------------------------------------------------------------------
+
+
+def test_an_attempt_without_the_lease_stops_before_its_first_effect(west, partner):
+    deliver_to(west, partner)
+    first, second = west.receive(CONTENT), west.receive(b"another")
+    west.workflow.claim(second, owner=owner(second))
+    partner.stop()  # it would be noticed
+    with pytest.raises(LeaseLostError):
+        west.attempt(first)
+    assert west.kinds(first) == [Kind.RECEIVED]
+
+
+def test_an_attempt_renews_a_lease_that_runs_low(west):
+    transfer = claimed(west)
+    low = Lease(owner=owner(transfer), transfer=transfer.id, until=int(time.time()) + 60)
+    west.tracker.claim(transfer.file, low, seen=None, seen_ended=False, expires=transfer.expires)
+    west.attempt(transfer)
+    assert west.tracker.history(transfer.file).lease.until > time.time() + LEASE - 30
+
+
+# --- Errors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "registry", [{"destinations": {}}, {"routes": []}], ids=["destination gone", "route gone"]
+)
+def test_a_destination_that_the_registry_dropped_is_a_permanent_error(west, registry):
+    transfer = claimed(west)
+    west.register(**registry)
+    with pytest.raises(PermanentDeliveryError, match="no longer sends this file there"):
+        west.attempt(transfer)
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+
+
+def test_a_missing_secret_is_a_permanent_error_that_names_it(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    name = contract.secret_name(NAMESPACE, west.customer, "key")
+    west.client("secretsmanager").delete_secret(SecretId=name, ForceDeleteWithoutRecovery=True)
+    with pytest.raises(PermanentDeliveryError, match=name):
+        west.attempt(transfer)
+
+
+@pytest.mark.parametrize("service", ["dynamodb", "s3", "secretsmanager"])
+def test_an_aws_that_does_not_answer_before_anything_was_sent_is_a_transient_error(west, partner, service):
+    """Not an unknown end: a route that holds would keep the file until a person looks."""
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+    dead = boto3.client(
+        service,
+        region_name=west.region,
+        endpoint_url="http://127.0.0.1:9",
+        aws_access_key_id="x",
+        aws_secret_access_key="x",
+        config=Config(retries={"total_max_attempts": 1}),
+    )
+    with pytest.raises(TransientDeliveryError, match="partner: prepare: EndpointConnectionError"):
+        west.with_client(service, dead).attempt(transfer)
+    dead.close()
+    assert west.attempt(transfer) == Kind.DELIVERED
+
+
+def test_a_server_that_is_down_leaves_no_fact(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    partner.stop()
+    with pytest.raises(TransientDeliveryError):
+        west.attempt(transfer)
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+    partner.start()
+    assert west.attempt(transfer, "2") == Kind.DELIVERED

@@ -1,0 +1,161 @@
+"""Facts, and what follows from them."""
+
+from __future__ import annotations
+
+import itertools
+from datetime import UTC, datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runtime.contract import EAST, WEST, Kind
+from runtime.facts import ENDED, Fact, Status, by_transfer, status, submitted
+
+TRANSFER = "20260102T030405Z-0123456789abcdef0123"
+
+
+def fact(kind: Kind, destination: str = "", *, transfer: str = TRANSFER, **detail: object) -> Fact:
+    return Fact(
+        file="f",
+        transfer=transfer,
+        kind=kind,
+        customer="c7k2m",
+        key="inbound/sdk/a.csv",
+        side=WEST,
+        writer="w",
+        at="2026-01-02T03:04:05.000+00:00",
+        expires=2_000_000_000,
+        destination=destination,
+        detail=detail,
+    )
+
+
+def received(*destinations: str) -> Fact:
+    return fact(Kind.RECEIVED, destinations=list(destinations))
+
+
+def said(text: str) -> list[Fact]:
+    """Return facts from short words: `D:a` is DELIVERED to a."""
+    kinds = {
+        "D": Kind.DELIVERED,
+        "F": Kind.FAILED,
+        "H": Kind.HELD,
+        "2": Kind.DUPLICATE,
+        "R": Kind.REJECTED,
+        "A": Kind.ARCHIVED,
+        "C": Kind.CONFLICT,
+        "P": Kind.REPLAYED,
+        "T": Kind.RECEIPT,
+    }
+    return [fact(kinds[word[0]], word[2:]) for word in text.split()]
+
+
+@pytest.mark.parametrize(
+    ("wanted", "facts", "means"),
+    [
+        ("a", "", Status.UNDER_WAY),
+        ("a", "A C T P", Status.UNDER_WAY),
+        ("a", "D:a", Status.DELIVERED),
+        ("a b", "D:a D:b", Status.DELIVERED),
+        ("a b", "D:a", Status.UNDER_WAY),
+        ("a", "2:a", Status.DUPLICATE),
+        ("a b", "2:a 2:b", Status.DUPLICATE),
+        ("a b", "D:a 2:b", Status.DELIVERED),
+        ("a", "F:a", Status.FAILED),
+        ("a", "H:a", Status.HELD),
+        ("a", "R", Status.REJECTED),
+        ("a", "R D:a", Status.REJECTED),
+        # Served after all: by a later attempt, or after a release.
+        ("a", "F:a D:a", Status.DELIVERED),
+        ("a", "H:a D:a", Status.DELIVERED),
+        ("a", "F:a 2:a", Status.DUPLICATE),
+        ("a b", "D:a F:b", Status.FAILED),
+        ("a b", "F:a H:b", Status.HELD),
+        ("a b", "F:a H:b D:b", Status.FAILED),
+        # One destination has an end, the other is still being served: its lease must not be taken over.
+        ("a b", "F:a", Status.UNDER_WAY),
+        ("a b", "H:a", Status.UNDER_WAY),
+        ("a b c", "D:a H:b", Status.UNDER_WAY),
+    ],
+)
+def test_status(wanted, facts, means):
+    for order in itertools.permutations([received(*wanted.split()), *said(facts)]):
+        assert status(order) is means
+
+
+@pytest.mark.parametrize("facts", ["D:a", "F:a", "H:a", "2:a", "D:a F:b H:c"])
+def test_without_received_nobody_knows_whether_a_destination_still_waits(facts):
+    assert status(said(facts)) is Status.UNDER_WAY
+
+
+def test_a_rejected_transfer_was_never_received():
+    assert status(said("R T")) is Status.REJECTED
+
+
+def test_two_receptions_name_their_destinations_together():
+    """One per region: the survivor's, and the lost region's when it comes back."""
+    assert status([received("a"), received("b"), *said("D:a")]) is Status.UNDER_WAY
+    assert status([received("a"), received("b"), *said("D:a D:b")]) is Status.DELIVERED
+
+
+def test_a_fact_stands_below_its_transfer_and_day():
+    about = fact(Kind.DELIVERED, "a")
+    assert about.sort_key == f"{TRANSFER}#DELIVERED#a#west#w"
+    assert about.customer_day == "c7k2m#2026-01-02"
+    assert submitted(TRANSFER) == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
+
+
+def test_by_transfer_is_oldest_first():
+    young, old = "20260103T000000Z-0", "20260102T000000Z-f"
+    groups = by_transfer([fact(Kind.RECEIVED, transfer=t) for t in (young, old, young)])
+    assert [(name, len(facts)) for name, facts in groups.items()] == [(old, 1), (young, 2)]
+
+
+# --- For all facts -------------------------------------------------------------------------------
+
+NAMES = ["a", "b", "c"]
+ENDS = [Kind.DELIVERED, Kind.FAILED, Kind.HELD, Kind.DUPLICATE]
+happened = st.one_of(
+    st.builds(fact, st.sampled_from(ENDS), st.sampled_from(NAMES)),
+    st.builds(fact, st.sampled_from([Kind.ARCHIVED, Kind.CONFLICT, Kind.REPLAYED, Kind.RECEIPT])),
+)
+receptions = st.lists(st.sampled_from(NAMES), min_size=1, unique=True).map(lambda names: received(*names))
+anything = st.lists(st.one_of(happened, receptions, st.just(fact(Kind.REJECTED))), max_size=8)
+
+
+@given(anything, st.randoms())
+def test_neither_order_nor_repetition_matters(facts, random):
+    mixed = facts + facts[:2]
+    random.shuffle(mixed)
+    assert status(mixed) is status(facts)
+
+
+@given(receptions, st.lists(happened, max_size=8), happened)
+def test_what_one_more_fact_can_change(reception, facts, more):
+    """An end stays one. FAILED and HELD may turn into anything better; DELIVERED stays."""
+    before, after = status([reception, *facts]), status([reception, *facts, more])
+    if before in ENDED:
+        assert after in ENDED
+    if before is Status.DELIVERED:
+        assert after is Status.DELIVERED
+    if before is Status.DUPLICATE:
+        assert after in (Status.DUPLICATE, Status.DELIVERED)
+    if before in ENDED and more.kind is Kind.FAILED:
+        assert after is before
+    if before in ENDED and after is not before:
+        assert more.kind in (Kind.DELIVERED, Kind.DUPLICATE, Kind.HELD)
+        assert more.kind is not Kind.HELD or before is Status.FAILED
+
+
+@given(receptions, st.lists(happened, max_size=8))
+def test_a_transfer_has_ended_when_each_destination_has(reception, facts):
+    ends = {each.destination for each in facts if each.kind in ENDS}
+    assert (status([reception, *facts]) in ENDED) == (set(reception.detail["destinations"]) <= ends)
+
+
+@given(anything, anything)
+def test_sides_are_no_part_of_the_meaning(facts, others):
+    """Facts of the peer count like one's own."""
+    there = [Fact(**{**vars(each), "side": EAST}) for each in others]
+    assert status([*facts, *there]) is status([*facts, *others])

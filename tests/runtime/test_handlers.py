@@ -1,0 +1,229 @@
+"""The entry points, with the environment that the program gives them and events as they come in AWS."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+
+from components.statemachine import definition
+from runtime import contract
+from runtime.contract import Kind
+from runtime.delivery import PermanentDeliveryError, errors
+from runtime.verdict import Action
+from runtime.workflow import LeaseLostError
+from tests.runtime.cells import NAMESPACE, Cell, owner
+
+ROOT = Path(__file__).parents[2]
+STEPS = ("claim", "compare", "deliver", "archive", "complete")
+NOT_BUNDLED = ("pulumi", "yaml", "pydantic", "customers", "components", "local")
+
+
+# --- Import --------------------------------------------------------------------------------------
+
+IMPORT = f"""
+import socket, sys
+
+def refuse(*_):
+    raise AssertionError("a connection at import")
+
+socket.socket.connect = socket.getaddrinfo = refuse
+import importlib
+module = importlib.import_module("runtime.handlers." + sys.argv[1])
+assert callable(module.handler)
+print(*(name for name in {NOT_BUNDLED} if name in sys.modules))
+print("asyncssh" in sys.modules)
+"""
+
+
+@pytest.mark.parametrize("function", ["ingest", *STEPS])
+def test_an_entry_point_is_imported_without_environment_or_network(function):
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", IMPORT, function],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"]},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    not_bundled, loads_ssh = done.stdout.splitlines()
+    assert not_bundled == ""
+    assert loads_ssh == str(function == "deliver")  # it takes a fifth of a second to load
+
+
+# --- Called as in AWS ----------------------------------------------------------------------------
+
+
+class Functions:
+    """The functions of a cell, each with its environment and nothing more."""
+
+    def __init__(self, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
+        self._cell, self._patch = cell, monkeypatch
+        self._clients: list[Any] = []
+        lambda_sets = {
+            "AWS_REGION": cell.region,
+            "AWS_DEFAULT_REGION": cell.region,
+            "AWS_ACCESS_KEY_ID": cell.aws.account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_ENDPOINT_URL": cell.aws.endpoint,
+        }
+        for name, value in lambda_sets.items():
+            monkeypatch.setenv(name, value)
+        make = boto3.client
+
+        def client(*args: Any, **how: Any) -> Any:
+            self._clients.append(make(*args, **how))
+            return self._clients[-1]
+
+        monkeypatch.setattr(boto3, "client", client)
+
+    def call(self, function: str, event: dict[str, Any]) -> Any:
+        """Call a cold function; return what AWS gets of its answer."""
+        module = importlib.import_module(f"runtime.handlers.{function}")
+        for cached in (*vars(module).values(), *vars(module.wiring).values()):
+            getattr(cached, "cache_clear", int)()
+        for name in [name for name in os.environ if name.startswith("MFT_")]:
+            self._patch.delenv(name)
+        for name, value in self._environment(function).items():
+            self._patch.setenv(name, value)
+        return json.loads(json.dumps(module.handler(json.loads(json.dumps(event)), None)))
+
+    def _environment(self, function: str) -> dict[str, str]:
+        """Return the variables that the program sets on a function."""
+        cell = self._cell
+        all_have = {
+            contract.ENV_SIDE: cell.side,
+            contract.ENV_NAMESPACE: NAMESPACE,
+            contract.ENV_TRACKER: cell.table,
+            contract.ENV_CONFIG_BUCKET: cell.config_bucket,
+        }
+        match function:
+            case "ingest":
+                return all_have | {contract.ENV_STATE_MACHINE: cell.state_machine}
+            case "archive":
+                return all_have | {contract.ENV_ARCHIVE_BUCKET: cell.archive_bucket}
+        return all_have
+
+    def step(self, name: str, state: dict[str, Any], execution: str, **given: Any) -> Any:
+        """Call a step with the payload that its state in the definition makes of `given`."""
+        paths = {"$$.Execution.Name": execution, **{f"$.{name}": value for name, value in given.items()}}
+        payload = state["Parameters"]["Payload"]
+        event = {
+            field.removesuffix(".$"): paths[value] if field.endswith(".$") else value
+            for field, value in payload.items()
+        }
+        assert state["Parameters"]["FunctionName"] == name
+        return self.call(name, event)
+
+    def close(self) -> None:
+        for client in self._clients:
+            client.close()
+
+
+@pytest.fixture
+def functions(west, monkeypatch):
+    made = Functions(west, monkeypatch)
+    yield made
+    made.close()
+
+
+STATES = definition({step: step for step in STEPS}, partition="aws-us-gov")["States"]
+ATTEMPTS = STATES["Deliver"]["ItemProcessor"]["States"]
+
+
+def message(event: dict[str, Any], id: str = "1") -> dict[str, Any]:
+    """Return an event as SQS hands it to Lambda."""
+    return {
+        "messageId": id,
+        "receiptHandle": "AQEBwJnKyrHigUMZj6rYigCgxlaS3SLy0a...",
+        "body": json.dumps(event),
+        "attributes": {"ApproximateReceiveCount": "1", "SentTimestamp": "1545082649183"},
+        "messageAttributes": {},
+        "md5OfBody": "e4e68fb7bd0e697a0ae8f1bb342846b3",
+        "eventSource": "aws:sqs",
+        "eventSourceARN": "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:ingest",
+        "awsRegion": "us-gov-west-1",
+    }
+
+
+def test_a_file_and_its_resend_from_the_queue_to_their_receipts(west, functions):
+    events = [west.upload(b"abc"), west.upload(b"abc")]
+    answer = functions.call("ingest", {"Records": [message(e, str(n)) for n, e in enumerate(events)]})
+    assert answer == {"batchItemFailures": []}
+    (first, document), (second, resent) = west.executions().items()
+
+    verdict = functions.step("claim", STATES["Claim"], first, transfer=document)
+    assert (verdict["action"], verdict["destinations"]) == ("deliver", ["partner"])
+    assert functions.step("claim", STATES["Claim"], second, transfer=resent)["action"] == "wait"
+    given = {"transfer": document, "destination": "partner"}
+    delivered = functions.step("deliver", ATTEMPTS["Attempt"], first, **given)
+    assert delivered == {"destination": "partner", "outcome": "DELIVERED"}
+    assert functions.step("deliver", ATTEMPTS["AttemptAfterUnknown"], first, **given) == delivered
+    assert west.at_partner() == b"abc"
+    key = f"{west.customer}/{document['id']}/sdk/a.csv"
+    assert functions.step("archive", STATES["Archive"], first, transfer=document) == {"archive_key": key}
+    results = {"transfer": document, "results": [delivered]}
+    assert functions.step("complete", STATES["Complete"], first, **results) == {"outcome": "delivered"}
+
+    assert functions.step("claim", STATES["Claim"], second, transfer=resent)["action"] == "compare"
+    verdict = functions.step("compare", STATES["Compare"], second, transfer=resent)
+    assert (verdict["action"], verdict["spared"]) == ("done", [["partner", document["id"]]])
+    results = {"transfer": resent, "results": STATES["NothingToSend"]["Result"]}
+    assert functions.step("complete", STATES["Complete"], second, **results) == {"outcome": "duplicate"}
+    assert {each["outcome"] for each in west.receipts_published(2)} == {"delivered", "duplicate"}
+
+
+def test_the_actions_are_the_words_of_the_definition():
+    """An action that the definition does not know would end a transfer without sending it."""
+    known = {choice["StringEquals"] for choice in STATES["Decide"]["Choices"]}
+    assert known | {"done"} == set(Action)
+
+
+def test_a_failure_reaches_the_receipt_through_the_definitions_states(west, functions):
+    transfer = west.receive(b"abc")
+    functions.step("claim", STATES["Claim"], owner(transfer), transfer=transfer.document())
+    west.register(destinations={})
+    with pytest.raises(PermanentDeliveryError) as raised:
+        functions.step(
+            "deliver",
+            ATTEMPTS["Attempt"],
+            owner(transfer),
+            transfer=transfer.document(),
+            destination="partner",
+        )
+    cause = json.dumps({"errorMessage": str(raised.value), "errorType": type(raised.value).__name__})
+    known = {"$.destination": "partner", "$.failure": {"Error": "PermanentDeliveryError", "Cause": cause}}
+    result = {name[:-2]: known[path] for name, path in ATTEMPTS["Failed"]["Parameters"].items()}
+    given = {"transfer": transfer.document(), "results": [result]}
+    assert functions.step("complete", STATES["Complete"], owner(transfer), **given) == {"outcome": "failed"}
+    reason = "partner: route: the registry no longer sends this file there"
+    assert west.fact(Kind.FAILED, transfer).detail["reason"] == reason
+
+
+def test_one_bad_event_does_not_hold_back_the_others(west, functions):
+    good, stranger = west.upload(b"abc"), west.upload(b"abc", "inbound/sdk/b.csv")
+    stranger["detail"]["bucket"]["name"] = "somebody-else"
+    records = [message(good, "good"), message(stranger, "bad"), message({"detail": {}}, "worse")]
+    answer = functions.call("ingest", {"Records": records})
+    assert answer == {"batchItemFailures": [{"itemIdentifier": "bad"}, {"itemIdentifier": "worse"}]}
+    assert len(west.executions()) == 1
+
+
+def test_the_errors_that_the_definition_matches_are_classes_of_the_runtime():
+    named = {name for state in ATTEMPTS.values() for rule in rules(state) for name in rule["ErrorEquals"]}
+    ours = {name for name in named if "." not in name}
+    known = {*vars(errors), LeaseLostError.__name__}
+    assert ours <= known
+    assert {"PermanentDeliveryError", "TransientDeliveryError", "LeaseLostError"} <= ours
+
+
+def rules(state: dict[str, Any]) -> list[dict[str, Any]]:
+    return state.get("Retry", []) + state.get("Catch", [])

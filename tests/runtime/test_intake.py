@@ -1,0 +1,441 @@
+"""Intake: events as AWS sends them, and what is in the table, on the topic and under way after them."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from runtime import contract
+from runtime.contract import EAST, WEST, Kind
+from runtime.intake import Arrival, arrival
+from runtime.routing import UnknownCustomerError
+from tests.runtime.cells import ROLE, Cell, CrashError, Dying, eventually
+
+SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
+
+
+def put(cell: Cell, content: bytes, key: str = SFTP) -> dict[str, Any]:
+    """Let Transfer Family write an object; return what S3 answers."""
+    return cell.client("s3").put_object(Bucket=cell.bucket, Key=key, Body=content)
+
+
+def of_transfer_family(
+    cell: Cell, what: str, detail: dict[str, Any], *, ended: datetime | None = None
+) -> dict[str, Any]:
+    """Return an event of the SFTP server.
+
+    https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html
+    """
+    ended = ended or datetime.now(UTC)
+    usual = {
+        "protocol": "SFTP",
+        "client-ip": "198.51.100.20",
+        "start-timestamp": f"{ended - timedelta(seconds=2):%Y-%m-%dT%H:%M:%S.%f}123Z",
+        "end-timestamp": f"{ended:%Y-%m-%dT%H:%M:%S.%f}123Z",
+        "server-id": "s-1111aaaa2222bbbb3",
+        "username": "acme",
+        "session-id": "67765a5bea7de27c2d2c",
+    }
+    return cell.event("aws.transfer", f"SFTP Server File {what}", usual | detail)
+
+
+def completed(cell: Cell, content: bytes, key: str = SFTP, **how: Any) -> dict[str, Any]:
+    """Upload by SFTP; return the event of it."""
+    etag = put(cell, content, key)["ETag"].strip('"')
+    detail = {"status-code": "COMPLETED", "bytes": len(content), "etag": etag}
+    return of_transfer_family(
+        cell, "Upload Completed", detail | {"file-path": f"/{cell.bucket}/{key}"}, **how
+    )
+
+
+def failed(cell: Cell, etag: str | None, size: int, key: str = SFTP, **how: Any) -> dict[str, Any]:
+    """Return the event of an upload that broke off."""
+    detail = {
+        "status-code": "FAILED",
+        "failure-code": "PARTIAL_UPLOAD",
+        "failure-message": "File was partially uploaded.",
+        "bytes": size,
+        "file-path": f"/{cell.bucket}/{key}",
+    }
+    return of_transfer_family(cell, "Upload Failed", detail | ({"etag": etag} if etag else {}), **how)
+
+
+def renamed(cell: Cell, key: str = SFTP, **how: Any) -> dict[str, Any]:
+    detail = {
+        "status-code": "COMPLETED",
+        "original-file-path": f"/{cell.bucket}/{key}.filepart",
+        "renamed-file-path": f"/{cell.bucket}/{key}",
+    }
+    return of_transfer_family(cell, "Rename Completed", detail, **how)
+
+
+def copied(cell: Cell, version: dict[str, Any], size: int, key: str = SFTP) -> dict[str, Any]:
+    """Return S3's event of a rename, which is a copy."""
+    event = cell.upload(b"", "inbound/sftp/acme/another")
+    event["detail"] |= {"reason": "CopyObject"}
+    event["detail"]["object"] |= {
+        "key": key,
+        "size": size,
+        "etag": version["ETag"].strip('"'),
+        "version-id": version["VersionId"],
+    }
+    return event
+
+
+def started(cell: Cell) -> list[str]:
+    """Return the versions that executions were started for."""
+    return sorted(each["version_id"] for each in cell.executions().values())
+
+
+def untouched(cell: Cell, key: str) -> bool:
+    return not cell.executions() and not cell.facts(key)
+
+
+# --- What an event says --------------------------------------------------------------------------
+
+
+def test_what_the_events_say(west):
+    upload = west.upload(b"abc", "inbound/sdk/d ir/ü+%20.csv")
+    said = upload["detail"]["object"]
+    assert arrival(upload) == Arrival(
+        bucket=west.bucket,
+        key="inbound/sdk/d ir/ü+%20.csv",
+        version_id=said["version-id"],
+        etag=said["etag"],
+        size=3,
+    )
+    noon = datetime(2026, 1, 2, 12, 0, 0, 5, tzinfo=UTC)
+    sftp = {"bucket": west.bucket, "key": SFTP, "ended": noon}
+    assert arrival(completed(west, b"abc", ended=noon)) == Arrival(**sftp, etag=said["etag"], size=3)
+    assert arrival(renamed(west, ended=noon)) == Arrival(**sftp)
+    reason = "PARTIAL_UPLOAD: File was partially uploaded."
+    assert arrival(failed(west, "e", 2, ended=noon)) == Arrival(**sftp, etag="e", size=2, failure=reason)
+
+
+@pytest.mark.parametrize(
+    ("source", "kind"),
+    [
+        ("aws.s3", "Object Deleted"),
+        ("aws.transfer", "SFTP Server File Download Completed"),
+        ("aws.transfer", "Object Created"),
+        ("evil.s3", "Object Created"),
+    ],
+)
+def test_any_other_event_is_refused(west, source, kind):
+    with pytest.raises(ValueError, match="not an intake event"):
+        arrival(west.event(source, kind, west.upload(b"x")["detail"]))
+
+
+# --- Received ------------------------------------------------------------------------------------
+
+
+def test_an_sdk_upload_is_received_once_and_carried_by_one_execution(west):
+    event = west.upload(b"a,b\n1,2\n")
+    assert [west.accept(event) for _ in range(3)] == ["received"] * 3
+    (fact,) = west.facts()
+    version = event["detail"]["object"]["version-id"]
+    head = west.client("s3").head_object(Bucket=west.bucket, Key=SDK, VersionId=version)
+    assert fact.transfer == contract.transfer_id(fact.file, version, head["LastModified"])
+    assert fact.detail == {
+        "bucket": west.bucket,
+        "version_id": version,
+        "size": 8,
+        "etag": event["detail"]["object"]["etag"],
+        "destinations": ["partner"],
+    }
+    day = timedelta(days=1)
+    assert fact.expires == int((head["LastModified"].replace(microsecond=0) + 90 * day).timestamp())
+    assert west.executions() == {
+        f"{fact.transfer}-g1": {
+            "id": fact.transfer,
+            "file": contract.file_id(west.customer, SDK),
+            "customer": west.customer,
+            "bucket": west.bucket,
+            "key": SDK,
+            "version_id": version,
+            "size": 8,
+            "etag": fact.detail["etag"],
+            "destinations": ["partner"],
+            "expires": fact.expires,
+            "taken_over": False,
+        }
+    }
+
+
+def test_an_sftp_upload_is_received(west):
+    assert west.accept(completed(west, b"abc")) == "received"
+    (fact,) = west.facts(SFTP)
+    assert (fact.kind, fact.detail["size"]) == (Kind.RECEIVED, 3)
+    assert started(west) == [fact.detail["version_id"]]
+
+
+def test_a_rename_is_one_file_however_many_events_tell_of_it(west):
+    version = put(west, b"abc")
+    assert west.accept(renamed(west)) == "received"
+    assert west.accept(copied(west, version, 3)) == "received"
+    assert started(west) == [version["VersionId"]]
+    assert len(west.facts(SFTP)) == 1
+
+
+def test_each_version_is_a_transfer(west):
+    events = [west.upload(b"same"), west.upload(b"same")]
+    assert [west.accept(event) for event in reversed(events)] == ["received"] * 2
+    assert started(west) == sorted(event["detail"]["object"]["version-id"] for event in events)
+    assert len({fact.transfer for fact in west.facts()}) == 2
+
+
+# --- Which version a Transfer Family event is about ----------------------------------------------
+
+
+def test_overwritten_before_its_event_came_the_older_version_is_found_by_size_and_etag(west):
+    first = completed(west, b"first")
+    second = completed(west, b"second")
+    assert west.accept(first) == "received"
+    assert {fact.detail["size"] for fact in west.facts(SFTP)} == {5}
+    assert west.accept(second) == "received"
+    assert sorted(fact.detail["size"] for fact in west.facts(SFTP)) == [5, 6]
+
+
+def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
+    """A feed whose every file is alike: `policy: version` sends each."""
+    first = completed(west, b"same")
+    eventually(lambda: datetime.now(UTC) > ended_of(first) + timedelta(seconds=1.1))
+    second = completed(west, b"same")
+    for event in (second, first):
+        assert west.accept(event) == "received"
+    assert len(started(west)) == 2
+
+
+def ended_of(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["detail"]["end-timestamp"])
+
+
+def test_a_rename_is_not_about_what_was_written_later(west):
+    """The later object may be a piece of a file."""
+    whole = put(west, b"the whole file")
+    event = renamed(west)
+    eventually(lambda: datetime.now(UTC) > ended_of(event) + timedelta(seconds=1.1))
+    put(west, b"the wh")
+    assert west.accept(event) == "received"
+    assert started(west) == [whole["VersionId"]]
+
+
+def test_when_the_clocks_disagree_a_version_is_still_found(west):
+    event = completed(west, b"abc", ended=datetime.now(UTC) - timedelta(hours=1))
+    assert west.accept(event) == "received"
+
+
+def test_a_longer_key_is_another_file(west):
+    put(west, b"abc", SFTP + ".bak")
+    event = completed(west, b"abc")
+    west.client("s3").delete_object(
+        Bucket=west.bucket,
+        Key=SFTP,
+        VersionId=west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["VersionId"],
+    )
+    assert west.accept(event) == "gone"
+    assert untouched(west, SFTP)
+
+
+@pytest.mark.parametrize("difference", [{"bytes": 4}, {"etag": "0" * 32}])
+def test_an_object_of_another_size_or_etag_is_not_the_one(west, difference):
+    event = completed(west, b"abc")
+    event["detail"] |= difference
+    assert west.accept(event) == "gone"
+    assert untouched(west, SFTP)
+
+
+# --- What is not work ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "became"),
+    [
+        ("inbound/sdk/folder/", "folder"),
+        ("inbound/sdk/a.csv.filepart", "temporary"),
+        ("inbound/sdk/.filepart/a.csv", "received"),
+    ],
+)
+def test_folders_and_temporary_names(west, key, became):
+    assert west.accept(west.upload(b"", key)) == became
+    assert untouched(west, key) is (became != "received")
+
+
+def test_a_partial_upload_under_a_temporary_name_is_nobodys_business(west):
+    key = SFTP + ".filepart"
+    etag = put(west, b"ab", key)["ETag"].strip('"')
+    assert west.accept(failed(west, etag, 2, key)) == "temporary"
+    assert untouched(west, key)
+
+
+def test_a_version_that_is_gone_is_not_work(west):
+    event = west.upload(b"abc")
+    version = event["detail"]["object"]["version-id"]
+    west.client("s3").delete_object(Bucket=west.bucket, Key=SDK, VersionId=version)
+    assert west.accept(event) == "gone"
+    assert untouched(west, SDK)
+
+
+def test_a_deleted_file_whose_version_is_there_is_received(west):
+    """An SDK or SFTP client may delete what it sent; that is no word about the delivery."""
+    event = west.upload(b"abc")
+    west.client("s3").delete_object(Bucket=west.bucket, Key=SDK)
+    assert west.accept(event) == "received"
+
+
+# --- The other region ----------------------------------------------------------------------------
+
+
+def replicate(cell: Cell, peer: Cell) -> None:
+    rule = {
+        "ID": "all",
+        "Priority": 1,
+        "Status": "Enabled",
+        "Filter": {"Prefix": contract.INBOUND},
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": {"Bucket": f"arn:aws-us-gov:s3:::{peer.bucket}"},
+    }
+    cell.client("s3").put_bucket_replication(
+        Bucket=cell.bucket, ReplicationConfiguration={"Role": ROLE, "Rules": [rule]}
+    )
+
+
+def test_a_replica_is_the_other_regions_work_under_the_same_id(west, east):
+    replicate(west, east)
+    event = west.upload(b"abc")
+    there = event | {"detail": event["detail"] | {"bucket": {"name": east.bucket}}}
+    assert east.accept(there) == "replica"
+    assert untouched(east, SDK)
+    assert west.accept(event) == "received"
+    version = event["detail"]["object"]["version-id"]
+    replica = east.client("s3").head_object(Bucket=east.bucket, Key=SDK, VersionId=version)
+    file = contract.file_id(east.customer, SDK)
+    assert eventually(lambda: east.facts())[0].transfer == contract.transfer_id(
+        file, version, replica["LastModified"]
+    )
+
+
+def test_an_upload_here_is_not_taken_for_a_replica_of_the_same_bytes(west, east):
+    """A resend through the other region, whose first copy arrives by replication after it."""
+    replicate(west, east)
+    event = completed(east, b"abc", ended=datetime.now(UTC) + timedelta(minutes=1))
+    mine = east.client("s3").head_object(Bucket=east.bucket, Key=SFTP)["VersionId"]
+    put(west, b"abc")
+    assert east.client("s3").head_object(Bucket=east.bucket, Key=SFTP)["ReplicationStatus"] == "REPLICA"
+    assert east.accept(event) == "received"
+    assert started(east) == [mine]
+
+
+@pytest.mark.parametrize("side", [WEST, EAST])
+def test_the_bucket_of_the_other_region_or_of_somebody_else_is_refused(west, east, side):
+    cell, peer = (west, east) if side == WEST else (east, west)
+    for bucket in (peer.bucket, cell.archive_bucket, "somebody-else", f"mft-{side}"):
+        event = cell.upload(b"abc")
+        event["detail"]["bucket"]["name"] = bucket
+        with pytest.raises(ValueError, match="no customer's bucket"):
+            cell.accept(event)
+    assert untouched(cell, SDK)
+
+
+def test_an_unknown_customer_is_an_error_and_the_event_comes_again(west):
+    event = west.upload(b"abc")
+    key = contract.config_key(west.customer)
+    west.client("s3").delete_object(Bucket=west.config_bucket, Key=key)
+    with pytest.raises(UnknownCustomerError, match=west.customer):
+        west.accept(event)
+    west.register()
+    assert west.accept(event) == "received"
+
+
+# --- Refused -------------------------------------------------------------------------------------
+
+
+def test_a_partial_upload_is_rejected_and_the_customer_told(west):
+    etag = put(west, b"ab")["ETag"].strip('"')
+    event = failed(west, etag, 2)
+    assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
+    assert sorted(fact.kind for fact in west.facts(SFTP)) == [Kind.RECEIPT, Kind.REJECTED]
+    (told,) = west.receipts_published(1)
+    assert (told["outcome"], told["key"], told["destinations"]) == ("rejected", SFTP, [])
+    assert told["reason"] == "PARTIAL_UPLOAD: File was partially uploaded."
+    assert not west.executions()
+
+
+def test_an_upload_that_left_nothing_says_nothing_of_the_file_before_it(west):
+    """No byte came, so no object and no etag: what is there under the name is whole, and on its way."""
+    whole = completed(west, b"whole")
+    assert west.accept(failed(west, None, 0)) == "gone"
+    assert west.accept(whole) == "received"
+    assert [fact.kind for fact in west.facts(SFTP)] == [Kind.RECEIVED]
+
+
+def test_a_file_that_was_received_is_not_rejected_later(west):
+    """A second upload of the same bytes, broken off at the end, may leave no version of its own."""
+    event = completed(west, b"whole")
+    assert west.accept(event) == "received"
+    assert west.accept(failed(west, event["detail"]["etag"], 5)) == "received"
+    assert [fact.kind for fact in west.facts(SFTP)] == [Kind.RECEIVED]
+    assert len(west.executions()) == 1
+
+
+def test_a_key_that_no_route_takes_is_rejected_and_the_customer_told(west):
+    west.register(routes=[{"match": "sdk/*.txt", "to": ["partner"], "on_unknown": "hold"}])
+    assert west.accept(west.upload(b"abc")) == "rejected"
+    (told,) = west.receipts_published(1)
+    assert (told["outcome"], told["reason"]) == ("rejected", "no route takes sdk/a.csv")
+    assert not west.executions()
+
+
+# --- Crashes and repetition ----------------------------------------------------------------------
+
+
+def test_a_crash_between_the_fact_and_the_execution_is_made_good_by_the_next_event(west):
+    event = west.upload(b"abc")
+    dying = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution"))
+    with pytest.raises(CrashError):
+        dying.accept(event)
+    assert [fact.kind for fact in west.facts()] == [Kind.RECEIVED]
+    assert not west.executions()
+    assert west.accept(event) == "received"
+    assert len(west.facts()) == len(west.executions()) == 1
+
+
+def test_a_crash_after_the_execution_started_starts_no_second(west):
+    event = west.upload(b"abc")
+    client = Dying(west.client("stepfunctions"), "start_execution", after=True)
+    with pytest.raises(CrashError):
+        west.with_client("stepfunctions", client).accept(event)
+    eventually(lambda: ended_executions(west) == 1)
+    assert west.accept(event) == "received"
+    assert len(west.executions()) == 1
+
+
+def ended_executions(cell: Cell) -> int:
+    states = cell.client("stepfunctions")
+    done = states.list_executions(stateMachineArn=cell.state_machine, statusFilter="SUCCEEDED")
+    return len(done["executions"])
+
+
+def test_a_crash_between_the_rejection_and_its_receipt_is_made_good(west):
+    west.register(routes=[])
+    event = west.upload(b"abc")
+    with pytest.raises(CrashError):
+        west.with_client("sns", Dying(west.client("sns"), "publish")).accept(event)
+    assert [fact.kind for fact in west.facts()] == [Kind.REJECTED]
+    assert west.accept(event) == "rejected"
+    west.receipts_published(1)
+
+
+@pytest.mark.parametrize("routes", [[], [{"match": "sdk/**", "to": ["new"], "on_unknown": "deliver"}]])
+def test_where_a_file_goes_is_decided_once(west, routes):
+    """The registry changes between a crash and the event's return: the fact decides, not the day."""
+    event = west.upload(b"abc")
+    dying = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution"))
+    with pytest.raises(CrashError):
+        dying.accept(event)
+    west.register(routes=routes)
+    assert west.accept(event) == "received"
+    assert [fact.detail["destinations"] for fact in west.facts()] == [["partner"]]
+    assert [given["destinations"] for given in west.executions().values()] == [["partner"]]

@@ -1,0 +1,542 @@
+"""Takeover: what the survivor starts of a lost region's work, what it leaves alone, and what comes of it."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+import zipfile
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from components.statemachine import definition
+from local.emulator import Emulator
+from runtime import contract
+from runtime.contract import EAST, REGION_OF, WEST, Kind, Position, peer_of, switch_parameter
+from runtime.facts import Status
+from runtime.receipts import Outcome
+from runtime.switch import Switch
+from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
+from runtime.transfer import Transfer
+from runtime.verdict import Action
+from tests.runtime.cells import NAMESPACE, ROLE, Cell, CrashError, Dying, eventually, owner
+from tests.runtime.test_handlers import ATTEMPTS, STATES, STEPS
+from tests.runtime.test_intake import replicate
+from tests.runtime.test_switch import Failover, calls, number
+
+SDK = "inbound/sdk/a.csv"
+NOTHING = TakenOver()
+TWO = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "deliver"}]
+HOLD = [{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}]
+
+
+def today() -> date:
+    return datetime.now(UTC).date()
+
+
+def switch_of(lost: Cell) -> Switch:
+    """Return a region's switch, which its peer keeps."""
+    parameters, metrics = (
+        lost.aws.client(name, REGION_OF[peer_of(lost.side)]) for name in ("ssm", "cloudwatch")
+    )
+    return Switch(
+        namespace=NAMESPACE, cell=number(lost), side=lost.side, parameters=parameters, metrics=metrics
+    )
+
+
+def declare(lost: Cell, position: str) -> None:
+    """Say of a region that it is lost (`out`), or not."""
+    ssm = lost.aws.client("ssm", REGION_OF[peer_of(lost.side)])
+    name = switch_parameter(NAMESPACE, number(lost), lost.side)
+    ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
+
+
+def take_over(survivor: Cell, lost: Cell, on: date | None = None) -> TakenOver:
+    """Make one pass, as a function that has just started."""
+    return Takeover(
+        side=survivor.side,
+        switch=switch_of(lost),
+        tracker=survivor.tracker,
+        directory=survivor.directory,
+        state_machine=survivor.state_machine,
+        s3=survivor.client("s3"),
+        workflow=survivor.client("stepfunctions"),
+    ).run(on or today())
+
+
+def name(transfer: Transfer) -> str:
+    """Return the name of the execution that takes a transfer over, which owns its lease."""
+    return f"{transfer.id}-takeover"
+
+
+def taken_over(cell: Cell) -> dict[str, Transfer]:
+    """Return what the cell's executions have taken over, by their names."""
+    return {
+        its: Transfer.parse(given) for its, given in cell.executions().items() if its.endswith("-takeover")
+    }
+
+
+def end(cell: Cell, transfer: Transfer, kind: Kind, destination: str = "partner") -> None:
+    """Leave the fact of an end that a destination had."""
+    detail = {
+        Kind.DELIVERED: {"sha256": hashlib.sha256(b"abc").hexdigest(), "size": 3},
+        Kind.DUPLICATE: {"of": "20260101T000000Z-0"},
+    }.get(kind, {"reason": "x", "error": "x"})
+    assert cell.tracker.record(
+        transfer.fact(kind, side=cell.side, writer="a", destination=destination, **detail)
+    )
+
+
+@pytest.fixture
+def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
+    """East, to which West's objects replicate, and which takes West for lost."""
+    east = sides[1].make()
+    replicate(west, east)
+    declare(west, "out")
+    return east
+
+
+# --- Only when an operator says so -------------------------------------------------------------------
+
+
+class Untouched:
+    """A client that must not be used."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"{name} was called")
+
+
+def test_nothing_happens_while_the_peer_is_in_however_old_its_work(west, east):
+    """It looks like a lost region, and is one whose replication is slow."""
+    west.receive(b"abc")
+    declare(west, "in")
+    blind = east
+    for service in ("dynamodb", "s3", "stepfunctions"):
+        blind = blind.with_client(service, Untouched())
+    for days in range(4):
+        assert take_over(blind, west, today() + timedelta(days=days)) == NOTHING
+    assert east.executions() == {}
+
+
+def test_only_the_peers_switch_counts(west, east):
+    """East's own position, `out`, is kept in West; what East keeps is West's."""
+    west.receive(b"abc")
+    declare(west, "in")
+    declare(east, "out")
+    assert take_over(east, west) == NOTHING
+
+
+def test_a_switch_that_cannot_be_read_declares_nothing(west, east):
+    west.receive(b"abc")
+    for garbage in ("OUT", "yes", "lost"):
+        declare(west, garbage)
+        with pytest.raises(ValueError, match=f"switch/west holds '{garbage}'"):
+            take_over(east, west)
+    east.client("ssm").delete_parameter(Name=switch_parameter(NAMESPACE, number(west), WEST))
+    with pytest.raises(ClientError, match="ParameterNotFound"):
+        take_over(east, west)
+    assert east.executions() == {}
+
+
+# --- What is taken over, and what is not -------------------------------------------------------------
+
+
+@pytest.mark.parametrize("lost_side", [WEST, EAST])
+def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_object(sides, lost_side):
+    cells = {cell.side: cell.make() for cell in sides}
+    lost, survivor = cells[lost_side], cells[peer_of(lost_side)]
+    replicate(lost, survivor)
+    declare(lost, "out")
+    transfer = lost.receive(b"abc")
+    assert take_over(survivor, lost) == TakenOver(started=(transfer.id,))
+    expected = replace(transfer, bucket=survivor.bucket, taken_over=True)
+    assert taken_over(survivor) == {name(transfer): expected}
+    assert survivor.source(expected).sha256() == hashlib.sha256(b"abc").hexdigest()
+
+
+def test_what_has_ended_is_left_alone_whoever_ended_it(west, east):
+    """HELD too: another region's look at the partner proves no more than the first one's."""
+    for kind in (Kind.DELIVERED, Kind.DUPLICATE, Kind.HELD, Kind.FAILED, Kind.REJECTED):
+        for cell in (west, east):
+            end(cell, west.receive(b"abc", f"inbound/sdk/{kind}-{cell.side}.csv"), kind)
+    left = west.receive(b"abc")
+    end(west, left, Kind.CONFLICT)
+    assert take_over(east, west) == TakenOver(started=(left.id,))
+
+
+def test_a_regions_own_work_is_not_its_peers(west, east):
+    mine = east.receive(b"abc")
+    theirs = west.receive(b"xyz", "inbound/sdk/b.csv")
+    assert take_over(east, west).started == (theirs.id,)
+    assert name(mine) not in east.executions()
+
+
+def test_what_the_survivor_has_no_receipt_of_cannot_be_taken_over(west, east):
+    """A limit: without RECEIVED nobody knows the object and the destinations. Other facts do not help."""
+    transfer = west.receive(b"abc")
+    fact = west.fact(Kind.RECEIVED, transfer)
+    end(west, transfer, Kind.DELIVERED, "other")
+    keys = {contract.TRACKER_PK: {"S": fact.file}, contract.TRACKER_SK: {"S": fact.sort_key}}
+    east.client("dynamodb").delete_item(TableName=east.table, Key=keys)
+    assert take_over(east, west) == NOTHING
+
+
+def test_what_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator, west, east):
+    """West dies with the object on its way, and lives again: until then East asks nothing of it."""
+    here = west.receive(b"abc")
+    aws.replication_lag(s3=600)
+    try:
+        missing = west.receive(b"xyz", "inbound/sdk/b.csv")
+        aws.replication_lag()
+        aws.region_down(west.region)
+        assert take_over(east, west) == TakenOver(started=(here.id,), absent=(missing.id,))
+        assert take_over(east, west).absent == (missing.id,)
+        assert set(taken_over(east)) == {name(here)}
+    finally:
+        aws.replication_lag()
+        aws.region_up(west.region)
+    eventually(lambda: missing.id in take_over(east, west).started)
+    assert set(taken_over(east)) == {name(here), name(missing)}
+
+
+def test_another_version_of_the_object_is_not_the_one_that_was_received(aws: Emulator, west, east):
+    first = west.receive(b"abc")
+    east.client("s3").delete_object(Bucket=east.bucket, Key=first.key, VersionId=first.version_id)
+    second = west.receive(b"xyz")
+    assert take_over(east, west) == TakenOver(started=(second.id,), absent=(first.id,))
+
+
+# --- Repeated, interrupted, refused ------------------------------------------------------------------
+
+
+def running(cell: Cell) -> None:
+    """Let executions that start from now on go on for days."""
+    waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 10**7, "End": True}}}
+    cell.client("stepfunctions").update_state_machine(
+        stateMachineArn=cell.state_machine, definition=json.dumps(waiting)
+    )
+
+
+def test_repeated_passes_start_nothing_twice(west, east):
+    """One whose execution runs is named again: Step Functions answers as if it had just started it."""
+    ended = west.receive(b"abc")
+    assert take_over(east, west).started == (ended.id,)
+    states = east.client("stepfunctions")
+    which = {"stateMachineArn": east.state_machine, "statusFilter": "SUCCEEDED"}
+    eventually(lambda: states.list_executions(**which)["executions"])
+    running(east)
+    runs = west.receive(b"xyz")
+    for _ in range(3):
+        assert take_over(east, west) == TakenOver(started=(runs.id,))
+    assert set(east.executions()) == {name(ended), name(runs)}
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_crash_between_two_starts_is_made_good(west, east, after):
+    transfers = [west.receive(b"abc", f"inbound/sdk/{n}.csv") for n in range(3)]
+    second = sorted(transfers, key=lambda each: each.id)[1]
+    states = Dying(east.client("stepfunctions"), "start_execution", after=after, at=second.id)
+    with pytest.raises(CrashError):
+        take_over(east.with_client("stepfunctions", states), west)
+    assert len(east.executions()) == (2 if after else 1)
+    take_over(east, west)
+    assert set(east.executions()) == {name(each) for each in transfers}
+    assert {each.id: each.key for each in taken_over(east).values()} == {
+        each.id: each.key for each in transfers
+    }
+
+
+@pytest.mark.parametrize(("service", "call"), [("s3", "HeadObject"), ("stepfunctions", "StartExecution")])
+def test_a_transfer_that_aws_refuses_does_not_hold_back_the_others(west, east, service, call):
+    transfers = sorted((west.receive(b"abc", f"inbound/sdk/{n}.csv") for n in range(3)), key=lambda t: t.id)
+    bad = transfers[0]
+
+    class Refusing:
+        def __getattr__(self, name: str) -> Any:
+            real = getattr(east.client(service), name)
+            if name not in ("head_object", "start_execution"):
+                return real
+
+            def ask(**request: Any) -> Any:
+                if bad.version_id in json.dumps(request):
+                    raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, call)
+                return real(**request)
+
+            return ask
+
+    with pytest.raises(TakeoverIncompleteError, match=rf"2 started, 1 failed: {bad.id}: .*{call}.*Forbidden"):
+        take_over(east.with_client(service, Refusing()), west)
+    assert set(east.executions()) == {name(each) for each in transfers[1:]}
+    assert take_over(east, west).started[0] == bad.id
+
+
+# --- Customers, days, pages --------------------------------------------------------------------------
+
+
+def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
+    """`second` is in East's registry too; the third's routing document is not there (any more)."""
+    started = [west.receive(b"abc").id]
+    for letter in "xy":
+        cells = [replace(cell, customer=f"{west.customer}{letter}").make() for cell in (west, east)]
+        replicate(*cells)
+        transfer = cells[0].receive(b"abc")
+        if letter == "x":
+            started.append(transfer.id)
+            key = contract.config_key(cells[1].customer)
+            copied = {"Bucket": cells[1].config_bucket, "Key": key}
+            east.client("s3").copy_object(Bucket=east.config_bucket, Key=key, CopySource=copied)
+    assert take_over(east, west).started == tuple(started)
+    assert {each.bucket for each in taken_over(east).values()} == {
+        east.bucket,
+        f"{NAMESPACE}-{west.customer}x-east",
+    }
+
+
+def test_the_days_that_are_looked_at(west, east):
+    """A workflow ends within hours; three days are looked at, by the day of the submission in UTC."""
+    transfer = west.receive(b"abc")
+    day = datetime.strptime(transfer.id[:8], "%Y%m%d").replace(tzinfo=UTC).date()
+    for days in (-1, 3):
+        assert take_over(east, west, day + timedelta(days=days)) == NOTHING
+    running(east)
+    for days in (0, 1, 2):
+        assert take_over(east, west, day + timedelta(days=days)).started == (transfer.id,)
+
+
+def test_what_was_submitted_first_is_started_first_also_across_midnight(west, east):
+    """Of two versions of a file the older would else be the last that the partner gets."""
+    transfer = west.receive(b"abc")
+    end(west, transfer, Kind.DELIVERED)
+    midnight = datetime(2026, 3, 1, tzinfo=UTC)
+    moments = [midnight - timedelta(seconds=1), midnight, midnight + timedelta(hours=23, minutes=59)]
+    ids = [f"{moment:%Y%m%dT%H%M%SZ}-{'cab'[n] * 20}" for n, moment in enumerate(moments)]
+    for each in ids:
+        received = west.fact(Kind.RECEIVED, transfer)
+        assert west.tracker.record(replace(received, transfer=each))
+    assert take_over(east, west, midnight.date()).started == tuple(ids)
+
+
+def test_facts_of_one_transfer_on_several_pages_of_the_index_belong_together(aws: Emulator, west, east):
+    done, left = west.receive(b"abc"), west.receive(b"abc", "inbound/sdk/b.csv")
+    end(west, done, Kind.DELIVERED)
+    queries = []
+
+    def one_a_page(params: dict[str, Any], **_: Any) -> None:
+        params["Limit"] = 1
+        queries.append(params)
+
+    narrow = aws.new_client("dynamodb", east.region)
+    narrow.meta.events.register("provide-client-params.dynamodb.Query", one_a_page)
+    try:
+        assert take_over(east.with_client("dynamodb", narrow), west).started == (left.id,)
+    finally:
+        narrow.close()
+    assert len(queries) > 3 + 2
+
+
+# --- How a transfer that was taken over goes on ------------------------------------------------------
+
+
+def first_attempt(transfer: Transfer) -> dict[str, Any]:
+    """Return the state that the definition begins a destination with."""
+    begin = ATTEMPTS[STATES["Deliver"]["ItemProcessor"]["StartAt"]]
+    document = {"transfer": transfer.document(), "destination": "partner"}
+    for choice in begin["Choices"]:
+        _, first, second = choice["Variable"].split(".")
+        if document[first][second] is choice["BooleanEquals"]:
+            return ATTEMPTS[choice["Next"]]
+    return ATTEMPTS[begin["Default"]]
+
+
+def attempt(cell: Cell, transfer: Transfer, destination: str = "partner", number: str = "1") -> str:
+    """Make the first attempt at a destination, as the definition wants it."""
+    after_unknown = first_attempt(transfer)["Parameters"]["Payload"]["after_unknown"]
+    return cell.deliverer.attempt(
+        transfer, destination, owner=name(transfer), attempt=number, after_unknown=after_unknown
+    )
+
+
+def claimed(east: Cell, west: Cell, transfer: Transfer) -> Transfer:
+    """Take a transfer over and claim it; return it as East's execution has it."""
+    assert transfer.id in take_over(east, west).started
+    mine = taken_over(east)[name(transfer)]
+    assert east.workflow.claim(mine, owner=name(mine)).action is Action.DELIVER
+    return mine
+
+
+DEPUTY = """
+def handler(event, context):
+    if "destination" in event:
+        return {"destination": event["destination"], "after_unknown": event["after_unknown"]}
+    return {"action": "deliver", "destinations": event["transfer"]["destinations"]}
+"""
+
+
+@pytest.fixture
+def outcomes(aws: Emulator, east: Cell) -> Iterator[Any]:
+    """Let East run the real definition with a deputy for each function; give the results of an execution."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("index.py", DEPUTY)
+    functions, states = (aws.client(service, east.region) for service in ("lambda", "stepfunctions"))
+    deputy = functions.create_function(
+        FunctionName=east.customer,
+        Runtime="python3.13",
+        Role=ROLE,
+        Handler="index.handler",
+        Code={"ZipFile": archive.getvalue()},
+    )["FunctionArn"]
+    functions.get_waiter("function_active_v2").wait(FunctionName=east.customer, WaiterConfig={"Delay": 0.05})
+    real = definition(dict.fromkeys(STEPS, deputy), partition=contract.PARTITION)
+    states.update_state_machine(stateMachineArn=east.state_machine, definition=json.dumps(real))
+
+    def of(execution: str) -> Any:
+        arn = east.state_machine.replace(":stateMachine:", ":execution:") + f":{execution}"
+        done = eventually(
+            lambda: (told := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and told, 30
+        )
+        return json.loads(done["output"])["results"]
+
+    yield of
+    functions.delete_function(FunctionName=east.customer)
+
+
+def test_an_execution_asks_the_destination_first_if_and_only_if_it_took_over(west, east, outcomes):
+    theirs, mine = west.receive(b"abc"), east.receive(b"xyz", "inbound/sdk/b.csv")
+    take_over(east, west)
+    assert outcomes(name(theirs)) == [{"destination": "partner", "after_unknown": True}]
+    assert outcomes(owner(mine)) == [{"destination": "partner", "after_unknown": False}]
+    assert first_attempt(taken_over(east)[name(theirs)]) is ATTEMPTS["AttemptAfterUnknown"]
+    assert first_attempt(mine) is ATTEMPTS["Attempt"]
+
+
+@pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.FAILED])
+def test_of_a_transfer_with_two_destinations_only_what_is_left_is_delivered(west, east, kind):
+    for cell in (west, east):
+        cell.register(routes=TWO, destinations={"partner": cell.to_bucket(), "other": cell.to_bucket("o")})
+    transfer = west.receive(b"abc")
+    west.workflow.claim(transfer, owner=owner(transfer))  # of West: its lease is nothing to East
+    end(west, transfer, kind)
+    assert take_over(east, west).started == (transfer.id,)
+    mine = taken_over(east)[name(transfer)]
+    assert mine.destinations == ("partner", "other")
+    verdict = east.workflow.claim(mine, owner=name(mine))
+    assert (verdict.action, verdict.destinations) == (Action.DELIVER, ("other",))
+    assert attempt(east, mine, "other") == Kind.DELIVERED
+    assert east.at_partner("o/a.csv") == b"abc"
+    assert east.at_partner("in/a.csv") is None
+    assert take_over(east, west) == NOTHING
+
+
+def test_what_the_partner_does_not_have_is_held_where_the_route_says_so(west, east):
+    for cell in (west, east):
+        cell.register(routes=HOLD)
+    transfer = west.receive(b"abc")
+    mine = claimed(east, west, transfer)
+    assert attempt(east, mine) == Kind.HELD
+    assert east.at_partner() is None
+    done = [{"destination": "partner", "outcome": "HELD"}]
+    assert east.workflow.complete(mine, done, owner=name(mine)) is Outcome.HELD
+    assert east.receipts_published(1)[0]["outcome"] == "held"
+    assert take_over(east, west) == NOTHING
+    end(west, transfer, Kind.DELIVERED)  # West's last fact arrives after all
+    assert east.status(transfer) is Status.DELIVERED
+
+
+@pytest.mark.parametrize("on_unknown", ["hold", "deliver"])
+def test_what_the_partner_has_is_delivered_without_sending_it(west, east, on_unknown):
+    """West delivered it at its last moment, and its fact was lost with it."""
+    east.register(routes=[HOLD[0] | {"on_unknown": on_unknown}])
+    east.client("s3").put_object(Bucket=east.partner_bucket, Key="in/a.csv", Body=b"abc")
+    mine = claimed(east, west, west.receive(b"abc"))
+    with calls(east.client("s3")) as counted:
+        assert attempt(east, mine) == Kind.DELIVERED
+    assert (east.region, "CopyObject") not in counted
+    detail = east.fact(Kind.DELIVERED, mine).detail
+    assert (detail["sent"], detail["after_unknown"]) == (False, True)
+
+
+def test_what_the_partner_does_not_have_is_sent_where_the_route_says_so(west, east):
+    mine = claimed(east, west, west.receive(b"abc"))
+    assert attempt(east, mine) == Kind.DELIVERED
+    assert east.at_partner() == b"abc"
+    assert east.fact(Kind.DELIVERED, mine).detail["sent"] is True
+
+
+def test_a_resend_through_the_survivor_waits_for_the_takeover_and_is_a_duplicate(west, east):
+    """Whoever got no receipt resends, which is just what a customer of a lost region does."""
+    mine = claimed(east, west, west.receive(b"abc"))
+    resent = east.receive(b"abc")
+    own = owner(resent)
+    assert east.workflow.claim(resent, owner=own).action is Action.WAIT
+    attempt(east, mine)
+    assert east.workflow.claim(resent, owner=own).action is Action.COMPARE
+    verdict = east.workflow.compare(resent, east.source(resent), owner=own)
+    assert verdict.spared == (("partner", mine.id),)
+
+
+def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
+    transfer, resent = west.receive(b"abc"), east.receive(b"abc")
+    east.workflow.claim(resent, owner=owner(resent))
+    east.deliverer.attempt(resent, "partner", owner=owner(resent), attempt="1", after_unknown=False)
+    take_over(east, west)
+    mine = taken_over(east)[name(transfer)]
+    assert east.workflow.claim(mine, owner=name(mine)).action is Action.COMPARE
+    verdict = east.workflow.compare(mine, east.source(mine), owner=name(mine))
+    assert (verdict.action, verdict.spared) == (Action.DONE, (("partner", resent.id),))
+    assert take_over(east, west) == NOTHING
+
+
+# --- The lost region returns -------------------------------------------------------------------------
+
+
+def test_an_execution_of_the_lost_region_that_goes_on_does_not_send_again(west, east, partner):
+    """It had the lease and was about to send; its partner has taken the file that East sent."""
+    for cell in (west, east):
+        cell.register(destinations={"partner": cell.to_server(partner)})
+    transfer = west.receive(b"abc")
+    west.workflow.claim(transfer, owner=owner(transfer))
+    mine = claimed(east, west, transfer)
+    assert attempt(east, mine) == Kind.DELIVERED
+    done = [{"destination": "partner", "outcome": "DELIVERED"}]
+    assert east.workflow.complete(mine, done, owner=name(mine)) is Outcome.DELIVERED
+    (partner.inbox / "a.csv").unlink()
+    assert west.attempt(transfer, "2") == Kind.DELIVERED
+    assert west.attempt(transfer, "3", after_unknown=True) == Kind.DELIVERED
+    assert partner.files() == {}
+    assert west.workflow.complete(transfer, done, owner=owner(transfer)) is Outcome.DELIVERED
+    assert west.kinds(transfer) == [Kind.DELIVERED, Kind.RECEIPT, Kind.RECEIVED]
+    assert west.fact(Kind.DELIVERED, transfer).side == EAST
+
+
+def test_a_takeover_that_learns_of_the_lost_regions_delivery_does_not_send_again(west, east, partner):
+    for cell in (west, east):
+        cell.register(destinations={"partner": cell.to_server(partner)})
+    transfer = west.receive(b"abc")
+    mine = claimed(east, west, transfer)
+    end(west, transfer, Kind.DELIVERED)  # its replication was slow
+    assert attempt(east, mine) == Kind.DELIVERED
+    assert partner.files() == {}
+    assert east.workflow.claim(mine, owner=name(mine)).action is Action.DONE
+
+
+# --- The entry point ---------------------------------------------------------------------------------
+
+
+def test_the_function_starts_what_is_there_and_names_what_is_not(west, east, monkeypatch):
+    here, missing = west.receive(b"abc"), west.receive(b"xyz", "inbound/sdk/b.csv")
+    east.client("s3").delete_object(Bucket=east.bucket, Key=missing.key, VersionId=missing.version_id)
+    functions = Failover(east, monkeypatch)
+    try:
+        declare(west, Position.IN)
+        assert functions.call("takeover", {}) == {"started": [], "absent": []}
+        switch_of(west).move(Position.OUT)
+        assert functions.call("takeover", {}) == {"started": [here.id], "absent": [missing.id]}
+    finally:
+        functions.close()
+    assert set(taken_over(east)) == {name(here)}

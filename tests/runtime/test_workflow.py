@@ -1,0 +1,328 @@
+"""The workflow's steps, called in its order and out of it: what they leave in the table and on the topic."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+
+import pytest
+
+from runtime.contract import Kind
+from runtime.facts import Status
+from runtime.receipts import Outcome
+from runtime.tracker import Lease, Tracker
+from runtime.verdict import Action, Verdict
+from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases
+from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
+
+DELIVERED = [{"destination": "partner", "outcome": "DELIVERED"}]
+TWO = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "deliver"}]
+
+
+def claim(cell: Cell, transfer) -> Verdict:
+    return cell.workflow.claim(transfer, owner=owner(transfer))
+
+
+def compare(cell: Cell, transfer) -> Verdict:
+    return cell.workflow.compare(transfer, cell.source(transfer), owner=owner(transfer))
+
+
+def complete(cell: Cell, transfer, results=DELIVERED) -> Outcome:
+    return cell.workflow.complete(transfer, results, owner=owner(transfer))
+
+
+def failure(destination: str, cause: str, error: str = "PermanentDeliveryError") -> dict[str, str]:
+    return {"destination": destination, "failure": {"Error": error, "Cause": cause}}
+
+
+def record(cell: Cell, transfer, kind: Kind, destination: str = "partner", **detail: object) -> None:
+    """Leave a fact that another step, or another region, would have left."""
+    usual = {
+        Kind.DELIVERED: {"sha256": hashlib.sha256(b"abc").hexdigest(), "size": 3},
+        Kind.HELD: {"reason": "nobody knows"},
+    }.get(kind, {})
+    fact = transfer.fact(kind, side=cell.side, writer="a", destination=destination, **(usual | detail))
+    assert cell.tracker.record(fact)
+
+
+def later(cell: Cell, seconds: float) -> Tracker:
+    """Return the cell's tracker when so many seconds have passed."""
+    client = cell.client("dynamodb")
+    return Tracker(table=cell.table, side=cell.side, client=client, now=lambda: time.time() + seconds)
+
+
+# --- Claim ---------------------------------------------------------------------------------------
+
+
+def test_a_first_transfer_takes_the_lease_and_is_sent(west):
+    transfer = west.receive(b"abc")
+    assert claim(west, transfer) == Verdict(action=Action.DELIVER, destinations=("partner",))
+    lease = west.tracker.history(transfer.file).lease
+    assert (lease.owner, lease.transfer) == (owner(transfer), transfer.id)
+    assert 0 <= time.time() + LEASE - lease.until < 30
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+
+
+def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_the_first(west):
+    first, second = west.receive(b"abc"), west.receive(b"abc")
+    assert claim(west, first).action is Action.DELIVER
+    assert claim(west, second) == Verdict(action=Action.WAIT)
+    assert west.attempt(first) == Kind.DELIVERED
+    assert claim(west, second) == Verdict(action=Action.COMPARE, destinations=("partner",))
+    assert compare(west, second) == Verdict(action=Action.DONE, spared=(("partner", first.id),))
+    assert complete(west, second, []) is Outcome.DUPLICATE
+    assert west.fact(Kind.DUPLICATE, second).detail == {"of": first.id}
+    (told,) = west.receipts_published(1)
+    assert told["destinations"] == [{"name": "partner", "outcome": "duplicate", "of": first.id}]
+
+
+@pytest.mark.parametrize("content", [b"xyz", b"longer"])
+def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
+    first, second = west.receive(b"abc"), west.receive(content)
+    claim(west, first)
+    west.attempt(first)
+    verdict = claim(west, second)
+    if len(content) == 3:
+        assert verdict.action is Action.COMPARE
+        verdict = compare(west, second)
+    assert verdict == Verdict(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
+    assert west.fact(Kind.CONFLICT, second).detail == {"delivered_before": [first.id]}
+    west.attempt(second)
+    assert west.at_partner() == content
+    assert complete(west, second) is Outcome.DELIVERED
+
+
+def test_what_was_delivered_between_the_reading_and_the_claim_is_seen(west):
+    """The lease had run out; its holder delivered at the last moment."""
+    first, second = west.receive(b"abc"), west.receive(b"abc")
+    claim(west, first)
+
+    class Slow:
+        """The table, in whose sight the first transfer is delivered just before the second claims."""
+
+        def __getattr__(self, name):
+            if name == "update_item":
+                record(west, first, Kind.DELIVERED)
+            return getattr(west.client("dynamodb"), name)
+
+    slow = west.with_client("dynamodb", Slow())
+    slow.tracker = Tracker(
+        table=west.table, side=west.side, client=Slow(), now=lambda: time.time() + LEASE + 5
+    )
+    assert claim(slow, second).action is Action.COMPARE
+
+
+def test_a_transfer_whose_destinations_all_have_an_end_needs_no_lease(west):
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, second)
+    record(west, first, Kind.DELIVERED)  # by the other region
+    assert claim(west, first) == Verdict(action=Action.DONE)
+    assert west.tracker.history(first.file).lease.owner == owner(second)
+
+
+@pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.FAILED])
+def test_the_lease_is_free_when_its_holder_has_ended_and_not_before(west, kind):
+    """With two destinations one end is not the end: the other is still being served."""
+    west.register(routes=TWO, destinations={"partner": west.to_bucket(), "other": west.to_bucket("other")})
+    first, second = west.receive(b"abc"), west.receive(b"longer")
+    claim(west, first)
+    record(west, first, kind, "partner", reason="no")
+    assert claim(west, second).action is Action.WAIT
+    record(west, first, kind, "other", reason="no")
+    assert claim(west, second).action is Action.DELIVER
+
+
+def test_a_claim_that_is_repeated_writes_nothing_twice(west):
+    first, second = west.receive(b"abc"), west.receive(b"longer")
+    claim(west, first)
+    west.attempt(first)
+    assert claim(west, second) == claim(west, second)
+    assert compare(west, second) == compare(west, second)
+    assert west.kinds(second) == [Kind.CONFLICT, Kind.RECEIVED]
+
+
+def test_a_crash_between_the_claim_and_its_facts_is_made_good(west):
+    first, second = west.receive(b"abc"), west.receive(b"longer")
+    claim(west, first)
+    west.attempt(first)
+    dying = west.with_client("dynamodb", Dying(west.client("dynamodb"), "put_item"))
+    with pytest.raises(CrashError):
+        claim(dying, second)
+    assert west.kinds(second) == [Kind.RECEIVED]
+    assert claim(west, second).action is Action.DELIVER
+    assert west.kinds(second) == [Kind.CONFLICT, Kind.RECEIVED]
+
+
+def test_a_crash_among_the_facts_of_a_comparison_is_made_good(west):
+    destinations = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
+    west.register(routes=TWO, destinations=destinations)
+    first, second = west.receive(b"abc"), west.receive(b"abc")
+    for name in destinations:
+        record(west, first, Kind.DELIVERED, name)
+    claim(west, second)
+    dying = west.with_client("dynamodb", Dying(west.client("dynamodb"), "put_item", at="#DUPLICATE#other#"))
+    with pytest.raises(CrashError):
+        compare(dying, second)
+    assert west.status(second) is Status.UNDER_WAY
+    compare(west, second)
+    assert west.kinds(second) == [Kind.DUPLICATE, Kind.DUPLICATE, Kind.RECEIVED]
+    assert complete(west, second, []) is Outcome.DUPLICATE
+
+
+# --- The lease during deliveries -----------------------------------------------------------------
+
+
+def test_a_lease_with_time_left_is_kept_without_writing(west):
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    before = west.tracker.history(transfer.file)
+    Leases(tracker=west.tracker).keep(transfer, owner(transfer), before)
+    assert west.tracker.history(transfer.file) == before
+
+
+@pytest.mark.parametrize("left", [RENEW_BELOW - 5, -5])
+def test_a_lease_that_runs_low_or_ran_out_unnoticed_is_renewed(west, left):
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    passed = LEASE - left
+    leases = Leases(tracker=later(west, passed), now=lambda: time.time() + passed)
+    leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file))
+    lease = west.tracker.history(transfer.file).lease
+    assert abs(lease.until - (time.time() + passed + LEASE)) < 30
+
+
+def test_a_lease_that_another_took_over_is_lost(west):
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, first)
+    west_later = west.with_client("dynamodb", west.client("dynamodb"))
+    west_later.tracker = later(west, LEASE + 5)
+    assert claim(west_later, second).action is Action.DELIVER
+    with pytest.raises(LeaseLostError, match=f"{owner(second)} holds the lease"):
+        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.history(first.file))
+
+
+def test_a_lease_that_was_never_taken_cannot_be_kept(west):
+    transfer = west.receive(b"abc")
+    with pytest.raises(LeaseLostError, match="nobody holds the lease"):
+        Leases(tracker=west.tracker).keep(transfer, owner(transfer), west.tracker.history(transfer.file))
+    assert west.tracker.history(transfer.file).lease is None
+
+
+def test_a_lost_lease_is_not_taken_back_even_when_its_holder_has_ended(west):
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, first)
+    west.tracker.claim(
+        first.file,
+        Lease(owner=owner(second), transfer=second.id, until=int(time.time()) + LEASE),
+        seen=west.tracker.history(first.file).lease,
+        seen_ended=True,
+        expires=second.expires,
+    )
+    record(west, second, Kind.DELIVERED, sha256="0", size=3, path="p", sent=True)
+    with pytest.raises(LeaseLostError, match=owner(second)):
+        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.history(first.file))
+
+
+def test_a_comparison_without_the_lease_is_not_made(west):
+    transfer = west.receive(b"abc")
+    with pytest.raises(LeaseLostError):
+        compare(west, transfer)
+
+
+# --- Complete ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("cause", "reason"),
+    [
+        (
+            json.dumps(
+                {
+                    "errorMessage": "sftp.example:22: log in: permission denied",
+                    "errorType": "PermanentDeliveryError",
+                    "requestId": "6f747b00-52a0-4bd9-8f44-b2a3b4f5c6d7",
+                    "stackTrace": ['  File "/var/task/runtime/handlers/deliver.py", line 36, in handler\n'],
+                }
+            ),
+            "sftp.example:22: log in: permission denied",
+        ),
+        ("Lambda function timed out", "Lambda function timed out"),
+        ('{"errorType": "Runtime.ExitError"}', '{"errorType": "Runtime.ExitError"}'),
+        ("[1]", "[1]"),
+        ("x" * 2000, "x" * 500),
+    ],
+)
+def test_a_failure_is_recorded_with_its_reason_and_told(west, cause, reason):
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    results = [failure("partner", cause)]
+    assert [complete(west, transfer, results) for _ in range(2)] == [Outcome.FAILED] * 2
+    assert west.fact(Kind.FAILED, transfer).detail == {"error": "PermanentDeliveryError", "reason": reason}
+    (told,) = west.receipts_published(1)
+    assert told["destinations"] == [{"name": "partner", "outcome": "failed", "reason": reason}]
+    assert west.kinds(transfer) == [Kind.FAILED, Kind.RECEIPT, Kind.RECEIVED]
+
+
+def test_several_destinations_are_told_one_by_one(west):
+    names = ["partner", "b", "c", "d"]
+    west.register(
+        routes=[{"match": "sdk/**", "to": names, "on_unknown": "hold"}],
+        destinations={name: west.to_bucket(name) for name in names},
+    )
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    west.attempt(transfer)
+    record(west, transfer, Kind.HELD, "b")
+    record(west, transfer, Kind.DUPLICATE, "d", of="20260101T000000Z-0")
+    results = [*DELIVERED, {"destination": "b", "outcome": "HELD"}, failure("c", "refused")]
+    assert complete(west, transfer, results) is Outcome.HELD
+    (told,) = west.receipts_published(1)
+    assert told["destinations"] == [
+        {"name": "partner", "outcome": "delivered", "sha256": hashlib.sha256(b"abc").hexdigest()},
+        {"name": "b", "outcome": "held", "reason": "nobody knows"},
+        {"name": "c", "outcome": "failed", "reason": "refused"},
+        {"name": "d", "outcome": "duplicate", "of": "20260101T000000Z-0"},
+    ]
+
+
+def test_the_facts_decide_and_not_what_the_last_attempt_said(west, east):
+    """The attempt's answer was lost, or the other region delivered: the fact is there."""
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    record(east, transfer, Kind.DELIVERED)
+    eventually(lambda: Kind.DELIVERED in west.kinds(transfer))
+    assert complete(west, transfer, [failure("partner", "timed out", "States.Timeout")]) is Outcome.DELIVERED
+    (told,) = west.receipts_published(1)
+    assert told["destinations"][0]["outcome"] == "delivered"
+
+
+def test_a_destination_that_nobody_has_a_word_about_is_a_failure(west):
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    assert complete(west, transfer, []) is Outcome.FAILED
+    (told,) = west.receipts_published(1)
+    assert told["destinations"] == [{"name": "partner"}]
+
+
+def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
+    """The registry had no route for it at first, and its event came twice."""
+    transfer = west.receive(b"abc")
+    record(west, transfer, Kind.REJECTED, "", reason="no route")
+    assert claim(west, transfer) == Verdict(action=Action.DONE)
+    assert complete(west, transfer, []) is Outcome.REJECTED
+    assert west.receipts_published(1)[0]["outcome"] == "rejected"
+
+
+def test_a_crash_among_the_failures_is_made_good(west):
+    west.register(routes=TWO, destinations={"partner": west.to_bucket(), "other": west.to_bucket("other")})
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    results = [failure("partner", "no"), failure("other", "no")]
+    dying = west.with_client("dynamodb", Dying(west.client("dynamodb"), "put_item", at="#FAILED#other#"))
+    with pytest.raises(CrashError):
+        complete(dying, transfer, results)
+    assert west.status(transfer) is Status.UNDER_WAY
+    assert complete(west, transfer, results) is Outcome.FAILED
+    assert west.kinds(transfer) == [Kind.FAILED, Kind.FAILED, Kind.RECEIPT, Kind.RECEIVED]
+    west.receipts_published(1)
