@@ -1,0 +1,85 @@
+"""Where the tools act: the facts of the place from the stack files, and AWS clients per region."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.config import Config
+
+from runtime.contract import REGION_OF
+
+ROOT = Path(__file__).resolve().parent.parent
+STACKS = {"west": "gov-west", "east": "gov-east"}
+
+#: Short: an operator waits, and a region that is asked may be dead.
+_CLIENT = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+
+
+class EnvironmentRefusedError(ValueError):
+    """The stack files do not say where to act; the message names file, key and remedy."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """One pair of stacks."""
+
+    namespace: str
+    cell: str
+    zone: str
+    zone_id: str
+    account: str
+
+    @classmethod
+    def read(cls, root: Path = ROOT) -> Environment:
+        """Return the environment of the stack files below `root`; they agree in everything but the region."""
+        configs = {stack: _config(root / f"Pulumi.{stack}.yaml") for stack in STACKS.values()}
+        facts: dict[str, str] = {}
+        for field, key in _KEYS.items():
+            values = {stack: _text(config.get(key)) for stack, config in configs.items()}
+            west, east = values.values()
+            if not west or west != east:
+                told = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
+                raise EnvironmentRefusedError(f"{key}: {told}; both must have the same")
+            facts[field] = west
+        return cls(**facts)
+
+    def client(self, service: str, side: str) -> Any:
+        """Return the client of a service in the region of a side."""
+        return _client(service, REGION_OF[side])
+
+
+_KEYS = {
+    "namespace": "mft:namespace",
+    "cell": "mft:cell",
+    "zone": "mft:zone",
+    "zone_id": "mft:zoneId",
+    "account": "mft:accountId",
+}
+
+
+def _config(path: Path) -> Mapping[str, Any]:
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise EnvironmentRefusedError(f"{path.name}: cannot be read as a stack file: {reason}") from error
+    config = document.get("config") if isinstance(document, dict) else None
+    if not isinstance(config, dict):
+        raise EnvironmentRefusedError(f"{path.name}: config: is not a mapping; is this a stack file?")
+    return config
+
+
+def _text(value: object) -> str | None:
+    """Return a value as Pulumi reads it, a number without quotes too; None for anything but text."""
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+
+
+@cache
+def _client(service: str, region: str) -> Any:
+    return boto3.client(service, region_name=region, config=_CLIENT)

@@ -1,0 +1,240 @@
+"""An emulated AWS that stands between an operator and nothing else, and what the operator types."""
+
+from __future__ import annotations
+
+import http.client
+import itertools
+import json
+import os
+import re
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import ops.__main__
+from local.emulator import ROOT, Emulator
+from ops import environment
+from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_dimensions, switch_parameter
+
+NAMESPACE, WESTERN, EASTERN = "ops-test", "us-gov-west-1", "us-gov-east-1"
+_SCOPE = re.compile(r"Credential=\d+/\d{8}/([^/]+)/([^/]+)/")
+_cells = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def aws() -> Iterator[Emulator]:
+    with Emulator() as emulator:
+        yield emulator
+
+
+class Door:
+    """The way to the emulated AWS: notes what is asked for in which region; some of it stays unanswered."""
+
+    def __init__(self, aws: Emulator) -> None:
+        self._port = aws.port
+        self.asked: list[str] = []
+        self.closed: set[str] = set()
+        door = self
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_POST(self) -> None:
+                door._pass(self)
+
+            def log_message(self, *_: Any) -> None:
+                """Log nothing."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
+        self._thread.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    def stop(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
+
+    def forget(self) -> None:
+        self.asked.clear()
+
+    def _pass(self, request: BaseHTTPRequestHandler) -> None:
+        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+        region, service = _SCOPE.search(request.headers["Authorization"]).groups()
+        target = request.headers.get("X-Amz-Target", request.path).rpartition(".")[2].rpartition("/")[2]
+        call = f"{region} {service} {target}"
+        self.asked.append(call)
+        if any(closed in call for closed in self.closed):
+            request.close_connection = True  # as a dead host: without an answer
+            return
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
+        try:
+            headers = {
+                name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_HOP
+            }
+            connection.request(request.command, request.path, body, headers)
+            answer = connection.getresponse()
+            content = answer.read()
+        finally:
+            connection.close()
+        request.send_response(answer.status)
+        for name, value in answer.getheaders():
+            if name.lower() not in _OF_THE_HOP:
+                request.send_header(name, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+
+_OF_THE_HOP = {"connection", "content-length", "transfer-encoding", "host", "expect", "date", "server"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Said:
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def line(self) -> str:
+        """The one line that it said, on stderr."""
+        (line,) = self.err.splitlines()
+        assert not self.out
+        return line
+
+
+@dataclass
+class Place:
+    """A pair of stacks: its files, its switches, and what an operator types to move them."""
+
+    aws: Emulator
+    door: Door
+    root: Path
+    cell: str = field(default_factory=lambda: str(next(_cells)))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What both stack files say."""
+        return {
+            "mft:namespace": NAMESPACE,
+            "mft:cell": self.cell,
+            "mft:zone": "mft.example.gov",
+            "mft:zoneId": "Z0123456789EXAMPLE",
+            "mft:accountId": "123456789012",
+        }
+
+    def file(self, side: str) -> Path:
+        return self.root / f"Pulumi.gov-{side}.yaml"
+
+    def write(self, side: str, **instead: Any) -> None:
+        """Write a side's stack file, with some of its facts different (None: not there)."""
+        facts = self.facts | {f"mft:{key}": value for key, value in instead.items()}
+        config = {"mft:region": REGION_OF[side]} | {k: v for k, v in facts.items() if v is not None}
+        self.file(side).write_text(yaml.safe_dump({"config": config}))
+
+    def parameter(self, side: str) -> dict[str, str]:
+        return {"Name": switch_parameter(NAMESPACE, self.cell, side)}
+
+    def keeper(self, side: str, service: str = "ssm") -> Any:
+        """Return the client of the region that keeps a side's switch."""
+        return self.aws.client(service, REGION_OF[peer_of(side)])
+
+    def hold(self, side: str, value: str) -> None:
+        which = self.parameter(side)
+        self.keeper(side).put_parameter(**which, Value=value, Type="String", Overwrite=True)
+
+    def position(self, side: str) -> str:
+        return self.keeper(side).get_parameter(**self.parameter(side))["Parameter"]["Value"]
+
+    def moved(self, side: str) -> int:
+        """Return how often a side's parameter was written."""
+        return self.keeper(side).get_parameter(**self.parameter(side))["Parameter"]["Version"] - 1
+
+    def published(self, side: str) -> bool:
+        """Return whether anything was ever published of a side's switch."""
+        dimensions = [{"Name": n, "Value": v} for n, v in switch_dimensions(side, self.cell).items()]
+        return bool(self.keeper(side, "cloudwatch").list_metrics(Dimensions=dimensions)["Metrics"])
+
+    def command(self, *words: str) -> Said:
+        """Run `python -m ops` as a process of its own."""
+        done = subprocess.run(
+            [sys.executable, "-W", "error", "-m", "ops", *words, "--root", str(self.root)],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **self.credentials},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+
+    @property
+    def credentials(self) -> dict[str, str]:
+        return {
+            "AWS_ENDPOINT_URL": self.door.url,
+            "AWS_ACCESS_KEY_ID": "123456789012",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_EC2_METADATA_DISABLED": "true",
+        }
+
+    def ops(self, *words: str) -> Said:
+        """Run the same in this process, which is quicker."""
+        done = CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
+        if done.exception is not None and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+
+    def json(self, *words: str) -> tuple[int, dict[str, Any]]:
+        """Run with `--json`; return the exit code and the one document that was printed."""
+        said = self.ops(*words, "--json")
+        assert not said.err
+        return said.code, json.loads(said.out)
+
+
+@pytest.fixture
+def place(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Stack files and two switches that stand at `in`."""
+    made = Place(aws=aws, door=Door(aws), root=tmp_path)
+    for side in REGION_OF:
+        made.write(side)
+        made.hold(side, Position.IN.value)
+    for name in [name for name in os.environ if name.startswith("AWS_")]:
+        monkeypatch.delenv(name)
+    for name, value in made.credentials.items():
+        monkeypatch.setenv(name, value)
+    clients, make = [], boto3.client
+
+    def client(*args: Any, **how: Any) -> Any:
+        clients.append(make(*args, **how))
+        return clients[-1]
+
+    monkeypatch.setattr(boto3, "client", client)
+    environment._client.cache_clear()
+    yield made
+    for each in clients:
+        each.close()
+    environment._client.cache_clear()
+    made.door.stop()
+
+
+@pytest.fixture
+def west_out(place: Place) -> Place:
+    """The same, with West out."""
+    place.hold(WEST, Position.OUT.value)
+    return place
