@@ -11,8 +11,6 @@ from typing import Any
 
 import asyncssh
 
-from local.transfer import TransferEndpoint
-
 _PATIENCE = 60
 
 
@@ -27,23 +25,22 @@ class SftpClient:
     """
 
     def __init__(
-        self, endpoint: TransferEndpoint, user: str, key: Path, *, host_keys: Sequence[str], folder: Path
+        self, address: str, port: int, user: str, key: Path, *, host_keys: Sequence[str], folder: Path
     ) -> None:
         """`host_keys` are the endpoint's public keys; `folder` is where the client keeps its files."""
-        self._endpoint, self._user, self._key, self._folder = endpoint, user, key, folder
+        self._address, self._port, self._user, self._key = address, port, user, key
+        self._folder = folder
         self.kind = "openssh" if shutil.which("sftp") else "asyncssh"
-        self._known_hosts = folder / f"known-hosts-{endpoint.address}"
-        self._known_hosts.write_text(
-            "".join(f"[{endpoint.address}]:{endpoint.port} {line}\n" for line in host_keys)
-        )
+        self._known_hosts = folder / f"known-hosts-{address}"
+        self._known_hosts.write_text("".join(f"[{address}]:{port} {line}\n" for line in host_keys))
 
     @property
     def command(self) -> list[str]:
         """The command line that a person would type."""
         options = {"UserKnownHostsFile": self._known_hosts, "IdentitiesOnly": "yes", "LogLevel": "ERROR"}
         flags = [flag for name, value in options.items() for flag in ("-o", f"{name}={value}")]
-        host = f"{self._user}@{self._endpoint.address}"
-        return ["sftp", "-F", "none", *flags, "-i", str(self._key), "-P", str(self._endpoint.port), host]
+        host = f"{self._user}@{self._address}"
+        return ["sftp", "-F", "none", *flags, "-i", str(self._key), "-P", str(self._port), host]
 
     def upload(self, name: str, content: bytes) -> None:
         """Put a file in the user's home directory; UploadError when the endpoint refuses."""
@@ -61,9 +58,7 @@ class SftpClient:
             check=False,
         )
         if done.returncode:
-            raise UploadError(
-                f"sftp to {self._endpoint.address}:{self._endpoint.port}: {done.stderr.strip()}"
-            )
+            raise UploadError(f"sftp to {self._address}:{self._port}: {done.stderr.strip()}")
 
     def upload_under_another_name(self, temporary: str, name: str, content: bytes) -> None:
         """Put a file under a temporary name and rename it, as many clients do."""
@@ -96,12 +91,12 @@ class SftpClient:
             ):
                 await file.write(content)
         except (OSError, asyncssh.Error) as error:
-            raise UploadError(f"sftp to {self._endpoint.address}:{self._endpoint.port}: {error}") from error
+            raise UploadError(f"sftp to {self._address}:{self._port}: {error}") from error
 
     def _connect(self) -> Any:
         return asyncssh.connect(
-            self._endpoint.address,
-            self._endpoint.port,
+            self._address,
+            self._port,
             username=self._user,
             client_keys=[str(self._key)],
             known_hosts=str(self._known_hosts),

@@ -5,19 +5,20 @@ from __future__ import annotations
 import secrets
 import shutil
 from collections import Counter
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from customers.model import Customer, Route, S3Destination, SftpDestination
+from customers.model import S3Destination, SftpDestination
 from local.evidence import Evidence
+from local.loss import RegionLoss
 from local.partners import Partner
-from local.story import Story, StoryError, until
+from local.sender import Sender, first, sdk_senders, sftp_senders
+from local.story import Story, until
 from local.world import SPEED_UP, World
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
 from runtime.facts import Fact
-from runtime.patterns import literal_prefix, matches
+from runtime.patterns import literal_prefix
 
 NEWCOMER = Path(__file__).parent / "newcomer.yaml"
 
@@ -26,41 +27,23 @@ _SOON = 60
 _AFTER_ALL_RETRIES = 180
 
 
-@dataclass(frozen=True, kw_only=True)
-class Sender:
-    """A customer and the folder that it sends into: of an SFTP user, or of a route for SDK clients."""
-
-    customer: Customer
-    folder: str
-    user: str = ""
-
-    def key(self, name: str) -> str:
-        """Return the key that a file of this name gets."""
-        return f"{self.folder}{name}"
-
-    def route(self, name: str) -> Route | None:
-        """Return the route that takes a file of this name."""
-        below = contract.below_inbound(self.key(name))
-        return next((route for route in self.customer.routes if matches(route.match, below)), None)
-
-
 class Drill:
     """One play of the story in a world that stands."""
 
     def __init__(self, world: World, story: Story) -> None:
         """Choose who sends; StoryError when the registry has no customer for a part."""
         self._world, self._story, self._evidence = world, story, Evidence(world)
-        self._by_sftp = _first(
+        self._by_sftp = first(
             [
                 each
-                for each in _sftp_senders(world.customers())
+                for each in sftp_senders(world.customers())
                 if each.customer.duplicates.policy == "content"
             ],
             SftpDestination,
             "SFTP user whose .csv files go to one SFTP destination, with duplicates by content",
         )
-        self._by_sdk = _first(
-            _sdk_senders(world.customers()),
+        self._by_sdk = first(
+            sdk_senders(world.customers()),
             S3Destination,
             "SDK principal whose .csv files go to one S3 destination",
         )
@@ -68,17 +51,26 @@ class Drill:
     def play(self) -> None:
         """Play every step in order."""
         self.cells_come_up()
-        self.onboard()
-        first = secrets.token_bytes(300_000)
-        self.upload_by_sftp(WEST, first)
+        newcomer = self.onboard()
+        report = secrets.token_bytes(300_000)
+        self.upload_by_sftp(WEST, report)
         self.upload_and_rename(EAST)
         for side in (WEST, EAST):
             self.upload_by_sdk(side)
-        self.resend(first)
+        report = self.resend(report)
         self.drop_a_session()
         self.partner_is_down()
         self.partner_stays_down()
         self.regions_agree()
+        loss = RegionLoss(
+            self._world,
+            self._story,
+            self._evidence,
+            by_sftp=self._by_sftp,
+            by_sdk=self._by_sdk,
+            newcomer=newcomer,
+        )
+        loss.play(report)
 
     def cells_come_up(self) -> None:
         """Run the program for both stacks; the emulated AWS holds what it registered."""
@@ -108,8 +100,8 @@ class Drill:
             kinds = Counter(partner.kind for partner in world.outside.partners.values())
             story.say(f"partners' servers: {', '.join(f'{n} {kind}' for kind, n in kinds.items())}")
 
-    def onboard(self) -> None:
-        """Add a customer's file to the registry, run the program again, send as that customer."""
+    def onboard(self) -> Sender:
+        """Add a customer's file to the registry, run the program again, send as that customer; return it."""
         world, story = self._world, self._story
         with story.step("A customer's file is added, the program runs again"):
             before = {side: set(world.provisioners[side].known) for side in SIDES}
@@ -123,10 +115,11 @@ class Drill:
                 added = set(world.provisioners[side].known) - before[side]
                 foreign = [urn for urn in added if not urn.rpartition("::")[2].startswith("n3w0k")]
                 story.expect(f"{graph.stack}: {len(added)} resources more, all of them its own", not foreign)
-            newcomer = _sftp_senders([each for each in world.customers() if each.id == "n3w0k"])[0]
+            newcomer = sftp_senders([each for each in world.customers() if each.id == "n3w0k"])[0]
             content = secrets.token_bytes(2000)
             world.sftp(newcomer.user, WEST).upload("first-day.csv", content)
             self._expect_delivered(newcomer, WEST, "first-day.csv", content)
+        return newcomer
 
     def upload_by_sftp(self, side: str, content: bytes) -> None:
         """Upload by SFTP in one region."""
@@ -157,11 +150,11 @@ class Drill:
             self._world.client("s3", side).put_object(Bucket=bucket, Key=sender.key(name), Body=content)
             self._expect_delivered(sender, side, name, content)
 
-    def resend(self, first: bytes) -> None:
-        """Send the same file again, then another content under the same name."""
+    def resend(self, report: bytes) -> bytes:
+        """Send the same file again, then another content under the same name; return that content."""
         story, sender = self._story, self._by_sftp
         with story.step("The same file again: recognised by its content"):
-            self._world.sftp(sender.user, WEST).upload("report.csv", first)
+            self._world.sftp(sender.user, WEST).upload("report.csv", report)
             story.expect(
                 "the receipt says duplicate", bool(self._receipt(sender, WEST, "report.csv", "duplicate"))
             )
@@ -171,11 +164,12 @@ class Drill:
                 kinds[Kind.DUPLICATE] == 1 == kinds[Kind.DELIVERED],
             )
         with story.step("The same name with other content: delivered, and marked"):
-            other = secrets.token_bytes(len(first))
+            other = secrets.token_bytes(len(report))
             self._world.sftp(sender.user, WEST).upload("report.csv", other)
             self._expect_delivered(sender, WEST, "report.csv", other)
             kinds = Counter(fact.kind for fact in self._facts(sender, WEST, "report.csv"))
             story.expect("the tracker holds CONFLICT", kinds[Kind.CONFLICT] == 1)
+        return other
 
     def drop_a_session(self) -> None:
         """Break an SFTP session in the middle of an upload."""
@@ -268,31 +262,3 @@ class Drill:
         route = self._by_sftp.route("report.csv")
         assert route is not None
         return self._world.outside.partners[self._by_sftp.customer.id, route.to[0]]
-
-
-def _sftp_senders(customers: list[Customer] | tuple[Customer, ...]) -> list[Sender]:
-    return [
-        Sender(customer=customer, user=user.name, folder=contract.sftp_home(user.name))
-        for customer in customers
-        for user in customer.sftp.users
-    ]
-
-
-def _sdk_senders(customers: tuple[Customer, ...]) -> list[Sender]:
-    return [
-        Sender(customer=customer, folder=f"{contract.INBOUND}{literal_prefix(route.match)}")
-        for customer in customers
-        for route in customer.routes
-        if customer.sdk.principals and route.match.startswith("sdk/")
-    ]
-
-
-def _first(senders: list[Sender], kind: type, need: str) -> Sender:
-    """Return the first sender of an active customer whose files go to one destination of a kind."""
-    for sender in senders:
-        route = sender.route("report.csv")
-        if sender.customer.lifecycle != "active" or route is None or len(route.to) != 1:
-            continue
-        if isinstance(sender.customer.destinations[route.to[0]], kind):
-            return sender
-    raise StoryError(f"the drill needs an active customer with an {need}; the registry has none")

@@ -28,6 +28,7 @@ import boto3
 from botocore.config import Config
 
 from local.ministack import SERVICES
+from local.ministack.controls import Controls
 
 ROOT = Path(__file__).resolve().parents[1]
 LOOPBACK = "127.0.0.1"
@@ -40,7 +41,7 @@ class EmulatorError(RuntimeError):
     """The emulated AWS could not be started, or stopped by itself."""
 
 
-class Emulator:
+class Emulator(Controls):
     """An emulated AWS of two regions, running from `start` (or `with`) to `stop`.
 
     `directory` must be new or empty: it belongs to the emulator, and goes when it stops.

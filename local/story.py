@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
@@ -94,6 +94,16 @@ class Story:
         mark = "[green]ok[/]" if holds else "[red]NOT SO[/]"
         self._console.print(f"   {mark} ", end="")
         self._console.print(what, markup=False)
+
+    def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+        """Print a table of what happened, and keep it for the summary."""
+        table = Table(*columns)
+        for row in rows:
+            table.add_row(*row)
+        self._console.print(table)
+        self.figures["; ".join(columns)] = (
+            [list(row) for row in rows] if self._as_json else f"{len(rows)} rows above"
+        )
 
     def figure(self, name: str, value: Any) -> None:
         """Keep a figure for the summary."""

@@ -16,10 +16,12 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import asyncssh
+import yaml
 
 from components import bundle
 from components.settings import HOST_KEYS
@@ -27,10 +29,13 @@ from customers.model import Customer
 from customers.registry import Registry, load
 from local import program
 from local.clients import SftpClient
+from local.dns import DnsServer
 from local.emulator import Emulator
+from local.ministack.controls import DNS_AGENT
 from local.outside import Outside
 from local.program import Graph, Resource
 from local.provision import Provisioner
+from local.resolver import Resolver
 from local.transfer import USER_AGENT, TransferEndpoint
 from runtime.contract import EAST, REGION_OF, WEST
 
@@ -40,6 +45,10 @@ STACKS = {WEST: "gov-west", EAST: "gov-east"}
 
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
 SPEED_UP = 600
+
+#: The same for alarms' periods and for what resolvers may keep: 60 s become 10 s. A period has to be longer
+#: than a look at the alarm can take on a busy machine.
+DNS_SPEED_UP = 6
 
 #: Functions that run at once. A burst of uploads would start a process each, of 80 MB.
 LAMBDAS = 12
@@ -69,6 +78,7 @@ class World:
         self.graphs: dict[str, Graph] = {}
         self.endpoints: dict[str, TransferEndpoint] = {}
         self.provisioners: dict[str, Provisioner] = {}
+        self.dns: DnsServer | None = None
         self._tell = tell
         self._host_keys = {key: _new_key(key) for key in HOST_KEYS}
 
@@ -81,6 +91,8 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
+        if self.dns is not None:
+            self.dns.close()
         for endpoint in self.endpoints.values():
             endpoint.stop()
         if hasattr(self, "outside"):
@@ -96,9 +108,14 @@ class World:
 
     def sftp(self, user: str, side: str) -> SftpClient:
         """Return the client of an SFTP user at one cell."""
+        return self.sftp_at(user, ADDRESSES[side])
+
+    def sftp_at(self, user: str, address: str) -> SftpClient:
+        """Return the client of an SFTP user at an address that it has looked up."""
         public = [asyncssh.import_private_key(key).export_public_key() for key in self._host_keys.values()]
         return SftpClient(
-            self.endpoints[side],
+            address,
+            self._sftp_port,
             user,
             self.outside.keys[user],
             host_keys=[line.decode().strip() for line in public],
@@ -132,6 +149,38 @@ class World:
             self.outside.subscribe(customer, side, topic.outputs["arn"])
         return graph
 
+    def lose(self, side: str) -> None:
+        """Let a region die; with West, the APIs of Route 53 and IAM die too."""
+        self.endpoints[side].stop()
+        self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
+
+    def find_again(self, side: str) -> None:
+        """Let a lost region return: what was held back arrives, and what was under way goes on."""
+        self.aws.region_up(REGION_OF[side])
+        self.endpoints[side].start()
+
+    def serve_names(self) -> Resolver:
+        """Start the zone's name server, unless it runs; return a client's resolver with an empty cache."""
+        if self.dns is None:
+            self.dns = DnsServer(
+                cache(
+                    lambda service, region: self.aws.new_client(service, region, user_agent_extra=DNS_AGENT)
+                ),
+                self.config[WEST]["mft:zoneId"],
+                self.zone,
+                self._loopback_addresses(),
+                period_scale=1 / DNS_SPEED_UP,
+            ).start()
+        return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
+
+    def _loopback_addresses(self) -> dict[str, str]:
+        """Return where each Elastic IP of the graphs is on this machine."""
+        return {
+            address.outputs["publicIp"]: ADDRESSES[side]
+            for side, graph in self.graphs.items()
+            for address in graph.of("aws:ec2/eip:Eip")
+        }
+
     def use_registry(self, registry: Path) -> None:
         """Go on with another state of the registry, from the next run of the program on."""
         self.registry = self._load(registry)
@@ -153,6 +202,8 @@ class World:
         zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         for side, config in self.config.items():
             config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
+            stack = {"config": dict(config)}
+            (self.folder / f"Pulumi.{STACKS[side]}.yaml").write_text(yaml.safe_dump(stack))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
         self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
         self.outside.stand_in(self.registry_folder, self.folder / "project")

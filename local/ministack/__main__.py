@@ -14,14 +14,18 @@ from pathlib import Path
 
 from local.ministack import (  # noqa: F401 - they register changes
     events,
+    outage,
     patching,
     replication,
+    route53,
     states,
     tables,
     transfer,
     workers,
 )
 from local.ministack.edits import EDITS
+from local.ministack.front import Front
+from local.ministack.lag import LINE
 from local.ministack.replay import replaying
 
 PARENT_POLL = 0.3
@@ -52,12 +56,21 @@ def serve(socket_fd: int) -> None:
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
     from ministack import app
+    from ministack.services import s3
 
+    bucket_region = patching.original("front", s3, "_replication_destination_region")
     config = Config()
     config.bind = [f"fd://{socket_fd}"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
-    asyncio.run(hypercorn_serve(replaying(app.app), config, shutdown_trigger=asyncio.Event().wait))
+    front = Front(replaying(app.app), bucket_region)
+
+    async def run() -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(LINE.run())
+            tasks.create_task(hypercorn_serve(front, config, shutdown_trigger=asyncio.Event().wait))
+
+    asyncio.run(run())
 
 
 def main() -> None:

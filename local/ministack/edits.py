@@ -5,6 +5,7 @@ Names that begin with `_mft_` are put into the changed module by an `@after` fun
 
 from __future__ import annotations
 
+from local.ministack.outage_edits import OUTAGE_EDITS
 from local.ministack.patching import Edit
 
 _WORKER = "core.lambda_runtime"
@@ -224,4 +225,5 @@ def run():
         SubElement(root, f"Checksum{algorithm}").text = value
     return 200, resp_headers""",
     ),
+    *OUTAGE_EDITS,
 ]

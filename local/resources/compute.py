@@ -51,6 +51,17 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     return made["FunctionName"], {"arn": made["FunctionArn"], "name": made["FunctionName"]}
 
 
+def _permission(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    clients("lambda").add_permission(
+        FunctionName=inputs["function"],
+        StatementId=inputs["name"],
+        Action=inputs["action"],
+        Principal=inputs["principal"],
+        SourceArn=inputs["sourceArn"],
+    )
+    return inputs["name"], {}
+
+
 def _event_source(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     made = clients("lambda").create_event_source_mapping(
         EventSourceArn=inputs["eventSourceArn"],
@@ -77,6 +88,7 @@ MAKERS = {
     "aws:iam/rolePolicy:RolePolicy": _role_policy,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:lambda/function:Function": _function,
+    "aws:lambda/permission:Permission": _permission,
     "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source,
     "aws:sfn/stateMachine:StateMachine": _state_machine,
 }

@@ -48,7 +48,12 @@ def _subscription(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 def _rule(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     name = inputs["name"]
-    arn = clients("events").put_rule(Name=name, EventPattern=inputs["eventPattern"])["RuleArn"]
+    asked = {
+        "EventPattern": inputs.get("eventPattern"),
+        "ScheduleExpression": inputs.get("scheduleExpression"),
+    }
+    given = {field: value for field, value in asked.items() if value is not None}
+    arn = clients("events").put_rule(Name=name, **given)["RuleArn"]
     return name, {"arn": arn, "name": name}
 
 

@@ -84,6 +84,11 @@ def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     return name, {"name": name}
 
 
+def _parameter(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    clients("ssm").put_parameter(Name=inputs["name"], Type=inputs["type"], Value=inputs["value"])
+    return inputs["name"], {}
+
+
 def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     config: dict[str, Any] = {"Type": inputs["type"]}
     if inputs["type"] == "CALCULATED":
@@ -125,6 +130,7 @@ MAKERS = {
     "aws:transfer/hostKey:HostKey": _host_key,
     "aws:transfer/user:User": _user,
     "aws:transfer/sshKey:SshKey": _ssh_key,
+    "aws:ssm/parameter:Parameter": _parameter,
     "aws:cloudwatch/metricAlarm:MetricAlarm": _alarm,
     "aws:route53/healthCheck:HealthCheck": _health_check,
     "aws:route53/record:Record": _record,

@@ -64,8 +64,8 @@ def test_two_drills_at_once_play_the_whole_story(tmp_path: Path) -> None:
         story = json.loads(out)
         broken = [what for step in story["steps"] for what, held in step["expectations"] if not held]
         assert (drill.returncode, story["held"], broken) == (0, True, []), err
-        assert len(story["steps"]) == 12
-        assert sum(len(step["expectations"]) for step in story["steps"]) >= 45
+        assert len(story["steps"]) == 20
+        assert sum(len(step["expectations"]) for step in story["steps"]) >= 75
     assert [*tmp_path.glob("*/*")] == [], "a drill left something behind"
 
 
@@ -83,7 +83,7 @@ def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> No
     assert f"agency-a.yaml:{line}: primary: 'wst' is not one of east, west" in err
     assert "agency-b.yaml:" in err, "all problems at once"
     assert "Traceback" not in err
-    assert out == ""
+    assert "Both cells" not in out
     assert time.monotonic() - began < LIMIT / 10
     assert [*(tmp_path / "drill").iterdir()] == []
 

@@ -1,0 +1,238 @@
+"""How Route 53's data plane judges health checks, with the emulated CloudWatch and loopback to look at.
+
+https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
+
+A check on an alarm judges the alarm's data stream, never its state: SetAlarmState moves nothing. Route 53
+takes over an alarm's settings when the check is made or updated, and sees no edit of the alarm until then.
+https://docs.aws.amazon.com/Route53/latest/APIReference/API_CloudWatchAlarmConfiguration.html lists them, and
+has no DatapointsToAlarm and no TreatMissingData: the latest `EvaluationPeriods` datapoints must all breach.
+They are looked for in two periods more than that, up to the one under way; when there are none, or fewer
+that all breach, the data is insufficient.
+
+A period lasts max(1, round(Period * period_scale)) seconds here: with 1/60, an alarm of 60 s judges seconds.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import http.client
+import operator
+import socket
+import ssl
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+#: What a request to a region, or to a control plane, fails with while that is down.
+UNREACHABLE = (BotoCoreError, ClientError)
+
+#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html: more than is judged.
+EXTRA_PERIODS = 2
+AT_ONCE = 100  # alarms in one request
+SEARCHED = 5120  # bytes of a body
+TCP_CONNECT, HTTP_CONNECT, HTTP_ANSWER = 10.0, 4.0, 2.0  # seconds
+DEFAULT_FAILURE_THRESHOLD = 3
+ENDPOINTS = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
+
+_BREACHES = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+@dataclass
+class _Check:
+    """A health check and what is known of it. A new one is healthy until there is data."""
+
+    config: Mapping[str, Any] = field(default_factory=dict)
+    version: int = 0
+    status: bool = True  # before Disabled and Inverted
+    known: bool = True  # the status that the last sufficient data gave
+    against: int = 0  # looks in a row that spoke against the status
+    alarm: Mapping[str, Any] | None = None  # the settings that were taken over
+
+
+class HealthChecks:
+    """The health checks of an account. `address_of` gives the loopback address of an endpoint, or None.
+
+    A look at an endpoint stands for one request interval of AWS, whatever the time between two looks.
+    """
+
+    def __init__(
+        self,
+        client: Callable[[str, str], Any],
+        *,
+        address_of: Callable[[str], str | None],
+        period_scale: float,
+        clock: Callable[[], float],
+    ) -> None:
+        self._client = client
+        self._address_of = address_of
+        self._scale = period_scale
+        self._clock = clock
+        self._checks: dict[str, _Check] = {}
+
+    def read(self, route53: Any) -> None:
+        """Take over the checks as they are configured now; what is known of those that stay is kept."""
+        found = {}
+        for page in route53.get_paginator("list_health_checks").paginate():
+            for listed in page["HealthChecks"]:
+                check = found[listed["Id"]] = self._checks.get(listed["Id"]) or _Check()
+                if check.version != listed["HealthCheckVersion"]:
+                    check.version, check.alarm = listed["HealthCheckVersion"], None
+                check.config = listed["HealthCheckConfig"]
+        self._checks = found
+
+    def jobs(self) -> dict[str, Callable[[], None]]:
+        """Return the looks that bring all checks up to date, by names that stay. Each may hang by itself."""
+        looks: dict[str, Callable[[], None]] = {}
+        for id, check in self._checks.items():
+            if check.config.get("Disabled"):
+                continue
+            if check.config["Type"] == "CLOUDWATCH_METRIC":
+                region = check.config["AlarmIdentifier"]["Region"]
+                looks[region] = lambda region=region: self._look_at_alarms(region)
+            elif check.config["Type"] in ENDPOINTS:
+                looks[id] = lambda check=check: self._look_at_endpoint(check)
+        return looks
+
+    def healthy(self, id: str) -> bool:
+        """Return whether a check is healthy; one that is not there does not speak against its records."""
+        check = self._checks.get(id)
+        if check is None or check.config.get("Disabled"):
+            return True
+        status = self._calculated(check) if check.config["Type"] == "CALCULATED" else check.status
+        return status != bool(check.config.get("Inverted"))
+
+    def verdicts(self) -> dict[str, bool]:
+        """Return whether each check is healthy, by id."""
+        return {id: self.healthy(id) for id in self._checks}
+
+    def _calculated(self, check: _Check) -> bool:
+        """Return whether enough children are healthy; Route 53 refuses calculated ones, so they never are."""
+        children = check.config.get("ChildHealthChecks", [])
+        return check.config["HealthThreshold"] <= sum(
+            self.healthy(id)
+            for id in children
+            if id not in self._checks or self._checks[id].config["Type"] != "CALCULATED"
+        )
+
+    def _look_at_alarms(self, region: str) -> None:
+        checks = [
+            check
+            for check in self._checks.values()
+            if check.config.get("AlarmIdentifier", {}).get("Region") == region
+            and not check.config.get("Disabled")
+        ]
+        # Without the region there is no data at all: every status stays as it is.
+        with contextlib.suppress(*UNREACHABLE):
+            cloudwatch = self._client("cloudwatch", region)
+            for first in range(0, len(checks), AT_ONCE):
+                self._judge(cloudwatch, checks[first : first + AT_ONCE])
+
+    def _judge(self, cloudwatch: Any, checks: Sequence[_Check]) -> None:
+        """Judge checks on alarms of one region by two requests."""
+        names = {check.config["AlarmIdentifier"]["Name"] for check in checks}
+        pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=sorted(names))
+        alarms = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+        for check in checks:
+            alarm = alarms.get(check.config["AlarmIdentifier"]["Name"])
+            check.alarm = alarm and (check.alarm or alarm)
+        for check, values in zip(checks, self._streams(cloudwatch, checks), strict=True):
+            found = None if check.alarm is None else within(check.alarm, values)
+            if found is None:
+                says = check.config.get("InsufficientDataHealthStatus")
+                check.status = {"Healthy": True, "Unhealthy": False}.get(says, check.known)
+            else:
+                check.status = check.known = found
+
+    def _streams(self, cloudwatch: Any, checks: Sequence[_Check]) -> list[list[float]]:
+        """Return the values that each check's alarm judges, the newest first."""
+        now = self._clock()
+        queries, since = [], {}
+        for index, check in enumerate(checks):
+            alarm = check.alarm
+            if alarm is None or "Statistic" not in alarm:  # Route 53 takes alarms on basic statistics only
+                continue
+            period = max(1, round(alarm["Period"] * self._scale))
+            since[f"m{index}"] = (now // period + 1 - alarm["EvaluationPeriods"] - EXTRA_PERIODS) * period
+            metric = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions") if alarm.get(key)}
+            stat = {"Metric": metric, "Period": period, "Stat": alarm["Statistic"]}
+            queries.append({"Id": f"m{index}", "MetricStat": stat})
+        values: list[list[float]] = [[] for _ in checks]
+        if not queries:
+            return values
+        answer = cloudwatch.get_metric_data(
+            MetricDataQueries=queries,
+            StartTime=datetime.fromtimestamp(min(since.values()), UTC),
+            EndTime=datetime.fromtimestamp(now + 1, UTC),
+        )
+        for result in answer["MetricDataResults"]:
+            stream = sorted(zip(result["Timestamps"], result["Values"], strict=True), reverse=True)
+            oldest = since[result["Id"]]
+            values[int(result["Id"][1:])] = [value for at, value in stream if at.timestamp() >= oldest]
+        return values
+
+    def _look_at_endpoint(self, check: _Check) -> None:
+        """Ask once; as many answers in a row as the threshold change the status, in either direction."""
+        threshold = check.config.get("FailureThreshold", DEFAULT_FAILURE_THRESHOLD)
+        check.against = 0 if self._answers(check.config) == check.status else check.against + 1
+        if check.against >= threshold:
+            check.status, check.against = not check.status, 0
+
+    def _answers(self, config: Mapping[str, Any]) -> bool:
+        address = self._address_of(config.get("IPAddress") or config.get("FullyQualifiedDomainName", ""))
+        if address is None:
+            return False
+        try:
+            if config["Type"] == "TCP":
+                socket.create_connection((address, config["Port"]), timeout=TCP_CONNECT).close()
+                return True
+            return _http_answers(config, address)
+        except (OSError, http.client.HTTPException):
+            return False
+
+
+def within(alarm: Mapping[str, Any], values: Sequence[float]) -> bool | None:
+    """Return whether an alarm's metric is within its threshold, None when the data does not tell.
+
+    `values` are those of the periods that are looked at, the newest first.
+    """
+    latest = values[: alarm["EvaluationPeriods"]]
+    breaches = _BREACHES[alarm["ComparisonOperator"]]
+    if not all(breaches(value, alarm["Threshold"]) for value in latest):
+        return True
+    return None if len(latest) < alarm["EvaluationPeriods"] else False
+
+
+def _http_answers(config: Mapping[str, Any], address: str) -> bool:
+    """Ask as a health checker does: certificates are not looked at, redirects are answers."""
+    secure = config["Type"].startswith("HTTPS")
+    usual = 443 if secure else 80
+    port, name = config.get("Port", usual), config.get("FullyQualifiedDomainName")
+    host = name or config["IPAddress"]
+    path = config.get("ResourcePath", "/")
+    connection = http.client.HTTPConnection(address, port)
+    with contextlib.closing(connection):
+        connection.sock = socket.create_connection((address, port), timeout=HTTP_CONNECT)
+        connection.sock.settimeout(HTTP_ANSWER)
+        if secure:
+            tls = ssl.create_default_context()
+            tls.check_hostname, tls.verify_mode = False, ssl.CERT_NONE
+            sni = name if config.get("EnableSNI", True) else None
+            connection.sock = tls.wrap_socket(connection.sock, server_hostname=sni)
+        connection.request(
+            "GET",
+            path if path.startswith("/") else f"/{path}",
+            headers={"Host": host if port == usual else f"{host}:{port}"},
+        )
+        with connection.getresponse() as response:
+            if not 200 <= response.status < 400:
+                return False
+            wanted = config.get("SearchString", "") if config["Type"].endswith("STR_MATCH") else ""
+            return wanted.encode() in response.read(SEARCHED)
