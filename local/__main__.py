@@ -87,8 +87,12 @@ def up(
 def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
     users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
     commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
+    world.serve_names()
+    server = world.dns
+    assert server is not None
     if as_json:
-        Console(soft_wrap=True).print_json(data={"endpoint": world.aws.endpoint, "sftp": commands})
+        ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
+        Console(soft_wrap=True).print_json(data=ways)
         return
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
@@ -99,6 +103,10 @@ def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
         "AWS_SECRET_ACCESS_KEY=local AWS_REGION=us-gov-west-1",
         markup=False,
     )
+    customer = world.customers()[0].id
+    console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
+    for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
+        console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
     console.print("\nCtrl-C ends it and removes everything.")
 
 

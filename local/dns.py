@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable, Mapping
 from ipaddress import IPv4Address, ip_address
 from typing import Any
 
-from dnslib import QTYPE, DNSLabel
+from dnslib import DNSLabel
 
 from local.dns_health import UNREACHABLE, HealthChecks
 from local.dns_wire import Listener
@@ -116,8 +116,7 @@ class DnsServer:
 
     def _address_of(self, host: str) -> str | None:
         """Return the address of a health check's endpoint, None when it is not on loopback."""
-        found = [self._addresses.get(host, host)]
-        found += [str(row.rdata) for row in self.answer(host, "A").answer if row.rtype == QTYPE.A]
+        found = (self._addresses.get(host, host), *self.answer(host, "A").values)
         return next((address for address in found if _on_loopback(address)), None)
 
 

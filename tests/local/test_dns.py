@@ -281,6 +281,8 @@ def test_what_does_not_fit_is_truncated(estate: Estate):
         large = ask(server, name, "TXT", use_edns=0, payload=1232)
         assert "TC" not in flags(large)
         assert (len(large.answer[0]), large.edns, large.payload) == (10, 0, 4096)
+        small = ask(server, name, "A", use_edns=0, payload=100)
+        assert ("TC" in flags(small), len(small.authority)) == (False, 1)
         assert ask(server, name, "A").edns == -1  # who does not speak of it, gets none
 
 

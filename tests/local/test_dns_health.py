@@ -118,6 +118,23 @@ def test_the_last_known_status_is_one_that_data_gave(estate: Estate):
         assert server.health()[id]
 
 
+def test_a_disabled_check_does_not_watch_its_alarm(estate: Estate):
+    """ "Route 53 stops monitoring the corresponding CloudWatch metrics"."""
+    id = estate.watching(estate.alarm(), "LastKnownStatus")
+    estate.watching(estate.alarm(), "LastKnownStatus")  # for which the region is looked at
+    change = estate.aws("route53").update_health_check
+    with estate.serve() as server:
+        for value, disabled, healthy in ((1, False, False), (0, True, True)):
+            change(HealthCheckId=id, Disabled=disabled)
+            estate.publish(value)
+            server.refresh()
+            assert server.health()[id] == healthy
+            estate.now += 3 * MINUTE
+        change(HealthCheckId=id, Disabled=False)
+        server.refresh()
+        assert not server.health()[id]
+
+
 def test_an_alarms_data_counts_and_not_its_state(estate: Estate):
     """ "you can't force the status of a health check to change by using [...] SetAlarmState"."""
     id = estate.watching(estate.alarm(), "LastKnownStatus")
@@ -153,6 +170,14 @@ def test_the_newest_datapoints_count_for_two_periods_more(estate: Estate):
         estate.publish(0, after=MINUTE)
         assert not healthy_after(0)  # it is not yet that time
         assert healthy_after(1)
+
+
+def test_alarms_of_different_periods_are_judged_together(estate: Estate):
+    minutely = estate.watching(estate.alarm(), "Healthy")
+    hourly = estate.watching(estate.alarm(AlarmName=f"hourly-{estate.number}", Period=3600), "Healthy")
+    estate.publish(1, after=-5 * MINUTE)
+    with estate.serve() as server:
+        assert states(server, {"minutely": minutely, "hourly": hourly}) == {"minutely": True, "hourly": False}
 
 
 @pytest.mark.parametrize(("scale", "healthy"), [(1.0, False), (1 / 60, True), (0.001, True)])
@@ -377,7 +402,9 @@ def test_an_endpoint_by_name(estate: Estate):
             assert list(states(server, names).values()) == [True, True, False, False]
 
 
-def test_nothing_but_loopback_is_asked(estate: Estate, monkeypatch: pytest.MonkeyPatch):
+def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
+    estate: Estate, monkeypatch: pytest.MonkeyPatch
+):
     asked = []
     real = socket.create_connection
 
@@ -386,17 +413,19 @@ def test_nothing_but_loopback_is_asked(estate: Estate, monkeypatch: pytest.Monke
         return real(address, **how)
 
     estate.put("public", "A", "198.51.100.1")
-    for where in (
-        {"IPAddress": "198.51.100.1"},
-        {"FullyQualifiedDomainName": estate.name("public")},
-        {"IPAddress": "127.0.0.1"},
-    ):
-        id = estate.check(Type="TCP", Port=_free_port(), FailureThreshold=1, **where)
+    expected = {
+        estate.check(Type="TCP", Port=_free_port(), FailureThreshold=1, **where): where.get("Disabled", False)
+        for where in (
+            {"IPAddress": "198.51.100.1"},
+            {"FullyQualifiedDomainName": estate.name("public")},
+            {"IPAddress": "127.0.0.1"},
+            {"IPAddress": "127.0.0.9", "Disabled": True},
+        )
+    }
     with estate.serve() as server:
         monkeypatch.setattr("local.dns_health.socket.create_connection", connect)
         server.refresh()
-        assert server.health() == server.health() | dict.fromkeys(estate.checks, False)
-        assert id in server.health()
+        assert server.health() == server.health() | expected
     assert set(asked) == {"127.0.0.1"}
 
 
@@ -407,8 +436,8 @@ class _Pages(http.server.BaseHTTPRequestHandler):
         type(self).hosts.add(self.headers["Host"])
         status, _, body = self.path[1:].partition("/")
         if status == "hang":
-            self.server.stop_hanging.wait(10)  # type: ignore[attr-defined]
-            return
+            self.server.stop_hanging.wait(1.5)  # type: ignore[attr-defined]
+            status = "200"
         self.send_response(int(status))
         self.send_header("Location", "/500")
         self.end_headers()
@@ -454,7 +483,7 @@ def _tls(folder: Path, seen: set[str | None]) -> ssl.SSLContext:
 
 def test_web_endpoints(estate: Estate, pages: Any, monkeypatch: pytest.MonkeyPatch):
     """2xx and 3xx are healthy; a searched string is in the first 5,120 bytes, with its case."""
-    monkeypatch.setattr("local.dns_health.HTTP_ANSWER", 0.3)
+    monkeypatch.setattr("local.dns_health.HTTP_ANSWER", 0.5)
     port = pages.server_address[1]
     where = {"IPAddress": "127.0.0.1", "Port": port, "FailureThreshold": 1}
     expected = {
