@@ -45,6 +45,9 @@ _BREACHES = {
 }
 
 
+Alarm = Mapping[str, Any]
+
+
 @dataclass
 class _Check:
     """A health check and what is known of it. A new one is healthy until there is data."""
@@ -54,7 +57,13 @@ class _Check:
     status: bool = True  # before Disabled and Inverted
     known: bool = True  # the status that the last sufficient data gave
     against: int = 0  # looks in a row that spoke against the status
-    alarm: Mapping[str, Any] | None = None  # the settings that were taken over
+    taken: tuple[int, Alarm | None] = (0, None)  # the version that took over an alarm's settings, and those
+
+    def settings(self, version: int, alarm: Alarm | None) -> Alarm | None:
+        """Return the settings that count: the alarm's, as they were when this version was first seen."""
+        if alarm is None or self.taken[1] is None or self.taken[0] != version:
+            self.taken = (version, alarm)
+        return self.taken[1]
 
 
 class HealthChecks:
@@ -83,9 +92,7 @@ class HealthChecks:
         for page in route53.get_paginator("list_health_checks").paginate():
             for listed in page["HealthChecks"]:
                 check = found[listed["Id"]] = self._checks.get(listed["Id"]) or _Check()
-                if check.version != listed["HealthCheckVersion"]:
-                    check.version, check.alarm = listed["HealthCheckVersion"], None
-                check.config = listed["HealthCheckConfig"]
+                check.version, check.config = listed["HealthCheckVersion"], listed["HealthCheckConfig"]
         self._checks = found
 
     def jobs(self) -> dict[str, Callable[[], None]]:
@@ -137,26 +144,28 @@ class HealthChecks:
 
     def _judge(self, cloudwatch: Any, checks: Sequence[_Check]) -> None:
         """Judge checks on alarms of one region by two requests."""
-        names = {check.config["AlarmIdentifier"]["Name"] for check in checks}
+        before = [(check, check.version, check.config) for check in checks]
+        names = {config["AlarmIdentifier"]["Name"] for _, _, config in before}
         pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=sorted(names))
-        alarms = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
-        for check in checks:
-            alarm = alarms.get(check.config["AlarmIdentifier"]["Name"])
-            check.alarm = alarm and (check.alarm or alarm)
-        for check, values in zip(checks, self._streams(cloudwatch, checks), strict=True):
-            found = None if check.alarm is None else within(check.alarm, values)
+        there = {alarm["AlarmName"]: alarm for page in pages for alarm in page["MetricAlarms"]}
+        alarms = [
+            check.settings(version, there.get(config["AlarmIdentifier"]["Name"]))
+            for check, version, config in before
+        ]
+        streams = self._streams(cloudwatch, alarms)
+        for (check, _, config), alarm, values in zip(before, alarms, streams, strict=True):
+            found = None if alarm is None else within(alarm, values)
             if found is None:
-                says = check.config.get("InsufficientDataHealthStatus")
+                says = config.get("InsufficientDataHealthStatus")
                 check.status = {"Healthy": True, "Unhealthy": False}.get(says, check.known)
             else:
                 check.status = check.known = found
 
-    def _streams(self, cloudwatch: Any, checks: Sequence[_Check]) -> list[list[float]]:
-        """Return the values that each check's alarm judges, the newest first."""
+    def _streams(self, cloudwatch: Any, alarms: Sequence[Alarm | None]) -> list[list[float]]:
+        """Return the values that each alarm judges, the newest first."""
         now = self._clock()
         queries, since = [], {}
-        for index, check in enumerate(checks):
-            alarm = check.alarm
+        for index, alarm in enumerate(alarms):
             if alarm is None or "Statistic" not in alarm:  # Route 53 takes alarms on basic statistics only
                 continue
             period = max(1, round(alarm["Period"] * self._scale))
@@ -164,7 +173,7 @@ class HealthChecks:
             metric = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions") if alarm.get(key)}
             stat = {"Metric": metric, "Period": period, "Stat": alarm["Statistic"]}
             queries.append({"Id": f"m{index}", "MetricStat": stat})
-        values: list[list[float]] = [[] for _ in checks]
+        values: list[list[float]] = [[] for _ in alarms]
         if not queries:
             return values
         answer = cloudwatch.get_metric_data(
@@ -198,7 +207,7 @@ class HealthChecks:
             return False
 
 
-def within(alarm: Mapping[str, Any], values: Sequence[float]) -> bool | None:
+def within(alarm: Alarm, values: Sequence[float]) -> bool | None:
     """Return whether an alarm's metric is within its threshold, None when the data does not tell.
 
     `values` are those of the periods that are looked at, the newest first.

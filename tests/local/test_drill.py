@@ -17,7 +17,7 @@ import pytest
 from local.program import ROOT
 from local.world import ADDRESSES
 
-LIMIT = 300
+LIMIT = 600
 
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:

@@ -172,7 +172,7 @@ def test_what_has_ended_is_left_alone_whoever_ended_it(west, east):
 def test_a_regions_own_work_is_not_its_peers(west, east):
     mine = east.receive(b"abc")
     theirs = west.receive(b"xyz", "inbound/sdk/b.csv")
-    assert take_over(east, west).started == (theirs.id,)
+    assert take_over(east, west) == TakenOver(started=(theirs.id,))
     assert name(mine) not in east.executions()
 
 
