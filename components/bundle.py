@@ -9,8 +9,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 import zipfile
 from pathlib import Path
 
@@ -52,15 +54,21 @@ def install(runtime: str) -> Path:
     if folder.is_dir():
         return folder
     BUILD.mkdir(exist_ok=True)
-    unfinished = folder.with_suffix(".part")
+    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=BUILD))
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--target", str(unfinished), "--upgrade", "--only-binary=:all:", "--no-compile"]
     command += ["--python-version", runtime.removeprefix("python"), "--implementation", "cp"]
     command += [f"--platform={platform}" for platform in _PLATFORMS]
     done = subprocess.run([*command, "-r", str(REQUIREMENTS)], capture_output=True, text=True, check=False)  # noqa: S603
     if done.returncode:
+        shutil.rmtree(unfinished)
         raise BundleError(f"pip could not install {REQUIREMENTS.name} for {runtime}:\n{done.stderr.strip()}")
-    unfinished.rename(folder)
+    try:
+        unfinished.rename(folder)
+    except OSError:
+        if not folder.is_dir():
+            raise
+        shutil.rmtree(unfinished)  # another process was first
     return folder
 
 

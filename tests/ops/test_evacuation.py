@@ -298,7 +298,7 @@ def test_stack_files_that_disagree_are_refused_by_file_and_key(place, side, key,
     assert line.endswith("; both must have the same")
 
 
-@pytest.mark.parametrize("value", [None, "", [], {}])
+@pytest.mark.parametrize("value", [None, "", [], {}, True])
 def test_a_fact_that_is_in_neither_file_is_refused(place, value):
     for side in SIDES:
         place.write(side, cell=value)
