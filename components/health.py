@@ -25,7 +25,7 @@ class Health(pulumi.ComponentResource):
             alarm_description=f"{settings.region} is out: its records answer with {settings.peer_region}",
             namespace=contract.SWITCH_NAMESPACE,
             metric_name=contract.SWITCH_METRIC,
-            dimensions=contract.switch_dimensions(settings.side, settings.cell),
+            dimensions=contract.switch_dimensions(settings.namespace, settings.cell, settings.side),
             statistic="Maximum",
             period=60,
             evaluation_periods=1,

@@ -185,9 +185,9 @@ def switch_parameter(namespace: str, cell: str, side: str) -> str:
     return f"/{namespace}/cell{cell}/switch/{side}"
 
 
-def switch_dimensions(side: str, cell: str) -> dict[str, str]:
-    """Return the dimensions of a side's switch metric."""
-    return {"Region": REGION_OF[side], "Cell": cell}
+def switch_dimensions(namespace: str, cell: str, side: str) -> dict[str, str]:
+    """Return the dimensions of a side's switch metric: no other pair of stacks in the account has them."""
+    return {"Namespace": namespace, "Cell": cell, "Region": REGION_OF[side]}
 
 
 # --- Environment of the functions ----------------------------------------------------------------

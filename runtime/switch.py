@@ -24,7 +24,7 @@ class Switch:
     def __init__(self, *, namespace: str, cell: str, side: str, parameters: Any, metrics: Any) -> None:
         self._name = switch_parameter(namespace, cell, side)
         self._dimensions = [
-            {"Name": name, "Value": value} for name, value in switch_dimensions(side, cell).items()
+            {"Name": name, "Value": value} for name, value in switch_dimensions(namespace, cell, side).items()
         ]
         self._parameters, self._metrics = parameters, metrics
 

@@ -168,7 +168,9 @@ class Place:
 
     def published(self, side: str) -> bool:
         """Return whether anything was ever published of a side's switch."""
-        dimensions = [{"Name": n, "Value": v} for n, v in switch_dimensions(side, self.cell).items()]
+        dimensions = [
+            {"Name": n, "Value": v} for n, v in switch_dimensions(NAMESPACE, self.cell, side).items()
+        ]
         return bool(self.keeper(side, "cloudwatch").list_metrics(Dimensions=dimensions)["Metrics"])
 
     def command(self, *words: str) -> Said:

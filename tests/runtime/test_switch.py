@@ -82,7 +82,7 @@ class Estate:
 
     def published(self, side: str) -> list[tuple[float, float, float]]:
         """Return count, minimum and maximum of the datapoints that the peer region has; empty for none."""
-        dimensions = contract.switch_dimensions(side, self.cell)
+        dimensions = contract.switch_dimensions(NAMESPACE, self.cell, side)
         return statistics(
             self._aws.client("cloudwatch", REGION_OF[peer_of(side)]),
             Namespace=contract.SWITCH_NAMESPACE,
