@@ -84,13 +84,12 @@ def build(runtime: str) -> Path:
             f"run: python -m components.bundle {runtime}"
         )
     files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources(RUNTIME)}
-    files |= {str(path.relative_to(folder)): path for path in _installed(folder)}
     content = hashlib.sha256(folder.name.encode())
     for name, path in sorted(files.items()):
-        if name.startswith("runtime/"):
-            content.update(f"{name}\n".encode() + path.read_bytes())
+        content.update(f"{name}\n".encode() + path.read_bytes())
     bundle = BUILD / f"runtime-{runtime}-{content.hexdigest()[:12]}.zip"
     if not bundle.is_file():
+        files |= {str(path.relative_to(folder)): path for path in _installed(folder)}
         unfinished = bundle.with_suffix(f".{os.getpid()}.part")  # two stacks may build at once
         with zipfile.ZipFile(unfinished, "w", zipfile.ZIP_DEFLATED) as archive:
             for name, path in sorted(files.items()):

@@ -6,7 +6,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy
-from components.functions import Function, Functions
+from components.functions import Functions
 from runtime import contract
 
 
@@ -66,7 +66,7 @@ class Failover(pulumi.ComponentResource):
 
     def _every_minute(
         self, handler: str, statements: list[policy.Statement], environment: dict[str, pulumi.Input[str]]
-    ) -> Function:
+    ) -> None:
         name = f"{self._name}-{handler}"
         function = self._functions.make(
             name,
@@ -85,4 +85,3 @@ class Failover(pulumi.ComponentResource):
             source_arn=rule.arn,
             opts=self._child,
         )
-        return function
