@@ -22,9 +22,18 @@ class Keep(Enum):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Events:
+    """Where S3 reports what goes wrong with replication: a queue, and the policy that lets S3 in."""
+
+    queue_arn: pulumi.Input[str]
+    allowed: pulumi.Resource
+
+
+@dataclass(frozen=True, kw_only=True)
 class Replication:
     """Where a bucket's objects are copied to: a bucket of the peer region, under the peer's data key."""
 
+    events: Events
     role_arn: pulumi.Input[str]
     bucket_arn: str
     key_alias_arn: str
@@ -35,27 +44,30 @@ def bucket(
     *,
     bucket_name: str,
     settings: Settings,
-    key_arn: pulumi.Input[str],
+    key_arn: pulumi.Input[str] | None,
     lifecycle: Sequence[aws.s3.BucketLifecycleConfigurationRuleArgs],
     parent: pulumi.Resource,
     replication: Replication | None = None,
     statements: Sequence[policy.Statement] = (),
     events_after: pulumi.Resource | None = None,
+    lock_days: int | None = None,
     keep: Keep = Keep.PROTECT,
 ) -> aws.s3.Bucket:
     """Make a bucket and all its satellites, and return the bucket.
 
-    Public access is blocked, versions are kept, objects are encrypted with the data key, requests
-    without TLS are refused. `statements` join the bucket policy. With `events_after`, its
-    events go to EventBridge as soon as that resource, which their consumer needs, exists.
+    Public access is blocked, versions are kept, objects are encrypted with `key_arn` (None: with S3's
+    own key), requests without TLS are refused. `statements` join the bucket policy. With `events_after`, its
+    events go to EventBridge as soon as that resource, which their consumer needs, exists. With `lock_days`
+    no version can be removed or overwritten for so long, by anybody.
     """
-    child = pulumi.ResourceOptions(parent=parent)
+    retain = keep is Keep.RETAIN  # a kept bucket keeps its policy, its encryption, its expiry
+    child = pulumi.ResourceOptions(parent=parent, retain_on_delete=retain)
     data = pulumi.ResourceOptions(
         parent=parent,
         protect=keep is Keep.PROTECT,
-        retain_on_delete=keep is Keep.RETAIN,
+        retain_on_delete=retain,
     )
-    made = aws.s3.Bucket(name, bucket=bucket_name, opts=data)
+    made = aws.s3.Bucket(name, bucket=bucket_name, object_lock_enabled=True if lock_days else None, opts=data)
     versioning = aws.s3.BucketVersioning(
         name,
         bucket=made.bucket,
@@ -68,9 +80,9 @@ def bucket(
         rules=[
             aws.s3.BucketServerSideEncryptionConfigurationRuleArgs(
                 apply_server_side_encryption_by_default=aws.s3.BucketServerSideEncryptionConfigurationRuleApplyServerSideEncryptionByDefaultArgs(
-                    sse_algorithm="aws:kms", kms_master_key_id=key_arn
+                    sse_algorithm="aws:kms" if key_arn else "AES256", kms_master_key_id=key_arn
                 ),
-                bucket_key_enabled=True,
+                bucket_key_enabled=True if key_arn else None,
             )
         ],
         opts=child,
@@ -104,14 +116,39 @@ def bucket(
         name,
         bucket=made.bucket,
         rules=[*lifecycle, _UNFINISHED],
-        opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # rules speak of old versions
+        opts=pulumi.ResourceOptions(
+            parent=parent,
+            depends_on=[versioning],  # rules speak of old versions
+            retain_on_delete=retain,
+        ),
     )
-    if events_after:
+    if lock_days:
+        aws.s3.BucketObjectLockConfiguration(
+            name,
+            bucket=made.bucket,
+            rule=aws.s3.BucketObjectLockConfigurationRuleArgs(
+                default_retention=aws.s3.BucketObjectLockConfigurationRuleDefaultRetentionArgs(
+                    mode="COMPLIANCE", days=lock_days
+                )
+            ),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 refuses it before
+        )
+    if events_after or replication:
+        told = [replication.events.allowed] if replication else []
         aws.s3.BucketNotification(
             name,
             bucket=made.bucket,
-            eventbridge=True,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[events_after]),
+            eventbridge=True if events_after else None,
+            queues=[
+                aws.s3.BucketNotificationQueueArgs(
+                    id="replication", queue_arn=replication.events.queue_arn, events=list(_REPLICATION_EVENTS)
+                )
+            ]
+            if replication
+            else None,
+            opts=pulumi.ResourceOptions(
+                parent=parent, depends_on=[*told, *([events_after] if events_after else [])]
+            ),
         )
     if replication:
         aws.s3.BucketReplicationConfig(
@@ -124,13 +161,15 @@ def bucket(
     return made
 
 
-def expiry(rule: str, *, prefix: str, days: int) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
-    """Return a lifecycle rule: current and old versions below `prefix` go after `days`."""
+def expiry(
+    rule: str, *, prefix: str, days: int, current: bool = True
+) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
+    """Return a lifecycle rule: versions below `prefix` go after `days`, without `current` only old ones."""
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
         id=rule,
         status="Enabled",
         filter=aws.s3.BucketLifecycleConfigurationRuleFilterArgs(prefix=prefix),
-        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days),
+        expiration=aws.s3.BucketLifecycleConfigurationRuleExpirationArgs(days=days) if current else None,
         noncurrent_version_expiration=aws.s3.BucketLifecycleConfigurationRuleNoncurrentVersionExpirationArgs(
             noncurrent_days=days
         ),
@@ -144,6 +183,16 @@ _UNFINISHED = aws.s3.BucketLifecycleConfigurationRuleArgs(
     abort_incomplete_multipart_upload=aws.s3.BucketLifecycleConfigurationRuleAbortIncompleteMultipartUploadArgs(
         days_after_initiation=7
     ),
+)
+
+
+#: What S3 tells of objects that miss the 15 minutes; EventBridge does not carry these.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
+_REPLICATION_EVENTS = (
+    "s3:Replication:OperationFailedReplication",
+    "s3:Replication:OperationMissedThreshold",
+    "s3:Replication:OperationReplicatedAfterThreshold",
+    "s3:Replication:OperationNotTracked",
 )
 
 

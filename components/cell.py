@@ -4,30 +4,45 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pulumi
 
+from components.alarm import Watched
+from components.audit import Audit
+from components.canary import Canary
+from components.dashboard import Dashboard
 from components.endpoint import Endpoint
 from components.failover import Failover
+from components.firewall import Firewall
 from components.functions import Functions
 from components.health import Health
 from components.intake import Intake
-from components.network import Network
+from components.key import DataKey
+from components.monitoring import Monitoring
+from components.network import ZONES, Network
+from components.probe import Probe
+from components.publication import Publication
+from components.replication import ReplicationEvents
+from components.services import Gateways, Interfaces
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
 from components.workflow import Workflow
+from customers.document import CANARY_DAYS
 from customers.model import Customer
-from customers.registry import source_cidrs
+from customers.registry import partner_ports, source_cidrs
+from runtime import contract
 
 
 class Cell(pulumi.ComponentResource):
-    """One region's storage, tracker, network, endpoint, workflow, intake and health checks."""
+    """One region's data, network, endpoint, workflow, intake, failover, health checks and monitoring."""
 
     settings: Settings
     storage: Storage
     endpoint: Endpoint
     health: Health
+    exports: dict[str, Any]
 
     def __init__(
         self,
@@ -41,22 +56,50 @@ class Cell(pulumi.ComponentResource):
         name = f"cell{settings.cell}"
         super().__init__("mft:cell:Cell", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
+        senders = [customer for customer in customers if customer.takes_files]
+        served = [customer for customer in customers if not customer.is_retired]
         self.settings = settings
+        key_arn = DataKey(f"{name}-key", settings=settings, opts=child).arn
+        self.replication = ReplicationEvents(
+            f"{name}-replication", settings=settings, key_arn=key_arn, opts=child
+        )
         self.storage = Storage(
             f"{name}-storage",
             settings=settings,
-            archive_days={customer.id: customer.retention.archive_days for customer in customers},
+            key_arn=key_arn,
+            archive_days={
+                contract.canary(settings.cell): CANARY_DAYS,
+                **{customer.id: customer.retention.archive_days for customer in customers},
+            },
+            replication_events=self.replication.events,
             opts=child,
         )
-        self.tracker = Tracker(f"{name}-tracker", settings=settings, key_arn=self.storage.key_arn, opts=child)
-        self.network = Network(
-            f"{name}-network", settings=settings, source_cidrs=source_cidrs(customers), opts=child
+        self.tracker = Tracker(f"{name}-tracker", settings=settings, key_arn=key_arn, opts=child)
+        self.network = Network(f"{name}-network", settings=settings, key_arn=key_arn, opts=child)
+        gateways = Gateways(
+            f"{name}-gateways", settings=settings, network=self.network, tracker=self.tracker, opts=child
+        )
+        firewall = Firewall(
+            f"{name}-firewall",
+            network=self.network,
+            source_cidrs=source_cidrs(senders),
+            partner_ports=partner_ports(served, settings.region),
+            gateway_lists=gateways.lists,
+            opts=child,
+        )
+        Interfaces(
+            f"{name}-interfaces",
+            settings=settings,
+            network=self.network,
+            group_id=firewall.services_group_id,
+            opts=child,
         )
         self.endpoint = Endpoint(
             f"{name}-endpoint",
             settings=settings,
             network=self.network,
-            key_arn=self.storage.key_arn,
+            group_id=firewall.endpoint_group_id,
+            key_arn=key_arn,
             opts=child,
         )
         functions = Functions(
@@ -65,18 +108,72 @@ class Cell(pulumi.ComponentResource):
             tracker=self.tracker,
             code=pulumi.FileArchive(str(bundle)),
         )
-        self.workflow = Workflow(f"{name}-workflow", functions=functions, opts=child)
-        self.intake = Intake(
-            f"{name}-intake",
-            functions=functions,
-            state_machine_arn=self.workflow.state_machine_arn,
-            opts=child,
+        self.replication.watch(functions)
+        self.workflow = Workflow(
+            f"{name}-workflow", functions=functions, delivery=firewall.delivery, opts=child
+        )
+        machine = self.workflow.state_machine_arn
+        self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
+        publication = (
+            Publication(f"{name}-publication", settings=settings, opts=child)
+            if settings.switch_by_object
+            else None
         )
         self.failover = Failover(
             f"{name}-failover",
             functions=functions,
-            state_machine_arn=self.workflow.state_machine_arn,
+            publication=publication,
+            state_machine_arn=machine,
             opts=child,
         )
-        self.health = Health(f"{name}-health", settings=settings, opts=child)
-        self.register_outputs({})
+        self.health = Health(f"{name}-health", settings=settings, publication=publication, opts=child)
+        Canary(f"{name}-canary", functions=functions, opts=child)
+        Audit(f"{name}-audit", functions=functions, opts=child)
+        Probe(
+            f"{name}-probe",
+            functions=functions,
+            addresses=[address.public_ip for address in self.network.endpoint_addresses],
+            placement=firewall.probe,
+            opts=child,
+        )
+        watched = self._watched(functions)
+        monitoring = Monitoring(
+            f"{name}-monitoring", settings=settings, watched=watched, key_arn=key_arn, opts=child
+        )
+        Dashboard(
+            f"{name}-dashboard",
+            settings=settings,
+            watched=watched,
+            alarm_arns=monitoring.alarm_arns,
+            server_id=self.endpoint.server_id,
+            health_check_id=self.health.cell_check_id,
+            opts=child,
+        )
+        self.exports = {
+            "host": self.endpoint.host,
+            "addresses": [address.public_ip for address in self.network.endpoint_addresses],
+            "egressAddresses": [address.public_ip for address in self.network.egress_addresses],
+            "server": self.endpoint.server_id,
+            "alerts": monitoring.topic_arn,
+            "archive": self.storage.archive_bucket,
+            "tracker": self.tracker.table,
+            "stateMachine": machine,
+            "ingestQueue": self.intake.queue.url,
+            "deadLetters": self.intake.dead_letters.url,
+        }
+        self.register_outputs(self.exports)
+
+    def _watched(self, functions: Functions) -> Watched:
+        """Return what the alarms and the dashboard look at."""
+        return Watched(
+            functions={handler: each.function.name for handler, each in functions.made.items()},
+            ingest_queue=self.intake.queue.name,
+            dead_letters={
+                "ingest": self.intake.dead_letters.name,
+                "replication": self.replication.dead_letters.name,
+            },
+            state_machine_arn=self.workflow.state_machine_arn,
+            table=self.tracker.table,
+            nat_gateways=dict(zip(ZONES, self.network.nat_gateway_ids, strict=True)),
+            addresses=len(self.network.endpoint_addresses),
+        )

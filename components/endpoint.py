@@ -31,6 +31,7 @@ class Endpoint(pulumi.ComponentResource):
         *,
         settings: Settings,
         network: Network,
+        group_id: pulumi.Input[str],
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -49,7 +50,7 @@ class Endpoint(pulumi.ComponentResource):
                 vpc_id=network.vpc_id,
                 subnet_ids=network.public_subnet_ids,
                 address_allocation_ids=[address.allocation_id for address in network.endpoint_addresses],
-                security_group_ids=[network.endpoint_group_id],
+                security_group_ids=[group_id],
             ),
             security_policy_name=SECURITY_POLICY,
             # Without it clients that keep times (put -p, WinSCP) fail after a complete upload.

@@ -7,7 +7,11 @@ import pulumi_aws as aws
 
 from components import policy
 from components.functions import Functions
+from components.publication import Publication
 from runtime import contract
+
+#: Seconds. A pass stops in time and says what is left for the next one, which may run beside it.
+_TAKEOVER_TIMEOUT = 900
 
 
 class Failover(pulumi.ComponentResource):
@@ -18,12 +22,12 @@ class Failover(pulumi.ComponentResource):
         name: str,
         *,
         functions: Functions,
+        publication: Publication | None,
         state_machine_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mft:failover:Failover", name, None, opts)
         self._name, self._functions = name, functions
-        self._child = pulumi.ResourceOptions(parent=self)
         settings = functions.settings
         parameter = contract.switch_parameter(settings.namespace, settings.cell, settings.peer_side)
         aws.ssm.Parameter(
@@ -40,48 +44,57 @@ class Failover(pulumi.ComponentResource):
         read = policy.allow(
             "ReadSwitch", ["ssm:GetParameter"], [settings.arn("ssm", f"parameter{parameter}")]
         )
-        publish = policy.allow(
-            "PublishSwitch",
-            ["cloudwatch:PutMetricData"],
-            ["*"],  # the action knows no resources; the condition is its bound
-            conditions={"StringEquals": {"cloudwatch:namespace": contract.SWITCH_NAMESPACE}},
-        )
-        self._every_minute("switch", [read, publish], {})
+        if publication:
+            self._every_minute(
+                "switch", [read, *publication.write], {contract.ENV_SWITCH_BUCKET: publication.bucket}
+            )
+        else:
+            publish = functions.publish_metrics(contract.SWITCH_NAMESPACE)
+            self._every_minute("switch", [read, publish], {})
         self._every_minute(
             "takeover",
             [
                 read,
-                functions.tracker.use("Facts", actions=("dynamodb:Query",)),
+                *functions.read_customers(),
+                functions.tracker.look_up(),
+                functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:PutItem")),
                 policy.allow(
                     "SeeFiles",
                     ["s3:GetObjectVersion"],
                     [f"{functions.inbound_arn}/{contract.INBOUND}*"],
                 ),
-                policy.allow("SeeAbsence", ["s3:ListBucket"], [functions.inbound_arn]),
+                policy.allow(
+                    "SeeAbsence", ["s3:ListBucket", "s3:ListBucketVersions"], [functions.inbound_arn]
+                ),
                 policy.allow("StartTransfers", ["states:StartExecution"], [state_machine_arn]),
+                policy.allow("SeeTransfers", ["states:DescribeExecution"], [_executions(state_machine_arn)]),
+                functions.send_receipts(),
             ],
             {contract.ENV_STATE_MACHINE: state_machine_arn},
+            timeout=_TAKEOVER_TIMEOUT,
         )
         self.register_outputs({})
 
     def _every_minute(
-        self, handler: str, statements: list[policy.Statement], environment: dict[str, pulumi.Input[str]]
+        self,
+        handler: str,
+        statements: list[policy.Statement],
+        environment: dict[str, pulumi.Input[str]],
+        *,
+        timeout: int = 60,
     ) -> None:
-        name = f"{self._name}-{handler}"
-        function = self._functions.make(
-            name,
+        self._functions.make(
+            f"{self._name}-{handler}",
             handler,
             statements,
             parent=self,
-            environment={contract.ENV_CELL: self._functions.settings.cell, **environment},
-        )
-        rule = aws.cloudwatch.EventRule(name, schedule_expression="rate(1 minute)", opts=self._child)
-        aws.cloudwatch.EventTarget(name, rule=rule.name, arn=function.arn, opts=self._child)
-        aws.lambda_.Permission(
-            name,
-            action="lambda:InvokeFunction",
-            function=function.arn,
-            principal="events.amazonaws.com",
-            source_arn=rule.arn,
-            opts=self._child,
-        )
+            environment=environment,
+            timeout=timeout,
+        ).every("rate(1 minute)")
+
+
+def _executions(state_machine_arn: pulumi.Input[str]) -> pulumi.Output[str]:
+    """Return the ARN pattern of a state machine's executions."""
+    return pulumi.Output.from_input(state_machine_arn).apply(
+        lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*"
+    )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import pulumi
 import pulumi_aws as aws
 
 from components import policy
+from components.network import Placement
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
@@ -35,9 +36,13 @@ class Function(pulumi.ComponentResource):
         statements: Sequence[policy.Statement],
         timeout: int,
         memory: int,
+        placement: Placement | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB."""
+        """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
+
+        With a `placement` it runs in the cell's private subnets; without one, outside any network of ours.
+        """
         super().__init__("mft:functions:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
@@ -45,7 +50,7 @@ class Function(pulumi.ComponentResource):
             assume_role_policy=policy.assumed_by("lambda.amazonaws.com", account=settings.account),
             opts=child,
         )
-        logs = aws.cloudwatch.LogGroup(name, retention_in_days=LOG_DAYS, opts=child)
+        logs = aws.cloudwatch.LogGroup(name, retention_in_days=LOG_DAYS, kms_key_id=key_arn, opts=child)
         allowed = aws.iam.RolePolicy(
             name,
             role=role.name,
@@ -55,7 +60,10 @@ class Function(pulumi.ComponentResource):
                     ["logs:CreateLogStream", "logs:PutLogEvents"],
                     [pulumi.Output.concat(logs.arn, ":*")],
                 ),
-                policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn]),
+                policy.allow("UseDataKey", _key_actions(statements), [key_arn]),
+                # https://docs.aws.amazon.com/xray/latest/devguide/security_iam_id-based-policy-examples.html
+                policy.allow("Trace", ["xray:PutTraceSegments", "xray:PutTelemetryRecords"], ["*"]),
+                *(_join_network(settings) if placement else ()),
                 *statements,
             ),
             opts=child,
@@ -70,22 +78,78 @@ class Function(pulumi.ComponentResource):
             timeout=timeout,
             memory_size=memory,
             kms_key_arn=key_arn,
-            environment=aws.lambda_.FunctionEnvironmentArgs(variables=dict(environment)),
+            environment=aws.lambda_.FunctionEnvironmentArgs(
+                # CloudTrail then says which function called.
+                # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
+                variables={**environment, "AWS_SDK_UA_APP_ID": name}
+            ),
+            tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
+            vpc_config=aws.lambda_.FunctionVpcConfigArgs(
+                subnet_ids=placement.subnet_ids, security_group_ids=[placement.group_id]
+            )
+            if placement
+            else None,
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=logs.name),
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # or the first call is denied
         )
         self.arn = self.function.arn
+        self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
+
+    def every(self, schedule: str) -> None:
+        """Have it called on a schedule, e.g. `rate(1 minute)`."""
+        rule = aws.cloudwatch.EventRule(self._name, schedule_expression=schedule, opts=self._child)
+        aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.arn, opts=self._child)
+        aws.lambda_.Permission(
+            self._name,
+            action="lambda:InvokeFunction",
+            function=self.arn,
+            principal="events.amazonaws.com",
+            source_arn=rule.arn,
+            opts=self._child,
+        )
+
+
+def _key_actions(statements: Sequence[policy.Statement]) -> list[str]:
+    """Return what is done with the data key in a function's name.
+
+    Lambda decrypts its environment, S3 and SQS what it reads; S3 and SNS encrypt what it writes.
+    """
+    allowed = {action for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
+    writes = not allowed.isdisjoint({"s3:PutObject", "sns:Publish"})
+    return ["kms:Decrypt", "kms:GenerateDataKey"] if writes else ["kms:Decrypt"]
+
+
+#: What Lambda does under a function's role to connect it to subnets. The interfaces are Lambda's to make, so
+#: none can be named: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+_NETWORK_ACTIONS = (
+    "ec2:CreateNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:DeleteNetworkInterface",
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:UnassignPrivateIpAddresses",
+)
+
+
+def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
+    """Return the statements that let Lambda connect a function, and keep the function's code from it."""
+    code = {"ArnLike": {"lambda:SourceFunctionArn": settings.arn("lambda", "function:*")}}
+    return (
+        policy.allow("JoinNetwork", _NETWORK_ACTIONS, ["*"]),
+        policy.deny("NotTheCode", _NETWORK_ACTIONS, ["*"], conditions=code),
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Functions:
-    """What all functions of a cell have in common."""
+    """What all functions of a cell have in common, and those that were `made`, by handler."""
 
     settings: Settings
     storage: Storage
     tracker: Tracker
     code: pulumi.Archive
+    made: dict[str, Function] = field(default_factory=dict)
 
     def make(
         self,
@@ -97,10 +161,10 @@ class Functions:
         timeout: int = 60,
         memory: int = 512,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
+        placement: Placement | None = None,
     ) -> Function:
-        """Make a function that can read the customers' routing documents, and what `statements` allow."""
-        config = self.settings.bucket_arn(self.storage.config_bucket)
-        return Function(
+        """Make a function that can do what `statements` allow."""
+        self.made[handler] = Function(
             name,
             settings=self.settings,
             code=self.code,
@@ -109,19 +173,35 @@ class Functions:
             environment={
                 contract.ENV_SIDE: self.settings.side,
                 contract.ENV_NAMESPACE: self.settings.namespace,
+                contract.ENV_CELL: self.settings.cell,
                 contract.ENV_TRACKER: self.tracker.table,
                 contract.ENV_CONFIG_BUCKET: self.storage.config_bucket,
                 **(environment or {}),
             },
-            statements=[
-                # Without the right to list, S3 answers "denied" for a document that does not exist.
-                policy.allow("SeeCustomers", ["s3:ListBucket"], [config]),
-                policy.allow("ReadCustomers", ["s3:GetObject"], [f"{config}/*"]),
-                *statements,
-            ],
+            statements=statements,
             timeout=timeout,
             memory=memory,
+            placement=placement,
             opts=pulumi.ResourceOptions(parent=parent),
+        )
+        return self.made[handler]
+
+    def read_customers(self) -> list[policy.Statement]:
+        """Return the statements that let a function find and read the customers' routing documents."""
+        config = self.settings.bucket_arn(self.storage.config_bucket)
+        return [
+            # Without the right to list, S3 answers "denied" for a document that does not exist.
+            policy.allow("SeeCustomers", ["s3:ListBucket"], [config]),
+            policy.allow("ReadCustomers", ["s3:GetObject"], [f"{config}/*"]),
+        ]
+
+    def publish_metrics(self, namespace: str) -> policy.Statement:
+        """Return the statement that lets a function publish metrics in a CloudWatch namespace."""
+        return policy.allow(
+            "PublishMetrics",
+            ["cloudwatch:PutMetricData"],
+            ["*"],  # the action knows no resources; the condition is its bound
+            conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
         )
 
     def send_receipts(self) -> policy.Statement:

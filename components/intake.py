@@ -22,8 +22,8 @@ _FOURTEEN_DAYS = 14 * 24 * 3600
 class Intake(pulumi.ComponentResource):
     """From an object in a customer's bucket to a started workflow; what cannot be taken in is kept."""
 
-    queue_url: pulumi.Output[str]
-    dead_letters_url: pulumi.Output[str]
+    queue: aws.sqs.Queue
+    dead_letters: aws.sqs.Queue
 
     def __init__(
         self,
@@ -82,6 +82,7 @@ class Intake(pulumi.ComponentResource):
                     ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
                     [queue.arn],
                 ),
+                *functions.read_customers(),
                 functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:PutItem")),
                 policy.allow("ReadHeads", ["s3:GetObjectVersion"], [f"{inbound}/{contract.INBOUND}*"]),
                 policy.allow("FindVersions", ["s3:ListBucket", "s3:ListBucketVersions"], [inbound]),
@@ -101,8 +102,8 @@ class Intake(pulumi.ComponentResource):
             scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=20),
             opts=child,
         )
-        self.queue_url, self.dead_letters_url = queue.url, dead.url
-        self.register_outputs({"queue_url": self.queue_url, "dead_letters_url": self.dead_letters_url})
+        self.queue, self.dead_letters = queue, dead
+        self.register_outputs({"queue_url": queue.url, "dead_letters_url": dead.url})
 
 
 def patterns(settings: Settings) -> dict[str, dict[str, object]]:

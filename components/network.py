@@ -1,89 +1,153 @@
-"""The cell's network: a VPC of its own, public subnets in three zones for the SFTP endpoint."""
+"""The cell's network: a VPC of its own over three zones, shared with nothing of the other region."""
 
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import pulumi
 import pulumi_aws as aws
 
+from components import policy
 from components.settings import Settings
 
 ZONES = ("a", "b", "c")
 _VPC_CIDR = ipaddress.ip_network("10.64.0.0/16")
+_FLOW_LOG_DAYS = 365
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """Where in the network a function runs: its subnets, and the security group that says whom it reaches."""
+
+    subnet_ids: list[pulumi.Output[str]]
+    group_id: pulumi.Output[str]
 
 
 class Network(pulumi.ComponentResource):
-    """One cell's VPC: a public subnet and an Elastic IP per zone, and who may reach the SFTP port."""
+    """One cell's VPC: in each zone a public and a private subnet, a NAT gateway, and two Elastic IPs.
+
+    Customers reach the SFTP endpoint at `endpoint_addresses`; partners see deliveries come from
+    `egress_addresses`. Both are kept for good, since others' firewalls name them.
+    """
 
     vpc_id: pulumi.Output[str]
     public_subnet_ids: list[pulumi.Output[str]]
+    private_subnet_ids: list[pulumi.Output[str]]
+    private_route_table_ids: list[pulumi.Output[str]]
     endpoint_addresses: list[aws.ec2.Eip]
-    endpoint_group_id: pulumi.Output[str]
+    egress_addresses: list[aws.ec2.Eip]
+    nat_gateway_ids: list[pulumi.Output[str]]
 
     def __init__(
         self,
         name: str,
         *,
         settings: Settings,
-        source_cidrs: Sequence[str],
+        key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mft:network:Network", name, None, opts)
-        child = pulumi.ResourceOptions(parent=self)
+        self._name, self._settings = name, settings
+        self._child = pulumi.ResourceOptions(parent=self)
         vpc = aws.ec2.Vpc(
             f"{name}-vpc",
             cidr_block=str(_VPC_CIDR),
             enable_dns_support=True,
             enable_dns_hostnames=True,
-            opts=child,
-        )
-        gateway = aws.ec2.InternetGateway(f"{name}-gateway", vpc_id=vpc.id, opts=child)
-        public = aws.ec2.RouteTable(f"{name}-public", vpc_id=vpc.id, opts=child)
-        aws.ec2.Route(
-            f"{name}-public-default",
-            route_table_id=public.id,
-            destination_cidr_block="0.0.0.0/0",
-            gateway_id=gateway.id,
-            opts=child,
-        )
-        blocks = list(_VPC_CIDR.subnets(new_prefix=20))
-        self.public_subnet_ids = []
-        self.endpoint_addresses = []
-        for zone, block in zip(ZONES, blocks, strict=False):
-            subnet = aws.ec2.Subnet(
-                f"{name}-public-{zone}",
-                vpc_id=vpc.id,
-                availability_zone=f"{settings.region}{zone}",
-                cidr_block=str(block),
-                opts=child,
-            )
-            aws.ec2.RouteTableAssociation(
-                f"{name}-public-{zone}", subnet_id=subnet.id, route_table_id=public.id, opts=child
-            )
-            self.public_subnet_ids.append(subnet.id)
-            self.endpoint_addresses.append(
-                aws.ec2.Eip(
-                    f"{name}-endpoint-{zone}",
-                    domain="vpc",
-                    opts=pulumi.ResourceOptions(parent=self, protect=True),  # customers allow-list it
-                )
-            )
-        # Service-managed Transfer users have no source filter of their own, so the group takes the union.
-        group = aws.ec2.SecurityGroup(
-            f"{name}-endpoint",
-            vpc_id=vpc.id,
-            description="SFTP from the customers of this cell",
-            ingress=[
-                aws.ec2.SecurityGroupIngressArgs(
-                    protocol="tcp", from_port=22, to_port=22, cidr_blocks=list(source_cidrs)
-                )
-            ]
-            if source_cidrs
-            else [],
-            opts=child,
+            opts=self._child,
         )
         self.vpc_id = vpc.id
-        self.endpoint_group_id = group.id
-        self.register_outputs({"vpc_id": self.vpc_id, "public_subnet_ids": self.public_subnet_ids})
+        # What joins no group by name is in this one, which lets nothing in or out.
+        aws.ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=vpc.id, opts=self._child)
+        gateway = aws.ec2.InternetGateway(f"{name}-gateway", vpc_id=vpc.id, opts=self._child)
+        public = self._route_table("public", gateway_id=gateway.id)
+        self.public_subnet_ids, self.private_subnet_ids, self.private_route_table_ids = [], [], []
+        self.endpoint_addresses, self.egress_addresses, self.nat_gateway_ids = [], [], []
+        blocks = list(_VPC_CIDR.subnets(new_prefix=20))
+        for zone, block in zip(ZONES, blocks[:3], strict=True):
+            self.public_subnet_ids.append(self._subnet(f"public-{zone}", block, public))
+            self.endpoint_addresses.append(self._address(f"endpoint-{zone}"))
+            self.egress_addresses.append(self._address(f"egress-{zone}"))
+        for number, (zone, block) in enumerate(zip(ZONES, blocks[3:6], strict=True)):
+            # One a zone: the loss of a zone leaves the others their way out.
+            nat = aws.ec2.NatGateway(
+                f"{name}-nat-{zone}",
+                subnet_id=self.public_subnet_ids[number],
+                allocation_id=self.egress_addresses[number].allocation_id,
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),  # it needs a way out itself
+            )
+            table = self._route_table(f"private-{zone}", nat_gateway_id=nat.id)
+            self.private_subnet_ids.append(self._subnet(f"private-{zone}", block, table))
+            self.private_route_table_ids.append(table)
+            self.nat_gateway_ids.append(nat.id)
+        self._flow_logs(key_arn)
+        self.register_outputs({"vpc_id": self.vpc_id})
+
+    def _route_table(self, role: str, **to: pulumi.Input[str]) -> pulumi.Output[str]:
+        table = aws.ec2.RouteTable(f"{self._name}-{role}", vpc_id=self.vpc_id, opts=self._child)
+        aws.ec2.Route(
+            f"{self._name}-{role}-default",
+            route_table_id=table.id,
+            destination_cidr_block="0.0.0.0/0",
+            opts=self._child,
+            **to,
+        )
+        return table.id
+
+    def _subnet(
+        self, role: str, block: ipaddress.IPv4Network | ipaddress.IPv6Network, table: pulumi.Output[str]
+    ) -> pulumi.Output[str]:
+        subnet = aws.ec2.Subnet(
+            f"{self._name}-{role}",
+            vpc_id=self.vpc_id,
+            availability_zone=f"{self._settings.region}{role[-1]}",
+            cidr_block=str(block),
+            opts=self._child,
+        )
+        aws.ec2.RouteTableAssociation(
+            f"{self._name}-{role}", subnet_id=subnet.id, route_table_id=table, opts=self._child
+        )
+        return subnet.id
+
+    def _address(self, role: str) -> aws.ec2.Eip:
+        return aws.ec2.Eip(
+            f"{self._name}-{role}",
+            domain="vpc",
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # others' firewalls name it
+        )
+
+    def _flow_logs(self, key_arn: pulumi.Input[str]) -> None:
+        """Log every connection: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html."""
+        name = f"{self._name}-flows"
+        logs = aws.cloudwatch.LogGroup(
+            name, retention_in_days=_FLOW_LOG_DAYS, kms_key_id=key_arn, opts=self._child
+        )
+        role = aws.iam.Role(
+            name,
+            assume_role_policy=policy.assumed_by(
+                "vpc-flow-logs.amazonaws.com", account=self._settings.account
+            ),
+            opts=self._child,
+        )
+        aws.iam.RolePolicy(
+            name,
+            role=role.name,
+            policy=policy.document(
+                policy.allow(
+                    "WriteLogs",
+                    ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+                    [pulumi.Output.concat(logs.arn, ":*")],
+                )
+            ),
+            opts=self._child,
+        )
+        aws.ec2.FlowLog(
+            name,
+            vpc_id=self.vpc_id,
+            traffic_type="ALL",
+            log_destination_type="cloud-watch-logs",
+            log_destination=logs.arn,
+            iam_role_arn=role.arn,
+            opts=self._child,
+        )

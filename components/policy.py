@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -35,18 +36,21 @@ def deny(
     return _statement("Deny", sid, actions, resources, principals, conditions)
 
 
-def document(*statements: Statement) -> pulumi.Output[str]:
+def document(*statements: Statement) -> pulumi.Input[str]:
     """Return the policy document of these statements, as JSON."""
-    return pulumi.Output.json_dumps({"Version": "2012-10-17", "Statement": list(statements)})
+    policy = {"Version": "2012-10-17", "Statement": list(statements)}
+    # An output for each of its hundred strings is what most of a customer's cost would be.
+    return pulumi.Output.json_dumps(policy) if _has_outputs(policy) else json.dumps(policy)
 
 
-def assumed_by(service: str, *, account: str | None = None) -> pulumi.Output[str]:
+def assumed_by(service: str, *, account: str | None = None) -> pulumi.Input[str]:
     """Return a trust policy for an AWS service principal, e.g. `lambda.amazonaws.com`.
 
     With `account`, only for work of that account (the confused deputy problem:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html).
     """
     statement: Statement = {
+        "Sid": "AssumedBy",
         "Effect": "Allow",
         "Action": "sts:AssumeRole",
         "Principal": {"Service": service},
@@ -54,6 +58,14 @@ def assumed_by(service: str, *, account: str | None = None) -> pulumi.Output[str
     if account is not None:
         statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
     return document(statement)
+
+
+def _has_outputs(value: Any) -> bool:
+    if isinstance(value, dict):
+        return any(_has_outputs(inner) for inner in value.values())
+    if isinstance(value, list):
+        return any(_has_outputs(inner) for inner in value)
+    return isinstance(value, pulumi.Output)
 
 
 def _statement(

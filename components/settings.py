@@ -28,6 +28,9 @@ class Settings:
     zone: str
     zone_id: str
     peer_present: bool
+    automatic_failover: bool
+    switch_by_object: bool
+    health_check_quota: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
 
@@ -75,6 +78,12 @@ class Settings:
                 problems.append(f"Pulumi.{stack}.yaml: mft:{key}: {refused}")
             else:
                 found[key] = value
+        side = SIDE_OF.get(found.get("region", ""))
+        if side and peer_of(side) in re.split(r"[^a-z]+", stack):
+            problems.append(
+                f"Pulumi.{stack}.yaml: mft:region: {found['region']} is not for a stack named {stack!r}; "
+                f"run: pulumi config set mft:region {REGION_OF[peer_of(side)]} --stack {stack}"
+            )
         host_keys = [config.get_secret(key) for key in HOST_KEYS]
         for key, secret in zip(HOST_KEYS, host_keys, strict=True):
             if secret is None:
@@ -94,6 +103,9 @@ class Settings:
             zone=found["zone"],
             zone_id=found["zoneId"],
             peer_present=found["peer"] == "present",
+            automatic_failover=found["automaticFailover"] == "true",
+            switch_by_object=found["switch"] == "endpoint",
+            health_check_quota=int(found["healthCheckQuota"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
         )
@@ -116,6 +128,13 @@ _KEYS = {
     ),
     "zoneId": (r"Z[A-Z0-9]{1,31}", "a Route 53 hosted zone id", "Z0123456789EXAMPLE"),
     "peer": ("absent|present", "'absent' or 'present': whether the other region's stack exists", "present"),
+    "automaticFailover": ("true|false", "'true' or 'false': whether failed checks move traffic", "false"),
+    "switch": (
+        "alarm|endpoint",
+        "'alarm' or 'endpoint': what tells health checkers that a region is out",
+        "alarm",
+    ),
+    "healthCheckQuota": (r"[1-9][0-9]{0,5}", "how many health checks the account may have", "200"),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }
 

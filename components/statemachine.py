@@ -1,7 +1,7 @@
 """The workflow's definition in Amazon States Language: pure data, from function ARNs to JSON.
 
 claim -> (wait | compare) -> deliver to each destination -> archive -> complete. Errors are matched by the
-class names of `runtime.delivery.errors`.
+class names of `runtime.delivery.errors`, `runtime.workflow` and `runtime.breaker`.
 """
 
 from __future__ import annotations
@@ -25,14 +25,21 @@ DELIVERY_RETRY = {
 #: A step that only decides or records is repeated for most of a day before its execution fails.
 _STEP_RETRY = {**DELIVERY_RETRY, "ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 60}
 
-_NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", "LeaseLostError"], "MaxAttempts": 0}
+#: Three days of waiting for a destination that keeps failing, while one other file tries it: from a minute up
+#: to a quarter of an hour each. None of it counts as an attempt.
+_WAIT_FOR_OTHERS = {
+    "ErrorEquals": ["BreakerOpenError"],
+    "IntervalSeconds": 60,
+    "BackoffRate": 1.5,
+    "MaxDelaySeconds": 900,
+    "MaxAttempts": 300,
+}
 
-#: Whoever lost the lease claims again, and is judged again, by what the new holder has delivered by then.
-_BEGIN_AGAIN = {"ErrorEquals": ["LeaseLostError"], "ResultPath": "$.lost", "Next": "LookAgain"}
+_LOST = ["LeaseLostError", "OvertakenError"]
+_NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
-#: Seconds between two looks at a file that another transfer is sending. An execution's history of 25,000
-#: events lasts two days of looking.
-_LOOK_AGAIN = 60
+#: Whoever lost the lease, or was overtaken, claims again, and is judged again, by what was delivered by then.
+_BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain"}
 
 
 def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
@@ -71,7 +78,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 ],
                 "Default": "NothingToSend",
             },
-            "LookAgain": {"Type": "Wait", "Seconds": _LOOK_AGAIN, "Next": "Claim"},
+            "LookAgain": {"Type": "Wait", "SecondsPath": "$.verdict.answer.wait", "Next": "Claim"},
             "Compare": {
                 **invoke("compare", DELIVERY_TIMEOUT, **transfer),
                 "ResultPath": "$.verdict",
@@ -104,7 +111,8 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Complete": {
                 **invoke("complete", 60, **transfer, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
-                "Retry": [_STEP_RETRY],
+                "Retry": [_NO_RETRY, _STEP_RETRY],
+                "Catch": [_BEGIN_AGAIN],
                 "Next": "WasArchived",
             },
             "WasArchived": {
@@ -130,23 +138,28 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     """Return the states of one destination: attempts, and attempts after one whose end nobody knows.
 
     TransientDeliveryError says that nothing was delivered. A lost answer, a function that died or ran out
-    of time says nothing: from then on every attempt looks first whether the file is there.
+    of time says nothing: from then on every attempt looks first whether the file is there. An attempt that
+    ran out of its function's time is followed by one that goes on where it ended.
     """
     payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
     nothing_sent = ["TransientDeliveryError", "Lambda.TooManyRequestsException"]
-    for_good = {"ErrorEquals": ["PermanentDeliveryError", "TransientDeliveryError"]}
+    for_good = {"ErrorEquals": ["PermanentDeliveryError", "TransientDeliveryError", "BreakerOpenError"]}
     failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
+    lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
 
-    def attempt(after_unknown: bool, catch: list[dict[str, Any]], retried: list[str]) -> dict[str, Any]:
+    def attempt(
+        retried: list[str], after: str, *, after_unknown: bool, first: bool = False
+    ) -> dict[str, Any]:
         return {
-            **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown),
-            "Retry": [
-                _NO_RETRY,
-                {**DELIVERY_RETRY, "ErrorEquals": retried},
+            **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown, first=first),
+            "Retry": [_NO_RETRY, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
+            "Catch": [
+                failed,
+                lost,
+                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": after},
             ],
-            "Catch": catch,
-            "OutputPath": "$.answer",
-            "End": True,
+            "ResultPath": "$.attempt",
+            "Next": "WasEnough",
         }
 
     return {
@@ -154,32 +167,21 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         "HowToBegin": {
             "Type": "Choice",
             "Choices": [
-                {
-                    "Variable": "$.transfer.taken_over",
-                    "BooleanEquals": True,
-                    "Next": "AttemptAfterUnknown",
-                }
+                {"Variable": "$.transfer.taken_over", "BooleanEquals": True, "Next": "AskFirst"},
             ],
             "Default": "Attempt",
         },
-        "Attempt": attempt(
-            False,
-            [
-                failed,
-                {"ErrorEquals": ["LeaseLostError"], "Next": "LeaseLost"},
-                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "AttemptAfterUnknown"},
+        "AskFirst": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=True, first=True),
+        "Attempt": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False),
+        "AttemptAfterUnknown": attempt(["States.ALL"], "Failed", after_unknown=True),
+        "WasEnough": {
+            "Type": "Choice",
+            "Choices": [
+                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "Attempt"},
             ],
-            nothing_sent,
-        ),
-        "AttemptAfterUnknown": attempt(
-            True,
-            [
-                failed,
-                {"ErrorEquals": ["LeaseLostError"], "Next": "LeaseLost"},
-                {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": "Failed"},
-            ],
-            ["States.ALL"],
-        ),
+            "Default": "Settled",
+        },
+        "Settled": {"Type": "Pass", "OutputPath": "$.attempt.answer", "End": True},
         "Failed": {
             "Type": "Pass",
             "Parameters": {
@@ -191,6 +193,6 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         "LeaseLost": {
             "Type": "Fail",
             "Error": "LeaseLostError",
-            "Cause": "Another execution carries this file",
+            "Cause": "Another execution carries this file, or has settled it",
         },
     }

@@ -1,4 +1,4 @@
-"""The cell's storage: the region's data key, the archive, the customers' routing documents, replication."""
+"""The cell's storage: the archive, the audit trail, the customers' routing documents, replication."""
 
 from __future__ import annotations
 
@@ -8,16 +8,24 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy
-from components.bucket import Keep, Replication, bucket, expiry
+from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
 
+#: Days for which nobody, the account's root included, can remove an audit record: 12 months at hand and 18
+#: more, as OMB memorandum M-21-31 asks of logs.
+AUDIT_DAYS = 913
+
+#: Days after which what is left of former customers goes: the longest that a customer may ask.
+ARCHIVE_DAYS = 3650
+
 
 class Storage(pulumi.ComponentResource):
-    """One cell's data key, its archive and config buckets, and the role that replicates to the peer."""
+    """One cell's archive, audit and config buckets, and the role that replicates to the peer."""
 
     key_arn: pulumi.Output[str]
     archive_bucket: str
+    audit_bucket: str
     config_bucket: str
     config: aws.s3.Bucket
 
@@ -26,31 +34,22 @@ class Storage(pulumi.ComponentResource):
         name: str,
         *,
         settings: Settings,
+        key_arn: pulumi.Output[str],
         archive_days: Mapping[str, int],
+        replication_events: Events,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`archive_days` says, per customer id, for how many days its archived files are kept."""
         super().__init__("mft:storage:Storage", name, None, opts)
-        self._settings = settings
+        self._settings, self._replication_events = settings, replication_events
         child = pulumi.ResourceOptions(parent=self)
-        key = aws.kms.Key(
-            f"{name}-data",
-            description=f"Files, facts and messages of cell {settings.cell} in {settings.region}",
-            enable_key_rotation=True,
-            deletion_window_in_days=30,
-            policy=_key_policy(settings),
-            opts=pulumi.ResourceOptions(parent=self, protect=True),  # without it nothing can be read
-        )
-        aws.kms.Alias(
-            f"{name}-data",
-            name=names.key_alias(settings.namespace, settings.cell),
-            target_key_id=key.key_id,
-            opts=child,
-        )
-        self.key_arn = key.arn
+        self.key_arn = key_arn
         role = aws.iam.Role(
             f"{name}-replication",
-            assume_role_policy=policy.assumed_by("s3.amazonaws.com", account=settings.account),
+            # No account is asked of S3: that it names one when it replicates is not documented, and a bucket
+            # of another account could not be given this role.
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+            assume_role_policy=policy.assumed_by("s3.amazonaws.com"),
             opts=child,
         )
         aws.iam.RolePolicy(
@@ -62,11 +61,22 @@ class Storage(pulumi.ComponentResource):
             f"{name}-archive",
             bucket_name=self.archive_bucket,
             settings=settings,
-            key_arn=key.arn,
+            key_arn=key_arn,
             lifecycle=[
-                expiry(customer, prefix=f"{customer}/", days=days) for customer, days in archive_days.items()
+                *(expiry(id, prefix=f"{id}/", days=days) for id, days in archive_days.items()),
+                expiry("of-former-customers", prefix="", days=ARCHIVE_DAYS),
             ],
             replication=self.replication_to(self._cell_bucket("archive", settings.peer_side)),
+            parent=self,
+        )
+        self.audit_bucket = self._cell_bucket("audit", settings.side)
+        bucket(
+            f"{name}-audit",
+            bucket_name=self.audit_bucket,
+            settings=settings,
+            key_arn=key_arn,
+            lifecycle=[expiry("audit", prefix="", days=AUDIT_DAYS + 1)],
+            lock_days=AUDIT_DAYS,
             parent=self,
         )
         self.config_bucket = self._cell_bucket("config", settings.side)
@@ -74,7 +84,7 @@ class Storage(pulumi.ComponentResource):
             f"{name}-config",
             bucket_name=self.config_bucket,
             settings=settings,
-            key_arn=key.arn,
+            key_arn=key_arn,
             lifecycle=[],
             keep=Keep.DROP,  # the program writes all of it again from the registry
             parent=self,
@@ -87,6 +97,7 @@ class Storage(pulumi.ComponentResource):
         if not settings.peer_present:
             return None
         return Replication(
+            events=self._replication_events,
             role_arn=self._replication_role_arn,
             bucket_arn=settings.bucket_arn(peer_bucket),
             key_alias_arn=self._peer_key_alias_arn(),
@@ -100,7 +111,7 @@ class Storage(pulumi.ComponentResource):
         alias = names.key_alias(settings.namespace, settings.cell)
         return settings.arn("kms", alias, region=settings.peer_region)
 
-    def _replication_policy(self) -> pulumi.Output[str]:
+    def _replication_policy(self) -> pulumi.Input[str]:
         settings = self._settings
         ours = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
         peers = settings.bucket_arn(f"{settings.namespace}-*-{settings.peer_side}")
@@ -128,24 +139,3 @@ class Storage(pulumi.ComponentResource):
                 },
             ),
         )
-
-
-def _key_policy(settings: Settings) -> pulumi.Output[str]:
-    """Return the data key's policy: the account administers it and delegates its use through IAM."""
-    account = {"AWS": settings.arn("iam", "root", region="")}
-    administer = ["Create*", "Describe*", "Enable*", "List*", "Put*", "Update*", "Revoke*", "Disable*"]
-    administer += ["Get*", "Delete*", "TagResource", "UntagResource", "ScheduleKeyDeletion"]
-    administer += ["CancelKeyDeletion"]
-    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
-    ours = {"StringEquals": {"aws:SourceAccount": settings.account}}
-    return policy.document(
-        policy.allow("Administer", [f"kms:{verb}" for verb in administer], ["*"], principals=account),
-        policy.allow("Use", [*use, "kms:CreateGrant"], ["*"], principals=account),
-        policy.allow(
-            "EventsToEncryptedQueues",
-            ["kms:Decrypt", "kms:GenerateDataKey"],
-            ["*"],
-            principals={"Service": "events.amazonaws.com"},
-            conditions=ours,
-        ),
-    )

@@ -1,4 +1,10 @@
-"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its halves of DNS."""
+"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its halves of DNS.
+
+What there is of it follows its lifecycle: `onboarding` has bucket, users, keys and topic; `active` also
+routing, replication, records and their health check; `draining` finishes what it has, with bucket, topic,
+routing and replication; `retired` is a bucket that nothing protects and that AWS keeps when the program
+lets go of it.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +32,9 @@ class Tenant(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         settings = cell.settings
         self.bucket = names.bucket(settings.namespace, customer.id, settings.side)
-        topic = self._receipts()
-        document = self._routing(topic)
-        self._bucket(document)
-        if customer.lifecycle in ("onboarding", "active"):
+        topic = None if customer.is_retired else self._receipts()
+        self._bucket(self._routing(topic) if topic and customer.is_routed else None)
+        if customer.takes_files:
             for user in customer.sftp.users:
                 cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
         if customer.lifecycle == "active":
@@ -69,9 +74,8 @@ class Tenant(pulumi.ComponentResource):
             ),  # name is no edge
         )
 
-    def _bucket(self, document: aws.s3.BucketObjectv2) -> None:
+    def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:
         customer, settings, cell_storage = self.customer, self._cell.settings, self._cell.storage
-        replicated = customer.lifecycle in ("active", "draining")
         made = bucket(
             f"{customer.id}-inbound",
             bucket_name=self.bucket,
@@ -82,13 +86,13 @@ class Tenant(pulumi.ComponentResource):
             replication=cell_storage.replication_to(
                 names.bucket(settings.namespace, customer.id, settings.peer_side)
             )
-            if replicated
+            if customer.is_routed
             else None,
-            keep=Keep.RETAIN if customer.lifecycle == "retired" else Keep.PROTECT,
+            keep=Keep.RETAIN if customer.is_retired else Keep.PROTECT,
             events_after=document,
             parent=self,
         )
-        for number, principal in enumerate(customer.sdk.principals, start=1):
+        for number, principal in enumerate(self._principals(), start=1):
             aws.kms.Grant(
                 f"{customer.id}-sdk-{number}",
                 key_id=cell_storage.key_arn,
@@ -98,9 +102,12 @@ class Tenant(pulumi.ComponentResource):
                 opts=self._child,
             )
 
+    def _principals(self) -> list[str]:
+        return list(self.customer.sdk.principals) if self.customer.takes_files else []
+
     def _sdk_statements(self) -> list[policy.Statement]:
-        principals = list(self.customer.sdk.principals)
-        if not principals or self.customer.lifecycle not in ("onboarding", "active"):
+        principals = self._principals()
+        if not principals:
             return []
         arn = self._cell.settings.bucket_arn(self.bucket)
         return [

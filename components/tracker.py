@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pulumi
 import pulumi_aws as aws
 
@@ -41,9 +44,13 @@ class Tracker(pulumi.ComponentResource):
             self._join(name, settings, key_arn)
         self.register_outputs({"table": self.table})
 
-    def use(self, sid: str, *, actions: tuple[str, ...]) -> policy.Statement:
-        """Return the statement that lets a role do `actions` on this region's table and its index."""
-        return policy.allow(sid, actions, [self.arn, f"{self.arn}/index/{contract.TRACKER_INDEX}"])
+    def use(self, sid: str, *, actions: tuple[str, ...], **more: Mapping[str, Any]) -> policy.Statement:
+        """Return the statement that allows `actions` on this region's table."""
+        return policy.allow(sid, actions, [self.arn], **more)
+
+    def look_up(self) -> policy.Statement:
+        """Return the statement that lets a role ask this region's table for a customer's day."""
+        return policy.allow("Days", ["dynamodb:Query"], [f"{self.arn}/index/{contract.TRACKER_INDEX}"])
 
     def _own(self, name: str, key_arn: pulumi.Input[str]) -> None:
         aws.dynamodb.Table(

@@ -8,9 +8,40 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy
-from components.functions import Function, Functions
+from components.functions import LOG_DAYS, Function, Functions
+from components.network import Placement
 from components.statemachine import DELIVERY_TIMEOUT, definition
 from runtime import contract
+
+#: What Step Functions does under the workflow's role to log and trace; none of it knows resources.
+#: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
+_OBSERVED = (
+    policy.allow(
+        "Log",
+        [
+            "logs:CreateLogDelivery",
+            "logs:GetLogDelivery",
+            "logs:UpdateLogDelivery",
+            "logs:DeleteLogDelivery",
+            "logs:ListLogDeliveries",
+            "logs:PutResourcePolicy",
+            "logs:DescribeResourcePolicies",
+            "logs:DescribeLogGroups",
+        ],
+        ["*"],
+    ),
+    # https://docs.aws.amazon.com/xray/latest/devguide/xray-services-stepfunctions.html
+    policy.allow(
+        "Trace",
+        [
+            "xray:PutTraceSegments",
+            "xray:PutTelemetryRecords",
+            "xray:GetSamplingRules",
+            "xray:GetSamplingTargets",
+        ],
+        ["*"],
+    ),
+)
 
 _ADD_FACTS = ("dynamodb:Query", "dynamodb:PutItem")
 _CLAIM = (*_ADD_FACTS, "dynamodb:UpdateItem")
@@ -22,10 +53,16 @@ class Workflow(pulumi.ComponentResource):
     state_machine_arn: pulumi.Output[str]
 
     def __init__(
-        self, name: str, *, functions: Functions, opts: pulumi.ResourceOptions | None = None
+        self,
+        name: str,
+        *,
+        functions: Functions,
+        delivery: Placement,
+        opts: pulumi.ResourceOptions | None = None,
     ) -> None:
+        """`delivery` is where the function that delivers runs."""
         super().__init__("mft:workflow:Workflow", name, None, opts)
-        self._name, self._functions = name, functions
+        self._name, self._functions, self._placement = name, functions, delivery
         child = pulumi.ResourceOptions(parent=self)
         settings = functions.settings
         arns = {step: function.arn for step, function in self._steps().items()}
@@ -34,10 +71,21 @@ class Workflow(pulumi.ComponentResource):
             assume_role_policy=policy.assumed_by("states.amazonaws.com", account=settings.account),
             opts=child,
         )
-        aws.iam.RolePolicy(
+        allowed = aws.iam.RolePolicy(
             f"{name}-transfers",
             role=role.name,
-            policy=policy.document(policy.allow("Steps", ["lambda:InvokeFunction"], list(arns.values()))),
+            policy=policy.document(
+                policy.allow("Steps", ["lambda:InvokeFunction"], list(arns.values())),
+                *_OBSERVED,
+            ),
+            opts=child,
+        )
+        # Vended logs need a name of this form: https://docs.aws.amazon.com/step-functions/latest/dg/bp-cwl.html
+        logs = aws.cloudwatch.LogGroup(
+            f"{name}-transfers",
+            name_prefix="/aws/vendedlogs/states/",
+            retention_in_days=LOG_DAYS,
+            kms_key_id=functions.storage.key_arn,
             opts=child,
         )
         machine = aws.sfn.StateMachine(
@@ -47,9 +95,23 @@ class Workflow(pulumi.ComponentResource):
             definition=pulumi.Output.all(**arns).apply(
                 lambda known: json.dumps(definition(known, partition=settings.partition))
             ),
-            opts=child,
+            logging_configuration=aws.sfn.StateMachineLoggingConfigurationArgs(
+                level="ERROR",
+                include_execution_data=False,
+                log_destination=pulumi.Output.concat(logs.arn, ":*"),
+            ),
+            tracing_configuration=aws.sfn.StateMachineTracingConfigurationArgs(enabled=True),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # it is checked when it is made
         )
         self.state_machine_arn = machine.arn
+        aws.ssm.Parameter(
+            f"{name}-transfers",
+            name=contract.state_machine_parameter(settings.namespace, settings.cell),
+            type="String",
+            value=machine.arn,
+            description="The state machine of this cell, for those who replay and release transfers",
+            opts=child,
+        )
         self.register_outputs({"state_machine_arn": self.state_machine_arn})
 
     def _steps(self) -> dict[str, Function]:
@@ -59,17 +121,18 @@ class Workflow(pulumi.ComponentResource):
         archive = settings.bucket_arn(storage.archive_bucket)
         read = policy.allow("ReadFiles", ["s3:GetObjectVersion"], files)
         return {
-            "claim": self._step("claim", [tracker.use("Claim", actions=_CLAIM)]),
+            "claim": self._step("claim", [*functions.read_customers(), tracker.use("Claim", actions=_CLAIM)]),
             "compare": self._step(
                 "compare",
-                [tracker.use("Facts", actions=_ADD_FACTS), read],
+                [*functions.read_customers(), tracker.use("Facts", actions=_ADD_FACTS), read],
                 timeout=DELIVERY_TIMEOUT,
                 memory=1024,
             ),
             "deliver": self._step(
                 "deliver",
                 [
-                    tracker.use("Claim", actions=_CLAIM),
+                    *functions.read_customers(),
+                    tracker.use("Claim", actions=(*_CLAIM, "dynamodb:GetItem")),
                     read,
                     policy.allow(
                         "ReadPartnerKeys",
@@ -86,11 +149,16 @@ class Workflow(pulumi.ComponentResource):
                     policy.deny(
                         "NeverOurOwn",
                         ["s3:PutObject", "s3:AbortMultipartUpload"],
-                        [settings.bucket_arn(f"{settings.namespace}-*/*")],
+                        # Below `delivered/` of its own bucket the canary finds its copies.
+                        [
+                            settings.bucket_arn(f"{settings.namespace}-*/{contract.INBOUND}*"),
+                            settings.bucket_arn(f"{settings.namespace}-cell*/*"),
+                        ],
                     ),
                 ],
                 timeout=DELIVERY_TIMEOUT,
                 memory=1769,  # one whole vCPU
+                placement=self._placement,  # partners let in the addresses of the cell's NAT gateways
             ),
             "archive": self._step(
                 "archive",
@@ -108,7 +176,12 @@ class Workflow(pulumi.ComponentResource):
                 environment={contract.ENV_ARCHIVE_BUCKET: storage.archive_bucket},
             ),
             "complete": self._step(
-                "complete", [tracker.use("Facts", actions=_ADD_FACTS), functions.send_receipts()]
+                "complete",
+                [
+                    *functions.read_customers(),
+                    tracker.use("Facts", actions=_ADD_FACTS),
+                    functions.send_receipts(),
+                ],
             ),
         }
 

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from typing import Any
 
+from customers import names
 from customers.model import Customer
+from runtime import contract
 
 #: Endings that SFTP clients give to an upload that is still going on.
 TEMPORARY_NAMES = ("*.filepart", "*.tmp", "*.part")
 VERSION = 1
+
+#: Days for which the files of synthetic transfers are kept; facts about them, twice as long.
+CANARY_DAYS = 1
 
 
 def routing_document(customer: Customer) -> dict[str, Any]:
@@ -27,4 +32,38 @@ def routing_document(customer: Customer) -> dict[str, Any]:
         "temporary_names": list(dict.fromkeys((*TEMPORARY_NAMES, *customer.temporary_names))),
         "duplicates": {"policy": customer.duplicates.policy, "window_seconds": customer.window_seconds},
         "retention": customer.retention.model_dump(mode="json"),
+    }
+
+
+def canary_document(namespace: str, cell: str, side: str) -> dict[str, Any]:
+    """Return the document, as `routing_document` does, of the sender of a cell's synthetic transfers.
+
+    Its bucket of `side` is its partner's too: what is put at one end comes out at the other.
+    """
+    return {
+        "schema": VERSION,
+        "id": contract.canary(cell),
+        "lifecycle": "active",
+        "routes": [
+            {
+                "match": f"{contract.below_inbound(contract.CANARY_INBOUND)}**",
+                "to": ["itself"],
+                "on_unknown": "deliver",
+            }
+        ],
+        "destinations": {
+            "itself": {
+                "kind": "s3",
+                "bucket": names.canary_bucket(namespace, cell, side),
+                "region": contract.REGION_OF[side],
+                "prefix": contract.CANARY_DELIVERED,
+            }
+        },
+        "temporary_names": list(TEMPORARY_NAMES),
+        "duplicates": {"policy": "content", "window_seconds": 3600},
+        "retention": {
+            "inbound_days": CANARY_DAYS,
+            "archive_days": CANARY_DAYS,
+            "tracker_days": 2 * CANARY_DAYS,
+        },
     }

@@ -171,6 +171,21 @@ class Customer(Value):
         return self
 
     @property
+    def takes_files(self) -> bool:
+        """Whether this customer may put files into its buckets."""
+        return self.lifecycle in ("onboarding", "active")
+
+    @property
+    def is_routed(self) -> bool:
+        """Whether files in this customer's buckets are worked on and copied to the other region."""
+        return self.lifecycle in ("active", "draining")
+
+    @property
+    def is_retired(self) -> bool:
+        """Whether this customer's data is let go: no longer protected, and kept by AWS alone."""
+        return self.lifecycle == "retired"
+
+    @property
     def window_seconds(self) -> int:
         """The duplicate window in seconds."""
         return fields.seconds(self.duplicates.window)

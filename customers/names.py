@@ -2,19 +2,20 @@
 
 Why two things never get one name: an id, a cell and a role hold no hyphen, so a bucket's name reads from
 its right end (side, then id or role, then for a role the cell, then the namespace) whatever the
-namespace holds; and no id is a role, because the roles are reserved.
+namespace holds; and no id is a role or that of a canary, because those are reserved.
 """
 
 from __future__ import annotations
 
 import re
 
+from runtime import contract
 from runtime.contract import ENDPOINTS, PRIMARY, SIDES
 
-ROLES = ("archive", "config", "audit")
+ROLES = ("archive", "config", "audit", "switch")
 
 #: Words that mean something in a name; an id that was one of them would be read as the other thing.
-RESERVED = frozenset({*SIDES, PRIMARY, *ROLES, "sftp", "sdk", "inbound", "canary", "switch"})
+RESERVED = frozenset({*SIDES, PRIMARY, *ROLES, "sftp", "sdk", "inbound"})
 ID = r"[a-z][a-z0-9]{2,19}"
 CELL = r"[a-z0-9]{1,8}"
 #: What Transfer Family allows, without capitals.
@@ -114,10 +115,15 @@ def bucket(namespace: str, id: str, side: str) -> str:
 
 
 def cell_bucket(namespace: str, cell: str, role: str, side: str) -> str:
-    """Return the name of one of a cell's own buckets: `archive`, `config` or `audit`."""
+    """Return the name of one of a cell's own buckets; `role` is one of ROLES."""
     return _own_bucket(
         f"{check_namespace(namespace)}-cell{_cell(cell)}-{_one_of(role, ROLES)}-{_one_of(side, SIDES)}"
     )
+
+
+def canary_bucket(namespace: str, cell: str, side: str) -> str:
+    """Return the name of the bucket of a cell's synthetic transfers; its id is one that no customer has."""
+    return _own_bucket(f"{check_namespace(namespace)}-{contract.canary(_cell(cell))}-{_one_of(side, SIDES)}")
 
 
 def cell_host(side: str, cell: str, zone: str) -> str:
@@ -161,7 +167,7 @@ def _host(name: str) -> str:
 
 
 def _is_reserved(id: str) -> bool:
-    return id in RESERVED or bool(_CELL_WORD.fullmatch(id))
+    return id in RESERVED or bool(_CELL_WORD.fullmatch(id)) or contract.is_canary(id)
 
 
 def _cell(cell: str) -> str:

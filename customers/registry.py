@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import ipaddress
-from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
@@ -14,17 +14,30 @@ from pydantic import ValidationError
 
 from customers import checks, keys, names
 from customers.leaks import leaks
-from customers.model import Customer
+from customers.model import Customer, S3Destination, SftpDestination
 from customers.problems import Problem, RegistryError, sentences
 from customers.source import Document, read
 from runtime.contract import ENDPOINTS, SIDES
 
 
 @dataclass(frozen=True)
+class File:
+    """One file: how messages call it, and what is in it."""
+
+    path: str
+    document: Document
+
+    def problem(self, path: checks.Path, message: str) -> Problem:
+        """Return a problem at a path of this file."""
+        return Problem(self.path, self.document.line(path), checks.dotted(path), message)
+
+
+@dataclass(frozen=True)
 class Registry:
-    """Every customer, sorted by id."""
+    """Every customer, sorted by id; and, by id, the file that each one is in."""
 
     customers: tuple[Customer, ...]
+    files: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)
 
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
         """Return the customers that one cell of each region serves."""
@@ -37,34 +50,36 @@ def source_cidrs(customers: Iterable[Customer]) -> tuple[str, ...]:
     return tuple(str(network) for network in ipaddress.collapse_addresses(networks))
 
 
-@dataclass(frozen=True)
-class _File:
-    """One file: how messages call it, and what is in it."""
+def partner_ports(customers: Iterable[Customer], region: str) -> tuple[int, ...]:
+    """Return the ports, sorted, that deliveries from a region need to reach beyond AWS's private ways.
 
-    path: str
-    document: Document
+    Those of partners' SFTP servers, and 443 where a bucket is, or may be, in the other region.
+    """
+    destinations = [each for customer in customers for each in customer.destinations.values()]
+    ports = {each.port for each in destinations if isinstance(each, SftpDestination)}
+    elsewhere = any(isinstance(each, S3Destination) and each.region != region for each in destinations)
+    return tuple(sorted(ports | {443} if elsewhere else ports))
 
-    def problem(self, path: checks.Path, message: str) -> Problem:
-        """Return a problem at a path of this file."""
-        return Problem(self.path, self.document.line(path), checks.dotted(path), message)
 
-
-def load(directory: Path, *, namespace: str | None = None, zone: str | None = None) -> Registry:
+def load(
+    directory: Path, *, namespace: str | None = None, zone: str | None = None, shown: str | None = None
+) -> Registry:
     """Return the registry that a directory's `*.yaml` files hold; RegistryError with all problems at once.
 
     With the namespace and zone of an environment, the names that its resources would get are checked too;
-    NameRefusedError when it is the namespace or zone itself that cannot be one.
+    NameRefusedError when it is the namespace or zone itself that cannot be one. `shown` is what messages
+    call the directory, where that is not the way to it.
     """
     if namespace is not None:
         names.check_namespace(namespace)
     if zone is not None:
         names.check_zone(zone)
-    shown = _shown(directory)
+    shown = shown or _shown(directory)
     problems: list[Problem] = []
-    files: list[_File] = []
+    files: list[File] = []
     for path in _listed(directory, shown, problems):
         files += _read(path, f"{shown}/{path.name}", problems)
-    customers = [customer for file in files if (customer := _customer(file, problems))]
+    found = {customer.id: (customer, file) for file in files if (customer := _customer(file, problems))}
     problems += _shared(files)
     for file in files:
         data = file.document.data
@@ -73,7 +88,10 @@ def load(directory: Path, *, namespace: str | None = None, zone: str | None = No
         problems += [file.problem(path, message) for path, message in placed]
     if problems:
         raise RegistryError(problems)
-    return Registry(tuple(sorted(customers, key=lambda customer: customer.id)))
+    return Registry(
+        customers=tuple(found[id][0] for id in sorted(found)),
+        files={id: file for id, (_, file) in found.items()},
+    )
 
 
 def _shown(directory: Path) -> str:
@@ -100,7 +118,7 @@ def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
     return found
 
 
-def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[_File]:
+def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[File]:
     """Yield the file when its form is good enough to look further."""
     try:
         content = path.read_bytes()
@@ -132,10 +150,10 @@ def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[_File]:
         Problem(shown, line, checks.dotted(path), message) for line, path, message in document.faults
     ]
     if document.data is not None and document.sound:
-        yield _File(shown, document)
+        yield File(shown, document)
 
 
-def _customer(file: _File, problems: list[Problem]) -> Customer | None:
+def _customer(file: File, problems: list[Problem]) -> Customer | None:
     data = file.document.data
     try:
         return Customer.model_validate(data)
@@ -144,7 +162,7 @@ def _customer(file: _File, problems: list[Problem]) -> Customer | None:
         return None
 
 
-def _shared(files: list[_File]) -> Iterator[Problem]:
+def _shared(files: list[File]) -> Iterator[Problem]:
     """Yield what two files hold and only one may."""
     for what, remedy, values in (
         ("id", "give this customer another", lambda data: checks.texts(data, "id")),
@@ -155,9 +173,9 @@ def _shared(files: list[_File]) -> Iterator[Problem]:
 
 
 def _clashes(
-    files: list[_File], what: str, remedy: str, values: Callable[[Any], Iterator[tuple[checks.Path, str]]]
+    files: list[File], what: str, remedy: str, values: Callable[[Any], Iterator[tuple[checks.Path, str]]]
 ) -> Iterator[Problem]:
-    first: dict[str, tuple[_File, checks.Path]] = {}
+    first: dict[str, tuple[File, checks.Path]] = {}
     for file in files:
         for path, value in values(file.document.data):
             other, other_path = first.setdefault(value, (file, path))

@@ -6,6 +6,7 @@ the emulated AWS. There is no state, diff or delete here; those are Pulumi's, in
 
 from __future__ import annotations
 
+import gc
 import json
 import logging
 import runpy
@@ -18,9 +19,11 @@ import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.config import set_all_config
-from pulumi.runtime.proto import resource_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _sync_await
+
+from local import urns
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -34,7 +37,7 @@ class Resource:
     """A resource as the program registered it, and what was made of it.
 
     `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` names the inputs that are encrypted
-    in a stack's state; `depends_on` and `parent` are URNs.
+    in a stack's state; `depends_on`, `property_dependencies`, `parent` and `former_urns` are URNs.
     """
 
     urn: str
@@ -49,12 +52,18 @@ class Resource:
     retain_on_delete: bool
     ignore_changes: tuple[str, ...]
     depends_on: tuple[str, ...]
+    property_dependencies: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    replace_on_changes: tuple[str, ...] = ()
+    former_urns: tuple[str, ...] = ()
     id: str = ""
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
 #: Given a resource, makes it and returns its id and its outputs.
 Make = Callable[[Resource], tuple[str, Mapping[str, Any]]]
+
+#: Answers what the program asks of AWS: a function's token (`aws:route53/getZone:getZone`) and its arguments.
+Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,14 +96,24 @@ class Graph:
 class _Monitor(mocks.MockMonitor):
     """Stands in for the engine's resource monitor: sees what a request carries and the mocks hide."""
 
-    def __init__(self, make: Make) -> None:
+    def __init__(self, make: Make, ask: Ask) -> None:
         super().__init__(mocks=None)
-        self._make = make
+        self._make, self._ask = make, ask
         self.recorded: dict[str, Resource] = {}
         self.exports: Mapping[str, Any] = {}
+        self._former: dict[str, tuple[str, ...]] = {}
+
+    def make_urn(self, parent: str, type_: str, name: str) -> str:
+        return urns.make(settings.get_stack(), settings.get_project(), parent, type_, name)
 
     def Invoke(self, request: Any) -> Any:
-        raise ProgramError(f"the program invokes {request.tok}: facts of the place belong in stack config")
+        try:
+            answer = self._ask(request.tok, rpc.deserialize_properties(request.args))
+        except Exception as error:  # the engine, too, hands on whatever a provider says
+            failure = provider_pb2.CheckFailure(reason=str(error))
+            return resource_pb2.ResourceInvokeResponse(failures=[failure])
+        returned = _sync_await(rpc.serialize_properties(dict(answer), {}))
+        return resource_pb2.ResourceInvokeResponse(**{"return": returned})
 
     def RegisterResource(self, request: Any) -> Any:
         urn = self.make_urn(request.parent, request.type, request.name)
@@ -116,7 +135,13 @@ class _Monitor(mocks.MockMonitor):
             "retain_on_delete": request.retainOnDelete,
             "ignore_changes": tuple(request.ignoreChanges),
             "depends_on": tuple(request.dependencies),
+            "property_dependencies": {
+                name: tuple(of.urns) for name, of in request.propertyDependencies.items() if of.urns
+            },
+            "replace_on_changes": tuple(request.replaceOnChanges),
+            "former_urns": urns.former(request, urn, self._former.get(request.parent, ())),
         }
+        self._former[urn] = asked["former_urns"]
         id, outputs = self._make(Resource(**asked)) if request.custom else ("", {})
         resource = Resource(**asked, id=id, outputs=outputs)
         self.recorded[urn] = resource
@@ -143,15 +168,17 @@ def run(
     stack: str,
     *,
     make: Make,
+    ask: Ask,
     config: Mapping[str, str],
     secrets: Mapping[str, str],
     root: Path = ROOT,
+    main: Path = ROOT / "__main__.py",
 ) -> Graph:
     """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
 
     Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through.
     """
-    monitor = _Monitor(make)
+    monitor = _Monitor(make, ask)
     settings.configure(
         mocks.MockSettings(
             engine=mocks.MockEngine(logging.getLogger("pulumi")),
@@ -167,7 +194,9 @@ def run(
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs = set()
     try:
-        _sync_await(run_in_stack(lambda: runpy.run_path(str(ROOT / "__main__.py")) and None))
+        _sync_await(run_in_stack(lambda: runpy.run_path(str(main)) and None))
     except pulumi.RunError as error:
         raise ProgramError(str(error)) from error
+    finally:
+        gc.enable()  # the program disables it, as if the process were its own
     return Graph(stack=stack, resources=tuple(monitor.recorded.values()), exports=monitor.exports)

@@ -15,7 +15,8 @@ import socket
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -33,10 +34,11 @@ from local.dns import DnsServer
 from local.emulator import Emulator
 from local.ministack.controls import DNS_AGENT
 from local.outside import Outside
-from local.program import Graph, Resource
+from local.program import Graph, Make, Resource
 from local.provision import Provisioner
 from local.resolver import Resolver
 from local.transfer import USER_AGENT, TransferEndpoint
+from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
@@ -138,16 +140,35 @@ class World:
         """Run the program of one stack on the registry as it stands; return what it registered."""
         graph = program.run(
             STACKS[side],
-            make=self.provisioners[side].make,
+            make=self._maker(side),
+            ask=self.provisioners[side].ask,
             config={**self.config[side], "mft:peer": peer},
             secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
             root=self.folder / "project",
         )
         self.graphs[side] = graph
         for customer in self.customers():
+            if customer.is_retired:
+                continue
             topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
             self.outside.subscribe(customer, side, topic.outputs["arn"])
         return graph
+
+    def _maker(self, side: str) -> Make:
+        """Return the maker of a stack's resources; its probe looks where the endpoint is on this machine."""
+        make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self._sftp_port}"
+
+        def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
+            environment = resource.inputs.get("environment", {}).get("variables", {})
+            if contract.ENV_ADDRESSES not in environment:
+                return make(resource)
+            asked = environment[contract.ENV_ADDRESSES].split(",")
+            variables = {**environment, contract.ENV_ADDRESSES: ",".join(here for _ in asked)}
+            return make(
+                replace(resource, inputs={**resource.inputs, "environment": {"variables": variables}})
+            )
+
+        return on_loopback
 
     def lose(self, side: str) -> None:
         """Let a region die; with West, the APIs of Route 53 and IAM die too."""

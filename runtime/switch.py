@@ -1,8 +1,9 @@
 """The switch that takes a region out of DNS, kept and published in its peer.
 
-Its position is a parameter; a metric says it to Route 53's health checkers, republished every minute. Both
-are data planes of the peer region: nothing in the region that goes out, and no Route 53 or IAM call, is on
-the path (https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/).
+Its position is a parameter; a metric, or where alarms cannot feed health checks an object, says it to Route
+53's health checkers, republished every minute. All are data planes of the peer region: nothing in the region
+that goes out, and no Route 53 or IAM call, is on the path
+(https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/).
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from runtime.contract import (
     SWITCH_NAMESPACE,
     Position,
     switch_dimensions,
+    switch_object,
     switch_parameter,
 )
 
@@ -49,6 +51,7 @@ class Switch:
         return position
 
     def _say(self, position: Position) -> None:
+        """Say to the health checkers where the switch stands."""
         datum = {
             "MetricName": SWITCH_METRIC,
             "Dimensions": self._dimensions,
@@ -56,3 +59,28 @@ class Switch:
             "Unit": "None",
         }
         self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
+
+
+class ObjectSwitch(Switch):
+    """The same switch, said by an object in a bucket of the peer region: it is there while `side` is out."""
+
+    def __init__(
+        self, *, namespace: str, cell: str, side: str, parameters: Any, objects: Any, bucket: str
+    ) -> None:
+        """`objects` is the S3 client of the peer region."""
+        super().__init__(namespace=namespace, cell=cell, side=side, parameters=parameters, metrics=None)
+        self._objects, self._place = objects, {"Bucket": bucket, "Key": switch_object(side)}
+
+    def _say(self, position: Position) -> None:
+        """Put the object or take it away, unless that is how it is: every minute would add a version."""
+        try:
+            self._objects.head_object(**self._place)
+            there = True
+        except self._objects.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
+                raise
+            there = False
+        if position is Position.OUT and not there:
+            self._objects.put_object(**self._place, Body=b"out\n")
+        if position is Position.IN and there:
+            self._objects.delete_object(**self._place)

@@ -31,6 +31,7 @@ UPDATED_IN_PLACE = frozenset(
         "aws:iam/rolePolicy:RolePolicy",
         "aws:route53/record:Record",
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
+        "aws:s3/bucketNotification:BucketNotification",
         "aws:s3/bucketObjectv2:BucketObjectv2",
         "aws:s3/bucketPolicy:BucketPolicy",
         "aws:s3/bucketReplicationConfig:BucketReplicationConfig",

@@ -79,6 +79,14 @@ def _state_machine(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         definition=inputs["definition"],
         roleArn=inputs["roleArn"],
         type=inputs["type"],
+        loggingConfiguration={
+            "level": inputs["loggingConfiguration"]["level"],
+            "includeExecutionData": inputs["loggingConfiguration"]["includeExecutionData"],
+            "destinations": [
+                {"cloudWatchLogsLogGroup": {"logGroupArn": inputs["loggingConfiguration"]["logDestination"]}}
+            ],
+        },
+        tracingConfiguration={"enabled": inputs["tracingConfiguration"]["enabled"]},
     )
     return made["stateMachineArn"], {"arn": made["stateMachineArn"]}
 

@@ -67,21 +67,24 @@ def _ssh_key(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     name = inputs["name"]
+    statistics = {"statistic": "Statistic", "extendedStatistic": "ExtendedStatistic"}
+    judged = {told: inputs[given] for given, told in statistics.items() if given in inputs}
     clients("cloudwatch").put_metric_alarm(
         AlarmName=name,
         AlarmDescription=inputs["alarmDescription"],
         Namespace=inputs["namespace"],
         MetricName=inputs["metricName"],
         Dimensions=[{"Name": key, "Value": value} for key, value in inputs["dimensions"].items()],
-        Statistic=inputs["statistic"],
         Period=int(inputs["period"]),
         EvaluationPeriods=int(inputs["evaluationPeriods"]),
         DatapointsToAlarm=int(inputs["datapointsToAlarm"]),
         Threshold=inputs["threshold"],
         ComparisonOperator=inputs["comparisonOperator"],
         TreatMissingData=inputs["treatMissingData"],
+        **judged,
     )
-    return name, {"name": name}
+    arn = clients("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["AlarmArn"]
+    return name, {"name": name, "arn": arn}
 
 
 def _parameter(clients: Clients, inputs: Mapping[str, Any]) -> Made:
@@ -94,10 +97,17 @@ def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     if inputs["type"] == "CALCULATED":
         config["ChildHealthChecks"] = inputs["childHealthchecks"]
         config["HealthThreshold"] = int(inputs["childHealthThreshold"])
-    else:
+    elif inputs["type"] == "CLOUDWATCH_METRIC":
         region, name = inputs["cloudwatchAlarmRegion"], inputs["cloudwatchAlarmName"]
         config["AlarmIdentifier"] = {"Region": region, "Name": name}
         config["InsufficientDataHealthStatus"] = inputs["insufficientDataHealthStatus"]
+        config["Disabled"] = inputs.get("disabled", False)
+    else:
+        config["FullyQualifiedDomainName"], config["Port"] = inputs["fqdn"], int(inputs["port"])
+        config["ResourcePath"], config["EnableSNI"] = inputs["resourcePath"], inputs["enableSni"]
+        config["RequestInterval"] = int(inputs["requestInterval"])
+        config["FailureThreshold"] = int(inputs["failureThreshold"])
+        config["Inverted"] = inputs["invertHealthcheck"]
     made = clients("route53").create_health_check(CallerReference=inputs["name"], HealthCheckConfig=config)[
         "HealthCheck"
     ]
@@ -137,11 +147,19 @@ MAKERS = {
 }
 
 RECORDED_ONLY = (
+    "aws:cloudwatch/dashboard:Dashboard",
+    "aws:sns/topicPolicy:TopicPolicy",
+    "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
+    "aws:ec2/flowLog:FlowLog",
     "aws:ec2/internetGateway:InternetGateway",
+    "aws:ec2/natGateway:NatGateway",
     "aws:ec2/route:Route",
     "aws:ec2/routeTable:RouteTable",
     "aws:ec2/routeTableAssociation:RouteTableAssociation",
     "aws:ec2/securityGroup:SecurityGroup",
     "aws:ec2/subnet:Subnet",
     "aws:ec2/vpc:Vpc",
+    "aws:ec2/vpcEndpoint:VpcEndpoint",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
+    "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 )

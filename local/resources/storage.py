@@ -22,7 +22,11 @@ def _alias(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 def _bucket(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     s3, name = clients("s3"), inputs["bucket"]
-    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name})
+    s3.create_bucket(
+        Bucket=name,
+        CreateBucketConfiguration={"LocationConstraint": s3.meta.region_name},
+        ObjectLockEnabledForBucket=inputs.get("objectLockEnabled", False),
+    )
     return name, {"bucket": name, "arn": f"arn:{s3.meta.partition}:s3:::{name}"}
 
 
@@ -32,14 +36,16 @@ def _versioning(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     return inputs["bucket"], {}
 
 
+_ENCRYPTION = {"sseAlgorithm": "SSEAlgorithm", "kmsMasterKeyId": "KMSMasterKeyID"}
+
+
 def _encryption(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     rules = [
         {
             "ApplyServerSideEncryptionByDefault": {
-                "SSEAlgorithm": rule["applyServerSideEncryptionByDefault"]["sseAlgorithm"],
-                "KMSMasterKeyID": rule["applyServerSideEncryptionByDefault"]["kmsMasterKeyId"],
+                _ENCRYPTION[name]: value for name, value in rule["applyServerSideEncryptionByDefault"].items()
             },
-            "BucketKeyEnabled": rule["bucketKeyEnabled"],
+            "BucketKeyEnabled": rule.get("bucketKeyEnabled", False),
         }
         for rule in inputs["rules"]
     ]
@@ -68,8 +74,21 @@ def _lifecycle(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _notification(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    told: dict[str, Any] = {"EventBridgeConfiguration": {}} if inputs.get("eventbridge") else {}
+    told["QueueConfigurations"] = [
+        {"Id": each["id"], "QueueArn": each["queueArn"], "Events": each["events"]}
+        for each in inputs.get("queues", ())
+    ]
     clients("s3").put_bucket_notification_configuration(
-        Bucket=inputs["bucket"], NotificationConfiguration={"EventBridgeConfiguration": {}}
+        Bucket=inputs["bucket"], NotificationConfiguration=told
+    )
+    return inputs["bucket"], {}
+
+
+def _object_lock(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    clients("s3").put_object_lock_configuration(
+        Bucket=inputs["bucket"],
+        ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": pascal(inputs["rule"])},
     )
     return inputs["bucket"], {}
 
@@ -102,6 +121,7 @@ MAKERS = {
     "aws:s3/bucketPolicy:BucketPolicy": _policy,
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": _lifecycle,
     "aws:s3/bucketNotification:BucketNotification": _notification,
+    "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": _object_lock,
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _replication,
     "aws:s3/bucketObjectv2:BucketObjectv2": _object,
 }

@@ -12,4 +12,5 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     transfer, owner = wiring.step(event)
     outcome = wiring.workflow().complete(transfer, event["results"], owner=owner)
     wiring.logger.info("complete", outcome=outcome)
+    wiring.metrics().completed(transfer, outcome)
     return {"outcome": outcome}

@@ -25,16 +25,22 @@ def _deliverer() -> Deliverer:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return `destination` and `outcome` (DELIVERED, HELD).
+    """Return `destination` and `outcome` (DELIVERED, HELD, CONTINUE).
 
-    Raises TransientDeliveryError, PermanentDeliveryError or DeliveryUnknownError; the state machine
-    matches them by name.
+    Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError or
+    OvertakenError; the state machine matches them by name.
     """
     transfer, owner = wiring.step(event)
     attempt = str(ULID())
     wiring.logger.append_keys(destination=event["destination"], attempt=attempt)
     outcome = _deliverer().attempt(
-        transfer, event["destination"], owner=owner, attempt=attempt, after_unknown=event["after_unknown"]
+        transfer,
+        event["destination"],
+        owner=owner,
+        attempt=attempt,
+        after_unknown=event["after_unknown"],
+        first=event["first"],
+        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
     )
     wiring.logger.info("deliver", outcome=outcome)
     return {"destination": event["destination"], "outcome": outcome}

@@ -34,6 +34,7 @@ def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
     became = _intake().accept(arrived)
     wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=became)
+    wiring.metrics().taken_in(arrived, became)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:

@@ -9,4 +9,6 @@ from runtime.handlers import wiring
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Return the position that was published."""
-    return {"position": wiring.peer_switch().publish()}
+    position = wiring.peer_switch().publish()
+    wiring.metrics().peer(position)
+    return {"position": position}

@@ -1,32 +1,96 @@
-"""Every minute, and when an operator asks: take over from a peer that was declared lost."""
+"""Every minute, and when an operator asks: take over from a lost peer, and ask about what is held."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
 from runtime import contract
+from runtime.executions import Executions
+from runtime.facts import Status
 from runtime.handlers import wiring
+from runtime.holds import Holds
+from runtime.intake import Intake
+from runtime.survey import Survey
 from runtime.takeover import Takeover
+from runtime.unseen import Unseen
+
+#: Most names of a kind in one answer: Lambda's has 6 MB.
+_TOLD = 1000
+
+
+@cache
+def _executions() -> Executions:
+    return Executions(
+        state_machine=wiring.env(contract.ENV_STATE_MACHINE), workflow=wiring.client("stepfunctions")
+    )
+
+
+def _survey(wanted: Status) -> Survey:
+    return Survey(tracker=wiring.tracker(), directory=wiring.directory(), wanted=wanted)
 
 
 @cache
 def _takeover() -> Takeover:
-    return Takeover(
-        side=wiring.env(contract.ENV_SIDE),
-        switch=wiring.peer_switch(),
+    side, namespace = wiring.env(contract.ENV_SIDE), wiring.env(contract.ENV_NAMESPACE)
+    intake = Intake(
+        namespace=namespace,
+        side=side,
+        state_machine=wiring.env(contract.ENV_STATE_MACHINE),
         tracker=wiring.tracker(),
         directory=wiring.directory(),
-        state_machine=wiring.env(contract.ENV_STATE_MACHINE),
+        receipts=wiring.receipts(),
         s3=wiring.client("s3"),
         workflow=wiring.client("stepfunctions"),
+    )
+    unseen = Unseen(
+        namespace=namespace,
+        side=side,
+        tracker=wiring.tracker(),
+        directory=wiring.directory(),
+        intake=intake,
+        s3=wiring.client("s3"),
+    )
+    return Takeover(
+        side=side,
+        switch=wiring.peer_switch(),
+        survey=_survey(Status.UNDER_WAY),
+        unseen=unseen,
+        executions=_executions(),
+        s3=wiring.client("s3"),
+    )
+
+
+@cache
+def _holds() -> Holds:
+    return Holds(
+        side=wiring.env(contract.ENV_SIDE),
+        switch=wiring.peer_switch(),
+        survey=_survey(Status.HELD),
+        executions=_executions(),
     )
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the transfers that were `started` here, and those whose object is `absent` so far."""
-    done = _takeover().run(datetime.now(UTC).date())
-    wiring.logger.info("takeover", started=len(done.started), absent=len(done.absent))
-    return asdict(done)
+    """Return what was `started`, is `absent`, was `adopted`, is `unproven` or was `asked` about, and counts.
+
+    At most a thousand names of each; `left` counts the days of customers that there was no time to look at.
+    """
+
+    def remaining() -> float:
+        return context.get_remaining_time_in_millis() / 1000
+
+    today = datetime.now(UTC).date()
+    done = _takeover().run(today, remaining)
+    held = _holds().run(today, remaining)
+    found = {
+        "started": done.started,
+        "absent": done.absent,
+        "adopted": done.adopted,
+        "unproven": done.unproven,
+        "asked": held.asked,
+    }
+    left = done.left + held.left
+    wiring.logger.info("takeover", **{name: len(names) for name, names in found.items()}, left=left)
+    return {**{name: names[:_TOLD] for name, names in found.items()}, "left": left}

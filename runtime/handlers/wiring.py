@@ -14,9 +14,10 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from runtime import contract
+from runtime.metrics import Metrics
 from runtime.receipts import Receipts
 from runtime.routing import Directory
-from runtime.switch import Switch
+from runtime.switch import ObjectSwitch, Switch
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import Workflow
@@ -63,15 +64,28 @@ def workflow() -> Workflow:
     )
 
 
+def dimensions() -> dict[str, str]:
+    """Return the dimensions of this cell's metrics."""
+    return contract.cell_dimensions(env(contract.ENV_NAMESPACE), env(contract.ENV_CELL))
+
+
+@cache
+def metrics() -> Metrics:
+    """Return what counts for this cell."""
+    return Metrics(dimensions=dimensions())
+
+
 def peer_switch() -> Switch:
     """Return the peer region's switch, which this region keeps."""
-    return Switch(
-        namespace=env(contract.ENV_NAMESPACE),
-        cell=env(contract.ENV_CELL),
-        side=contract.peer_of(env(contract.ENV_SIDE)),
-        parameters=client("ssm"),
-        metrics=client("cloudwatch"),
-    )
+    facts = {
+        "namespace": env(contract.ENV_NAMESPACE),
+        "cell": env(contract.ENV_CELL),
+        "side": contract.peer_of(env(contract.ENV_SIDE)),
+        "parameters": client("ssm"),
+    }
+    if bucket := os.environ.get(contract.ENV_SWITCH_BUCKET):
+        return ObjectSwitch(**facts, objects=client("s3"), bucket=bucket)
+    return Switch(**facts, metrics=client("cloudwatch"))
 
 
 def step(event: dict[str, Any]) -> tuple[Transfer, str]:

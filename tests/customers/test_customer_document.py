@@ -10,7 +10,7 @@ from customer_samples import KEY, customer
 from pydantic import ValidationError
 
 from customers import schema
-from customers.document import routing_document
+from customers.document import canary_document, routing_document
 from customers.model import Customer
 from customers.registry import load
 from runtime import patterns
@@ -102,6 +102,31 @@ def test_the_document_that_functions_read():
         "retention": {"inbound_days": 30, "archive_days": 365, "tracker_days": 400},
     }
     assert json.loads(json.dumps(document)) == document
+
+
+def test_the_document_of_a_canary_is_as_full_as_a_customers():
+    one = canary_document("mft", "1", "west")
+    (to,) = one["destinations"].values()
+    assert to == {
+        "kind": "s3",
+        "bucket": "mft-canary1-west",
+        "region": "us-gov-west-1",
+        "prefix": "delivered/",
+    }
+    routed = customer(
+        destinations={"itself": {"kind": "s3", "bucket": "a-bucket"}},
+        routes=[{"match": "sdk/**", "to": ["itself"]}],
+    )
+    assert _shape(one) == _shape(routing_document(routed))
+
+
+def _shape(document):
+    """Return the keys of a document, level by level; lists by their first element."""
+    if isinstance(document, list):
+        return [_shape(document[0])]
+    if isinstance(document, dict):
+        return {key: _shape(value) for key, value in document.items()}
+    return None
 
 
 def test_no_human_name_and_nobody_who_is_told_is_in_a_document():

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from customers import names
 from customers.names import NameRefusedError, NameTooLong
+from runtime import contract
 from runtime.contract import ENDPOINTS, SIDES, BucketRecord
 
 ids = st.one_of(
@@ -32,6 +33,7 @@ cell_bucket_args = st.tuples(namespaces, cells, st.sampled_from(names.ROLES), si
 buckets = st.one_of(
     bucket_args.map(lambda args: (names.bucket, args)),
     cell_bucket_args.map(lambda args: (names.cell_bucket, args)),
+    st.tuples(namespaces, cells, sides).map(lambda args: (names.canary_bucket, args)),
 )
 hosts = st.one_of(
     st.tuples(sides, cells, zones).map(lambda args: (names.cell_host, args)),
@@ -79,6 +81,16 @@ def test_because_no_id_is_a_role(role):
         names.bucket("mft-cell1", role, "east")
 
 
+@given(namespaces, cells, sides)
+def test_a_canarys_bucket_is_read_like_a_customers_and_is_nobodys(namespace, cell, side):
+    bucket = made((names.canary_bucket, (namespace, cell, side)))
+    id = contract.customer_of(bucket, namespace, side)
+    assert (id, contract.is_canary(id)) == (contract.canary(cell), True)
+    assert not names.is_id(id)
+    with pytest.raises(NameRefusedError, match="reserved"):
+        names.bucket(namespace, contract.CANARY + "x", side)
+
+
 @given(hosts)
 def test_a_host_is_one_that_dns_takes(call):
     """RFC 1035 section 2.3.4; the label `_bucket` is for a TXT record, which is no host."""
@@ -112,6 +124,7 @@ def test_two_environments_have_two_keys(one, two):
 def test_names_as_the_outside_knows_them():
     assert names.bucket("mft", "c7k2m", "east") == "mft-c7k2m-east"
     assert names.cell_bucket("mft", "1", "archive", "west") == "mft-cell1-archive-west"
+    assert names.canary_bucket("mft", "1", "west") == "mft-canary1-west"
     assert names.cell_host("west", "1", "mft.example.gov") == "sftp.west1.mft.example.gov"
     assert names.endpoint_host("primary", "c7k2m", "mft.example.gov") == "primary.c7k2m.mft.example.gov"
     assert names.bucket_record("east", "c7k2m", "mft.example.gov") == "_bucket.east.c7k2m.mft.example.gov"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,34 +13,79 @@ import pytest
 
 from components import bundle
 from local import program
-from local.program import Graph, Resource
+from local.echo import echo
+from local.program import Graph
+from runtime.contract import PARTITION
 
 STACKS = ("gov-west", "gov-east")
-ACCOUNT = "123456789012"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 SECRETS = {"mft:hostKeyRsa": "the RSA key", "mft:hostKeyEcdsa": "the ECDSA key"}
 
 
-def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
-    """Make nothing; answer with what AWS would tell of the resource: an id, an ARN, a name."""
-    kind = resource.type.split(":")[1].partition("/")[0]
-    name = resource.inputs.get("name", f"{resource.name}-0000000")
-    arn = f"arn:aws-us-gov:{kind}:region:{ACCOUNT}:{name}"
-    zone = "abc".find(resource.name[-1])
-    address = {"publicIp": f"203.0.113.{zone + 1}", "allocationId": f"eipalloc-{resource.name}"}
-    return f"{resource.name}-id", {
-        "arn": arn,
-        "name": name,
-        "url": f"https://{name}",
-        "keyId": name,
-        **address,
-    }
+def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Answer as AWS does where the zone of the stack files is."""
+    assert function == "aws:route53/getZone:getZone"
+    return {"zoneId": args["zoneId"], "name": "mft.example.gov"}
 
 
-def record(stack: str, *, root: Path = program.ROOT, config: Mapping[str, str] | None = None) -> Graph:
+def record(
+    stack: str,
+    *,
+    root: Path = program.ROOT,
+    config: Mapping[str, str] | None = None,
+    make: program.Make = echo,
+) -> Graph:
     """Run the program of a stack on the registry below `root`, with changes to its configuration."""
     wanted = {**program.stack_config(stack), "mft:lambdaRuntime": RUNTIME, **(config or {})}
-    return program.run(stack, make=echo, config=wanted, secrets=SECRETS, root=root)
+    return program.run(stack, make=make, ask=ask, config=wanted, secrets=SECRETS, root=root)
+
+
+#: How AWS writes the ARNs of what the program's policies name, from the account on.
+_ARNS = {
+    "aws:cloudwatch/eventRule:EventRule": "events:{region}:{account}:rule/{name}",
+    "aws:cloudwatch/logGroup:LogGroup": "logs:{region}:{account}:log-group:{name}",
+    "aws:cloudwatch/metricAlarm:MetricAlarm": "cloudwatch:{region}:{account}:alarm:{name}",
+    "aws:dynamodb/table:Table": "dynamodb:{region}:{account}:table/{name}",
+    "aws:iam/role:Role": "iam::{account}:role/{name}",
+    "aws:kms/key:Key": "kms:{region}:{account}:key/{name}",
+    "aws:lambda/function:Function": "lambda:{region}:{account}:function:{name}",
+    "aws:s3/bucket:Bucket": "s3:::{name}",
+    "aws:sfn/stateMachine:StateMachine": "states:{region}:{account}:stateMachine:{name}",
+    "aws:sns/topic:Topic": "sns:{region}:{account}:{name}",
+    "aws:sqs/queue:Queue": "sqs:{region}:{account}:{name}",
+}
+
+
+def spelled(stack: str, partition: str = PARTITION) -> program.Make:
+    """Return an echo whose ARNs are as AWS writes them in the stack's region; other types have none."""
+    config = program.stack_config(stack)
+    place = {"region": config["mft:region"], "account": config["mft:accountId"]}
+
+    def make(resource: program.Resource) -> tuple[str, Mapping[str, Any]]:
+        id, outputs = echo(resource)
+        inputs = resource.inputs
+        name = inputs.get("bucket") or inputs.get("name")
+        name = name or f"{inputs.get('namePrefix', resource.name + '-')}0000000"
+        told = {key: value for key, value in outputs.items() if key != "arn"} | {"name": name}
+        if form := _ARNS.get(resource.type):
+            here = {**place, "region": inputs.get("region", place["region"])}
+            told["arn"] = f"arn:{partition}:" + form.format(name=name, **here)
+        return id, told
+
+    return make
+
+
+def with_lifecycle(lifecycle: str, *, id: str, to: Path) -> Path:
+    """Copy the sample registry below `to`, with another lifecycle of one customer; return `to`."""
+    (to / "customers").mkdir(exist_ok=True)
+    for sample in (program.ROOT / "customers").glob("*.yaml"):
+        path = to / "customers" / sample.name
+        text = (path if path.exists() else sample).read_text()
+        if re.search(rf"^id: {id}\b", text, re.MULTILINE):
+            text, changed = re.subn(r"^lifecycle: \w+", f"lifecycle: {lifecycle}", text, flags=re.MULTILINE)
+            assert changed == 1
+        path.write_text(text)
+    return to
 
 
 @pytest.fixture(scope="session", autouse=True)

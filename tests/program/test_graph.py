@@ -11,8 +11,8 @@ from customers.registry import load
 from customers.route53 import Record, quoted, violations
 from local import program
 from local.program import Graph
-from runtime.contract import EAST, SIDE_OF, WEST
-from tests.program.conftest import STACKS, policies, record
+from runtime.contract import EAST, WEST
+from tests.program.conftest import STACKS, policies
 
 ZONE = "mft.example.gov"
 DATA = (
@@ -40,7 +40,12 @@ def test_every_aws_resource_has_the_explicit_provider(graph: Graph) -> None:
 
 def test_data_is_protected_and_configuration_is_not_kept_by_accident(graph: Graph) -> None:
     unprotected = {each.name for kind in DATA for each in graph.of(kind) if not each.protect}
-    assert unprotected == {"cell1-storage-config"}, "the program writes that bucket again from the registry"
+    assert unprotected == {
+        "cell1-storage-config",  # the program writes it again from the registry
+        "cell1-replication-queue",  # reports of events, which metrics have counted
+        "cell1-replication-dead-letters",
+        "cell1-canary-bucket",  # nobody's files
+    }
     assert not [each.urn for each in graph.resources if each.retain_on_delete]
 
 
@@ -130,27 +135,6 @@ def test_a_customers_six_halves_can_never_disagree(graph: Graph) -> None:
         assert all(each.ignore_changes == ("healthCheckId",) for each in halves), "ops shift re-points it"
 
 
-def test_health_checks_are_healthy_when_all_their_leaves_are(graph: Graph) -> None:
-    checks = {each.id: each for each in graph.of("aws:route53/healthCheck:HealthCheck")}
-    for check in checks.values():
-        if check.inputs["type"] == "CALCULATED":
-            children = check.inputs["childHealthchecks"]
-            assert check.inputs["childHealthThreshold"] == len(children), (
-                "more is never healthy, less is not all"
-            )
-            assert all(checks[child].inputs["type"] != "CALCULATED" for child in children)
-
-
-def test_the_switch_is_watched_in_the_peer_region(graphs: dict[str, Graph]) -> None:
-    for stack, here in (("gov-west", "us-gov-west-1"), ("gov-east", "us-gov-east-1")):
-        (alarm,) = graphs[stack].of("aws:cloudwatch/metricAlarm:MetricAlarm")
-        assert alarm.inputs["region"] != here, "the lever must work while this region is dead"
-        check = graphs[stack].one("aws:route53/healthCheck:HealthCheck", "cell1-health-switch")
-        assert check.inputs["cloudwatchAlarmRegion"] == alarm.inputs["region"]
-        assert check.inputs["insufficientDataHealthStatus"] == "LastKnownStatus"
-        assert "invertHealthcheck" not in check.inputs, "it would turn healthy when its region fails"
-
-
 def test_the_table_is_owned_in_the_west_and_joined_from_the_east(graphs: dict[str, Graph]) -> None:
     (table,) = graphs["gov-west"].of("aws:dynamodb/table:Table")
     assert table.inputs["name"] == "MFT-TransferTracker"
@@ -158,31 +142,6 @@ def test_the_table_is_owned_in_the_west_and_joined_from_the_east(graphs: dict[st
     assert not graphs["gov-east"].of("aws:dynamodb/table:Table")
     (replica,) = graphs["gov-east"].of("aws:dynamodb/tableReplica:TableReplica")
     assert replica.inputs["globalTableArn"].endswith(":us-gov-west-1:123456789012:table/MFT-TransferTracker")
-
-
-def test_replication_goes_to_the_peers_bucket_under_the_peers_key(graph: Graph) -> None:
-    (provider,) = graph.of("pulumi:providers:aws")
-    here = SIDE_OF[provider.inputs["region"]]
-    there, region = (EAST, "us-gov-east-1") if here == WEST else (WEST, "us-gov-west-1")
-    rules = {each.inputs["bucket"]: each.inputs["rules"] for each in graph.of(_REPLICATION)}
-    active = {f"example-mft-{each.id}-{here}" for each in _registry() if each.lifecycle == "active"}
-    assert set(rules) == active | {f"example-mft-cell1-archive-{here}"}
-    for bucket, (rule,) in rules.items():
-        to = rule["destination"]
-        assert to["bucket"] == "arn:aws-us-gov:s3:::" + bucket.removesuffix(here) + there
-        assert to["encryptionConfiguration"]["replicaKmsKeyId"].split(":")[3] == region
-        assert to["replicationTime"]["time"]["minutes"] == to["metrics"]["eventThreshold"]["minutes"] == 15
-        assert rule["deleteMarkerReplication"]["status"] == "Disabled"
-        assert rule["sourceSelectionCriteria"]["replicaModifications"]["status"] == "Disabled"
-        assert rule["sourceSelectionCriteria"]["sseKmsEncryptedObjects"]["status"] == "Enabled"
-
-
-_REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
-
-
-def test_without_a_peer_nothing_refers_to_its_buckets() -> None:
-    graph = record("gov-west", config={"mft:peer": "absent"})
-    assert not graph.of(_REPLICATION)
 
 
 def test_the_sftp_server_is_fips_and_its_keys_are_secret_and_the_same(graphs: dict[str, Graph]) -> None:
@@ -230,8 +189,8 @@ def test_no_names_of_customers_leave_the_registry(graph: Graph) -> None:
 
 
 def test_each_function_has_a_role_of_its_own(graph: Graph) -> None:
-    roles = [each.inputs["role"] for each in graph.of("aws:lambda/function:Function")]
-    assert len(roles) == len(set(roles)) == 8
+    functions = graph.of("aws:lambda/function:Function")
+    assert len({each.inputs["role"] for each in functions}) == len(functions) > 8
 
 
 def test_no_policy_allows_every_action_or_holds_a_hole(graph: Graph) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from local import program
 from local.program import ProgramError
-from tests.program.conftest import RUNTIME, SECRETS
+from tests.program.conftest import RUNTIME, SECRETS, ask
 
 
 def test_nothing_is_made_of_a_registry_with_a_broken_file(tmp_path: Path) -> None:
@@ -27,6 +27,7 @@ def test_nothing_is_made_of_a_registry_with_a_broken_file(tmp_path: Path) -> Non
         program.run(
             "gov-west",
             make=lambda resource: (made.append(resource.urn) or "id", {}),
+            ask=ask,
             config=config,
             secrets=SECRETS,
             root=tmp_path,

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import pytest
 
 from local import program
 from local.program import ProgramError
-from tests.program.conftest import RUNTIME, SECRETS, STACKS
+from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask
 
 
-def refusal(config: dict[str, str | None], secrets: dict[str, str] = SECRETS) -> list[str]:
+def refusal(
+    config: dict[str, str | None], secrets: dict[str, str] = SECRETS, ask: program.Ask = ask
+) -> list[str]:
     """Run gov-west with changes to its configuration; return the lines that it refuses with."""
     made: list[str] = []
 
     def make(resource: program.Resource) -> tuple[str, dict]:
-        made.append(resource.urn)
+        if resource.type.startswith("aws:"):  # the provider itself makes nothing
+            made.append(resource.urn)
         return "id", {}
 
     wanted = {**program.stack_config("gov-west"), "mft:lambdaRuntime": RUNTIME, **config}
     given = {key: value for key, value in wanted.items() if value is not None}
     with pytest.raises(ProgramError) as refused:
-        program.run("gov-west", make=make, config=given, secrets=secrets)
+        program.run("gov-west", make=make, ask=ask, config=given, secrets=secrets)
     assert made == [], "half of a stack was made"
     return str(refused.value).splitlines()
 
@@ -37,6 +43,17 @@ def refusal(config: dict[str, str | None], secrets: dict[str, str] = SECRETS) ->
         ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),
         ("peer", "yes", "'yes' is not 'absent' or 'present': whether the other region's stack exists"),
+        (
+            "automaticFailover",
+            "maybe",
+            "'maybe' is not 'true' or 'false': whether failed checks",
+        ),
+        (
+            "switch",
+            "off",
+            "'off' is not 'alarm' or 'endpoint': what tells health checkers",
+        ),
+        ("healthCheckQuota", "many", "'many' is not how many health checks the account may have"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )
@@ -44,6 +61,41 @@ def test_a_malformed_setting(key: str, value: str, said: str) -> None:
     (line,) = refusal({f"mft:{key}": value})
     assert line.startswith(f"Pulumi.gov-west.yaml: mft:{key}: {said}")
     assert "pulumi config set" in line or "use another" in line
+
+
+def test_a_stack_of_one_region_named_for_the_other() -> None:
+    (line,) = refusal({"mft:region": "us-gov-east-1"})
+    assert line == (
+        "Pulumi.gov-west.yaml: mft:region: us-gov-east-1 is not for a stack named 'gov-west'; "
+        "run: pulumi config set mft:region us-gov-west-1 --stack gov-west"
+    )
+
+
+def nowhere(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    raise RuntimeError(f"reading Route 53 Hosted Zone ({args['zoneId']}): couldn't find resource")
+
+
+def another(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": "agency.gov."}
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        (nowhere, "cannot be read in account 123456789012: "),
+        (another, "is the zone 'agency.gov.', not 'mft.example.gov'"),
+    ],
+)
+def test_a_zone_that_is_not_there(answer: program.Ask, said: str) -> None:
+    (line,) = refusal({}, ask=answer)
+    assert line.startswith(f"Pulumi.gov-west.yaml: mft:zoneId: Z0123456789EXAMPLE {said}")
+    assert line.endswith("run: pulumi config set mft:zoneId ID --stack gov-west")
+
+
+def test_a_quota_that_the_registry_breaks() -> None:
+    (line,) = refusal({"mft:healthCheckQuota": "13"})
+    assert line.startswith("customers: 14 health checks are needed"), "ten of the cells, four of customers"
+    assert "set failover.health_check: cell for these (1): " in line
 
 
 def test_missing_settings_are_all_told_at_once() -> None:

@@ -1,0 +1,98 @@
+"""An alarm as a value: when it goes off, what that means, what to do first, and where the rest is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import pulumi
+import pulumi_aws as aws
+
+RUNBOOK = "docs/runbook.md"
+
+MINUTE = 60
+
+
+@dataclass(frozen=True, kw_only=True)
+class Watched:
+    """What of a cell is watched, by the names that CloudWatch's dimensions have for it.
+
+    `functions` are by handler, `dead_letters` by the function whose messages they are, `nat_gateways` by
+    zone; `addresses` is how many the SFTP endpoint has.
+    """
+
+    functions: Mapping[str, pulumi.Input[str]]
+    ingest_queue: pulumi.Input[str]
+    dead_letters: Mapping[str, pulumi.Input[str]]
+    state_machine_arn: pulumi.Input[str]
+    table: str
+    nat_gateways: Mapping[str, pulumi.Input[str]]
+    addresses: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alarm:
+    """One alarm of a cell. `section` is the runbook's; `period` is in seconds.
+
+    It goes off when the metric was `at_least` a value, or `below` one, in `breaching` of the last `of`
+    periods. `missing` says what a period without data is: `quiet` where the metric comes with what it counts,
+    `alarm` where silence is the fault itself, `unknown` where another alarm is about the silence.
+    """
+
+    name: str
+    section: str
+    means: str
+    first: str
+    namespace: str
+    metric: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+    statistic: str = "Sum"
+    at_least: float | None = None
+    below: float | None = None
+    period: int = 300
+    breaching: int = 1
+    of: int = 1
+    missing: Literal["quiet", "alarm", "unknown"] = "quiet"
+
+    @property
+    def description(self) -> str:
+        """What is mailed with the alarm."""
+        return f"{self.means} First: {self.first} Runbook: {RUNBOOK}#{self.section}"
+
+
+def make(
+    alarm: Alarm, *, name: str, topic_arn: pulumi.Input[str], parent: pulumi.Resource
+) -> aws.cloudwatch.MetricAlarm:
+    """Make an alarm that tells a topic when it goes off and when it is over.
+
+    A percentile of too few values says nothing, so it changes nothing:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html.
+    """
+    is_percentile = alarm.statistic.startswith("p")
+    threshold, comparison = (
+        (alarm.below, "LessThanThreshold")
+        if alarm.at_least is None
+        else (alarm.at_least, "GreaterThanOrEqualToThreshold")
+    )
+    return aws.cloudwatch.MetricAlarm(
+        f"{name}-{alarm.name}",
+        alarm_description=alarm.description,
+        namespace=alarm.namespace,
+        metric_name=alarm.metric,
+        dimensions=alarm.dimensions,
+        statistic=None if is_percentile else alarm.statistic,
+        extended_statistic=alarm.statistic if is_percentile else None,
+        evaluate_low_sample_count_percentiles="ignore" if is_percentile else None,
+        period=alarm.period,
+        evaluation_periods=alarm.of,
+        datapoints_to_alarm=alarm.breaching,
+        threshold=threshold,
+        comparison_operator=comparison,
+        treat_missing_data={"quiet": "notBreaching", "alarm": "breaching", "unknown": "missing"}[
+            alarm.missing
+        ],
+        alarm_actions=[topic_arn],
+        ok_actions=[topic_arn],
+        opts=pulumi.ResourceOptions(parent=parent),
+    )

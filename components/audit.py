@@ -1,0 +1,45 @@
+"""The audit: the function that exports this region's facts to the cell's Object-Lock bucket."""
+
+from __future__ import annotations
+
+import pulumi
+
+from components import policy
+from components.functions import Functions
+from runtime import contract
+
+#: Seconds. A usual pass takes one; what was not exported for days takes longer.
+_TIMEOUT = 900
+
+
+class Audit(pulumi.ComponentResource):
+    """This region's facts in hash chains, a quarter of an hour after they were written."""
+
+    def __init__(
+        self, name: str, *, functions: Functions, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mft:audit:Audit", name, None, opts)
+        bucket = functions.settings.bucket_arn(functions.storage.audit_bucket)
+        functions.make(
+            f"{name}-export",
+            "audit",
+            [
+                *functions.read_customers(),
+                functions.tracker.look_up(),
+                functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:GetItem")),
+                # It notes what it has exported, and can write no fact.
+                # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
+                functions.tracker.use(
+                    "Notes",
+                    actions=("dynamodb:PutItem",),
+                    conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["audit#*"]}},
+                ),
+                # Without the right to list, S3 answers "denied" for a link that does not exist.
+                policy.allow("SeeAbsence", ["s3:ListBucket"], [bucket]),
+                policy.allow("Links", ["s3:GetObject", "s3:PutObject"], [f"{bucket}/audit/*"]),
+            ],
+            parent=self,
+            timeout=_TIMEOUT,
+            environment={contract.ENV_AUDIT_BUCKET: functions.storage.audit_bucket},
+        ).every(f"rate({contract.AUDIT_MINUTES} minutes)")
+        self.register_outputs({})

@@ -1,0 +1,77 @@
+"""The canary: a sender of synthetic transfers, which pass through the cell as a customer's files do."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.bucket import Keep, bucket, expiry
+from components.functions import Functions
+from customers import names
+from customers.document import CANARY_DAYS, canary_document
+from runtime import contract
+
+#: Seconds: what a transfer may take, and what an AWS that answers slowly may take besides.
+_TIMEOUT = 180
+
+
+class Canary(pulumi.ComponentResource):
+    """One cell's synthetic sender: a bucket, a routing document, a topic, and the function that sends."""
+
+    def __init__(
+        self, name: str, *, functions: Functions, opts: pulumi.ResourceOptions | None = None
+    ) -> None:
+        super().__init__("mft:canary:Canary", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        settings, storage = functions.settings, functions.storage
+        id = contract.canary(settings.cell)
+        own = names.canary_bucket(settings.namespace, settings.cell, settings.side)
+        # Nobody listens; that receipts can be sent is part of what is tried.
+        topic = aws.sns.Topic(
+            f"{name}-receipts",
+            name_prefix=f"{settings.namespace}-{id}-",
+            kms_master_key_id=storage.key_arn,
+            opts=child,
+        )
+        document = aws.s3.BucketObjectv2(
+            f"{name}-routing",
+            bucket=storage.config_bucket,
+            key=contract.config_key(id),
+            content_type="application/json",
+            content=pulumi.Output.json_dumps(
+                {
+                    **canary_document(settings.namespace, settings.cell, settings.side),
+                    "receipts_topic": topic.arn,
+                },
+                sort_keys=True,
+            ),
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[storage.config]),  # name is no edge
+        )
+        bucket(
+            f"{name}-bucket",
+            bucket_name=own,
+            settings=settings,
+            key_arn=storage.key_arn,
+            lifecycle=[expiry("all", prefix="", days=CANARY_DAYS)],
+            keep=Keep.DROP,  # nobody's files are in it
+            events_after=document,
+            parent=self,
+        )
+        arn = settings.bucket_arn(own)
+        functions.make(
+            name,
+            "canary",
+            [
+                policy.allow("Send", ["s3:PutObject"], [f"{arn}/{contract.CANARY_INBOUND}*"]),
+                policy.allow("ReadCopies", ["s3:GetObject"], [f"{arn}/{contract.CANARY_DELIVERED}*"]),
+                # Without the right to list, S3 answers "denied" for a copy that does not exist.
+                policy.allow("SeeAbsence", ["s3:ListBucket"], [arn]),
+                functions.tracker.use("Facts", actions=("dynamodb:Query",)),
+                functions.publish_metrics(contract.METRICS),
+            ],
+            parent=self,
+            timeout=_TIMEOUT,
+            environment={contract.ENV_CANARY_BUCKET: own},
+        ).every("rate(5 minutes)")
+        self.register_outputs({"bucket": own})

@@ -1,0 +1,172 @@
+"""Alarms about what carries transfers: replication, the switch, the functions, the tracker, the way out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pulumi
+
+from components.alarm import MINUTE, Alarm, Watched
+from components.settings import Settings
+from runtime import contract
+
+#: Failed attempts in five minutes that are more than the partners who are down on any day.
+_MANY_ATTEMPTS = 20
+
+
+def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
+    """Yield them; `own` are the dimensions of the cell's own metrics."""
+    yield from _copies(settings.peer_region, own)
+    if settings.peer_present:
+        yield _facts(settings.peer_region, watched.table)
+    yield from _switch(settings.peer_region, own)
+    for handler, function in watched.functions.items():
+        yield _errors(handler, {"FunctionName": function})
+        yield _throttles(handler, {"FunctionName": function})
+    yield from _tracker(watched.table)
+    for zone, gateway in watched.nat_gateways.items():
+        yield Alarm(
+            name=f"nat-{zone}-ports",
+            section="nat-ports",
+            means=f"The NAT gateway of zone {zone} has no port left: deliveries from there cannot connect.",
+            first="find the destination that takes the connections in the flow logs.",
+            namespace="AWS/NATGateway",
+            metric="ErrorPortAllocation",
+            dimensions={"NatGatewayId": gateway},
+            at_least=1,
+        )
+
+
+def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
+    metric = {"namespace": contract.METRICS, "dimensions": own}
+    for name, metric_name, means in (
+        ("replication-failed", contract.METRIC_REPLICATION_FAILED, "S3 could not copy a file"),
+        ("replication-untracked", contract.METRIC_REPLICATION_UNTRACKED, "S3 lost sight of a file's copy"),
+    ):
+        yield Alarm(
+            name=name,
+            section="replication-failed",
+            means=f"{means} to {peer}: if this region is lost, so is that file.",
+            first="find bucket, key and reason in the replication function's log.",
+            metric=metric_name,
+            at_least=1,
+            **metric,
+        )
+    yield Alarm(
+        name="replication-late",
+        section="replication-late",
+        means=f"A file had not reached {peer} after 15 minutes: were this region lost, it would be missing.",
+        first="see whether it is one bucket or all of them, in the replication function's log.",
+        metric=contract.METRIC_REPLICATION_MISSED,
+        at_least=1,
+        **metric,
+    )
+
+
+def _facts(peer: str, table: str) -> Alarm:
+    """Return the alarm on the tracker's replication; the canary's facts are something to copy at any hour."""
+    return Alarm(
+        name="facts-delayed",
+        section="facts-delayed",
+        means=f"What this region has delivered is not known in {peer} within a minute: a takeover would send "
+        "files again.",
+        first=f"see whether {peer} is in trouble. Do not evacuate this region meanwhile, unless it must be.",
+        namespace="AWS/DynamoDB",
+        metric="ReplicationLatency",
+        dimensions={"TableName": table, "ReceivingRegion": peer},
+        statistic="Average",
+        at_least=60_000,  # milliseconds
+        breaching=3,
+        of=3,
+        missing="alarm",
+    )
+
+
+def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
+    metric = {"namespace": contract.METRICS, "dimensions": own, "metric": contract.METRIC_PEER_OUT}
+    yield Alarm(
+        name="peer-out",
+        section="peer-out",
+        means=f"{peer} is out of DNS: this region carries all customers, and takes over what was left there.",
+        first="make sure that it was meant; everything else follows docs/runbook.md.",
+        statistic="Maximum",
+        at_least=1,
+        period=MINUTE,
+        missing="unknown",
+        **metric,
+    )
+    yield Alarm(
+        name="switch-silent",
+        section="switch-silent",
+        means=f"Where the switch of {peer} stands is not published: Route 53 goes by what it knew last.",
+        first="see whether the switch function runs.",
+        statistic="SampleCount",
+        below=1,
+        missing="alarm",
+        **metric,
+    )
+
+
+def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
+    """Return the alarm on a function that keeps failing; what fails once is tried again by what called it."""
+    section, means, at_least = {
+        "deliver": (
+            "deliveries-failing",
+            "Many attempts to deliver fail: a busy partner is down, or the way out of this region is.",
+            _MANY_ATTEMPTS,
+        ),
+        "takeover": (
+            "takeover-incomplete",
+            "The takeover cannot finish: some files that the lost region had received are not sent.",
+            1,
+        ),
+    }.get(handler, ("function-errors", f"The function {handler} keeps failing.", 1))
+    return Alarm(
+        name=f"{handler}-errors",
+        section=section,
+        means=means,
+        first="read the newest errors in its log.",
+        namespace="AWS/Lambda",
+        metric="Errors",
+        dimensions=function,
+        at_least=at_least,
+        breaching=2,
+        of=3,
+    )
+
+
+def _throttles(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
+    return Alarm(
+        name=f"{handler}-throttles",
+        section="function-throttles",
+        means=f"The function {handler} is not allowed to run as often as it is called.",
+        first="compare ConcurrentExecutions with the account's quota.",
+        namespace="AWS/Lambda",
+        metric="Throttles",
+        dimensions=function,
+        at_least=1,
+        breaching=2,
+        of=3,
+    )
+
+
+def _tracker(table: str) -> Iterator[Alarm]:
+    whole = {"TableName": table}
+    index = {**whole, "GlobalSecondaryIndexName": contract.TRACKER_INDEX}
+    for name, dimensions, metric in (
+        ("reads", whole, "ReadThrottleEvents"),
+        ("writes", whole, "WriteThrottleEvents"),
+        ("index-writes", index, "WriteThrottleEvents"),
+    ):
+        yield Alarm(
+            name=f"tracker-{name}-throttled",
+            section="tracker-throttled",
+            means=f"DynamoDB refuses {name.replace('-', ' ')} of the tracker: transfers wait.",
+            first="see on the dashboard whether one customer sends far more than usual.",
+            namespace="AWS/DynamoDB",
+            metric=metric,
+            dimensions=dimensions,
+            at_least=1,
+            breaching=3,
+            of=3,
+        )

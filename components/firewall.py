@@ -1,0 +1,112 @@
+"""Who may talk to whom in a cell: one security group a role, each naming its peers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components.network import Network, Placement
+
+SFTP, HTTPS = 22, 443
+
+#: Route 53's health checkers in GovCloud, so that a check of the SFTP port can be made without a change here.
+#: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-r53.html
+HEALTH_CHECKERS = (
+    "160.1.55.0/25",
+    "160.1.55.128/25",
+    "160.1.56.0/25",
+    "18.253.167.0/25",
+    "18.253.167.128/25",
+    "18.253.168.0/25",
+)
+
+
+class Firewall(pulumi.ComponentResource):
+    """The groups of the SFTP endpoint, of what runs in the private subnets, and of the service endpoints."""
+
+    endpoint_group_id: pulumi.Output[str]
+    services_group_id: pulumi.Output[str]
+    delivery: Placement
+    probe: Placement
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        network: Network,
+        source_cidrs: Sequence[str],
+        partner_ports: Sequence[int],
+        gateway_lists: Sequence[pulumi.Input[str]],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`partner_ports` are where destinations listen; `gateway_lists`, prefix lists of S3 and DynamoDB."""
+        super().__init__("mft:firewall:Firewall", name, None, opts)
+        self._name, self._network = name, network
+        self._child = pulumi.ResourceOptions(parent=self)
+        egress = [pulumi.Output.concat(each.public_ip, "/32") for each in network.egress_addresses]
+        # Service-managed Transfer users have no source filter of their own, so the group takes the union.
+        self.endpoint_group_id = self._group(
+            "endpoint",
+            "SFTP from the customers of this cell, from health checkers, from this cell's own probe",
+            ingress=[
+                aws.ec2.SecurityGroupIngressArgs(
+                    protocol="tcp", from_port=SFTP, to_port=SFTP, cidr_blocks=cidrs, description=whose
+                )
+                for whose, cidrs in (
+                    ("customers", list(source_cidrs)),
+                    ("health checkers of Route 53", list(HEALTH_CHECKERS)),
+                    ("probe of this cell", egress),
+                )
+                if cidrs
+            ],
+        )
+        self.services_group_id = self._group("services", "AWS services, from functions of this cell")
+        delivery = self._group("delivery", "Deliveries to partners")
+        probe = self._group("probe", "Probe of the SFTP endpoint")
+        for group, role in ((delivery, "delivery"), (probe, "probe")):
+            self._out(f"{role}-services", group, HTTPS, referenced_security_group_id=self.services_group_id)
+            aws.vpc.SecurityGroupIngressRule(
+                f"{name}-services-{role}",
+                security_group_id=self.services_group_id,
+                ip_protocol="tcp",
+                from_port=HTTPS,
+                to_port=HTTPS,
+                referenced_security_group_id=group,
+                opts=self._child,
+            )
+        for number, prefix_list in enumerate(gateway_lists, start=1):
+            self._out(f"delivery-gateway-{number}", delivery, HTTPS, prefix_list_id=prefix_list)
+        for port in partner_ports:
+            # Partners are names, and their addresses are theirs to change.
+            self._out(f"delivery-partners-{port}", delivery, port, cidr_ipv4="0.0.0.0/0")
+        for number, address in enumerate(network.endpoint_addresses, start=1):
+            its = pulumi.Output.concat(address.public_ip, "/32")
+            self._out(f"probe-endpoint-{number}", probe, SFTP, cidr_ipv4=its)
+        self.delivery = Placement(subnet_ids=network.private_subnet_ids, group_id=delivery)
+        self.probe = Placement(subnet_ids=network.private_subnet_ids, group_id=probe)
+        self.register_outputs({"endpoint_group_id": self.endpoint_group_id})
+
+    def _group(
+        self, role: str, description: str, ingress: Sequence[aws.ec2.SecurityGroupIngressArgs] | None = None
+    ) -> pulumi.Output[str]:
+        group = aws.ec2.SecurityGroup(
+            f"{self._name}-{role}",
+            vpc_id=self._network.vpc_id,
+            description=description,
+            ingress=ingress,
+            opts=self._child,
+        )
+        return group.id
+
+    def _out(self, rule: str, group: pulumi.Output[str], port: int, **to: pulumi.Input[str]) -> None:
+        aws.vpc.SecurityGroupEgressRule(
+            f"{self._name}-{rule}",
+            security_group_id=group,
+            ip_protocol="tcp",
+            from_port=port,
+            to_port=port,
+            opts=self._child,
+            **to,
+        )

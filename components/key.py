@@ -1,0 +1,71 @@
+"""The region's data key: files, facts, messages and logs of one cell are encrypted with it."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.settings import Settings
+from customers import names
+
+
+class DataKey(pulumi.ComponentResource):
+    """One cell's customer-managed key, and the alias by which the peer's replication names it."""
+
+    arn: pulumi.Output[str]
+
+    def __init__(self, name: str, *, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+        super().__init__("mft:key:DataKey", name, None, opts)
+        key = aws.kms.Key(
+            name,
+            description=f"Files, facts and messages of cell {settings.cell} in {settings.region}",
+            enable_key_rotation=True,
+            deletion_window_in_days=30,
+            policy=_policy(settings),
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # without it nothing can be read
+        )
+        alias = aws.kms.Alias(
+            name,
+            name=names.key_alias(settings.namespace, settings.cell),
+            target_key_id=key.key_id,
+            opts=pulumi.ResourceOptions(parent=self),
+        )
+        self.arn = key.arn
+        self.register_outputs({"arn": self.arn, "alias": alias.name})
+
+
+def _policy(settings: Settings) -> pulumi.Input[str]:
+    """Return the key's policy: the account administers it and delegates its use through IAM.
+
+    AWS services use it under names of their own, for this account only; CloudWatch Logs for its log groups
+    (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html).
+    """
+    account = {"AWS": settings.arn("iam", "root", region="")}
+    administer = ["Create*", "Describe*", "Enable*", "List*", "Put*", "Update*", "Revoke*", "Disable*"]
+    administer += ["Get*", "Delete*", "TagResource", "UntagResource", "ScheduleKeyDeletion"]
+    administer += ["CancelKeyDeletion"]
+    use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
+    ours = {"StringEquals": {"aws:SourceAccount": settings.account}}
+    # What puts messages into encrypted queues and topics: rules, alarms, notifications of replication.
+    writers = ["events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com"]
+    return policy.document(
+        policy.allow("Administer", [f"kms:{verb}" for verb in administer], ["*"], principals=account),
+        policy.allow("Use", [*use, "kms:CreateGrant"], ["*"], principals=account),
+        policy.allow(
+            "Messages",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            ["*"],
+            principals={"Service": writers},
+            conditions=ours,
+        ),
+        policy.allow(
+            "Logs",
+            ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:Describe*"],
+            ["*"],
+            principals={"Service": f"logs.{settings.region}.amazonaws.com"},
+            conditions={
+                "ArnLike": {"kms:EncryptionContext:aws:logs:arn": settings.arn("logs", "log-group:*")}
+            },
+        ),
+    )

@@ -1,0 +1,68 @@
+"""Monitoring: what wakes an operator of one cell, and where it tells them.
+
+Each cell watches itself, and what leaves it for the peer; both together watch both ways. No alarm is about
+one customer.
+"""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import alarm, policy
+from components.alarm import Watched
+from components.cell_alarms import cell_alarms
+from components.settings import Settings
+from components.transfer_alarms import transfer_alarms
+from runtime import contract
+
+
+class Monitoring(pulumi.ComponentResource):
+    """One cell's alarms, and the topic that they tell; operators subscribe to it."""
+
+    topic_arn: pulumi.Output[str]
+    alarm_arns: list[pulumi.Output[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        watched: Watched,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:monitoring:Monitoring", name, None, opts)
+        child = pulumi.ResourceOptions(parent=self)
+        topic = aws.sns.Topic(f"{name}-alerts", kms_master_key_id=key_arn, opts=child)
+        aws.sns.TopicPolicy(
+            f"{name}-alerts",
+            arn=topic.arn,
+            policy=policy.document(
+                policy.allow(
+                    "Alarms",
+                    ["sns:Publish"],
+                    [topic.arn],
+                    principals={"Service": "cloudwatch.amazonaws.com"},
+                    conditions={
+                        "StringEquals": {"aws:SourceAccount": settings.account},
+                        "ArnLike": {"aws:SourceArn": settings.arn("cloudwatch", "alarm:*")},
+                    },
+                ),
+                policy.deny(
+                    "TlsOnly",
+                    ["sns:Publish"],
+                    [topic.arn],
+                    principals={"AWS": "*"},
+                    conditions={"Bool": {"aws:SecureTransport": "false"}},
+                ),
+            ),
+            opts=child,
+        )
+        self.topic_arn = topic.arn
+        own = contract.cell_dimensions(settings.namespace, settings.cell)
+        self.alarm_arns = [
+            alarm.make(each, name=name, topic_arn=topic.arn, parent=self).arn
+            for each in (*transfer_alarms(own, watched), *cell_alarms(settings, own, watched))
+        ]
+        self.register_outputs({"topic_arn": self.topic_arn})

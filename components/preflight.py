@@ -1,0 +1,33 @@
+"""What is checked before the first resource: that AWS's quotas suffice, that the settings' zone is there."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components.settings import Settings, SettingsError
+from customers import quota
+from customers.registry import Registry
+
+
+def check_quotas(settings: Settings, registry: Registry) -> None:
+    """Raise SettingsError, with every number and its remedy, when the registry needs more than AWS allows."""
+    if refused := quota.refusals(registry.customers, health_checks=settings.health_check_quota):
+        raise SettingsError("\n".join(refused))
+
+
+def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
+    """Raise SettingsError unless the hosted zone of the settings exists under the name that they give it.
+
+    A wrong account is refused by the provider itself, by its `allowed_account_ids`.
+    """
+    where = f"Pulumi.{settings.stack}.yaml: mft:zoneId: {settings.zone_id}"
+    remedy = f"run: pulumi config set mft:zoneId ID --stack {settings.stack}"
+    try:
+        zone = aws.route53.get_zone(zone_id=settings.zone_id, opts=pulumi.InvokeOptions(provider=provider))
+    except Exception as error:  # an invoke raises nothing narrower
+        raise SettingsError(
+            f"{where} cannot be read in account {settings.account}: {error}; {remedy}"
+        ) from error
+    if zone.name.rstrip(".") != settings.zone:
+        raise SettingsError(f"{where} is the zone {zone.name!r}, not {settings.zone!r}; {remedy}")

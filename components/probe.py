@@ -1,0 +1,40 @@
+"""The probe: the function that tries the SFTP endpoint's public addresses, as a client outside would."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+
+from components.firewall import SFTP
+from components.functions import Functions
+from components.network import Placement
+from runtime import contract
+
+
+class Probe(pulumi.ComponentResource):
+    """How many of the endpoint's `addresses` answer, every minute; it goes out where `placement` says."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        functions: Functions,
+        addresses: Sequence[pulumi.Output[str]],
+        placement: Placement,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:probe:Probe", name, None, opts)
+        places = pulumi.Output.all(*addresses).apply(
+            lambda known: ",".join(f"{address}:{SFTP}" for address in known)
+        )
+        functions.make(
+            name,
+            "probe",
+            [functions.publish_metrics(contract.METRICS)],
+            parent=self,
+            memory=256,
+            environment={contract.ENV_ADDRESSES: places},
+            placement=placement,
+        ).every("rate(1 minute)")
+        self.register_outputs({})

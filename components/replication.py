@@ -1,0 +1,97 @@
+"""What goes wrong with replication: S3's events about it, their queue, and the function that counts them."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.bucket import Events
+from components.functions import Functions
+from components.settings import Settings
+
+_TIMEOUT = 60
+_TRIES = 5
+_FOURTEEN_DAYS = 14 * 24 * 3600
+
+
+class ReplicationEvents(pulumi.ComponentResource):
+    """One cell's queue of replication events: of copies that left this region late, or not at all.
+
+    Both stacks have one, so both directions are watched. It exists before the buckets that report to it.
+    """
+
+    events: Events
+    dead_letters: aws.sqs.Queue
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        key_arn: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:replication:ReplicationEvents", name, None, opts)
+        self._name = name
+        child = pulumi.ResourceOptions(parent=self)
+        self.dead_letters = aws.sqs.Queue(
+            f"{name}-dead-letters",
+            kms_master_key_id=key_arn,
+            message_retention_seconds=_FOURTEEN_DAYS,
+            opts=child,
+        )
+        self._queue = aws.sqs.Queue(
+            f"{name}-queue",
+            kms_master_key_id=key_arn,
+            message_retention_seconds=_FOURTEEN_DAYS,
+            visibility_timeout_seconds=6 * _TIMEOUT,
+            redrive_policy=pulumi.Output.json_dumps(
+                {"deadLetterTargetArn": self.dead_letters.arn, "maxReceiveCount": _TRIES}
+            ),
+            opts=child,
+        )
+        allowed = aws.sqs.QueuePolicy(
+            f"{name}-queue",
+            queue_url=self._queue.url,
+            policy=policy.document(
+                policy.allow(
+                    "OurBuckets",
+                    ["sqs:SendMessage"],
+                    [self._queue.arn],
+                    principals={"Service": "s3.amazonaws.com"},
+                    conditions={
+                        "StringEquals": {"aws:SourceAccount": settings.account},
+                        "ArnLike": {"aws:SourceArn": settings.bucket_arn(f"{settings.namespace}-*")},
+                    },
+                )
+            ),
+            opts=child,
+        )
+        self.events = Events(queue_arn=self._queue.arn, allowed=allowed)
+        self.register_outputs({"queue_arn": self._queue.arn})
+
+    def watch(self, functions: Functions) -> None:
+        """Have the events counted and logged by a function of the cell."""
+        function = functions.make(
+            self._name,
+            "replication",
+            [
+                policy.allow(
+                    "TakeMessages",
+                    ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"],
+                    [self._queue.arn],
+                ),
+            ],
+            parent=self,
+            timeout=_TIMEOUT,
+        )
+        aws.lambda_.EventSourceMapping(
+            self._name,
+            event_source_arn=self._queue.arn,
+            function_name=function.arn,
+            batch_size=10,
+            function_response_types=["ReportBatchItemFailures"],
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=2),
+            opts=pulumi.ResourceOptions(parent=self),
+        )

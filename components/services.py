@@ -1,0 +1,120 @@
+"""The ways from the private subnets to AWS services: bulk never crosses a NAT gateway."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.network import Network
+from components.settings import Settings
+from components.tracker import Tracker
+from runtime import contract
+
+
+class Gateways(pulumi.ComponentResource):
+    """Gateway endpoints of S3 and DynamoDB, in the private route tables; `lists` are their prefix lists."""
+
+    lists: list[pulumi.Output[str]]
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        network: Network,
+        tracker: Tracker,
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:services:Gateways", name, None, opts)
+        of_this_account = {"StringEquals": {"aws:PrincipalAccount": settings.account}}
+        policies = {
+            # Destinations are others' buckets, so any can be named; what a role may do is in its policy.
+            "s3": policy.allow(
+                "Files",
+                [
+                    "s3:GetObject",
+                    "s3:GetObjectVersion",
+                    "s3:PutObject",
+                    "s3:AbortMultipartUpload",
+                    "s3:ListBucket",
+                ],
+                [settings.bucket_arn("*")],
+                principals={"AWS": "*"},
+                conditions=of_this_account,
+            ),
+            "dynamodb": tracker.use(
+                "Facts",
+                actions=("dynamodb:Query", "dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem"),
+                principals={"AWS": "*"},
+                conditions=of_this_account,
+            ),
+        }
+        self.lists = []
+        for service, statement in policies.items():
+            gateway = aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=network.vpc_id,
+                service_name=f"com.amazonaws.{settings.region}.{service}",
+                vpc_endpoint_type="Gateway",
+                route_table_ids=network.private_route_table_ids,
+                policy=policy.document(statement),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+            self.lists.append(gateway.prefix_list_id)
+        self.register_outputs({"lists": self.lists})
+
+
+class Interfaces(pulumi.ComponentResource):
+    """Interface endpoints of what the functions in the private subnets call besides."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        network: Network,
+        group_id: pulumi.Input[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        super().__init__("mft:services:Interfaces", name, None, opts)
+        statements: dict[str, Sequence[policy.Statement]] = {
+            "secretsmanager": [
+                policy.allow(
+                    "PartnerKeys",
+                    ["secretsmanager:GetSecretValue"],
+                    [settings.arn("secretsmanager", f"secret:{settings.namespace}/*")],
+                    principals={"AWS": "*"},
+                    conditions={"StringEquals": {"aws:PrincipalAccount": settings.account}},
+                )
+            ],
+            "monitoring": [
+                policy.allow(
+                    "Metrics",
+                    ["cloudwatch:PutMetricData"],
+                    ["*"],  # the action knows no resources
+                    principals={"AWS": "*"},
+                    conditions={
+                        "StringEquals": {
+                            "aws:PrincipalAccount": settings.account,
+                            "cloudwatch:namespace": contract.METRICS,
+                        }
+                    },
+                )
+            ],
+        }
+        for service, allowed in statements.items():
+            aws.ec2.VpcEndpoint(
+                f"{name}-{service}",
+                vpc_id=network.vpc_id,
+                service_name=f"com.amazonaws.{settings.region}.{service}",
+                vpc_endpoint_type="Interface",
+                subnet_ids=network.private_subnet_ids,
+                security_group_ids=[group_id],
+                private_dns_enabled=True,
+                policy=policy.document(*allowed),
+                opts=pulumi.ResourceOptions(parent=self),
+            )
+        self.register_outputs({})

@@ -1,0 +1,139 @@
+"""What a registry needs of AWS's quotas, and what to do when that is more than there is. Pure.
+
+Counted are both stacks of every cell that a customer names. What the account has besides, such as the buckets
+that retired customers left behind, is not known here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from itertools import accumulate
+
+from customers import names
+from customers.model import Customer
+from customers.route53.zone import ZONE_LIMIT
+from runtime.contract import ENDPOINTS, SIDES
+
+_REGIONS = len(SIDES)
+#: In each region: `endpoint`, `canary`, `switch`, the one over these, and `out`.
+CHECKS_OF_CELL = 5 * _REGIONS
+#: One in each region, for a customer in service that does not share its cell's.
+CHECKS_OF_CUSTOMER = _REGIONS
+#: A CNAME and a TXT for each endpoint, each a pair of halves.
+RECORDS_OF_CUSTOMER = 2 * len(ENDPOINTS) * _REGIONS
+#: The address of each region's endpoint.
+RECORDS_OF_CELL = _REGIONS
+#: Every zone's own: NS and SOA.
+RECORDS_OF_ZONE = 2
+#: One in each region, whatever the customer's lifecycle; a cell has one for each role, and its canary's.
+BUCKETS_OF_CUSTOMER = _REGIONS
+BUCKETS_OF_CELL = _REGIONS * (len(names.ROLES) + 1)
+
+#: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
+NEW_CHECKS_A_DAY = 1_000
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html
+BUCKET_LIMIT = 10_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Needs:
+    """How many of each a registry needs, in both regions together."""
+
+    health_checks: int
+    records: int
+    buckets: int
+
+
+def needs(customers: Iterable[Customer]) -> Needs:
+    """Return what these customers and their cells need."""
+    customers = list(customers)
+    cells, active = len(_cells(customers)), len(_active(customers))
+    return Needs(
+        health_checks=CHECKS_OF_CELL * cells + CHECKS_OF_CUSTOMER * len(_own_check(customers)),
+        records=RECORDS_OF_ZONE + RECORDS_OF_CELL * cells + RECORDS_OF_CUSTOMER * active,
+        buckets=BUCKETS_OF_CELL * cells + BUCKETS_OF_CUSTOMER * len(customers),
+    )
+
+
+def refusals(
+    customers: Collection[Customer], *, health_checks: int, before: Collection[Customer] | None = None
+) -> list[str]:
+    """Return a sentence for each quota that these customers exceed, with the number and the remedy.
+
+    `health_checks` is the quota of the account. With the customers of `before`, which are deployed, what is
+    made new within a day is judged too, and a remedy names newcomers first: what is deployed stays.
+    """
+    needed, deployed = needs(customers), before or ()
+    found = []
+    if needed.health_checks > health_checks:
+        found.append(_too_many_checks(customers, deployed, needed.health_checks, health_checks))
+    if before is not None:
+        found += _too_many_new_checks(customers, before)
+    if needed.records > ZONE_LIMIT:
+        chosen = _chosen(
+            _active(customers), _active(deployed), needed.records - ZONE_LIMIT, RECORDS_OF_CUSTOMER
+        )
+        found.append(
+            f"customers: {needed.records:,} DNS records are needed, and a zone holds {ZONE_LIMIT:,};"
+            " leave these onboarding, or serve them from a zone, registry and stacks of their own"
+            f" ({len(chosen)}): {', '.join(chosen)}"
+        )
+    if needed.buckets > BUCKET_LIMIT:
+        ids, there = ({each.id for each in some} for some in (customers, deployed))
+        chosen = _chosen(ids, there, needed.buckets - BUCKET_LIMIT, BUCKETS_OF_CUSTOMER)
+        found.append(
+            f"customers: {needed.buckets:,} buckets are needed, and an account has {BUCKET_LIMIT:,};"
+            " serve these from an account, registry and stacks of their own"
+            f" ({len(chosen)}): {', '.join(chosen)}"
+        )
+    return found
+
+
+def _too_many_checks(
+    customers: Collection[Customer], deployed: Collection[Customer], needed: int, quota: int
+) -> str:
+    own = _own_check(customers)
+    cells = needed - CHECKS_OF_CUSTOMER * len(own)
+    said = (
+        f"customers: {needed:,} health checks are needed ({cells:,} for cells, {needed - cells:,} for"
+        f" customers), and mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} and set it to that"
+    )
+    if cells > quota:
+        return f"{said}, or for {cells:,} and set failover.health_check: cell for every customer"
+    chosen = _chosen(own, _own_check(deployed), needed - quota, CHECKS_OF_CUSTOMER)
+    return f"{said}, or set failover.health_check: cell for these ({len(chosen)}): {', '.join(chosen)}"
+
+
+def _too_many_new_checks(customers: Collection[Customer], before: Collection[Customer]) -> list[str]:
+    """Return the steps in which what is new can be made: cells first, then customers by id."""
+    new = [(f"cell {cell}", CHECKS_OF_CELL) for cell in sorted(_cells(customers) - _cells(before))]
+    new += [(id, CHECKS_OF_CUSTOMER) for id in sorted(_own_check(customers) - _own_check(before))]
+    totals = list(accumulate(checks for _, checks in new))
+    if not new or totals[-1] <= NEW_CHECKS_A_DAY:
+        return []
+    # Both numbers of checks divide a day's: every day but the last is filled.
+    last = {-(-total // NEW_CHECKS_A_DAY): name for total, (name, _) in zip(totals, new, strict=True)}
+    days = ", ".join(f"day {day} up to {name}" for day, name in last.items())
+    return [
+        f"customers: {totals[-1]:,} health checks are new, and Route 53 makes {NEW_CHECKS_A_DAY:,} a day;"
+        f" deploy what is new in {len(last)} steps, cells first and then customers by id: {days}"
+    ]
+
+
+def _chosen(wanted: set[str], deployed: set[str], excess: int, each: int) -> list[str]:
+    """Return the fewest ids whose `each` make up for the excess: newcomers first, then the last ones."""
+    order = sorted(sorted(wanted, reverse=True), key=lambda id: id in deployed)
+    return sorted(order[: -(-excess // each)])
+
+
+def _cells(customers: Iterable[Customer]) -> set[str]:
+    return {customer.cell for customer in customers}
+
+
+def _active(customers: Iterable[Customer]) -> set[str]:
+    return {customer.id for customer in customers if customer.lifecycle == "active"}
+
+
+def _own_check(customers: Iterable[Customer]) -> set[str]:
+    return _active(each for each in customers if each.failover.health_check == "customer")

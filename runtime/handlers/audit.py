@@ -1,0 +1,29 @@
+"""Every 15 minutes: bring this region's new facts into the audit chains."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from runtime import contract
+from runtime.audit import Audit, Ledger
+from runtime.handlers import wiring
+
+
+@cache
+def _audit() -> Audit:
+    table, side = wiring.env(contract.ENV_TRACKER), wiring.env(contract.ENV_SIDE)
+    return Audit(
+        tracker=wiring.tracker(),
+        ledger=Ledger(table=table, side=side, client=wiring.client("dynamodb")),
+        directory=wiring.directory(),
+        bucket=wiring.env(contract.ENV_AUDIT_BUCKET),
+        s3=wiring.client("s3"),
+    )
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
+    """Return how many `facts` were new."""
+    found = _audit().run()
+    wiring.logger.info("audit", facts=found)
+    return {"facts": found}

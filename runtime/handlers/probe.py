@@ -1,0 +1,22 @@
+"""Every minute: publish how many of the SFTP endpoint's addresses answer."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from runtime import contract
+from runtime.handlers import wiring
+from runtime.probe import Probe
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, dict[str, str]]:
+    """Return the addresses that are `silent`, each with the reason."""
+    probe = Probe(
+        addresses=wiring.env(contract.ENV_ADDRESSES).split(","),
+        dimensions=wiring.dimensions(),
+        metrics=wiring.client("cloudwatch"),
+    )
+    silent = probe.publish()
+    if silent:
+        wiring.logger.warning("probe", silent=silent)
+    return {"silent": silent}

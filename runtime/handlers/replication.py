@@ -1,0 +1,26 @@
+"""SQS -> a line in the log and a count for each object that was not copied to the peer as promised."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from typing import Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+
+from runtime.handlers import wiring
+from runtime.replication import incidents
+
+_batch = BatchProcessor(event_type=EventType.SQS)
+
+
+def _count(record: SQSRecord) -> None:
+    for incident in incidents(json.loads(record.body)):
+        wiring.logger.warning("replication", **asdict(incident))
+        wiring.metrics().replication(incident.event)
+
+
+def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+    """Take in a batch of notifications; return which of them the queue must bring again."""
+    return process_partial_response(event=event, record_handler=_count, processor=_batch, context=context)

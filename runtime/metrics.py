@@ -1,0 +1,75 @@
+"""What a cell's functions count on their way, written to their logs, where CloudWatch takes it from.
+
+No API is called: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html.
+A metric has the cell's dimensions and no others; a customer is never one. Synthetic transfers count nowhere
+here: the canary publishes what became of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from aws_lambda_powertools.metrics import MetricUnit, single_metric
+
+from runtime import contract
+from runtime.contract import Position
+from runtime.facts import submitted
+from runtime.intake import Arrival
+from runtime.receipts import Outcome
+from runtime.replication import Event
+from runtime.transfer import Transfer
+
+_ENDS = {Outcome.FAILED: contract.METRIC_FAILED, Outcome.HELD: contract.METRIC_HELD}
+_REPLICATION = {
+    Event.FAILED: contract.METRIC_REPLICATION_FAILED,
+    Event.MISSED: contract.METRIC_REPLICATION_MISSED,
+    Event.LATE: contract.METRIC_REPLICATION_LATE,
+    Event.UNTRACKED: contract.METRIC_REPLICATION_UNTRACKED,
+}
+
+
+class Metrics:
+    """Counts for one cell, whose `dimensions` every metric has."""
+
+    def __init__(
+        self, *, dimensions: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    ) -> None:
+        self._dimensions, self._now = dict(dimensions), now
+
+    def completed(self, transfer: Transfer, outcome: Outcome) -> None:
+        """Count a transfer whose receipt has been sent: how long it took, or that it was not delivered.
+
+        One that only asked its destination about a file was counted when it was held.
+        """
+        if contract.is_canary(transfer.customer) or transfer.asks:
+            return
+        if outcome is Outcome.DELIVERED:
+            took = self._now() - submitted(transfer.id)
+            self._put(contract.METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
+        elif outcome in _ENDS:
+            self._put(_ENDS[outcome])
+
+    def taken_in(self, arrived: Arrival, became: str) -> None:
+        """Count an intake event that was answered with a refusal, or that found no object.
+
+        An upload that failed before it left an object is neither.
+        """
+        if became == "rejected":
+            self._put(contract.METRIC_REJECTED)
+        elif became == "gone" and arrived.failure is None:
+            self._put(contract.METRIC_OBJECT_GONE)
+
+    def replication(self, event: Event) -> None:
+        """Count an object that was not copied as promised."""
+        self._put(_REPLICATION[event])
+
+    def peer(self, position: Position) -> None:
+        """Say where the peer's switch stands."""
+        self._put(contract.METRIC_PEER_OUT, float(position is Position.OUT))
+
+    def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+        with single_metric(
+            name=name, unit=unit, value=value, namespace=contract.METRICS, default_dimensions=self._dimensions
+        ):
+            pass

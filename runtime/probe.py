@@ -1,0 +1,76 @@
+"""The probe: which of the SFTP endpoint's public addresses answer, as a client on the internet would find."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from typing import Any
+
+from runtime.contract import METRIC_ADDRESSES, METRICS
+
+#: Seconds in which an address has to be connected to and to say that it speaks SSH.
+PATIENCE = 5.0
+
+#: A server may send other lines before its identification (RFC 4253, section 4.2), but not for ever.
+_LINES = 50
+
+
+class Probe:
+    """Asks all addresses at once and publishes how many answer. `addresses` are `host:port`."""
+
+    def __init__(
+        self,
+        *,
+        addresses: Sequence[str],
+        dimensions: Mapping[str, str],
+        metrics: Any,
+        patience: float = PATIENCE,
+    ) -> None:
+        """`metrics` is a CloudWatch client; `patience` is in seconds."""
+        self._addresses, self._metrics, self._patience = addresses, metrics, patience
+        self._dimensions = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+
+    def publish(self) -> dict[str, str]:
+        """Publish the number of addresses that answer; return those that do not, each with the reason."""
+        silent = asyncio.run(self._silent())
+        answering = len(self._addresses) - len(silent)
+        datum = {
+            "MetricName": METRIC_ADDRESSES,
+            "Dimensions": self._dimensions,
+            "Value": float(answering),
+            "Unit": "Count",
+        }
+        self._metrics.put_metric_data(Namespace=METRICS, MetricData=[datum])
+        return silent
+
+    async def _silent(self) -> dict[str, str]:
+        reasons = await asyncio.gather(*(self._refusal(address) for address in self._addresses))
+        return {address: reason for address, reason in zip(self._addresses, reasons, strict=True) if reason}
+
+    async def _refusal(self, address: str) -> str | None:
+        """Return why an address does not answer as an SSH server does, or None when it does."""
+        try:
+            async with asyncio.timeout(self._patience):
+                return await _greeting(address)
+        except TimeoutError:
+            return f"no SSH server answered within {self._patience:g} s"
+        except (OSError, ValueError) as error:
+            return f"{type(error).__name__}: {error}"
+
+
+async def _greeting(address: str) -> str | None:
+    host, _, port = address.rpartition(":")
+    reader, writer = await asyncio.open_connection(host, int(port))
+    try:
+        for _ in range(_LINES):
+            line = await reader.readline()
+            if line.startswith(b"SSH-"):
+                return None
+            if not line:
+                return "the connection was closed before an SSH identification came"
+        return f"no SSH identification in the first {_LINES} lines"
+    finally:
+        writer.close()
+        with suppress(OSError):
+            await writer.wait_closed()

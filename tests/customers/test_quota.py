@@ -1,0 +1,204 @@
+"""What a registry needs of AWS's quotas: what is counted, what is refused, and whether the remedy is one."""
+
+from __future__ import annotations
+
+import re
+from itertools import pairwise
+
+import pytest
+from customer_samples import customer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from customers import quota
+from customers.model import Customer, Failover
+from customers.quota import Needs, needs, refusals
+
+_SAMPLE = customer()
+_LIFECYCLES = ("onboarding", "active", "draining", "retired")
+
+
+def one(id: str, *, lifecycle: str = "active", check: str = "customer", cell: str = "1") -> Customer:
+    """Return a customer quickly: nothing of it is checked again."""
+    failover = Failover(health_check=check)
+    return _SAMPLE.model_copy(update={"id": id, "lifecycle": lifecycle, "failover": failover, "cell": cell})
+
+
+def many(count: int, first: int = 0, **what: str) -> list[Customer]:
+    return [one(f"c{number:05}", **what) for number in range(first, first + count)]
+
+
+def shared(customers: list[Customer], ids: set[str]) -> list[Customer]:
+    """Return the customers with some of them on their cell's check."""
+    return [
+        one(each.id, lifecycle=each.lifecycle, check="cell", cell=each.cell) if each.id in ids else each
+        for each in customers
+    ]
+
+
+def named(sentence: str) -> list[str]:
+    """Return the ids that a sentence ends with; it says how many there are."""
+    found = re.search(r"\(([0-9,]+)\): (.*)$", sentence)
+    ids = found[2].split(", ")
+    assert len(ids) == int(found[1].replace(",", "")) == len(set(ids))
+    return ids
+
+
+registries = st.builds(
+    lambda kinds: [
+        one(f"c{n:05}", lifecycle=life, check=check, cell=cell) for n, (life, check, cell) in enumerate(kinds)
+    ],
+    st.lists(
+        st.tuples(
+            st.sampled_from(_LIFECYCLES), st.sampled_from(("customer", "cell")), st.sampled_from("123")
+        ),
+        max_size=30,
+    ),
+)
+
+
+# --- What is counted ---------------------------------------------------------------------------------
+
+
+def test_a_cell_has_ten_checks_and_a_customer_in_service_two():
+    assert needs([]) == Needs(health_checks=0, records=2, buckets=0)
+    waiting = [one("c00001", lifecycle="onboarding")]
+    cell = needs(waiting)
+    assert (cell.health_checks, cell.records) == (10, 2 + 2)
+    assert needs([one("c00001")]) == Needs(health_checks=12, records=4 + 12, buckets=cell.buckets)
+    assert needs([one("c00001", check="cell")]).health_checks == 10
+    assert needs([one("c00001"), one("c00002", cell="2")]).health_checks == 24
+    assert needs([*waiting, one("c00002", lifecycle="retired")]).buckets == cell.buckets + 2
+
+
+# --- Health checks -----------------------------------------------------------------------------------
+
+
+@given(registry=registries, allowed=st.integers(1, 90), order=st.randoms())
+def test_the_named_customers_are_enough_and_none_too_many(registry, allowed, order):
+    found = refusals(registry, health_checks=allowed)
+    needed = needs(registry).health_checks
+    assert bool(found) == (needed > allowed)
+    mixed = registry.copy()
+    order.shuffle(mixed)
+    assert refusals(mixed, health_checks=allowed) == found
+    if not found:
+        return
+    (sentence,) = found
+    assert f"{needed:,} health checks are needed" in sentence
+    assert f"mft:healthCheckQuota is {allowed:,};" in sentence
+    everywhere = needs(shared(registry, {each.id for each in registry})).health_checks
+    if everywhere > allowed:
+        assert f"ask AWS for {needed:,} and set it to that, or for {everywhere:,} and" in sentence
+        return
+    ids = set(named(sentence))
+    assert needs(shared(registry, ids)).health_checks <= allowed
+    for id in ids:
+        assert needs(shared(registry, ids - {id})).health_checks > allowed
+
+
+@given(registry=registries, split=st.integers(0, 30), allowed=st.integers(30, 60))
+def test_newcomers_share_before_those_whose_check_is_deployed(registry, split, allowed):
+    before, new = registry[:split], {each.id for each in registry[split:]}
+    found = refusals(registry, health_checks=allowed, before=before)
+    ids = set(named(found[0])) if found and "or set" in found[0] else set()
+    own = {
+        each.id for each in registry if each.lifecycle == "active" and each.failover.health_check != "cell"
+    }
+    assert ids <= own
+    assert ids <= new or new & own <= ids
+
+
+def test_a_quota_for_the_cells_alone_is_met_by_sharing():
+    registry = [*many(2), one("c00002", cell="2")]
+    assert named(*refusals(registry, health_checks=20)) == ["c00000", "c00001", "c00002"]
+    (sentence,) = refusals(registry, health_checks=19)
+    assert sentence.endswith(
+        "ask AWS for 26 and set it to that, or for 20 and set failover.health_check: cell for every customer"
+    )
+
+
+def test_six_hundred_customers_are_too_many_for_the_default_quota():
+    (sentence,) = refusals(many(600), health_checks=200)
+    assert sentence.startswith(
+        "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), and"
+        " mft:healthCheckQuota is 200; ask AWS for 1,210 and set it to that, or set failover.health_check:"
+        " cell for these (505): c00095, c00096, "
+    )
+    assert refusals(many(600), health_checks=1210) == []
+
+
+# --- New health checks of a day ----------------------------------------------------------------------
+
+
+def test_a_thousand_new_checks_are_a_days_work():
+    assert refusals(many(495), health_checks=5000, before=[]) == []
+    assert refusals(many(496), health_checks=5000) == []
+    assert refusals(many(496), health_checks=5000, before=[]) == [
+        "customers: 1,002 health checks are new, and Route 53 makes 1,000 a day; deploy what is new in 2"
+        " steps, cells first and then customers by id: day 1 up to c00494, day 2 up to c00495"
+    ]
+
+
+def test_only_what_is_new_counts():
+    there = many(300)
+    assert refusals([*there, *many(500, 300)], health_checks=5000, before=there) == []
+    (sentence,) = refusals([*there, *many(501, 300)], health_checks=5000, before=there)
+    assert sentence.startswith("customers: 1,002 health checks are new")
+    there = many(600)
+    was_shared = shared(there, {each.id for each in there})
+    (sentence,) = refusals(there, health_checks=5000, before=was_shared)
+    assert sentence.endswith("day 1 up to c00499, day 2 up to c00599")
+    waited = many(600, lifecycle="onboarding")
+    assert len(refusals(there, health_checks=5000, before=waited)) == 1
+
+
+@settings(max_examples=20)
+@given(before=st.integers(0, 9), after=st.integers(511, 800), cells=st.integers(1, 110))
+def test_every_day_of_the_split_is_within_the_limit(before, after, cells):
+    registry = [one(f"c{n:05}", cell=f"{n % cells:03}") for n in range(after)]
+    there = registry[:before]
+    (sentence,) = refusals(registry, health_checks=99_999, before=there)
+    ends = [end[1] for end in re.finditer(r"day [0-9]+ up to (cell [0-9]+|c[0-9]+)", sentence)]
+    new_cells = sorted({each.cell for each in registry} - {each.cell for each in there})
+    order = [f"cell {cell}" for cell in new_cells] + [each.id for each in registry[before:]]
+    cost = [10 if step.startswith("cell") else 2 for step in order]
+    stops = [0, *(order.index(end) + 1 for end in ends)]
+    days = [sum(cost[start:stop]) for start, stop in pairwise(stops)]
+    assert stops[-1] == len(order)
+    assert max(days) <= 1000
+    assert len(days) == -(-sum(cost) // 1000)
+
+
+# --- Records and buckets -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("before", [None, many(833, check="cell")])
+def test_a_zone_holds_ten_thousand_records(before):
+    full = many(833, check="cell")
+    assert needs(full).records == 10_000
+    assert refusals(full, health_checks=200, before=before) == []
+    over = [one("a00000", check="cell"), *full]
+    (sentence,) = refusals(over, health_checks=200, before=before)
+    assert "10,012 DNS records are needed, and a zone holds 10,000; " in sentence
+    (id,) = named(sentence)
+    assert id == ("a00000" if before else "c00832")
+    assert needs([each for each in over if each.id != id]).records <= 10_000
+
+
+def test_an_account_has_ten_thousand_buckets():
+    room = (10_000 - quota.BUCKETS_OF_CELL) // 2
+    full = many(room, lifecycle="retired")
+    assert refusals(full, health_checks=200) == []
+    over = [*full, *many(3, room, lifecycle="onboarding")]
+    (sentence,) = refusals(over, health_checks=200)
+    assert f"{needs(over).buckets:,} buckets are needed, and an account has 10,000; " in sentence
+    assert named(sentence) == [each.id for each in over[-3:]]
+
+
+def test_everything_that_is_exceeded_is_said():
+    crowd = many(5000)
+    assert [re.search(r"health checks are (needed|new)|records|buckets", said)[0] for said in
+            refusals(crowd, health_checks=200, before=[])] == [
+        "health checks are needed", "health checks are new", "records", "buckets",
+    ]  # fmt: skip

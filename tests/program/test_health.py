@@ -1,0 +1,112 @@
+"""Health checks of both stacks: the leaves, what is over them, and two ways to say that a region is out."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from components.firewall import HEALTH_CHECKERS
+from local.program import Graph, Resource
+from runtime import contract
+from tests.program.conftest import STACKS, record
+
+CHECK, ALARM = "aws:route53/healthCheck:HealthCheck", "aws:cloudwatch/metricAlarm:MetricAlarm"
+LEAVES = {"cell1-health-endpoint", "cell1-health-canary", "cell1-health-switch"}
+
+
+@pytest.fixture(params=STACKS)
+def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
+    return graphs[request.param]
+
+
+def carried(graph: Graph) -> set[str]:
+    """Return the ids of the checks that records carry."""
+    records = graph.of("aws:route53/record:Record")
+    return {each.inputs["healthCheckId"] for each in records if "healthCheckId" in each.inputs}
+
+
+def over_leaves(graph: Graph) -> list[Resource]:
+    return [each for each in graph.of(CHECK) if each.id in carried(graph)]
+
+
+def test_what_records_carry_is_healthy_when_every_leaf_is(graph: Graph) -> None:
+    checks = {each.id: each for each in graph.of(CHECK)}
+    assert over_leaves(graph)
+    for check in over_leaves(graph):
+        children = check.inputs["childHealthchecks"]
+        assert {checks[child].name for child in children} == LEAVES
+        assert check.inputs["childHealthThreshold"] == len(children), "more is never, less is not all"
+        assert all(checks[child].inputs["type"] != "CALCULATED" for child in children), "Route 53 refuses it"
+
+
+def test_out_is_never_healthy_and_never_inverted(graph: Graph) -> None:
+    out = graph.one(CHECK, "cell1-health-out")
+    assert out.inputs["childHealthThreshold"] > len(out.inputs["childHealthchecks"])
+    assert "invertHealthcheck" not in out.inputs, "it would turn healthy when its region fails"
+    assert out.id not in carried(graph)
+
+
+@pytest.mark.parametrize("automatic", [False, True])
+def test_who_moves_traffic_never_changes_the_number_of_leaves(automatic: bool) -> None:
+    graph = record("gov-west", config={"mft:automaticFailover": str(automatic).lower()})
+    for role in ("endpoint", "canary"):
+        check = graph.one(CHECK, f"cell1-health-{role}")
+        assert check.inputs.get("disabled", False) is not automatic
+        assert check.inputs["insufficientDataHealthStatus"] == "Unhealthy", "a dead region sends no data"
+    assert not graph.one(CHECK, "cell1-health-switch").inputs.get("disabled")
+    for check in over_leaves(graph):
+        assert len(check.inputs["childHealthchecks"]) == check.inputs["childHealthThreshold"] == 3
+
+
+def test_leaves_that_see_the_cell_watch_alarms_of_its_own_region(graph: Graph) -> None:
+    (provider,) = graph.of("pulumi:providers:aws")
+    metrics = {"endpoint": contract.METRIC_ADDRESSES, "canary": contract.METRIC_CANARY}
+    for role, metric in metrics.items():
+        check, alarm = graph.one(CHECK, f"cell1-health-{role}"), graph.one(ALARM, f"cell1-health-{role}")
+        assert check.inputs["cloudwatchAlarmName"] == alarm.outputs["name"]
+        assert check.inputs["cloudwatchAlarmRegion"] == provider.inputs["region"]
+        assert "region" not in alarm.inputs
+        assert (alarm.inputs["namespace"], alarm.inputs["metricName"]) == (contract.METRICS, metric)
+        assert alarm.inputs["period"] >= 60, "checks read standard resolution only"
+
+
+def test_the_switch_is_watched_in_the_peer_region(graphs: dict[str, Graph]) -> None:
+    for stack, here in (("gov-west", "us-gov-west-1"), ("gov-east", "us-gov-east-1")):
+        (alarm,) = [each for each in graphs[stack].of(ALARM) if "region" in each.inputs]
+        assert alarm.inputs["region"] != here, "the lever must work while this region is dead"
+        check = graphs[stack].one(CHECK, "cell1-health-switch")
+        assert check.inputs["cloudwatchAlarmName"] == alarm.outputs["name"]
+        assert check.inputs["cloudwatchAlarmRegion"] == alarm.inputs["region"]
+        assert check.inputs["insufficientDataHealthStatus"] == "LastKnownStatus"
+        assert "invertHealthcheck" not in check.inputs, "it would turn healthy when its region fails"
+
+
+def test_a_switch_said_by_an_object_that_checkers_alone_can_read() -> None:
+    graphs = {stack: record(stack, config={"mft:switch": "endpoint"}) for stack in STACKS}
+    for stack, peer in zip(STACKS, reversed(STACKS), strict=True):
+        side = stack.removeprefix("gov-")
+        check = graphs[stack].one(CHECK, "cell1-health-switch").inputs
+        keeper = graphs[peer].one("aws:s3/bucket:Bucket", "cell1-publication").inputs["bucket"]
+        assert check["fqdn"].startswith(f"{keeper}.s3.us-gov-{peer.removeprefix('gov-')}-1.")
+        assert check["resourcePath"] == f"/{contract.switch_object(side)}"
+        assert check["invertHealthcheck"], "the object says out; its region's loss must not"
+        policies = {
+            each.inputs["bucket"]: json.loads(each.inputs["policy"])["Statement"]
+            for each in graphs[peer].of("aws:s3/bucketPolicy:BucketPolicy")
+        }
+        (read,) = [each for each in policies[keeper] if each["Effect"] == "Allow"]
+        assert read["Action"] == ["s3:GetObject"]
+        assert read["Resource"] == [f"arn:aws-us-gov:s3:::{keeper}/switch/*"]
+        assert read["Condition"] == {"IpAddress": {"aws:SourceIp": list(HEALTH_CHECKERS)}}
+        encryption = graphs[peer].one(
+            "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+            "cell1-publication",
+        )
+        (rule,) = encryption.inputs["rules"]
+        assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}, "no key for checkers"
+        assert not [each for each in graphs[stack].of(ALARM) if "region" in each.inputs]
+
+
+def test_without_objects_there_is_no_bucket_for_them(graph: Graph) -> None:
+    assert not [each for each in graph.of("aws:s3/bucket:Bucket") if "publication" in each.name]

@@ -1,0 +1,205 @@
+"""A cell needs nothing of the other region to work: what refers to the peer is listed, with its decision."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any
+
+import pytest
+
+from local import program
+from local.program import Graph, Resource
+from runtime.contract import REGION_OF, SIDE_OF, peer_of
+from tests.iam import matches
+from tests.program.conftest import STACKS, record, spelled
+
+_ALARM = "docs/adr/0001-peer-alarm.md"
+_REPLICATION = "docs/adr/0012-replication-targets.md"
+_TABLE = "docs/adr/0013-table-replica.md"
+_OBJECT = "docs/adr/0015-switch-by-object.md"
+
+#: What refers to the peer, and the decision that says why: type, logical name, and where in the inputs.
+EXCEPTIONS = {
+    ("MetricAlarm", "cell1-health-switch", "region"): _ALARM,
+    ("HealthCheck", "cell1-health-switch", "cloudwatchAlarmRegion"): _ALARM,
+    ("HealthCheck", "cell1-health-switch", "fqdn"): _OBJECT,
+    # The peer's switch is kept here, under a name that says whose it is, and read by two functions here.
+    ("Parameter", "cell1-failover-switch", "name"): _ALARM,
+    ("RolePolicy", "cell1-failover-switch", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
+    ("RolePolicy", "cell1-failover-takeover", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
+    ("BucketReplicationConfig", "*", "rules[].destination.bucket"): _REPLICATION,
+    (
+        "BucketReplicationConfig",
+        "*",
+        "rules[].destination.encryptionConfiguration.replicaKmsKeyId",
+    ): _REPLICATION,
+    (
+        "RolePolicy",
+        "cell1-storage-replication",
+        "policy.Statement[WriteReplicas].Resource[]",
+    ): _REPLICATION,
+    (
+        "RolePolicy",
+        "cell1-storage-replication",
+        "policy.Statement[EncryptThere].Resource[]",
+    ): _REPLICATION,
+    ("TableReplica", "cell1-tracker-replica", "globalTableArn"): _TABLE,
+    ("MetricAlarm", "cell1-monitoring-facts-delayed", "dimensions.ReceivingRegion"): _TABLE,
+}
+
+#: What people read. Nothing is looked up by it; a widget that cannot be drawn is blank.
+SAID = {
+    ("MetricAlarm", "alarmDescription"),
+    ("Parameter", "description"),
+    ("Dashboard", "dashboardBody.widgets[].properties.markdown"),
+    ("Dashboard", "dashboardBody.widgets[].properties.region"),
+    ("Dashboard", "dashboardBody.widgets[].properties.metrics[][]"),
+    ("Dashboard", "dashboardBody.widgets[].properties.metrics[][].label"),
+    ("Dashboard", "dashboardBody.widgets[].properties.metrics[][].region"),
+}
+
+#: `east.` and `west.` are names of a customer's endpoints, made by both stacks; they answer with this cell.
+NAMES = {("Record", "name")}
+
+#: Where customers and partners have what is theirs. A customer who names a queue of one region chose that.
+OF_CUSTOMERS = {
+    ("TopicSubscription", "endpoint"),
+    ("BucketObjectv2", "content.destinations.*.region"),
+}
+
+_PLACES = [(stack, switch) for stack in STACKS for switch in ("alarm", "endpoint")]
+_REGION = re.compile(r"\b(?:us|ca|eu|ap|sa|af|me|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]\b")
+
+
+@cache
+def _recorded(stack: str, switch: str) -> Graph:
+    return record(stack, config={"mft:switch": switch}, make=spelled(stack))
+
+
+@pytest.fixture(params=_PLACES, ids="-".join)
+def graph(request: pytest.FixtureRequest) -> Graph:
+    return _recorded(*request.param)
+
+
+def _region(graph: Graph) -> str:
+    return program.stack_config(graph.stack)["mft:region"]
+
+
+def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
+    """Yield every text, those inside of JSON too, with where it stands; statements by their Sid."""
+    if isinstance(value, str):
+        document = json.loads(value) if value[:1] == "{" else None
+        if document is None:
+            yield path, value
+        else:
+            yield from _texts(document, path)
+    elif isinstance(value, Mapping):
+        for name, inner in value.items():
+            yield from _texts(inner, f"{path}.{name}" if path else str(name))
+    elif isinstance(value, list):
+        for inner in value:
+            sid = inner.get("Sid", "") if isinstance(inner, dict) else ""
+            yield from _texts(inner, f"{path}[{sid}]")
+
+
+def _mentions(graph: Graph) -> Iterator[tuple[Resource, str, str]]:
+    """Yield what names the peer's side, which is in the names of its region, its buckets and its hosts."""
+    side = peer_of(SIDE_OF[_region(graph)])
+    for each in graph.resources:
+        for path, text in _texts(dict(each.inputs)):
+            if re.search(rf"(?<![a-z]){side}(?![a-z])", text):
+                yield each, path, text
+
+
+def _exception(resource: Resource, path: str) -> tuple[str, str, str] | None:
+    kind = resource.type.rpartition(":")[2]
+    return next(
+        (each for each in EXCEPTIONS if each[::2] == (kind, path) and fnmatchcase(resource.name, each[1])),
+        None,
+    )
+
+
+def _is_among(places: set[tuple[str, str]], resource: Resource, path: str) -> bool:
+    kind = resource.type.rpartition(":")[2]
+    return any(kind == its and matches(where, path) for its, where in places)
+
+
+def test_nothing_refers_to_the_other_region_but_what_is_listed(graph: Graph) -> None:
+    strays = [
+        f"{each.type} {each.name}: {path}: {text}"
+        for each, path, text in _mentions(graph)
+        if not _exception(each, path) and not _is_among(SAID | NAMES | OF_CUSTOMERS, each, path)
+    ]
+    assert not strays, "a reference to the peer without a decision:\n" + "\n".join(strays)
+
+
+def test_every_exception_is_needed_and_decided() -> None:
+    found = [mention for place in _PLACES for mention in _mentions(_recorded(*place))]
+    needed = {_exception(each, path) for each, path, _ in found}
+    assert set(EXCEPTIONS) <= needed, "these refer to nothing any more"
+    for places in (SAID, NAMES, OF_CUSTOMERS):
+        for kind, where in places:
+            its = [1 for each, path, _ in found if _is_among({(kind, where)}, each, path)]
+            assert its, f"{kind} {where} refers to nothing any more"
+    for decision in set(EXCEPTIONS.values()):
+        number = decision.rpartition("/")[2][:4]
+        assert (program.ROOT / decision).read_text().startswith(f"# {number}. "), decision
+
+
+def test_what_is_of_customers_is_from_their_files(graph: Graph) -> None:
+    files = "".join(path.read_text() for path in (program.ROOT / "customers").glob("*.yaml"))
+    for each, path, text in _mentions(graph):
+        if _is_among(OF_CUSTOMERS, each, path):
+            assert text in files, f"{each.urn} {path}: {text} is of no customer"
+
+
+def test_what_a_name_of_the_peer_answers_is_here(graph: Graph) -> None:
+    here = SIDE_OF[_region(graph)]
+    for each in graph.of("aws:route53/record:Record"):
+        if each.inputs["type"] != "A":
+            assert all(re.search(rf"\b{here}1?\b", value) for value in each.inputs["records"]), each.name
+
+
+def test_a_function_is_told_nothing_of_the_other_region(graph: Graph) -> None:
+    """What it needs of the peer it computes: the name of the peer's switch, from the side it is on."""
+    region = _region(graph)
+    for each in graph.of("aws:lambda/function:Function"):
+        for name, value in each.inputs["environment"]["variables"].items():
+            assert peer_of(SIDE_OF[region]) not in re.split(r"[^a-z]+", value), f"{each.name}: {name}={value}"
+
+
+def test_only_one_resource_stands_in_another_region(graph: Graph) -> None:
+    """A stack's provider is of its region, and no resource overrides that but the alarm of the switch."""
+    (provider,) = graph.of("pulumi:providers:aws")
+    assert provider.inputs["region"] == _region(graph)
+    used = {each.provider.rpartition("::")[0] for each in graph.resources if each.provider}
+    assert used == {provider.urn}
+    elsewhere = [each.name for each in graph.resources if each.inputs.get("region", "") and each != provider]
+    assert set(elsewhere) <= {"cell1-health-switch"}
+
+
+def test_no_region_is_named_but_the_two(graph: Graph) -> None:
+    for each in graph.resources:
+        for path, text in _texts(dict(each.inputs)):
+            assert set(_REGION.findall(text)) <= set(REGION_OF.values()), f"{each.urn} {path}: {text}"
+
+
+def test_no_stack_waits_for_the_other(graph: Graph) -> None:
+    urns = {each.urn for each in graph.resources}
+    for each in graph.resources:
+        needed = {*each.depends_on, *(urn for of in each.property_dependencies.values() for urn in of)}
+        assert needed <= urns, f"{each.urn} depends on what its stack does not make"
+    assert not graph.of("pulumi:pulumi:StackReference")
+    for path in (program.ROOT / "__main__.py", *(program.ROOT / "components").glob("*.py")):
+        assert "StackReference" not in path.read_text(), f"{path.name}: the peer's state is in its region"
+
+
+def test_without_a_peer_only_its_names_are_left() -> None:
+    graph = record("gov-west", config={"mft:peer": "absent"}, make=spelled("gov-west"))
+    needed = {exception for each, path, _ in _mentions(graph) if (exception := _exception(each, path))}
+    kinds = {kind for kind, _, _ in needed}
+    assert "BucketReplicationConfig" not in kinds, "its buckets do not exist yet"

@@ -1,0 +1,102 @@
+"""What a customer has in each stage of its life, and what a stack can always do next."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from local.program import Graph, Resource
+from tests.program.conftest import record, with_lifecycle
+
+IDS = ("c7k2m", "h4t9q")  # one sends by SFTP, the other by SDK
+SATELLITES = {
+    "s3/bucket",
+    "s3/bucketVersioning",
+    "s3/bucketServerSideEncryptionConfiguration",
+    "s3/bucketPublicAccessBlock",
+    "s3/bucketPolicy",
+    "s3/bucketLifecycleConfiguration",
+}
+TOPIC = {"sns/topic", "sns/topicSubscription"}
+SENDERS = {"transfer/user", "transfer/sshKey", "kms/grant"}
+ROUTING = {"s3/bucketObjectv2", "s3/bucketNotification", "s3/bucketReplicationConfig"}
+NAMES = {"route53/record", "route53/healthCheck"}
+
+#: The table of the design, in types of resources.
+HAS = {
+    "onboarding": SATELLITES | TOPIC | SENDERS,
+    "active": SATELLITES | TOPIC | SENDERS | ROUTING | NAMES,
+    "draining": SATELLITES | TOPIC | ROUTING,
+    "retired": SATELLITES,
+}
+
+
+def tenants(graph: Graph) -> list[Resource]:
+    """Return what there is of both customers."""
+    return [each for id in IDS for each in graph.below(graph.one("mft:tenant:Tenant", id))]
+
+
+def registry(stage: str, folder: Path) -> Path:
+    for id in IDS:
+        with_lifecycle(stage, id=id, to=folder)
+    return folder
+
+
+@pytest.fixture(params=HAS)
+def stage(request: pytest.FixtureRequest) -> str:
+    return request.param
+
+
+@pytest.fixture
+def graph(stage: str, tmp_path: Path) -> Graph:
+    return record("gov-west", root=registry(stage, tmp_path))
+
+
+def test_each_stage_has_exactly_what_it_should(stage: str, graph: Graph) -> None:
+    found = {each.type.removeprefix("aws:").partition(":")[0] for each in tenants(graph)}
+    assert found == HAS[stage]
+
+
+def test_data_is_protected_until_it_is_retired_and_then_outlives_us(stage: str, graph: Graph) -> None:
+    retired = stage == "retired"
+    buckets = [each for each in tenants(graph) if each.type == "aws:s3/bucket:Bucket"]
+    assert [each.protect for each in buckets] == [not retired] * len(IDS)
+    assert {each.retain_on_delete for each in tenants(graph)} == {retired}, (
+        "a bucket that stays keeps its policy, its encryption and its expiry"
+    )
+
+
+def test_nobody_uploads_to_a_customer_that_takes_no_files(stage: str, graph: Graph) -> None:
+    policies = [each for each in tenants(graph) if each.type == "aws:s3/bucketPolicy:BucketPolicy"]
+    statements = [s for each in policies for s in json.loads(each.inputs["policy"])["Statement"]]
+    allowed = [each for each in statements if each["Effect"] == "Allow"]
+    assert bool(allowed) is (stage in ("onboarding", "active"))
+
+
+def test_a_retired_customer_can_go(tmp_path: Path) -> None:
+    """The last step: its file is removed, and nothing of it is protected in the state that is left."""
+    before = record("gov-west", root=registry("retired", tmp_path))
+    for path in (tmp_path / "customers").glob("*.yaml"):
+        if "lifecycle: retired" in path.read_text():
+            path.unlink()
+    after = {each.urn for each in record("gov-west", root=tmp_path).resources}
+    gone = [each for each in before.resources if each.urn not in after]
+    assert {each.name for each in gone if each.type == "mft:tenant:Tenant"} == set(IDS)
+    assert [each.urn for each in gone if each.protect] == []
+    assert all(each.retain_on_delete for each in gone if each.custom)
+
+
+def test_a_first_deployment_is_three_runs(graphs: dict[str, Graph]) -> None:
+    """West without a peer, East, West again: the third adds what needs the peer's buckets, no more."""
+    first = record("gov-west", config={"mft:peer": "absent"})
+    second, third = graphs["gov-east"], graphs["gov-west"]
+    assert {each.urn for each in first.resources} < {each.urn for each in third.resources}
+    added = {each.type for each in third.resources} - {each.type for each in first.resources}
+    assert added == {"aws:s3/bucketReplicationConfig:BucketReplicationConfig"}
+    for graph, made_by in ((second, first), (third, second)):
+        buckets = {each.inputs["bucket"] for each in made_by.of("aws:s3/bucket:Bucket")}
+        for each in graph.of("aws:s3/bucketReplicationConfig:BucketReplicationConfig"):
+            (rule,) = each.inputs["rules"]
+            assert rule["destination"]["bucket"].rpartition(":")[2] in buckets, "S3 refuses it otherwise"

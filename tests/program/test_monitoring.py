@@ -1,0 +1,418 @@
+"""Alarms, their runbook, the dashboard, and what watches a cell, on the recorded graphs of both stacks."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import yaml
+
+from customers import names
+from local.program import ROOT, Graph, Resource
+from runtime import contract
+from runtime.contract import METRICS, SIDE_OF, SWITCH_NAMESPACE
+from tests.program.conftest import STACKS, policies, record
+
+RUNBOOK = ROOT / "docs" / "runbook.md"
+ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
+
+OWN = {"Namespace", "Cell"}
+#: What AWS publishes, by namespace: the names of metrics, and each set of dimensions that they come with.
+#: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
+#: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+#: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
+#: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
+#: https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html
+#: https://docs.aws.amazon.com/transfer/latest/userguide/monitoring.html
+#: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-cloudwatch.html
+PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
+    METRICS: [({value for name, value in vars(contract).items() if name.startswith("METRIC_")}, OWN)],
+    SWITCH_NAMESPACE: [({contract.SWITCH_METRIC}, OWN | {"Region"})],
+    "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
+    "AWS/SQS": [
+        ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, {"QueueName"}),
+    ],
+    "AWS/States": [
+        (
+            {
+                "ExecutionsStarted",
+                "ExecutionsSucceeded",
+                "ExecutionsFailed",
+                "ExecutionsTimedOut",
+                "ExecutionThrottled",
+            },
+            {"StateMachineArn"},
+        )
+    ],
+    "AWS/DynamoDB": [
+        ({"ReadThrottleEvents", "WriteThrottleEvents"}, {"TableName"}),
+        ({"ReadThrottleEvents", "WriteThrottleEvents"}, {"TableName", "GlobalSecondaryIndexName"}),
+        ({"ReplicationLatency"}, {"TableName", "ReceivingRegion"}),
+    ],
+    "AWS/NATGateway": [({"ErrorPortAllocation"}, {"NatGatewayId"})],
+    "AWS/Transfer": [({"FilesIn"}, {"ServerId"})],
+    "AWS/Route53": [({"HealthCheckStatus"}, {"HealthCheckId"}), ({"DNSQueries"}, {"HostedZoneId"})],
+}
+
+
+@pytest.fixture(params=STACKS)
+def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
+    return graphs[request.param]
+
+
+def is_published(namespace: str, metric: str, dimensions: set[str]) -> bool:
+    return any(metric in metrics and dimensions == known for metrics, known in PUBLISHED.get(namespace, ()))
+
+
+def there_is(graph: Graph) -> dict[str, set[str]]:
+    """Return what the graph has under the name of each dimension that means one of its resources."""
+    regions = set(contract.REGION_OF.values())
+    (provider,) = graph.of("pulumi:providers:aws")
+    tables = {names.tracker_table("1")}
+    return {
+        "FunctionName": {each.outputs["name"] for each in graph.of("aws:lambda/function:Function")},
+        "QueueName": {each.outputs["name"] for each in graph.of("aws:sqs/queue:Queue")},
+        "StateMachineArn": {each.outputs["arn"] for each in graph.of("aws:sfn/stateMachine:StateMachine")},
+        "NatGatewayId": {each.id for each in graph.of("aws:ec2/natGateway:NatGateway")},
+        "ServerId": {each.id for each in graph.of("aws:transfer/server:Server")},
+        "HealthCheckId": {each.id for each in graph.of("aws:route53/healthCheck:HealthCheck")},
+        "HostedZoneId": {"Z0123456789EXAMPLE"},
+        "TableName": tables,
+        "GlobalSecondaryIndexName": {contract.TRACKER_INDEX},
+        "ReceivingRegion": regions - {provider.inputs["region"]},
+        "Namespace": {"example-mft"},
+        "Cell": {"1"},
+        "Region": regions,
+    }
+
+
+def monitoring(graph: Graph) -> list[Resource]:
+    """Return the alarms that somebody is told of."""
+    return [each for each in graph.of(ALARM) if each.inputs.get("alarmActions")]
+
+
+def on(graph: Graph, metric: str, **dimensions: str) -> list[Resource]:
+    """Return the alarms on a metric whose dimensions are among others these."""
+    return [
+        each
+        for each in monitoring(graph)
+        if each.inputs["metricName"] == metric and dimensions.items() <= each.inputs["dimensions"].items()
+    ]
+
+
+# --- Alarms --------------------------------------------------------------------------------------
+
+
+def test_every_alarm_is_on_a_metric_that_comes_from_something_in_the_graph(graph: Graph) -> None:
+    known = there_is(graph)
+    for alarm in graph.of(ALARM):
+        asked = alarm.inputs["dimensions"]
+        assert is_published(alarm.inputs["namespace"], alarm.inputs["metricName"], set(asked)), alarm.name
+        strangers = {name: value for name, value in asked.items() if value not in known[name]}
+        assert not strangers, alarm.name
+
+
+def test_whoever_is_told_is_told_of_the_end_too(graph: Graph) -> None:
+    (topic,) = (each for each in graph.of("aws:sns/topic:Topic") if each.name.endswith("-alerts"))
+    for alarm in monitoring(graph):
+        assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic.outputs["arn"]]
+    assert topic.inputs["kmsMasterKeyId"]
+
+
+def test_only_alarms_of_this_region_may_tell(graph: Graph) -> None:
+    (found,) = (
+        document for urn, document in policies(graph).items() if "topicPolicy" in urn and "alerts" in urn
+    )
+    allowed = [each for each in found["Statement"] if each["Effect"] == "Allow"]
+    assert [each["Principal"] for each in allowed] == [{"Service": "cloudwatch.amazonaws.com"}]
+    region = graph.of("pulumi:providers:aws")[0].inputs["region"]
+    assert allowed[0]["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "123456789012"},
+        "ArnLike": {"aws:SourceArn": f"arn:aws-us-gov:cloudwatch:{region}:123456789012:alarm:*"},
+    }
+
+
+def test_cloudwatch_takes_every_alarm(graph: Graph) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html"""
+    for alarm in monitoring(graph):
+        asked = alarm.inputs
+        assert len(asked["alarmDescription"]) <= 1024, alarm.name
+        assert ("statistic" in asked) != ("extendedStatistic" in asked), alarm.name
+        assert 1 <= asked["datapointsToAlarm"] <= asked["evaluationPeriods"], alarm.name
+        assert asked["period"] % 60 == 0, alarm.name
+        assert asked["period"] * asked["evaluationPeriods"] <= 24 * 3600, alarm.name
+
+
+def anchors(text: str) -> set[str]:
+    """Return the anchors of a page's sections, as GitHub makes them of headings."""
+    headings = re.findall(r"^## (.+)$", text, re.MULTILINE)
+    slugs = {re.sub(r"[^a-z0-9 -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert len(slugs) == len(headings)
+    return slugs
+
+
+def test_alarms_and_sections_of_the_runbook_belong_together(graphs: dict[str, Graph]) -> None:
+    sections = anchors(RUNBOOK.read_text())
+    for graph in graphs.values():
+        named = {}
+        for alarm in monitoring(graph):
+            found = re.search(r"Runbook: docs/runbook\.md#([a-z-]+)$", alarm.inputs["alarmDescription"])
+            assert found, alarm.name
+            named[alarm.name] = found[1]
+        assert set(named.values()) == sections
+        others = [each.inputs["alarmDescription"] for each in graph.of(ALARM)]
+        assert {anchor for text in others for anchor in re.findall(r"#([a-z-]+)", text)} <= sections
+
+
+def test_every_section_says_what_it_means_how_to_see_it_what_to_do_and_when_to_evacuate() -> None:
+    _, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
+    for section in sections:
+        told = re.findall(r"^\*\*(Means|See|Do|Evacuate)", section, re.MULTILINE)
+        assert told == ["Means", "See", "Do", "Evacuate"], section.splitlines()[0]
+
+
+def test_the_runbook_names_only_what_the_program_exports(graph: Graph) -> None:
+    assert set(re.findall(r"pulumi stack output (\w+)", RUNBOOK.read_text())) <= set(graph.exports)
+
+
+def test_every_function_is_watched_for_errors_and_throttles(graph: Graph) -> None:
+    functions = there_is(graph)["FunctionName"]
+    for metric in ("Errors", "Throttles"):
+        assert {each.inputs["dimensions"]["FunctionName"] for each in on(graph, metric)} == functions
+
+
+def test_every_queue_of_what_could_not_be_done_is_watched(graph: Graph) -> None:
+    dead = {
+        each.outputs["name"]
+        for each in graph.of("aws:sqs/queue:Queue")
+        if each.name.endswith("-dead-letters")
+    }
+    watched = on(graph, "ApproximateNumberOfMessagesVisible")
+    assert {each.inputs["dimensions"]["QueueName"] for each in watched} == dead
+    assert len(dead) == 2
+
+
+def test_every_nat_gateway_is_watched(graph: Graph) -> None:
+    watched = {each.inputs["dimensions"]["NatGatewayId"] for each in on(graph, "ErrorPortAllocation")}
+    assert watched == there_is(graph)["NatGatewayId"]
+    assert len(watched) == 3
+
+
+@pytest.mark.parametrize(
+    "metric", [contract.METRIC_CANARY, contract.METRIC_ADDRESSES, contract.METRIC_PEER_OUT]
+)
+def test_silence_of_what_reports_every_few_minutes_is_an_alarm(graph: Graph, metric: str) -> None:
+    assert [each for each in on(graph, metric) if each.inputs["treatMissingData"] == "breaching"]
+
+
+def test_a_lost_zone_and_a_lost_endpoint_are_two_alarms(graph: Graph) -> None:
+    thresholds = {each.inputs["threshold"] for each in on(graph, contract.METRIC_ADDRESSES)}
+    assert thresholds == {1, 3}
+
+
+def test_both_ways_of_replication_are_watched_by_the_region_that_sends(graphs: dict[str, Graph]) -> None:
+    ways = {
+        (SIDE_OF[graph.of("pulumi:providers:aws")[0].inputs["region"]], SIDE_OF[to])
+        for graph in graphs.values()
+        for alarm in on(graph, "ReplicationLatency")
+        for to in [alarm.inputs["dimensions"]["ReceivingRegion"]]
+    }
+    assert ways == {("west", "east"), ("east", "west")}
+    for graph in graphs.values():
+        for metric in (contract.METRIC_REPLICATION_FAILED, contract.METRIC_REPLICATION_MISSED):
+            assert on(graph, metric)
+
+
+def test_without_a_peer_nobody_waits_for_its_facts() -> None:
+    alone = record("gov-west", config={"mft:peer": "absent"})
+    assert not on(alone, "ReplicationLatency")
+
+
+# --- The dashboard -------------------------------------------------------------------------------
+
+
+def widgets(graph: Graph) -> list[dict[str, Any]]:
+    (dashboard,) = graph.of("aws:cloudwatch/dashboard:Dashboard")
+    return json.loads(dashboard.inputs["dashboardBody"])["widgets"]
+
+
+def lines(graph: Graph) -> Iterator[tuple[str, str, dict[str, str], dict[str, Any], str]]:
+    """Yield namespace, metric, dimensions, options and region of every line on the dashboard."""
+    for widget in widgets(graph):
+        for line in widget["properties"].get("metrics", ()):
+            namespace, metric, *dimensions, options = line
+            pairs = dict(zip(dimensions[::2], dimensions[1::2], strict=True))
+            yield namespace, metric, pairs, options, options.get("region", widget["properties"]["region"])
+
+
+def test_cloudwatch_takes_the_dashboard(graph: Graph) -> None:
+    """https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html"""
+    regions = set(contract.REGION_OF.values())
+    covered: set[tuple[int, int]] = set()
+    for widget in widgets(graph):
+        assert set(widget) == {"type", "x", "y", "width", "height", "properties"}
+        assert 1 <= widget["width"] <= 24
+        assert 1 <= widget["height"] <= 1000
+        assert 0 <= widget["x"] <= 24 - widget["width"]
+        own = {
+            (x, y)
+            for x in range(widget["x"], widget["x"] + widget["width"])
+            for y in range(widget["y"], widget["y"] + widget["height"])
+        }
+        assert not own & covered, "two widgets overlap"
+        covered |= own
+        properties = widget["properties"]
+        match widget["type"]:
+            case "text":
+                assert set(properties) == {"markdown"}
+            case "alarm":
+                assert set(properties) <= {"title", "alarms", "sortBy", "states"}
+                assert 1 <= len(properties["alarms"]) <= 100
+            case "metric":
+                assert set(properties) <= {"title", "view", "region", "period", "metrics"}
+                assert properties["view"] == "timeSeries"
+                assert properties["region"] in regions
+                assert properties["period"] % 60 == 0
+                assert 1 <= len(properties["metrics"]) <= 500
+            case other:
+                pytest.fail(f"a widget of type {other}")
+
+
+def test_every_line_is_of_a_metric_that_comes_from_something_in_the_graph(graph: Graph) -> None:
+    known = there_is(graph)
+    for namespace, metric, dimensions, options, _ in lines(graph):
+        assert is_published(namespace, metric, set(dimensions)), (namespace, metric, dimensions)
+        assert all(value in known[name] for name, value in dimensions.items()), (metric, dimensions)
+        assert set(options) <= {"stat", "label", "yAxis", "region"}
+        assert re.fullmatch(r"Sum|Average|Minimum|Maximum|SampleCount|p[0-9]{2}", options["stat"])
+        assert options.get("yAxis", "right") in ("left", "right")
+
+
+def test_all_that_the_cell_says_of_itself_is_on_the_dashboard(graph: Graph) -> None:
+    ((published, _),) = PUBLISHED[METRICS]
+    assert {metric for namespace, metric, *_ in lines(graph) if namespace == METRICS} == published
+
+
+def test_every_alarm_is_on_the_dashboard(graph: Graph) -> None:
+    (shown,) = (each for each in widgets(graph) if each["type"] == "alarm")
+    assert set(shown["properties"]["alarms"]) == {each.outputs["arn"] for each in monitoring(graph)}
+
+
+def test_the_text_leads_into_the_runbook(graph: Graph) -> None:
+    text = " ".join(each["properties"]["markdown"] for each in widgets(graph) if each["type"] == "text")
+    named = set(re.findall(r"#([a-z-]+)`", text))
+    assert named
+    assert named <= anchors(RUNBOOK.read_text())
+
+
+def test_the_peer_is_asked_for_one_thing_only(graph: Graph) -> None:
+    """Where this region's switch stands is known there; Route 53's metrics are West's for both."""
+    here = graph.of("pulumi:providers:aws")[0].inputs["region"]
+    elsewhere = {(namespace, metric) for namespace, metric, *_, region in lines(graph) if region != here}
+    assert elsewhere - {("AWS/Route53", "HealthCheckStatus"), ("AWS/Route53", "DNSQueries")} == {
+        (METRICS, contract.METRIC_PEER_OUT)
+    }
+
+
+def test_two_regions_have_two_dashboards(graphs: dict[str, Graph]) -> None:
+    """An account has one list of them: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html"""
+    called = {
+        graph.of("aws:cloudwatch/dashboard:Dashboard")[0].inputs["dashboardName"] for graph in graphs.values()
+    }
+    assert len(called) == len(graphs)
+
+
+def test_no_customer_is_named_by_what_watches(graph: Graph) -> None:
+    told = json.dumps([each.inputs for each in graph.of(ALARM)] + widgets(graph))
+    for path in sorted((ROOT / "customers").glob("*.yaml")):
+        customer = yaml.safe_load(path.read_text())
+        assert customer["name"] not in told
+        assert customer["id"] not in told
+
+
+# --- Canary, probe -------------------------------------------------------------------------------
+
+
+def of_component(graph: Graph, type: str) -> list[Resource]:
+    (component,) = (each for each in graph.resources if each.type == type)
+    return list(graph.below(component))
+
+
+def test_the_canarys_files_are_not_replicated_and_gone_in_a_day(graph: Graph) -> None:
+    made = of_component(graph, "mft:canary:Canary")
+    assert not [each for each in made if "Replication" in each.type]
+    (lifecycle,) = (each for each in made if each.type.endswith(":BucketLifecycleConfiguration"))
+    expiring = [rule for rule in lifecycle.inputs["rules"] if "expiration" in rule]
+    assert [(rule["expiration"]["days"], rule["filter"]["prefix"]) for rule in expiring] == [(1, "")]
+    archive = graph.one(
+        "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "cell1-storage-archive"
+    )
+    days = {
+        rule["id"]: rule["expiration"]["days"] for rule in archive.inputs["rules"] if "expiration" in rule
+    }
+    assert days[contract.canary("1")] == 1
+
+
+def test_the_canary_is_a_sender_like_a_customer(graph: Graph) -> None:
+    """Its bucket is read as one, its document is where the functions look, its events are told."""
+    made = of_component(graph, "mft:canary:Canary")
+    (bucket,) = (each for each in made if each.type == "aws:s3/bucket:Bucket")
+    side = SIDE_OF[graph.of("pulumi:providers:aws")[0].inputs["region"]]
+    id = contract.customer_of(bucket.inputs["bucket"], "example-mft", side)
+    (document,) = (each for each in made if each.type == "aws:s3/bucketObjectv2:BucketObjectv2")
+    assert document.inputs["key"] == contract.config_key(id)
+    told = json.loads(document.inputs["content"])
+    (topic,) = (each for each in made if each.type == "aws:sns/topic:Topic")
+    assert (told["id"], told["receipts_topic"]) == (id, topic.outputs["arn"])
+    assert topic.inputs["namePrefix"].startswith("example-mft-"), "the functions may publish to no other"
+    (notification,) = (each for each in made if each.type == "aws:s3/bucketNotification:BucketNotification")
+    assert notification.inputs["eventbridge"]
+
+
+def test_what_is_denied_to_deliveries_leaves_the_canarys_way_open(graph: Graph) -> None:
+    (document,) = (
+        found
+        for urn, found in policies(graph).items()
+        if urn.endswith("cell1-workflow-deliver policy") and "rolePolicy" in urn
+    )
+    denied = [
+        each["Resource"]
+        for each in document["Statement"]
+        if each["Effect"] == "Deny" and "s3:PutObject" in each["Action"]
+    ]
+    patterns = [re.compile(re.escape(one).replace(r"\*", ".*")) for each in denied for one in each]
+    (bucket,) = (
+        each for each in of_component(graph, "mft:canary:Canary") if each.type == "aws:s3/bucket:Bucket"
+    )
+
+    def is_denied(place: str) -> bool:
+        return any(pattern.fullmatch(f"arn:aws-us-gov:s3:::{place}") for pattern in patterns)
+
+    own = bucket.inputs["bucket"]
+    assert not is_denied(f"{own}/{contract.CANARY_DELIVERED}x")
+    assert is_denied(f"{own}/{contract.CANARY_INBOUND}x"), "a delivery there would be taken in again"
+    for each in graph.of("aws:s3/bucket:Bucket"):
+        place = each.inputs["bucket"]
+        assert is_denied(f"{place}/{contract.INBOUND}sdk/x"), place
+        if "-cell1-" in place:
+            assert is_denied(f"{place}/x"), place
+
+
+def test_the_probe_tries_every_address_at_the_sftp_port(graph: Graph) -> None:
+    made = of_component(graph, "mft:probe:Probe")
+    (function,) = (each for each in made if each.type == "aws:lambda/function:Function")
+    tried = function.inputs["environment"]["variables"][contract.ENV_ADDRESSES].split(",")
+    addresses = [
+        each.outputs["publicIp"] for each in graph.of("aws:ec2/eip:Eip") if "-endpoint-" in each.name
+    ]
+    assert sorted(tried) == sorted(f"{address}:22" for address in addresses)
+    assert function.inputs["vpcConfig"], "only from a known address may it reach the port"
+
+
+@pytest.mark.parametrize(("function", "every"), [("canary", "5 minutes"), ("probe", "1 minute")])
+def test_what_watches_runs_as_often_as_its_alarms_expect(graph: Graph, function: str, every: str) -> None:
+    rule = graph.one("aws:cloudwatch/eventRule:EventRule", f"cell1-{function}")
+    assert rule.inputs["scheduleExpression"] == f"rate({every})"

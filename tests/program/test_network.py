@@ -1,0 +1,142 @@
+"""The network of both stacks: three zones, a way out in each, and groups that name their peers."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+
+import pytest
+
+from components.firewall import HEALTH_CHECKERS
+from customers.registry import load
+from local import program
+from local.program import Graph, Resource
+from tests.program.conftest import STACKS, record, with_lifecycle
+
+EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
+INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
+EVERYWHERE = "0.0.0.0/0"
+
+
+@pytest.fixture(params=STACKS)
+def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
+    return graphs[request.param]
+
+
+def group(graph: Graph, role: str) -> Resource:
+    return graph.one("aws:ec2/securityGroup:SecurityGroup", f"cell1-firewall-{role}")
+
+
+def test_every_zone_has_a_way_in_and_a_way_out_of_its_own(graph: Graph) -> None:
+    subnets = {each.id: each for each in graph.of("aws:ec2/subnet:Subnet")}
+    blocks = [ipaddress.ip_network(each.inputs["cidrBlock"]) for each in subnets.values()]
+    assert len(blocks) == 6
+    assert not [1 for one in blocks for other in blocks if one is not other and one.overlaps(other)]
+    tables = {
+        each.inputs["subnetId"]: each.inputs["routeTableId"]
+        for each in graph.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    }
+    ways = {each.inputs["routeTableId"]: each.inputs for each in graph.of("aws:ec2/route:Route")}
+    gateways = {each.id: each for each in graph.of("aws:ec2/natGateway:NatGateway")}
+    private = {id: each for id, each in subnets.items() if "private" in each.name}
+    zones = set()
+    for id, subnet in private.items():
+        nat = gateways[ways[tables[id]]["natGatewayId"]]
+        public = subnets[nat.inputs["subnetId"]]
+        assert "gatewayId" in ways[tables[public.id]], "its gateway is itself in a public subnet"
+        assert public.inputs["availabilityZone"] == subnet.inputs["availabilityZone"]
+        zones.add(subnet.inputs["availabilityZone"])
+    assert len(zones) == len(gateways) == 3
+
+
+def test_addresses_that_others_allow_are_protected_and_exported(graph: Graph) -> None:
+    assert all(each.protect for each in graph.of("aws:ec2/eip:Eip"))
+    assert len(graph.exports["addresses"]) == len(graph.exports["egressAddresses"]) == 3
+    assert not set(graph.exports["addresses"]) & set(graph.exports["egressAddresses"])
+
+
+def test_deliveries_leave_from_the_private_subnets(graph: Graph) -> None:
+    private = {each.id for each in graph.of("aws:ec2/subnet:Subnet") if "private" in each.name}
+    (deliver,) = [each for each in graph.of("aws:lambda/function:Function") if each.name.endswith("-deliver")]
+    assert set(deliver.inputs["vpcConfig"]["subnetIds"]) == private
+    assert deliver.inputs["vpcConfig"]["securityGroupIds"] == [group(graph, "delivery").id]
+
+
+def test_the_endpoint_lets_in_customers_health_checkers_and_the_cells_own_probe(graph: Graph) -> None:
+    let_in = {
+        cidr
+        for rule in group(graph, "endpoint").inputs["ingress"]
+        for cidr in rule["cidrBlocks"]
+        if (rule["fromPort"], rule["toPort"], rule["protocol"]) == (22, 22, "tcp")
+    }
+    registry = load(program.ROOT / "customers").customers
+    networks = (ipaddress.ip_network(cidr) for each in registry for cidr in each.source_cidrs)
+    customers = {str(network) for network in ipaddress.collapse_addresses(networks)}
+    own = {f"{address}/32" for address in graph.exports["egressAddresses"]}
+    assert let_in == customers | set(HEALTH_CHECKERS) | own
+    assert "egress" not in group(graph, "endpoint").inputs
+
+
+def test_networks_of_customers_that_send_nothing_more_are_shut_out(tmp_path) -> None:
+    graph = record("gov-west", root=with_lifecycle("draining", id="c7k2m", to=tmp_path))
+    registry = {each.id: each for each in load(tmp_path / "customers").customers}
+    let_in = {cidr for rule in group(graph, "endpoint").inputs["ingress"] for cidr in rule["cidrBlocks"]}
+    assert registry["c7k2m"].source_cidrs
+    assert not registry["c7k2m"].source_cidrs & let_in
+
+
+def test_every_group_names_whom_it_reaches(graph: Graph) -> None:
+    ports = {
+        each.port
+        for customer in load(program.ROOT / "customers").customers
+        for each in customer.destinations.values()
+        if each.kind == "sftp"
+    }
+    delivery, probe, services = (group(graph, role).id for role in ("delivery", "probe", "services"))
+    reached: dict[str, set[tuple[int, str]]] = {delivery: set(), probe: set()}
+    for rule in graph.of(EGRESS):
+        its = rule.inputs
+        (peer,) = [
+            its[name] for name in ("cidrIpv4", "prefixListId", "referencedSecurityGroupId") if name in its
+        ]
+        assert its["fromPort"] == its["toPort"]
+        reached[its["securityGroupId"]].add((int(its["fromPort"]), peer))
+    lists = {
+        (443, each.outputs["prefixListId"])
+        for each in graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
+        if each.inputs["vpcEndpointType"] == "Gateway"
+    }
+    partners = {(port, EVERYWHERE) for port in ports | {443}}  # 443: buckets in the other region
+    assert reached[delivery] == {(443, services)} | lists | partners
+    assert reached[probe] == {(443, services)} | {(22, f"{ip}/32") for ip in graph.exports["addresses"]}
+    assert {each.inputs["referencedSecurityGroupId"] for each in graph.of(INGRESS)} == {delivery, probe}
+    assert {each.inputs["securityGroupId"] for each in graph.of(INGRESS)} == {services}
+    (default,) = graph.of("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
+    assert not {"ingress", "egress"} & default.inputs.keys()
+
+
+def test_bulk_goes_by_gateways_and_the_rest_by_interfaces(graph: Graph) -> None:
+    (provider,) = graph.of("pulumi:providers:aws")
+    region = provider.inputs["region"]
+    private = {
+        each.inputs["routeTableId"]
+        for each in graph.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+        if "private" in each.name
+    }
+    endpoints = {
+        each.inputs["serviceName"].removeprefix(f"com.amazonaws.{region}."): each.inputs
+        for each in graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
+    }
+    assert set(endpoints["s3"]["routeTableIds"]) == set(endpoints["dynamodb"]["routeTableIds"]) == private
+    for service in ("secretsmanager", "monitoring"):
+        assert endpoints[service]["privateDnsEnabled"], "or the functions would go around it"
+        assert endpoints[service]["securityGroupIds"] == [group(graph, "services").id]
+    for inputs in endpoints.values():
+        for statement in json.loads(inputs["policy"])["Statement"]:
+            assert statement["Condition"]["StringEquals"]
+
+
+def test_every_connection_is_logged(graph: Graph) -> None:
+    (flows,) = graph.of("aws:ec2/flowLog:FlowLog")
+    (vpc,) = graph.of("aws:ec2/vpc:Vpc")
+    assert (flows.inputs["vpcId"], flows.inputs["trafficType"]) == (vpc.id, "ALL")

@@ -1,0 +1,544 @@
+"""Every policy that the program renders, read as IAM reads it: the emulated AWS proves nothing about them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import pytest
+
+from components.firewall import HEALTH_CHECKERS
+from customers.model import Customer
+from customers.registry import load
+from local import program
+from local.program import Graph, Resource
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, bucket_of, sftp_home
+from tests.iam import Document, Statement, documents, granting, matches, texts
+from tests.program.conftest import STACKS, record, spelled
+
+_REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
+_WORKFLOW_LOGS = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
+_LAMBDA_NETWORK = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"
+
+#: Actions that a statement may allow on `*`, and the page that says why they can be given nothing narrower.
+NO_RESOURCES = {
+    "cloudwatch:PutMetricData": f"{_REFERENCE}amazoncloudwatch.html",  # a condition names the namespace
+    "xray:PutTraceSegments": f"{_REFERENCE}awsx-ray.html",
+    "xray:PutTelemetryRecords": f"{_REFERENCE}awsx-ray.html",
+    "xray:GetSamplingRules": f"{_REFERENCE}awsx-ray.html",
+    "xray:GetSamplingTargets": f"{_REFERENCE}awsx-ray.html",
+    "logs:CreateLogDelivery": _WORKFLOW_LOGS,
+    "logs:GetLogDelivery": _WORKFLOW_LOGS,
+    "logs:UpdateLogDelivery": _WORKFLOW_LOGS,
+    "logs:DeleteLogDelivery": _WORKFLOW_LOGS,
+    "logs:ListLogDeliveries": _WORKFLOW_LOGS,
+    "logs:PutResourcePolicy": _WORKFLOW_LOGS,
+    "logs:DescribeResourcePolicies": _WORKFLOW_LOGS,
+    "logs:DescribeLogGroups": _WORKFLOW_LOGS,
+    # Lambda makes the interfaces, whose ids nobody knows before; code of ours is denied them.
+    "ec2:CreateNetworkInterface": _LAMBDA_NETWORK,
+    "ec2:DescribeNetworkInterfaces": _LAMBDA_NETWORK,
+    "ec2:DescribeSubnets": _LAMBDA_NETWORK,
+    "ec2:DeleteNetworkInterface": _LAMBDA_NETWORK,
+    "ec2:AssignPrivateIpAddresses": _LAMBDA_NETWORK,
+    "ec2:UnassignPrivateIpAddresses": _LAMBDA_NETWORK,
+}
+
+#: Statements about every bucket there is, by resource and Sid. Destinations are partners' buckets: hundreds
+#: of names would not fit in a policy, and their owners must grant it too.
+ANY_BUCKET = {("cell1-workflow-deliver", "WriteDestinations"), ("cell1-gateways-s3", "Files")}
+
+#: What an account may do with its own key, when IAM lets it: AWS's default for administrators and users.
+#: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
+OF_A_KEY = {
+    *("kms:Create*", "kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Revoke*"),
+    *("kms:Disable*", "kms:Get*", "kms:Delete*", "kms:ReEncrypt*", "kms:GenerateDataKey*"),
+}
+
+#: Services of which AWS does not document that they name an account when they assume a role.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
+NAMES_NO_ACCOUNT = {"s3.amazonaws.com"}
+
+#: What grants its holder more than it says; `sts:AssumeRole` stands in trust policies only.
+ESCALATION = ("iam:*", "sts:*", "lambda:Update*", "lambda:Create*", "kms:PutKeyPolicy", "s3:PutBucketPolicy")
+
+_ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
+_TLS = {"Bool": {"aws:SecureTransport": ("false",)}}
+_NOT_IAM = {"redrivePolicy"}
+_ARN = re.compile(r"arn:[^\s\"']*")
+_TRUST = "assumeRolePolicy"
+
+
+@dataclass(frozen=True)
+class Place:
+    """One stack under one configuration, with every policy of its graph."""
+
+    name: str
+    config: dict[str, str]
+    graph: Graph
+
+    @cached_property
+    def documents(self) -> tuple[Document, ...]:
+        return documents(self.graph)
+
+    @property
+    def account(self) -> str:
+        return self.config["mft:accountId"]
+
+    @property
+    def namespace(self) -> str:
+        return self.config["mft:namespace"]
+
+    @property
+    def region(self) -> str:
+        return self.config["mft:region"]
+
+    def statements(self) -> Iterator[tuple[Document, Statement]]:
+        for document in self.documents:
+            for statement in document.statements:
+                yield document, statement
+
+    def allowing(self) -> Iterator[tuple[Document, Statement]]:
+        return ((document, each) for document, each in self.statements() if each.allows)
+
+    def of_role(self, role: Resource) -> tuple[Statement, ...]:
+        return tuple(
+            statement
+            for document, statement in self.statements()
+            if document.resource.type == "aws:iam/rolePolicy:RolePolicy"
+            and document.resource.inputs["role"] == role.outputs["name"]
+        )
+
+
+@cache
+def _recorded(stack: str, peer: str, switch: str) -> Place:
+    changes = {"mft:peer": peer, "mft:switch": switch}
+    config = {**program.stack_config(stack), **changes}
+    graph = record(stack, config=changes, make=spelled(stack))
+    return Place(f"{stack}, peer {peer}, switch by {switch}", config, graph)
+
+
+_PLACES = [
+    (stack, peer, switch)
+    for stack in STACKS
+    for peer, switch in (("present", "alarm"), ("present", "endpoint"), ("absent", "alarm"))
+]
+
+
+@pytest.fixture(params=_PLACES, ids="-".join)
+def place(request: pytest.FixtureRequest) -> Place:
+    return _recorded(*request.param)
+
+
+@pytest.fixture(scope="module")
+def places(dependencies: None) -> list[Place]:
+    return [_recorded(*each) for each in _PLACES]
+
+
+def test_every_policy_is_read(place: Place) -> None:
+    read = {(document.resource.urn, document.path) for document in place.documents}
+    for each in place.graph.resources:
+        for path, text in texts(each.inputs):
+            input_ = path.rpartition(".")[2]
+            if re.search(r"polic(y|ies)(Document|Json)?(\[\])?$", input_, re.IGNORECASE) and text[:1] in "{[":
+                assert (each.urn, path) in read or input_ in _NOT_IAM, f"{each.urn} {path} is no policy"
+        assert not each.inputs.get("managedPolicyArns"), f"{each.urn}: what it allows cannot be read here"
+        assert "olicyAttachment" not in each.type, f"{each.urn}: what it allows cannot be read here"
+    kinds = {document.resource.type.rpartition(":")[2] for document in place.documents}
+    assert {"RolePolicy", "BucketPolicy", "Key", "QueuePolicy", "User", "VpcEndpoint", "Role"} <= kinds
+
+
+def test_a_statement_says_all_that_it_means_and_nothing_else(place: Place) -> None:
+    problems = []
+    for document in place.documents:
+        assert document.raw["Version"] == "2012-10-17", document
+        sids = [each.sid for each in document.statements]
+        assert len(set(sids)) == len(sids), f"{document}: {sids}"
+        for each in document.statements:
+            where = f"{document}: {each.sid}"
+            wanted = {"Sid", "Effect", "Action"} | ({"Resource"} if document.path != _TRUST else set())
+            if odd := each.elements - _ELEMENTS:
+                problems.append(f"{where}: {odd}: what is not excluded is allowed")
+            if missing := wanted - each.elements:
+                problems.append(f"{where}: has no {missing}")
+            if not re.fullmatch("[A-Za-z0-9]+", each.sid):
+                problems.append(f"{where}: {each.sid!r} is no Sid")
+            if not each.actions or (document.path != _TRUST and not each.resources):
+                problems.append(f"{where}: an empty list")
+        holes = [text for _, text in texts(document.raw) if re.search(r"\b(None|null)\b|Output\[", text)]
+        if holes or "null" in re.sub(r'"[^"]*"', "", json.dumps(document.raw)):
+            problems.append(f"{document}: an unresolved output {holes}")
+    assert not problems, "\n".join(problems)
+
+
+def test_no_statement_allows_actions_by_pattern(place: Place) -> None:
+    problems = [
+        f"{document}: {each.sid} allows {action}"
+        for document, each in place.statements()
+        for action in each.actions
+        if "*" in action or not re.fullmatch(r"[a-z0-9]+:[A-Za-z]+", action)
+        if not (document.resource.type == "aws:kms/key:Key" and action in OF_A_KEY)
+        if not (each.effect == "Deny" and each.conditions == _TLS)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def _is_any(resource: str) -> bool:
+    return resource == "*" or resource.split(":", 5)[5:] == ["*"]
+
+
+def test_resources_are_named_unless_the_action_knows_none(place: Place) -> None:
+    problems = [
+        f"{document}: {each.sid} allows {action} on {resource}"
+        for document, each in place.allowing()
+        for resource in each.resources
+        if _is_any(resource)
+        if document.resource.type != "aws:kms/key:Key"  # in a key's policy `*` is that key
+        if (document.resource.name, each.sid) not in ANY_BUCKET
+        for action in each.actions
+        if action not in NO_RESOURCES
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_metrics_are_published_in_one_namespace_only(place: Place) -> None:
+    for document, each in place.allowing():
+        if "cloudwatch:PutMetricData" in each.actions:
+            assert len(each.condition("cloudwatch:namespace")) == 1, f"{document}: {each.sid}"
+            assert "*" not in each.condition("cloudwatch:namespace")[0]
+
+
+def test_the_exceptions_are_still_needed(places: list[Place]) -> None:
+    statements = [found for place in places for found in place.statements()]
+    on_any = {a for _, each in statements for a in each.actions if each.allows and "*" in each.resources}
+    assert set(NO_RESOURCES) <= on_any
+    assert {
+        (d.resource.name, each.sid) for d, each in statements if any(map(_is_any, each.resources))
+    } >= ANY_BUCKET
+    assert {
+        a for d, each in statements for a in each.actions if d.resource.type == "aws:kms/key:Key"
+    } >= OF_A_KEY
+    trusted = {
+        who
+        for _, each in statements
+        if "sts:AssumeRole" in each.actions
+        for who in each.principals["Service"]
+    }
+    assert trusted >= NAMES_NO_ACCOUNT
+
+
+def test_arns_are_of_this_partition_and_name_their_region_and_account(place: Place) -> None:
+    problems = []
+    for document in place.documents:
+        for path, text in texts(document.raw):
+            for arn in _ARN.findall(text):
+                _, partition, service, region, account, resource = (arn.split(":", 5) + [""] * 5)[:6]
+                regions = {""} if service in ("s3", "iam") else set(REGION_OF.values())
+                accounts = re.fullmatch(r"[0-9]{12}", account) if service != "s3" else account == ""
+                if partition != PARTITION or region not in regions or not accounts or not resource:
+                    problems.append(f"{document} {path}: {arn}")
+                if not path.endswith("Principal.AWS[]") and account not in ("", place.account):
+                    problems.append(f"{document} {path}: {arn} is another account's")
+    assert not problems, "\n".join(problems)
+
+
+def test_whoever_is_let_in_is_bounded(place: Place) -> None:
+    problems = []
+    for document, each in place.allowing():
+        where = f"{document}: {each.sid}"
+        accounts = {place.account} >= set(each.condition("aws:PrincipalAccount")) != set()
+        networks = set(HEALTH_CHECKERS) >= set(each.condition("aws:SourceIp")) != set()
+        for who in each.principals.get("AWS", ()):
+            if who == "*" and not accounts and not networks:
+                problems.append(f"{where}: lets anybody in")
+            if who != "*" and ("*" in who or not who.startswith(f"arn:{PARTITION}:iam::")):
+                problems.append(f"{where}: {who} is nobody in particular")
+        for service in each.principals.get("Service", ()):
+            if not _is_for_this_account(each, place) and service not in NAMES_NO_ACCOUNT:
+                problems.append(f"{where}: {service} may come on behalf of any account")
+        if odd := set(each.principals) - {"AWS", "Service"}:
+            problems.append(f"{where}: {odd}")
+    assert not problems, "\n".join(problems)
+
+
+def _is_for_this_account(statement: Statement, place: Place) -> bool:
+    """Return whether a service is let in for this account only: by account, or by ARNs that name it."""
+    arns = statement.condition("aws:SourceArn") + statement.condition("kms:EncryptionContext:aws:logs:arn")
+    by_arn = bool(arns) and all(arn.split(":")[4] == place.account for arn in arns)
+    return statement.condition("aws:SourceAccount") == (place.account,) or by_arn
+
+
+def test_a_role_trusts_one_service(place: Place) -> None:
+    roles = place.graph.of("aws:iam/role:Role")
+    trusts = [(d, each) for d, each in place.statements() if d.path == _TRUST]
+    assert len(trusts) == len(roles)
+    for document, each in trusts:
+        assert each.actions == ("sts:AssumeRole",), document
+        ((kind, who),) = each.principals.items()
+        assert (kind, len(who)) == ("Service", 1), document
+        assert set(each.conditions) == (set() if set(who) <= NAMES_NO_ACCOUNT else {"StringEquals"}), document
+
+
+def test_nobody_can_pass_a_role_or_make_itself_mightier(place: Place) -> None:
+    problems = [
+        f"{document}: {each.sid} allows {action}"
+        for document, each in place.allowing()
+        for action in each.actions
+        if document.path != _TRUST and document.resource.type != "aws:kms/key:Key"
+        if any(matches(pattern, action) for pattern in ESCALATION)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_secrets_are_read_below_the_namespace_only(place: Place) -> None:
+    below = f"arn:{PARTITION}:secretsmanager:{place.region}:{place.account}:secret:{place.namespace}/"
+    found = [
+        (document, each.actions, resource)
+        for document, each in place.allowing()
+        for resource in each.resources
+        if any(action.startswith("secretsmanager:") for action in each.actions)
+    ]
+    assert len({document.resource.name for document, _, _ in found}) == 2, (
+        "the deliveries' role, and their way out"
+    )
+    for document, actions, resource in found:
+        assert actions == ("secretsmanager:GetSecretValue",), document
+        assert resource.startswith(below), document
+
+
+def test_every_bucket_refuses_plain_http(place: Place) -> None:
+    buckets = {each.inputs["bucket"] for each in place.graph.of("aws:s3/bucket:Bucket")}
+    refusing = {
+        document.resource.inputs["bucket"]
+        for document, each in place.statements()
+        if document.resource.type == "aws:s3/bucketPolicy:BucketPolicy"
+        if each.effect == "Deny" and each.actions == ("s3:*",) and each.conditions == _TLS
+        if each.principals == {"AWS": ("*",)}
+        for arn in [f"arn:{PARTITION}:s3:::{document.resource.inputs['bucket']}"]
+        if set(each.resources) == {arn, f"{arn}/*"}
+    }
+    assert buckets == refusing
+
+
+def test_the_key_serves_this_account_and_services_that_work_for_it(place: Place) -> None:
+    ((document),) = [each for each in place.documents if each.resource.type == "aws:kms/key:Key"]
+    root = f"arn:{PARTITION}:iam::{place.account}:root"
+    for each in document.statements:
+        if "AWS" in each.principals:
+            assert each.principals == {"AWS": (root,)}, (
+                f"{each.sid}: others get grants, not a place in the policy"
+            )
+            assert not [action for action in each.actions if action == "kms:*"]
+        else:
+            assert _is_for_this_account(each, place), each.sid
+            assert not [a for a in each.actions if re.search("Grant|Put|Delete|Update|Create|Disable", a)], (
+                each.sid
+            )
+
+
+def test_a_sender_can_use_the_key_for_its_own_bucket_only(place: Place) -> None:
+    owners = {principal: each.id for each in _customers() for principal in each.sdk.principals}
+    grants = place.graph.of("aws:kms/grant:Grant")
+    senders = [who for each in _customers() if each.takes_files for who in each.sdk.principals]
+    assert sorted(each.inputs["granteePrincipal"] for each in grants) == sorted(senders)
+    for each in grants:
+        bucket = bucket_of(owners[each.inputs["granteePrincipal"]], place.namespace, SIDE_OF[place.region])
+        (constraint,) = each.inputs["constraints"]
+        assert constraint == {"encryptionContextSubset": {"aws:s3:arn": f"arn:{PARTITION}:s3:::{bucket}"}}
+        assert sorted(each.inputs["operations"]) == ["Decrypt", "GenerateDataKey"], each.name
+
+
+def _customers() -> tuple[Customer, ...]:
+    return load(program.ROOT / "customers").customers
+
+
+def _keys_of(customer: Customer) -> list[str]:
+    homes = [sftp_home(user.name) for user in customer.sftp.users]
+    return [f"{folder}file" for folder in (*homes, "inbound/sdk/", "inbound/", "")]
+
+
+def test_a_user_reaches_its_own_folder_and_nothing_of_anybody_else(place: Place) -> None:
+    (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name.endswith("-endpoint-users")]
+    users = {user.name: customer for customer in _customers() for user in customer.sftp.users}
+    sessions = {
+        d.resource.inputs["userName"]: d
+        for d in place.documents
+        if d.resource.type == "aws:transfer/user:User"
+    }
+    here = SIDE_OF[place.region]
+    for name, document in sessions.items():
+        assert document.resource.inputs["role"] == role.outputs["arn"], name
+        actions = {
+            action for each in document.statements for action in each.actions if action.startswith("s3:")
+        }
+
+        def may(
+            action: str, key: str | None, owner: Customer, side: str, session: Document = document
+        ) -> bool:
+            """Return whether role and session policy both allow it: an object, or to list below a prefix."""
+            bucket = f"arn:{PARTITION}:s3:::{bucket_of(owner.id, place.namespace, side)}"
+            resource = bucket if action == "s3:ListBucket" else f"{bucket}/{key}"
+            context = {"s3:prefix": key} if key is not None and action == "s3:ListBucket" else {}
+            both = (place.of_role(role), session.statements)
+            return all(granting(policy, action, resource, context) for policy in both)
+
+        for action in actions:
+            assert may(action, f"{sftp_home(name)}file", users[name], here), f"{name} cannot {action}"
+            assert not may(action, None, users[name], here) or action != "s3:ListBucket", f"{name} lists all"
+            for owner in _customers():
+                for side in SIDES:
+                    for key in (*_keys_of(owner), f"{sftp_home(name).rstrip('/')}-other/file"):
+                        if (owner.id, side) == (users[name].id, here) and key.startswith(sftp_home(name)):
+                            continue
+                        assert not may(action, key, owner, side), (
+                            f"{name}: {action} on {owner.id} {side} {key}"
+                        )
+
+
+def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) -> None:
+    here = SIDE_OF[place.region]
+    policies = {
+        d.resource.inputs["bucket"]: d.statements
+        for d in place.documents
+        if d.resource.type == "aws:s3/bucketPolicy:BucketPolicy"
+    }
+    for customer in _customers():
+        own = bucket_of(customer.id, place.namespace, here)
+        for principal in customer.sdk.principals:
+            for bucket, statements in policies.items():
+                its = [
+                    each for each in statements if each.allows and principal in each.principals.get("AWS", ())
+                ]
+                if bucket == own and customer.takes_files:
+                    arn = f"arn:{PARTITION}:s3:::{own}/inbound/sdk/file"
+                    assert granting(its, "s3:PutObject", arn), "an upload is refused"
+                    assert not granting(its, "s3:GetObject", arn), "a sender reads nothing back"
+                    reach = {resource for each in its for resource in each.resources}
+                    assert reach == {f"arn:{PARTITION}:s3:::{own}/inbound/sdk/*"}
+                else:
+                    assert not its, f"{bucket} lets in a principal of {customer.id}"
+
+
+def test_services_are_let_in_to_functions_for_one_source(place: Place) -> None:
+    for each in place.graph.of("aws:lambda/permission:Permission"):
+        source = each.inputs["sourceArn"]
+        assert each.inputs["principal"].endswith(".amazonaws.com"), each.name
+        assert source.split(":")[4] == place.account, each.name
+        assert "*" not in source, each.name
+
+
+def test_the_workflow_can_call_its_steps_and_nothing_else(place: Place) -> None:
+    (machine,) = place.graph.of("aws:sfn/stateMachine:StateMachine")
+    called = {text for _, text in texts(json.loads(machine.inputs["definition"])) if ":function:" in text}
+    (role,) = [
+        each
+        for each in place.graph.of("aws:iam/role:Role")
+        if each.outputs["arn"] == machine.inputs["roleArn"]
+    ]
+    allowed = {
+        r for each in place.of_role(role) if "lambda:InvokeFunction" in each.actions for r in each.resources
+    }
+    assert allowed == called
+
+
+#: What Lambda and S3 do under a function's role, not through its subnets.
+_OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms"}
+
+
+def test_the_ways_out_let_through_what_functions_in_the_subnets_may_do_and_no_more(place: Place) -> None:
+    prefixes = {"monitoring": "cloudwatch"}
+    ways = {
+        prefixes.get(service, service): document.statements
+        for document in place.documents
+        if document.resource.type == "aws:ec2/vpcEndpoint:VpcEndpoint"
+        for service in [document.resource.inputs["serviceName"].rpartition(".")[2]]
+    }
+    roles = {each.outputs["arn"]: each for each in place.graph.of("aws:iam/role:Role")}
+    used = set()
+    problems = []
+    for function in place.graph.of("aws:lambda/function:Function"):
+        if "vpcConfig" not in function.inputs:
+            continue
+        for each in place.of_role(roles[function.inputs["role"]]):
+            for action in each.actions if each.allows else ():
+                service = action.partition(":")[0]
+                if service in _OUTSIDE_THE_SUBNETS:
+                    continue
+                used.add(action)
+                for resource in each.resources:
+                    there = {"aws:PrincipalAccount": place.account}
+                    there |= {
+                        key: each.condition(key)[0]
+                        for key in ("cloudwatch:namespace",)
+                        if each.condition(key)
+                    }
+                    if not granting(ways.get(service, ()), action, resource, there):
+                        problems.append(f"{function.name} may {action} on {resource}, and no way out lets it")
+    let = {action for statements in ways.values() for each in statements for action in each.actions}
+    problems += [
+        f"a way out lets {action} through, which no function in the subnets may" for action in let - used
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_lambdas_own_errands_in_the_network_are_denied_to_the_code(place: Place) -> None:
+    for function in place.graph.of("aws:lambda/function:Function"):
+        (role,) = [
+            r for r in place.graph.of("aws:iam/role:Role") if r.outputs["arn"] == function.inputs["role"]
+        ]
+        statements = place.of_role(role)
+        errands = {a for each in statements if each.allows for a in each.actions if a.startswith("ec2:")}
+        assert bool(errands) == ("vpcConfig" in function.inputs), function.name
+        by_code = {"lambda:SourceFunctionArn": function.outputs["arn"]}
+        for action in errands:
+            assert granting(statements, action, "*"), f"{function.name}: Lambda cannot {action}"
+            assert not granting(statements, action, "*", by_code), f"{function.name}: its code can {action}"
+
+
+def test_a_function_says_who_it_is(place: Place) -> None:
+    for each in place.graph.of("aws:lambda/function:Function"):
+        name = each.inputs["environment"]["variables"]["AWS_SDK_UA_APP_ID"]
+        assert name == each.name, "CloudTrail would name another"
+        assert len(name) <= 50, f"{name}: SDKs warn of longer ones"
+
+
+def test_every_arn_follows_the_setting(tmp_path: Path) -> None:
+    """The program is run, in a process of its own, as if it were made for the commercial partition."""
+    other = "aws"
+    (tmp_path / "customers").mkdir()
+    for sample in (program.ROOT / "customers").glob("*.yaml"):
+        text = sample.read_text().replace(f"arn:{PARTITION}:", f"arn:{other}:")
+        (tmp_path / "customers" / sample.name).write_text(text)
+    code = f"""if True:
+        import json, sys
+        from pathlib import Path
+        from runtime import contract
+        contract.PARTITION = {other!r}
+        from tests.program.conftest import STACKS, record, spelled
+        for stack in STACKS:
+            made = spelled(stack, {other!r})
+            config = {{"mft:partition": {other!r}}}
+            graph = record(stack, root=Path({str(tmp_path)!r}), config=config, make=made)
+            print(json.dumps([[each.urn, dict(each.inputs)] for each in graph.resources], default=str))
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=program.ROOT, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    problems = []
+    count = 0
+    for line in done.stdout.splitlines():
+        for urn, inputs in json.loads(line):
+            for path, text in texts(inputs):
+                found = {arn.split(":")[1] for arn in _ARN.findall(text)}
+                count += len(found)
+                if found - {other} or PARTITION in text:
+                    problems.append(f"{urn} {path}: {text[:200]}")
+    assert not problems, "\n".join(problems)
+    assert count > 200, "ARNs were looked for in the wrong place"
