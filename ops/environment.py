@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
@@ -38,16 +39,8 @@ class Environment:
     @classmethod
     def read(cls, root: Path = ROOT) -> Environment:
         """Return the environment of the stack files below `root`; they agree in everything but the region."""
-        configs = {stack: _config(root / f"Pulumi.{stack}.yaml") for stack in STACKS.values()}
-        facts: dict[str, str] = {}
-        for field, key in _KEYS.items():
-            values = {stack: _text(config.get(key)) for stack, config in configs.items()}
-            west, east = values.values()
-            if not west or west != east:
-                told = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
-                raise EnvironmentRefusedError(f"{key}: {told}; both must have the same")
-            facts[field] = west
-        return cls(**facts)
+        configs = _configs(root)
+        return cls(**{field: _agreed(configs, key) for field, key in _KEYS.items()})
 
     def client(self, service: str, side: str) -> Any:
         """Return the client of a service in the region of a side."""
@@ -61,6 +54,29 @@ _KEYS = {
     "zone_id": "mft:zoneId",
     "account": "mft:accountId",
 }
+
+
+def health_check_quota(root: Path = ROOT) -> int:
+    """Return how many Route 53 health checks the account may have, as both stack files below `root` say."""
+    key = "mft:healthCheckQuota"
+    text = _agreed(_configs(root), key)
+    if not re.fullmatch("[1-9][0-9]{0,5}", text):
+        raise EnvironmentRefusedError(f"{key}: both stack files have {text!r}; write a number, such as 200")
+    return int(text)
+
+
+def _configs(root: Path) -> Mapping[str, Mapping[str, Any]]:
+    return {stack: _config(root / f"Pulumi.{stack}.yaml") for stack in STACKS.values()}
+
+
+def _agreed(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
+    """Return what the stack files have under a key; EnvironmentRefusedError unless all have the same."""
+    values = {stack: _text(config.get(key)) for stack, config in configs.items()}
+    west, east = values.values()
+    if not west or west != east:
+        told = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
+        raise EnvironmentRefusedError(f"{key}: {told}; both must have the same")
+    return west
 
 
 def _config(path: Path) -> Mapping[str, Any]:

@@ -13,12 +13,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.environment import Environment
+from ops.plan import RefusedError
 from runtime.contract import REGION_OF, SIDE_OF, Position, peer_of, switch_parameter
 from runtime.switch import Switch
-
-
-class RefusedError(ValueError):
-    """The verb will not do this; the message says why and what to do instead."""
 
 
 @dataclass(frozen=True, kw_only=True)

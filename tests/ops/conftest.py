@@ -25,6 +25,7 @@ import ops.__main__
 from local.emulator import ROOT, Emulator
 from ops import environment
 from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_dimensions, switch_parameter
+from tests.ops.transfers import estate  # noqa: F401 - a fixture
 
 NAMESPACE, WESTERN, EASTERN = "ops-test", "us-gov-west-1", "us-gov-east-1"
 _SCOPE = re.compile(r"Credential=\d+/\d{8}/([^/]+)/([^/]+)/")

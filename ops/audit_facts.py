@@ -1,0 +1,106 @@
+"""The facts that an audit chain holds, set against those in the tracker."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from runtime import chain
+from runtime.audit import RECENT
+from runtime.chain import Link
+from runtime.facts import Fact, submitted
+from runtime.tracker import Tracker
+
+#: How much longer the export of a fact may take that is late for its day of submission.
+_LATE = timedelta(days=1)
+
+_TABLE = """
+PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -8192;
+CREATE TABLE chained (
+    identity BLOB PRIMARY KEY, content BLOB, link INTEGER, day TEXT, expires INTEGER, file TEXT, name TEXT
+) WITHOUT ROWID
+"""
+
+
+class ChainedFacts:
+    """What a customer's chain in one region holds and has not expired, on `disk` until it is compared."""
+
+    def __init__(
+        self,
+        tracker: Tracker,
+        customer: str,
+        *,
+        tracker_days: int,
+        grace: timedelta,
+        start: datetime,
+        disk: sqlite3.Connection,
+    ) -> None:
+        """A fact that was written later than `grace` before `start` may still be missing in the chain."""
+        self._tracker, self._customer, self._tracker_days = tracker, customer, tracker_days
+        self._grace, self._start, self._disk = grace, start, disk
+        disk.executescript(_TABLE)
+
+    def keep(self, number: int, link: Link) -> Iterator[str]:
+        """Take in the facts of a link; yield the findings about them: a chain holds each fact once."""
+        for fact in link.facts:
+            if fact["expires"] <= self._start.timestamp():
+                continue
+            identity, name = chain.identity(fact), _name(fact)
+            row = (identity, chain.content(fact), number, link.day, fact["expires"], fact["file"], name)
+            try:
+                self._disk.execute("INSERT INTO chained VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+            except sqlite3.IntegrityError:
+                first = self._disk.execute("SELECT link FROM chained WHERE identity = ?", (identity,))
+                yield f"link {number} repeats {name}, which is in link {first.fetchone()[0]}"
+
+    def compared(self) -> Iterator[str]:
+        """Yield what differs between the chain and the tracker, and forget what was kept."""
+        for day in self._days():
+            for fact in self._tracker.day(self._customer, day.isoformat()):
+                if fact.side == self._tracker.side:
+                    yield from self._compare(fact)
+        left = self._disk.execute(
+            "SELECT identity, file, name, link FROM chained WHERE expires > ? ORDER BY link, name",
+            (int(datetime.now(UTC).timestamp()),),
+        )
+        for identity, file, name, link in left:
+            # The index by day may be behind; the table itself is asked before anything is said to be gone.
+            facts = self._tracker.history(file).facts
+            if all(chain.identity(vars(fact)) != identity for fact in facts):
+                yield f"{name}, in link {link}, is not in the tracker"
+
+    def _compare(self, fact: Fact) -> Iterator[str]:
+        identity = (chain.identity(vars(fact)),)
+        row = self._disk.execute("SELECT content, link FROM chained WHERE identity = ?", identity).fetchone()
+        name = _name(vars(fact))
+        if row is None:
+            if self._due(fact) < self._start:
+                yield f"{name}, of {fact.at}, is in the tracker and in no link"
+            return
+        if row[0] != chain.content(vars(fact)):
+            yield f"{name} says something else in link {row[1]} than in the tracker"
+        self._disk.execute("DELETE FROM chained WHERE identity = ?", identity)
+
+    def _due(self, fact: Fact) -> datetime:
+        """Return when a fact must have been exported."""
+        usual = datetime.fromisoformat(fact.at) + self._grace
+        is_late = usual.astimezone(UTC).date() - submitted(fact.transfer).date() >= timedelta(days=RECENT)
+        return usual + _LATE if is_late else usual
+
+    def _days(self) -> Iterator[date]:
+        """Yield every day of submission whose facts the tracker may hold, or the chain does."""
+        today = self._start.date()
+        day = today - timedelta(days=self._tracker_days + 1)
+        (first,) = self._disk.execute("SELECT min(day) FROM chained").fetchone()
+        if first is not None:
+            day = min(day, date.fromisoformat(first))
+        while day <= today + timedelta(days=1):
+            yield day
+            day += timedelta(days=1)
+
+
+def _name(fact: Mapping[str, Any]) -> str:
+    to = f" at {fact['destination']}" if fact["destination"] else ""
+    return f"{fact['kind']}{to} of {fact['key']}, transfer {fact['transfer']}"

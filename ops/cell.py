@@ -1,0 +1,67 @@
+"""A cell as the tools see it: where one region keeps its customers' files, facts and records."""
+
+from __future__ import annotations
+
+import difflib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+from customers import names
+from ops.environment import Environment
+from ops.plan import RefusedError
+from runtime.contract import REGION_OF, SIDES
+from runtime.routing import Directory
+from runtime.tracker import Tracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cell:
+    """One region of an environment."""
+
+    environment: Environment
+    side: str
+
+    @property
+    def region(self) -> str:
+        """The cell's region, e.g. `us-gov-west-1`."""
+        return REGION_OF[self.side]
+
+    def client(self, service: str) -> Any:
+        """Return the client of a service in this region."""
+        return self.environment.client(service, self.side)
+
+    @property
+    def table(self) -> str:
+        """The name of the tracker table."""
+        return names.tracker_table(self.environment.cell)
+
+    def bucket(self, role: str) -> str:
+        """Return the name of one of the cell's own buckets, e.g. `archive`."""
+        return names.cell_bucket(self.environment.namespace, self.environment.cell, role, self.side)
+
+    @cached_property
+    def directory(self) -> Directory:
+        """The customers of the cell."""
+        return Directory(bucket=self.bucket("config"), client=self.client("s3"))
+
+    def tracker(self, now: Callable[[], float] = time.time) -> Tracker:
+        """Return this region's replica of the tracker."""
+        return Tracker(table=self.table, side=self.side, client=self.client("dynamodb"), now=now)
+
+
+def cells(environment: Environment) -> list[Cell]:
+    """Return both cells of an environment, East first."""
+    return [Cell(environment=environment, side=side) for side in SIDES]
+
+
+def known_customer(name: str, known: Iterable[str]) -> str:
+    """Return `name` when it is one of `known`; RefusedError, with the nearest match, when not."""
+    known = sorted(known)
+    if name in known:
+        return name
+    near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise RefusedError(f"{name!r} is no customer of this cell{hint}")

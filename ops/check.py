@@ -1,0 +1,123 @@
+"""Whether the registry of the working tree may take the place of that of a git revision, which is deployed.
+
+Nothing but files and git is asked: no AWS, no credentials, no network.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from customers import quota, rehoming
+from customers.change import Change
+from customers.names import NameRefusedError
+from customers.registry import Registry, RegistryError, load
+from customers.rehoming import Rehomings, RehomingsRefusedError
+from ops.environment import Environment, health_check_quota
+from ops.plan import RefusedError
+from ops.revision import commit_of, files_of
+
+REGISTRY = "customers"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What was found. Nothing is counted when the registry itself is broken.
+
+    `base` is the commit that was compared with, and `deployed` how many customers it has; `leaving` are the
+    ids that go out of service.
+    """
+
+    base: str
+    deployed: int | None
+    customers: int | None
+    health_checks: int | None
+    health_check_quota: int
+    leaving: tuple[str, ...]
+    refusals: tuple[str, ...]
+
+    @property
+    def summary(self) -> str:
+        """The verdict in a line."""
+        refused = f"{len(self.refusals):,} refused" if self.refusals else "nothing refused"
+        if self.customers is None:
+            return f"the registry is broken and was not compared, {refused}"
+        noun = "customer" if self.customers == 1 else "customers"
+        checks = f"{self.health_checks:,} health checks of {self.health_check_quota:,}"
+        first = "" if self.deployed else f"; {self.base[:12]} has none to compare them with"
+        return f"{self.customers:,} {noun}, {checks}, {refused}{first}"
+
+
+def check(root: Path, base: str, *, retiring: int | None = None) -> Verdict:
+    """Return the verdict on the registry below `root`. `retiring` is how many customers are meant to leave.
+
+    Raises EnvironmentRefusedError when the stack files do not say where it stands, and RefusedError when
+    there is no such revision, or its registry cannot be read by this code.
+    """
+    environment, allowed = Environment.read(root), health_check_quota(root)
+    commit = commit_of(root, base)
+    try:
+        now, moved = _read(root, namespace=environment.namespace, zone=environment.zone)
+    except NameRefusedError as error:
+        raise RefusedError(f"mft:namespace and mft:zone of the stack files: {error}") from error
+    except _BrokenError as error:
+        return Verdict(
+            base=commit,
+            deployed=None,
+            customers=None,
+            health_checks=None,
+            health_check_quota=allowed,
+            leaving=(),
+            refusals=error.problems,
+        )
+    was, was_moved = _deployed(root, base, commit)
+    change = Change(was, now)
+    refused = change.refusals(was_moved=was_moved, moved=moved, leaving=retiring)
+    refused += quota.refusals(now.customers, health_checks=allowed, before=was.customers)
+    return Verdict(
+        base=commit,
+        deployed=len(was.customers),
+        customers=len(now.customers),
+        health_checks=quota.needs(now.customers).health_checks,
+        health_check_quota=allowed,
+        leaving=change.leaving,
+        refusals=tuple(refused),
+    )
+
+
+class _BrokenError(Exception):
+    """A registry or its records of moves cannot be read; all its problems, a line each."""
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        self.problems = problems
+        super().__init__("\n".join(problems))
+
+
+def _read(root: Path, *, namespace: str | None = None, zone: str | None = None) -> tuple[Registry, Rehomings]:
+    """Return the registry below `root` and the records of moves beside it; _BrokenError with all problems."""
+    problems: list[str] = []
+    try:
+        registry = load(root / REGISTRY, namespace=namespace, zone=zone, shown=REGISTRY)
+    except RegistryError as error:
+        problems += map(str, error.problems)
+    try:
+        moves = rehoming.read(root)
+    except RehomingsRefusedError as error:
+        problems += error.problems
+    if problems:
+        raise _BrokenError(tuple(problems))
+    return registry, moves
+
+
+def _deployed(root: Path, base: str, commit: str) -> tuple[Registry, Rehomings]:
+    """Return what a commit holds, which may be nothing; RefusedError when this code cannot read it."""
+    with files_of(root, commit, {REGISTRY: ".yaml", rehoming.FOLDER: ".json"}) as folder:
+        if not any((folder / REGISTRY).iterdir()):
+            return Registry(()), {}
+        try:
+            return _read(folder)
+        except _BrokenError as error:
+            raise RefusedError(
+                f"the registry of {base} cannot be read by this code, so nothing was compared:\n{error}\n"
+                "name a revision whose registry can be, with --base"
+            ) from error

@@ -1,0 +1,1 @@
+"""One module a noun: what its verbs take, print and exit with."""

@@ -1,0 +1,53 @@
+"""How long work goes on, for whoever watches: a bar on a terminal's standard error, nothing elsewhere."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Bar:
+    """A bar of `total` steps, None when that is not known; `counted` names what is counted besides.
+
+    Threads may share it.
+    """
+
+    def __init__(self, total: int | None, steps: str, counted: str = "") -> None:
+        console = Console(stderr=True)
+        self._progress = Progress(
+            TextColumn(steps),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[told]}"),
+            TimeElapsedColumn(),
+            console=console,
+            transient=True,
+            disable=not console.is_terminal,
+            # Lines that go to the same terminal are printed above the bar; a pipe gets them as they are.
+            redirect_stdout=sys.stdout.isatty(),
+        )
+        self._task = self._progress.add_task(steps, total=total, told="")
+        self._counted, self._count, self._lock = counted, 0, threading.Lock()
+
+    def __enter__(self) -> Bar:
+        self._progress.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def step(self) -> None:
+        """One more step is done."""
+        self._progress.advance(self._task)
+
+    def count(self, more: int) -> None:
+        """So many more were counted."""
+        with self._lock:
+            self._count += more
+            self._progress.update(self._task, told=f"{self._count:,} {self._counted}")

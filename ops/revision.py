@@ -1,0 +1,69 @@
+"""Git revisions, and the files that they hold."""
+
+from __future__ import annotations
+
+import io
+import os
+import shutil
+import subprocess
+import tarfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from ops.plan import RefusedError
+
+
+def commit_of(root: Path, revision: str) -> str:
+    """Return the id of the commit that a revision names; RefusedError when there is none."""
+    try:
+        _git(root, "rev-parse", "--git-dir")
+    except _GitError as error:
+        raise RefusedError(f"{root}: git finds no repository that it may read here: {error}") from error
+    try:
+        words = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
+        return _git(root, *words).decode().strip()
+    except _GitError as error:
+        raise RefusedError(
+            f"--base: {revision!r} is no revision of this repository; fetch it, or name another, such as"
+            " origin/main"
+        ) from error
+
+
+@contextmanager
+def files_of(root: Path, commit: str, endings: Mapping[str, str]) -> Iterator[Path]:
+    """Yield a folder that has, while it is used, folders below `root` as they are in a commit.
+
+    `endings` says which folders, and how the names of the files in each one end; all are there, if empty.
+    """
+    there = _git(root, "ls-tree", "-z", "--name-only", commit, "--", *endings).decode().split("\0")[:-1]
+    with TemporaryDirectory() as name:
+        folder = Path(name)
+        for each in endings:
+            (folder / each).mkdir()
+        # Without a path it would hold the whole repository.
+        archive = _git(root, "archive", "--format=tar", commit, "--", *there) if there else None
+        if archive:
+            with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+                for member in tar:
+                    parent, _, file = member.name.rpartition("/")
+                    if member.isfile() and file.endswith(endings.get(parent, "/")):
+                        (folder / parent / file).write_bytes(tar.extractfile(member).read())
+        yield folder
+
+
+class _GitError(RefusedError):
+    """Git would not; the message is what it said."""
+
+
+def _git(root: Path, *words: str) -> bytes:
+    """Return what a git command prints, run in `root`."""
+    git = shutil.which("git")
+    if git is None:
+        raise RefusedError("git is not installed, and what is deployed is read from it; install git")
+    environment = {**os.environ, "LC_ALL": "C"}
+    done = subprocess.run([git, "-C", str(root), *words], capture_output=True, env=environment, check=False)  # noqa: S603
+    if done.returncode:
+        raise _GitError(" ".join(done.stderr.decode(errors="replace").split()))
+    return done.stdout

@@ -1,0 +1,503 @@
+"""`python -m ops audit verify`: every way to tamper with what was recorded, and what is said of it."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from runtime import chain, contract
+from runtime.audit import Audit, Ledger
+from runtime.chain import Head, Link
+from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.facts import Fact
+from tests.ops.transfers import Estate, Side
+
+WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+NOW = datetime.now(UTC)
+EARLIER = NOW - timedelta(hours=2)
+EXPIRES = int((NOW + timedelta(days=90)).timestamp())
+_numbers = itertools.count(1)
+
+
+def fact(side: Side, at: datetime = EARLIER, submitted: datetime = EARLIER, **instead: Any) -> Fact:
+    """Return a fact that is in no tracker yet."""
+    number = next(_numbers)
+    key = f"inbound/sdk/{number:04}.csv"
+    made = Fact(
+        file=contract.file_id(side.customer, key),
+        transfer=f"{submitted:%Y%m%dT%H%M%SZ}-{number:020x}",
+        kind=Kind.RECEIVED,
+        customer=side.customer,
+        key=key,
+        side=side.side,
+        writer="ingest",
+        at=at.isoformat(timespec="milliseconds"),
+        expires=EXPIRES,
+        detail={"size": number, "destinations": ["partner"]},
+    )
+    return replace(made, **instead)
+
+
+def write(side: Side, *facts: Fact) -> None:
+    for each in facts:
+        assert side.tracker.record(each)
+
+
+def item(of: Fact) -> dict[str, dict[str, str]]:
+    return {contract.TRACKER_PK: {"S": of.file}, contract.TRACKER_SK: {"S": of.sort_key}}
+
+
+def erase(side: Side, of: Fact) -> None:
+    side.client("dynamodb").delete_item(TableName=side.table, Key=item(of))
+
+
+def export(side: Side, day: datetime = EARLIER) -> None:
+    made = Audit(
+        tracker=side.tracker,
+        ledger=Ledger(table=side.table, side=side.side, client=side.client("dynamodb")),
+        directory=side.directory,
+        bucket=side.audit_bucket,
+        s3=side.client("s3"),
+    )
+    made.export(side.customer, day.date())
+
+
+class Chain:
+    """West's chain of three links, with three, one and one facts, and what somebody does to it."""
+
+    def __init__(self, side: Side) -> None:
+        self.side, self.s3 = side, side.client("s3")
+        self.facts = [fact(side) for _ in range(5)]
+        for some in (self.facts[:3], self.facts[3:4], self.facts[4:]):
+            write(side, *some)
+            export(side)
+
+    def place(self, number: int) -> dict[str, str]:
+        return {"Bucket": self.side.audit_bucket, "Key": chain.key(self.side.customer, number)}
+
+    def text(self, number: int) -> bytes:
+        return self.s3.get_object(**self.place(number))["Body"].read()
+
+    def link(self, number: int) -> Link:
+        return chain.whole(self.text(number))
+
+    def lines(self, number: int) -> list[bytes]:
+        return self.text(number).splitlines(keepends=True)
+
+    def remove(self, number: int) -> None:
+        """Remove a link as nobody can while it is locked."""
+        place = self.place(number)
+        for each in self.s3.list_object_versions(Bucket=place["Bucket"], Prefix=place["Key"])["Versions"]:
+            self.s3.delete_object(**place, VersionId=each["VersionId"])
+
+    def put(self, number: int, text: bytes) -> None:
+        """Put a text in the place of a link, whose own text is gone."""
+        self.remove(number)
+        self.s3.put_object(**self.place(number), Body=text)
+
+    def forge(self, number: int, *facts: Fact) -> Head:
+        """Put a link of other facts in the place of one, and let all later ones follow from it."""
+        old = [self.link(each) for each in range(number, 4)]
+        head = Head(number=number - 1, seal=old[0].previous, at=old[0].previous_at)
+        documents = tuple(chain.document(each) for each in sorted(facts, key=lambda each: each.transfer))
+        new = replace(old[0], facts=documents)
+        for following in [new, *old[1:]]:
+            made = replace(following, previous=head.seal, previous_at=head.at)
+            self.put(made.number, made.render())
+            head = made.head
+        return head
+
+    def note(self, head: Head) -> None:
+        """Let the tracker say that this is the head."""
+        client = self.side.client("dynamodb")
+        client.put_item(
+            TableName=self.side.table,
+            Item={
+                contract.TRACKER_PK: {"S": f"audit#{self.side.customer}#{self.side.side}"},
+                contract.TRACKER_SK: {"S": "HEAD"},
+                "number": {"N": str(head.number)},
+                "seal": {"S": head.seal},
+                "at": {"S": head.at},
+            },
+        )
+
+
+@pytest.fixture
+def western(estate: Estate) -> Chain:
+    return Chain(estate.west)
+
+
+def findings(estate: Estate, *words: str) -> list[str]:
+    """Return what is found of West's chain; East's is sound."""
+    code, told = estate.json("audit", "verify", "--customer", estate.customer, *words)
+    by_region = {each["region"]: each["findings"] for each in told["chains"]}
+    found = by_region.pop(WESTERN)
+    assert not any(by_region.values())
+    assert (code, told["sound"]) == ((1, False) if found else (0, True))
+    return found
+
+
+def seal(lines: list[bytes]) -> bytes:
+    """Return a link's text with a seal that fits."""
+    sealed = json.dumps({"seal": hashlib.sha256(b"".join(lines)).hexdigest()}, separators=(",", ":"))
+    return b"".join(lines) + sealed.encode() + b"\n"
+
+
+# --- Sound -------------------------------------------------------------------------------------------
+
+
+def test_a_chain_that_nobody_touched_is_sound(estate, western):
+    write(estate.east, fact(estate.east))
+    export(estate.east)
+    said = estate.ops("audit", "verify")
+    assert (said.code, said.err) == (0, "")
+    assert said.out.splitlines() == [
+        f"{estate.customer} {EASTERN}: 1 links, 1 facts: sound",
+        f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound",
+    ]
+    code, told = estate.json("audit", "verify", "--region", WESTERN)
+    assert (code, told["sound"], told["unknowns"]) == (0, True, [])
+    (only,) = told["chains"]
+    assert only == {
+        "customer": estate.customer,
+        "region": WESTERN,
+        "links": 3,
+        "facts": 5,
+        "seal": western.link(3).seal,
+        "findings": [],
+        "more": 0,
+    }
+
+
+def test_what_real_transfers_leave_is_sound(estate):
+    for side in (estate.west, estate.east):
+        transfer = side.receive(b"abc", f"inbound/sdk/{side.side}.csv")
+        side.workflow.claim(transfer, owner=f"{transfer.id}-g1")
+        side.attempt(transfer)
+        side.workflow.complete(transfer, [], owner=f"{transfer.id}-g1")
+        export(side, NOW)
+    code, told = estate.json("audit", "verify", "--grace", "0")
+    assert (code, [each["facts"] for each in told["chains"]]) == (0, [3, 3])
+
+
+def test_the_last_link_may_not_be_noted_yet(estate, western):
+    """Between the link and its note a pass may have died; the next one makes it good."""
+    western.note(western.link(2).head)
+    assert findings(estate) == []
+
+
+# --- Links -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("numbers", "told"),
+    [
+        ((1,), "link 1 is missing"),
+        ((2,), "link 2 is missing"),
+        ((1, 2), "links 1 to 2 are missing"),
+        ((3,), "link 3 is missing at the end: by the tracker the last one is link 3, sealed "),
+        ((2, 3), "links 2 to 3 are missing at the end: by the tracker the last one is link 3, sealed "),
+        ((1, 2, 3), "links 1 to 3 are missing at the end: by the tracker the last one is link 3, sealed "),
+    ],
+)
+def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, told):
+    held = {1: western.facts[:3], 2: western.facts[3:4], 3: western.facts[4:]}
+    for number in numbers:
+        western.remove(number)
+    found = findings(estate)
+    assert found[0].startswith(told)
+    gone = [each for number in numbers for each in held[number]]
+    assert sorted(found[1:]) == sorted(
+        f"RECEIVED of {each.key}, transfer {each.transfer}, of {each.at}, is in the tracker and in no link"
+        for each in gone
+    )
+
+
+def test_a_truncated_chain_is_found_when_its_facts_have_expired(estate, western):
+    for each in western.facts:
+        erase(estate.west, each)
+    western.remove(2)
+    western.remove(3)
+    assert findings(estate)[0].startswith("links 2 to 3 are missing at the end")
+
+
+def test_links_in_each_others_places_are_found(estate, western):
+    second, third = western.text(2), western.text(3)
+    western.put(2, third)
+    western.put(3, second)
+    found = "\n".join(findings(estate))
+    assert f"link 2 is not what stood there: it is link 3 of {estate.customer} in {WESTERN}" in found
+    assert f"link 3 is not what stood there: it is link 2 of {estate.customer} in {WESTERN}" in found
+    assert "link 3 was replaced: its seal is" in found
+
+
+def test_a_link_of_another_chain_is_found(estate, western):
+    western.put(2, replace(western.link(2), region=EASTERN).render())
+    assert (
+        f"link 2 is not what stood there: it is link 2 of {estate.customer} in {EASTERN}"
+        in findings(estate)[0]
+    )
+
+
+def test_what_cannot_be_read_is_found_and_the_rest_is_read(estate, western):
+    western.put(2, b"nothing")
+    found = findings(estate)
+    assert found[0] == "link 2 was altered: its first line is not a link's header"
+    assert western.facts[3].key in found[1]
+    assert len(found) == 2
+
+
+def test_a_stranger_among_the_links_is_named(estate, western):
+    key = f"audit/{estate.customer}/readme.txt"
+    western.s3.put_object(Bucket=estate.west.audit_bucket, Key=key, Body=b"x")
+    assert findings(estate) == [f"{key} is no link of a chain"]
+
+
+def test_a_delete_marker_over_a_link_is_found_and_the_link_is_read_beneath_it(estate, western):
+    western.s3.delete_object(**western.place(3))
+    (found,) = findings(estate)
+    assert found.startswith("link 3 was deleted on 20")
+
+
+def test_another_version_over_a_link_is_found_and_the_first_counts(estate, western):
+    western.s3.put_object(**western.place(2), Body=b"other")
+    assert findings(estate) == ["link 2 was written 2 times; the first time counts"]
+
+
+def test_a_head_that_was_moved_back_is_found(estate, western):
+    western.note(western.link(1).head)
+    assert findings(estate) == ["the chain goes on to link 3, and the tracker knows of none after 1"]
+
+
+# --- Facts in links ----------------------------------------------------------------------------------
+
+
+def altered(line: bytes) -> bytes:
+    document = json.loads(line)
+    document["detail"]["size"] += 1
+    return json.dumps(document, sort_keys=True, separators=(",", ":")).encode() + b"\n"
+
+
+def test_an_altered_fact_is_found_and_named(estate, western):
+    header, one, *rest = western.lines(1)
+    western.put(1, b"".join([header, altered(one), *rest]))
+    about = json.loads(one)
+    assert findings(estate) == [
+        "link 1 was altered: its content is not what it was sealed with",
+        f"RECEIVED of {about['key']}, transfer {about['transfer']} says something else in link 1"
+        " than in the tracker",
+    ]
+
+
+def test_an_altered_fact_is_found_though_its_link_was_sealed_again(estate, western):
+    header, one, *rest = western.lines(1)
+    western.put(1, seal([header, altered(one), *rest[:-1]]))
+    found = findings(estate)
+    assert found[0] == "link 2 is not what stood there: it does not continue link 1"
+    assert f"{json.loads(one)['key']}, transfer" in found[1]
+
+
+def test_an_altered_fact_in_the_last_link_is_found_by_the_head(estate, western):
+    """Also where the tracker holds the fact no longer."""
+    header, one, _ = western.lines(3)
+    last = western.link(3).seal
+    western.put(3, seal([header, altered(one)]))
+    found = findings(estate)
+    assert found[0].startswith("link 3 was replaced: its seal is ")
+    assert found[0].endswith(f"and {last} in the tracker")
+
+
+def test_a_chain_forged_from_a_link_on_is_found_by_the_head_and_the_tracker(estate, western):
+    other = replace(western.facts[3], detail={"size": 0})
+    western.forge(2, other)
+    found = findings(estate)
+    assert found[0].startswith("link 3 was replaced")
+    assert f"{other.key}, transfer {other.transfer} says something else in link 2" in found[1]
+
+
+def test_a_chain_forged_with_its_head_is_found_by_the_tracker(estate, western):
+    other = replace(western.facts[3], detail={"size": 0})
+    western.note(western.forge(2, other))
+    (found,) = findings(estate)
+    assert f"{other.key}, transfer {other.transfer} says something else in link 2" in found
+
+
+def test_a_removed_fact_is_found_and_named(estate, western):
+    header, one, *rest = western.lines(1)
+    western.put(1, b"".join([header, *rest]))
+    found = findings(estate)
+    assert found[:2] == [
+        "link 1 was altered: its content is not what it was sealed with",
+        "link 1 was altered: it does not hold as many facts as its header says",
+    ]
+    assert json.loads(one)["key"] in found[2]
+    assert found[2].endswith("is in the tracker and in no link")
+
+
+def test_reordered_facts_are_found_and_named(estate, western):
+    header, one, two, *rest = western.lines(1)
+    western.put(1, b"".join([header, two, one, *rest]))
+    assert findings(estate) == [
+        "link 1 was altered: its content is not what it was sealed with",
+        f"link 1 was altered: {json.loads(one)['key']} RECEIVED of {json.loads(one)['transfer']}"
+        " does not stand where it stood",
+    ]
+
+
+def test_a_fact_that_is_repeated_in_a_later_link_is_found(estate, western):
+    first = western.facts[0]
+    western.note(western.forge(3, western.facts[4], first))
+    assert findings(estate) == [
+        f"link 3 repeats RECEIVED of {first.key}, transfer {first.transfer}, which is in link 1"
+    ]
+
+
+# --- Facts in the tracker ----------------------------------------------------------------------------
+
+
+def test_a_fact_that_was_removed_from_the_tracker_is_found(estate, western):
+    gone = western.facts[3]
+    erase(estate.west, gone)
+    assert findings(estate) == [
+        f"RECEIVED of {gone.key}, transfer {gone.transfer}, in link 2, is not in the tracker"
+    ]
+
+
+def test_a_fact_that_was_altered_in_the_tracker_is_found(estate, western):
+    erase(estate.west, western.facts[3])
+    write(estate.west, replace(western.facts[3], at=NOW.isoformat()))
+    (found,) = findings(estate)
+    assert western.facts[3].key in found
+    assert "says something else in link 2 than in the tracker" in found
+
+
+def test_a_fact_that_no_link_holds_is_found(estate, western):
+    absent = fact(estate.west)
+    write(estate.west, absent)
+    (found,) = findings(estate)
+    assert found.startswith(f"RECEIVED of {absent.key}, transfer {absent.transfer}, of {absent.at},")
+
+
+@pytest.mark.parametrize(
+    ("minutes", "submitted_days", "grace", "is_found"),
+    [
+        (50, 0, "60", False),
+        (70, 0, "60", True),
+        (50, 0, "40", True),
+        (70, 30, "60", False),
+        (24 * 60 + 50, 30, "60", False),
+        (24 * 60 + 70, 30, "60", True),
+    ],
+)
+def test_a_fact_is_missed_once_it_was_due(estate, western, minutes, submitted_days, grace, is_found):
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    write(estate.west, fact(estate.west, at=at, submitted=at - timedelta(days=submitted_days)))
+    assert bool(findings(estate, "--grace", grace)) is is_found
+
+
+def test_facts_of_the_other_region_are_none_of_this_chain(estate, western):
+    write(estate.east, fact(estate.east))
+    code, told = estate.json("audit", "verify")
+    assert code == 1
+    assert {each["region"]: len(each["findings"]) for each in told["chains"]} == {WESTERN: 0, EASTERN: 1}
+
+
+# --- Old links ---------------------------------------------------------------------------------------
+
+
+def old_chain(side: Side, ages: list[int]) -> Chain:
+    """Make a chain whose links are so many days old, of facts that expired long ago."""
+    made = Chain.__new__(Chain)
+    made.side, made.s3, made.facts = side, side.client("s3"), []
+    head = Head()
+    for age in ages:
+        at = NOW - timedelta(days=age)
+        about = {"customer": side.customer, "region": side.region, "day": f"{at:%Y-%m-%d}"}
+        old = fact(side, at=at, submitted=at, expires=int(at.timestamp()) + 1)
+        link = Link.after(head, [old], **about, at=at.isoformat())
+        made.s3.put_object(**made.place(link.number), Body=link.render())
+        head = link.head
+    made.note(head)
+    return made
+
+
+@pytest.mark.parametrize(
+    ("ages", "removed", "is_found"),
+    [
+        ([1000, 950, 900, 1], (1, 2), False),
+        ([1000, 950, 900, 1], (1,), False),
+        ([1000, 950, 900, 1], (1, 2, 3), True),
+        ([1000, 950, 900, 1], (2,), True),
+        ([1000, 950], (1, 2), False),
+        ([1000, 900], (1, 2), True),
+    ],
+)
+def test_links_that_have_been_kept_long_enough_may_be_gone(estate, ages, removed, is_found):
+    made = old_chain(estate.west, ages)
+    assert findings(estate) == []
+    for number in removed:
+        made.remove(number)
+    assert bool(findings(estate)) is is_found
+
+
+# --- Which chains ------------------------------------------------------------------------------------
+
+
+def test_the_chain_of_a_former_customer_is_verified(estate, western):
+    for side in (estate.west, estate.east):
+        side.client("s3").delete_object(Bucket=side.config_bucket, Key=contract.config_key(estate.customer))
+    assert findings_of_west_alone(estate) == []
+    erase(estate.west, western.facts[0])
+    assert western.facts[0].key in findings_of_west_alone(estate)[0]
+
+
+def findings_of_west_alone(estate: Estate) -> list[str]:
+    _, told = estate.json("audit", "verify", "--customer", estate.customer)
+    (only,) = told["chains"]
+    assert only["region"] == WESTERN
+    return only["findings"]
+
+
+def test_a_customer_that_never_was_is_refused_with_the_nearest(estate):
+    said = estate.ops("audit", "verify", "--customer", f"{estate.customer}x")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.strip().endswith(f"did you mean {estate.customer}?")
+
+
+def test_a_region_that_never_was_is_refused_with_the_nearest(estate):
+    said = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
+    assert said.code == 1
+    assert said.err.strip().endswith(f"did you mean {WESTERN}?")
+
+
+def test_with_a_region_dead_the_other_is_verified_and_it_is_said(estate, western):
+    estate.lose(EAST)
+    code, told = estate.json("audit", "verify")
+    assert (code, told["sound"]) == (1, False)
+    (unknown,) = told["unknowns"]
+    assert unknown.startswith(f"{EASTERN} ")
+    assert [(each["region"], each["findings"]) for each in told["chains"]] == [(WESTERN, [])]
+    assert estate.ops("audit", "verify", "--region", WESTERN).code == 0
+
+
+def test_many_findings_are_counted_and_some_told(estate, western):
+    write(estate.west, *(fact(estate.west) for _ in range(130)))
+    _, told = estate.json("audit", "verify")
+    (one,) = (each for each in told["chains"] if each["region"] == WESTERN)
+    assert (len(one["findings"]), one["more"]) == (100, 30)
+    said = estate.ops("audit", "verify")
+    assert said.out.splitlines()[-1] == "  and 30 more"
+    assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in said.out
+
+
+@pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])
+def test_a_command_that_cannot_be_read_exits_2(place, words: tuple[str, ...]):
+    run: Callable[..., Any] = place.ops
+    assert run(*words).code == 2

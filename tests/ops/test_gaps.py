@@ -1,0 +1,503 @@
+"""`python -m ops gaps`: what it finds over both regions, says, plans and heals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import CancelledError
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+import ops.commands.gaps
+import ops.gaps
+from ops.environment import Environment
+from ops.gaps import Report, Watch, remaining
+from ops.plan import RefusedError
+from ops.regions import Regions
+from ops.window import Window
+from runtime import contract, reconcile
+from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
+from runtime.reconcile import Finding
+from runtime.transfer import Transfer
+from tests.ops.transfers import Estate, Side
+from tests.runtime.cells import NAMESPACE, CrashError, Dying, eventually, owner
+from tests.runtime.test_inventory import carry, join
+
+SDK, OTHER = "inbound/sdk/a.csv", "inbound/sdk/b.csv"
+WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+WHY = ("--reason", "East was down")
+
+
+@pytest.fixture
+def place(estate: Estate) -> Iterator[Estate]:
+    """A customer whose files and archives replicate both ways; its regions are back when the test ends."""
+    join(estate.west, estate.east)
+    yield estate
+    estate.place.aws.replication_lag()
+
+
+@pytest.fixture
+def late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let nothing be young: a minute from now everything was due a minute ago."""
+    for module in (reconcile, ops.commands.gaps):
+        monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
+
+
+def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
+    """Run with `--json`; return the exit code and the documents that were printed."""
+    done = place.ops("gaps", *words, "--json")
+    assert not done.err
+    return done.code, [json.loads(line) for line in done.out.splitlines()]
+
+
+def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
+    code, documents = said(place, *words)
+    gaps = [document["gap"] for document in documents if "gap" in document]
+    assert code == int(any(gap["finding"] != Finding.REPLICATING for gap in gaps))
+    return [(gap["key"], gap["finding"], gap["where"]) for gap in gaps]
+
+
+def counts(place: Estate, *words: str) -> dict[str, int]:
+    """Return the numbers that are not 0."""
+    (told,) = (each["counts"] for each in said(place, *words)[1] if "counts" in each)
+    return {name: number for name, number in told.items() if number}
+
+
+def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
+    """Return the digest of the repair's plan, and its remedies."""
+    _, documents = said(place, "--repair", *words)
+    (plan,) = (document["plan"] for document in documents if "plan" in document)
+    return plan["digest"], [document["remedy"] for document in documents if "remedy" in document]
+
+
+def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
+    """Carry a repair out; return the exit code and what became of each remedy."""
+    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
+    return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
+
+
+def archived(side: Side, about: Transfer) -> Any:
+    """Return what a region's archive holds of a transfer, or None."""
+    s3, key = side.client("s3"), contract.archive_key(side.customer, about.id, about.key)
+    try:
+        return s3.get_object(Bucket=side.archive_bucket, Key=key)
+    except s3.exceptions.NoSuchKey:
+        return None
+
+
+def lose_archived(side: Side, about: Transfer) -> None:
+    key = contract.archive_key(side.customer, about.id, about.key)
+    side.client("s3").delete_object(Bucket=side.archive_bucket, Key=key)
+
+
+def fail(side: Side, key: str = SDK, kind: Kind = Kind.FAILED) -> Transfer:
+    """Receive and archive a file that fails, or is held, at its destination; return it."""
+    about = side.receive(b"abc", key)
+    detail = {"reason": "x", "error": "x"}
+    side.tracker.record(about.fact(kind, side=side.side, writer="w", destination="partner", **detail))
+    side.archive.store(about, owner=owner(about))
+    return about
+
+
+# --- The report --------------------------------------------------------------------------------------
+
+
+def test_a_window_without_transfers_says_so(place):
+    done = place.ops("gaps", "--since", "2026-01-01", "--until", "2026-01-02T12:00:00+02:00")
+    assert (done.code, done.out, done.err) == (
+        0,
+        "no transfers from 2026-01-01T00:00:00Z to 2026-01-02T10:00:00Z\n",
+        "",
+    )
+
+
+def test_everything_is_complete(place, late):
+    carry(place.west)
+    carry(place.east, b"xyz", OTHER)
+    assert counts(place) == {"transfers": 2, "complete": 2}
+    assert found(place) == []
+    (line,) = place.ops("gaps").out.splitlines()
+    assert line.startswith("2 transfers from ")
+    assert line.endswith(
+        ": 2 complete, 0 replicating, 0 archive missing, 0 inbound missing, 0 record missing, "
+        "0 undelivered, 0 unknown to the tracker"
+    )
+
+
+def test_each_gap_is_named_and_counted(place, late):
+    done = carry(place.west)
+    lose_archived(place.east, done)
+    failed = fail(place.west, OTHER)
+    place.east.upload(b"abc", "inbound/sdk/c.csv")
+    assert sorted(found(place)) == [
+        (SDK, "archive missing", f"archive in {EASTERN}"),
+        (OTHER, "undelivered", "failed: partner"),
+        ("inbound/sdk/c.csv", "unknown to the tracker", f"inbound in {EASTERN}, inbound in {WESTERN}"),
+    ]
+    assert counts(place) == {
+        "transfers": 3,
+        "archive missing": 1,
+        "undelivered": 1,
+        "unknown to the tracker": 1,
+    }
+    lines = place.ops("gaps").out.splitlines()
+    assert any(
+        line.startswith(f"archive missing: {place.customer} {SDK} {done.id}: archive in {EASTERN}, ")
+        for line in lines
+    )
+    assert any(failed.id in line for line in lines)
+
+
+def test_what_is_young_is_replicating_and_no_reason_to_fail(place):
+    about = carry(place.west)
+    lose_archived(place.east, about)
+    assert found(place) == [(SDK, "replicating", f"archive missing: archive in {EASTERN}")]
+    assert counts(place) == {"transfers": 1, "replicating": 1}
+    (_, gap, _) = said(place)[1]
+    assert gap["gap"]["age_seconds"] in range(60)
+    assert datetime.fromisoformat(gap["gap"]["since"]) <= datetime.now(UTC)
+
+
+def test_only_the_customers_and_the_time_that_were_asked_for(place, late):
+    carry(place.west)
+    assert counts(place, "--customer", place.customer, "--window", "1d") == {"transfers": 1, "complete": 1}
+    tomorrow = datetime.now(UTC) + timedelta(days=1)
+    assert counts(place, "--until", "2026-01-01") == {}
+    assert counts(place, "--since", "2026-01-01", "--until", f"{tomorrow:%Y-%m-%d}")["transfers"] == 1
+
+
+def test_customers_that_are_none_are_all_named_with_the_nearest(place):
+    done = place.ops("gaps", "--customer", f"{place.customer}x", "--customer", "q")
+    assert (done.code, done.out) == (1, "")
+    assert done.err.splitlines() == [
+        f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?",
+        "'q' is no customer of this cell",
+    ]
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--since", "yesterday"),
+        ("--window", "3"),
+        ("--window", "0d"),
+        ("--since", "2026-01-02", "--until", "2026-01-02"),
+        ("--since", "2999-01-01"),
+        ("--apply",),
+        ("--apply", "--repair", *WHY),
+        ("--apply", "--repair", "--digest", "x"),
+        ("--apply", "--digest", "x", *WHY),
+    ],
+)
+def test_what_cannot_be_meant_exits_2(place, words):
+    done = place.ops("gaps", *words)
+    assert (done.code, done.out) == (2, "")
+
+
+def test_several_customers_are_told_in_order(place, late):
+    other = Side(place.west.aws, WEST, "czz", place.west.table, cell=place.west.cell)
+    other.client("s3").create_bucket(
+        Bucket=other.bucket, CreateBucketConfiguration={"LocationConstraint": WESTERN}
+    )
+    other.client("s3").put_bucket_versioning(
+        Bucket=other.bucket, VersioningConfiguration={"Status": "Enabled"}
+    )
+    other.register()
+    other.upload(b"abc")
+    place.west.upload(b"abc")
+    place.east.client("s3").put_object(
+        Bucket=place.east.config_bucket, Key=contract.config_key("canary7"), Body=b"{}"
+    )
+    _, documents = said(place)
+    assert [each["gap"]["customer"] for each in documents if "gap" in each] == [place.customer, "czz"]
+
+
+def test_a_key_stays_on_its_line(place, late):
+    """Customers choose keys, and a line of this report could be one."""
+    place.west.upload(b"abc", "inbound/sdk/a\nplan 0123: nothing to do")
+    lines = place.ops("gaps").out.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["unknown to the tracker", lines[1].split(":")[0]]
+    assert f"{place.customer} inbound/sdk/a\\nplan 0123: nothing to do " in lines[0]
+
+
+def test_a_customer_that_cannot_be_looked_at_is_named(place):
+    name = f"{place.customer}z"
+    place.west.client("s3").put_object(
+        Bucket=place.west.config_bucket,
+        Key=contract.config_key(name),
+        Body=place.west.client("s3")
+        .get_object(Bucket=place.west.config_bucket, Key=contract.config_key(place.customer))["Body"]
+        .read(),
+    )
+    done = place.ops("gaps")
+    assert done.code == 1
+    assert done.err.startswith(f"{name} cannot be looked at: ")
+    assert "NoSuchBucket" in done.err
+
+
+def test_who_stops_reading_stops_the_look(place):
+    """A page at a time; whoever reads the report goes away while the second page is on its way."""
+    for number in range(5):
+        place.west.upload(b"abc", f"inbound/sdk/{number}.csv")
+    regions = Regions.find(Environment.read(place.place.root))
+    pages = []
+
+    def listed(count: int) -> None:
+        pages.append(count)
+        report._stopped.set()
+
+    report = Report(regions, (), Window.of(), Watch(listed=listed))
+    with pytest.raises(CancelledError):
+        list(report.lines())
+    assert len(pages) <= len(SIDES)
+
+
+# --- One region dead ---------------------------------------------------------------------------------
+
+
+def test_a_dead_region_is_named_and_the_other_is_looked_at(place, late):
+    carry(place.west)
+    failed = fail(place.east, OTHER)
+    place.lose(WEST)
+    done = place.ops("gaps")
+    assert done.code == 1
+    first, gap, last = done.out.splitlines()
+    assert first.startswith(f"{WESTERN} is not looked at, it does not answer: ")
+    assert first.endswith(": what it holds is not known")
+    assert (failed.id in gap, "undelivered" in gap) == (True, True)
+    assert "1 complete" in last
+
+
+def test_with_a_region_unseen_nothing_is_proven_unless_that_was_asked_for(place, late):
+    carry(place.west)
+    place.lose(WEST)
+    assert said(place)[0] == 1
+    code, documents = said(place, "--region", EASTERN)
+    assert code == 0
+    (told,) = documents[0]["not_looked_at"]
+    assert told == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
+
+
+def test_nothing_can_be_said_of_two_dead_regions_or_of_one_that_is_none(place):
+    done = place.ops("gaps", "--region", "us-gov-wst-1")
+    assert (done.code, done.line.endswith(f"did you mean {WESTERN}?")) == (1, True)
+    for side in SIDES:
+        place.lose(side)
+    done = place.ops("gaps")
+    assert (done.code, done.line.startswith("there is nothing to look at: ")) == (1, True)
+    assert (WESTERN in done.line, EASTERN in done.line) == (True, True)
+
+
+# --- For who must know whether anything is left ------------------------------------------------------
+
+
+def test_what_remains_is_counted_for_other_verbs(place, late):
+    environment = Environment.read(place.place.root)
+    assert remaining(environment).remaining == 0
+    carry(place.west)
+    fail(place.west, OTHER)
+    left = remaining(environment, customers=[place.customer])
+    assert (left.transfers, left.complete, left.remaining, left.silent) == (2, 1, 1, {})
+    with pytest.raises(RefusedError):
+        remaining(environment, customers=["nobody"])
+    place.lose(WEST)
+    assert list(remaining(environment).silent) == [WESTERN]
+
+
+def test_what_is_on_its_way_does_not_remain(place):
+    lose_archived(place.east, carry(place.west))
+    left = remaining(Environment.read(place.place.root))
+    assert (left.remaining, left.found[Finding.REPLICATING]) == (0, 1)
+
+
+# --- Repair ------------------------------------------------------------------------------------------
+
+
+def test_the_requirements_edge_case_is_found_named_and_healed(place, late):
+    """Delivered, recorded in both regions, not in the replicated archive; the copy keeps its metadata."""
+    aws = place.place.aws
+    place.west.client("s3").put_object(
+        Bucket=place.west.bucket, Key=SDK, Body=b"abc", Metadata={"batch": "7"}, ContentType="text/csv"
+    )
+    version = place.west.client("s3").head_object(Bucket=place.west.bucket, Key=SDK)
+    place.west.accept(
+        place.west.event(
+            "aws.s3",
+            "Object Created",
+            {
+                "bucket": {"name": place.west.bucket},
+                "object": {"key": SDK, "version-id": version["VersionId"]},
+            },
+        )
+    )
+    about = place.west.received(SDK)
+    place.west.workflow.claim(about, owner=owner(about))
+    place.west.attempt(about)
+    aws.replication_lag(s3=600)
+    place.west.archive.store(about, owner=owner(about))
+    aws.replication_lag()
+    assert found(place) == [(SDK, "archive missing", f"archive in {EASTERN}")]
+    digest, (remedy,) = planned(place)
+    assert (remedy["deed"], remedy["transfer"], remedy["side"]) == ("copy", about.id, EAST)
+    assert archived(place.east, about) is None, "a plan changes nothing"
+
+    assert apply(place, digest) == (0, ["copied"])
+    copy = archived(place.east, about)
+    assert (copy["Body"].read(), copy["Metadata"], copy["ContentType"]) == (
+        b"abc",
+        {"batch": "7"},
+        "text/csv",
+    )
+    assert found(place) == []
+    (fact,) = (f for f in place.east.facts() if f.kind is Kind.ARCHIVED and f.side == EAST)
+    who = f"arn:aws-us-gov:iam::{aws.account}:root"
+    assert (fact.detail["why"], fact.detail["who"], fact.writer) == ("East was down", who, f"repair-{digest}")
+
+
+def test_what_is_in_no_archive_is_copied_from_what_was_submitted(place, late):
+    about = place.west.receive(b"abc")
+    place.west.workflow.claim(about, owner=owner(about))
+    place.west.attempt(about)
+    place.west.upload(b"newer")  # the version counts, not the key
+    digest, remedies = planned(place)
+    copies = [each for each in remedies if each["deed"] == "copy"]
+    assert [(each["side"], each["transfer"]) for each in copies] == [(WEST, about.id)]
+    apply(place, digest)
+    for side in (place.west, place.east):
+        assert archived(side, about)["Body"].read() == b"abc"
+
+
+def test_a_repair_that_is_done_already_is_left_alone(place, late):
+    about = carry(place.west)
+    lose_archived(place.east, about)
+    digest, _ = planned(place)
+    place.east.archive.store(Transfer.here(place.west.fact(Kind.RECEIVED, about), EAST), owner=owner(about))
+    assert place.ops("gaps", "--repair", "--apply", "--digest", digest, *WHY).code == 1
+    lose_archived(place.east, about)
+    assert apply(place, digest) == (0, ["copied"])
+    assert found(place) == []
+
+
+def test_a_plan_that_changed_is_refused_before_anything_is_done(place, late):
+    about = carry(place.west)
+    lose_archived(place.east, about)
+    digest, _ = planned(place)
+    other = carry(place.west, b"xyz", OTHER)
+    lose_archived(place.east, other)
+    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY)
+    now, _ = planned(place)
+    assert code == 1
+    assert documents[-1] == {"refused": f"the plan is {now} now, not {digest}: look at it without --apply"}
+    assert archived(place.east, about) is None
+
+
+def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
+    failed, held = fail(place.west), fail(place.east, OTHER, Kind.HELD)
+    digest, remedies = planned(place)
+    deeds = {each["transfer"]: (each["deed"], each["why"]) for each in remedies}
+    assert deeds == {
+        failed.id: ("replay", "failed: partner"),
+        held.id: ("ask", "held by partner; decide with ops release"),
+    }
+    assert apply(place, digest) == (1, ["replayed"])
+    fact = place.west.fact(Kind.REPLAYED, failed)
+    assert fact.detail["why"] == f"East was down (plan {digest})"
+    assert Transfer.parse(place.west.executions()[fact.writer]).id == failed.id
+    assert Kind.REPLAYED not in place.east.kinds(held)
+
+
+def test_what_ingest_never_heard_of_is_taken_in_where_it_arrived(place, late):
+    place.east.upload(b"abc")
+    digest, (remedy,) = planned(place)
+    assert (remedy["deed"], remedy["side"]) == ("take in", EAST)
+    assert apply(place, digest) == (0, ["received"])
+    about = place.east.received(SDK)
+    assert [Transfer.parse(given).id for given in place.east.executions().values()] == [about.id]
+    assert place.west.executions() == {}
+
+
+def test_an_upload_by_sftp_is_taken_in_only_when_it_is_known_to_be_whole(place, late):
+    """The object alone does not tell: a dropped session leaves half a file."""
+    place.west.upload(b"half?", "inbound/sftp/u/a.csv")
+    _, (remedy,) = planned(place)
+    assert (remedy["deed"], "ask the customer" in remedy["why"]) == ("ask", True)
+    confirmed = ("--confirmed", remedy["transfer"])
+    digest, (remedy,) = planned(place, *confirmed)
+    assert remedy["deed"] == "take in"
+    assert apply(place, digest, *confirmed) == (0, ["received"])
+
+
+def test_a_dead_regions_objects_are_adopted_once_it_is_declared_out(place, late):
+    place.place.aws.replication_lag(dynamodb=600)
+    place.west.upload(b"abc")
+    place.lose(WEST)
+    words = ("--region", EASTERN)
+    _, (remedy,) = planned(place, *words)
+    assert remedy["deed"] == "ask"
+    assert remedy["why"] == f"{WESTERN} has the original, and is not declared out"
+    name = contract.switch_parameter(NAMESPACE, place.west.cell, WEST)
+    place.east.client("ssm").put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
+    digest, (remedy,) = planned(place, *words)
+    assert (remedy["deed"], remedy["side"]) == ("take in", EAST)
+    assert apply(place, digest, *words) == (0, ["received"])
+    assert len(place.east.executions()) == 1
+
+
+def test_what_only_aws_can_mend_is_said(place, late):
+    place.place.aws.replication_lag(s3=600)
+    about = carry(place.west)
+    place.place.aws.replication_lag()
+    digest, remedies = planned(place)
+    assert [each["deed"] for each in remedies] == ["copy", "ask"]
+    assert "Batch Replication" in remedies[1]["why"]
+    assert apply(place, digest) == (1, ["copied"])
+    assert archived(place.east, about)
+    assert found(place) == [(SDK, "inbound missing", f"inbound in {EASTERN}")]
+
+
+def test_without_any_copy_left_the_customer_is_asked(place, late):
+    about = place.west.receive(b"abc")
+    place.west.workflow.claim(about, owner=owner(about))
+    place.west.attempt(about)
+    for side in (place.west, place.east):
+        where = {"Bucket": side.bucket, "Key": SDK, "VersionId": about.version_id}
+        side.client("s3").delete_object(**where)
+    _, remedies = planned(place)
+    assert "no copy of it is left anywhere; the customer sends it again" in [each["why"] for each in remedies]
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("service", "call"), [("s3", "copy"), ("dynamodb", "put_item")])
+def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, service, call, after):
+    """Before and after each of its effects."""
+    about = carry(place.west)
+    lose_archived(place.east, about)
+    digest, _ = planned(place)
+    real = ops.gaps.Regions.client
+
+    def client(self: Any, its: str, side: str) -> Any:
+        made = real(self, its, side)
+        return Dying(made, call, after=after) if its == service else made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ops.gaps.Regions, "client", client)
+        with pytest.raises(CrashError):
+            apply(place, digest)
+    again, remedies = planned(place)
+    if remedies:
+        apply(place, again)
+    assert found(place) == []
+    assert archived(place.east, about)["Body"].read() == b"abc"
+
+
+def test_the_command_that_is_printed_does_what_was_planned(place, late):
+    lose_archived(place.east, carry(place.west))
+    done = place.ops("gaps", "--repair")
+    assert done.code == 1
+    words = done.out.splitlines()[-1].split()
+    assert words[:4] == ["python", "-m", "ops", "gaps"]
+    words[words.index("WHY")] = "because"
+    assert place.ops(*words[3:]).out.splitlines()[-1].startswith(f"copied: {place.customer} {SDK} ")
+    assert eventually(lambda: found(place) == [])

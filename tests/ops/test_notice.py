@@ -1,0 +1,348 @@
+"""`python -m ops notice`: what customers are told, from the facts of the region that is left."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from ops import letter
+from ops.notice import LOOK_BACK, Notice
+from runtime import contract
+from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.executions import first
+from runtime.receipts import Outcome
+from tests.ops.transfers import Estate, Side, deliver, other_customer
+from tests.runtime.cells import NAMESPACE
+
+WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+OUT_OF_WEST = ("--out-of", WESTERN)
+ZONE = "mft.example.gov"
+
+
+def take_out(estate: Estate, side: str) -> None:
+    """Let a side's switch stand at `out`, as `ops evacuate` leaves it."""
+    name = contract.switch_parameter(NAMESPACE, estate.west.cell, side)
+    estate.place.keeper(side).put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
+
+
+def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any) -> str:
+    """Receive a file whose delivery to the partner ends like this; return the transfer."""
+    transfer = side.receive(content, key)
+    about = {"destination": "partner", "writer": first(transfer.id), **detail}
+    assert side.tracker.record(transfer.fact(kind, side=side.side, **about))
+    return transfer.id
+
+
+def plan(estate: Estate, *words: str) -> dict[str, Any]:
+    code, told = estate.json("notice", *words)
+    assert code == 0, told
+    assert (told["applied"], told["published"], told["failed"]) == (False, {}, {})
+    return told
+
+
+def notice(estate: Estate, *words: str) -> dict[str, Any]:
+    (only,) = plan(estate, "--customer", estate.customer, *words)["notices"]
+    return only
+
+
+def keys(listed: dict[str, Any]) -> list[str]:
+    assert listed["count"] == len(listed["files"])
+    return sorted(file["key"].removeprefix("inbound/sdk/") for file in listed["files"])
+
+
+# --- What it says ------------------------------------------------------------------------------------
+
+
+def test_what_became_of_each_file_is_told_from_the_facts(estate):
+    west = estate.west
+    delivered = deliver(west, b"abc", "inbound/sdk/delivered.csv")
+    end(west, Kind.DUPLICATE, "inbound/sdk/duplicate.csv", of=delivered.id)
+    held = end(west, Kind.HELD, "inbound/sdk/held.csv", reason="nobody knows", name="held.csv")
+    end(west, Kind.FAILED, "inbound/sdk/failed.csv", error="E", reason="full")
+    west.accept(west.upload(b"x", "inbound/else/rejected.csv"))
+    under_way = west.receive(b"abc", "inbound/sdk/waiting.csv")
+    estate.east.receive(b"abc", "inbound/sdk/goes-on-there.csv")
+    deliver(estate.east, b"abc", "inbound/sdk/delivered-there.csv")
+    estate.lose(WEST)
+    told = notice(estate, *OUT_OF_WEST)
+    assert keys(told["delivered"]) == ["delivered-there.csv", "delivered.csv", "duplicate.csv"]
+    assert keys(told["held"]) == ["held.csv"]
+    assert {file["key"]: file["why"] for file in told["resend"]["files"]} == {
+        "inbound/sdk/failed.csv": "not delivered",
+        "inbound/else/rejected.csv": "not accepted",
+        "inbound/sdk/waiting.csv": "not finished when the region was lost",
+    }
+    about = {file["key"]: file for file in told["delivered"]["files"]}
+    fact = estate.east.fact(Kind.DELIVERED, delivered)
+    assert about[delivered.key] == {
+        "key": delivered.key,
+        "transfer": delivered.id,
+        "submitted": f"{datetime.strptime(delivered.id[:16], '%Y%m%dT%H%M%SZ'):%Y-%m-%dT%H:%M:%SZ}",  # noqa: DTZ007
+        "destinations": [{"name": "partner", "delivered": fact.at, "sha256": fact.detail["sha256"]}],
+    }
+    assert about["inbound/sdk/duplicate.csv"]["destinations"] == [
+        {"name": "partner", "duplicate_of": delivered.id}
+    ]
+    (waits,) = (file for file in told["resend"]["files"] if file["transfer"] == under_way.id)
+    assert waits["key"] == under_way.key
+    assert told["held"]["files"][0]["transfer"] == held
+    assert told["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
+
+
+def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
+    held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
+    (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
+    reopened = {**vars(fact), "kind": Kind.REPLAYED, "detail": {"over": [fact.sort_key]}}
+    assert estate.west.tracker.record(type(fact)(**reopened))
+    told = notice(estate, *OUT_OF_WEST)
+    assert (keys(told["held"]), [file["transfer"] for file in told["resend"]["files"]]) == ([], [held])
+
+
+@pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
+def test_where_to_send_is_the_other_region(estate, out, side):
+    told = notice(estate, "--out-of", out)
+    assert (told["out"], told["region"]) == (out, REGION_OF[side])
+    assert told["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
+    assert told["hosts"] == {
+        "primary": f"primary.{estate.customer}.{ZONE}",
+        "region": f"{side}.{estate.customer}.{ZONE}",
+        "cell": f"sftp.{side}{estate.west.cell}.{ZONE}",
+    }
+    assert told["record"] == f"_bucket.primary.{estate.customer}.{ZONE}"
+    assert (told["policy"], told["window_seconds"]) == ("content", 3600)
+
+
+def test_only_what_was_sent_since_then_is_told(estate):
+    deliver(estate.west)
+    hour = timedelta(hours=1)
+    since, later = (f"{datetime.now(UTC) + sign * hour:%Y-%m-%dT%H:%M:%SZ}" for sign in (-1, 1))
+    assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
+    told = notice(estate, *OUT_OF_WEST, "--since", later)
+    assert (told["since"], told["delivered"]["count"]) == (later, 0)
+    said = estate.ops("notice", "--customer", estate.customer, *OUT_OF_WEST, "--since", later)
+    assert f"We know of no file that you sent since {later}." in said.out
+
+
+@pytest.mark.parametrize("side", [WEST, EAST])
+def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
+    before = datetime.now(UTC)
+    take_out(estate, side)
+    told = notice(estate)
+    assert told["out"] == REGION_OF[side]
+    since = datetime.fromisoformat(told["since"])
+    assert before - LOOK_BACK - timedelta(seconds=2) <= since <= datetime.now(UTC) - LOOK_BACK
+    assert notice(estate, "--out-of", REGION_OF[side])["since"] == told["since"]
+    estate.lose(side)
+    assert notice(estate)["out"] == REGION_OF[side]
+
+
+def test_while_no_region_is_out_one_has_to_be_named(estate):
+    said = estate.ops("notice", "--all")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.strip() == "no region is out; say which one customers are to leave: --out-of REGION"
+    estate.lose(EAST)
+    told = estate.ops("notice", "--all").err
+    assert f"no region is out; {EASTERN} does not tell about {WESTERN}: " in told
+
+
+# --- How it is worded --------------------------------------------------------------------------------
+
+
+def test_in_words_and_in_markdown(estate):
+    deliver(estate.west)
+    under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
+    words = ("notice", "--customer", estate.customer, *OUT_OF_WEST)
+    said = estate.ops(*words)
+    assert said.code == 0
+    for needed in (
+        f"{WESTERN} is out: send to {EASTERN}",
+        f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
+        f"sftp.east{estate.west.cell}.{ZONE}",
+        "within 1 hour of when it was first sent",
+        "Send again (1)",
+        f"- {under_way.key}, sent 20",
+        "Held: do not send again until we have told you (0)",
+        "Delivered: need not be sent again (1)",
+        "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
+    ):
+        assert needed in said.out
+    markdown = estate.ops(*words, "--format", "markdown").out
+    assert markdown.startswith(f"# {WESTERN} is out: send to {EASTERN}")
+    assert f"\n- `{under_way.key}`, sent 20" in markdown
+    assert "digest" not in markdown
+    assert (
+        estate.json(*words)[1]["notices"] == json.loads(estate.ops(*words, "--format", "json").out)["notices"]
+    )
+
+
+def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
+    estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
+    said = estate.ops("notice", "--customer", estate.customer, *OUT_OF_WEST)
+    assert "what is sent again is delivered again" in said.out
+    assert "recognised" not in said.out
+
+
+def long_notice(resend: int, held: int, delivered: int) -> Notice:
+    def files(count: int, name: str) -> list[dict[str, Any]]:
+        file = {"transfer": "20260102T030405Z-0123456789abcdef0123", "submitted": "2026-01-02T03:04:05Z"}
+        return [{**file, "key": f"inbound/sdk/{name}/ä{number:06}.csv"} for number in range(count)]
+
+    return Notice(
+        customer="c7k2m",
+        out=WESTERN,
+        region=EASTERN,
+        bucket="mft-c7k2m-east",
+        hosts={"primary": "p", "region": "r", "cell": "c"},
+        record="t",
+        policy="content",
+        window_seconds=604800,
+        since="2026-01-01T00:00:00Z",
+        resend=files(resend, "resend"),
+        held=files(held, "held"),
+        delivered=files(delivered, "delivered"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("resend", "held", "delivered"), [(3, 2, 1), (100, 10, 5000), (5000, 10, 10), (0, 0, 30000)]
+)
+def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_again(resend, held, delivered):
+    whole = long_notice(resend, held, delivered)
+    message = letter.message(whole.document, whole.files)
+    assert len(message.encode()) <= letter.LIMIT
+    told = json.loads(json.loads(message)["default"])
+    lists = [told[name] for name in ("resend", "held", "delivered")]
+    assert [each["count"] for each in lists] == [resend, held, delivered]
+    shown = [len(each["files"]) for each in lists]
+    assert [each["files"] for each in lists] == [
+        list(files[:number])
+        for files, number in zip((whole.resend, whole.held, whole.delivered), shown, strict=True)
+    ]
+    text = json.loads(message)["email"]
+    if sum(shown) == whole.files:
+        assert "whole" not in told
+        assert "more, for which there is no room here" not in text
+    else:
+        assert len(message.encode()) > letter.LIMIT - 1000, "there was room for more"
+        words = f"--customer c7k2m --out-of {WESTERN} --since 2026-01-01T00:00:00Z --format json"
+        assert told["whole"] == f"python -m ops notice {words}"
+        for listed, number in zip((resend, held, delivered), shown, strict=True):
+            missing = f"- and {listed - number:,} more, for which there is no room here"
+            assert (missing in text) is (number < listed)
+        full = [number == listed for number, listed in zip(shown, (resend, held, delivered), strict=True)]
+        assert full == sorted(full, reverse=True)
+
+
+# --- Publishing --------------------------------------------------------------------------------------
+
+
+def test_what_was_reviewed_is_published_to_the_receipts(estate):
+    deliver(estate.west)
+    estate.lose(WEST)
+    made = plan(estate, "--customer", estate.customer, *OUT_OF_WEST)
+    code, done = estate.json(*made["command"].split()[3:])
+    assert (code, done["applied"], list(done["published"]), done["failed"]) == (
+        0,
+        True,
+        [estate.customer],
+        {},
+    )
+    (published,) = estate.east.receipts_published(1)
+    assert published == made["notices"][0]
+    assert published["outcome"] == "notice"
+    assert published["outcome"] not in set(Outcome)
+
+
+def test_what_is_printed_to_do_it_does_it(estate):
+    said = estate.ops("notice", "--all", *OUT_OF_WEST)
+    command = said.err.splitlines()[-1].split()
+    assert command[:4] == ["python", "-m", "ops", "notice"]
+    done = estate.ops(*command[3:])
+    assert (done.code, done.err) == (0, "")
+    assert done.out.startswith(f"{estate.customer}: published as message ")
+    assert len(estate.east.receipts_published(1)) == 1
+
+
+def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate):
+    transfer = estate.west.receive(b"abc")
+    made = plan(estate, "--customer", estate.customer, *OUT_OF_WEST)
+    words = made["command"].split()[3:]
+    estate.west.workflow.claim(transfer, owner=first(transfer.id))
+    estate.west.attempt(transfer)
+    code, told = estate.json(*words)
+    assert code == 1
+    assert told["refused"] == (
+        f"changed since {made['digest']} was reviewed: what to send again, what is delivered or held; "
+        "review it again, without --apply"
+    )
+    estate.east.register(duplicates={"policy": "version", "window_seconds": 60})
+    estate.place.write(WEST, namespace=NAMESPACE, zone="other.gov")
+    estate.place.write(EAST, namespace=NAMESPACE, zone="other.gov")
+    assert "reviewed: where to send, what to send again, what is" in estate.json(*words)[1]["refused"]
+    assert "'7' is no digest" in estate.json(*words[:-1], "7")[1]["refused"]
+
+
+def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
+    other = other_customer(estate)
+    s3 = estate.east.client("s3")
+    key = contract.config_key(other)
+    document = json.loads(s3.get_object(Bucket=estate.east.config_bucket, Key=key)["Body"].read())
+    document["receipts_topic"] += "-gone"
+    s3.put_object(Bucket=estate.east.config_bucket, Key=key, Body=json.dumps(document))
+    canary = contract.config_key(contract.canary(estate.east.cell))
+    s3.put_object(Bucket=estate.east.config_bucket, Key=canary, Body=b"{}")
+    made = plan(estate, "--all", *OUT_OF_WEST)
+    assert [each["customer"] for each in made["notices"]] == [estate.customer, other]
+    said = estate.ops(*made["command"].split()[3:])
+    assert said.code == 1
+    assert said.out.startswith(f"{estate.customer}: published as message ")
+    assert said.err.startswith(f"{other}: NOT PUBLISHED: ")
+    assert said.err.strip().endswith(f"publish it again with --customer {other}")
+
+
+def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
+    """One delivered, one known, one that nobody in East has heard of; all acknowledged by West."""
+    request.addfinalizer(lambda: estate.place.aws.replication_lag())
+    sent = {f"inbound/sdk/{name}.csv": name.encode() for name in ("delivered", "known", "unheard")}
+    deliver(estate.west, sent["inbound/sdk/delivered.csv"], "inbound/sdk/delivered.csv")
+    estate.west.receive(sent["inbound/sdk/known.csv"], "inbound/sdk/known.csv")
+    estate.place.aws.replication_lag(dynamodb=3600)
+    estate.west.receive(sent["inbound/sdk/unheard.csv"], "inbound/sdk/unheard.csv")
+    estate.lose(WEST)
+    told = notice(estate, *OUT_OF_WEST)
+    # The client of a lost region has no receipt at all.
+    spared = {file["key"] for name in ("delivered", "held") for file in told[name]["files"]}
+    assert spared == {"inbound/sdk/delivered.csv"}
+    assert told["bucket"] == estate.east.bucket
+    for key in sent.keys() - spared:
+        deliver(estate.east, sent[key], key)
+    at_partner = {key: estate.east.at_partner(f"in/{key.rpartition('/')[2]}") for key in sent.keys() - spared}
+    assert at_partner == {key: sent[key] for key in sent.keys() - spared}
+
+
+# --- Refused -----------------------------------------------------------------------------------------
+
+
+def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
+    said = estate.ops("notice", "--customer", f"{estate.customer}x", *OUT_OF_WEST)
+    assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
+    said = estate.ops("notice", "--all", "--out-of", "us-gov-wst-1")
+    assert (said.code, said.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        (),
+        ("--all", "--customer", "c7k2m"),
+        ("--all", "--apply"),
+        ("--all", "--since", "yesterday"),
+        ("--all", "--format", "html"),
+    ],
+)
+def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):
+    assert place.ops("notice", *words).code == 2
+    assert place.door.asked == []

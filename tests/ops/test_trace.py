@@ -1,0 +1,228 @@
+"""`python -m ops trace`: one file's story, from both regions or from the one that is left."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from runtime import contract
+from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from tests.ops.transfers import Estate, deliver, other_customer, replicate
+
+WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+KEY = "inbound/sdk/a.csv"
+
+
+def story(estate: Estate, *words: str) -> dict[str, Any]:
+    code, told = estate.json("trace", *words)
+    assert code == 0, told
+    return told
+
+
+def events(chapter: dict[str, Any]) -> list[tuple[str, str]]:
+    return [(event["region"], event["what"]) for event in chapter["events"]]
+
+
+# --- The story ---------------------------------------------------------------------------------------
+
+
+def test_the_story_of_a_delivered_file(estate):
+    replicate(estate)
+    transfer = deliver(estate.west)
+    told = story(estate, KEY)
+    assert (told["customer"], told["key"], told["others"], told["unknowns"]) == (estate.customer, KEY, [], [])
+    (chapter,) = told["chapters"]
+    assert (chapter["transfer"], chapter["status"]) == (transfer.id, "delivered")
+    happened = [what for region, what in events(chapter) if region == WESTERN]
+    facts = ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
+    assert [what for what in happened if what in facts] == facts
+    assert happened[0] == "uploaded"
+    assert set(happened) - set(facts) == {"uploaded", "execution began", "execution ended"}
+    assert len(chapter["events"]) == len(happened) == 7
+    after = [event["after"] for event in chapter["events"]]
+    assert after == sorted(after)
+    assert after[0] >= 0
+    delivered = next(event for event in chapter["events"] if event["what"] == "DELIVERED")
+    assert delivered["detail"]["destination"] == "partner"
+    assert delivered["detail"]["size"] == 3
+    ended = next(event for event in chapter["events"] if event["what"] == "execution ended")
+    assert ended["detail"] == {"execution": "g1", "ended": "succeeded"}
+    assert not any(event["unknown_in"] for event in chapter["events"])
+    assert chapter["missing"] == []
+    assert {(each["place"], each["region"]): each["state"] for each in chapter["copies"]} == {
+        ("inbound", WESTERN): "COMPLETED",
+        ("inbound", EASTERN): "REPLICA",
+        ("archive", WESTERN): "COMPLETED",
+        ("archive", EASTERN): "REPLICA",
+    }
+    assert {each["size"] for each in chapter["copies"]} == {3}
+    assert told["leases"] == {WESTERN: told["leases"][WESTERN]}
+    assert told["leases"][WESTERN].startswith(f"{first(transfer.id)}, until 20")
+
+
+def test_in_words(estate):
+    transfer = deliver(estate.west)
+    said = estate.ops("trace", transfer.id)
+    assert (said.code, said.err) == (0, "")
+    lines = [line.rstrip() for line in said.out.splitlines()]
+    assert lines[0] == f"{KEY} of {estate.customer}"
+    assert f"transfer {transfer.id}: delivered" in lines
+    (delivered,) = (line for line in lines if " DELIVERED " in line)
+    assert delivered.split()[0].startswith("+")
+    assert "destination=partner" in delivered
+    (uploaded,) = (line for line in lines if " uploaded " in line)
+    assert uploaded.split()[:2] == ["+0.000", "s"]
+    assert f"  no copy: inbound in {EASTERN}, archive in {EASTERN}" in lines
+
+
+def test_every_transfer_of_a_key_is_told_or_the_one_that_was_asked_for(estate):
+    one, other = deliver(estate.west, b"abc"), deliver(estate.west, b"xyz")
+    chapters = story(estate, KEY)["chapters"]
+    assert [each["transfer"] for each in chapters] == sorted((one.id, other.id))
+    told = story(estate, other.id)
+    assert [each["transfer"] for each in told["chapters"]] == [other.id]
+    assert told["others"] == [one.id]
+    assert {each["transfer"] for each in told["chapters"][0]["copies"]} == {other.id}
+    assert f"other transfers of this file: {one.id}" in estate.ops("trace", other.id).out
+
+
+def test_a_fact_that_one_replica_does_not_have_is_marked(estate, request):
+    request.addfinalizer(lambda: estate.place.aws.replication_lag())
+    transfer = estate.west.receive(b"abc")
+    estate.place.aws.replication_lag(dynamodb=3600)
+    estate.west.workflow.claim(transfer, owner=first(transfer.id))
+    estate.west.attempt(transfer)
+    (chapter,) = story(estate, transfer.id)["chapters"]
+    lacking = {event["what"]: event["unknown_in"] for event in chapter["events"]}
+    assert (lacking["RECEIVED"], lacking["DELIVERED"]) == ([], [EASTERN])
+    assert f"NOT IN {EASTERN}" in estate.ops("trace", transfer.id).out
+
+
+def test_a_fact_that_the_replicas_tell_differently_is_marked_in_both(estate, request):
+    request.addfinalizer(lambda: estate.place.aws.replication_lag())
+    transfer = estate.west.receive(b"abc")
+    estate.place.aws.replication_lag(dynamodb=3600)
+    fact = estate.east.fact(Kind.RECEIVED, transfer)
+    item = {contract.TRACKER_PK: {"S": fact.file}, contract.TRACKER_SK: {"S": fact.sort_key}}
+    estate.east.client("dynamodb").delete_item(TableName=estate.east.table, Key=item)
+    estate.east.tracker.record(replace(fact, detail={**fact.detail, "size": 4}))
+    (chapter,) = story(estate, transfer.id)["chapters"]
+    (received,) = (event for event in chapter["events"] if event["what"] == "RECEIVED")
+    assert len(received["unknown_in"]) == 1
+
+
+def test_every_execution_of_a_transfer_is_told(estate):
+    transfer = deliver(estate.west)
+    states = estate.east.client("stepfunctions")
+    names = [f"{TAKEOVER}-1", f"{TAKEOVER}-2", f"{RELEASE}-1", f"{ASK}-1"]
+    for name in names:
+        states.start_execution(
+            stateMachineArn=estate.east.state_machine, name=f"{transfer.id}-{name}", input="{}"
+        )
+    (chapter,) = story(estate, transfer.id)["chapters"]
+    began = {
+        (event["region"], event["detail"]["execution"])
+        for event in chapter["events"]
+        if event["what"] == "execution began"
+    }
+    assert began == {(WESTERN, "g1"), *((EASTERN, name) for name in names)}
+
+
+def test_without_a_workflow_to_ask_the_rest_is_told(estate):
+    transfer = deliver(estate.west)
+    parameter = contract.state_machine_parameter("mft", estate.west.cell)
+    estate.west.client("ssm").delete_parameter(Name=parameter)
+    told = story(estate, transfer.id)
+    (unknown,) = told["unknowns"]
+    assert unknown.startswith(f"executions in {WESTERN} are not looked at: ")
+    assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
+
+
+def test_an_object_that_the_tracker_does_not_know_is_told(estate):
+    estate.west.upload(b"abc")
+    (chapter,) = story(estate, KEY)["chapters"]
+    assert chapter["status"] == "unknown to the tracker"
+    assert events(chapter) == [(WESTERN, "uploaded")]
+    assert [each["place"] for each in chapter["copies"]] == ["inbound"]
+
+
+def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
+    replicate(estate)
+    transfer = deliver(estate.west)
+    estate.lose(WEST)
+    told = story(estate, transfer.id)
+    (unknown,) = told["unknowns"]
+    assert unknown.startswith(f"{WESTERN} is not looked at")
+    (chapter,) = told["chapters"]
+    assert chapter["status"] == "delivered"
+    assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
+    assert {each["region"] for each in chapter["copies"]} == {EASTERN}
+    assert chapter["missing"] == []
+    assert told["leases"][WESTERN].endswith(f", as {EASTERN} knows it")
+    assert unknown in estate.ops("trace", transfer.id).out
+
+
+# --- Looking it up -----------------------------------------------------------------------------------
+
+
+def refused(estate: Estate, *words: str) -> str:
+    said = estate.ops("trace", *words)
+    assert (said.code, said.out) == (1, "")
+    return said.err.strip()
+
+
+@pytest.mark.parametrize("whose", [True, False])
+def test_what_is_not_there_is_refused_with_the_nearest(estate, whose):
+    transfer = deliver(estate.west)
+    words = ("--customer", estate.customer) if whose else ()
+    wrong = f"{transfer.id[:-2]}zz"
+    assert refused(estate, wrong, *words) == (
+        f"no transfer of {estate.customer} has the id {wrong!r}; did you mean {transfer.id}, of {KEY}?"
+    )
+    near = f"no file of {estate.customer} has the key 'inbound/sdk/b.csv'; did you mean {KEY!r}?"
+    assert refused(estate, "inbound/sdk/b.csv", *words) == near
+    assert refused(estate, "sdk/a.csv", *words).endswith(f"did you mean {KEY!r}?")
+    assert refused(estate, "20260230T010203Z-0123", *words).endswith("keys begin with 'inbound/'")
+    assert refused(estate, "20200102T030405Z-0123456789abcdef0123", *words).endswith(
+        "none was submitted on 2020-01-02"
+    )
+
+
+def test_a_key_is_found_among_many_that_begin_alike(estate):
+    for number in range(3):
+        estate.west.upload(b"x", f"{KEY}.{number}")
+    estate.west.upload(b"abc")
+    assert len(story(estate, KEY)["chapters"]) == 1
+    assert refused(estate, "inbound/sdk/a.cs").startswith("no file of")
+
+
+def test_a_file_is_found_whosever_it_is(estate):
+    other_customer(estate)
+    transfer = deliver(estate.west)
+    for wanted in (KEY, transfer.id):
+        assert story(estate, wanted)["customer"] == estate.customer
+
+
+def test_a_key_that_two_customers_have_needs_a_customer(estate):
+    other = other_customer(estate)
+    deliver(estate.west)
+    estate.west.client("s3").put_object(
+        Bucket=contract.bucket_of(other, "mft", WEST), Key=KEY, Body=b"theirs"
+    )
+    assert refused(estate, KEY) == (
+        f"{estate.customer}, {other} have {KEY!r} each: say whose with --customer"
+    )
+    assert story(estate, KEY, "--customer", other)["customer"] == other
+
+
+def test_a_customer_that_is_none_is_refused_with_the_nearest(estate):
+    assert refused(estate, KEY, "--customer", f"{estate.customer}x").endswith(
+        f"did you mean {estate.customer}?"
+    )
+
+
+def test_a_command_that_cannot_be_read_exits_2(place):
+    assert place.ops("trace").code == 2
