@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill up test check format schema bundle clean
+.PHONY: drill up test simulate bench check format schema bundle clean
 
 drill: $(READY)
 	@$(BIN)/python -m local drill
@@ -14,6 +14,15 @@ up: $(READY)
 
 test: check
 	@$(BIN)/pytest
+
+# More schedules than `make test` runs: make simulate N=100000 [SEED=5000]
+simulate: $(READY)
+	@$(BIN)/python -m tests.simulation $(or $(N),20000) --seed $(or $(SEED),0)
+
+# What the program and the tools cost, with the ratios that the budgets are about. Run it on a quiet machine.
+bench: $(READY)
+	@$(BIN)/python -m tests.bench.bench_program
+	@$(BIN)/python -m tests.bench.bench_gaps
 
 check: $(READY)
 	@$(BIN)/ruff check

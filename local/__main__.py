@@ -1,7 +1,8 @@
-"""The platform on one machine: `python -m local up`, `python -m local drill`."""
+"""The platform on one machine: `python -m local up`, `python -m local drill`, `python -m local plan`."""
 
 from __future__ import annotations
 
+import json
 import logging
 import signal
 import sys
@@ -18,6 +19,8 @@ from rich.console import Console
 from components.bundle import BundleError
 from customers.names import NameRefusedError
 from customers.registry import RegistryError
+from local import plan as plans
+from local import plan_record, plan_render
 from local.clients import UploadError
 from local.drill import Drill
 from local.emulator import EmulatorError
@@ -31,7 +34,7 @@ app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pret
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _REFUSED = (BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError)
-_REFUSED += (StoryError, UploadError, WorldError, OSError)
+_REFUSED += (StoryError, UploadError, WorldError, plans.PlanError, OSError)
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 
@@ -82,6 +85,35 @@ def up(
             while world.aws.alive():
                 time.sleep(1)
             raise WorldError(f"the emulated AWS has ended; what it said last:\n{world.aws.tail()}")
+
+
+@app.command()
+def plan(
+    base: Annotated[str, typer.Option(help="Git revision that the working tree is compared with.")] = "HEAD",
+    stack: Annotated[str | None, typer.Option(help="Compare this stack only, e.g. gov-west.")] = None,
+    as_json: AsJson = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
+) -> None:
+    """Print what the working tree would add, change, replace and delete, per customer; no cloud is asked.
+
+    Exit 1 when a resource would go that the base protects.
+
+    Example: python -m local plan --base origin/main --markdown
+    """
+    if as_json and markdown:
+        raise typer.BadParameter("--json and --markdown exclude each other")
+    if stack is not None and stack not in (known := plan_record.stacks_of(ROOT)):
+        raise typer.BadParameter(f"{stack!r} is none of the stacks {', '.join(known)}", param_hint="--stack")
+    with _clear_errors(), _errors.status("") as status:
+        made = plans.make(base, stack=stack, tell=status.update)
+    if as_json:
+        print(json.dumps(plan_render.document(made), indent=2))
+    elif markdown:
+        print(plan_render.markdown(made))
+    else:
+        plan_render.text(made, Console(highlight=False, soft_wrap=True))
+    if made.breaches:
+        raise typer.Exit(1)
 
 
 def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:

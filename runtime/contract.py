@@ -223,8 +223,8 @@ METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
-#: Counts of objects of which S3 says that it did not copy them to the peer as promised: not at all, not within
-#: 15 minutes, later than that, nobody knows.
+#: Counts of objects of which S3 says that it did not copy them to the peer as promised: not at all, not
+#: within 15 minutes, later than that, nobody knows.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"
 METRIC_REPLICATION_MISSED = "ReplicationMissed"
 METRIC_REPLICATION_LATE = "ReplicationLate"

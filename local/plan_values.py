@@ -1,0 +1,71 @@
+"""Properties of resources as plain data: where two of them differ, and what is in them.
+
+A path is as Pulumi writes it, `rules[0].expiration.days`, with an element's own name for its number where
+it has one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+
+def differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
+    """Yield path, old and new value of each difference. Documents in JSON are looked into."""
+    if old == new:
+        return
+    old, new = _opened(old), _opened(new)
+    if isinstance(old, list) and isinstance(new, list) and (named := _named(old, new)):
+        olds, news = named
+    elif isinstance(old, dict) and isinstance(new, dict):
+        olds, news = ({f".{name}": value for name, value in side.items()} for side in (old, new))
+    else:
+        if old != new:
+            yield path, old, new
+        return
+    for name in sorted(olds.keys() | news.keys()):
+        yield from differences(olds.get(name), news.get(name), f"{path}{name}")
+
+
+def _opened(value: Any) -> Any:
+    """Return what a JSON text of an object or a list holds, any other value as it is."""
+    if isinstance(value, str) and value[:1] in ("{", "["):
+        try:
+            return json.loads(value)
+        except ValueError:
+            return value
+    return value
+
+
+def _named(*lists: list[Any]) -> tuple[dict[str, Any], ...] | None:
+    """Return the elements of both lists by what tells them apart, a name in them or their number."""
+    elements = [each for side in lists for each in side]
+    if not elements or not all(isinstance(each, dict) for each in elements):
+        return None
+    for key in ("id", "Id", "Sid", "name"):
+        if all(key in each for each in elements):
+            named = tuple({f"[{each[key]}]": each for each in side} for side in lists)
+            if all(len(by_name) == len(side) for by_name, side in zip(named, lists, strict=True)):
+                return named
+    if len({len(side) for side in lists}) == 1:
+        return tuple({f"[{number}]": each for number, each in enumerate(side)} for side in lists)
+    return None
+
+
+def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
+    """Yield path and value of everything in a property that is no object and no list."""
+    match value:
+        case dict():
+            for key, below in value.items():
+                yield from leaves(below, f"{path}.{key}")
+        case list():
+            for number, below in enumerate(value):
+                yield from leaves(below, f"{path}[{number}]")
+        case _:
+            yield path, value
+
+
+def within(path: str, block: str) -> bool:
+    """Return whether a path is that of a block or of something in it."""
+    return path.startswith(block) and path[len(block) : len(block) + 1] in ("", ".", "[")
