@@ -79,9 +79,9 @@ class Function(pulumi.ComponentResource):
             memory_size=memory,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
-                # CloudTrail then says which function called.
+                # CloudTrail then says which function called, in whichever region.
                 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
-                variables={**environment, "AWS_SDK_UA_APP_ID": name}
+                variables={**environment, "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}"}
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(

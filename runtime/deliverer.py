@@ -2,39 +2,34 @@
 
 from __future__ import annotations
 
-import asyncio
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any, Protocol
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.contract import Kind, below_inbound, secret_name
+from runtime.breaker import Breaker
+from runtime.channels import Channels, Work
+from runtime.contract import Kind, below_inbound
 from runtime.delivery import (
     Delivery,
+    DeliveryUnfinishedError,
+    DeliveryUnknownError,
     PermanentDeliveryError,
-    Source,
     TransientDeliveryError,
     name_for,
-    s3,
-    sftp,
 )
-from runtime.delivery.s3 import S3Destination
-from runtime.delivery.ssh import SftpDestination
-from runtime.routing import Customer, Directory
+from runtime.facts import Fact, standing
+from runtime.release import Decision
+from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from runtime.workflow import Leases
+from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
 
-
-class Channel(Protocol):
-    """A destination of one kind, opened for one file."""
-
-    def find(self) -> Delivery | None:
-        """Return the delivery when exactly this file is there already."""
-
-    def deliver(self, *, after_unknown: bool) -> Delivery:
-        """Bring the file there; raises DeliveryError."""
+#: What an attempt returns besides DELIVERED and HELD: its time ran out, and the next one goes on there.
+CONTINUE = "CONTINUE"
 
 
 class Deliverer:
@@ -50,78 +45,144 @@ class Deliverer:
         s3: Callable[[str | None], Any],
         secrets: Any,
     ) -> None:
-        self._namespace, self._side, self._tracker, self._directory = namespace, side, tracker, directory
-        self._s3, self._secrets = s3, secrets
+        self._side, self._tracker, self._directory = side, tracker, directory
+        self._channels = Channels(namespace=namespace, s3=s3, secrets=secrets)
         self._leases = Leases(tracker=tracker)
+        self._breaker = Breaker(tracker=tracker)
 
     def attempt(
-        self, transfer: Transfer, destination: str, *, owner: str, attempt: str, after_unknown: bool
+        self,
+        transfer: Transfer,
+        destination: str,
+        *,
+        owner: str,
+        attempt: str,
+        after_unknown: bool,
+        first: bool = False,
+        remaining: Callable[[], float] = lambda: math.inf,
     ) -> str:
-        """Deliver, unless the tracker or the destination shows that it is done; return DELIVERED or HELD.
+        """Deliver, unless the tracker or the destination shows that it is done; DELIVERED, HELD or CONTINUE.
 
-        `attempt` is unique: it is in the temporary name, and the writer of the fact. After an attempt whose
-        end nobody knows the destination is asked first; where the file is not there (the partner may have
-        taken it) the route says whether to deliver again or to hold. Raises DeliveryError, LeaseLostError.
+        `attempt` is unique and the writer of the fact; `remaining` says how many seconds are left to work in.
+        After an attempt whose end nobody knows the destination is asked first; where the file is not there
+        (the partner may have taken it) the route says whether to deliver again or to hold. `first` says that
+        this execution has not tried before: what an operator released to it is sent then, without holding.
+        Raises DeliveryError, LeaseLostError, OvertakenError, BreakerOpenError.
         """
+        try:
+            return self._attempt(
+                transfer,
+                destination,
+                owner=owner,
+                attempt=attempt,
+                after_unknown=after_unknown,
+                first=first,
+                remaining=remaining,
+            )
+        except (PermanentDeliveryError, LeaseLostError, OvertakenError):
+            with suppress(ClientError, BotoCoreError):
+                self._breaker.leave(transfer.customer, destination, owner)
+            raise
+
+    def _attempt(
+        self,
+        transfer: Transfer,
+        destination: str,
+        *,
+        owner: str,
+        attempt: str,
+        after_unknown: bool,
+        first: bool,
+        remaining: Callable[[], float],
+    ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
-            if any(
-                fact.kind is Kind.DELIVERED
-                and fact.transfer == transfer.id
-                and fact.destination == destination
-                for fact in history.facts
-            ):
+            own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+            about = [fact for fact in own if fact.destination == destination]
+            if any(fact.kind is Kind.DELIVERED for fact in about):
+                self._breaker.leave(transfer.customer, destination, owner)
                 return Kind.DELIVERED
             self._leases.keep(transfer, owner, history)
             customer = self._directory.customer(transfer.customer)
+            in_order = customer.policy == "content" and not transfer.asks
+            overtaken(history.facts, transfer, destination, in_order=in_order)
             route = customer.route(transfer.key)
             if route is None or destination not in customer.destinations:
                 reason = "the registry no longer sends this file there"
                 raise PermanentDeliveryError(destination, "route", reason)
+            if word := _word(about):
+                return self._take_word(transfer, destination, attempt, word)
             name = name_for(route.match, below_inbound(transfer.key))
-            channel = self._channel(customer, customer.destinations[destination], transfer, name, attempt)
-        done: Delivery | None
-        if after_unknown and route.on_unknown == "hold":
+            work = Work(transfer, name, owner, remaining)
+            channel = self._channels.open(customer, destination, work)
+            had_failed = self._breaker.enter(customer.id, destination, owner)
+        is_released = first and any(_releases(fact, owner) for fact in about)
+        if transfer.asks or (after_unknown and route.on_unknown == "hold" and not is_released):
             # What was found is the delivery: looking again could miss it, and would send it once more.
-            done = channel.find()
+            begin: Callable[[], Delivery | None] = channel.find
         else:
-            done = channel.deliver(after_unknown=after_unknown)
-        if done is None:
+            confirm = partial(self._confirm, transfer, destination, owner, in_order)
+            begin = partial(channel.deliver, after_unknown=after_unknown, before=confirm)
+        try:
+            done = begin()
+        except DeliveryUnfinishedError:
+            return CONTINUE
+        except (TransientDeliveryError, DeliveryUnknownError) as error:
+            if error.place not in (destination, self._channels.source(transfer).place):
+                with suppress(ClientError, BotoCoreError):
+                    self._breaker.failed(customer.id, destination, owner)
+            raise
+        became = self._settle(transfer, destination, attempt, done, name=name, after_unknown=after_unknown)
+        if had_failed:
+            with suppress(ClientError, BotoCoreError):
+                self._breaker.worked(customer.id, destination)
+        return became
+
+    def _settle(
+        self,
+        transfer: Transfer,
+        destination: str,
+        attempt: str,
+        done: Delivery | None,
+        *,
+        name: str,
+        after_unknown: bool,
+    ) -> str:
+        if done is not None:
+            detail = {"sha256": done.sha256, "size": done.size, "path": done.path, "sent": done.sent}
+            detail["after_unknown"] = after_unknown
+            self._record(transfer, Kind.DELIVERED, attempt, destination, **detail)
+            return Kind.DELIVERED
+        if not transfer.asks:
             reason = "an attempt ended without an answer, and the file is not at the destination"
             self._record(transfer, Kind.HELD, attempt, destination, name=name, reason=reason)
-            return Kind.HELD
-        detail = {"sha256": done.sha256, "size": done.size, "path": done.path, "sent": done.sent}
-        self._record(transfer, Kind.DELIVERED, attempt, destination, after_unknown=after_unknown, **detail)
+        return Kind.HELD
+
+    def _confirm(self, transfer: Transfer, destination: str, owner: str, in_order: bool) -> None:
+        with _nothing_sent_yet(destination):
+            self._leases.may_send(transfer, owner, destination, in_order=in_order)
+
+    def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
+        """Record as delivered what an operator says is there; the content is read for its hash only."""
+        detail = {"size": transfer.size, "path": "", "sent": False, "after_unknown": True}
+        sha256 = self._channels.source(transfer).sha256()
+        who = word.detail["who"]
+        self._record(transfer, Kind.DELIVERED, attempt, destination, sha256=sha256, word_of=who, **detail)
         return Kind.DELIVERED
 
     def _record(self, transfer: Transfer, kind: Kind, attempt: str, destination: str, **detail: Any) -> None:
         fact = transfer.fact(kind, side=self._side, writer=attempt, destination=destination, **detail)
         self._tracker.record(fact)
 
-    def _channel(
-        self, customer: Customer, document: dict[str, Any], transfer: Transfer, name: str, attempt: str
-    ) -> Channel:
-        source = Source(
-            s3=self._s3(None),
-            bucket=transfer.bucket,
-            key=transfer.key,
-            version_id=transfer.version_id,
-            size=transfer.size,
-        )
-        if document["kind"] == "s3":
-            bucket = S3Destination(
-                bucket=document["bucket"], prefix=document["prefix"], region=document["region"]
-            )
-            return _Bucket(source, bucket, name, self._s3(document["region"]))
-        server = SftpDestination(
-            **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")}
-        )
-        secret = secret_name(self._namespace, customer.id, document["secret"])
-        try:
-            key = self._secrets.get_secret_value(SecretId=secret)["SecretString"]
-        except self._secrets.exceptions.ResourceNotFoundException as error:
-            raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
-        return _Server(source, server, name, attempt, key)
+
+def _word(about: list[Fact]) -> Fact | None:
+    """Return the fact in which an operator says that the destination has the file."""
+    said = (fact for fact in about if fact.kind is Kind.REPLAYED)
+    return next((fact for fact in said if fact.detail["decision"] == Decision.DELIVERED), None)
+
+
+def _releases(fact: Fact, owner: str) -> bool:
+    return fact.kind is Kind.REPLAYED and fact.writer == owner
 
 
 @contextmanager
@@ -131,41 +192,3 @@ def _nothing_sent_yet(destination: str) -> Iterator[None]:
         yield
     except (ClientError, BotoCoreError) as error:
         raise TransientDeliveryError(destination, "prepare", f"{type(error).__name__}: {error}") from error
-
-
-class _Bucket:
-    def __init__(self, source: Source, destination: S3Destination, name: str, client: Any) -> None:
-        self._source, self._destination, self._name, self._client = source, destination, name, client
-
-    def find(self) -> Delivery | None:
-        return s3.find(self._source, self._destination, s3=self._client, name=self._name)
-
-    def deliver(self, *, after_unknown: bool) -> Delivery:
-        return s3.deliver(
-            self._source, self._destination, s3=self._client, name=self._name, after_unknown=after_unknown
-        )
-
-
-class _Server:
-    def __init__(
-        self, source: Source, destination: SftpDestination, name: str, attempt: str, key: str
-    ) -> None:
-        self._source, self._destination, self._name = source, destination, name
-        self._attempt, self._key = attempt, key
-
-    def find(self) -> Delivery | None:
-        return asyncio.run(self._find())
-
-    def deliver(self, *, after_unknown: bool) -> Delivery:
-        return sftp.deliver_now(
-            self._source,
-            self._destination,
-            private_key=self._key,
-            name=self._name,
-            attempt=self._attempt,
-            after_unknown=after_unknown,
-        )
-
-    async def _find(self) -> Delivery | None:
-        async with sftp.session(self._destination, private_key=self._key) as opened:
-            return await opened.find(self._source, name=self._name)

@@ -67,11 +67,12 @@ def status(facts: Iterable[Fact]) -> Status:
 
     It has ended when it was rejected, or when each of its destinations was served, spared, held or given
     up. One that both failed and was served later counts as served; one that had the same content from
-    another transfer is spared (DUPLICATE). RECEIVED names the destinations: without it (the fact may not
-    have replicated) nobody knows whether one of them still waits, and the transfer is under way.
+    another transfer is spared (DUPLICATE). What an operator has set aside (REPLAYED) counts no more. RECEIVED
+    names the destinations: without it (the fact may not have replicated) nobody knows whether one of them
+    still waits, and the transfer is under way.
     """
     kinds: dict[Kind, list[Fact]] = {}
-    for fact in facts:
+    for fact in standing(facts):
         kinds.setdefault(fact.kind, []).append(fact)
     if Kind.REJECTED in kinds:
         return Status.REJECTED
@@ -88,6 +89,17 @@ def status(facts: Iterable[Fact]) -> Status:
 
 def _destinations(kinds: dict[Kind, list[Fact]], kind: Kind) -> set[str]:
     return {fact.destination for fact in kinds.get(kind, ())}
+
+
+def standing(facts: Iterable[Fact]) -> list[Fact]:
+    """Return the facts without those that an operator has set aside.
+
+    A REPLAYED fact opens a destination again: its `over` names, by their sort keys, the ends that the
+    operator knew when deciding. An end that the operator did not know, or that came later, stands.
+    """
+    facts = list(facts)
+    over = {key for fact in facts if fact.kind is Kind.REPLAYED for key in fact.detail.get("over", ())}
+    return [fact for fact in facts if fact.sort_key not in over]
 
 
 def by_transfer(facts: Iterable[Fact]) -> dict[str, list[Fact]]:

@@ -12,13 +12,14 @@ An S3 event alone is no sign of a complete SFTP upload: a dropped session leaves
 
 from __future__ import annotations
 
-import json
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime import contract
 from runtime.contract import Kind
+from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.receipts import Outcome, Receipts
 from runtime.routing import Customer, Directory
@@ -32,6 +33,10 @@ CREATED = "Object Created"
 
 #: Ingest writes at most one fact of a kind about a transfer, however often the event comes.
 WRITER = "ingest"
+
+#: An event that comes later than this after its object waited out something, a region's loss perhaps, in
+#: which the peer may have taken the object over: the destination is asked before anything is sent.
+LATE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,10 +116,11 @@ class Intake:
         receipts: Receipts,
         s3: Any,
         workflow: Any,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._namespace, self._side, self._state_machine = namespace, side, state_machine
+        self._namespace, self._side, self._now = namespace, side, now
         self._tracker, self._directory, self._receipts = tracker, directory, receipts
-        self._s3, self._workflow = s3, workflow
+        self._s3, self._executions = s3, Executions(state_machine=state_machine, workflow=workflow)
 
     def accept(self, arrived: Arrival) -> str:
         """Take an arrival in; return one word for the log: what became of it.
@@ -132,8 +138,28 @@ class Intake:
             return "gone"
         if version.is_replica:
             return "replica"
+        return self._take_in(customer, arrived, version, is_late=self._now() - version.modified > LATE)
+
+    def adopt(self, arrived: Arrival) -> str:
+        """Take in a lost region's object that no fact is about; return what became of it, as accept does.
+
+        The lost region may have delivered it all the same: facts replicate apart from objects.
+        """
+        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
+        version = self._version(arrived)
+        if version is None:
+            return "gone"
+        if not version.is_replica:
+            return "ours"
+        file = contract.file_id(customer.id, arrived.key)
+        name = contract.transfer_id(file, version.id, version.modified)
+        if any(fact.transfer == name for fact in self._tracker.history(file).facts):
+            return "known"
+        return self._take_in(customer, arrived, version, is_late=True)
+
+    def _take_in(self, customer: Customer, arrived: Arrival, version: Version, *, is_late: bool) -> str:
         route = customer.route(arrived.key)
-        transfer = self._transfer(customer, arrived, version, route.to if route else ())
+        transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
         refusal = arrived.failure
         if refusal is None and route is None:
             refusal = f"no route takes {contract.below_inbound(arrived.key)}"
@@ -198,7 +224,12 @@ class Intake:
         )
 
     def _transfer(
-        self, customer: Customer, arrived: Arrival, version: Version, destinations: tuple[str, ...]
+        self,
+        customer: Customer,
+        arrived: Arrival,
+        version: Version,
+        destinations: tuple[str, ...],
+        is_late: bool,
     ) -> Transfer:
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
@@ -214,6 +245,7 @@ class Intake:
             etag=version.etag,
             destinations=destinations,
             expires=int(expires.timestamp()),
+            taken_over=is_late,
         )
 
     def _received(self, transfer: Transfer) -> Fact:
@@ -244,14 +276,7 @@ class Intake:
         return "rejected"
 
     def _start(self, transfer: Transfer) -> None:
-        try:
-            self._workflow.start_execution(
-                stateMachineArn=self._state_machine,
-                name=f"{transfer.id}-g1",
-                input=json.dumps(transfer.document(), sort_keys=True),
-            )
-        except self._workflow.exceptions.ExecutionAlreadyExists:
-            return
+        self._executions.start(transfer, first(transfer.id))
 
 
 def _ended(detail: dict[str, Any]) -> datetime | None:

@@ -40,6 +40,8 @@ class Customer:
     temporary_names: tuple[str, ...]
     policy: str
     window: timedelta
+    inbound_days: int
+    archive_days: int
     tracker_days: int
     receipts_topic: str
 
@@ -56,6 +58,8 @@ class Customer:
             temporary_names=tuple(document["temporary_names"]),
             policy=document["duplicates"]["policy"],
             window=timedelta(seconds=document["duplicates"]["window_seconds"]),
+            inbound_days=document["retention"]["inbound_days"],
+            archive_days=document["retention"]["archive_days"],
             tracker_days=document["retention"]["tracker_days"],
             receipts_topic=document["receipts_topic"],
         )

@@ -4,27 +4,31 @@ It starts only when an operator has declared the peer lost, which is what the pe
 because replication is slow. Each transfer goes on in this region's workflow, with its own id and the
 replica of its object. Nobody can tell whether the lost region delivered it at the last moment, so every
 attempt asks the destination first.
+
+What this region had received goes on too where its execution has died: the lost region may have been the one
+that carried it.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from botocore.exceptions import ClientError
 
-from runtime.contract import Kind, Position, peer_of
-from runtime.facts import Fact, Status, by_transfer, status
-from runtime.routing import Directory
+from runtime.contract import Kind, Position
+from runtime.executions import TAKEOVER, Executions, first
+from runtime.facts import Fact, submitted
+from runtime.survey import Survey
 from runtime.switch import Switch
-from runtime.tracker import Tracker
 from runtime.transfer import Transfer
+from runtime.unseen import Unseen
 
-#: Days of submissions that are looked at. A transfer's workflow ends within hours.
-_DAYS = 3
+#: A transfer of this region younger than this is not asked about: its execution is at work.
+_YOUNG = timedelta(hours=3)
 
 _FAILURES_TOLD = 10
 
@@ -37,11 +41,17 @@ class TakeoverIncompleteError(RuntimeError):
 class TakenOver:
     """What one pass found: transfers that now go on here, and those whose object has not arrived.
 
-    One that an earlier pass started is named again for as long as its execution runs.
+    One that an earlier pass started is named again for as long as its execution runs. `adopted` are keys of
+    objects that no fact was about, taken in here; `unproven` are those uploaded by SFTP, of which nobody here
+    knows whether they are complete: the lost region knows, and so does the client. `left` counts the days, of
+    all customers, that there was no time to look at; the next pass begins with them.
     """
 
     started: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
+    adopted: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+    left: int = 0
 
 
 class Takeover:
@@ -52,66 +62,64 @@ class Takeover:
         *,
         side: str,
         switch: Switch,
-        tracker: Tracker,
-        directory: Directory,
-        state_machine: str,
+        survey: Survey,
+        unseen: Unseen,
+        executions: Executions,
         s3: Any,
-        workflow: Any,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`switch` is the peer's; the clients are this region's."""
-        self._side, self._switch, self._tracker, self._directory = side, switch, tracker, directory
-        self._state_machine, self._s3, self._workflow = state_machine, s3, workflow
+        """`switch` is the peer's, and `survey` looks for what is under way; the rest is this region's."""
+        self._side, self._switch, self._survey, self._unseen = side, switch, survey, unseen
+        self._executions, self._s3, self._now = executions, s3, now
 
-    def run(self, today: date) -> TakenOver:
+    def run(self, today: date, remaining: Callable[[], float] = lambda: math.inf) -> TakenOver:
         """Take over everything that the peer left under way; nothing while the peer is in.
 
-        Safe to repeat: an execution's name follows from the transfer, and facts end what is done. A transfer
-        that AWS refuses to take over does not hold back the others: TakeoverIncompleteError after them.
+        Safe to repeat: an execution's name follows from the transfer, and facts end what is done. `remaining`
+        is how many seconds are left for it. A transfer that AWS refuses to take over does not hold back the
+        others: TakeoverIncompleteError after them.
         """
         if self._switch.position() is not Position.OUT:
             return TakenOver()
         started, absent, failed = [], [], []
-        for facts in self._under_way(today):
+        carried: set[str] = set()
+        for facts in self._survey.find(today, remaining):
             received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
-            if received is None or received.side == self._side:
+            # Two submissions of one file go one after the other: else the older could be the last to arrive.
+            if received is None or received.file in carried:
                 continue
-            transfer = self._here(received)
+            transfer = Transfer.here(received, self._side, taken_over=True)
             try:
+                if self._is_at_work(transfer, facts):
+                    continue
                 if not self._has_arrived(transfer):
                     absent.append(transfer.id)
-                elif self._start(transfer):
+                elif self._executions.again(transfer, TAKEOVER):
                     started.append(transfer.id)
+                    carried.add(received.file)
             except ClientError as error:
                 failed.append(f"{transfer.id}: {error}")
+        adopted, unproven, refused = self._unseen.run(remaining)
+        failed += refused
         if failed:
             told = "; ".join(failed[:_FAILURES_TOLD])
             raise TakeoverIncompleteError(f"{len(started)} started, {len(failed)} failed: {told}")
-        return TakenOver(started=tuple(started), absent=tuple(absent))
-
-    def _under_way(self, today: date) -> Iterator[list[Fact]]:
-        for customer in self._directory.names():
-            for back in reversed(range(_DAYS)):  # what was submitted first is sent first
-                day = today - timedelta(days=back)
-                for facts in by_transfer(self._tracker.day(customer, day.isoformat())).values():
-                    if status(facts) is Status.UNDER_WAY:
-                        yield facts
-
-    def _here(self, received: Fact) -> Transfer:
-        """Return the lost region's transfer as one of this region: the same, but for the bucket."""
-        bucket = received.detail["bucket"].removesuffix(peer_of(self._side)) + self._side
-        return Transfer(
-            id=received.transfer,
-            file=received.file,
-            customer=received.customer,
-            bucket=bucket,
-            key=received.key,
-            version_id=received.detail["version_id"],
-            size=received.detail["size"],
-            etag=received.detail["etag"],
-            destinations=tuple(received.detail["destinations"]),
-            expires=received.expires,
-            taken_over=True,
+        return TakenOver(
+            started=tuple(started),
+            absent=tuple(absent),
+            adopted=adopted,
+            unproven=unproven,
+            left=self._survey.left,
         )
+
+    def _is_at_work(self, transfer: Transfer, facts: tuple[Fact, ...]) -> bool:
+        """Return whether this region's own execution, the one that ingest began, carries the transfer."""
+        if not any(fact.kind is Kind.RECEIVED and fact.side == self._side for fact in facts):
+            return False
+        if self._now() - submitted(transfer.id) < _YOUNG:
+            return True
+        run = self._executions.find(first(transfer.id))
+        return run is not None and run.ended is None
 
     def _has_arrived(self, transfer: Transfer) -> bool:
         try:
@@ -120,15 +128,4 @@ class Takeover:
             if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion"):
                 return False
             raise
-        return True
-
-    def _start(self, transfer: Transfer) -> bool:
-        try:
-            self._workflow.start_execution(
-                stateMachineArn=self._state_machine,
-                name=f"{transfer.id}-takeover",
-                input=json.dumps(transfer.document(), sort_keys=True),
-            )
-        except self._workflow.exceptions.ExecutionAlreadyExists:
-            return False
         return True

@@ -26,6 +26,9 @@ from runtime.contract import (
 )
 from runtime.facts import Fact
 
+#: Details of RECEIVED that say what was submitted, and of REPLAYED the ends that it sets aside.
+_OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
+
 _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
 
@@ -51,7 +54,7 @@ class Tracker:
     """One region's view of the tracker table."""
 
     def __init__(self, *, table: str, side: str, client: Any, now: Callable[[], float] = time.time) -> None:
-        self._table, self._side, self._client, self._now = table, side, client, now
+        self.table, self.side, self.client, self.now = table, side, client, now
 
     def record(self, fact: Fact) -> bool:
         """Insert a fact; return False, changing nothing, when this very fact is there already."""
@@ -72,12 +75,12 @@ class Tracker:
         }
         is_new = f"attribute_not_exists({TRACKER_SK})"
         try:
-            self._client.put_item(
-                TableName=self._table,
+            self.client.put_item(
+                TableName=self.table,
                 Item={name: _write(value) for name, value in item.items()},
                 ConditionExpression=is_new,
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
+        except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
@@ -87,8 +90,8 @@ class Tracker:
         TTL deletes late (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html),
         so an item past its time is treated as gone.
         """
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
             KeyConditionExpression="#file = :file",
             ExpressionAttributeNames={"#file": TRACKER_PK},
             ExpressionAttributeValues={":file": {"S": file}},
@@ -105,8 +108,8 @@ class Tracker:
 
     def day(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self._table,
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
             IndexName=TRACKER_INDEX,
             KeyConditionExpression="#day = :day",
             ExpressionAttributeNames={"#day": TRACKER_INDEX_PK},
@@ -114,6 +117,28 @@ class Tracker:
         )
         for item in self._live(pages):
             yield _fact(item)
+
+    def outline(self, customer: str, day: str) -> Iterator[Fact]:
+        """Yield the same facts as `day`, with those details only that identify a transfer or end other facts.
+
+        For reading a whole window: most of what a fact holds is neither sent nor parsed.
+        """
+        names = {f"#{name}": name for name in ("at", "key", "detail", *_OUTLINED)}
+        names |= {"#day": TRACKER_INDEX_PK, "#file": TRACKER_PK, "#fact": TRACKER_SK, "#ttl": TRACKER_TTL}
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            IndexName=TRACKER_INDEX,
+            KeyConditionExpression="#day = :day",
+            ProjectionExpression=", ".join(
+                ("#file", "#fact", "#ttl", "#at", "#key", *(f"#detail.#{name}" for name in _OUTLINED))
+            ),
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues={":day": {"S": f"{customer}#{day}"}},
+        )
+        for page in pages:
+            for item in page["Items"]:
+                if int(item[TRACKER_TTL]["N"]) > self.now():
+                    yield _outlined(item, customer)
 
     def claim(self, file: str, wanted: Lease, *, seen: Lease | None, seen_ended: bool, expires: int) -> bool:
         """Take or renew the lease on a file in this region; return whether it is `wanted.owner`'s now.
@@ -125,34 +150,34 @@ class Tracker:
         ours = "#owner = :owner"
         run_out = "#until < :now"
         names = {"#owner": "owner", "#until": "until", "#transfer": "transfer", "#ttl": TRACKER_TTL}
-        values = {":owner": wanted.owner, ":now": int(self._now()), ":until": wanted.until}
+        values = {":owner": wanted.owner, ":now": int(self.now()), ":until": wanted.until}
         values |= {":transfer": wanted.transfer, ":ttl": expires}
         allowed = [nobody_holds_it, ours, run_out]
         if seen and seen_ended:
             allowed.append("#owner = :seen")
             values[":seen"] = seen.owner
         try:
-            self._client.update_item(
-                TableName=self._table,
+            self.client.update_item(
+                TableName=self.table,
                 Key={TRACKER_PK: {"S": file}, TRACKER_SK: {"S": self._lease_key}},
                 UpdateExpression="SET #owner = :owner, #until = :until, #transfer = :transfer, #ttl = :ttl",
                 ConditionExpression=" OR ".join(allowed),
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={name: _write(value) for name, value in values.items()},
             )
-        except self._client.exceptions.ConditionalCheckFailedException:
+        except self.client.exceptions.ConditionalCheckFailedException:
             return False
         return True
 
     @property
     def _lease_key(self) -> str:
-        return f"{Kind.CLAIM}#{self._side}"
+        return f"{Kind.CLAIM}#{self.side}"
 
     def _live(self, pages: Any) -> Iterator[dict[str, Any]]:
         for page in pages:
             for item in page["Items"]:
                 plain = {name: _read(value) for name, value in item.items()}
-                if plain[TRACKER_TTL] > self._now():
+                if plain[TRACKER_TTL] > self.now():
                     yield plain
 
 
@@ -169,6 +194,24 @@ def _fact(item: dict[str, Any]) -> Fact:
         expires=int(item[TRACKER_TTL]),
         destination=item["destination"],
         detail=_plain(item["detail"]),
+    )
+
+
+def _outlined(item: dict[str, Any], customer: str) -> Fact:
+    """Return the fact of an item of which a few attributes were read: its sort key tells the others."""
+    transfer, kind, destination, side, writer = item[TRACKER_SK]["S"].split("#")
+    return Fact(
+        file=item[TRACKER_PK]["S"],
+        transfer=transfer,
+        kind=Kind(kind),
+        customer=customer,
+        key=item["key"]["S"],
+        side=side,
+        writer=writer,
+        at=item["at"]["S"],
+        expires=int(item[TRACKER_TTL]["N"]),
+        destination=destination,
+        detail=_plain(_read(item["detail"])) if "detail" in item else {},
     )
 
 

@@ -16,8 +16,9 @@ class Transfer:
 
     `file` and `id` are the tracker's (contract.file_id, contract.transfer_id); `size` is in bytes;
     `destinations` are names in the customer's routing document; `expires` (seconds since the epoch) is
-    shared by all facts of the transfer; `taken_over` says that a lost
-    region may have delivered it already.
+    shared by all facts of the transfer; `taken_over` says that another execution, of a lost region or one
+    that died here, may have delivered it already; `asks` says that nothing is sent: destinations that hold it
+    are asked whether the file is there.
     """
 
     id: str
@@ -31,11 +32,30 @@ class Transfer:
     destinations: tuple[str, ...]
     expires: int
     taken_over: bool = False
+    asks: bool = False
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Transfer:
         """Return the transfer that a workflow's input describes; TypeError when a field is missing."""
         return cls(**{**document, "destinations": tuple(document["destinations"])})
+
+    @classmethod
+    def here(cls, received: Fact, side: str, *, taken_over: bool = False, asks: bool = False) -> Transfer:
+        """Return the transfer of a RECEIVED fact as one of `side`: the same, but for the bucket."""
+        return cls(
+            id=received.transfer,
+            file=received.file,
+            customer=received.customer,
+            bucket=received.detail["bucket"].removesuffix(received.side) + side,
+            key=received.key,
+            version_id=received.detail["version_id"],
+            size=received.detail["size"],
+            etag=received.detail["etag"],
+            destinations=tuple(received.detail["destinations"]),
+            expires=received.expires,
+            taken_over=taken_over,
+            asks=asks,
+        )
 
     def document(self) -> dict[str, Any]:
         """Return the workflow's input, JSON-ready."""

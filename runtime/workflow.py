@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
+from runtime.breaker import Breaker
 from runtime.contract import Kind
 from runtime.delivery.source import Source
-from runtime.facts import ENDED, Fact, Status, by_transfer, status
+from runtime.facts import ENDED, Fact, Status, by_transfer, standing, status, submitted
 from runtime.receipts import Outcome, Receipts
 from runtime.routing import Directory
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
-from runtime.verdict import Action, Verdict, compare, judge
+from runtime.verdict import Action, Verdict, compare, judge, newer_delivery
 
 #: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
 LEASE = 3600
@@ -27,11 +28,18 @@ LEASE = 3600
 #: pause before the next attempt, plus that attempt's whole timeout.
 RENEW_BELOW = 1900
 
+#: Why an older submission is held; an operator may release it.
+NEWER = "a newer version of this key was delivered"
+
 _LONGEST_REASON = 500
 
 
 class LeaseLostError(RuntimeError):
     """Another execution holds the file's lease: this one must stop before its next effect."""
+
+
+class OvertakenError(RuntimeError):
+    """Another delivery settled, meanwhile, what this one was about to send: it has to be judged again."""
 
 
 class Leases:
@@ -46,10 +54,19 @@ class Leases:
         ended = False
         if seen and seen.owner != owner:
             holder = by_transfer(history.facts).get(seen.transfer, ())
-            ended = status(holder) in ENDED
+            ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
         wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + LEASE)
         return self._tracker.claim(
             transfer.file, wanted, seen=seen, seen_ended=ended, expires=transfer.expires
+        )
+
+    def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
+        """Return whether an operator opened the transfer again after this execution had ended it."""
+        return any(
+            fact.kind is Kind.REPLAYED
+            and fact.side == self._tracker.side
+            and fact.detail.get("after") == owner
+            for fact in facts
         )
 
     def keep(self, transfer: Transfer, owner: str, history: History) -> None:
@@ -64,6 +81,26 @@ class Leases:
         if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
             raise LeaseLostError(f"another execution took the lease on {transfer.file}")
 
+    def may_send(self, transfer: Transfer, owner: str, destination: str, *, in_order: bool) -> None:
+        """Return when this execution may give a destination the file now; asked just before it appears there.
+
+        Raises LeaseLostError, and OvertakenError when the destination has an end by now or, with `in_order`,
+        was brought a newer submission.
+        """
+        history = self._tracker.history(transfer.file)
+        self.keep(transfer, owner, history)
+        overtaken(history.facts, transfer, destination, in_order=in_order)
+
+
+def overtaken(facts: Iterable[Fact], transfer: Transfer, destination: str, *, in_order: bool) -> None:
+    """Raise OvertakenError when a destination was served meanwhile, or was brought a newer submission."""
+    facts = tuple(facts)
+    own = standing(fact for fact in facts if fact.transfer == transfer.id)
+    if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
+        raise OvertakenError(f"{destination} was served by another execution")
+    if in_order and (newer := newer_delivery(facts, transfer.id, destination)):
+        raise OvertakenError(f"{destination} was brought {newer}, which is newer")
+
 
 class Workflow:
     """The deciding and closing steps of one execution after another.
@@ -73,19 +110,26 @@ class Workflow:
     """
 
     def __init__(
-        self, *, side: str, tracker: Tracker, directory: Directory, receipts: Receipts | None = None
+        self,
+        *,
+        side: str,
+        tracker: Tracker,
+        directory: Directory,
+        receipts: Receipts | None = None,
+        now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._receipts = side, tracker, directory, receipts
-        self._leases = Leases(tracker=tracker)
+        self._now = now
+        self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
     def claim(self, transfer: Transfer, *, owner: str) -> Verdict:
         """Take the file's lease and return the verdict; WAIT when another transfer is being sent."""
         history = self._tracker.history(transfer.file)
         verdict = self._judge(transfer, history)
-        if verdict.action is Action.DONE:
+        if verdict.action is Action.DONE and not verdict.held:
             return verdict
         if not self._leases.take(transfer, owner, history):
-            return Verdict(action=Action.WAIT)
+            return Verdict(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
         if len(by_transfer(history.facts)) > 1:
             # Whoever held the lease until now may have delivered between the reading and the claim.
             verdict = self._judge(transfer, self._tracker.history(transfer.file))
@@ -110,13 +154,21 @@ class Workflow:
         return verdict
 
     def complete(self, transfer: Transfer, results: list[dict[str, Any]], *, owner: str) -> Outcome:
-        """Record the deliveries that failed for good and send the receipt; return what it says."""
+        """Record the deliveries that failed for good and send the receipt; return what it says.
+
+        Raises LeaseLostError when another execution carries the file now and this one would have to say that
+        something failed: the other may be about to deliver it.
+        """
+        history = self._tracker.history(transfer.file)
+        if not self._is_settled(transfer, history) and history.lease and history.lease.owner != owner:
+            raise LeaseLostError(f"{history.lease.owner} holds the lease on {transfer.file}")
         for result in results:
-            if "failure" in result:
+            if "failure" in result and not transfer.asks:
                 error, reason = result["failure"]["Error"], _reason(result["failure"].get("Cause"))
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
-        facts = by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, [])
+                self._breaker.leave(transfer.customer, result["destination"], owner)
+        facts = standing(by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, []))
         outcome = {
             Status.DELIVERED: Outcome.DELIVERED,
             Status.DUPLICATE: Outcome.DUPLICATE,
@@ -130,6 +182,9 @@ class Workflow:
         )
         return outcome
 
+    def _is_settled(self, transfer: Transfer, history: History) -> bool:
+        return status(fact for fact in history.facts if fact.transfer == transfer.id) in ENDED
+
     def _judge(self, transfer: Transfer, history: History) -> Verdict:
         customer = self._directory.customer(transfer.customer)
         return judge(
@@ -139,16 +194,28 @@ class Workflow:
             destinations=transfer.destinations,
             policy=customer.policy,
             window=customer.window,
+            asks=transfer.asks,
         )
 
     def _mark(self, transfer: Transfer, verdict: Verdict, owner: str) -> None:
         if verdict.conflicts:
             self._record(transfer, Kind.CONFLICT, owner, delivered_before=list(verdict.conflicts))
+        for destination, newer in verdict.held:
+            about = {"destination": destination, "newer": newer, "reason": NEWER}
+            self._record(transfer, Kind.HELD, owner, **about)
         for destination, brought_by in verdict.spared:
             self._record(transfer, Kind.DUPLICATE, owner, destination=destination, of=brought_by)
 
     def _record(self, transfer: Transfer, kind: Kind, owner: str, **about: Any) -> None:
         self._tracker.record(transfer.fact(kind, side=self._side, writer=owner, **about))
+
+
+def _pause(age: float) -> int:
+    """Return how long a transfer of this age, in seconds, waits for another one of its file.
+
+    An execution's history has 25,000 events, of which a look takes about ten: that lasts a month.
+    """
+    return max(60, min(900, int(age / 20)))
 
 
 def _destinations(transfer: Transfer, facts: list[Fact]) -> list[dict[str, Any]]:

@@ -6,6 +6,7 @@ a fifth of a second to load and what only reads or copies objects has no use for
 
 from runtime.delivery.errors import (
     DeliveryError,
+    DeliveryUnfinishedError,
     DeliveryUnknownError,
     PermanentDeliveryError,
     TransientDeliveryError,
@@ -17,6 +18,7 @@ from runtime.delivery.source import Source
 __all__ = [
     "Delivery",
     "DeliveryError",
+    "DeliveryUnfinishedError",
     "DeliveryUnknownError",
     "PermanentDeliveryError",
     "Source",

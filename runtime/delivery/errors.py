@@ -32,3 +32,7 @@ class DeliveryUnknownError(DeliveryError):
     The next attempt says `after_unknown=True`. A caller that was killed or ran out of time during a
     delivery knows as little, and has to go on the same way.
     """
+
+
+class DeliveryUnfinishedError(DeliveryError):
+    """The time ran out in the middle. What was sent is kept, and the next attempt goes on there."""

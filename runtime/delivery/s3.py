@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,21 +46,28 @@ class S3Destination:
 
 
 def deliver(
-    source: Source, destination: S3Destination, *, s3: Any, name: str, after_unknown: bool = False
+    source: Source,
+    destination: S3Destination,
+    *,
+    s3: Any,
+    name: str,
+    after_unknown: bool = False,
+    before: Callable[[], None] = lambda: None,
 ) -> Delivery:
     """Copy the source to `name` below the destination's prefix, where it appears complete or not at all.
 
     `s3` is a client of the destination's region. The copy has the source's content type and bytes; tags,
     metadata and encryption settings stay behind: they are the platform's, and the bucket's own defaults are
     the partner's. An existing object is replaced. With `after_unknown` an object of that key, size and
-    SHA-256 is taken for this delivery, and nothing is sent. Raises DeliveryError.
+    SHA-256 is taken for this delivery, and nothing is sent. `before` is called, and may raise, just before
+    the copy is asked for. Raises DeliveryError.
     """
     copy = _Copy(source, destination, s3, check_name(name))
     # Asked before anything is sent: a copy that may be written and not looked at could never be verified.
     there = copy.look()
     if after_unknown and there and (found := copy.same(there)):
         return found
-    return copy.send()
+    return copy.send(before)
 
 
 def find(source: Source, destination: S3Destination, *, s3: Any, name: str) -> Delivery | None:
@@ -101,17 +108,19 @@ class _Copy:
             return None
         return Delivery(sha256=ours, size=self._source.size, path=self._place, sent=False)
 
-    def send(self) -> Delivery:
+    def send(self, before: Callable[[], None]) -> Delivery:
         """Copy, verify the size, and return the delivery."""
         head = self._head_source()
         whole = self._source.size <= LARGEST_COPY
         sha256 = _sha256(head)
         if whole:
+            before()
             answer = self._copy(head)
         else:
             # A copy in parts is answered with a hash of hashes, so the source is read, and first: for this
             # size it takes long, and a failure of it should leave nothing behind.
             sha256, answer = sha256 or self._source.sha256(), {}
+            before()
             self._copy_in_parts(head)
         try:
             size = self._s3.head_object(Bucket=self._bucket, Key=self._key)["ContentLength"]

@@ -4,15 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import math
 import posixpath
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import asyncssh
 
 from runtime.delivery.answers import ask, tidy
-from runtime.delivery.errors import DeliveryUnknownError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery.errors import (
+    DeliveryUnfinishedError,
+    DeliveryUnknownError,
+    PermanentDeliveryError,
+    TransientDeliveryError,
+)
 from runtime.delivery.names import check_name, temporary_name
 from runtime.delivery.outcome import Delivery
 from runtime.delivery.publish import Publisher
@@ -28,6 +34,9 @@ _T = TypeVar("_T")
 _SLOWEST_DISK = 10 * MIB
 
 _ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+
+#: What is said of a file that was to be new and is there; SFTP version 3 has no word of its own for it.
+_EXISTS = (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists)
 
 #: What is said of a file that cannot be compared with anything.
 _UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *_ABSENT)
@@ -52,13 +61,17 @@ class Session:
         after_unknown: bool = False,
         abandoned: Iterable[str] = (),
         durable: bool = True,
+        before: Callable[[], None] = lambda: None,
+        remaining: Callable[[], float] = lambda: math.inf,
     ) -> Delivery:
         """Send the source to `name` below the destination's directory, where it appears complete or not.
 
-        `attempt` tells this attempt's temporary name from others'. What attempts in `abandoned`, all of them
-        over, left behind is removed. With `after_unknown` the file is first looked for under its final name,
-        as find does. An existing file of that name is replaced. `durable` asks the server to have the bytes
-        on its disk before the rename. Raises DeliveryError.
+        `attempt` is in the temporary name. One of the same `attempt` and version that was cut off or ran out
+        of time is continued. What others in `abandoned` left behind is removed. With `after_unknown` the file
+        is first looked for under its final name, as find does. An existing file of that name is replaced.
+        `durable` asks the server to have the bytes on its disk before the rename. `before` is called, in a
+        thread, between the upload and the rename, and may raise. `remaining` is upload's. Raises
+        DeliveryError.
         """
         path, abandoned = self._path(name), tuple(abandoned)
         partial = _beside(path, attempt)
@@ -66,16 +79,25 @@ class Session:
             await self._tidy(self._sftp.remove(_beside(path, earlier)))
         done = await self.find(source, name=name) if after_unknown else None
         if done is None:
+            there = None
             try:
-                sha256 = await self._write(source, partial, parents=name.split("/")[:-1], durable=durable)
+                file, there = await self._open(partial, source.size, parents=name.split("/")[:-1])
+                sha256 = await self._write(source, file, there, durable=durable, remaining=remaining)
                 await self._verify(partial, source.size)
+                await asyncio.to_thread(before)
                 await self._publisher.publish(partial, path, aside=_beside(path, attempt, ending="old"))
-            except DeliveryUnknownError:
+            except (DeliveryUnknownError, DeliveryUnfinishedError):
                 raise
-            except BaseException:
+            except BaseException as error:
                 await self._tidy(self._sftp.remove(partial))
+                if there is not None and isinstance(error, PermanentDeliveryError):
+                    # Some servers refuse only to go on with a file: the next attempt begins anew.
+                    raise TransientDeliveryError(error.place, error.step, error.reason) from error
                 raise
             done = Delivery(sha256=sha256, size=source.size, path=path)
+            abandoned = (*abandoned, attempt) if there is not None else abandoned
+        else:
+            await self._tidy(self._sftp.remove(partial))
         for earlier in abandoned:
             # Old content that was set aside: from here on the new one has its place.
             await self._tidy(self._sftp.remove(_beside(path, earlier, ending="old")))
@@ -118,8 +140,35 @@ class Session:
             await self._tidy(file.close())
         return digest.hexdigest()
 
-    async def _write(self, source: Source, partial: str, *, parents: list[str], durable: bool) -> str:
-        file = await self._ask("open", self._create(partial, parents), naming=True)
+    async def _open(
+        self, partial: str, size: int, *, parents: list[str]
+    ) -> tuple[asyncssh.SFTPClientFile, int | None]:
+        """Open the temporary file; return it, and how many bytes an earlier attempt left there, None for new.
+
+        It is never truncated: a forgotten attempt that is still at work writes the same bytes into the same
+        places.
+        """
+        with suppress(*_EXISTS):
+            create = self._create(partial, parents)
+            return await self._ask("open", create, naming=True, apart=_EXISTS), None
+        attrs = await self._ask("open", self._sftp.stat(partial))
+        there = min(attrs.size or 0, size)
+        again = self._sftp.open(partial, asyncssh.FXF_WRITE, encoding=None, block_size=None)
+        try:
+            return await self._ask("open", again), there
+        except PermanentDeliveryError as error:
+            await self._tidy(self._sftp.remove(partial))
+            raise TransientDeliveryError(error.place, error.step, error.reason) from error
+
+    async def _write(
+        self,
+        source: Source,
+        file: asyncssh.SFTPClientFile,
+        there: int | None,
+        *,
+        durable: bool,
+        remaining: Callable[[], float],
+    ) -> str:
         try:
             sha256, sent = await upload(
                 source,
@@ -127,6 +176,8 @@ class Session:
                 request=self._sftp.limits.max_write_len,
                 place=self._destination.place,
                 patience=self._patience,
+                there=there or 0,
+                remaining=remaining,
             )
             if sent != source.size:
                 raise TransientDeliveryError(
@@ -147,12 +198,12 @@ class Session:
         if parents:
             # Most find their directory there, so it is made only when the server misses it.
             with suppress(*_ABSENT):
-                return await self._sftp.open(partial, "wb", block_size=None)
+                return await self._sftp.open(partial, "xb", block_size=None)
             folder = self._destination.directory
             for parent in parents:
                 folder = posixpath.join(folder, parent)
                 await self._make_directory(folder)
-        return await self._sftp.open(partial, "wb", block_size=None)
+        return await self._sftp.open(partial, "xb", block_size=None)
 
     async def _make_directory(self, folder: str) -> None:
         try:

@@ -504,7 +504,7 @@ def test_lambdas_own_errands_in_the_network_are_denied_to_the_code(place: Place)
 def test_a_function_says_who_it_is(place: Place) -> None:
     for each in place.graph.of("aws:lambda/function:Function"):
         name = each.inputs["environment"]["variables"]["AWS_SDK_UA_APP_ID"]
-        assert name == each.name, "CloudTrail would name another"
+        assert name == f"{each.name}-{SIDE_OF[place.region]}", "CloudTrail would name another"
         assert len(name) <= 50, f"{name}: SDKs warn of longer ones"
 
 

@@ -7,6 +7,7 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cached_property
 from typing import Any
 
@@ -19,12 +20,16 @@ from runtime.archive import Archive
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.deliverer import Deliverer
 from runtime.delivery.source import Source
+from runtime.executions import Executions
 from runtime.facts import Fact, Status, status
 from runtime.intake import Intake, arrival
 from runtime.receipts import Receipts
+from runtime.release import Release
 from runtime.routing import Directory
+from runtime.survey import Survey
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
+from runtime.unseen import Unseen
 from runtime.workflow import Workflow
 
 NAMESPACE = "mft"
@@ -57,7 +62,7 @@ class Dying:
             return real
 
         def call(*given: Any, **request: Any) -> Any:
-            dies = self._armed and self._at in json.dumps(request)
+            dies = self._armed and self._at in json.dumps(request, default=str)
             if dies:
                 self._armed = False
             if dies and not self._after:
@@ -219,6 +224,19 @@ class Cell:
         """Let ingest take an event in, as the queue brings it; a cold function each time."""
         return self.intake.accept(arrival(json.loads(json.dumps(event))))
 
+    def intake_at(self, moment: datetime) -> Callable[[dict[str, Any]], str]:
+        """Return what takes an event in as if it were another moment."""
+        intake = self.intake
+        intake._now = lambda: moment
+        return lambda event: intake.accept(arrival(event))
+
+    def received(self, key: str) -> Transfer:
+        """Return the transfer of a key that this region has received."""
+        (received,) = (
+            fact for fact in self.facts(key) if fact.kind is Kind.RECEIVED and fact.side == self.side
+        )
+        return Transfer.here(received, self.side)
+
     def receive(self, content: bytes, key: str = "inbound/sdk/a.csv") -> Transfer:
         """Upload and take in; return the input of the execution that started."""
         before = set(self.executions())
@@ -235,11 +253,12 @@ class Cell:
             size=transfer.size,
         )
 
-    def attempt(self, transfer: Transfer, number: str = "1", *, after_unknown: bool = False) -> str:
-        """Make one attempt to bring the transfer to `partner`, in its own execution."""
-        return self.deliverer.attempt(
-            transfer, "partner", owner=owner(transfer), attempt=number, after_unknown=after_unknown
-        )
+    def attempt(
+        self, transfer: Transfer, number: str = "1", *, after_unknown: bool = False, **how: Any
+    ) -> str:
+        """Make one attempt to bring the transfer to `partner`, in its own execution if no other is named."""
+        usual = {"owner": owner(transfer), "attempt": number, "after_unknown": after_unknown}
+        return self.deliverer.attempt(transfer, "partner", **usual | how)
 
     # --- What came of it ---
 
@@ -337,6 +356,28 @@ class Cell:
             directory=self.directory,
             s3=lambda region: self.client("s3"),
             secrets=self.client("secretsmanager"),
+        )
+
+    @property
+    def its_executions(self) -> Executions:
+        return Executions(state_machine=self.state_machine, workflow=self.client("stepfunctions"))
+
+    @property
+    def release(self) -> Release:
+        return Release(tracker=self.tracker, executions=self.its_executions)
+
+    def survey(self, wanted: Status) -> Survey:
+        return Survey(tracker=self.tracker, directory=self.directory, wanted=wanted)
+
+    @property
+    def unseen(self) -> Unseen:
+        return Unseen(
+            namespace=NAMESPACE,
+            side=self.side,
+            tracker=self.tracker,
+            directory=self.directory,
+            intake=self.intake,
+            s3=self.client("s3"),
         )
 
     @property

@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
+from dataclasses import replace
 
 import boto3
 import pytest
 from botocore.config import Config
+from botocore.exceptions import ClientError
 
 from local.partners import Partner
 from runtime import contract
 from runtime.contract import Kind
+from runtime.deliverer import CONTINUE
 from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
 from runtime.tracker import Lease
-from runtime.workflow import LEASE, LeaseLostError
+from runtime.workflow import LEASE, LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, owner
 
 CONTENT = b"a,b\n1,2\n"
@@ -207,6 +211,123 @@ def test_an_attempt_renews_a_lease_that_runs_low(west):
     west.tracker.claim(transfer.file, low, seen=None, seen_ended=False, expires=transfer.expires)
     west.attempt(transfer)
     assert west.tracker.history(transfer.file).lease.until > time.time() + LEASE - 30
+
+
+class Meanwhile:
+    """The table, in which something happens just before a question is asked for the `nth` time."""
+
+    def __init__(self, client, what, nth: int = 2) -> None:
+        self._client, self._what, self._left = client, what, nth
+
+    def __getattr__(self, name):
+        if name == "get_paginator":
+            self._left -= 1
+            if self._left == 0:
+                self._what()
+        return getattr(self._client, name)
+
+
+@pytest.mark.parametrize("kind", ["server", "bucket"])
+@pytest.mark.parametrize("after_unknown", [False, True])
+def test_a_lease_that_is_lost_during_the_upload_stops_it_before_the_file_appears(
+    west, partner, kind, after_unknown
+):
+    if kind == "server":
+        deliver_to(west, partner)
+    transfer, other = claimed(west), west.receive(b"another")
+
+    def lose() -> None:
+        lease = Lease(owner=owner(other), transfer=other.id, until=int(time.time()) + LEASE)
+        seen = west.tracker.history(transfer.file).lease
+        west.tracker.claim(transfer.file, lease, seen=seen, seen_ended=True, expires=transfer.expires)
+
+    table = Meanwhile(west.client("dynamodb"), lose)
+    with pytest.raises(LeaseLostError, match=owner(other)):
+        west.with_client("dynamodb", table).attempt(transfer, after_unknown=after_unknown)
+    assert partner.files() == {}
+    assert west.at_partner() is None
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+
+
+def test_what_the_peer_delivered_during_the_upload_is_not_delivered_again(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="", size=8)
+    table = Meanwhile(west.client("dynamodb"), lambda: west.tracker.record(fact))
+    with pytest.raises(OvertakenError, match="served by another execution"):
+        west.with_client("dynamodb", table).attempt(transfer)
+    assert partner.files() == {}
+    assert west.attempt(transfer, "2") == Kind.DELIVERED
+
+
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("policy", ["content", "version"])
+def test_what_the_peer_delivered_of_a_newer_version_is_not_overwritten(west, partner, nth, policy):
+    """A feed whose every version counts is another matter."""
+    destinations = {"partner": west.to_server(partner)}
+    west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
+    transfer = claimed(west)
+    fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="", size=8)
+    newer = replace(fact, transfer=f"2999{transfer.id[4:]}")
+    cell = west.with_client(
+        "dynamodb", Meanwhile(west.client("dynamodb"), lambda: west.tracker.record(newer), nth)
+    )
+    if policy == "content":
+        with pytest.raises(OvertakenError, match="which is newer"):
+            cell.attempt(transfer)
+        assert partner.files() == {}
+    else:
+        assert cell.attempt(transfer) == Kind.DELIVERED
+
+
+def test_an_attempt_that_runs_out_of_time_says_so_and_the_next_goes_on(west, partner):
+    deliver_to(west, partner)
+    content = os.urandom(9_000_000)
+    transfer = claimed(west, content)
+    moments = iter([1000.0] * 6)
+    assert west.attempt(transfer, remaining=lambda: next(moments, 1.0)) == CONTINUE
+    assert west.kinds(transfer) == [Kind.RECEIVED]
+    (left,) = partner.files()
+    assert left == f".a.csv.{owner(transfer)}.part"
+    assert west.attempt(transfer, "2") == Kind.DELIVERED
+    assert partner.files() == {"a.csv": content}
+
+
+def test_what_an_execution_that_died_left_is_removed_by_the_one_after_it(west, partner):
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    second = f"{transfer.id}-takeover-2"
+    for name in (owner(transfer), f"{transfer.id}-takeover-1"):
+        (partner.inbox / f".a.csv.{name}.part").write_bytes(b"x")
+    lease = Lease(owner=second, transfer=transfer.id, until=int(time.time()) + LEASE)
+    seen = west.tracker.history(transfer.file).lease
+    west.tracker.claim(transfer.file, lease, seen=seen, seen_ended=True, expires=transfer.expires)
+    assert west.attempt(transfer, owner=second, after_unknown=True, first=True) == Kind.DELIVERED
+    assert partner.files() == {"a.csv": CONTENT}
+
+
+def test_an_aws_that_does_not_answer_before_the_rename_is_a_transient_error(west, partner):
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+
+    def refuse() -> None:
+        raise ClientError({"Error": {"Code": "InternalServerError", "Message": "x"}}, "Query")
+
+    with pytest.raises(TransientDeliveryError, match="partner: prepare: "):
+        west.with_client("dynamodb", Meanwhile(west.client("dynamodb"), refuse)).attempt(transfer)
+    assert partner.files() == {}
+
+
+@pytest.mark.parametrize("to", ["server", "bucket"])
+def test_an_empty_file_is_delivered_and_its_resend_is_a_duplicate(west, partner, to):
+    if to == "server":
+        deliver_to(west, partner)
+    first, again = claimed(west, b""), west.receive(b"")
+    assert west.attempt(first) == Kind.DELIVERED
+    assert (partner.files() if to == "server" else {"a.csv": west.at_partner()}) == {"a.csv": b""}
+    assert west.workflow.claim(again, owner=owner(again)).action == "compare"
+    verdict = west.workflow.compare(again, west.source(again), owner=owner(again))
+    assert verdict.spared == (("partner", first.id),)
 
 
 # --- Errors --------------------------------------------------------------------------------------

@@ -84,6 +84,34 @@ def test_status(wanted, facts, means):
         assert status(order) is means
 
 
+def over(*facts: Fact, writer: str = "r") -> Fact:
+    """Return the decision of an operator that sets facts aside."""
+    made = fact(Kind.REPLAYED, facts[0].destination, over=[each.sort_key for each in facts])
+    return Fact(**{**vars(made), "writer": writer})
+
+
+@pytest.mark.parametrize("kind", ["H", "F", "2", "D"])
+def test_what_an_operator_set_aside_opens_the_destination_again(kind):
+    end = said(f"{kind}:a")[0]
+    assert status([received("a"), end, over(end)]) is Status.UNDER_WAY
+    assert status([received("a", "b"), end, over(end), *said("D:b")]) is Status.UNDER_WAY
+
+
+@pytest.mark.parametrize(
+    ("word", "means"), [("H:a", Status.HELD), ("F:a", Status.FAILED), ("D:a", Status.DELIVERED)]
+)
+def test_an_end_after_the_operators_decision_is_one(word, means):
+    before, after = said("H:a")[0], Fact(**{**vars(said(word)[0]), "writer": "later"})
+    assert status([received("a"), before, over(before), after]) is means
+    assert status([received("a"), before, over(before), after, over(after, writer="r2")]) is Status.UNDER_WAY
+
+
+def test_an_operator_opens_only_the_ends_that_were_known():
+    """The peer held it too, and its fact came later: that is another's word."""
+    known, unknown = said("H:a")[0], Fact(**{**vars(said("H:a")[0]), "side": EAST})
+    assert status([received("a"), known, over(known), unknown]) is Status.HELD
+
+
 @pytest.mark.parametrize("facts", ["D:a", "F:a", "H:a", "2:a", "D:a F:b H:c"])
 def test_without_received_nobody_knows_whether_a_destination_still_waits(facts):
     assert status(said(facts)) is Status.UNDER_WAY

@@ -15,10 +15,11 @@ import pytest
 
 from components.statemachine import definition
 from runtime import contract
+from runtime.breaker import BreakerOpenError
 from runtime.contract import Kind
 from runtime.delivery import PermanentDeliveryError, errors
 from runtime.verdict import Action
-from runtime.workflow import LeaseLostError
+from runtime.workflow import LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
 ROOT = Path(__file__).parents[2]
@@ -62,6 +63,13 @@ def test_an_entry_point_is_imported_without_environment_or_network(function):
 # --- Called as in AWS ----------------------------------------------------------------------------
 
 
+class Context:
+    """What Lambda says of an invocation."""
+
+    def get_remaining_time_in_millis(self) -> int:
+        return 900_000
+
+
 class Functions:
     """The functions of a cell, each with its environment and nothing more."""
 
@@ -94,7 +102,7 @@ class Functions:
             self._patch.delenv(name)
         for name, value in self._environment(function).items():
             self._patch.setenv(name, value)
-        return json.loads(json.dumps(module.handler(json.loads(json.dumps(event)), None)))
+        return json.loads(json.dumps(module.handler(json.loads(json.dumps(event)), Context())))
 
     def _environment(self, function: str) -> dict[str, str]:
         """Return the variables that the program sets on a function."""
@@ -102,6 +110,7 @@ class Functions:
         all_have = {
             contract.ENV_SIDE: cell.side,
             contract.ENV_NAMESPACE: NAMESPACE,
+            contract.ENV_CELL: "1",
             contract.ENV_TRACKER: cell.table,
             contract.ENV_CONFIG_BUCKET: cell.config_bucket,
         }
@@ -220,7 +229,7 @@ def test_one_bad_event_does_not_hold_back_the_others(west, functions):
 def test_the_errors_that_the_definition_matches_are_classes_of_the_runtime():
     named = {name for state in ATTEMPTS.values() for rule in rules(state) for name in rule["ErrorEquals"]}
     ours = {name for name in named if "." not in name}
-    known = {*vars(errors), LeaseLostError.__name__}
+    known = {*vars(errors), LeaseLostError.__name__, OvertakenError.__name__, BreakerOpenError.__name__}
     assert ours <= known
     assert {"PermanentDeliveryError", "TransientDeliveryError", "LeaseLostError"} <= ours
 

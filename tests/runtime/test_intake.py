@@ -160,6 +160,7 @@ def test_an_sdk_upload_is_received_once_and_carried_by_one_execution(west):
             "destinations": ["partner"],
             "expires": fact.expires,
             "taken_over": False,
+            "asks": False,
         }
     }
 

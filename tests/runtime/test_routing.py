@@ -11,7 +11,7 @@ import pytest
 
 from customers.document import routing_document
 from customers.registry import load
-from runtime.deliverer import SftpDestination
+from runtime.delivery.ssh import SftpDestination
 from runtime.routing import FRESH, Customer, Directory, Route, UnknownCustomerError
 
 REGISTRY = load(Path(__file__).parents[2] / "customers")

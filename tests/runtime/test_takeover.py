@@ -18,8 +18,10 @@ from components.statemachine import definition
 from local.emulator import Emulator
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, Position, peer_of, switch_parameter
-from runtime.facts import Status
+from runtime.executions import Executions
+from runtime.facts import Status, submitted
 from runtime.receipts import Outcome
+from runtime.release import Decision
 from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
 from runtime.transfer import Transfer
@@ -56,29 +58,32 @@ def declare(lost: Cell, position: str) -> None:
     ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
 
 
-def take_over(survivor: Cell, lost: Cell, on: date | None = None) -> TakenOver:
+def take_over(survivor: Cell, lost: Cell, on: date | None = None, **how: Any) -> TakenOver:
     """Make one pass, as a function that has just started."""
-    return Takeover(
-        side=survivor.side,
-        switch=switch_of(lost),
-        tracker=survivor.tracker,
-        directory=survivor.directory,
-        state_machine=survivor.state_machine,
-        s3=survivor.client("s3"),
-        workflow=survivor.client("stepfunctions"),
-    ).run(on or today())
+    return starting(survivor, lost).run(on or today(), **how)
 
 
-def name(transfer: Transfer) -> str:
-    """Return the name of the execution that takes a transfer over, which owns its lease."""
-    return f"{transfer.id}-takeover"
+def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
+    """Return the takeover of a function that has just started, with some of it different."""
+    usual = {
+        "side": survivor.side,
+        "switch": switch_of(lost),
+        "survey": survivor.survey(Status.UNDER_WAY),
+        "unseen": survivor.unseen,
+        "executions": survivor.its_executions,
+        "s3": survivor.client("s3"),
+    }
+    return Takeover(**usual | instead)
+
+
+def name(transfer: Transfer, generation: int = 1) -> str:
+    """Return the name of an execution that takes a transfer over, which owns its lease."""
+    return f"{transfer.id}-takeover-{generation}"
 
 
 def taken_over(cell: Cell) -> dict[str, Transfer]:
     """Return what the cell's executions have taken over, by their names."""
-    return {
-        its: Transfer.parse(given) for its, given in cell.executions().items() if its.endswith("-takeover")
-    }
+    return {its: Transfer.parse(given) for its, given in cell.executions().items() if "-takeover-" in its}
 
 
 def end(cell: Cell, transfer: Transfer, kind: Kind, destination: str = "partner") -> None:
@@ -275,6 +280,148 @@ def test_a_transfer_that_aws_refuses_does_not_hold_back_the_others(west, east, s
     assert take_over(east, west).started[0] == bad.id
 
 
+# --- Executions that die ------------------------------------------------------------------------------
+
+
+def die(cell: Cell, execution: str) -> None:
+    """Stop an execution, as a region that dies would, or an operator."""
+    arn = cell.state_machine.replace(":stateMachine:", ":execution:") + f":{execution}"
+    states = cell.client("stepfunctions")
+    states.stop_execution(executionArn=arn)
+    eventually(lambda: states.describe_execution(executionArn=arn)["status"] == "ABORTED")
+
+
+def in_minutes(cell: Cell, minutes: float) -> Executions:
+    """Return the cell's executions as they are seen when so many minutes have passed."""
+    when = datetime.now(UTC) + timedelta(minutes=minutes)
+    return Executions(
+        state_machine=cell.state_machine, workflow=cell.client("stepfunctions"), now=lambda: when
+    )
+
+
+def test_an_execution_that_died_is_followed_by_another_after_a_pause_that_grows(west, east):
+    running(east)
+    transfer = west.receive(b"abc")
+    for generation, (too_soon, in_time) in enumerate([(0, 0), (1.9, 2.1), (3.9, 4.1), (7.9, 8.1)], start=1):
+        if generation > 1:
+            die(east, name(transfer, generation - 1))
+            early = starting(east, west, executions=in_minutes(east, too_soon)).run(today())
+            assert early == NOTHING
+        done = starting(east, west, executions=in_minutes(east, in_time)).run(today())
+        assert done.started == (transfer.id,)
+        assert set(taken_over(east)) == {name(transfer, number) for number in range(1, generation + 1)}
+    assert len({str(given) for given in taken_over(east).values()}) == 1
+
+
+def test_the_pause_between_two_executions_ends_at_a_day(west, east):
+    transfer = Transfer.here(west.fact(Kind.RECEIVED, west.receive(b"abc")), EAST, taken_over=True)
+    for generation in range(1, 14):
+        east.its_executions.start(transfer, name(transfer, generation))
+    eventually(lambda: all(east.its_executions.find(each).ended for each in taken_over(east)))
+    assert not in_minutes(east, 24 * 60 - 1).again(transfer, "takeover")
+    assert in_minutes(east, 24 * 60 + 1).again(transfer, "takeover")
+    assert name(transfer, 14) in east.executions()
+
+
+@pytest.fixture
+def hours_later(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Return a takeover's clock, some hours ahead: what was submitted now is not young any more."""
+    return lambda: datetime.now(UTC) + timedelta(hours=4)
+
+
+def test_a_second_loss_finds_what_the_lost_region_had_taken_over(west, east, hours_later):
+    """West was lost, East carried its file and is lost in turn. West's own execution had died with West."""
+    running(west)
+    transfer = west.receive(b"abc")
+    take_over(east, west)
+    die(west, owner(transfer))
+    replicate(east, west)
+    declare(east, "out")
+    assert starting(west, east).run(today()) == NOTHING  # it may still be at work
+    assert starting(west, east, now=hours_later).run(today()).started == (transfer.id,)
+    assert taken_over(west) == {name(transfer): replace(transfer, taken_over=True)}
+
+
+def test_what_this_regions_own_execution_still_carries_is_left_to_it(west, east, hours_later):
+    running(east)
+    mine = east.receive(b"abc")
+    assert starting(east, west, now=hours_later).run(today()) == NOTHING
+    die(east, owner(mine))
+    assert starting(east, west, now=hours_later).run(today()).started == (mine.id,)
+
+
+# --- The time there is --------------------------------------------------------------------------------
+
+
+def test_a_pass_that_runs_out_of_time_says_what_is_left_and_the_next_goes_on_there(west, east):
+    """Today and yesterday come first, always; of the days before those, where the last pass ended."""
+    running(east)
+    transfer = west.receive(b"abc")
+    received = west.fact(Kind.RECEIVED, transfer)
+    end(west, transfer, Kind.DELIVERED)
+    old = [today() - timedelta(days=back) for back in (14, 9, 4)]
+    ids = [f"{day:%Y%m%d}T120000Z-{n}" for n, day in enumerate(old)]
+    for n, each in enumerate(ids):
+        assert west.tracker.record(replace(received, transfer=each, file=str(n)))
+    takeover = starting(east, west)
+
+    def for_questions(count: int) -> Any:
+        """Give time for so many looks at the clock: one before each day, one after each transfer."""
+        moments = iter([1000.0] * count)
+        return lambda: next(moments, 0.0)
+
+    recent = 1 + 2
+    first = takeover.run(today(), for_questions(recent + 2 + 1))
+    assert (first.started, first.left) == ((ids[0],), 15 - 4)
+    # The empty day that was looked at is left alone for a while.
+    second = takeover.run(today(), for_questions(recent + 3 + 2))
+    assert (second.started, second.left) == ((ids[1],), 14 - 6)
+    third = takeover.run(today())
+    assert third.left == 0
+    assert set(third.started) == set(ids)
+
+
+def test_the_canarys_transfers_stay_in_their_region(west, east):
+    cells = [replace(cell, customer=contract.canary("1")).make() for cell in (west, east)]
+    try:
+        replicate(*cells)
+        copied = {"Bucket": cells[1].config_bucket, "Key": contract.config_key(contract.canary("1"))}
+        east.client("s3").copy_object(
+            Bucket=east.config_bucket, Key=contract.config_key(contract.canary("1")), CopySource=copied
+        )
+        cells[0].receive(b"abc")
+        theirs = west.receive(b"abc")
+        assert take_over(east, west) == TakenOver(started=(theirs.id,))
+    finally:
+        for cell in cells:
+            cell.client("stepfunctions").delete_state_machine(stateMachineArn=cell.state_machine)
+
+
+# --- Order: an older version and a newer one ----------------------------------------------------------
+
+
+def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_can_be_released(west, east):
+    """The customer resent a corrected file through East; then East took over the first."""
+    older = west.receive(b"abc")
+    eventually(lambda: datetime.now(UTC).timestamp() > submitted(older.id).timestamp() + 1.1)
+    newer = east.receive(b"corrected")
+    east.workflow.claim(newer, owner=owner(newer))
+    east.attempt(newer)
+    take_over(east, west)
+    mine = taken_over(east)[name(older)]
+    verdict = east.workflow.claim(mine, owner=name(mine))
+    assert (verdict.action, verdict.held) == (Action.DONE, (("partner", newer.id),))
+    assert east.workflow.complete(mine, [], owner=name(mine)) is Outcome.HELD
+    held = east.receipts_published(1)[0]["destinations"][0]
+    assert held["reason"] == "a newer version of this key was delivered"
+    assert east.at_partner() == b"corrected"
+    assert take_over(east, west) == NOTHING
+    released = east.release.release(mine, "partner", Decision.RESEND, who="ops", why="they want both")
+    assert east.workflow.claim(mine, owner=released).action is Action.DELIVER
+    east.attempt(mine, owner=released, after_unknown=True, first=True)
+    assert east.at_partner() == b"abc"
+
+
 # --- Customers, days, pages --------------------------------------------------------------------------
 
 
@@ -297,19 +444,21 @@ def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
     }
 
 
-def test_the_days_that_are_looked_at(west, east):
-    """A workflow ends within hours; three days are looked at, by the day of the submission in UTC."""
+def test_the_days_that_are_looked_at_are_those_that_inbound_files_are_kept(west, east):
+    """By the day of the submission in UTC: what is older has no object any more."""
+    east.register(retention={"inbound_days": 5, "archive_days": 365, "tracker_days": 90})
     transfer = west.receive(b"abc")
     day = datetime.strptime(transfer.id[:8], "%Y%m%d").replace(tzinfo=UTC).date()
-    for days in (-1, 3):
+    for days in (-1, 6):
         assert take_over(east, west, day + timedelta(days=days)) == NOTHING
     running(east)
-    for days in (0, 1, 2):
+    for days in (0, 1, 2, 5):
         assert take_over(east, west, day + timedelta(days=days)).started == (transfer.id,)
 
 
-def test_what_was_submitted_first_is_started_first_also_across_midnight(west, east):
-    """Of two versions of a file the older would else be the last that the partner gets."""
+def test_versions_of_a_file_are_started_one_after_the_other_also_across_midnight(west, east):
+    """The older would else be the last that the partner gets, or be held because the newer was first."""
+    running(east)
     transfer = west.receive(b"abc")
     end(west, transfer, Kind.DELIVERED)
     midnight = datetime(2026, 3, 1, tzinfo=UTC)
@@ -318,7 +467,11 @@ def test_what_was_submitted_first_is_started_first_also_across_midnight(west, ea
     for each in ids:
         received = west.fact(Kind.RECEIVED, transfer)
         assert west.tracker.record(replace(received, transfer=each))
-    assert take_over(east, west, midnight.date()).started == tuple(ids)
+    for each in ids:
+        for _ in range(2):
+            assert take_over(east, west, midnight.date()).started == (each,)
+        end(east, replace(transfer, id=each), Kind.DELIVERED)
+    assert take_over(east, west, midnight.date()) == NOTHING
 
 
 def test_facts_of_one_transfer_on_several_pages_of_the_index_belong_together(aws: Emulator, west, east):
@@ -372,7 +525,8 @@ def claimed(east: Cell, west: Cell, transfer: Transfer) -> Transfer:
 DEPUTY = """
 def handler(event, context):
     if "destination" in event:
-        return {"destination": event["destination"], "after_unknown": event["after_unknown"]}
+        asked = {name: event[name] for name in ("after_unknown", "first")}
+        return {"destination": event["destination"], "outcome": "DELIVERED", **asked}
     return {"action": "deliver", "destinations": event["transfer"]["destinations"]}
 """
 
@@ -409,9 +563,10 @@ def outcomes(aws: Emulator, east: Cell) -> Iterator[Any]:
 def test_an_execution_asks_the_destination_first_if_and_only_if_it_took_over(west, east, outcomes):
     theirs, mine = west.receive(b"abc"), east.receive(b"xyz", "inbound/sdk/b.csv")
     take_over(east, west)
-    assert outcomes(name(theirs)) == [{"destination": "partner", "after_unknown": True}]
-    assert outcomes(owner(mine)) == [{"destination": "partner", "after_unknown": False}]
-    assert first_attempt(taken_over(east)[name(theirs)]) is ATTEMPTS["AttemptAfterUnknown"]
+    done = {"destination": "partner", "outcome": "DELIVERED"}
+    assert outcomes(name(theirs)) == [done | {"after_unknown": True, "first": True}]
+    assert outcomes(owner(mine)) == [done | {"after_unknown": False, "first": False}]
+    assert first_attempt(taken_over(east)[name(theirs)]) is ATTEMPTS["AskFirst"]
     assert first_attempt(mine) is ATTEMPTS["Attempt"]
 
 
@@ -534,9 +689,11 @@ def test_the_function_starts_what_is_there_and_names_what_is_not(west, east, mon
     functions = Failover(east, monkeypatch)
     try:
         declare(west, Position.IN)
-        assert functions.call("takeover", {}) == {"started": [], "absent": []}
+        nothing = {key: [] for key in ("started", "absent", "adopted", "unproven", "asked")} | {"left": 0}
+        assert functions.call("takeover", {}) == nothing
         switch_of(west).move(Position.OUT)
-        assert functions.call("takeover", {}) == {"started": [here.id], "absent": [missing.id]}
+        found = {"started": [here.id], "absent": [missing.id]}
+        assert functions.call("takeover", {}) == nothing | found
     finally:
         functions.close()
     assert set(taken_over(east)) == {name(here)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -24,7 +24,11 @@ def at(minutes: float, name: str = "0") -> str:
     return f"{NOON + timedelta(minutes=minutes):%Y%m%dT%H%M%SZ}-{name}"
 
 
-def fact(transfer: str, kind: Kind, destination: str = "", **detail: object) -> Fact:
+def fact(
+    transfer: str, kind: Kind, destination: str = "", *, when: float | None = None, **detail: object
+) -> Fact:
+    """Return a fact written so many minutes after noon, else when its transfer was submitted."""
+    moment = submitted(transfer) if when is None else NOON + timedelta(minutes=when)
     return Fact(
         file="f",
         transfer=transfer,
@@ -33,15 +37,19 @@ def fact(transfer: str, kind: Kind, destination: str = "", **detail: object) -> 
         key="inbound/sdk/a.csv",
         side=WEST,
         writer="w",
-        at="2026-01-02T12:00:00.000+00:00",
+        at=moment.isoformat(timespec="milliseconds"),
         expires=2_000_000_000,
         destination=destination,
         detail=detail,
     )
 
 
-def delivered(transfer: str, content: str, destination: str = "a") -> Fact:
-    return fact(transfer, Kind.DELIVERED, destination, sha256=content, size=SIZES[content])
+def delivered(transfer: str, content: str, destination: str = "a", when: float | None = None) -> Fact:
+    return fact(transfer, Kind.DELIVERED, destination, when=when, sha256=content, size=SIZES[content])
+
+
+def replayed(transfer: str, *over: Fact, destination: str = "a") -> Fact:
+    return fact(transfer, Kind.REPLAYED, destination, over=[each.sort_key for each in over])
 
 
 @dataclass(frozen=True)
@@ -52,6 +60,7 @@ class Decision:
     spared: dict[str, str]
     conflicts: tuple[str, ...]
     read: bool
+    held: dict[str, str] = field(default_factory=dict)
 
 
 def decide(
@@ -65,7 +74,7 @@ def decide(
         verdict = compare(facts, sha256=content, **about)
     assert verdict.action in (Action.DELIVER, Action.DONE)
     send = verdict.destinations if verdict.action is Action.DELIVER else ()
-    return Decision(send, dict(verdict.spared), verdict.conflicts, read)
+    return Decision(send, dict(verdict.spared), verdict.conflicts, read, dict(verdict.held))
 
 
 def test_a_first_submission_is_sent_and_not_read():
@@ -89,14 +98,21 @@ def test_another_size_is_another_content_without_reading():
 
 
 @pytest.mark.parametrize(
-    ("minutes", "is_spared"),
-    [(60, True), (60 + 1 / 60, False), (-60, True), (-60 - 1 / 60, False), (0, True)],
+    ("minutes", "becomes"),
+    [
+        (60, "spared"),
+        (60 + 1 / 60, "held"),  # nothing that is older is sent after it
+        (-60, "spared"),
+        (-60 - 1 / 60, "sent"),
+        (0, "spared"),
+    ],
 )
-def test_the_window_counts_from_submission_and_to_both_sides(minutes, is_spared):
+def test_the_window_counts_from_submission_and_to_both_sides(minutes, becomes):
     """Before, because events come out of order: the later version may have been served first."""
     other = at(minutes, "other")
     found = decide([delivered(other, "A")], at(0, "this"), "A")
-    assert (found.spared == {"a": other}, found.send == ("a",)) == (is_spared, not is_spared)
+    assert {"spared": found.spared, "held": found.held, "sent": found.send}[becomes]
+    assert [bool(found.spared), bool(found.held), bool(found.send)].count(True) == 1
 
 
 def test_the_policy_version_sends_every_version():
@@ -109,10 +125,89 @@ def test_only_the_destination_that_has_the_content_is_spared():
     assert found == Decision(("b",), {"a": first}, (), True)
 
 
-def test_an_earlier_version_whose_event_comes_late_is_measured_against_the_later_one():
+@pytest.mark.parametrize("content", ["B", "C"])
+def test_an_older_version_that_comes_after_a_newer_one_is_held_and_not_sent(content):
     early, late = at(0), at(5)
     assert decide([delivered(late, "A")], early, "A").spared == {"a": late}
-    assert decide([delivered(late, "B")], early, "A") == Decision(("a",), {}, (late,), True)
+    found = decide([delivered(late, content)], early, "A")
+    assert (found.send, found.held, found.conflicts) == ((), {"a": late}, ())
+
+
+def test_only_the_destination_that_has_the_newer_version_holds_the_older_one():
+    early, late = at(0), at(5)
+    found = decide([delivered(late, "C", "b")], early, "A", ("a", "b"))
+    assert (found.send, found.held) == (("a",), {"b": late})
+
+
+def test_submissions_of_one_second_have_no_order():
+    assert decide([delivered(at(0, "z"), "C")], at(0, "a"), "A").send == ("a",)
+
+
+def test_a_newer_version_holds_an_older_one_however_long_ago_that_was():
+    assert decide([delivered(at(6000), "C")], at(0), "A").held == {"a": at(6000)}
+
+
+def test_the_policy_version_holds_nothing_back():
+    assert decide([delivered(at(5), "C")], at(0), "A", policy="version").send == ("a",)
+
+
+def test_of_x_y_x_the_third_is_sent_because_the_partner_holds_y():
+    x, y, again = at(0), at(5), at(10)
+    facts = [delivered(x, "A"), delivered(y, "B")]
+    assert decide(facts, again, "A") == Decision(("a",), {}, (y,), True)
+    assert decide([*facts, delivered(again, "A")], at(15), "A").spared == {"a": again}
+
+
+def test_what_counts_is_what_came_last_and_not_what_was_submitted_last():
+    """The older was released by an operator after the newer had come."""
+    older, newer, again = at(0), at(5), at(10)
+    facts = [delivered(older, "A", when=20), delivered(newer, "B", when=6)]
+    assert decide(facts, again, "A").spared == {"a": older}
+    assert decide(facts, again, "B").send == ("a",)
+
+
+def test_what_came_last_counts_for_its_destination_only():
+    facts = [delivered(at(0), "A", "a"), delivered(at(0), "A", "b"), delivered(at(5), "B", "b")]
+    found = decide(facts, at(10), "A", ("a", "b"))
+    assert (found.spared, found.send) == ({"a": at(0)}, ("b",))
+
+
+def test_a_last_delivery_outside_the_window_spares_nobody():
+    facts = [delivered(at(0), "A", when=1), delivered(at(-30), "A", when=2)]
+    assert decide(facts, at(45), "A").send == ("a",)
+
+
+def test_what_an_operator_opened_again_is_sent_without_comparing():
+    mine, newer = at(0), at(5)
+    held = fact(mine, Kind.HELD, "a")
+    for content in "ABC":
+        facts = [held, replayed(mine, held), delivered(newer, content)]
+        assert decide(facts, mine, "A").send == ("a",)
+    assert decide([held, replayed(mine)], mine, "A").send == ()
+
+
+def test_a_delivery_that_an_operator_set_aside_is_made_again():
+    mine = at(0)
+    done = delivered(mine, "A")
+    assert decide([done, replayed(mine, done)], mine, "A").send == ("a",)
+    again = fact(mine, Kind.DELIVERED, "a", when=3, sha256="A", size=10)
+    again = Fact(**{**vars(again), "writer": "another"})
+    assert decide([done, replayed(mine, done), again], mine, "A").send == ()
+
+
+def test_only_destinations_that_hold_it_are_asked_and_not_about_a_newer_version():
+    mine = at(0)
+    facts = [
+        fact(mine, Kind.HELD, "a"),
+        fact(mine, Kind.HELD, "b", newer=at(5)),
+        fact(mine, Kind.FAILED, "c"),
+        fact(mine, Kind.HELD, "d"),
+        delivered(mine, "A", "d"),
+        delivered(at(5), "C", "a"),
+    ]
+    about = {"transfer": mine, "size": 10, "destinations": "abcde", "policy": "content", "window": HOUR}
+    assert judge(facts, asks=True, **about) == Verdict(action=Action.DELIVER, destinations=("a",))
+    assert judge(facts[1:], asks=True, **about).action is Action.DONE
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD, Kind.RECEIVED, Kind.REJECTED, Kind.ARCHIVED])
@@ -133,9 +228,9 @@ def test_duplicates_do_not_carry_a_delivery_beyond_its_window():
     assert decide(facts, third, "A").send == ("a",)
 
 
-def test_of_several_equal_deliveries_the_oldest_is_named():
+def test_of_several_equal_deliveries_the_last_is_named():
     facts = [delivered(at(minutes), "A") for minutes in (7, 3, 5)]
-    assert decide(facts, at(10), "A").spared == {"a": at(3)}
+    assert decide(facts, at(10), "A").spared == {"a": at(7)}
 
 
 def test_conflicts_are_named_once_each_and_oldest_first():
@@ -173,7 +268,9 @@ def test_a_rejected_transfer_is_done():
 NAMES = ("a", "b")
 transfers = st.builds(at, st.sampled_from([-61, -60, -30, 0, 30, 60, 61]), st.sampled_from("xy"))
 happened = st.one_of(
-    st.builds(delivered, transfers, st.sampled_from("ABC"), st.sampled_from(NAMES)),
+    st.builds(
+        delivered, transfers, st.sampled_from("ABC"), st.sampled_from(NAMES), st.sampled_from([None, 70, 80])
+    ),
     st.builds(
         lambda transfer, kind, destination: fact(transfer, kind, destination, of="t"),
         transfers,
@@ -197,6 +294,24 @@ def served_nearby(facts: list[Fact], transfer: str, content: str, destination: s
     )
 
 
+def holds_it(facts: list[Fact], transfer: str, content: str, destination: str) -> bool:
+    """Say whether the last that others brought there is this content, and within the window."""
+    brought = [
+        each
+        for each in facts
+        if (each.kind, each.destination) == (Kind.DELIVERED, destination) and each.transfer != transfer
+    ]
+    last = max(brought, key=lambda each: (each.at, each.sort_key), default=None)
+    return last is not None and served_nearby([last], transfer, content, destination)
+
+
+def is_newer(facts: list[Fact], transfer: str, destination: str) -> bool:
+    return any(
+        (each.kind, each.destination) == (Kind.DELIVERED, destination) and each.transfer[:16] > transfer[:16]
+        for each in facts
+    )
+
+
 def ended(facts: list[Fact], transfer: str) -> set[str]:
     ends = (Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD)
     return {each.destination for each in facts if each.transfer == transfer and each.kind in ends}
@@ -204,17 +319,20 @@ def ended(facts: list[Fact], transfer: str) -> set[str]:
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
 def test_no_destination_is_dropped(facts, transfer, content, to, policy):
-    """Each is sent, or spared, or had its end before; and only one of these."""
+    """Each is sent, or spared, or held, or had its end before; and only one of these."""
     found = decide(facts, transfer, content, to, policy)
-    assert sorted([*found.send, *found.spared, *(set(to) & ended(facts, transfer))]) == sorted(to)
+    before = set(to) & ended(facts, transfer)
+    assert sorted([*found.send, *found.spared, *found.held, *before]) == sorted(to)
 
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
 def test_exactly_what_is_there_already_is_spared(facts, transfer, content, to, policy):
     found = decide(facts, transfer, content, to, policy)
     left = [name for name in to if name not in ended(facts, transfer)]
-    there = [name for name in left if served_nearby(facts, transfer, content, name)]
+    there = [name for name in left if holds_it(facts, transfer, content, name)]
+    newer = [name for name in left if is_newer(facts, transfer, name) and name not in there]
     assert sorted(found.spared) == (sorted(there) if policy == "content" else [])
+    assert sorted(found.held) == (sorted(newer) if policy == "content" else [])
     event(f"{len(found.spared)} spared, {len(found.send)} sent, {'' if found.read else 'not '}read")
 
 

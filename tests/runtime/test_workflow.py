@@ -9,11 +9,11 @@ import time
 import pytest
 
 from runtime.contract import Kind
-from runtime.facts import Status
+from runtime.facts import Status, submitted
 from runtime.receipts import Outcome
 from runtime.tracker import Lease, Tracker
 from runtime.verdict import Action, Verdict
-from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases
+from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
 
 DELIVERED = [{"destination": "partner", "outcome": "DELIVERED"}]
@@ -230,6 +230,45 @@ def test_a_comparison_without_the_lease_is_not_made(west):
         compare(west, transfer)
 
 
+def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
+    """Else an execution's history, of 25,000 events, would end before a destination is given up."""
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, first)
+    for hours, seconds in [(0, 60), (1, 180), (24, 900)]:
+        workflow = Workflow(
+            side=west.side,
+            tracker=west.tracker,
+            directory=west.directory,
+            now=lambda hours=hours: submitted(second.id).timestamp() + hours * 3600,
+        )
+        assert workflow.claim(second, owner=owner(second)) == Verdict(action=Action.WAIT, wait=seconds)
+
+
+def test_the_third_of_x_y_x_is_sent_because_the_partner_holds_y(west):
+    transfers = []
+    for content in (b"abc", b"xyz", b"abc"):
+        transfer = west.receive(content)
+        verdict = claim(west, transfer)
+        if verdict.action is Action.COMPARE:
+            verdict = compare(west, transfer)
+        assert verdict.action is Action.DELIVER
+        west.attempt(transfer)
+        assert west.at_partner() == content
+        transfers.append(transfer)
+    assert west.fact(Kind.CONFLICT, transfers[2]).detail == {"delivered_before": [transfers[1].id]}
+
+
+def test_the_policy_version_sends_files_that_are_alike(west):
+    west.register(duplicates={"policy": "version", "window_seconds": 3600})
+    for _ in range(2):
+        transfer = west.receive(b"abc")
+        assert claim(west, transfer) == Verdict(action=Action.DELIVER, destinations=("partner",))
+        west.attempt(transfer)
+        assert complete(west, transfer) is Outcome.DELIVERED
+        assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is True
+    assert not [fact for fact in west.facts() if fact.kind in (Kind.CONFLICT, Kind.DUPLICATE)]
+
+
 # --- Complete ------------------------------------------------------------------------------------
 
 
@@ -312,6 +351,29 @@ def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
     assert claim(west, transfer) == Verdict(action=Action.DONE)
     assert complete(west, transfer, []) is Outcome.REJECTED
     assert west.receipts_published(1)[0]["outcome"] == "rejected"
+
+
+def test_an_execution_that_lost_its_lease_says_of_nothing_that_it_failed(west):
+    """Another generation of the transfer, or a later submission, is about to deliver."""
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, first)
+    other = west.with_client("dynamodb", west.client("dynamodb"))
+    other.tracker = later(west, LEASE + 5)
+    assert claim(other, second).action is Action.DELIVER
+    for results in ([failure("partner", "timed out")], []):
+        with pytest.raises(LeaseLostError, match=owner(second)):
+            complete(west, first, results)
+    assert west.kinds(first) == [Kind.RECEIVED]
+    west.receipts_published(0)
+
+
+def test_an_execution_that_lost_its_lease_sends_the_receipt_of_what_is_settled(west):
+    first, second = west.receive(b"abc"), west.receive(b"longer")
+    claim(west, first)
+    west.attempt(first)
+    claim(west, second)
+    assert complete(west, first) is Outcome.DELIVERED
+    west.receipts_published(1)
 
 
 def test_a_crash_among_the_failures_is_made_good(west):

@@ -1,0 +1,101 @@
+"""Executions of the workflow: a transfer may have several, one after another, each with a name of its own.
+
+A name cannot be used again for 90 days
+(https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html), so what is carried
+a second time needs another one: `<transfer>-<purpose>-<generation>`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from runtime.transfer import Transfer
+
+#: What a name says of why there is an execution after the one that ingest began.
+TAKEOVER, RELEASE, ASK = "takeover", "release", "ask"
+
+#: Longest pause between the end of an execution and the next of its purpose; the first is two minutes, and
+#: each is twice the one before.
+LONGEST_PAUSE = timedelta(days=1)
+
+
+def first(transfer: str) -> str:
+    """Return the name of the execution that ingest begins."""
+    return f"{transfer}-g1"
+
+
+def earlier(name: str) -> list[str]:
+    """Return the names of the executions that may have tried to deliver before this one, as names tell."""
+    transfer, purpose, generation = name.rsplit("-", 2) if name.count("-") == 3 else (name, "", "1")
+    if purpose not in (TAKEOVER, RELEASE):
+        return []
+    others = [f"{transfer}-{purpose}-{number}" for number in range(1, int(generation))]
+    if purpose == RELEASE:
+        others.insert(0, f"{transfer}-{TAKEOVER}-1")
+    return [first(transfer), *others]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """An execution that was started: `ended` is when it was over, None while it runs."""
+
+    ended: datetime | None
+
+
+class Executions:
+    """The executions of one cell's state machine."""
+
+    def __init__(
+        self,
+        *,
+        state_machine: str,
+        workflow: Any,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`workflow` is a Step Functions client, `state_machine` the machine's ARN."""
+        self._state_machine, self._workflow, self._now = state_machine, workflow, now
+
+    def start(self, transfer: Transfer, name: str) -> bool:
+        """Start an execution; return False, changing nothing, when one of that name was started and ended."""
+        try:
+            self._workflow.start_execution(
+                stateMachineArn=self._state_machine,
+                name=name,
+                input=json.dumps(transfer.document(), sort_keys=True),
+            )
+        except self._workflow.exceptions.ExecutionAlreadyExists:
+            return False
+        return True
+
+    def find(self, name: str) -> Run | None:
+        """Return the execution of that name, or None when there never was one."""
+        arn = f"{self._state_machine.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            told = self._workflow.describe_execution(executionArn=arn)
+        except self._workflow.exceptions.ExecutionDoesNotExist:
+            return None
+        return Run(ended=None if told["status"] == "RUNNING" else told["stopDate"])
+
+    def again(self, transfer: Transfer, purpose: str) -> bool:
+        """Let an execution of this purpose run; return whether one does.
+
+        Where the last one ended without settling the transfer, the next begins after a pause.
+        """
+        ended = None
+        for generation in itertools.count(1):
+            name = f"{transfer.id}-{purpose}-{generation}"
+            run = self.find(name)
+            if run is None:
+                break
+            if run.ended is None:
+                return True
+            ended = run.ended
+        pause = min(LONGEST_PAUSE, timedelta(minutes=1) * 2 ** (generation - 1))
+        if ended is not None and self._now() - ended < pause:
+            return False
+        return self.start(transfer, name)

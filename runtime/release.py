@@ -1,0 +1,106 @@
+"""Release: what an operator decides about a destination of which nobody knows whether it has a file.
+
+The decision is a fact (REPLAYED) that opens the destination again; an execution of its own then does what was
+decided, under the file's lease, and sends the receipt.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from enum import StrEnum
+
+from runtime.contract import Kind
+from runtime.executions import RELEASE, Executions
+from runtime.facts import ENDED, Fact, standing, status
+from runtime.tracker import History, Tracker
+from runtime.transfer import Transfer
+
+
+class Decision(StrEnum):
+    """What is to be taken for true of a destination: it has the file, or it needs it (again)."""
+
+    DELIVERED = "delivered"
+    RESEND = "resend"
+
+
+class NotHeldError(LookupError):
+    """The destination does not hold this transfer (any more): there is nothing to release."""
+
+
+class Release:
+    """Releases in one region: `tracker` and `executions` are that region's, and so is a Transfer's bucket."""
+
+    def __init__(self, *, tracker: Tracker, executions: Executions) -> None:
+        self._tracker, self._executions = tracker, executions
+
+    def release(self, transfer: Transfer, destination: str, decision: Decision, *, who: str, why: str) -> str:
+        """Release a held destination; return the name of the execution that does what was decided.
+
+        A release that was interrupted is finished by doing it again. Raises NotHeldError.
+        """
+        history = self._tracker.history(transfer.file)
+        own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+        held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
+        if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
+            raise NotHeldError(f"{destination} has been served with {transfer.id}")
+        if held:
+            return self.reopen(transfer, [destination], held, decision, history=history, who=who, why=why)
+        if name := self._interrupted(own, destination, decision):
+            self._executions.start(replace(transfer, taken_over=True, asks=False), name)
+            return name
+        raise NotHeldError(f"{destination} does not hold {transfer.id}")
+
+    def reopen(
+        self,
+        transfer: Transfer,
+        destinations: Sequence[str],
+        over: Iterable[Fact],
+        decision: Decision,
+        *,
+        history: History,
+        who: str,
+        why: str,
+        name: str | None = None,
+    ) -> str:
+        """Set aside the facts of `over`, which opens the destinations again; return the execution's name.
+
+        `history` is what the decision was made on. Nothing is checked here: with DELIVERED facts in `over` a
+        file is sent a second time. With the `name` that it returned before, an interrupted one is finished.
+        """
+        transfer = replace(transfer, taken_over=True, asks=False)
+        own = [fact for fact in history.facts if fact.transfer == transfer.id]
+        name, over = name or self._next(transfer, own), list(over)
+        for destination in destinations:
+            detail = {
+                "decision": decision.value,
+                "who": who,
+                "why": why,
+                "over": sorted(fact.sort_key for fact in over if fact.destination == destination),
+            }
+            if history.lease and status(own) in ENDED:
+                detail["after"] = history.lease.owner
+            fact = transfer.fact(
+                Kind.REPLAYED, side=self._tracker.side, writer=name, destination=destination, **detail
+            )
+            self._tracker.record(fact)
+        self._executions.start(transfer, name)
+        return name
+
+    def _next(self, transfer: Transfer, own: Iterable[Fact]) -> str:
+        taken = {fact.writer for fact in own if fact.kind is Kind.REPLAYED}
+        names = (f"{transfer.id}-{RELEASE}-{generation}" for generation in itertools.count(1))
+        return next(name for name in names if name not in taken and self._executions.find(name) is None)
+
+    def _interrupted(self, own: Iterable[Fact], destination: str, decision: Decision) -> str | None:
+        for fact in own:
+            is_this = fact.kind is Kind.REPLAYED and fact.destination == destination
+            if (
+                is_this
+                and fact.side == self._tracker.side
+                and fact.detail["decision"] == decision
+                and self._executions.find(fact.writer) is None
+            ):
+                return fact.writer
+        return None

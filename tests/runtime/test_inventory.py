@@ -1,0 +1,294 @@
+"""The inventory: what the regions of the emulated AWS hold of a customer's transfers, and its gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.emulator import Emulator
+from runtime import contract
+from runtime.contract import EAST, SIDES, WEST, Kind
+from runtime.inventory import Inventory, Store
+from runtime.reconcile import Finding, Seen, gaps
+from runtime.transfer import Transfer
+from tests.runtime.cells import ROLE, Cell, owner
+
+SDK = "inbound/sdk/a.csv"
+OLD = timedelta(hours=1)
+
+
+def bucket_rule(target: str) -> dict[str, Any]:
+    rule = {
+        "ID": "all",
+        "Priority": 1,
+        "Status": "Enabled",
+        "Filter": {"Prefix": ""},
+        "DeleteMarkerReplication": {"Status": "Disabled"},
+        "Destination": {"Bucket": f"arn:aws-us-gov:s3:::{target}"},
+    }
+    return {"Role": ROLE, "Rules": [rule]}
+
+
+def join(one: Cell, other: Cell) -> None:
+    """Let inbound and archive of both replicate to each other."""
+    pairs = ((one, other), (other, one))
+    for cell, _ in pairs:
+        cell.client("s3").put_bucket_versioning(
+            Bucket=cell.archive_bucket, VersioningConfiguration={"Status": "Enabled"}
+        )
+    for cell, peer in pairs:
+        for bucket, target in ((cell.bucket, peer.bucket), (cell.archive_bucket, peer.archive_bucket)):
+            cell.client("s3").put_bucket_replication(
+                Bucket=bucket, ReplicationConfiguration=bucket_rule(target)
+            )
+
+
+def carry(cell: Cell, content: bytes = b"abc", key: str = SDK) -> Transfer:
+    """Receive a file, deliver and archive it; return it."""
+    about = cell.receive(content, key)
+    cell.workflow.claim(about, owner=owner(about))
+    assert cell.attempt(about) == Kind.DELIVERED
+    cell.archive.store(about, owner=owner(about))
+    return about
+
+
+def store(cell: Cell) -> Store:
+    return Store(
+        side=cell.side,
+        inbound=cell.bucket,
+        archive=cell.archive_bucket,
+        tracker=cell.tracker,
+        s3=cell.client("s3"),
+    )
+
+
+def look(*cells: Cell, since: datetime | None = None, until: datetime | None = None) -> list[Seen]:
+    now = datetime.now(UTC)
+    inventory = Inventory(
+        customer=cells[0].directory.customer(cells[0].customer), stores=[store(cell) for cell in cells]
+    )
+    window = (since or now - timedelta(days=3), until or now + timedelta(minutes=1))
+    return list(inventory.transfers(*window))
+
+
+def found(*cells: Cell, after: timedelta = OLD) -> list[tuple[str, Finding, str]]:
+    """Return, an hour from now, the gaps that there are: key, finding, side."""
+    customer = cells[0].directory.customer(cells[0].customer)
+    sides, now = [cell.side for cell in cells], datetime.now(UTC) + after
+    return [
+        (gap.key, gap.finding, gap.side)
+        for one in look(*cells)
+        for gap in gaps(one, customer=customer, sides=sides, now=now)
+    ]
+
+
+@pytest.fixture
+def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
+    east = sides[1].make()
+    join(west, east)
+    return east
+
+
+@pytest.fixture
+def lagging(aws: Emulator) -> Iterator[Emulator]:
+    """An emulated AWS whose replication is slow where a test says so, and quick again after it."""
+    yield aws
+    aws.replication_lag()
+    for region in aws.regions_down:
+        aws.region_up(region)
+    for region in contract.REGION_OF.values():  # what is late arrives, in time for nobody
+        aws.region_down(region)
+        aws.region_up(region)
+
+
+def test_what_was_delivered_is_complete_once_everything_arrived(west, east):
+    carry(west)
+    carry(east, b"xyz", "inbound/sdk/b.csv")
+    assert found(west, east) == []
+    first, second = look(west, east)
+    assert (first.key, second.key) in ((SDK, "inbound/sdk/b.csv"), ("inbound/sdk/b.csv", SDK))
+    assert set(first.inbound) == set(first.archived) == set(SIDES)
+    assert not first.unrecorded
+
+
+def test_an_archive_that_replication_has_not_reached(lagging, west, east):
+    """The requirement's edge case: delivered, recorded in both regions, not in the replicated archive."""
+    lagging.replication_lag(s3=600)
+    about = carry(west)
+    assert found(west, east) == [(SDK, Finding.INBOUND_MISSING, EAST), (SDK, Finding.ARCHIVE_MISSING, EAST)]
+    assert {finding for _, finding, _ in found(west, east, after=timedelta())} == {Finding.REPLICATING}
+    assert east.kinds(about) == west.kinds(about)
+
+
+def test_facts_that_have_not_replicated(lagging, west, east):
+    lagging.replication_lag(dynamodb=600)
+    about = carry(west)
+    (one,) = look(west, east)
+    assert sorted(each.kind for each in one.unrecorded[EAST]) == west.kinds(about)
+    assert found(west, east) == [(SDK, Finding.RECORD_MISSING, EAST)]
+    assert found(east) == [(SDK, Finding.UNKNOWN, "")], "what East sees when West is dead"
+
+
+def test_what_ingest_never_heard_of(west, east):
+    west.upload(b"abc")
+    (one,) = look(west, east)
+    assert found(west, east) == [(SDK, Finding.UNKNOWN, "")]
+    assert set(one.inbound) == set(SIDES)
+
+
+def test_every_version_is_a_transfer_of_its_own(west, east):
+    """Delivered, not taken in, under way: three versions of one key."""
+    done = carry(west, b"abc")
+    west.upload(b"abcd")
+    left = west.receive(b"abcde")
+    versions = {one.transfer: one for one in look(west, east)}
+    assert len(versions) == 3
+    assert {done.id, left.id} < set(versions)
+    assert sorted(finding for _, finding, _ in found(west, east)) == [Finding.UNDELIVERED, Finding.UNKNOWN]
+
+
+def test_a_delete_marker_is_no_transfer_and_hides_none(west, east):
+    """Deletions do not replicate (docs/adr/0002-delete-markers.md)."""
+    carry(west)
+    west.client("s3").delete_object(Bucket=west.bucket, Key=SDK)
+    assert found(west, east) == []
+    assert len(look(west, east)) == 1
+
+
+def test_an_archived_copy_that_was_deleted_in_one_region_is_missing_there(west, east):
+    about = carry(west)
+    key = contract.archive_key(west.customer, about.id, SDK)
+    west.client("s3").delete_object(Bucket=west.archive_bucket, Key=key)
+    assert found(west, east) == [(SDK, Finding.ARCHIVE_MISSING, WEST)]
+
+
+def test_folders_and_uploads_under_temporary_names_are_no_transfers(west, east):
+    west.upload(b"", "inbound/sdk/")
+    west.upload(b"half", "inbound/sftp/u/a.csv.filepart")
+    west.client("s3").put_object(Bucket=west.bucket, Key="elsewhere.csv", Body=b"x")
+    assert look(west, east) == []
+
+
+def test_what_is_in_the_archive_without_being_an_archived_transfer_is_passed_over(west, east):
+    about = carry(west)
+    for name in ("notes.txt", "2", f"{about.id[:16]}-short/x", f"{about.id}x/x", "~/x"):
+        key = f"{west.customer}/{name}"
+        west.client("s3").put_object(Bucket=west.archive_bucket, Key=key, Body=b"x")
+    (one,) = look(west, east)
+    assert (one.transfer, found(west, east)) == (about.id, [])
+
+
+def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
+    """TTL deletes late. The file it was about is gone by then; of this one the facts are made to expire."""
+    about = carry(west)
+    client = west.client("dynamodb")
+    for each in west.facts():
+        client.update_item(
+            TableName=west.table,
+            Key={contract.TRACKER_PK: {"S": each.file}, contract.TRACKER_SK: {"S": each.sort_key}},
+            UpdateExpression="SET expires = :past",
+            ExpressionAttributeValues={":past": {"N": "1000000000"}},
+        )
+    (one,) = look(west, east)
+    assert (one.transfer, one.facts) == (about.id, ())
+    assert found(west, east) == [(SDK, Finding.UNKNOWN, "")]
+
+
+def test_only_the_window_is_looked_at(west, east):
+    about = carry(west)
+    second = datetime.strptime(about.id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    step = timedelta(seconds=1)
+    assert len(look(west, east, since=second, until=second + step)) == 1
+    assert look(west, east, since=second + step) == []
+    assert look(west, east, until=second) == []
+
+
+def test_names_that_sort_in_their_own_ways(west, east):
+    """S3 lists in the order of UTF-8, and percent signs, spaces and slashes are in names as they are."""
+    names = [
+        "ä.csv",
+        "z.csv",
+        "Z.csv",
+        "a b+c%20d.csv",
+        "\U0001f600.csv",
+        "\uffee.csv",
+        "a/b/c.csv",
+        "a-b",
+        "a.b",
+    ]
+    keys = {carry(west, name.encode(), f"inbound/sdk/{name}").key for name in names}
+    assert found(west, east) == []
+    assert {one.key for one in look(west, east)} == keys
+
+
+def paged(cell: Cell, size: int) -> Cell:
+    """Return the cell as its services answer when a page holds no more than so many."""
+    made = {}
+    for service, calls, limit in (
+        ("s3", ("ListObjectVersions", "ListObjectsV2"), "MaxKeys"),
+        ("dynamodb", ("Query",), "Limit"),
+    ):
+        made[service] = cell.aws.new_client(service, cell.region)
+        for call in calls:
+            made[service].meta.events.register(
+                f"provide-client-params.{service}.{call}",
+                lambda params, limit=limit, **_: {**params, limit: size},
+            )
+    return Cell(cell.aws, cell.side, cell.customer, cell.table, made)
+
+
+@pytest.mark.parametrize("size", [1, 3])
+def test_pages_of_any_size_are_read_to_their_end(west, east, size):
+    """Versions of one key and facts of one transfer are on several pages."""
+    for number in range(4):
+        carry(west, str(number).encode(), f"inbound/sdk/{number % 3}.csv")
+    west.upload(b"unknown", "inbound/sdk/1.csv")
+    small = [paged(cell, size) for cell in (west, east)]
+    try:
+        assert look(*small) == look(west, east)
+        assert found(*small) == [("inbound/sdk/1.csv", Finding.UNKNOWN, "")]
+    finally:
+        for cell in small:
+            for client in cell.clients.values():
+                client.close()
+
+
+def test_more_than_a_thousand_files(west, east):
+    """More than one page of S3, in an order that is not that of time."""
+    count, s3 = 1100, west.client("s3")
+    for number in range(count):
+        name = f"inbound/sdk/{number * 7919 % count:04}.csv"
+        s3.put_object(Bucket=west.bucket, Key=name, Body=b"x")
+    everything = look(west, east)
+    assert len({one.key for one in everything}) == len(everything) == count
+    assert [one.transfer for one in everything] == sorted(one.transfer for one in everything)
+    assert all(set(one.inbound) == set(SIDES) for one in everything)
+
+
+def test_a_bucket_that_is_not_there_ends_the_look(west, east):
+    with pytest.raises(west.client("s3").exceptions.NoSuchBucket):
+        look(west, replace(east, customer="c999"))
+
+
+def test_the_outline_of_a_fact_is_the_fact_but_for_its_details(west, east):
+    """`outline` reads less, and sees the same."""
+    about = carry(west)
+    assert west.tracker.record(
+        about.fact(
+            Kind.REPLAYED, side=WEST, writer="w", destination="partner", over=["a"], why="why", who="me"
+        )
+    )
+    day = f"{datetime.now(UTC):%Y-%m-%d}"
+    whole, outline = (
+        list(west.tracker.day(west.customer, day)),
+        list(west.tracker.outline(west.customer, day)),
+    )
+    assert [replace(each, detail={}) for each in outline] == [replace(each, detail={}) for each in whole]
+    by_kind = {each.kind: each.detail for each in outline}
+    received = next(each.detail for each in whole if each.kind is Kind.RECEIVED)
+    assert by_kind[Kind.RECEIVED] == received
+    assert by_kind[Kind.REPLAYED] == {"over": ["a"]}

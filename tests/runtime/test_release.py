@@ -1,0 +1,181 @@
+"""Releases: a held destination, an operator's word, and what is at the partner and in the table after it."""
+
+from __future__ import annotations
+
+import hashlib
+
+import pytest
+
+from local.partners import Partner
+from runtime.contract import Kind
+from runtime.facts import Status
+from runtime.receipts import Outcome
+from runtime.release import Decision, NotHeldError
+from runtime.tracker import Lease
+from runtime.transfer import Transfer
+from runtime.verdict import Action
+from tests.runtime.cells import Cell, CrashError, Dying, owner
+from tests.runtime.test_handlers import ATTEMPTS
+
+CONTENT = b"a,b\n1,2\n"
+WHO = {"who": "ops", "why": "the partner called"}
+BEGIN = ATTEMPTS["AskFirst"]["Parameters"]["Payload"]
+
+
+@pytest.fixture
+def server(west: Cell, partner: Partner) -> Partner:
+    """A partner whose route holds."""
+    west.register(
+        destinations={"partner": west.to_server(partner)},
+        routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
+    )
+    return partner
+
+
+@pytest.fixture
+def held(west: Cell, server: Partner) -> Transfer:
+    """A transfer whose first attempt ended without an answer, and whose file the partner has not got."""
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    assert west.workflow.complete(transfer, [], owner=owner(transfer)) is Outcome.HELD
+    west.receipts_published(1)
+    return transfer
+
+
+def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
+    """Carry what an execution was given, as the definition does; return what its receipt says."""
+    transfer = Transfer.parse(cell.executions()[name])
+    assert transfer.taken_over, "or the destination would not be asked first"
+    verdict = cell.workflow.claim(transfer, owner=name)
+    for _ in verdict.destinations:
+        how = {key: BEGIN[key] for key in ("after_unknown", "first")}
+        cell.attempt(transfer, number, owner=name, **how)
+    return cell.workflow.complete(transfer, [], owner=name)
+
+
+def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, server):
+    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    assert name == f"{held.id}-release-1"
+    assert west.status(held) is Status.UNDER_WAY
+    about = west.fact(Kind.REPLAYED, held).detail
+    assert (about["decision"], about["who"], about["why"]) == ("resend", "ops", "the partner called")
+    assert about["over"] == [west.fact(Kind.HELD, held).sort_key]
+    assert carry(west, name) is Outcome.DELIVERED
+    assert server.files() == {"a.csv": CONTENT}
+    (told,) = west.receipts_published(1)
+    assert told["destinations"][0]["outcome"] == "delivered"
+
+
+def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held, server):
+    (server.inbox / "a.csv").write_bytes(CONTENT)
+    assert carry(west, west.release.release(held, "partner", Decision.RESEND, **WHO)) is Outcome.DELIVERED
+    assert west.fact(Kind.DELIVERED, held).detail["sent"] is False
+
+
+def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held, server):
+    server.stop()  # it would be noticed
+    name = west.release.release(held, "partner", Decision.DELIVERED, **WHO)
+    assert carry(west, name) is Outcome.DELIVERED
+    detail = west.fact(Kind.DELIVERED, held).detail
+    expected = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "size": 8, "sent": False, "word_of": "ops"}
+    assert {key: detail[key] for key in expected} == expected
+    assert west.receipts_published(1)[0]["outcome"] == "delivered"
+
+
+def test_a_resend_after_the_operators_word_is_a_duplicate(west, held, server):
+    carry(west, west.release.release(held, "partner", Decision.DELIVERED, **WHO))
+    again = west.receive(CONTENT)
+    assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
+    verdict = west.workflow.compare(again, west.source(again), owner=owner(again))
+    assert verdict.spared == (("partner", held.id),)
+
+
+def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds_again(west, held, server):
+    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    mine = Transfer.parse(west.executions()[name])
+    west.workflow.claim(mine, owner=name)
+    assert west.attempt(mine, "2", owner=name, after_unknown=True) == Kind.HELD
+    assert west.status(held) is Status.HELD
+    assert server.files() == {}
+    again = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    assert again == f"{held.id}-release-2"
+    assert carry(west, again, "3") is Outcome.DELIVERED
+    assert server.files() == {"a.csv": CONTENT}
+
+
+def test_another_execution_is_not_released_by_it(west, held, server):
+    """One that takes over after the released one died may send what that had sent."""
+    west.release.release(held, "partner", Decision.RESEND, **WHO)
+    other = f"{held.id}-takeover-1"
+    lease = Lease(owner=other, transfer=held.id, until=2**31)
+    seen = west.tracker.history(held.file).lease
+    west.tracker.claim(held.file, lease, seen=seen, seen_ended=True, expires=held.expires)
+    assert west.attempt(held, "2", owner=other, after_unknown=True, first=True) == Kind.HELD
+    assert server.files() == {}
+
+
+def test_the_released_execution_does_not_wait_for_a_lease_whose_holder_has_ended(west, held):
+    """The first execution's lease runs for most of an hour after it held the file."""
+    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    assert west.workflow.claim(held, owner=name).action is Action.DELIVER
+
+
+def test_the_released_execution_waits_for_one_that_serves_the_other_destination(west, server):
+    to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
+    routes = [{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}]
+    west.register(destinations=to, routes=routes)
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    name = west.release.release(transfer, "partner", Decision.RESEND, **WHO)
+    assert west.workflow.claim(transfer, owner=name).action is Action.WAIT
+
+
+def test_what_is_not_held_cannot_be_released(west, held):
+    with pytest.raises(NotHeldError, match="other does not hold"):
+        west.release.release(held, "other", Decision.RESEND, **WHO)
+    carry(west, west.release.release(held, "partner", Decision.RESEND, **WHO))
+    for decision in Decision:
+        with pytest.raises(NotHeldError, match="partner has been served"):
+            west.release.release(held, "partner", decision, **WHO)
+    fresh = west.receive(b"xyz", "inbound/sdk/b.csv")
+    with pytest.raises(NotHeldError, match="does not hold"):
+        west.release.release(fresh, "partner", Decision.RESEND, **WHO)
+
+
+def test_a_release_that_is_under_way_is_not_begun_again(west, held):
+    west.release.release(held, "partner", Decision.RESEND, **WHO)
+    with pytest.raises(NotHeldError):
+        west.release.release(held, "partner", Decision.RESEND, **WHO)
+    assert len(west.executions()) == 2
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_release_that_was_interrupted_is_finished_by_doing_it_again(west, held, server, after):
+    states = Dying(west.client("stepfunctions"), "start_execution", after=after)
+    with pytest.raises(CrashError):
+        west.with_client("stepfunctions", states).release.release(held, "partner", Decision.RESEND, **WHO)
+    if after:
+        with pytest.raises(NotHeldError):
+            west.release.release(held, "partner", Decision.RESEND, **WHO)
+        name = f"{held.id}-release-1"
+    else:
+        name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    assert carry(west, name) is Outcome.DELIVERED
+    assert len([fact for fact in west.facts() if fact.kind is Kind.REPLAYED]) == 1
+
+
+def test_the_peer_releases_what_this_region_holds(west, east, held, server):
+    east.register(
+        destinations={"partner": east.to_server(server)},
+        routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
+    )
+    put = east.client("s3").put_object(Bucket=east.bucket, Key=held.key, Body=CONTENT)
+    here = Transfer.here(west.fact(Kind.RECEIVED, held), "east")
+    assert here.bucket == east.bucket
+    name = east.release.release(
+        Transfer(**{**vars(here), "version_id": put["VersionId"]}), "partner", Decision.RESEND, **WHO
+    )
+    assert carry(east, name) is Outcome.DELIVERED
+    assert west.status(held) is Status.DELIVERED

@@ -1,0 +1,57 @@
+"""What the tests of a cell's self-observation share: its metrics, as CloudWatch and the logs have them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.emulator import Emulator
+from runtime import contract
+
+
+def published(aws: Emulator, region: str, cell: str, namespace: str = "mft") -> dict[str, list[float]]:
+    """Return the values, by metric, that CloudWatch holds under exactly the dimensions of a cell."""
+    cloudwatch = aws.client("cloudwatch", region)
+    now = datetime.now(UTC)
+    dimensions = [
+        {"Name": name, "Value": value} for name, value in contract.cell_dimensions(namespace, cell).items()
+    ]
+    listed = cloudwatch.list_metrics(Namespace=contract.METRICS)["Metrics"]
+    found: dict[str, list[float]] = {}
+    for name in sorted({each["MetricName"] for each in listed}):
+        answer = cloudwatch.get_metric_statistics(
+            Namespace=contract.METRICS,
+            MetricName=name,
+            Dimensions=dimensions,
+            StartTime=now - timedelta(minutes=10),
+            EndTime=now + timedelta(minutes=1),
+            Period=60,
+            Statistics=["Sum", "SampleCount"],
+        )
+        points = answer["Datapoints"]
+        assert all(point["SampleCount"] == 1 for point in points), name
+        if points:
+            found[name] = [point["Sum"] for point in points]
+    return found
+
+
+def embedded(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, float, str, dict[str, str]]]:
+    """Return name, value, unit and dimensions of the metrics in the log since the last look.
+
+    As CloudWatch reads them:
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+    """
+    found = []
+    for line in capsys.readouterr().out.splitlines():
+        document: dict[str, Any] = json.loads(line)
+        for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
+            assert directive["Namespace"] == contract.METRICS
+            (names,) = directive["Dimensions"]
+            dimensions = {name: document[name] for name in names}
+            for metric in directive["Metrics"]:
+                for value in document[metric["Name"]]:
+                    found.append((metric["Name"], value, metric["Unit"], dimensions))
+    return found
