@@ -30,12 +30,15 @@ class Plan:
 
     def lines(self) -> list[str]:
         """Return the plan in words."""
-        verb = "out of" if self.position is Position.OUT else "back into"
-        return [
-            f"take {self.region} {verb} DNS, through {self.through}: one parameter, one datapoint",
-            f"its records then answer with {self.through if self.position is Position.OUT else self.region}",
-            *(f"warning: {warning}" for warning in self.warnings),
+        is_out = self.position.is_out
+        told = [
+            f"take {self.region} {'out of' if is_out else 'back into'} DNS,"
+            f" through {self.through}: one parameter, one datapoint",
+            f"its records then answer with {self.through if is_out else self.region}",
         ]
+        if self.position is Position.LOST:
+            told.append(f"it is declared lost: {self.through} takes over what it has left unfinished")
+        return [*told, *(f"warning: {warning}" for warning in self.warnings)]
 
 
 def side_of(region: str) -> str:
@@ -60,8 +63,13 @@ class Evacuation:
         now = self._position(side)
         if now is position:
             raise RefusedError(f"{region} is {position.value} already; nothing was done")
+        if now is Position.LOST and position is Position.OUT:
+            raise RefusedError(
+                f"{region} is declared lost, and its peer has taken over; "
+                f"restore it when it is back: python -m ops restore {region} --apply"
+            )
         warnings = []
-        if position is Position.OUT:
+        if position.is_out:
             warnings = self._interlock(region, peer)
         return Plan(
             region=region, through=REGION_OF[peer], position=position, now=now, warnings=tuple(warnings)
@@ -77,7 +85,7 @@ class Evacuation:
             other = self._position(peer)
         except RefusedError as error:
             return [str(error)]
-        if other is Position.OUT:
+        if other.is_out:
             raise RefusedError(
                 f"{REGION_OF[peer]} is out already; both regions are never out at once. "
                 f"Restore it first: python -m ops restore {REGION_OF[peer]} --apply"

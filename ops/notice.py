@@ -181,7 +181,7 @@ class Notices:
         name = switch_parameter(self._environment.namespace, self._environment.cell, side)
         ssm = self._environment.client("ssm", peer_of(side))
         parameter = ssm.get_parameter(Name=name)["Parameter"]
-        return parameter["LastModifiedDate"].astimezone(UTC) if parameter["Value"] == Position.OUT else None
+        return parameter["LastModifiedDate"].astimezone(UTC) if parameter["Value"] != Position.IN else None
 
 
 def digest_of(notices: Iterable[Notice]) -> str:

@@ -176,10 +176,19 @@ SWITCH_METRIC = "Out"
 
 
 class Position(StrEnum):
-    """Where the switch of a region stands: `in` DNS, or `out` of it."""
+    """Where the switch of a region stands: `in` DNS, `out` of it, or out and declared `lost`.
+
+    A region that is out and well finishes what it has; only of one that is lost the peer takes that over.
+    """
 
     IN = "in"
     OUT = "out"
+    LOST = "lost"
+
+    @property
+    def is_out(self) -> bool:
+        """Whether the region's records answer with the other one."""
+        return self is not Position.IN
 
 
 def switch_parameter(namespace: str, cell: str, side: str) -> str:

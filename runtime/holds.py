@@ -58,7 +58,7 @@ class Holds:
         if self._clock() < self._due:
             return Asked()
         self._due = self._clock() + PAUSE
-        is_alone = self._switch.position() is Position.OUT
+        is_alone = self._switch.position() is Position.LOST
         asked: list[str] = []
         refused: list[ClientError] = []
         for facts in self._survey.find(today, remaining):

@@ -66,7 +66,7 @@ class Metrics:
 
     def peer(self, position: Position) -> None:
         """Say where the peer's switch stands."""
-        self._put(contract.METRIC_PEER_OUT, float(position is Position.OUT))
+        self._put(contract.METRIC_PEER_OUT, float(position.is_out))
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         with single_metric(

@@ -36,8 +36,8 @@ class Switch:
         try:
             return Position(value)
         except ValueError as error:
-            known = " nor ".join(repr(position.value) for position in Position)
-            raise ValueError(f"parameter {self._name} holds {value!r}, neither {known}") from error
+            known = ", ".join(repr(position.value) for position in Position)
+            raise ValueError(f"parameter {self._name} holds {value!r}, none of {known}") from error
 
     def move(self, position: Position) -> None:
         """Put the switch to a position and publish it at once: one parameter, one datapoint."""
@@ -55,7 +55,7 @@ class Switch:
         datum = {
             "MetricName": SWITCH_METRIC,
             "Dimensions": self._dimensions,
-            "Value": 1.0 if position is Position.OUT else 0.0,
+            "Value": float(position.is_out),
             "Unit": "None",
         }
         self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
@@ -80,7 +80,7 @@ class ObjectSwitch(Switch):
             if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
                 raise
             there = False
-        if position is Position.OUT and not there:
+        if position.is_out and not there:
             self._objects.put_object(**self._place, Body=b"out\n")
-        if position is Position.IN and there:
+        if there and not position.is_out:
             self._objects.delete_object(**self._place)

@@ -79,7 +79,7 @@ class Takeover:
         is how many seconds are left for it. A transfer that AWS refuses to take over does not hold back the
         others: TakeoverIncompleteError after them.
         """
-        if self._switch.position() is not Position.OUT:
+        if self._switch.position() is not Position.LOST:
             return TakenOver()
         started, absent, failed = [], [], []
         carried: set[str] = set()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
@@ -19,12 +20,22 @@ _ADVICE = (
 )
 
 
-def evacuate(region: Region, apply: Apply = False, as_json: AsJson = False, root: Root = ROOT) -> None:
+Lost = Annotated[
+    bool, typer.Option("--lost", help="Declare it lost: its peer takes over what it has left unfinished.")
+]
+
+
+def evacuate(
+    region: Region, lost: Lost = False, apply: Apply = False, as_json: AsJson = False, root: Root = ROOT
+) -> None:
     """Take a region out of DNS, through its peer's data plane only.
 
-    Example: python -m ops evacuate us-gov-west-1 --apply
+    A region that is well finishes what it has. Of one that does not come back soon, say that it is lost.
+
+    Example: python -m ops evacuate us-gov-west-1 --lost --apply
     """
-    _move(region, Position.OUT, apply=apply, as_json=as_json, root=root)
+    position = Position.LOST if lost else Position.OUT
+    _move(region, position, apply=apply, as_json=as_json, root=root)
 
 
 def restore(region: Region, apply: Apply = False, as_json: AsJson = False, root: Root = ROOT) -> None:

@@ -237,7 +237,7 @@ def test_a_switch_that_holds_garbage_is_named(place):
     said = place.ops("evacuate", WESTERN, "--apply")
     name = place.parameter(WEST)["Name"]
     assert said.code == 1
-    assert said.line.endswith(f"parameter {name} holds 'maybe', neither 'in' nor 'out'")
+    assert said.line.endswith(f"parameter {name} holds 'maybe', none of 'in', 'out', 'lost'")
     assert place.position(WEST) == "maybe"
 
 
@@ -334,3 +334,22 @@ def test_the_projects_own_stack_files_agree():
     assert Environment.read().namespace == "example-mft"
     with pytest.raises(EnvironmentRefusedError):
         Environment.read(ROOT / "docs")
+
+
+# --- Lost, and not only out --------------------------------------------------------------------------
+
+
+def test_a_region_is_declared_lost_at_once_or_later(place):
+    said = place.ops("evacuate", WESTERN, "--apply")
+    assert "takes over" not in said.out
+    said = place.ops("evacuate", WESTERN, "--lost", "--apply")
+    assert said.code == 0
+    assert f"it is declared lost: {EASTERN} takes over what it has left unfinished" in said.out
+    assert place.position(WEST) == "lost"
+    said = place.ops("evacuate", EASTERN, "--apply")
+    assert (said.code, place.position(EAST)) == (1, "in"), "both regions are never out at once"
+    said = place.ops("evacuate", WESTERN, "--apply")
+    assert said.code == 1
+    assert said.line.endswith(f"restore it when it is back: python -m ops restore {WESTERN} --apply")
+    assert place.ops("restore", WESTERN, "--apply").code == 0
+    assert place.position(WEST) == "in"

@@ -129,7 +129,7 @@ def test_looks_are_minutes_apart(west, east, held):
 
 def test_the_region_that_holds_asks_and_its_peer_only_when_it_is_lost(west, east, held):
     assert holds(east, west).run(today()) == Asked()
-    declare(west, "out")
+    declare(west, "lost")
     assert holds(east, west).run(today()).asked == (held.id,)
     (given,) = east.executions().values()
     assert (given["bucket"], given["asks"]) == (east.bucket, True)

@@ -52,7 +52,7 @@ def switch_of(lost: Cell) -> Switch:
 
 
 def declare(lost: Cell, position: str) -> None:
-    """Say of a region that it is lost (`out`), or not."""
+    """Say of a region that it is lost, or not."""
     ssm = lost.aws.client("ssm", REGION_OF[peer_of(lost.side)])
     name = switch_parameter(NAMESPACE, number(lost), lost.side)
     ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
@@ -102,7 +102,7 @@ def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
     """East, to which West's objects replicate, and which takes West for lost."""
     east = sides[1].make()
     replicate(west, east)
-    declare(west, "out")
+    declare(west, "lost")
     return east
 
 
@@ -129,16 +129,22 @@ def test_nothing_happens_while_the_peer_is_in_however_old_its_work(west, east):
 
 
 def test_only_the_peers_switch_counts(west, east):
-    """East's own position, `out`, is kept in West; what East keeps is West's."""
+    """East's own position, `lost`, is kept in West; what East keeps is West's."""
     west.receive(b"abc")
     declare(west, "in")
-    declare(east, "out")
+    declare(east, "lost")
+    assert take_over(east, west) == NOTHING
+
+
+def test_a_region_that_is_out_and_well_finishes_its_own(west, east):
+    west.receive(b"abc")
+    declare(west, "out")
     assert take_over(east, west) == NOTHING
 
 
 def test_a_switch_that_cannot_be_read_declares_nothing(west, east):
     west.receive(b"abc")
-    for garbage in ("OUT", "yes", "lost"):
+    for garbage in ("OUT", "yes", "gone"):
         declare(west, garbage)
         with pytest.raises(ValueError, match=f"switch/west holds '{garbage}'"):
             take_over(east, west)
@@ -156,7 +162,7 @@ def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_obje
     cells = {cell.side: cell.make() for cell in sides}
     lost, survivor = cells[lost_side], cells[peer_of(lost_side)]
     replicate(lost, survivor)
-    declare(lost, "out")
+    declare(lost, "lost")
     transfer = lost.receive(b"abc")
     assert take_over(survivor, lost) == TakenOver(started=(transfer.id,))
     expected = replace(transfer, bucket=survivor.bucket, taken_over=True)
@@ -336,7 +342,7 @@ def test_a_second_loss_finds_what_the_lost_region_had_taken_over(west, east, hou
     take_over(east, west)
     die(west, owner(transfer))
     replicate(east, west)
-    declare(east, "out")
+    declare(east, "lost")
     assert starting(west, east).run(today()) == NOTHING  # it may still be at work
     assert starting(west, east, now=hours_later).run(today()).started == (transfer.id,)
     assert taken_over(west) == {name(transfer): replace(transfer, taken_over=True)}
@@ -691,7 +697,7 @@ def test_the_function_starts_what_is_there_and_names_what_is_not(west, east, mon
         declare(west, Position.IN)
         nothing = {key: [] for key in ("started", "absent", "adopted", "unproven", "asked")} | {"left": 0}
         assert functions.call("takeover", {}) == nothing
-        switch_of(west).move(Position.OUT)
+        switch_of(west).move(Position.LOST)
         found = {"started": [here.id], "absent": [missing.id]}
         assert functions.call("takeover", {}) == nothing | found
     finally:

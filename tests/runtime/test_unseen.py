@@ -26,7 +26,7 @@ SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
 def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
     east = sides[1].make()
     replicate(west, east)
-    declare(west, "out")
+    declare(west, "lost")
     return east
 
 
