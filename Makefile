@@ -13,7 +13,7 @@ up: $(READY)
 	@$(BIN)/python -m local up
 
 test: check
-	@$(BIN)/pytest
+	@$(BIN)/pytest -n 2 --dist loadfile
 
 # More schedules than `make test` runs: make simulate N=100000 [SEED=5000]
 simulate: $(READY)

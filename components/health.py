@@ -54,12 +54,13 @@ class Health(pulumi.ComponentResource):
             ),
         )
         self._leaves = [endpoint, canary, switch]
-        self.cell_check_id = self._over(self._leaves, f"{name}-cell", parent=self)
+        self.cell_check_id = self._over(self._leaves, f"{name}-cell", "cell", parent=self)
         out = aws.route53.HealthCheck(
             f"{name}-out",
             type="CALCULATED",
             child_healthchecks=[switch],
             child_health_threshold=2,  # more than there are children: never healthy
+            reference_name=self._reference("out"),
             opts=self._child,
         )
         self.out_check_id = out.id
@@ -69,19 +70,25 @@ class Health(pulumi.ComponentResource):
         """Return the id of the check that this customer's records carry here, its own or the cell's."""
         if customer.failover.health_check == "cell":
             return self.cell_check_id
-        return self._over(self._leaves, customer.id, parent=parent)
+        return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, check: str, *, parent: pulumi.Resource
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
             type="CALCULATED",
             child_healthchecks=leaves,
             child_health_threshold=len(leaves),  # above the number of children is never healthy
+            reference_name=self._reference(check),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return check.id
+
+    def _reference(self, check: str) -> str:
+        """Return what `ops shift` finds a check by."""
+        settings = self._settings
+        return contract.check_reference(settings.namespace, settings.cell, settings.side, check)
 
     def _leaf(self, role: str, alarm: aws.cloudwatch.MetricAlarm) -> pulumi.Output[str]:
         """Make a check that an alarm of this region feeds; no data is what a dead region sends."""

@@ -179,7 +179,7 @@ class Workflow(pulumi.ComponentResource):
                 "complete",
                 [
                     *functions.read_customers(),
-                    tracker.use("Facts", actions=_ADD_FACTS),
+                    tracker.use("Facts", actions=_CLAIM),  # a failed file leaves its destination's breaker
                     functions.send_receipts(),
                 ],
             ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from ops.commands import audit, check, evacuation, gaps, notice, release, replay, trace
+from ops.commands import audit, check, evacuation, gaps, notice, rehome, release, replay, shift, trace
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -15,7 +15,9 @@ app.command()(evacuation.evacuate)
 app.command()(evacuation.restore)
 app.command()(gaps.gaps)
 app.command()(notice.notice)
+app.command()(rehome.rehome)
 app.command()(release.release)
+app.command()(shift.shift)
 app.command()(trace.trace)
 
 if __name__ == "__main__":

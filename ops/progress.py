@@ -46,6 +46,10 @@ class Bar:
         """One more step is done."""
         self._progress.advance(self._task)
 
+    def steps(self, more: int) -> None:
+        """So many more steps are done."""
+        self._progress.advance(self._task, more)
+
     def count(self, more: int) -> None:
         """So many more were counted."""
         with self._lock:

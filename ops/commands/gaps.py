@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import asdict
+from itertools import chain
 from typing import Annotated, Any
 
 import typer
@@ -91,7 +92,11 @@ def gaps(
         elif repair:
             for remedy in plan.remedies():
                 say({"remedy": asdict(remedy)})
-            say({"plan": _told(plan, names if customer else (), asked)})
+            options = [("--customer", name) for name in customer or ()]
+            options += [("--region", region)] if region else []
+            options += [("--confirmed", name) for name in confirmed or ()]
+            options += [(f"--{end}", time) for end, time in asked.document().items()]
+            say({"plan": _told(plan, options)})
     raise typer.Exit(1 if left or (report.counts.silent and not region) else 0)
 
 
@@ -106,11 +111,8 @@ def _carry_out(plan: Plan, regions: Regions, why: str, say: Any) -> int:
     return failed
 
 
-def _told(plan: Plan, customers: Sequence[str], asked: Window) -> dict[str, Any]:
-    words = ["python", "-m", "ops", "gaps", "--repair"]
-    for name in customers:
-        words += ["--customer", name]
-    words += ["--since", asked.document()["since"], "--until", asked.document()["until"]]
+def _told(plan: Plan, options: Iterable[tuple[str, str]]) -> dict[str, Any]:
+    words = ["python", "-m", "ops", "gaps", "--repair", *chain.from_iterable(options)]
     words += ["--reason", "WHY", "--apply", "--digest", plan.digest]
     deeds = {word: plan.deeds[deed] for deed, word in _DEEDS.items() if plan.deeds[deed]}
     return {"digest": plan.digest, "deeds": deeds, "command": shlex.join(words)}

@@ -10,7 +10,7 @@ import re
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -45,6 +45,8 @@ class Door:
         self._port = aws.port
         self.asked: list[str] = []
         self.closed: set[str] = set()
+        #: Asked `before` and `after` each request, with its method and path, whether its connection ends there.
+        self.cut: Callable[[str, str], bool] = lambda when, what: False
         door = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -52,6 +54,8 @@ class Door:
 
             def do_POST(self) -> None:
                 door._pass(self)
+
+            do_GET = do_POST
 
             def log_message(self, *_: Any) -> None:
                 """Log nothing."""
@@ -82,6 +86,10 @@ class Door:
         if any(closed in call for closed in self.closed):
             request.close_connection = True  # as a dead host: without an answer
             return
+        what = f"{request.command} {request.path}"
+        if self.cut("before", what):
+            request.close_connection = True
+            return
         connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
         try:
             headers = {
@@ -92,6 +100,9 @@ class Door:
             content = answer.read()
         finally:
             connection.close()
+        if self.cut("after", what):
+            request.close_connection = True
+            return
         request.send_response(answer.status)
         for name, value in answer.getheaders():
             if name.lower() not in _OF_THE_HOP:

@@ -458,6 +458,19 @@ def test_the_chain_of_a_former_customer_is_verified(estate, western):
     assert western.facts[0].key in findings_of_west_alone(estate)[0]
 
 
+def test_all_days_that_a_former_customers_chain_is_about_are_compared(estate):
+    at = NOW - timedelta(days=10)
+    old = fact(estate.west, at=at, submitted=at)
+    write(estate.west, old)
+    export(estate.west, at)
+    estate.west.client("s3").delete_object(
+        Bucket=estate.west.config_bucket, Key=contract.config_key(estate.customer)
+    )
+    erase(estate.west, old)
+    write(estate.west, replace(old, detail={}))
+    assert "says something else in link 1" in findings(estate, "--region", WESTERN)[0]
+
+
 def findings_of_west_alone(estate: Estate) -> list[str]:
     _, told = estate.json("audit", "verify", "--customer", estate.customer)
     (only,) = told["chains"]

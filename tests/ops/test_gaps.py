@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from boto3.s3.transfer import TransferConfig
 
 import ops.commands.gaps
 import ops.gaps
@@ -17,12 +18,12 @@ from ops.gaps import Report, Watch, remaining
 from ops.plan import RefusedError
 from ops.regions import Regions
 from ops.window import Window
-from runtime import contract, reconcile
+from runtime import contract, reconcile, repair
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
 from runtime.reconcile import Finding
 from runtime.transfer import Transfer
 from tests.ops.transfers import Estate, Side
-from tests.runtime.cells import NAMESPACE, CrashError, Dying, eventually, owner
+from tests.runtime.cells import NAMESPACE, CrashError, Dying, owner
 from tests.runtime.test_inventory import carry, join
 
 SDK, OTHER = "inbound/sdk/a.csv", "inbound/sdk/b.csv"
@@ -393,6 +394,15 @@ def test_a_plan_that_changed_is_refused_before_anything_is_done(place, late):
     assert archived(place.east, about) is None
 
 
+def test_what_no_tool_can_do_is_no_part_of_the_plan(place, late):
+    lose_archived(place.east, carry(place.west))
+    digest, _ = planned(place)
+    fail(place.west, OTHER, Kind.HELD)
+    again, remedies = planned(place)
+    assert (again, [each["deed"] for each in remedies]) == (digest, ["copy", "ask"])
+    assert apply(place, digest) == (1, ["copied"])
+
+
 def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
     failed, held = fail(place.west), fail(place.east, OTHER, Kind.HELD)
     digest, remedies = planned(place)
@@ -492,12 +502,41 @@ def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, ser
     assert archived(place.east, about)["Body"].read() == b"abc"
 
 
-def test_the_command_that_is_printed_does_what_was_planned(place, late):
+@pytest.mark.parametrize("more", [(), ("--region", EASTERN), ("--customer", "its")])
+def test_the_command_that_is_printed_does_what_was_planned(place, late, more):
     lose_archived(place.east, carry(place.west))
-    done = place.ops("gaps", "--repair")
+    place.east.upload(b"whole", "inbound/sftp/u/a.csv")
+    _, remedies = planned(place)
+    (asked,) = (each for each in remedies if each["deed"] == "ask")
+    more = tuple(place.customer if word == "its" else word for word in more)
+    done = place.ops("gaps", "--repair", "--confirmed", asked["transfer"], *more)
     assert done.code == 1
     words = done.out.splitlines()[-1].split()
     assert words[:4] == ["python", "-m", "ops", "gaps"]
     words[words.index("WHY")] = "because"
-    assert place.ops(*words[3:]).out.splitlines()[-1].startswith(f"copied: {place.customer} {SDK} ")
-    assert eventually(lambda: found(place) == [])
+    said = [line.partition(":")[0] for line in place.ops(*words[3:]).out.splitlines()]
+    assert sorted(said[-2:]) == ["copied", "received"]
+    assert place.east.received("inbound/sftp/u/a.csv")
+
+
+def test_a_large_file_is_copied_in_parts_and_keeps_its_metadata(place, late, monkeypatch):
+    """S3 copies metadata by itself only in one request, which holds 5 GB; here 5 MiB are large."""
+    small = TransferConfig(multipart_threshold=5 * 1024**2, multipart_chunksize=5 * 1024**2)
+    monkeypatch.setattr(repair, "_COPY", small)
+    content = bytes(6 * 1024**2)
+    about = carry(place.west, content)
+    key = contract.archive_key(place.customer, about.id, SDK)
+    place.west.client("s3").put_object(
+        Bucket=place.west.archive_bucket,
+        Key=key,
+        Body=content,
+        Metadata={"batch": "7"},
+        ContentType="text/csv",
+    )
+    lose_archived(place.east, about)
+    digest, _ = planned(place)
+    assert apply(place, digest) == (0, ["copied"])
+    copy = archived(place.east, about)
+    assert copy["ETag"].strip('"').endswith("-2"), "two parts"
+    assert (copy["Metadata"], copy["ContentType"]) == ({"batch": "7"}, "text/csv")
+    assert copy["Body"].read() == content

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -95,10 +96,30 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
 def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
     held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
     (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
-    reopened = {**vars(fact), "kind": Kind.REPLAYED, "detail": {"over": [fact.sort_key]}}
-    assert estate.west.tracker.record(type(fact)(**reopened))
+    reopened = replace(fact, kind=Kind.REPLAYED, detail={"over": [fact.sort_key]})
+    assert estate.west.tracker.record(reopened)
     told = notice(estate, *OUT_OF_WEST)
     assert (keys(told["held"]), [file["transfer"] for file in told["resend"]["files"]]) == ([], [held])
+
+
+def test_of_a_held_file_only_what_still_holds_it_is_told(estate):
+    """One destination was released, and has it now; the other holds it still."""
+    for side in (estate.west, estate.east):
+        there = {"partner": side.to_bucket(), "other": side.to_bucket("o")}
+        routes = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "hold"}]
+        side.register(routes=routes, destinations=there)
+    west = estate.west
+    end(west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows")
+    (held,) = (each for each in west.facts() if each.kind is Kind.HELD)
+    later = [
+        {"destination": "other"},
+        {"kind": Kind.REPLAYED, "detail": {"over": [held.sort_key]}},
+        {"kind": Kind.DELIVERED, "writer": "release", "detail": {"sha256": "0" * 64, "size": 3}},
+    ]
+    for changed in later:
+        assert west.tracker.record(replace(held, **changed))
+    (told,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
+    assert told["destinations"] == [{"name": "other", "held": "nobody knows"}]
 
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])

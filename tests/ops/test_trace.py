@@ -131,6 +131,12 @@ def test_every_execution_of_a_transfer_is_told(estate):
     assert began == {(WESTERN, "g1"), *((EASTERN, name) for name in names)}
 
 
+def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
+    (chapter,) = story(estate, estate.west.receive(b"abc").id)["chapters"]
+    assert (WESTERN, "execution began") in events(chapter)
+    assert chapter["status"] == "under way"
+
+
 def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
     parameter = contract.state_machine_parameter("mft", estate.west.cell)

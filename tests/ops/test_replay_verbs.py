@@ -330,14 +330,14 @@ def test_no_more_than_the_rate_are_started():
         slept.append(round(seconds, 6))
         now[0] += seconds
 
-    steps = [Verdict(transfer=str(n), key="k", choice=Choice.DELIVER, why="") for n in range(4)]
+    steps = [Verdict(transfer=str(n), key="k", choice=Choice.DELIVER, why="") for n in range(5)]
     pace = Pace(rate=2, sleep=sleep, clock=lambda: now[0])
     begun = []
-    for step, takes in zip(pace.of(steps), (0.1, 0.1, 5.0, 0.0), strict=True):
+    for step, takes in zip(pace.of(steps), (0.1, 0.1, 5.0, 0.0, 0.0), strict=True):
         begun.append((step.transfer, round(now[0], 6)))
         now[0] += takes
-    assert begun == [("0", 0.0), ("1", 0.5), ("2", 1.0), ("3", 6.0)]
-    assert slept == [0.4, 0.4]
+    assert begun == [("0", 0.0), ("1", 0.5), ("2", 1.0), ("3", 6.0), ("4", 6.5)]
+    assert slept == [0.4, 0.4, 0.5]
 
 
 # --- Release -----------------------------------------------------------------------------------------

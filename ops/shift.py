@@ -1,0 +1,189 @@
+"""Shifting customers: their six halves in one region carry a check that is never healthy, or their own again.
+
+Route 53 then answers with the other region for these customers alone. A region is taken out for all of them
+by `ops evacuate`, which needs nothing of Route 53's control plane.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customers import dns
+from customers.model import Customer
+from customers.route53 import Change, Record, absolute
+from ops import reviewed
+from ops.dns_changes import HostedZone, batches
+from ops.environment import Environment
+from ops.plan import RefusedError, digest
+from ops.rehome import in_service, read_registry
+from runtime.contract import REGION_OF, SIDES, check_reference, peer_of
+from runtime.switch import Switch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shift:
+    """What is done for one customer; nothing when there is nothing to change."""
+
+    customer: str
+    records: tuple[Record, ...]
+    """Its halves as they will be, or are."""
+    changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """Who is shifted out of which side, or back where that is None."""
+
+    out_of: str | None
+    shifts: tuple[Shift, ...]
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def document(self) -> dict[str, dict[str, Any]]:
+        """What will be, by customer: the health check of each half."""
+        return {
+            shift.customer: {
+                f"{record.host} {record.type} {record.set_identifier}": record.health_check
+                for record in shift.records
+            }
+            for shift in self.shifts
+        }
+
+    @property
+    def digest(self) -> str:
+        """What stands for the plan; what has been done of it is no part of it."""
+        return digest(self.document)
+
+    @property
+    def batches(self) -> int:
+        """How many requests change Route 53."""
+        return len(list(batches(shift.changes for shift in self.shifts)))
+
+
+class Shifting:
+    """Shifts the customers of an environment, whose registry is beside its stack files below `root`."""
+
+    def __init__(self, environment: Environment, root: Path, zone: HostedZone) -> None:
+        self._environment, self._root, self._zone = environment, root, zone
+        self._registry = read_registry(environment, root)
+
+    def plan(self, ids: Iterable[str], out_of: str | None) -> Plan:
+        """Return the plan; RefusedError with all problems.
+
+        Nobody is shifted out of a region while the other one is out, or while they are out of that.
+        """
+        customers = in_service(self._registry, self._environment.cell, ids)
+        warnings = self._interlock(out_of) if out_of else []
+        found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        checks = _Checks(self._environment, self._zone.health_checks())
+        problems: list[str] = []
+        shifts = []
+        for customer in customers:
+            try:
+                shifts.append(self._shift(customer, out_of, found, checks))
+            except RefusedError as error:
+                problems.append(str(error))
+        if problems:
+            raise RefusedError("\n".join(problems))
+        plan = Plan(out_of=out_of, shifts=tuple(shifts), warnings=tuple(warnings))
+        reviewed.keep(self._root, plan.document)
+        return plan
+
+    def apply(self, plan: Plan, *, shifted: Callable[[int], None]) -> None:
+        """Do what is left of the plan; `shifted` is called with how many more customers are done."""
+        shifted(sum(not shift.changes for shift in plan.shifts))
+        whose = {change.record: shift.customer for shift in plan.shifts for change in shift.changes}
+        words = f"shift out of {REGION_OF[plan.out_of]}" if plan.out_of else "shift back"
+        under_way = []
+        for batch in batches(shift.changes for shift in plan.shifts):
+            under_way.append(self._zone.change(batch, f"{words}, plan {plan.digest}"))
+            shifted(len({whose[change.record] for change in batch}))
+        self._zone.wait(id for id in under_way if id)
+
+    def _interlock(self, side: str) -> list[str]:
+        """Refuse while the other region is out; where its switch, which this one keeps, is silent, warn."""
+        environment, other = self._environment, REGION_OF[peer_of(side)]
+        switch = Switch(
+            namespace=environment.namespace,
+            cell=environment.cell,
+            side=peer_of(side),
+            parameters=environment.client("ssm", side),
+            metrics=environment.client("cloudwatch", side),
+        )
+        try:
+            position = switch.position()
+        except (ClientError, BotoCoreError, ValueError) as error:
+            return [f"{REGION_OF[side]} does not tell whether {other} is out: {error}; look before you apply"]
+        if position.is_out:
+            raise RefusedError(
+                f"{other} is {position.value}, and nobody is shifted into it;"
+                f" restore it first: python -m ops restore {other} --apply"
+            )
+        return []
+
+    def _shift(
+        self, customer: Customer, out_of: str | None, found: dict[Any, Record], checks: _Checks
+    ) -> Shift:
+        if out_of:
+            there = self._halves(customer, peer_of(out_of), found)
+            if any(each.health_check == checks.out(peer_of(out_of)) for each in there):
+                raise RefusedError(
+                    f"{customer.id} is shifted out of {REGION_OF[peer_of(out_of)]}, and would be nowhere;"
+                    f" bring it back first: python -m ops shift {customer.id} --back"
+                )
+        wanted: list[Record] = []
+        changes = []
+        for side in (out_of,) if out_of else SIDES:
+            check = checks.out(side) if out_of else checks.usual(customer, side)
+            for half in self._halves(customer, side, found):
+                wanted.append(replace(half, health_check=check))
+                if half != wanted[-1]:
+                    changes.append(Change("UPSERT", wanted[-1]))
+        return Shift(customer=customer.id, records=tuple(wanted), changes=tuple(changes))
+
+    def _halves(self, customer: Customer, side: str, found: dict[Any, Record]) -> list[Record]:
+        environment = self._environment
+        halves = dns.halves(customer, side, namespace=environment.namespace, zone=environment.zone)
+        try:
+            return [found[absolute(half.name), half.type, side] for half in halves]
+        except KeyError as error:
+            raise RefusedError(
+                f"{customer.id}: {error.args[0][0]} {error.args[0][1]} has no half of {side} in Route 53;"
+                f" run `pulumi up --refresh` on gov-{side}, then plan again"
+            ) from error
+
+
+class _Checks:
+    """The health checks that the program made, found by what their caller references begin with."""
+
+    def __init__(self, environment: Environment, references: dict[str, str]) -> None:
+        self._environment = environment
+        self._ids: dict[str, list[str]] = {}
+        for id, reference in references.items():
+            self._ids.setdefault(reference[: len(self._reference("east", "out"))], []).append(id)
+
+    def out(self, side: str) -> str:
+        """Return the id of the check that is never healthy."""
+        return self._find(side, "out")
+
+    def usual(self, customer: Customer, side: str) -> str:
+        """Return the id of the check that the registry gives a customer in the cell of a side."""
+        own = customer.failover.health_check == "customer"
+        return self._find(side, f"customer/{customer.id}" if own else "cell")
+
+    def _find(self, side: str, check: str) -> str:
+        found = self._ids.get(self._reference(side, check), [])
+        if len(found) != 1:
+            raise RefusedError(
+                f"{len(found)} health checks are the check {check!r} of {REGION_OF[side]}, and one has to be;"
+                f" run `pulumi up --refresh` on gov-{side}, then plan again"
+            )
+        return found[0]
+
+    def _reference(self, side: str, check: str) -> str:
+        return check_reference(self._environment.namespace, self._environment.cell, side, check)

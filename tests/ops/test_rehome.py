@@ -1,0 +1,239 @@
+"""`python -m ops rehome` against the emulated Route 53, a name server, and files of a registry."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+
+from customers import rehoming
+from local.emulator import ROOT
+from ops import dns_changes
+from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
+
+WHY = ("--reason", "planned maintenance")
+
+
+@pytest.fixture
+def three(zone: Estate) -> Estate:  # noqa: F811
+    zone.registry({"id": "c7k2m"}, {"id": "h4t9q"}, {"id": "m2x8v", "failover": {"health_check": "cell"}})
+    zone.deploy()
+    return zone
+
+
+def small_batches(estate: Estate, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
+    """Let Route 53 take so many changes in a request only."""
+    monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", changes)
+
+
+def is_change(what: str) -> bool:
+    return what.startswith("POST") and "rrset" in what
+
+
+def plan(estate: Estate, *words: str) -> dict:
+    code, told = estate.place.json("rehome", *words)
+    assert code == 0, told
+    return told
+
+
+def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
+    digest = digest or plan(estate, *words)["digest"]
+    return estate.place.json("rehome", *words, *WHY, "--apply", "--digest", digest)
+
+
+def test_a_plan_changes_nothing_and_says_what_would(three):
+    before, text = three.records(), three.text("c7k2m")
+    told = plan(three, "c7k2m", "--to", "east")
+    assert (told["applied"], told["batches"]) == (False, 1)
+    assert told["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
+    assert (three.records(), three.text("c7k2m")) == (before, text)
+    assert not (three.place.root / "rehomes").exists()
+
+
+def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
+    before = three.records()
+    code, told = apply(three, "c7k2m", "--to", "east")
+    assert (code, told["unseen"]) == (0, [])
+    assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
+    for key, (_, *rest) in three.records().items():
+        assert rest == list(before[key][1:]), "values, TTL and checks stay"
+    (value,) = three.server.answer(f"primary.c7k2m.{ZONE}", "CNAME").values
+    assert value.startswith("sftp.east")
+    assert "\nprimary: east # nearest to them: west of all\n" in three.text("c7k2m")
+    assert three.as_the_program_has_them() == three.wanted(), "the next update changes nothing"
+    (move,) = rehoming.read(three.place.root)["c7k2m"]
+    assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], told["digest"])
+    assert move.who.startswith("arn:aws-us-gov:")
+    assert set(rehoming.read(three.place.root)) == {"c7k2m"}
+
+
+def test_all_move_there_and_back_and_every_move_is_recorded(three):
+    for to in ("east", "west"):
+        assert apply(three, "--all", "--to", to)[0] == 0
+        assert three.as_the_program_has_them() == three.wanted()
+    for id, moves in rehoming.read(three.place.root).items():
+        assert [(move.customer, move.to) for move in moves] == [(id, "east"), (id, "west")]
+
+
+def test_what_the_registry_says_already_is_carried_out(three):
+    path = three.place.root / "customers" / "agency-h4t9q.yaml"
+    path.write_text(path.read_text().replace("primary: west", "primary: east"))
+    text = path.read_text()
+    assert [each["customer"] for each in plan(three, "--from-registry", "--to", "east")["moves"]] == ["h4t9q"]
+    assert apply(three, "--from-registry", "--to", "east")[0] == 0
+    assert three.as_the_program_has_them() == three.wanted()
+    assert path.read_text() == text
+    assert len(rehoming.read(three.place.root)["h4t9q"]) == 1
+
+
+def test_what_is_done_is_not_done_twice(three):
+    digest = plan(three, "--all", "--to", "east")["digest"]
+    apply(three, "--all", "--to", "east", digest=digest)
+    three.place.door.forget()
+    changes = []
+    three.place.door.cut = lambda when, what: is_change(what) and changes.append(what)
+    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    assert (code, told["batches"], changes) == (0, 0, [])
+    assert {len(moves) for moves in rehoming.read(three.place.root).values()} == {1}
+
+
+# --- Crashes -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("request_number", [1, 2, 3])
+def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
+    digest = plan(three, "--all", "--to", "east")["digest"]
+    command = (
+        "import ops.dns_changes as d; d.RECORDS_LIMIT = 8; import ops.__main__ as m; m.app()",
+        *("rehome", "--all", "--to", "east", *WHY, "--apply", "--digest", digest),
+        *("--root", str(three.place.root)),
+    )
+    process = None
+    seen = []
+
+    def cut(now: str, what: str) -> bool:
+        if is_change(what) and now == when:
+            seen.append(what)
+            if len(seen) == request_number:
+                process.send_signal(signal.SIGKILL)
+                process.wait()
+                return True
+        return False
+
+    three.place.door.cut = cut
+    environment = {"PATH": os.environ["PATH"], **three.place.credentials}
+    process = subprocess.Popen(
+        [sys.executable, "-c", *command], cwd=ROOT, env=environment, stdout=-3, stderr=-3
+    )
+    assert process.wait() == -signal.SIGKILL
+    moved = request_number - (when == "before")
+    now = three.primaries("c7k2m", "h4t9q", "m2x8v")
+    assert sorted(map(sorted, now.values())) == [["east"]] * moved + [["west"]] * (3 - moved)
+
+    three.place.door.cut = lambda *_: False
+    small_batches(three, monkeypatch, 8)
+    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    assert (code, told["unseen"]) == (0, [])
+    assert three.as_the_program_has_them() == three.wanted()
+    for moves in rehoming.read(three.place.root).values():
+        assert [move.digest for move in moves] == [digest]
+
+
+def test_an_answer_that_was_lost_is_no_refusal(three):
+    lost = []
+
+    def cut(when: str, what: str) -> bool:
+        if when == "before" or not is_change(what) or lost:
+            return False
+        lost.append(what)
+        return True
+
+    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    three.place.door.cut = cut
+    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    assert (code, told["unseen"], len(lost)) == (0, [], 1)
+    assert three.as_the_program_has_them() == three.wanted()
+
+
+# --- Refused -----------------------------------------------------------------------------------------
+
+
+def test_a_stale_digest_says_what_changed_and_does_nothing(three):
+    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    three.check("east", "cell")
+    pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
+    (half,) = [
+        each
+        for each in pages
+        if each["Name"].startswith("primary.c7k2m") and each.get("SetIdentifier") == "east"
+    ]
+    half["TTL"] = 30
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": half}]}
+    three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch=batch)
+    before = three.records()
+    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    assert code == 1
+    assert f"not {digest}: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in told["refused"]
+    assert "30" in told["refused"]
+    assert "60" in told["refused"]
+    assert three.records() == before
+    assert apply(three, "c7k2m", "--to", "east", digest="../secret")[0] == 1
+
+
+def test_everything_wrong_with_the_customers_is_said_at_once(three):
+    three.registry({"id": "z9z9z", "lifecycle": "draining"})
+    said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", "east")
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
+        "z9z9z is draining, and has no DNS records: leave it out",
+    ]
+
+
+def test_a_customer_whose_records_are_not_there_stops_all(three):
+    three.registry({"id": "n3w3r"})
+    said = three.place.ops("rehome", "--all", "--to", "east")
+    assert said.code == 1
+    assert said.line.startswith(f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--to", "east"),
+        ("c7k2m", "--all", "--to", "east"),
+        ("c7k2m", "--to", "north"),
+        ("c7k2m", "--to", "east", "--apply", "--digest", "0"),
+    ],
+)
+def test_a_command_that_cannot_be_read_exits_2(three, words):
+    assert three.place.ops("rehome", *words).code == 2
+    assert three.place.door.asked == []
+
+
+def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
+    three.place.door.closed = {"route53"}
+    said = three.place.ops("rehome", "--all", "--to", "east")
+    assert said.code == 1
+    assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
+    assert "python -m ops evacuate us-gov-west-1" in said.line
+
+
+def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkeypatch):
+    monkeypatch.setattr("ops.rehome._SEEN_WITHIN", 0.5)
+    out = three.check("east", "out")
+    pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
+    halves = [each for each in pages if "primary.c7k2m" in each["Name"] and each["SetIdentifier"] == "east"]
+    changes = [{"Action": "UPSERT", "ResourceRecordSet": each | {"HealthCheckId": out}} for each in halves]
+    three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch={"Changes": changes})
+    code, told = apply(three, "c7k2m", "--to", "east")
+    assert code == 1
+    assert len(told["unseen"]) == 2
+    assert "answers sftp.west" in told["unseen"][0]
+    assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
+    assert json.loads((three.place.root / "rehomes" / "c7k2m.json").read_text())

@@ -1,0 +1,167 @@
+"""`python -m ops shift` against the emulated Route 53 and a name server."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops import dns_changes
+from runtime.contract import EAST, SIDES, WEST, check_reference
+from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN
+from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
+
+OUT_OF_WEST = ("--out-of", WESTERN)
+
+
+@pytest.fixture
+def two(zone: Estate) -> Estate:  # noqa: F811
+    zone.registry({"id": "c7k2m"}, {"id": "m2x8v", "failover": {"health_check": "cell"}})
+    zone.deploy()
+    return zone
+
+
+def plan(estate: Estate, *words: str) -> dict:
+    code, told = estate.place.json("shift", *words)
+    assert code == 0, told
+    return told
+
+
+def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
+    digest = digest or plan(estate, *words)["digest"]
+    return estate.place.json("shift", *words, "--apply", "--digest", digest)
+
+
+def changed(estate: Estate, before: dict) -> dict:
+    """Return the check that is carried now by everything that is not as it was."""
+    now = estate.records()
+    assert now.keys() == before.keys()
+    different = {key: value for key, value in now.items() if value != before[key]}
+    assert all(value[:3] == before[key][:3] for key, value in different.items())
+    return {key: value[3] for key, value in different.items()}
+
+
+def answers(estate: Estate, id: str) -> set[str]:
+    """Return the sides that the name server names for a customer, over its three names and both types."""
+    estate.server.refresh()
+    found = set()
+    for endpoint in (EAST, WEST, "primary"):
+        found |= {*estate.server.answer(f"{endpoint}.{id}.{ZONE}", "CNAME").values}
+        found |= {*estate.server.answer(f"_bucket.{endpoint}.{id}.{ZONE}", "TXT").values}
+    return {side for side in SIDES if any(f"-{side}" in each or f".{side}" in each for each in found)}
+
+
+@pytest.mark.parametrize("id", ["c7k2m", "m2x8v"])
+@pytest.mark.parametrize(("side", "region"), [(WEST, WESTERN), (EAST, EASTERN)])
+def test_one_customer_goes_out_of_a_region_and_comes_back(two, id, side, region):
+    before = two.records()
+    told = plan(two, id, "--out-of", region)
+    assert (told["shifts"], told["batches"], told["warnings"]) == ({id: 6}, 1, [])
+    assert two.records() == before
+    assert answers(two, id) == {EAST, WEST}
+
+    assert apply(two, id, "--out-of", region)[0] == 0
+    different = changed(two, before)
+    assert len(different) == 6
+    assert {(name.split(".")[-4], which) for name, _, which in different} == {(id, side)}
+    assert set(different.values()) == {two.check(side, "out")}
+    assert answers(two, id) == {*SIDES} - {side}
+    assert two.as_the_program_has_them() == two.wanted(), "the check is all that the program ignores"
+
+    assert plan(two, id, "--out-of", region)["shifts"] == {id: 0}
+    assert apply(two, id, "--back")[0] == 0
+    assert two.records() == before
+    assert answers(two, id) == {EAST, WEST}
+
+
+def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
+    monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", 12)
+    digest = plan(two, "c7k2m", "m2x8v", *OUT_OF_WEST)["digest"]
+    requests = []
+
+    def cut(when: str, what: str) -> bool:
+        """Let the second change and whatever follows go unanswered."""
+        if when == "before" and what.startswith("POST") and "rrset" in what:
+            requests.append(what)
+        return len(requests) > 1
+
+    two.place.door.cut = cut
+    before = two.records()
+    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert code == 1
+    assert f"python -m ops evacuate {WESTERN}" in told["refused"]
+    assert len(changed(two, before)) == 6
+
+    two.place.door.cut = lambda *_: False
+    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert (code, told["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
+    assert len(changed(two, before)) == 12
+
+
+# --- Refused -----------------------------------------------------------------------------------------
+
+
+def test_nobody_is_shifted_out_of_both_regions(two):
+    apply(two, "c7k2m", *OUT_OF_WEST)
+    before = two.records()
+    said = two.place.ops("shift", "c7k2m", "m2x8v", "--out-of", EASTERN)
+    assert said.code == 1
+    assert said.line == (
+        f"c7k2m is shifted out of {WESTERN}, and would be nowhere;"
+        " bring it back first: python -m ops shift c7k2m --back"
+    )
+    assert two.records() == before
+
+
+@pytest.mark.parametrize("position", ["out", "lost"])
+def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
+    digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
+    two.place.hold(EAST, position)
+    before = two.records()
+    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    assert (code, two.records()) == (1, before)
+    assert told["refused"].startswith(f"{EASTERN} is {position}, and nobody is shifted into it")
+
+
+def test_a_switch_that_cannot_be_read_is_a_warning(two):
+    two.place.door.closed = {f"{WESTERN} ssm"}
+    (warning,) = plan(two, "c7k2m", *OUT_OF_WEST)["warnings"]
+    assert warning.startswith(f"{WESTERN} does not tell whether {EASTERN} is out")
+
+
+def test_a_stale_digest_says_what_changed(two):
+    digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
+    code, told = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert code == 1
+    assert "c7k2m: is no longer in it; m2x8v: is new in it" in told["refused"]
+
+
+def test_without_its_check_nothing_is_guessed(two):
+    reference = check_reference(NAMESPACE, two.place.cell, WEST, "out")
+    config = {"Type": "CALCULATED", "ChildHealthChecks": two.leaves, "HealthThreshold": 2}
+    two.leaves.append(two.make_check(f"{reference}-again", **config))
+    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
+    assert said.code == 1
+    assert said.line.startswith(f"2 health checks are the check 'out' of {WESTERN}, and one has to be")
+
+
+def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
+    assert two.place.ops("shift", "c7k2", *OUT_OF_WEST).line.endswith("did you mean c7k2m?")
+    assert two.place.ops("shift", "c7k2m", "--out-of", "us-gov-west").line.endswith(
+        f"did you mean {WESTERN}?"
+    )
+
+
+@pytest.mark.parametrize(
+    "words",
+    [("--back",), ("c7k2m",), ("c7k2m", "--back", *OUT_OF_WEST), ("c7k2m", "--back", "--apply")],
+)
+def test_a_command_that_cannot_be_read_exits_2(two, words):
+    assert two.place.ops("shift", *words).code == 2
+    assert two.place.door.asked == []
+
+
+def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(two):
+    two.place.door.closed = {"route53"}
+    said = two.place.ops("shift", "c7k2m", "--out-of", EASTERN)
+    assert said.code == 1
+    assert f"in {WESTERN}, does not answer" in said.line
+    assert f"python -m ops evacuate {WESTERN}" in said.line
