@@ -40,10 +40,20 @@ class Channel(Protocol):
 
 
 class Channels:
-    """Opens channels from one region. `s3` makes the S3 client of a region (None: this one)."""
+    """Opens channels from one region.
 
-    def __init__(self, *, namespace: str, s3: Callable[[str | None], Any], secrets: Any) -> None:
-        self._namespace, self._s3, self._secrets = namespace, s3, secrets
+    `s3` makes the S3 client of a region (None: this one); `s3_once` one that repeats no request by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        s3: Callable[[str | None], Any],
+        s3_once: Callable[[str], Any],
+        secrets: Any,
+    ) -> None:
+        self._namespace, self._s3, self._s3_once, self._secrets = namespace, s3, s3_once, secrets
 
     def source(self, transfer: Transfer) -> Source:
         """Return the content of a transfer."""
@@ -62,7 +72,8 @@ class Channels:
             bucket = S3Destination(
                 bucket=document["bucket"], prefix=document["prefix"], region=document["region"]
             )
-            return _Bucket(source, bucket, work.name, self._s3(document["region"]))
+            region = document["region"]
+            return _Bucket(source, bucket, work.name, self._s3(region), self._s3_once(region))
         server = SftpDestination(
             **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")}
         )
@@ -75,8 +86,9 @@ class Channels:
 
 
 class _Bucket:
-    def __init__(self, source: Source, destination: S3Destination, name: str, client: Any) -> None:
-        self._source, self._destination, self._name, self._client = source, destination, name, client
+    def __init__(self, source: Source, destination: S3Destination, name: str, client: Any, once: Any) -> None:
+        self._source, self._destination, self._name = source, destination, name
+        self._client, self._once = client, once
 
     def find(self) -> Delivery | None:
         return s3.find(self._source, self._destination, s3=self._client, name=self._name)
@@ -86,6 +98,7 @@ class _Bucket:
             self._source,
             self._destination,
             s3=self._client,
+            once=self._once,
             name=self._name,
             after_unknown=after_unknown,
             before=before,

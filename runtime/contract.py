@@ -204,6 +204,15 @@ def switch_object(side: str) -> str:
     return f"switch/{side}"
 
 
+def check_reference(namespace: str, cell: str, side: str, check: str) -> str:
+    """Return what the caller reference of a side's health check begins with, so that it can be found.
+
+    `check` is `out`, `cell` or `customer/<id>`. AWS's provider takes 27 characters, hence a hash.
+    """
+    of = "/".join((namespace, cell, side, check))
+    return f"mft-{hashlib.sha256(of.encode()).hexdigest()[:20]}"
+
+
 def state_machine_parameter(namespace: str, cell: str) -> str:
     """Return the name of the parameter, in a cell's own region, that holds the ARN of its state machine."""
     return f"/{namespace}/cell{cell}/state-machine"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -26,6 +27,7 @@ from runtime.release import Decision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
+from runtime.verdict import replayed
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
 
 #: What an attempt returns besides DELIVERED and HELD: its time ran out, and the next one goes on there.
@@ -33,7 +35,7 @@ CONTINUE = "CONTINUE"
 
 
 class Deliverer:
-    """Delivers from one region. `s3` makes the S3 client of a region (None: this one)."""
+    """Delivers from one region. `s3` and `s3_once` make S3 clients, as in Channels."""
 
     def __init__(
         self,
@@ -43,10 +45,11 @@ class Deliverer:
         tracker: Tracker,
         directory: Directory,
         s3: Callable[[str | None], Any],
+        s3_once: Callable[[str], Any],
         secrets: Any,
     ) -> None:
         self._side, self._tracker, self._directory = side, tracker, directory
-        self._channels = Channels(namespace=namespace, s3=s3, secrets=secrets)
+        self._channels = Channels(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
         self._breaker = Breaker(tracker=tracker)
 
@@ -104,8 +107,9 @@ class Deliverer:
                 return Kind.DELIVERED
             self._leases.keep(transfer, owner, history)
             customer = self._directory.customer(transfer.customer)
-            in_order = customer.policy == "content" and not transfer.asks
-            overtaken(history.facts, transfer, destination, in_order=in_order)
+            compared = customer.policy == "content" and not transfer.asks
+            window = customer.window if compared else None
+            overtaken(history.facts, transfer, destination, window=window)
             route = customer.route(transfer.key)
             if route is None or destination not in customer.destinations:
                 reason = "the registry no longer sends this file there"
@@ -116,12 +120,12 @@ class Deliverer:
             work = Work(transfer, name, owner, remaining)
             channel = self._channels.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
-        is_released = first and any(_releases(fact, owner) for fact in about)
+        is_released = first and destination in replayed(own) and _is_release(own, owner)
         if transfer.asks or (after_unknown and route.on_unknown == "hold" and not is_released):
             # What was found is the delivery: looking again could miss it, and would send it once more.
             begin: Callable[[], Delivery | None] = channel.find
         else:
-            confirm = partial(self._confirm, transfer, destination, owner, in_order)
+            confirm = partial(self._confirm, transfer, destination, owner, window)
             begin = partial(channel.deliver, after_unknown=after_unknown, before=confirm)
         try:
             done = begin()
@@ -158,9 +162,9 @@ class Deliverer:
             self._record(transfer, Kind.HELD, attempt, destination, name=name, reason=reason)
         return Kind.HELD
 
-    def _confirm(self, transfer: Transfer, destination: str, owner: str, in_order: bool) -> None:
+    def _confirm(self, transfer: Transfer, destination: str, owner: str, window: timedelta | None) -> None:
         with _nothing_sent_yet(destination):
-            self._leases.may_send(transfer, owner, destination, in_order=in_order)
+            self._leases.may_send(transfer, owner, destination, window=window)
 
     def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
         """Record as delivered what an operator says is there; the content is read for its hash only."""
@@ -181,8 +185,12 @@ def _word(about: list[Fact]) -> Fact | None:
     return next((fact for fact in said if fact.detail["decision"] == Decision.DELIVERED), None)
 
 
-def _releases(fact: Fact, owner: str) -> bool:
-    return fact.kind is Kind.REPLAYED and fact.writer == owner
+def _is_release(own: list[Fact], owner: str) -> bool:
+    """Return whether an operator's decision began this execution.
+
+    One of two that were begun at once serves the destinations of both: each was decided about.
+    """
+    return any(fact.kind is Kind.REPLAYED and fact.writer == owner for fact in own)
 
 
 @contextmanager

@@ -194,7 +194,10 @@ class Intake:
         return replica
 
     def _alike(self, arrived: Arrival) -> list[str]:
-        """Return the versions with the event's etag and size: newest first, those after the event last."""
+        """Return the versions with the event's etag and size: newest first, those after the event last.
+
+        What was taken in already comes after what was not: uploads of the same bytes have an event each.
+        """
         listing = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=arrived.bucket, Prefix=arrived.key
         )
@@ -206,7 +209,14 @@ class Intake:
                 if entry["Key"] == arrived.key and same_etag and same_size:
                     is_after = arrived.ended is not None and entry["LastModified"] > arrived.ended
                     alike.append((is_after, entry["VersionId"]))
-        return [version_id for _, version_id in sorted(alike, key=lambda each: each[0])]
+        taken = self._taken_in(arrived) if arrived.etag is not None and len(alike) > 1 else set()
+        return [version_id for _, version_id in sorted(alike, key=lambda each: (each[0], each[1] in taken))]
+
+    def _taken_in(self, arrived: Arrival) -> set[str]:
+        """Return the versions of a file that were received or rejected."""
+        customer = contract.customer_of(arrived.bucket, self._namespace, self._side)
+        facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
+        return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
 
     def _head(self, arrived: Arrival, version_id: str) -> Version | None:
         try:

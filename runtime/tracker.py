@@ -44,10 +44,15 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All that the local replica holds of one file: its facts, oldest transfer first, and the lease."""
+    """All that the local replica holds of one file: its facts, oldest transfer first, and the leases.
+
+    `peers` is the other region's lease, as far as it has replicated: it tells what is being sent there, and
+    excludes nobody here.
+    """
 
     facts: tuple[Fact, ...]
     lease: Lease | None
+    peers: Lease | None = None
 
 
 class Tracker:
@@ -85,7 +90,7 @@ class Tracker:
         return True
 
     def history(self, file: str) -> History:
-        """Return all facts of a file that have not expired, and this region's lease on it.
+        """Return all facts of a file that have not expired, and the leases on it.
 
         TTL deletes late (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html),
         so an item past its time is treated as gone.
@@ -98,13 +103,15 @@ class Tracker:
             ConsistentRead=True,
         )
         facts: list[Fact] = []
-        lease = None
+        lease = peers = None
         for item in self._live(pages):
             if item[TRACKER_SK] == self._lease_key:
-                lease = Lease(owner=item["owner"], transfer=item["transfer"], until=int(item["until"]))
-            elif not item[TRACKER_SK].startswith(f"{Kind.CLAIM}#"):
+                lease = _lease(item)
+            elif item[TRACKER_SK].startswith(f"{Kind.CLAIM}#"):
+                peers = _lease(item)
+            else:
                 facts.append(_fact(item))
-        return History(facts=tuple(facts), lease=lease)
+        return History(facts=tuple(facts), lease=lease, peers=peers)
 
     def day(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
@@ -179,6 +186,10 @@ class Tracker:
                 plain = {name: _read(value) for name, value in item.items()}
                 if plain[TRACKER_TTL] > self.now():
                     yield plain
+
+
+def _lease(item: dict[str, Any]) -> Lease:
+    return Lease(owner=item["owner"], transfer=item["transfer"], until=int(item["until"]))
 
 
 def _fact(item: dict[str, Any]) -> Fact:

@@ -117,6 +117,22 @@ def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> st
     return max(newer, default=None)
 
 
+def unmeasured(facts: Iterable[Fact], transfer: str, destination: str, window: timedelta) -> str | None:
+    """Return the transfer last delivered to a destination, if it may be this one's content for all one knows.
+
+    That is one within the window that no CONFLICT fact of this transfer names. None when there is none, or
+    when an operator has had this one sent again there.
+    """
+    facts = tuple(facts)
+    own = [fact for fact in facts if fact.transfer == transfer]
+    there = (fact for fact in _delivered(facts, transfer) if fact.destination == destination)
+    last = max(there, key=_moment, default=None)
+    if destination in replayed(own) or last is None or last not in _delivered_nearby(facts, transfer, window):
+        return None
+    conflicts = (fact.detail["delivered_before"] for fact in own if fact.kind is Kind.CONFLICT)
+    return None if any(last.transfer in others for others in conflicts) else last.transfer
+
+
 def replayed(own: Iterable[Fact]) -> set[str]:
     """Return the destinations that an operator has opened again, of the facts of one transfer."""
     return {fact.destination for fact in own if fact.kind is Kind.REPLAYED}

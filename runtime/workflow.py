@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from datetime import timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
@@ -19,7 +20,7 @@ from runtime.receipts import Outcome, Receipts
 from runtime.routing import Directory
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
-from runtime.verdict import Action, Verdict, compare, judge, newer_delivery
+from runtime.verdict import Action, Verdict, compare, judge, newer_delivery, unmeasured
 
 #: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
 LEASE = 3600
@@ -60,6 +61,19 @@ class Leases:
             transfer.file, wanted, seen=seen, seen_ended=ended, expires=transfer.expires
         )
 
+    def waits(self, transfer: Transfer, owner: str, history: History) -> bool:
+        """Return whether the other region is sending another transfer of the file, as far as is known here.
+
+        That ends with the transfer, or with its lease where that region is lost. Whoever holds this region's
+        lease does not wait: two would wait for each other.
+        """
+        theirs = history.peers
+        if theirs is None or theirs.transfer == transfer.id or theirs.until < self._now():
+            return False
+        if history.lease and history.lease.owner == owner:
+            return False
+        return status(by_transfer(history.facts).get(theirs.transfer, ())) not in ENDED
+
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator opened the transfer again after this execution had ended it."""
         return any(
@@ -81,25 +95,33 @@ class Leases:
         if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
             raise LeaseLostError(f"another execution took the lease on {transfer.file}")
 
-    def may_send(self, transfer: Transfer, owner: str, destination: str, *, in_order: bool) -> None:
+    def may_send(self, transfer: Transfer, owner: str, destination: str, *, window: timedelta | None) -> None:
         """Return when this execution may give a destination the file now; asked just before it appears there.
 
-        Raises LeaseLostError, and OvertakenError when the destination has an end by now or, with `in_order`,
-        was brought a newer submission.
+        Raises LeaseLostError, and OvertakenError when the destination has an end by now or, within `window`,
+        was brought another submission.
         """
         history = self._tracker.history(transfer.file)
         self.keep(transfer, owner, history)
-        overtaken(history.facts, transfer, destination, in_order=in_order)
+        overtaken(history.facts, transfer, destination, window=window)
 
 
-def overtaken(facts: Iterable[Fact], transfer: Transfer, destination: str, *, in_order: bool) -> None:
-    """Raise OvertakenError when a destination was served meanwhile, or was brought a newer submission."""
+def overtaken(
+    facts: Iterable[Fact], transfer: Transfer, destination: str, *, window: timedelta | None
+) -> None:
+    """Raise OvertakenError when a destination was served meanwhile, or was brought another submission.
+
+    That is one that is newer, or with which this one has not been compared: the other region may have
+    delivered it since this one was judged.
+    """
     facts = tuple(facts)
     own = standing(fact for fact in facts if fact.transfer == transfer.id)
     if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
         raise OvertakenError(f"{destination} was served by another execution")
-    if in_order and (newer := newer_delivery(facts, transfer.id, destination)):
+    if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
         raise OvertakenError(f"{destination} was brought {newer}, which is newer")
+    if window is not None and (other := unmeasured(facts, transfer.id, destination, window)):
+        raise OvertakenError(f"{destination} was brought {other}, with which this was not compared")
 
 
 class Workflow:
@@ -123,12 +145,17 @@ class Workflow:
         self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
     def claim(self, transfer: Transfer, *, owner: str) -> Verdict:
-        """Take the file's lease and return the verdict; WAIT when another transfer is being sent."""
+        """Take the file's lease and return the verdict; WAIT when another transfer is being sent.
+
+        One that was taken over or released waits for nobody in the other region.
+        """
         history = self._tracker.history(transfer.file)
         verdict = self._judge(transfer, history)
         if verdict.action is Action.DONE and not verdict.held:
             return verdict
-        if not self._leases.take(transfer, owner, history):
+        in_turn = self._directory.customer(transfer.customer).policy == "content" and not transfer.taken_over
+        waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
+        if waits or not self._leases.take(transfer, owner, history):
             return Verdict(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
         if len(by_transfer(history.facts)) > 1:
             # Whoever held the lease until now may have delivered between the reading and the claim.
@@ -199,7 +226,9 @@ class Workflow:
 
     def _mark(self, transfer: Transfer, verdict: Verdict, owner: str) -> None:
         if verdict.conflicts:
-            self._record(transfer, Kind.CONFLICT, owner, delivered_before=list(verdict.conflicts))
+            # Judged again, it may have more of them, and a fact is never changed.
+            writer = f"{owner}-{len(verdict.conflicts)}"
+            self._record(transfer, Kind.CONFLICT, writer, delivered_before=list(verdict.conflicts))
         for destination, newer in verdict.held:
             about = {"destination": destination, "newer": newer, "reason": NEWER}
             self._record(transfer, Kind.HELD, owner, **about)

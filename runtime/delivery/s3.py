@@ -50,24 +50,26 @@ def deliver(
     destination: S3Destination,
     *,
     s3: Any,
+    once: Any,
     name: str,
     after_unknown: bool = False,
     before: Callable[[], None] = lambda: None,
 ) -> Delivery:
     """Copy the source to `name` below the destination's prefix, where it appears complete or not at all.
 
-    `s3` is a client of the destination's region. The copy has the source's content type and bytes; tags,
-    metadata and encryption settings stay behind: they are the platform's, and the bucket's own defaults are
-    the partner's. An existing object is replaced. With `after_unknown` an object of that key, size and
-    SHA-256 is taken for this delivery, and nothing is sent. `before` is called, and may raise, just before
-    the copy is asked for. Raises DeliveryError.
+    `s3` and `once` are clients of the destination's region. `once` copies and repeats no request by itself:
+    where an answer was lost the partner may have taken the copy away, and would get another. The copy has the
+    source's content type and bytes; tags, metadata and encryption settings stay behind: they are the
+    platform's, and the bucket's own defaults are the partner's. An existing object is replaced. With
+    `after_unknown` an object of that key, size and SHA-256 is taken for this delivery, and nothing is sent.
+    `before` is called, and may raise, just before the copy is asked for. Raises DeliveryError.
     """
     copy = _Copy(source, destination, s3, check_name(name))
     # Asked before anything is sent: a copy that may be written and not looked at could never be verified.
     there = copy.look()
     if after_unknown and there and (found := copy.same(there)):
         return found
-    return copy.send(before)
+    return copy.send(once, before)
 
 
 def find(source: Source, destination: S3Destination, *, s3: Any, name: str) -> Delivery | None:
@@ -108,14 +110,14 @@ class _Copy:
             return None
         return Delivery(sha256=ours, size=self._source.size, path=self._place, sent=False)
 
-    def send(self, before: Callable[[], None]) -> Delivery:
+    def send(self, once: Any, before: Callable[[], None]) -> Delivery:
         """Copy, verify the size, and return the delivery."""
         head = self._head_source()
         whole = self._source.size <= LARGEST_COPY
         sha256 = _sha256(head)
         if whole:
             before()
-            answer = self._copy(head)
+            answer = self._copy(once, head)
         else:
             # A copy in parts is answered with a hash of hashes, so the source is read, and first: for this
             # size it takes long, and a failure of it should leave nothing behind.
@@ -141,9 +143,9 @@ class _Copy:
         except (ClientError, BotoCoreError) as error:
             raise s3_failure(error, source.place, "look") from error
 
-    def _copy(self, head: Mapping[str, Any]) -> Mapping[str, Any]:
+    def _copy(self, once: Any, head: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            answer = self._s3.copy_object(
+            answer = once.copy_object(
                 Bucket=self._bucket, Key=self._key, CopySource=self._copy_source(), **_how(head)
             )
         except (ClientError, BotoCoreError) as error:

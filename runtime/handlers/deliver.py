@@ -20,6 +20,7 @@ def _deliverer() -> Deliverer:
         tracker=wiring.tracker(),
         directory=wiring.directory(),
         s3=lambda region: wiring.client("s3", region),
+        s3_once=lambda region: wiring.client_once("s3", region),
         secrets=wiring.client("secretsmanager"),
     )
 

@@ -24,7 +24,9 @@ from runtime.workflow import Workflow
 
 logger = Logger(service="mft")
 
-_CLIENT = Config(retries={"mode": "standard", "max_attempts": 5}, connect_timeout=5, read_timeout=60)
+_TIMEOUTS = Config(connect_timeout=5, read_timeout=60)
+_CLIENT = _TIMEOUTS.merge(Config(retries={"mode": "standard", "max_attempts": 5}))
+_ONCE = _TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
 
 def env(name: str) -> str:
@@ -36,6 +38,12 @@ def env(name: str) -> str:
 def client(service: str, region: str | None = None) -> Any:
     """Return the client of an AWS service, in this function's own region unless another is named."""
     return boto3.client(service, region_name=region, config=_CLIENT)
+
+
+@cache
+def client_once(service: str, region: str) -> Any:
+    """Return a client that repeats no request by itself, for what must not happen twice."""
+    return boto3.client(service, region_name=region, config=_ONCE)
 
 
 @cache

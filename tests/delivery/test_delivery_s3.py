@@ -20,7 +20,8 @@ from runtime.delivery import (
     TransientDeliveryError,
     s3,
 )
-from runtime.delivery.s3 import S3Destination, deliver, find
+from runtime.delivery.s3 import S3Destination, find
+from runtime.delivery.s3 import deliver as deliver_by
 from runtime.delivery.sftp import deliver_now
 from tests.delivery.support import destination_of
 
@@ -51,6 +52,11 @@ def theirs(aws: Emulator) -> Any:
     for found in client.list_objects_v2(Bucket=THEIRS).get("Contents", ()):
         client.delete_object(Bucket=THEIRS, Key=found["Key"])
     return client
+
+
+def deliver(source: Source, destination: S3Destination, *, s3: Any, **how: Any) -> Delivery:
+    """Deliver with one client for everything."""
+    return deliver_by(source, destination, s3=s3, once=s3, **how)
 
 
 def put(aws: Emulator, content: bytes = CONTENT, **how: Any) -> Source:

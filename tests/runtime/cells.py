@@ -355,6 +355,7 @@ class Cell:
             tracker=self.tracker,
             directory=self.directory,
             s3=lambda region: self.client("s3"),
+            s3_once=lambda region: self.client("s3"),
             secrets=self.client("secretsmanager"),
         )
 

@@ -280,6 +280,61 @@ def test_what_the_peer_delivered_of_a_newer_version_is_not_overwritten(west, par
         assert cell.attempt(transfer) == Kind.DELIVERED
 
 
+@pytest.mark.parametrize("nth", [1, 2])
+@pytest.mark.parametrize("policy", ["content", "version"])
+@pytest.mark.parametrize("content", [CONTENT, b"x,y\n1,2\n"])
+def test_what_the_peer_delivered_of_another_transfer_is_compared_first(west, partner, nth, policy, content):
+    """Both had been judged before either was delivered: a resend through the other region."""
+    destinations = {"partner": west.to_server(partner)}
+    west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
+    transfer = claimed(west)
+    detail = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", **detail)
+    other = replace(fact, transfer=f"{transfer.id[:-1]}{'0' if transfer.id[-1] != '0' else '1'}")
+    table = Meanwhile(west.client("dynamodb"), lambda: west.tracker.record(other), nth)
+    meanwhile = west.with_client("dynamodb", table)
+    if policy == "version":
+        assert meanwhile.attempt(transfer) == Kind.DELIVERED
+        return
+    with pytest.raises(OvertakenError, match="not compared"):
+        meanwhile.attempt(transfer)
+    assert partner.files() == {}
+    who = owner(transfer)
+    assert west.workflow.claim(transfer, owner=who).action == "compare"
+    verdict = west.workflow.compare(transfer, west.source(transfer), owner=who)
+    if content == CONTENT:
+        assert verdict.spared == (("partner", other.transfer),)
+    else:
+        assert verdict.conflicts == (other.transfer,)
+        assert west.attempt(transfer, "2") == Kind.DELIVERED
+
+
+def test_it_is_compared_again_with_each_that_the_peer_delivers(west, partner):
+    """The second comparison finds another conflict, which the first one's fact does not name."""
+    deliver_to(west, partner)
+    transfer = claimed(west)
+    delivered = transfer.fact(
+        Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="0", size=9
+    )
+    others = [replace(delivered, transfer=f"{transfer.id[:-2]}{n}") for n in ("-1", "-2")]
+    who = owner(transfer)
+    for number, other in enumerate(others, 1):
+        west.tracker.record(replace(other, at=f"{other.at[:-6]}{number}{other.at[-5:]}"))
+        with pytest.raises(OvertakenError):
+            west.attempt(transfer, str(number))
+        assert west.workflow.claim(transfer, owner=who).action == "deliver"
+    assert west.attempt(transfer, "3") == Kind.DELIVERED
+
+
+def test_what_was_delivered_there_out_of_the_window_is_not_compared(west, partner):
+    destinations = {"partner": west.to_server(partner)}
+    west.register(destinations=destinations, duplicates={"policy": "content", "window_seconds": 60})
+    transfer = claimed(west)
+    fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="0", size=8)
+    west.tracker.record(replace(fact, transfer=f"2020{transfer.id[4:]}"))
+    assert west.attempt(transfer) == Kind.DELIVERED
+
+
 def test_an_attempt_that_runs_out_of_time_says_so_and_the_next_goes_on(west, partner):
     deliver_to(west, partner)
     content = os.urandom(9_000_000)

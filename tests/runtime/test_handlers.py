@@ -7,8 +7,12 @@ import json
 import os
 import subprocess
 import sys
+import threading
+from http.client import HTTPConnection
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -215,6 +219,61 @@ def test_a_failure_reaches_the_receipt_through_the_definitions_states(west, func
     assert functions.step("complete", STATES["Complete"], owner(transfer), **given) == {"outcome": "failed"}
     reason = "partner: route: the registry no longer sends this file there"
     assert west.fact(Kind.FAILED, transfer).detail["reason"] == reason
+
+
+class Losing(BaseHTTPRequestHandler):
+    """S3 behind a line that loses the answers to copies, and to nothing else."""
+
+    protocol_version = "HTTP/1.1"
+    s3 = ""
+    copies = 0
+
+    def answer(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        behind = HTTPConnection(urlsplit(self.s3).netloc)
+        behind.request(self.command, self.path, body, dict(self.headers))
+        answer = behind.getresponse()
+        content = answer.read()
+        behind.close()
+        if "x-amz-copy-source" in self.headers:
+            type(self).copies += 1
+            self.close_connection = True
+            return
+        self.send_response_only(answer.status)
+        for name, value in answer.headers.items():
+            if name.lower() not in ("connection", "transfer-encoding"):
+                self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(content)
+
+    do_HEAD = do_GET = do_PUT = answer
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.fixture
+def losing(west, monkeypatch):
+    """A line to S3 that loses what it says of copies; the handler counts them."""
+    handler = type("Line", (Losing,), {"s3": west.aws.endpoint})
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", f"http://127.0.0.1:{server.server_port}")
+        yield handler
+        server.shutdown()
+
+
+def test_a_copy_without_an_answer_is_not_asked_for_again_before_the_partner_is(west, functions, losing):
+    """The partner may have taken the first one away: the SDK's own retry would bring a second."""
+    transfer = west.receive(b"abc")
+    given = {"transfer": transfer.document(), "destination": "partner"}
+    functions.step("claim", STATES["Claim"], owner(transfer), transfer=transfer.document())
+    with pytest.raises(errors.DeliveryUnknownError):
+        functions.step("deliver", ATTEMPTS["Attempt"], owner(transfer), **given)
+    assert losing.copies == 1
+    found = functions.step("deliver", ATTEMPTS["AttemptAfterUnknown"], owner(transfer), **given)
+    assert found["outcome"] == "DELIVERED"
+    assert losing.copies == 1
 
 
 def test_one_bad_event_does_not_hold_back_the_others(west, functions):

@@ -209,6 +209,26 @@ def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
     assert len(started(west)) == 2
 
 
+def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west):
+    """Within one second, the first event would else find the second's version, as the second one does."""
+    ended = datetime.now(UTC) + timedelta(seconds=3)
+    events = [completed(west, b"same", ended=ended) for _ in range(2)]
+    for event in (*events, *events):
+        assert west.accept(event) == "received"
+        west.accept(completed(west, b"other", ended=ended))
+    versions = {fact.detail["version_id"] for fact in west.facts(SFTP) if fact.detail["size"] == 4}
+    assert len(versions) == 2
+
+
+def test_a_repeated_event_of_a_rename_is_not_about_an_older_object(west):
+    """It tells no etag: the older object may be half a file, whose own event is still on its way."""
+    put(west, b"hal")
+    whole = put(west, b"whole")
+    event = renamed(west, ended=datetime.now(UTC) + timedelta(seconds=3))
+    assert [west.accept(event) for _ in range(2)] == ["received"] * 2
+    assert started(west) == [whole["VersionId"]]
+
+
 def ended_of(event: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(event["detail"]["end-timestamp"])
 

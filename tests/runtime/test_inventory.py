@@ -245,7 +245,7 @@ def paged(cell: Cell, size: int) -> Cell:
 def test_pages_of_any_size_are_read_to_their_end(west, east, size):
     """Versions of one key and facts of one transfer are on several pages."""
     for number in range(4):
-        carry(west, str(number).encode(), f"inbound/sdk/{number % 3}.csv")
+        carry(west, bytes(number + 1), f"inbound/sdk/{number % 3}.csv")
     west.upload(b"unknown", "inbound/sdk/1.csv")
     small = [paged(cell, size) for cell in (west, east)]
     try:

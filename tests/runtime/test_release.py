@@ -121,6 +121,24 @@ def test_the_released_execution_does_not_wait_for_a_lease_whose_holder_has_ended
     assert west.workflow.claim(held, owner=name).action is Action.DELIVER
 
 
+def test_two_destinations_that_are_released_at_once_are_both_sent(west, server):
+    """Whichever execution comes first serves both, and must not hold the other's again."""
+    to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
+    west.register(destinations=to, routes=[{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}])
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    for name in to:
+        given = {"owner": owner(transfer), "attempt": "1", "after_unknown": True}
+        assert west.deliverer.attempt(transfer, name, **given) == Kind.HELD
+    names = [west.release.release(transfer, each, Decision.RESEND, **WHO) for each in to]
+    again = {"owner": names[1], "attempt": "2", "after_unknown": True, "first": True}
+    for name in west.workflow.claim(transfer, owner=names[1]).destinations:
+        assert west.deliverer.attempt(transfer, name, **again) == Kind.DELIVERED
+    assert west.workflow.complete(transfer, [], owner=names[1]) is Outcome.DELIVERED
+    assert west.workflow.claim(transfer, owner=names[0]).action is Action.DONE
+    assert [west.at_partner(), west.at_partner("other/a.csv")] == [CONTENT] * 2
+
+
 def test_the_released_execution_waits_for_one_that_serves_the_other_destination(west, server):
     to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
     routes = [{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -267,6 +268,70 @@ def test_the_policy_version_sends_files_that_are_alike(west):
         assert complete(west, transfer) is Outcome.DELIVERED
         assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is True
     assert not [fact for fact in west.facts() if fact.kind in (Kind.CONFLICT, Kind.DUPLICATE)]
+
+
+# --- The other region --------------------------------------------------------------------------------
+
+
+def sent_by(cell: Cell, peer: Cell):
+    """Have a region claim a file; return the transfer once its peer knows of that."""
+    transfer = cell.receive(b"abc")
+    claim(cell, transfer)
+    eventually(lambda: peer.tracker.history(transfer.file).peers)
+    eventually(lambda: Kind.RECEIVED in peer.kinds(transfer))
+    return transfer
+
+
+def test_a_resend_by_the_other_region_waits_for_the_first_and_is_compared_with_it(west, east):
+    first, second = sent_by(west, east), east.receive(b"abc")
+    assert claim(east, second) == Verdict(action=Action.WAIT)
+    assert east.tracker.history(second.file).lease is None
+    west.attempt(first)
+    eventually(lambda: Kind.DELIVERED in east.kinds(first))
+    assert claim(east, second).action is Action.COMPARE
+    assert compare(east, second).spared == (("partner", first.id),)
+
+
+@pytest.mark.parametrize("kind", [Kind.HELD, Kind.FAILED])
+def test_a_resend_waits_no_longer_when_the_first_has_ended(west, east, kind):
+    first, second = sent_by(west, east), east.receive(b"abc")
+    record(west, first, kind, reason="no")
+    eventually(lambda: kind in east.kinds(first))
+    assert claim(east, second).action is Action.DELIVER
+
+
+def test_a_resend_waits_for_a_lost_region_no_longer_than_its_lease_runs(west, east):
+    first, second = sent_by(west, east), east.receive(b"abc")
+    history = east.tracker.history(first.file)
+    for passed, waits in ((LEASE - 60, True), (LEASE + 5, False)):
+        leases = Leases(tracker=east.tracker, now=lambda passed=passed: time.time() + passed)
+        assert leases.waits(second, owner(second), history) is waits
+
+
+def test_what_is_taken_over_waits_for_nobody(west, east):
+    sent_by(west, east)
+    older = replace(east.receive(b"xyz"), taken_over=True)
+    assert claim(east, older).action is Action.DELIVER
+
+
+def test_the_same_transfer_is_not_waited_for(west, east):
+    first = sent_by(west, east)
+    assert east.workflow.claim(first, owner=f"{first.id}-takeover-1").action is Action.DELIVER
+
+
+def test_the_policy_version_waits_for_nobody(west, east):
+    east.register(duplicates={"policy": "version", "window_seconds": 3600})
+    sent_by(west, east)
+    assert claim(east, east.receive(b"abc")).action is Action.DELIVER
+
+
+def test_two_that_have_their_leases_do_not_wait_for_each_other(west, east):
+    second = east.receive(b"xyz")
+    claim(east, second)
+    first = west.receive(b"abc")
+    Leases(tracker=west.tracker).take(first, owner(first), west.tracker.history(first.file))
+    eventually(lambda: east.tracker.history(first.file).peers)
+    assert claim(east, second).action is Action.DELIVER
 
 
 # --- Complete ------------------------------------------------------------------------------------
