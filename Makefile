@@ -23,6 +23,7 @@ simulate: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_program
 	@$(BIN)/python -m tests.bench.bench_gaps
+	@$(BIN)/python -m tests.bench.bench_rehome
 
 check: $(READY)
 	@$(BIN)/ruff check

@@ -155,6 +155,14 @@ class Workflow(pulumi.ComponentResource):
                             settings.bucket_arn(f"{settings.namespace}-cell*/*"),
                         ],
                     ),
+                    policy.deny(
+                        "NeverOurRecords",
+                        ["s3:GetObject"],
+                        [
+                            settings.bucket_arn(f"{settings.namespace}-cell*-{role}-*/*")
+                            for role in ("archive", "audit")
+                        ],
+                    ),
                 ],
                 timeout=DELIVERY_TIMEOUT,
                 memory=1769,  # one whole vCPU

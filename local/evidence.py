@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -36,6 +37,16 @@ class Evidence:
             return None
 
         return until(look, within=within)
+
+    def policies(self) -> dict[str, Mapping[str, Any]]:
+        """Return what each function may do: its policy, by the name that it gives in its calls."""
+        return {
+            function.inputs["environment"]["variables"]["AWS_SDK_UA_APP_ID"]: json.loads(
+                graph.one("aws:iam/rolePolicy:RolePolicy", function.name).inputs["policy"]
+            )
+            for graph in self._world.graphs.values()
+            for function in graph.of("aws:lambda/function:Function")
+        }
 
     def facts(self, customer: Customer, side: str, key: str) -> tuple[Fact, ...]:
         """Return the facts about a file that one region's tracker holds."""

@@ -101,7 +101,7 @@ class RegionLoss:
         world, story = self._world, self._story
         with story.step("NIS evacuates us-gov-west-1 from East"):
             self._decided = time.monotonic()
-            self._ops("evacuate")
+            self._ops("evacuate", "--lost")
             moved = {EAST: EAST, WEST: EAST, PRIMARY: EAST}
             resolver = world.serve_names()
             for sender in (self._by_sftp, self._by_sdk):
@@ -223,7 +223,7 @@ class RegionLoss:
         name = names.bucket_record(endpoint, sender.customer.id, self._world.zone)
         return BucketRecord.parse(self._world.serve_names().txt(name))
 
-    def _ops(self, verb: str) -> None:
+    def _ops(self, verb: str, *more: str) -> None:
         """Run the operators' command, as they would."""
         aws = self._world.aws
         command = [
@@ -232,11 +232,13 @@ class RegionLoss:
             "ops",
             verb,
             REGION_OF[WEST],
+            *more,
             "--apply",
             "--root",
             str(self._world.folder),
         ]
         credentials = {"AWS_ACCESS_KEY_ID": aws.account, "AWS_SECRET_ACCESS_KEY": "local"}
+        credentials["AWS_SDK_UA_APP_ID"] = f"ops-{verb}"  # its calls are told by this name
         done = subprocess.run(  # noqa: S603 - our own command
             command,
             cwd=ROOT,

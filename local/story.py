@@ -64,6 +64,7 @@ class Story:
         self.progress = Progress(self._console)
         self.steps: list[Step] = []
         self.figures: dict[str, Any] = {}
+        self._kept: dict[str, Any] = {}
 
     @property
     def held(self) -> bool:
@@ -109,11 +110,16 @@ class Story:
         """Keep a figure for the summary."""
         self.figures[name] = value
 
+    def keep(self, name: str, value: Any) -> None:
+        """Keep what the JSON document tells besides, and no person would read."""
+        self._kept[name] = value
+
     def summary(self) -> None:
         """Print the table of steps and the figures, or the whole story as JSON."""
         if self._as_json:
             steps = [{**asdict(step), "held": step.held} for step in self.steps]
-            print(json.dumps({"held": self.held, "steps": steps, "figures": self.figures}, indent=2))
+            told = {"held": self.held, "steps": steps, "figures": self.figures, **self._kept}
+            print(json.dumps(told, indent=2))
             return
         table = Table("step", "seconds", "expected", "held", title="The drill")
         for step in self.steps:

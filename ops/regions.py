@@ -114,7 +114,7 @@ class Regions:
     @cached_property
     def out(self) -> frozenset[str]:
         """The sides that an operator has declared lost, as the peers that answer say."""
-        return frozenset(side for side in map(peer_of, self.sides) if self._is_out(side))
+        return frozenset(side for side in map(peer_of, self.sides) if self._is_lost(side))
 
     @cached_property
     def replay(self) -> Replay:
@@ -163,7 +163,7 @@ class Regions:
             s3=self.client("s3", side),
         )
 
-    def _is_out(self, side: str) -> bool:
+    def _is_lost(self, side: str) -> bool:
         switch = Switch(
             namespace=self._environment.namespace,
             cell=self._environment.cell,
@@ -172,7 +172,7 @@ class Regions:
             metrics=None,
         )
         try:
-            return switch.position() is Position.OUT
+            return switch.position() is Position.LOST
         except ValueError as error:
             raise RefusedError(str(error)) from error
 

@@ -1,7 +1,7 @@
 """Repair: what to do about a gap, and doing it. All of it may be repeated: what is there meanwhile stays.
 
 A copy that is missing in an archive is made by S3 from where there is one. A copy that is missing in a
-customer's bucket is not: it would be another version, so another transfer (docs/adr/0018-repair.md).
+customer's bucket is not: it would be another version, so another transfer (docs/adr/0017-repair.md).
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class Repair:
                 return self._take_in(seen, side, replica=False)
         side = min(seen.inbound)
         if peer_of(side) not in self._out:
-            return self._ask(seen, f"{REGION_OF[peer_of(side)]} has the original, and is not declared out")
+            return self._ask(seen, f"{REGION_OF[peer_of(side)]} has the original, and is not declared lost")
         return self._take_in(seen, side, replica=True)
 
     def _take_in(self, seen: Seen, side: str, *, replica: bool) -> Remedy:

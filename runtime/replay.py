@@ -148,7 +148,7 @@ class Replay:
         """
         owner = received.side
         if owner not in self.regions and owner not in self._out:
-            raise NoRegionError(f"{REGION_OF[owner]} received it, does not answer, and is not declared out")
+            raise NoRegionError(f"{REGION_OF[owner]} received it, does not answer, and is not declared lost")
         for side in (owner, peer_of(owner)):
             region = self.regions.get(side)
             if region and _has(region.s3, Transfer.here(received, side)):

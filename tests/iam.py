@@ -122,7 +122,7 @@ def _statement(raw: Mapping[str, Any]) -> Statement:
 
 
 def _several(value: Any) -> tuple[str, ...]:
-    return (value,) if isinstance(value, str) else tuple(value)
+    return tuple(value) if isinstance(value, list | tuple) else (str(value),)
 
 
 def _holds(operator: str, keys: Mapping[str, tuple[str, ...]], context: Context) -> bool:

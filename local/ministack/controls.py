@@ -32,6 +32,22 @@ class Pending:
     sent: float
 
 
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """A call of a caller that says who it is: a function, an operator's command.
+
+    `service` is IAM's word for it; `given` is what the request says of its resource, by the operation's own
+    names; `status` is HTTP's, 0 when there was no answer.
+    """
+
+    caller: str
+    region: str
+    service: str
+    operation: str
+    status: int
+    given: tuple[tuple[str, str], ...]
+
+
 class Controls:
     """The methods of `Emulator` that act on its regions."""
 
@@ -73,6 +89,10 @@ class Controls:
     def replication_pending(self) -> list[Pending]:
         """Return what has been written and has not arrived, oldest first: what a loss of the source loses."""
         return [Pending(**one) for one in self._control("pending")]
+
+    def calls(self) -> list[dict[str, Any]]:
+        """Return every distinct `Call` as a document, its `given` a dictionary, with a `count`."""
+        return list(self._control("calls"))
 
     def _control(self, verb: str, **given: Any) -> Any:
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=ANSWERS_WITHIN)

@@ -17,6 +17,7 @@ from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from local.ministack.calls import Calls
 from local.ministack.controls import ADMIN, DNS_AGENT
 from local.ministack.lag import LINE
 from local.ministack.outage import end_workers
@@ -72,6 +73,7 @@ class Front:
     def __init__(self, inner: App, bucket_region: Callable[[str], str | None]) -> None:
         self.inner = inner
         self.bucket_region = bucket_region
+        self.calls = Calls()
         self.under_way: defaultdict[str | None, set[asyncio.Task]] = defaultdict(set)
 
     async def __call__(self, scope: Message, receive: Callable, send: Any) -> None:
@@ -85,27 +87,28 @@ class Front:
     async def guard(self, scope: Message, receive: Callable, send: Any) -> None:
         headers = dict(scope["headers"])
         region, service = region_of(scope, headers, self.bucket_region)
-        if REGIONS.down:
-            if refused(region, service, headers.get(b"user-agent", b"").decode("latin-1")):
+        with self.calls.watch(scope, headers, region, service) as heard:
+            if REGIONS.down:
+                if refused(region, service, headers.get(b"user-agent", b"").decode("latin-1")):
+                    await drop(receive, send)
+                    return
+                source = unquote(headers.get(b"x-amz-copy-source", b"").decode("latin-1")).lstrip("/")
+                if source and REGIONS.is_down(self.bucket_region(source.split("/")[0])):
+                    await answer(send, 503, _COPY_REFUSED, b"application/xml")
+                    return
+            task = asyncio.current_task()
+            assert task is not None
+            mine, life = self.under_way[None if service in _GLOBAL else region], REGIONS.life(region)
+            mine.add(task)
+            try:
+                await self.inner(scope, *heard(receive, send))
+            except asyncio.CancelledError:
+                if REGIONS.life(region) == life:
+                    raise  # it is the server that stops
+                task.uncancel()
                 await drop(receive, send)
-                return
-            source = unquote(headers.get(b"x-amz-copy-source", b"").decode("latin-1")).lstrip("/")
-            if source and REGIONS.is_down(self.bucket_region(source.split("/")[0])):
-                await answer(send, 503, _COPY_REFUSED, b"application/xml")
-                return
-        task = asyncio.current_task()
-        assert task is not None
-        mine, life = self.under_way[None if service in _GLOBAL else region], REGIONS.life(region)
-        mine.add(task)
-        try:
-            await self.inner(scope, receive, send)
-        except asyncio.CancelledError:
-            if REGIONS.life(region) == life:
-                raise  # it is the server that stops
-            task.uncancel()
-            await drop(receive, send)
-        finally:
-            mine.discard(task)
+            finally:
+                mine.discard(task)
 
     async def admin(self, verb: str, receive: Callable, send: Callable) -> None:
         body, more = b"", True
@@ -113,7 +116,13 @@ class Front:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         given = json.loads(body or b"{}")
-        actions = {"down": self.down, "up": self.up, "lag": self.lag, "pending": self.pending}
+        actions = {
+            "calls": self.told,
+            "down": self.down,
+            "lag": self.lag,
+            "pending": self.pending,
+            "up": self.up,
+        }
         if verb in actions:
             await answer(send, 200, json.dumps(await actions[verb](**given)).encode())
         else:
@@ -137,6 +146,9 @@ class Front:
     async def lag(self, **seconds: float) -> dict[str, float]:
         LINE.lag.update(seconds)
         return LINE.lag
+
+    async def told(self) -> list[dict[str, Any]]:
+        return self.calls.told()
 
     async def pending(self) -> list[dict[str, Any]]:
         return LINE.pending()

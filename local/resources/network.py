@@ -108,7 +108,9 @@ def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         config["RequestInterval"] = int(inputs["requestInterval"])
         config["FailureThreshold"] = int(inputs["failureThreshold"])
         config["Inverted"] = inputs["invertHealthcheck"]
-    made = clients("route53").create_health_check(CallerReference=inputs["name"], HealthCheckConfig=config)[
+    # As the provider does: what is asked for, and something that is nobody else's.
+    reference = "-".join(filter(None, (inputs.get("referenceName"), inputs["name"])))
+    made = clients("route53").create_health_check(CallerReference=reference, HealthCheckConfig=config)[
         "HealthCheck"
     ]
     return made["Id"], {}

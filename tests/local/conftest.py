@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import time
 import zipfile
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from local.emulator import ACCOUNT, Emulator
+from local.program import ROOT
 
 WEST, EAST = "us-gov-west-1", "us-gov-east-1"
 ROLE = f"arn:aws-us-gov:iam::{ACCOUNT}:role/anything"
@@ -143,6 +149,45 @@ class World:
         events.put_rule(Name=name, EventPattern=json.dumps(pattern))
         events.put_targets(Rule=name, Targets=[{"Id": "q", "Arn": arn}])
         return url
+
+
+#: Seconds within which a command of `python -m local` has to end.
+LIMIT = 600
+
+
+def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
+    """Start `python -m local` with a temporary folder of its own, which has to be empty again at the end."""
+    folder.mkdir(exist_ok=True)
+    return subprocess.Popen(
+        [sys.executable, "-m", "local", *arguments],
+        cwd=ROOT,
+        env={**os.environ, "TMPDIR": str(folder)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+@dataclass(frozen=True)
+class Drilled:
+    """A drill that was played: how it ended, what it printed as JSON, and the folder it was given."""
+
+    status: int
+    story: dict[str, Any]
+    errors: str
+    folder: Path
+
+
+@pytest.fixture(scope="session")
+def drills(tmp_path_factory: pytest.TempPathFactory) -> list[Drilled]:
+    """Two drills, played at once."""
+    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
+    started = [start("drill", "--json", folder=folder) for folder in folders]
+    ended = [drill.communicate(timeout=LIMIT) for drill in started]
+    return [
+        Drilled(drill.returncode, json.loads(out or "{}"), errors, folder)
+        for drill, (out, errors), folder in zip(started, ended, folders, strict=True)
+    ]
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,6 @@ import shutil
 import signal
 import socket
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -16,21 +15,7 @@ import pytest
 
 from local.program import ROOT
 from local.world import ADDRESSES
-
-LIMIT = 600
-
-
-def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
-    """Start `python -m local` with a temporary folder of its own, which has to be empty again at the end."""
-    folder.mkdir(exist_ok=True)
-    return subprocess.Popen(
-        [sys.executable, "-m", "local", *arguments],
-        cwd=ROOT,
-        env={**os.environ, "TMPDIR": str(folder)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+from tests.local.conftest import LIMIT, Drilled, start
 
 
 def children(pid: int) -> list[int]:
@@ -57,16 +42,15 @@ def gone(pids: list[int], within: float = 10) -> bool:
     return not any(alive(pid) for pid in pids)
 
 
-def test_two_drills_at_once_play_the_whole_story(tmp_path: Path) -> None:
-    drills = [start("drill", "--json", folder=tmp_path / name) for name in ("first", "second")]
+def test_two_drills_at_once_play_the_whole_story(drills: list[Drilled]) -> None:
     for drill in drills:
-        out, err = drill.communicate(timeout=LIMIT)
-        story = json.loads(out)
+        story = drill.story
+        assert story, drill.errors
         broken = [what for step in story["steps"] for what, held in step["expectations"] if not held]
-        assert (drill.returncode, story["held"], broken) == (0, True, []), err
-        assert len(story["steps"]) == 20
-        assert sum(len(step["expectations"]) for step in story["steps"]) >= 75
-    assert [*tmp_path.glob("*/*")] == [], "a drill left something behind"
+        assert (drill.status, story["held"], broken) == (0, True, []), drill.errors
+        assert len(story["steps"]) == 21
+        assert sum(len(step["expectations"]) for step in story["steps"]) >= 83
+        assert [*drill.folder.iterdir()] == [], "a drill left something behind"
 
 
 def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> None:

@@ -446,9 +446,9 @@ def test_a_dead_regions_objects_are_adopted_once_it_is_declared_out(place, late)
     words = ("--region", EASTERN)
     _, (remedy,) = planned(place, *words)
     assert remedy["deed"] == "ask"
-    assert remedy["why"] == f"{WESTERN} has the original, and is not declared out"
+    assert remedy["why"] == f"{WESTERN} has the original, and is not declared lost"
     name = contract.switch_parameter(NAMESPACE, place.west.cell, WEST)
-    place.east.client("ssm").put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
+    place.east.client("ssm").put_parameter(Name=name, Value="lost", Type="String", Overwrite=True)
     digest, (remedy,) = planned(place, *words)
     assert (remedy["deed"], remedy["side"]) == ("take in", EAST)
     assert apply(place, digest, *words) == (0, ["received"])

@@ -73,7 +73,7 @@ def replays(side: Side) -> list[str]:
 def declare_out(place: Estate, side: Side) -> None:
     peer = place.east if side is place.west else place.west
     name = switch_parameter(NAMESPACE, side.cell, side.side)
-    peer.client("ssm").put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
+    peer.client("ssm").put_parameter(Name=name, Value="lost", Type="String", Overwrite=True)
 
 
 # --- Plans -------------------------------------------------------------------------------------------
@@ -181,7 +181,7 @@ def test_the_survivor_replays_what_a_lost_region_had_received(place, file, lost)
     about = end(owner_)
     place.lose(lost)
     _, verdicts = planned(place)
-    assert verdicts == {about.id: "ask"}, "silent, but not declared out"
+    assert verdicts == {about.id: "ask"}, "silent, but not declared lost"
     declare_out(place, owner_)
     digest, verdicts = planned(place, "--out", str(file))
     assert verdicts == {about.id: "deliver"}
@@ -431,7 +431,7 @@ def test_the_survivor_releases_what_the_lost_region_holds(place):
     about = end(place.west, kind=Kind.HELD)
     place.lose(WEST)
     code, document = released(place, about, "--resend")
-    assert (code, "not declared out" in document["refused"]) == (1, True)
+    assert (code, "not declared lost" in document["refused"]) == (1, True)
     declare_out(place, place.west)
     _, plan = released(place, about, "--resend")
     assert plan["region"] == EASTERN

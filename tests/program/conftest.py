@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,12 @@ def with_lifecycle(lifecycle: str, *, id: str, to: Path) -> Path:
             assert changed == 1
         path.write_text(text)
     return to
+
+
+@cache
+def recorded(stack: str, *, peer: str, switch: str) -> Graph:
+    """Return the graph of a stack with ARNs as AWS writes them; each is recorded once."""
+    return record(stack, config={"mft:peer": peer, "mft:switch": switch}, make=spelled(stack))
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -6,7 +6,6 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from fnmatch import fnmatchcase
-from functools import cache
 from typing import Any
 
 import pytest
@@ -15,7 +14,7 @@ from local import program
 from local.program import Graph, Resource
 from runtime.contract import REGION_OF, SIDE_OF, peer_of
 from tests.iam import matches
-from tests.program.conftest import STACKS, record, spelled
+from tests.program.conftest import STACKS, recorded
 
 _ALARM = "docs/adr/0001-peer-alarm.md"
 _REPLICATION = "docs/adr/0012-replication-targets.md"
@@ -75,14 +74,10 @@ _PLACES = [(stack, switch) for stack in STACKS for switch in ("alarm", "endpoint
 _REGION = re.compile(r"\b(?:us|ca|eu|ap|sa|af|me|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]\b")
 
 
-@cache
-def _recorded(stack: str, switch: str) -> Graph:
-    return record(stack, config={"mft:switch": switch}, make=spelled(stack))
-
-
 @pytest.fixture(params=_PLACES, ids="-".join)
 def graph(request: pytest.FixtureRequest) -> Graph:
-    return _recorded(*request.param)
+    stack, switch = request.param
+    return recorded(stack, peer="present", switch=switch)
 
 
 def _region(graph: Graph) -> str:
@@ -138,7 +133,8 @@ def test_nothing_refers_to_the_other_region_but_what_is_listed(graph: Graph) -> 
 
 
 def test_every_exception_is_needed_and_decided() -> None:
-    found = [mention for place in _PLACES for mention in _mentions(_recorded(*place))]
+    graphs = [recorded(stack, peer="present", switch=switch) for stack, switch in _PLACES]
+    found = [mention for graph in graphs for mention in _mentions(graph)]
     needed = {_exception(each, path) for each, path, _ in found}
     assert set(EXCEPTIONS) <= needed, "these refer to nothing any more"
     for places in (SAID, NAMES, OF_CUSTOMERS):
@@ -199,7 +195,7 @@ def test_no_stack_waits_for_the_other(graph: Graph) -> None:
 
 
 def test_without_a_peer_only_its_names_are_left() -> None:
-    graph = record("gov-west", config={"mft:peer": "absent"}, make=spelled("gov-west"))
+    graph = recorded("gov-west", peer="absent", switch="alarm")
     needed = {exception for each, path, _ in _mentions(graph) if (exception := _exception(each, path))}
     kinds = {kind for kind, _, _ in needed}
     assert "BucketReplicationConfig" not in kinds, "its buckets do not exist yet"

@@ -20,7 +20,7 @@ from local import program
 from local.program import Graph, Resource
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, bucket_of, sftp_home
 from tests.iam import Document, Statement, documents, granting, matches, texts
-from tests.program.conftest import STACKS, record, spelled
+from tests.program.conftest import STACKS, recorded
 
 _REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference/list_"
 _WORKFLOW_LOGS = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
@@ -117,11 +117,9 @@ class Place:
 
 
 @cache
-def _recorded(stack: str, peer: str, switch: str) -> Place:
-    changes = {"mft:peer": peer, "mft:switch": switch}
-    config = {**program.stack_config(stack), **changes}
-    graph = record(stack, config=changes, make=spelled(stack))
-    return Place(f"{stack}, peer {peer}, switch by {switch}", config, graph)
+def _place(stack: str, peer: str, switch: str) -> Place:
+    graph = recorded(stack, peer=peer, switch=switch)
+    return Place(f"{stack}, peer {peer}, switch by {switch}", program.stack_config(stack), graph)
 
 
 _PLACES = [
@@ -133,12 +131,12 @@ _PLACES = [
 
 @pytest.fixture(params=_PLACES, ids="-".join)
 def place(request: pytest.FixtureRequest) -> Place:
-    return _recorded(*request.param)
+    return _place(*request.param)
 
 
 @pytest.fixture(scope="module")
 def places(dependencies: None) -> list[Place]:
-    return [_recorded(*each) for each in _PLACES]
+    return [_place(*each) for each in _PLACES]
 
 
 def test_every_policy_is_read(place: Place) -> None:
@@ -342,6 +340,18 @@ def test_the_key_serves_this_account_and_services_that_work_for_it(place: Place)
             )
 
 
+def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
+    """The peer's key cannot be named: whoever may use any key there may use the one with the cell's alias."""
+    alias = f"alias/{place.namespace}-{place.config['mft:cell']}"
+    for document, each in place.allowing():
+        for resource in each.resources:
+            if ":kms:" in resource and "*" in resource:
+                assert each.conditions == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": (alias,)}}, (
+                    document
+                )
+                assert each.actions == ("kms:Encrypt",), document
+
+
 def test_a_sender_can_use_the_key_for_its_own_bucket_only(place: Place) -> None:
     owners = {principal: each.id for each in _customers() for principal in each.sdk.principals}
     grants = place.graph.of("aws:kms/grant:Grant")
@@ -423,6 +433,45 @@ def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) ->
                     assert reach == {f"arn:{PARTITION}:s3:::{own}/inbound/sdk/*"}
                 else:
                     assert not its, f"{bucket} lets in a principal of {customer.id}"
+
+
+def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -> None:
+    """It may write to any bucket whose owner lets it: ours must be shut out, but for the canary's copies."""
+    (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-workflow-deliver"]
+    statements = place.of_role(role)
+    written = ("s3:PutObject", "s3:AbortMultipartUpload")
+    partner = f"arn:{PARTITION}:s3:::partner/file"
+    assert granting(statements, "s3:PutObject", partner), "no partner has a bucket"
+        "no partner has a bucket"
+    )
+    for each in place.graph.of("aws:s3/bucket:Bucket"):
+        bucket = each.inputs["bucket"]
+        arn = f"arn:{PARTITION}:s3:::{bucket}"
+        for key in ("file", "inbound/sdk/file", "customers/c7k2m.json", "audit/file", "switch/east"):
+            is_customers = not re.search(r"-(cell|canary)[0-9]", bucket)
+            if is_customers and not key.startswith("inbound/"):
+                continue  # nothing is there
+            for action in written:
+                is_copy = "-canary" in bucket and not key.startswith("inbound/")
+                assert is_copy or not granting(statements, action, f"{arn}/{key}"), f"{action} {bucket}/{key}"
+        if re.search(r"-(archive|audit)-", bucket):
+            assert not granting(statements, "s3:GetObject", f"{arn}/file"), f"it can read {bucket}"
+
+
+def test_a_function_takes_messages_of_the_queue_that_feeds_it(place: Place) -> None:
+    feeding = {
+        each.inputs["functionName"]: each.inputs["eventSourceArn"]
+        for each in place.graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
+    }
+    roles = {each.outputs["arn"]: each for each in place.graph.of("aws:iam/role:Role")}
+    for function in place.graph.of("aws:lambda/function:Function"):
+        taken = {
+            resource
+            for each in place.of_role(roles[function.inputs["role"]])
+            for resource in each.resources
+            if any(action.startswith("sqs:") for action in each.actions)
+        }
+        assert taken == {feeding[arn] for arn in [function.outputs["arn"]] if arn in feeding}, function.name
 
 
 def test_services_are_let_in_to_functions_for_one_source(place: Place) -> None:

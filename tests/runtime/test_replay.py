@@ -173,7 +173,7 @@ def test_the_region_that_is_in_and_has_the_file_does_it(west, east):
     assert replay(west, east).verdict(facts).side == WEST
     assert replay(east, out=WEST).verdict(facts).side == EAST
     verdict = replay(east).verdict(facts)
-    why = "us-gov-west-1 received it, does not answer, and is not declared out"
+    why = "us-gov-west-1 received it, does not answer, and is not declared lost"
     assert (verdict.choice, verdict.why) == (Choice.ASK, why)
     where = {"Bucket": west.bucket, "Key": SDK, "VersionId": about.version_id}
     west.client("s3").delete_object(**where)
