@@ -45,7 +45,7 @@ class Door:
         self._port = aws.port
         self.asked: list[str] = []
         self.closed: set[str] = set()
-        #: Asked `before` and `after` each request, with its method and path, whether its connection ends there.
+        #: Asked `before` and `after` each request, by method and path: whether its connection ends there.
         self.cut: Callable[[str, str], bool] = lambda when, what: False
         door = self
 

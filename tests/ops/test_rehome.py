@@ -13,6 +13,7 @@ import pytest
 from customers import rehoming
 from local.emulator import ROOT
 from ops import dns_changes
+from runtime.contract import SIDES
 from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
 
 WHY = ("--reason", "planned maintenance")
@@ -28,6 +29,37 @@ def three(zone: Estate) -> Estate:  # noqa: F811
 def small_batches(estate: Estate, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
     """Let Route 53 take so many changes in a request only."""
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", changes)
+
+
+#: The real program, in a process of its own: prints the records of a stack.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from components import bundle
+from tests.program.conftest import RUNTIME, record
+
+stack, root, config = sys.argv[1:]
+bundle.install(RUNTIME)
+graph = record(stack, root=Path(root), config=json.loads(config))
+records = [each for each in graph.of("aws:route53/record:Record") if "setIdentifier" in each.inputs]
+assert all(each.ignore_changes == ("healthCheckId",) for each in records)
+print(json.dumps([each.inputs for each in records]))
+"""
+
+
+def programs_records(estate: Estate) -> dict:
+    """Return role, TTL and value of every half that both stacks make of the registry as it is now."""
+    made = {}
+    config = json.dumps(estate.place.facts | {"mft:zoneId": estate.zone_id, "mft:peer": "present"})
+    for stack in ("gov-west", "gov-east"):
+        command = [sys.executable, "-c", PROGRAM, stack, str(estate.place.root), config]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for each in json.loads(done.stdout.splitlines()[-1]):
+            (policy,) = each["failoverRoutingPolicies"]
+            key = (each["name"], each["type"], each["setIdentifier"])
+            made[key] = (policy["type"], int(each["ttl"]), each["records"][0])
+    return made
 
 
 def is_change(what: str) -> bool:
@@ -55,9 +87,11 @@ def test_a_plan_changes_nothing_and_says_what_would(three):
 
 
 def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
-    before = three.records()
+    before, asked = three.records(), []
+    three.place.door.cut = lambda when, what: asked.append(what)
     code, told = apply(three, "c7k2m", "--to", "east")
     assert (code, told["unseen"]) == (0, [])
+    assert any("/change/" in what for what in asked), "it waits until all servers have it"
     assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
     for key, (_, *rest) in three.records().items():
         assert rest == list(before[key][1:]), "values, TTL and checks stay"
@@ -69,6 +103,27 @@ def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(th
     assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], told["digest"])
     assert move.who.startswith("arn:aws-us-gov:")
     assert set(rehoming.read(three.place.root)) == {"c7k2m"}
+
+
+def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
+    for side in SIDES:
+        three.place.write(side, zoneId=three.zone_id, healthCheckQuota="200")
+
+    def git(*words: str) -> None:
+        name = ("-c", "user.name=J. Doe", "-c", "user.email=j.doe@example.gov")
+        subprocess.run(["git", *name, *words], cwd=three.place.root, check=True, capture_output=True)
+
+    git("init", "--quiet")
+    git("add", "--all")
+    git("commit", "--quiet", "--message", "deployed")
+    assert apply(three, "c7k2m", "m2x8v", "--to", "east")[0] == 0
+    assert three.place.ops("check").err == ""
+    assert three.place.ops("check").out.endswith(", nothing refused\n")
+    # The same change by hand is refused.
+    (three.place.root / "rehomes" / "c7k2m.json").unlink()
+    assert "without a new record" in three.place.ops("check").out
+
+    assert programs_records(three) == three.as_the_program_has_them()
 
 
 def test_all_move_there_and_back_and_every_move_is_recorded(three):
@@ -237,3 +292,32 @@ def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkey
     assert "answers sftp.west" in told["unseen"][0]
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
     assert json.loads((three.place.root / "rehomes" / "c7k2m.json").read_text())
+
+
+# --- Files -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("primary: west # nearest to them: west of all", "primary: 'west' # west"),
+        ("primary: west # nearest to them: west of all", "primary:\n  west"),
+        ("primary: west # nearest to them: west of all", '"primary" : west\r'),
+    ],
+)
+def test_only_the_word_changes_in_a_customers_file(three, old, new):
+    path = three.place.root / "customers" / "agency-c7k2m.yaml"
+    text = path.read_bytes().decode().replace(old, new)
+    path.write_bytes(text.encode())
+    assert apply(three, "c7k2m", "--to", "east")[0] == 0
+    before, after = text.splitlines(keepends=True), path.read_bytes().decode().splitlines(keepends=True)
+    ((was, now),) = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
+    assert now == was.replace("west", "east", 1)
+
+
+def test_a_broken_registry_or_record_stops_it(three):
+    (three.place.root / "rehomes").mkdir()
+    (three.place.root / "rehomes" / "c7k2m.json").write_text("[{}]")
+    said = three.place.ops("rehome", "c7k2m", "--to", "east")
+    assert said.code == 1
+    assert "rehomes/c7k2m.json: [0].customer: Field required" in said.err

@@ -442,8 +442,6 @@ def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -
     written = ("s3:PutObject", "s3:AbortMultipartUpload")
     partner = f"arn:{PARTITION}:s3:::partner/file"
     assert granting(statements, "s3:PutObject", partner), "no partner has a bucket"
-        "no partner has a bucket"
-    )
     for each in place.graph.of("aws:s3/bucket:Bucket"):
         bucket = each.inputs["bucket"]
         arn = f"arn:{PARTITION}:s3:::{bucket}"
