@@ -161,7 +161,7 @@ def _while_alive(world: World) -> Iterator[None]:
     """Say so when what failed is the emulated AWS itself."""
     try:
         yield
-    except (BotoCoreError, ClientError) as error:
+    except (BotoCoreError, ClientError, ProgramError) as error:
         if world.aws.alive():
             raise
         raise WorldError(

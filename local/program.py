@@ -115,6 +115,9 @@ class _Monitor(mocks.MockMonitor):
         returned = _sync_await(rpc.serialize_properties(dict(answer), {}))
         return resource_pb2.ResourceInvokeResponse(**{"return": returned})
 
+    def ReadResource(self, request: Any) -> Any:
+        raise ProgramError(f"the program reads {request.type} {request.name}, which it does not make itself")
+
     def RegisterResource(self, request: Any) -> Any:
         urn = self.make_urn(request.parent, request.type, request.name)
         if request.type == "pulumi:pulumi:Stack":

@@ -16,6 +16,7 @@ import pytest
 from local.program import ROOT
 from local.world import ADDRESSES
 from tests.local.conftest import LIMIT, Drilled, start
+from tests.local.permissions import BY_AWS, RARE, Compared, compare
 
 
 def children(pid: int) -> list[int]:
@@ -51,6 +52,36 @@ def test_two_drills_at_once_play_the_whole_story(drills: list[Drilled]) -> None:
         assert len(story["steps"]) == 21
         assert sum(len(step["expectations"]) for step in story["steps"]) >= 83
         assert [*drill.folder.iterdir()] == [], "a drill left something behind"
+
+
+@pytest.fixture(scope="module")
+def compared(drills: list[Drilled]) -> Compared:
+    return compare(drill.story for drill in drills)
+
+
+def test_every_call_is_allowed(compared: Compared) -> None:
+    assert not compared.lacking, "\n".join(sorted(compared.lacking))
+
+
+def test_nothing_is_allowed_that_is_not_called(compared: Compared) -> None:
+    used = set().union(*compared.used)
+    unused = {
+        grant: resource
+        for grant, resource in compared.allowed.items()
+        if grant not in used and not any(grant.fits(place) for place in (*BY_AWS, *RARE))
+    }
+    assert not unused, "\n".join(
+        f"{each.function} may {each.action} on {resource} ({each.sid}), and did not"
+        for each, resource in unused.items()
+    )
+
+
+def test_what_aws_does_or_seldom_happens_is_still_allowed_and_still_seldom(compared: Compared) -> None:
+    for place in (*BY_AWS, *RARE):
+        assert any(grant.fits(place) for grant in compared.allowed), f"nobody is allowed {place} any more"
+    in_every_drill = set.intersection(*compared.used)
+    for place in RARE:
+        assert not any(grant.fits(place) for grant in in_every_drill), f"{place}: every drill does it"
 
 
 def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> None:

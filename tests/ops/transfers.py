@@ -16,6 +16,7 @@ from runtime import contract
 from runtime.contract import EAST, WEST
 from runtime.executions import first
 from runtime.transfer import Transfer
+from runtime.verdict import Action
 from tests.runtime import cells
 from tests.runtime.cells import NAMESPACE, ROLE, Cell
 
@@ -127,7 +128,8 @@ def deliver(side: Side, content: bytes = b"abc", key: str = "inbound/sdk/a.csv")
     """Carry a file from its upload to its receipt."""
     transfer = side.receive(content, key)
     owner = first(transfer.id)
-    side.workflow.claim(transfer, owner=owner)
+    if side.workflow.claim(transfer, owner=owner).action is Action.COMPARE:
+        side.workflow.compare(transfer, side.source(transfer), owner=owner)
     side.attempt(transfer)
     side.archive.store(transfer, owner=owner)
     side.workflow.complete(transfer, [], owner=owner)

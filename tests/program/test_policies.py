@@ -61,7 +61,8 @@ OF_A_KEY = {
     *("kms:Disable*", "kms:Get*", "kms:Delete*", "kms:ReEncrypt*", "kms:GenerateDataKey*"),
 }
 
-#: Services of which AWS does not document that they name an account when they assume a role.
+#: Services of which AWS does not document that they name an account when they assume a role. A role of this
+#: account cannot be given to a resource of another.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
 NAMES_NO_ACCOUNT = {"s3.amazonaws.com"}
 
@@ -258,7 +259,8 @@ def test_whoever_is_let_in_is_bounded(place: Place) -> None:
             if who != "*" and ("*" in who or not who.startswith(f"arn:{PARTITION}:iam::")):
                 problems.append(f"{where}: {who} is nobody in particular")
         for service in each.principals.get("Service", ()):
-            if not _is_for_this_account(each, place) and service not in NAMES_NO_ACCOUNT:
+            is_excused = document.path == _TRUST and service in NAMES_NO_ACCOUNT
+            if not is_excused and not _is_for_this_account(each, place):
                 problems.append(f"{where}: {service} may come on behalf of any account")
         if odd := set(each.principals) - {"AWS", "Service"}:
             problems.append(f"{where}: {odd}")
