@@ -59,7 +59,7 @@ def zipped(**files: str) -> bytes:
     return stream.getvalue()
 
 
-def eventually(question: Callable[[], Any], within: float = 10.0) -> Any:
+def eventually(question: Callable[[], Any], within: float = 60) -> Any:
     """Return the first true answer; fail when there is none in time."""
     give_up = time.monotonic() + within
     while time.monotonic() < give_up:

@@ -36,7 +36,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def gone(pids: list[int], within: float = 10) -> bool:
+def gone(pids: list[int], within: float = 60) -> bool:
     give_up = time.monotonic() + within
     while time.monotonic() < give_up and any(alive(pid) for pid in pids):
         time.sleep(0.1)

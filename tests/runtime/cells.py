@@ -37,7 +37,7 @@ ROLE = f"arn:aws-us-gov:iam::{ACCOUNT}:role/anything"
 _numbers = itertools.count(1)
 
 
-def eventually(question: Callable[[], Any], within: float = 10.0) -> Any:
+def eventually(question: Callable[[], Any], within: float = 60) -> Any:
     """Return the first true answer; fail when there is none in time."""
     give_up = time.monotonic() + within
     while not (answer := question()):

@@ -1,0 +1,1 @@
+"""A simulation of both regions from one seed: the runtime's code over simulated AWS, partners, clients."""

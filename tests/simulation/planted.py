@@ -1,0 +1,413 @@
+"""Bugs planted into the runtime on purpose: the simulator finds each of them, from a seed that is known."""
+
+from __future__ import annotations
+
+import copy
+import importlib
+import json
+import multiprocessing
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runtime import receipts, tracker, workflow
+from runtime.contract import Kind, Position
+from runtime.delivery import TransientDeliveryError
+from runtime.delivery.errors import DeliveryUnknownError
+from runtime.facts import Fact
+from runtime.transfer import Transfer
+from tests.simulation import edge
+from tests.simulation.schedule import generate
+from tests.simulation.world import Outcome, simulate
+
+#: The first seed that finds each planted bug, and the rule that is broken then. Written by this module.
+SEEDS = Path(__file__).with_name("planted.json")
+
+#: Seeds that are tried for a bug at most.
+_TRIES = 10_000
+
+#: From a real function to the broken one.
+Breaking = Callable[[Any], Any]
+
+
+@dataclass(frozen=True)
+class Planted:
+    """A planted bug. `places` are `module:name` or `module:Class.name`, and what is made of each."""
+
+    name: str
+    places: tuple[tuple[str, Breaking], ...]
+
+
+@contextmanager
+def plant(bug: Planted) -> Iterator[None]:
+    """Have the bug in the runtime for a while. The runtime has to be attached before."""
+    undo: list[tuple[Any, str, Any]] = []
+    try:
+        for place, breaking in bug.places:
+            module, _, path = place.partition(":")
+            holder: Any = importlib.import_module(module)
+            *outer, name = path.split(".")
+            for each in outer:
+                holder = getattr(holder, each)
+            real = vars(holder)[name]
+            undo.append((holder, name, real))
+            is_of_class = isinstance(real, classmethod)
+            setattr(holder, name, classmethod(breaking(real.__func__)) if is_of_class else breaking(real))
+        yield
+    finally:
+        for holder, name, real in reversed(undo):
+            setattr(holder, name, real)
+
+
+class _Without:
+    """A client that leaves an argument out of its calls."""
+
+    def __init__(self, client: Any, **left_out: Any) -> None:
+        self._client, self._left_out = client, left_out
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._client, name)
+        if name not in self._left_out:
+            return real
+
+        def call(*given: Any, **request: Any) -> Any:
+            request.pop(self._left_out[name], None)
+            return real(*given, **request)
+
+        return call
+
+
+def _with_client(name: str, **left_out: str) -> Breaking:
+    """Let a method see its object's client without an argument of some calls."""
+
+    def breaking(real: Any) -> Any:
+        def method(self: Any, *given: Any, **named: Any) -> Any:
+            other = copy.copy(self)
+            setattr(other, name, _Without(getattr(self, name), **left_out))
+            return real(other, *given, **named)
+
+        return method
+
+    return breaking
+
+
+def _wrap(breaking: Callable[..., Any]) -> Breaking:
+    """Make a broken function of one that takes the real one first."""
+    return lambda real: lambda *given, **named: breaking(real, *given, **named)
+
+
+def _always(answer: Any) -> Breaking:
+    return lambda real: lambda *given, **named: answer
+
+
+# --- What goes wrong -----------------------------------------------------------------------------------
+
+
+def _claims_without_lease(real: Any, self: Any, *given: Any, **named: Any) -> bool:
+    return True
+
+
+def _takes_back(real: Any, self: Any, transfer: Transfer, owner: str, history: Any) -> None:
+    """Keep a lease, also one that was lost."""
+    lease = history.lease
+    if lease is None or lease.owner != owner:
+        wanted = tracker.Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
+        self._tracker.claim(transfer.file, wanted, seen=lease, seen_ended=True, expires=transfer.expires)
+
+
+def _ignores_replica(real: Any, self: Any, *given: Any) -> Any:
+    version = real(self, *given)
+    return replace(version, is_replica=False) if version else None
+
+
+def _one_key(real: Any) -> property:
+    return property(lambda self: "#".join((self.transfer, self.kind, "", self.side, "")))
+
+
+def _delivered_first(real: Any, self: Any, transfer: Transfer, destination: str, *given: Any) -> None:
+    real(self, transfer, destination, *given)
+    sha256 = self._channels.source(transfer).sha256()
+    detail = {"sha256": sha256, "size": transfer.size, "path": "", "sent": True, "after_unknown": False}
+    self._record(transfer, Kind.DELIVERED, "early", destination, **detail)
+
+
+def _out_is_lost(real: Any, self: Any) -> Position:
+    position = real(self)
+    return Position.LOST if position is Position.OUT else position
+
+
+def _expires_apart(real: Any, self: Any, kind: Kind, **about: Any) -> Fact:
+    fact = real(self, kind, **about)
+    return replace(fact, expires=fact.expires - 86400) if kind is Kind.RECEIVED else fact
+
+
+def _swallows(real: Any, record: Any) -> None:
+    try:
+        real(record)
+    except Exception:
+        return
+
+
+def _recorded_first(
+    real: Any, self: Any, customer: Any, transfer: Transfer, outcome: Any, **about: Any
+) -> None:
+    fact = transfer.fact(Kind.RECEIPT, side=self._side, writer=about["writer"], outcome=outcome.value)
+    if self._tracker.record(fact):
+        real(_Recorded(self), customer, transfer, outcome, **about)
+
+
+class _Recorded:
+    """Receipts that find none in the tracker, and record none."""
+
+    def __init__(self, real: Any) -> None:
+        self._topics, self._side = real._topics, real._side
+        self._tracker = self
+
+    def history(self, file: str) -> Any:
+        return tracker.History(facts=(), lease=None)
+
+    def record(self, fact: Fact) -> bool:
+        return True
+
+
+def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
+    verdict = real(self, transfer, owner=owner)
+    if verdict.action == "deliver":
+        customer = self._directory.customer(transfer.customer)
+        self._receipts.send(customer, transfer, receipts.Outcome.DELIVERED, writer=owner)
+    return verdict
+
+
+def _same_size_is_same(real: Any, facts: Any, *, sha256: str, **about: Any) -> Any:
+    facts = tuple(
+        replace(fact, detail={**fact.detail, "sha256": sha256}) if fact.kind is Kind.DELIVERED else fact
+        for fact in facts
+    )
+    return real(facts, sha256=sha256, **about)
+
+
+def _newest_version(real: Any, self: Any, transfer: Transfer, *, owner: str) -> str:
+    self = copy.copy(self)
+    self._s3 = _Newest(self._s3)
+    return real(self, transfer, owner=owner)
+
+
+class _Newest:
+    """S3 that copies the newest version, whichever was asked for."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def copy(self, source: dict[str, str], *given: Any, **named: Any) -> None:
+        self._client.copy({name: source[name] for name in ("Bucket", "Key")}, *given, **named)
+
+
+def _one_name(real: Any, basename: str, attempt: str, *, ending: str = "part") -> str:
+    return f".{basename}.{ending}"
+
+
+def _never_unknown(real: Any, self: Any, *given: Any, **named: Any) -> Any:
+    return real(self, *given, **{**named, "after_unknown": False})
+
+
+def _sure_of_rename(real: Any) -> Any:
+    async def rename(self: Any, *given: Any) -> None:
+        try:
+            await real(self, *given)
+        except DeliveryUnknownError as error:
+            raise TransientDeliveryError(error.place, error.step, error.reason) from error
+
+    return rename
+
+
+def _judged_before(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
+    """Claim, and judge by what was read before the lease was taken."""
+    history = self._tracker.history(transfer.file)
+    stale = copy.copy(self)
+    stale._judge = lambda transfer, _: workflow.Workflow._judge(self, transfer, history)
+    return real(stale, transfer, owner=owner)
+
+
+def _not_asked(real: Any, *given: Any, **about: Any) -> Transfer:
+    return replace(real(*given, **about), taken_over=False)
+
+
+def _no_failure(real: Any, event: Any) -> Any:
+    return replace(real(event), failure=None)
+
+
+def _any_version(real: Any, self: Any, arrived: Any) -> list[str]:
+    return real(self, replace(arrived, etag=None, size=None))
+
+
+def _delivered_anywhere(real: Any, facts: Any, *, destinations: Any, **about: Any) -> Any:
+    """Take a destination for served when any was."""
+    facts = tuple(facts)
+    delivered = next((fact for fact in facts if fact.kind is Kind.DELIVERED), None)
+    own = about["transfer"]
+    more = tuple(
+        replace(delivered, destination=name)
+        for name in destinations
+        if delivered and delivered.transfer == own
+    )
+    return real(facts + more, destinations=destinations, **about)
+
+
+def _stale(real: Any, self: Any, file: str) -> Any:
+    other = copy.copy(self)
+    other.client = _Stale(self.client)
+    return real(other, file)
+
+
+class _Stale:
+    """A client whose queries are not consistent."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def get_paginator(self, operation: str) -> Any:
+        return _Without(self._client.get_paginator(operation), paginate="ConsistentRead")
+
+
+async def _unverified(self: Any, partial: str, size: int) -> None:
+    """Look at nothing before the rename."""
+
+
+def _half(real: Any) -> Any:
+    async def upload(source: Any, file: Any, **how: Any) -> Any:
+        try:
+            return await real(source, file, **how)
+        except TransientDeliveryError:
+            return source.sha256(), source.size
+
+    return upload
+
+
+PLANTED: tuple[Planted, ...] = (
+    Planted(
+        "a fact is written without the condition",
+        (("runtime.tracker:Tracker.record", _with_client("client", put_item="ConditionExpression")),),
+    ),
+    Planted(
+        "claimed without a lease",
+        (
+            ("runtime.workflow:Leases.take", _wrap(_claims_without_lease)),
+            ("runtime.workflow:Leases.keep", _always(None)),
+        ),
+    ),
+    Planted("a lost lease is taken back", (("runtime.workflow:Leases.keep", _wrap(_takes_back)),)),
+    Planted(
+        "a lease is taken whoever holds it",
+        (("runtime.tracker:Tracker.claim", _with_client("client", update_item="ConditionExpression")),),
+    ),
+    Planted("replicas are work", (("runtime.intake:Intake._head", _wrap(_ignores_replica)),)),
+    Planted("one sort key for two facts", (("runtime.facts:Fact.sort_key", _one_key),)),
+    Planted(
+        "DELIVERED is written before the rename",
+        (("runtime.deliverer:Deliverer._confirm", _wrap(_delivered_first)),),
+    ),
+    Planted("takeover while the peer lives", (("runtime.switch:Switch.position", _always(Position.LOST)),)),
+    Planted(
+        "a region that is out and well is taken over",
+        (("runtime.switch:Switch.position", _wrap(_out_is_lost)),),
+    ),
+    Planted("facts of a transfer expire apart", (("runtime.transfer:Transfer.fact", _wrap(_expires_apart)),)),
+    Planted(
+        "the message is acknowledged though ingest failed",
+        (("runtime.handlers.ingest:_accept", _wrap(_swallows)),),
+    ),
+    Planted(
+        "a receipt is recorded before it is sent",
+        (("runtime.receipts:Receipts.send", _wrap(_recorded_first)),),
+    ),
+    Planted(
+        "a receipt before the delivery", (("runtime.workflow:Workflow.claim", _wrap(_receipt_at_claim)),)
+    ),
+    Planted("equal size is a duplicate", (("runtime.workflow:compare", _wrap(_same_size_is_same)),)),
+    Planted("the newest version is archived", (("runtime.archive:Archive.store", _wrap(_newest_version)),)),
+    Planted(
+        "all attempts have one temporary name", (("runtime.delivery.sftp:temporary_name", _wrap(_one_name)),)
+    ),
+    Planted(
+        "an attempt never looks first",
+        (("runtime.deliverer:Deliverer.attempt", _wrap(_never_unknown)),),
+    ),
+    Planted(
+        "a rename without an answer did not happen",
+        (("runtime.delivery.publish:Publisher._rename", _sure_of_rename),),
+    ),
+    Planted(
+        "judged by what was read before the lease",
+        (("runtime.workflow:Workflow.claim", _wrap(_judged_before)),),
+    ),
+    Planted(
+        "the tracker is read inconsistently",
+        (("runtime.tracker:Tracker.history", _wrap(_stale)),),
+    ),
+    Planted("what was taken over is sent at once", (("runtime.transfer:Transfer.here", _wrap(_not_asked)),)),
+    Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
+    Planted("an SFTP event means any version", (("runtime.intake:Intake._alike", _wrap(_any_version)),)),
+    Planted(
+        "one destination's delivery is every one's", (("runtime.workflow:judge", _wrap(_delivered_anywhere)),)
+    ),
+    Planted(
+        "a broken upload is renamed all the same",
+        (
+            ("runtime.delivery.sftp:Session._verify", lambda real: _unverified),
+            ("runtime.delivery.sftp:upload", _half),
+        ),
+    ),
+    Planted(
+        "an older file replaces a newer one",
+        (
+            ("runtime.workflow:newer_delivery", _always(None)),
+            ("runtime.verdict:newer_delivery", _always(None)),
+        ),
+    ),
+)
+
+
+def seeds() -> dict[str, tuple[int, str]]:
+    """Return, by the names of planted bugs, the seed that finds each and the rule that is broken."""
+    return {name: (found["seed"], found["rule"]) for name, found in json.loads(SEEDS.read_text()).items()}
+
+
+def with_bug(bug: Planted, seed: int) -> Outcome:
+    """Simulate a seed's schedule with a bug in the runtime."""
+    with edge.attached(), plant(bug):
+        return simulate(generate(seed))
+
+
+def _search(number: int) -> tuple[str, int | None, str]:
+    """Return the first seed that finds a bug, and the rule: one that holds without the bug."""
+    bug = PLANTED[number]
+    with edge.attached():
+        for seed in range(_TRIES):
+            with plant(bug):
+                outcome = simulate(generate(seed))
+            rules = [each.rule for each in outcome.violations]
+            if rules and "mistake" not in rules and not simulate(generate(seed)).violations:
+                return bug.name, seed, rules[0]
+    return bug.name, None, ""
+
+
+def main() -> None:
+    """Search for the seeds of all planted bugs (or those named) on all cores, and write them down."""
+    wanted = [n for n, bug in enumerate(PLANTED) if not sys.argv[1:] or bug.name in sys.argv[1:]]
+    known = json.loads(SEEDS.read_text()) if SEEDS.exists() and sys.argv[1:] else {}
+    with multiprocessing.get_context("spawn").Pool(maxtasksperchild=1) as pool:
+        for name, seed, rule in pool.imap_unordered(_search, wanted, chunksize=1):
+            print(f"{name}: {f'seed {seed}, {rule}' if seed is not None else 'NOT FOUND'}", flush=True)
+            if seed is not None:
+                known[name] = {"seed": seed, "rule": rule}
+    SEEDS.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,470 @@
+"""A schedule: who there is and all that happens, as a list that can be written down and shortened.
+
+Everything else that is random in a simulation (latencies, jitter, orders) follows from the seed and from the
+name of what it happens to, so that an action taken out of the list leaves the rest as it was.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from runtime.contract import EAST, WEST, peer_of
+from tests.simulation.aws import Fault
+from tests.simulation.clock import Dice
+from tests.simulation.partners import Outage
+from tests.simulation.regions import Mode
+
+#: The longest that replication is to take, in seconds: Replication Time Control's 15 minutes.
+BOUND = 900.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Destination:
+    """A destination; `collects` are the least and most seconds after which a file is taken away there."""
+
+    name: str
+    kind: str
+    collects: tuple[float, float] | None
+    renames_over: bool = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sender:
+    """A customer: its registry entry, and how long its clients wait for a receipt before they send again."""
+
+    id: str
+    primary: str
+    destinations: tuple[Destination, ...]
+    on_unknown: str = "deliver"
+    policy: str = "content"
+    window: int = 86400
+    tracker_days: int = 90
+    patience: float = 1800.0
+    resends: int = 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Submit:
+    """A client sends a file. `via` is an endpoint name; `how`: put, sftp, rename, partial (cut off first)."""
+
+    at: float
+    customer: str
+    key: str
+    content: str
+    via: str = "primary"
+    how: str = "put"
+    loses_answer: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lose:
+    """A region is lost for a time. `declared`, `restored`: seconds until an operator says so, each."""
+
+    at: float
+    side: str
+    mode: Mode
+    seconds: float
+    declared: float | None = None
+    restored: float = 600.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evacuate:
+    """An operator takes a region out that is well, and puts it back."""
+
+    at: float
+    side: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Lag:
+    """Replication from a side takes longer for a time: of `facts` or of `objects`."""
+
+    at: float
+    side: str
+    what: str
+    lag: float
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trouble:
+    """A partner fails for a time."""
+
+    at: float
+    customer: str
+    destination: str
+    outage: Outage
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Crash:
+    """Something goes wrong at one effect of the n-th invocation of a function."""
+
+    function: str
+    number: int
+    effect: int
+    fault: Fault
+
+
+@dataclass(frozen=True, kw_only=True)
+class Noise:
+    """The n-th event on a side's queue comes after these seconds: later than others, or more than once."""
+
+    side: str
+    number: int
+    delays: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Silence:
+    """The n-th event of Transfer Family in a side is lost."""
+
+    side: str
+    number: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tick:
+    """A side's takeover looks, whether or not the peer was declared lost."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Export:
+    """A side brings its facts into the audit chains, as it does every quarter of an hour, and at the end."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """Time goes on by days, and TTL deletes a share of what has expired in a side's table."""
+
+    at: float
+    side: str
+    share: float
+
+
+Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Export | Sweep
+_ACTIONS: tuple[type[Any], ...] = (
+    Submit,
+    Lose,
+    Evacuate,
+    Lag,
+    Trouble,
+    Crash,
+    Noise,
+    Silence,
+    Tick,
+    Export,
+    Sweep,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Schedule:
+    """Who there is, and what happens; `start` is in seconds since the epoch, all times count from it."""
+
+    seed: int
+    start: float
+    senders: tuple[Sender, ...]
+    actions: tuple[Action, ...]
+
+    def without(self, *indexes: int) -> Schedule:
+        """Return the schedule less some actions."""
+        kept = tuple(action for index, action in enumerate(self.actions) if index not in indexes)
+        return replace(self, actions=kept)
+
+    def document(self) -> dict[str, Any]:
+        """Return the schedule, JSON-ready."""
+        return {
+            "seed": self.seed,
+            "start": self.start,
+            "senders": [asdict(sender) for sender in self.senders],
+            "actions": [{"do": type(action).__name__, **asdict(action)} for action in self.actions],
+        }
+
+    @classmethod
+    def parse(cls, document: dict[str, Any]) -> Schedule:
+        """Return the schedule that a document describes."""
+        kinds = {kind.__name__: kind for kind in _ACTIONS}
+        senders = tuple(
+            Sender(**{**each, "destinations": tuple(_destination(d) for d in each["destinations"])})
+            for each in document["senders"]
+        )
+        actions = tuple(
+            kinds[each["do"]](**{name: _value(name, value) for name, value in each.items() if name != "do"})
+            for each in document["actions"]
+        )
+        return cls(seed=document["seed"], start=document["start"], senders=senders, actions=actions)
+
+    def lines(self) -> list[str]:
+        """Return the schedule in words, a line for each customer and action, in the order of time."""
+        lines = [f"{sender.id}: {_fields(sender, 'id')}" for sender in self.senders]
+        timed = sorted(self.actions, key=lambda each: getattr(each, "at", -1.0))
+        return lines + [
+            f"{getattr(action, 'at', 0.0):9.1f} {type(action).__name__.lower()} {_fields(action, 'at')}"
+            for action in timed
+        ]
+
+
+def _destination(document: dict[str, Any]) -> Destination:
+    collects = document["collects"]
+    return Destination(**{**document, "collects": tuple(collects) if collects else None})
+
+
+def _value(name: str, value: Any) -> Any:
+    kinds: dict[str, Any] = {"mode": Mode, "outage": Outage, "fault": Fault, "delays": tuple}
+    return kinds[name](value) if name in kinds else value
+
+
+def _fields(thing: Any, *but: str) -> str:
+    shown = {name: value for name, value in asdict(thing).items() if name not in but and value is not None}
+    return json.dumps(shown, default=str)
+
+
+# --- Making one from a seed -------------------------------------------------------------------------
+
+_FUNCTIONS = {
+    "ingest": 8,
+    "claim": 7,
+    "compare": 7,
+    "deliver": 24,
+    "archive": 5,
+    "complete": 8,
+    "takeover": 9,
+    "audit": 9,
+}
+#: Submissions after which no client sends anything again of its own accord.
+_MOST = 4
+_IDS = ("alpha", "bravo", "corps")
+_NAMES = ("a.csv", "b.csv", "c.csv")
+#: x and y have the same length; e is empty, l needs several writes.
+CONTENTS = {"x": b"ten bytes x", "y": b"ten bytes y", "l": b"a longer content, in parts", "e": b""}
+_FAULTS = (
+    Fault.DIE_BEFORE,
+    Fault.DIE_BEFORE,
+    Fault.DIE_AFTER,
+    Fault.DIE_AFTER,
+    Fault.FAIL,
+    Fault.LOSE_ANSWER,
+    Fault.TWICE,
+    Fault.STALL,
+)
+
+
+@dataclass
+class _Theme:
+    """What goes wrong in one schedule: not everything in each, so that each thing is seen alone as well."""
+
+    loss: bool
+    evacuation: bool
+    crashes: bool
+    lag: bool
+    partners: bool
+    noise: bool
+    impatient: bool
+    days: bool = False
+    actions: list[Action] = field(default_factory=list)
+
+
+def generate(seed: int) -> Schedule:
+    """Return the schedule of a seed."""
+    dice = Dice(seed, "schedule")
+    theme = _Theme(
+        loss=dice.chance(0.45),
+        evacuation=dice.chance(0.12),
+        crashes=dice.chance(0.5),
+        lag=dice.chance(0.35),
+        partners=dice.chance(0.35),
+        noise=dice.chance(0.35),
+        impatient=dice.chance(0.3),
+        days=dice.chance(0.08),
+    )
+    senders = tuple(_sender(dice, name) for name in _IDS[: dice.pick((1, 1, 1, 2, 3))])
+    _submissions(dice, theme, senders)
+    if theme.loss:
+        _losses(dice, theme)
+    if theme.evacuation and not theme.loss:
+        side, seconds = dice.pick((EAST, WEST)), round(dice.between(60, 3600))
+        at = _about(dice, theme)
+        theme.actions.append(Evacuate(at=at, side=side, seconds=seconds))
+        if dice.chance(0.5):
+            slow = Lag(at=max(0.0, at - 10), side=side, what="facts", lag=dice.number(5, 120), seconds=600)
+            theme.actions.append(slow)
+    if theme.lag:
+        _lags(dice, theme)
+    if theme.partners:
+        _troubles(dice, theme, senders)
+    if theme.crashes:
+        _crashes(dice, theme)
+    if theme.noise:
+        _noises(dice, theme)
+    for _ in range(dice.pick((0, 0, 1, 2))):
+        theme.actions.append(Tick(at=round(dice.between(1, 1200), 1), side=dice.pick((EAST, WEST))))
+    for _ in range(dice.pick((0, 0, 0, 0, 0, 0, 1, 2))):
+        at = max(0.0, _about(dice, theme))
+        theme.actions.append(Export(at=at, side=dice.pick((EAST, WEST))))
+    if theme.days:
+        _later(dice, theme, senders)
+    # 2026-03-02, at any time of the day: some schedules cross midnight.
+    start = 1772409600 + round(dice.between(0, 86400))
+    return Schedule(seed=seed, start=start, senders=senders, actions=tuple(theme.actions))
+
+
+def _sender(dice: Dice, name: str) -> Sender:
+    destinations = tuple(
+        Destination(
+            name=f"to{number}",
+            kind=dice.pick(("sftp", "sftp", "s3")),
+            collects=dice.pick((None, (1.0, 5.0), (1.0, 30.0), (30.0, 1800.0))),
+            renames_over=dice.chance(0.8),
+        )
+        for number in range(dice.pick((1, 1, 1, 2)))
+    )
+    return Sender(
+        id=name,
+        primary=dice.pick((EAST, WEST)),
+        destinations=destinations,
+        on_unknown=dice.pick(("deliver", "hold")),
+        policy=dice.pick(("content", "content", "content", "content", "version")),
+        window=dice.pick((3600, 86400)),
+        tracker_days=dice.pick((3, 90)),
+        patience=dice.pick((1200.0, 1800.0, 3600.0)),
+        resends=dice.pick((0, 1, 1, 2)),
+    )
+
+
+def _submissions(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    for _ in range(dice.pick((1, 1, 1, 2, 2, 3))):
+        sender = dice.pick(senders)
+        at, name, how = round(dice.between(0, 300), 1), dice.pick(_NAMES[:2]), _how(dice)
+        first = Submit(
+            at=at,
+            customer=sender.id,
+            key=f"sdk/{name}" if how == "put" else f"sftp/user/u{name}",
+            content=dice.pick(("x", "x", "y", "l", "e")),
+            via=dice.pick(("primary", "primary", EAST, WEST)),
+            how=how,
+            loses_answer=dice.chance(0.05),
+        )
+        theme.actions.append(first)
+        if theme.impatient and len(theme.actions) < _MOST:
+            _again(dice, theme, first)
+
+
+def _how(dice: Dice) -> str:
+    return str(dice.pick(("put", "put", "put", "put", "sftp", "sftp", "rename", "partial")))
+
+
+def _again(dice: Dice, theme: _Theme, first: Submit) -> None:
+    """Have the client send the name again: the same, or something else and the same once more."""
+    at = first.at
+    how = first.how if first.how != "partial" else "sftp"
+    for content in dice.pick(((first.content,), (first.content,), ("y",), ("y", first.content), ("y", "y"))):
+        at = round(at + dice.pick((dice.between(0.1, 5), dice.between(5, 120), dice.between(120, 2400))), 1)
+        via = dice.pick((first.via, first.via, EAST, WEST))
+        theme.actions.append(replace(first, at=at, content=content, via=via, how=how, loses_answer=False))
+
+
+def _about(dice: Dice, theme: _Theme) -> float:
+    """Return a moment near one of the submissions: mostly within the seconds that its transfer takes."""
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    after = dice.pick(
+        (dice.between(0.05, 4), dice.between(0.05, 4), dice.between(-20, 0), dice.between(4, 300))
+    )
+    return round(max(0.05, sent.at + after), 2)
+
+
+def _losses(dice: Dice, theme: _Theme) -> None:
+    at = _about(dice, theme)
+    for _ in range(dice.pick((1, 1, 1, 2))):
+        seconds = round(
+            dice.pick((dice.between(60, 900), dice.between(900, 7200), dice.between(7200, 14400)))
+        )
+        theme.actions.append(
+            Lose(
+                at=at,
+                side=dice.pick((EAST, WEST)),
+                mode=dice.pick((Mode.DEAD, Mode.DEAD, Mode.IMPAIRED, Mode.CUT)),
+                seconds=seconds,
+                declared=round(dice.between(30, min(900, seconds))) if dice.chance(0.8) else None,
+                restored=round(dice.between(1, 1800)),
+            )
+        )
+        at = round(at + seconds + 2000 + dice.between(0, 600), 2)
+
+
+def _lags(dice: Dice, theme: _Theme) -> None:
+    for _ in range(dice.number(1, 3)):
+        theme.actions.append(
+            Lag(
+                at=max(0.0, round(_about(dice, theme) - dice.between(0, 60), 1)),
+                side=dice.pick((EAST, WEST)),
+                what=dice.pick(("facts", "objects")),
+                lag=round(
+                    dice.pick((dice.between(5, 60), dice.between(60, BOUND), dice.between(BOUND, 5400)))
+                ),
+                seconds=round(dice.between(60, 3600)),
+            )
+        )
+
+
+def _troubles(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    for _ in range(dice.number(1, 2)):
+        sender = dice.pick(senders)
+        longest = dice.pick((60, 300, 900, 900, 1800, 1800, 3600, 14400))
+        theme.actions.append(
+            Trouble(
+                at=max(0.0, round(_about(dice, theme) - dice.pick((0, dice.between(0, 60))), 2)),
+                customer=sender.id,
+                destination=dice.pick(sender.destinations).name,
+                outage=dice.pick(tuple(Outage)),
+                seconds=round(dice.between(10, longest)),
+            )
+        )
+
+
+def _crashes(dice: Dice, theme: _Theme) -> None:
+    for _ in range(dice.pick((1, 1, 2, 3, 5))):
+        function = dice.pick(("deliver", "deliver", "deliver", *_FUNCTIONS))
+        theme.actions.append(
+            Crash(
+                function=function,
+                number=dice.pick((1, 1, 1, 2, 2, 3, 4)),
+                effect=dice.number(1, _FUNCTIONS[function]),
+                fault=dice.pick(_FAULTS),
+            )
+        )
+
+
+def _noises(dice: Dice, theme: _Theme) -> None:
+    for _ in range(dice.number(1, 3)):
+        delays = [round(dice.pick((dice.between(0.1, 30), dice.between(30, 1200))), 1)]
+        if dice.chance(0.6):
+            delays.append(round(dice.pick((dice.between(0.1, 5), dice.between(5, 7200))), 1))
+        noise = Noise(side=dice.pick((EAST, WEST)), number=dice.number(1, 4), delays=tuple(delays))
+        theme.actions.append(noise)
+    if dice.chance(0.4):
+        theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
+
+
+def _later(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    """Go on days later: something is sent again near the end of the window, and TTL has begun to delete."""
+    sender = dice.pick(senders)
+    days = dice.pick((0.9, sender.tracker_days + 0.5))
+    at = 86400.0 * days
+    side = dice.pick((EAST, WEST))
+    theme.actions.append(Sweep(at=at, side=side, share=dice.pick((0.5, 1.0))))
+    sent = next((each for each in theme.actions if isinstance(each, Submit)), None)
+    if sent:
+        theme.actions.append(replace(sent, at=at + 60, how="put" if sent.how == "put" else "sftp"))
+    theme.actions.append(Sweep(at=at + 7200, side=peer_of(side), share=1.0))

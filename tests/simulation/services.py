@@ -1,0 +1,83 @@
+"""Simulated SNS, Parameter Store, CloudWatch and Secrets Manager: as much of them as the runtime calls."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+from tests.simulation.aws import Client, ParameterNotFound, ResourceNotFound, failed
+from tests.simulation.clock import Clock
+from tests.simulation.regions import Region
+
+
+class Topics(Client):
+    """A client of SNS; every message is shown to `published` at the moment it goes out."""
+
+    service = "sns"
+
+    def __init__(
+        self,
+        clock: Clock,
+        region: Region,
+        trace: Any,
+        published: Callable[[dict[str, Any], str], None],
+    ) -> None:
+        super().__init__(clock, region, trace)
+        self._published = published
+
+    def publish(self, *, TopicArn: str, Subject: str, Message: str, **_: Any) -> dict[str, Any]:
+        assert len(Subject) <= 100, Subject
+        assert self._region
+        side = self._region.side
+
+        def publish() -> dict[str, Any]:
+            self._published(json.loads(Message), side)
+            return {"MessageId": "1"}
+
+        return self._effect("Publish", Subject, publish)
+
+
+class Parameters(Client):
+    """A client of Systems Manager's Parameter Store."""
+
+    service = "ssm"
+
+    def __init__(self, clock: Clock, region: Region, trace: Any, held: dict[str, str]) -> None:
+        super().__init__(clock, region, trace)
+        self._held = held
+
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
+        def get() -> dict[str, Any]:
+            if Name not in self._held:
+                raise failed(ParameterNotFound, "ParameterNotFound", "GetParameter")
+            return {"Parameter": {"Name": Name, "Value": self._held[Name]}}
+
+        return self._effect("GetParameter", Name, get)
+
+    def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
+        return self._effect("PutParameter", f"{Name} {Value}", lambda: self._held.update({Name: Value}) or {})
+
+
+class Metrics(Client):
+    """A client of CloudWatch."""
+
+    service = "cloudwatch"
+
+    def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> dict[str, Any]:
+        return self._effect("PutMetricData", Namespace, dict)
+
+
+class Secrets(Client):
+    """A client of Secrets Manager; every secret is there but those in `missing`."""
+
+    service = "secretsmanager"
+    missing: frozenset[str] = frozenset()
+
+    def get_secret_value(self, *, SecretId: str) -> dict[str, Any]:
+        def get() -> dict[str, Any]:
+            if SecretId in self.missing:
+                raise failed(ResourceNotFound, "ResourceNotFoundException", "GetSecretValue")
+            return {"SecretString": "a private key"}
+
+        return self._effect("GetSecretValue", SecretId, get)

@@ -1,0 +1,169 @@
+"""What operators do when all is quiet again: release what is held, and close the gaps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, NamedTuple
+
+from runtime.contract import REGION_OF, SIDES, Kind, file_id, transfer_id
+from runtime.executions import Executions
+from runtime.facts import Fact
+from runtime.intake import Intake
+from runtime.inventory import Store
+from runtime.receipts import Receipts
+from runtime.reconcile import Gap, Seen
+from runtime.release import Decision, NotHeldError, Release
+from runtime.repair import Deed, Repair
+from runtime.replay import Region, Replay
+from runtime.routing import Directory
+from runtime.tracker import Tracker
+from runtime.transfer import Transfer
+from tests.simulation import ledgers
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+
+class _Case(NamedTuple):
+    """A destination that holds a transfer, and waits for an operator."""
+
+    side: str
+    file: str
+    transfer: str
+    destination: str
+
+
+class Tidying:
+    """Operators at work, with the runtime's own tools."""
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+        self._decided: set[tuple[str, str]] = set()
+        self._count = 0
+
+    def begin(self) -> bool:
+        """Release what is held, and close the gaps; return whether there was anything."""
+        held = self._held()
+        for case in held:
+            what = (case.transfer, case.destination)
+            if what in self._decided:
+                self._world.broken("release without effect", f"{what[0]} to {what[1]} is held again")
+            self._spawn(lambda case=case: self._release(case))
+        is_any = bool(held)
+        for sender in self._world.schedule.senders if not self._world.has_swept else ():
+            found = ledgers.gaps_of(self._world, sender.id)
+            if found:
+                self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
+                is_any = True
+        return is_any
+
+    def _spawn(self, work: Callable[[], None]) -> None:
+        self._count += 1
+        self._world.clock.spawn(f"tidying {self._count}", work, after=float(self._count))
+
+    def _held(self) -> list[_Case]:
+        """Return what is held: not what is because something newer was delivered."""
+        facts = self._world.table.facts
+        over = {
+            key["S"]
+            for written in facts.values()
+            if written.item["kind"]["S"] == Kind.REPLAYED
+            for key in written.item["detail"]["M"]["over"]["L"]
+        }
+        served: set[tuple[str, str]] = set()
+        found: dict[tuple[str, str], _Case] = {}
+        for (file, sort_key), written in sorted(facts.items()):
+            transfer, name, destination, _, _ = sort_key.split("#")
+            kind = Kind(name)
+            if kind in (Kind.DELIVERED, Kind.DUPLICATE):
+                served.add((transfer, destination))
+            elif kind is Kind.HELD and not (sort_key in over or "newer" in written.item["detail"]["M"]):
+                found[transfer, destination] = _Case(written.side, file, transfer, destination)
+        return [case for key, case in sorted(found.items()) if key not in served]
+
+    def _release(self, case: _Case) -> None:
+        """Ask the partner whether it had the file, and release it accordingly."""
+        world = self._world
+        received = self._received(case)
+        if received is None:
+            return
+        version = world.storage.buckets[received.detail["bucket"]].find(
+            received.key, received.detail["version_id"]
+        )
+        assert version is not None
+        partner = world.partners[received.customer, case.destination]
+        has_it = partner.says_it_has(received.key.rpartition("/")[2], version.body, case.transfer)
+        release = Release(tracker=self._tracker(case.side), executions=self._executions(case.side))
+        decision = Decision.DELIVERED if has_it else Decision.RESEND
+        about = {"who": "an operator", "why": "asked the partner"}
+        with suppress(NotHeldError):
+            release.release(Transfer.here(received, case.side), case.destination, decision, **about)
+            self._decided.add((case.transfer, case.destination))
+            world.outcome.count("released")
+
+    def _repair(self, customer: str, found: list[tuple[Seen, list[Gap]]]) -> None:
+        """Close a customer's gaps as `ops gaps --repair` does; customers confirm what was acknowledged."""
+        world = self._world
+        regions = {
+            side: Region(
+                tracker=self._tracker(side),
+                executions=self._executions(side),
+                s3=world.client("s3", REGION_OF[side]),
+            )
+            for side in SIDES
+        }
+        repair = Repair(
+            customer=ledgers.customer_of(world, customer),
+            stores=[self._store(customer, side, region) for side, region in regions.items()],
+            replay=Replay(regions),
+            intakes={side: self._intake(side) for side in SIDES},
+            out=(),
+            confirmed={
+                transfer_id(file_id(each.customer, each.key), each.version_id, each.modified)
+                for each in world.clients.acknowledged
+            },
+        )
+        for seen, gaps in found:
+            for remedy in repair.remedies(seen, gaps):
+                if remedy.deed is not Deed.ASK:
+                    repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
+                    world.outcome.count(f"repaired: {remedy.deed.value}")
+
+    def _received(self, case: _Case) -> Fact | None:
+        return next((fact for fact in self._facts(case) if fact.kind is Kind.RECEIVED), None)
+
+    def _facts(self, case: _Case) -> list[Fact]:
+        history = self._tracker(case.side).history(case.file)
+        return [fact for fact in history.facts if fact.transfer == case.transfer]
+
+    def _tracker(self, side: str) -> Tracker:
+        client = self._world.client("dynamodb", REGION_OF[side])
+        return Tracker(table="MFT-TransferTracker", side=side, client=client)
+
+    def _executions(self, side: str) -> Executions:
+        client = self._world.client("stepfunctions", REGION_OF[side])
+        return Executions(state_machine=self._world.cells[side].machine.arn, workflow=client)
+
+    def _store(self, customer: str, side: str, region: Region) -> Store:
+        return Store(
+            side=side,
+            inbound=f"mft-{customer}-{side}",
+            archive=f"mft-archive-{side}",
+            tracker=region.tracker,
+            s3=region.s3,
+        )
+
+    def _intake(self, side: str) -> Intake:
+        world, region, tracker = self._world, REGION_OF[side], self._tracker(side)
+        s3 = world.client("s3", region)
+        return Intake(
+            namespace="mft",
+            side=side,
+            state_machine=world.cells[side].machine.arn,
+            tracker=tracker,
+            directory=Directory(bucket=f"mft-config-{side}", client=s3),
+            receipts=Receipts(tracker=tracker, topics=world.client("sns", region), side=side),
+            s3=s3,
+            workflow=world.client("stepfunctions", region),
+        )
