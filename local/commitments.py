@@ -52,6 +52,8 @@ class Commitment:
 
 _BY_METRIC = ("metric period", SWITCH_PERIOD * SWITCH_PERIODS)
 _BY_OBJECT = ("checkers' interval", SWITCH_INTERVAL * SWITCH_LOOKS)
+#: `ops evacuate` moves the parameter; the object follows when the switch's function next looks at that.
+_PUBLISHED = ("publication", SWITCH_MINUTES * 60)
 _JUDGED = ("evaluation", EVALUATION)
 _KEPT = ("TTL", TTL_LIMIT)
 _CARRIED = ("delivery of a small file", canary.LIMIT)
@@ -62,7 +64,7 @@ COMMITMENTS = (
     Commitment(measure="RTO, decision to DNS moved", terms=(_BY_METRIC, _JUDGED, _KEPT), basis=_OURS),
     Commitment(
         measure="RTO, decision to DNS moved, where an object says it",
-        terms=(_BY_OBJECT, _JUDGED, _KEPT),
+        terms=(_PUBLISHED, _BY_OBJECT, _JUDGED, _KEPT),
         basis=_OURS,
     ),
     Commitment(
