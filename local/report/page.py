@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import statistics
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -113,7 +113,7 @@ def _scenario(of_one: Sequence[Run], runs: Sequence[Run]) -> dict[str, Any]:
         "held": sum(run["held"] for run in of_one),
         "first": runs.index(of_one[0]) + 1,
         "rto": [in_words(_values(of_one, key)) for key in _MEASURES],
-        "rpo_files": f"{statistics.median(lost):g}" if lost else "-",
+        "rpo_files": _between(lost) if lost else "-",
         "rpo_age": f"{max(ages):.1f} s" if ages else "-",
     }
 
@@ -167,7 +167,7 @@ def _scales(runs: Iterable[Run]) -> list[str]:
     ]
 
 
-def _calls(runs: Iterable[Run]) -> list[dict[str, Any]]:
+def _calls(runs: Iterable[Run]) -> list[tuple[str, list[tuple[str, ...]]]]:
     """Return each verb's calls by region, endpoint and operation, with the least and the most of one run."""
     counts: dict[tuple[str, ...], list[int]] = {}
     times = Counter[str]()
@@ -176,11 +176,11 @@ def _calls(runs: Iterable[Run]) -> list[dict[str, Any]]:
             times[verb] += 1
             for call, count in calls.items():
                 counts.setdefault((verb, *call.split(" ", 2)), []).append(count)
-    return [
-        {"verb": verb, "region": region, "endpoint": endpoint, "operation": operation}
-        | {"count": _between([*found, *[0] * (times[verb] - len(found))])}
-        for (verb, region, endpoint, operation), found in sorted(counts.items())
+    rows = [
+        (verb, *where, _between([*found, *[0] * (times[verb] - len(found))]))
+        for (verb, *where), found in sorted(counts.items())
     ]
+    return [(verb, [row[1:] for row in of_one]) for verb, of_one in groupby(rows, key=lambda row: row[0])]
 
 
 def _between(counts: Sequence[int]) -> str:
