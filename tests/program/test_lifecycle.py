@@ -44,14 +44,14 @@ def registry(stage: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=HAS)
+@pytest.fixture(scope="module", params=HAS)
 def stage(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def graph(stage: str, tmp_path: Path) -> Graph:
-    return record("gov-west", root=registry(stage, tmp_path))
+@pytest.fixture(scope="module")
+def graph(stage: str, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    return record("gov-west", root=registry(stage, tmp_path_factory.mktemp(stage)))
 
 
 def test_each_stage_has_exactly_what_it_should(stage: str, graph: Graph) -> None:
