@@ -100,3 +100,6 @@ def test_a_first_deployment_is_three_runs(graphs: dict[str, Graph]) -> None:
         for each in graph.of("aws:s3/bucketReplicationConfig:BucketReplicationConfig"):
             (rule,) = each.inputs["rules"]
             assert rule["destination"]["bucket"].rpartition(":")[2] in buckets, "S3 refuses it otherwise"
+    (replica,) = second.of("aws:dynamodb/tableReplica:TableReplica")
+    (table,) = first.of("aws:dynamodb/table:Table")
+    assert replica.inputs["globalTableArn"] == table.outputs["arn"], "a replica joins a table that is there"
