@@ -1,6 +1,8 @@
-"""What functions, workflow and network leave behind: logs that are encrypted and end, and traces."""
+"""What functions, workflow, endpoint and network leave: logs that are encrypted and end, and traces."""
 
 from __future__ import annotations
+
+import json
 
 import pytest
 
@@ -34,6 +36,16 @@ def test_whatever_runs_logs_into_a_group_of_its_own(graph: Graph) -> None:
     logging = machine.inputs["loggingConfiguration"]
     assert logging["logDestination"] == f"{own.outputs['arn']}:*"
     assert not logging["includeExecutionData"], "names of files are not for logs"
+
+
+def test_every_session_and_every_refused_login_is_logged(graph: Graph) -> None:
+    (server,) = graph.of("aws:transfer/server:Server")
+    logs = graph.one(LOGS, "cell1-endpoint-sessions")
+    role = graph.one("aws:iam/role:Role", logs.name)
+    assert server.inputs["structuredLogDestinations"] == [f"{logs.outputs['arn']}:*"]
+    assert server.inputs["loggingRole"] == role.outputs["arn"]
+    written = json.loads(graph.one("aws:iam/rolePolicy:RolePolicy", logs.name).inputs["policy"])
+    assert [each["Resource"] for each in written["Statement"]] == [[f"{logs.outputs['arn']}:*"]]
 
 
 def test_functions_and_workflow_are_traced(graph: Graph) -> None:
