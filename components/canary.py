@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import jsontext, policy
 from components.bucket import Keep, bucket, expiry
 from components.functions import Functions
 from customers import names
@@ -39,7 +39,7 @@ class Canary(pulumi.ComponentResource):
             bucket=storage.config_bucket,
             key=contract.config_key(id),
             content_type="application/json",
-            content=pulumi.Output.json_dumps(
+            content=jsontext.render(
                 {
                     **canary_document(settings.namespace, settings.cell, settings.side),
                     "receipts_topic": topic.arn,

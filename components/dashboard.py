@@ -11,6 +11,7 @@ from typing import Any
 import pulumi
 import pulumi_aws as aws
 
+from components import jsontext
 from components.alarm import MINUTE, RUNBOOK, Watched
 from components.settings import Settings
 from runtime import contract
@@ -49,7 +50,7 @@ class Dashboard(pulumi.ComponentResource):
         dashboard = aws.cloudwatch.Dashboard(
             name,
             dashboard_name=f"{settings.namespace}-cell{settings.cell}-{settings.side}",
-            dashboard_body=pulumi.Output.json_dumps({"start": "-PT3H", "widgets": _placed(rows)}),
+            dashboard_body=jsontext.render({"start": "-PT3H", "widgets": _placed(rows)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"name": dashboard.dashboard_name})

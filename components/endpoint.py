@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import log, policy
 from components.network import Network
 from components.settings import Settings
 from customers import names
@@ -20,7 +20,7 @@ _TTL = 60
 
 
 class Endpoint(pulumi.ComponentResource):
-    """One cell's SFTP server, its host keys, the role its users act under, its A record."""
+    """One cell's SFTP server, its host keys, the role its users act under, its A record, its log."""
 
     server_id: pulumi.Output[str]
     host: str
@@ -39,6 +39,16 @@ class Endpoint(pulumi.ComponentResource):
         self._settings = settings
         child = pulumi.ResourceOptions(parent=self)
         main_key, *other_keys = settings.host_keys
+        # Who came, from where, with which cipher, and who was refused. Logs that AWS delivers need this name:
+        # https://docs.aws.amazon.com/transfer/latest/userguide/structured-logging.html
+        logs, log_role = log.written_by(
+            "transfer.amazonaws.com",
+            f"{name}-sessions",
+            settings=settings,
+            key_arn=key_arn,
+            parent=self,
+            name_prefix="/aws/vendedlogs/transfer/",
+        )
         server = aws.transfer.Server(
             f"{name}-server",
             domain="S3",
@@ -56,6 +66,8 @@ class Endpoint(pulumi.ComponentResource):
             # Without it clients that keep times (put -p, WinSCP) fail after a complete upload.
             protocol_details=aws.transfer.ServerProtocolDetailsArgs(set_stat_option="ENABLE_NO_OP"),
             host_key=main_key,
+            structured_log_destinations=[pulumi.Output.concat(logs.arn, ":*")],
+            logging_role=log_role.arn,
             opts=pulumi.ResourceOptions(parent=self, protect=True),  # every customer's connection ends here
         )
         for number, key in enumerate(other_keys, start=2):

@@ -9,13 +9,12 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy
+from components.log import LOG_DAYS
 from components.network import Placement
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
 from runtime import contract
-
-LOG_DAYS = 365
 
 
 class Function(pulumi.ComponentResource):

@@ -7,7 +7,7 @@ import json
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import jsontext, policy
 from components.functions import Functions
 from components.settings import Settings
 from runtime import contract
@@ -48,9 +48,7 @@ class Intake(pulumi.ComponentResource):
             kms_master_key_id=key_arn,
             message_retention_seconds=_FOURTEEN_DAYS,
             visibility_timeout_seconds=6 * _TIMEOUT,
-            redrive_policy=pulumi.Output.json_dumps(
-                {"deadLetterTargetArn": dead.arn, "maxReceiveCount": _TRIES}
-            ),
+            redrive_policy=jsontext.render({"deadLetterTargetArn": dead.arn, "maxReceiveCount": _TRIES}),
             opts=kept,
         )
         rules = []

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import log
 from components.settings import Settings
 
 ZONES = ("a", "b", "c")
 _VPC_CIDR = ipaddress.ip_network("10.64.0.0/16")
-_FLOW_LOG_DAYS = 365
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -120,27 +119,8 @@ class Network(pulumi.ComponentResource):
     def _flow_logs(self, key_arn: pulumi.Input[str]) -> None:
         """Log every connection: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html."""
         name = f"{self._name}-flows"
-        logs = aws.cloudwatch.LogGroup(
-            name, retention_in_days=_FLOW_LOG_DAYS, kms_key_id=key_arn, opts=self._child
-        )
-        role = aws.iam.Role(
-            name,
-            assume_role_policy=policy.assumed_by(
-                "vpc-flow-logs.amazonaws.com", account=self._settings.account
-            ),
-            opts=self._child,
-        )
-        aws.iam.RolePolicy(
-            name,
-            role=role.name,
-            policy=policy.document(
-                policy.allow(
-                    "WriteLogs",
-                    ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-                    [pulumi.Output.concat(logs.arn, ":*")],
-                )
-            ),
-            opts=self._child,
+        logs, role = log.written_by(
+            "vpc-flow-logs.amazonaws.com", name, settings=self._settings, key_arn=key_arn, parent=self
         )
         aws.ec2.FlowLog(
             name,

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pulumi
+
+from components import jsontext
 
 Resource = pulumi.Input[str]
 Statement = dict[str, Any]
@@ -38,9 +39,7 @@ def deny(
 
 def document(*statements: Statement) -> pulumi.Input[str]:
     """Return the policy document of these statements, as JSON."""
-    policy = {"Version": "2012-10-17", "Statement": list(statements)}
-    # An output for each of its hundred strings is what most of a customer's cost would be.
-    return pulumi.Output.json_dumps(policy) if _has_outputs(policy) else json.dumps(policy)
+    return jsontext.render({"Version": "2012-10-17", "Statement": list(statements)})
 
 
 def assumed_by(service: str, *, account: str | None = None) -> pulumi.Input[str]:
@@ -58,14 +57,6 @@ def assumed_by(service: str, *, account: str | None = None) -> pulumi.Input[str]
     if account is not None:
         statement["Condition"] = {"StringEquals": {"aws:SourceAccount": account}}
     return document(statement)
-
-
-def _has_outputs(value: Any) -> bool:
-    if isinstance(value, dict):
-        return any(_has_outputs(inner) for inner in value.values())
-    if isinstance(value, list):
-        return any(_has_outputs(inner) for inner in value)
-    return isinstance(value, pulumi.Output)
 
 
 def _statement(

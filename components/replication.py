@@ -5,7 +5,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import jsontext, policy
 from components.bucket import Events
 from components.functions import Functions
 from components.settings import Settings
@@ -46,7 +46,7 @@ class ReplicationEvents(pulumi.ComponentResource):
             kms_master_key_id=key_arn,
             message_retention_seconds=_FOURTEEN_DAYS,
             visibility_timeout_seconds=6 * _TIMEOUT,
-            redrive_policy=pulumi.Output.json_dumps(
+            redrive_policy=jsontext.render(
                 {"deadLetterTargetArn": self.dead_letters.arn, "maxReceiveCount": _TRIES}
             ),
             opts=child,

@@ -67,7 +67,7 @@ class Settings:
         config, stack = pulumi.Config("mft"), pulumi.get_stack()
         problems: list[str] = []
         found: dict[str, str] = {}
-        for key, (pattern, meaning, example) in _KEYS.items():
+        for key, (pattern, meaning, example) in KEYS.items():
             value = config.get(key)
             command = f"pulumi config set mft:{key} {example} --stack {stack}"
             if value is None:
@@ -115,7 +115,8 @@ class Settings:
 #: serves the other serves with the same key, or clients raise an alarm at failover.
 HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
 
-_KEYS = {
+#: Every other setting: what its value looks like, what that means, and an example.
+KEYS = {
     "region": ("|".join(REGION_OF.values()), "a GovCloud region", REGION_OF["west"]),
     "partition": (PARTITION, f"the partition {PARTITION}", PARTITION),
     "accountId": (r"[0-9]{12}", "an account id of 12 digits", "123456789012"),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
-from components import dns, policy
+from components import dns, jsontext, policy
 from components.bucket import Keep, bucket, expiry
 from components.cell import Cell
 from customers import names
@@ -68,7 +68,7 @@ class Tenant(pulumi.ComponentResource):
             bucket=self._cell.storage.config_bucket,
             key=contract.config_key(self.customer.id),
             content_type="application/json",
-            content=pulumi.Output.json_dumps(document, sort_keys=True),
+            content=jsontext.render(document, sort_keys=True),
             opts=pulumi.ResourceOptions(
                 parent=self, depends_on=[self._cell.storage.config]
             ),  # name is no edge

@@ -8,7 +8,8 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy
-from components.functions import LOG_DAYS, Function, Functions
+from components.functions import Function, Functions
+from components.log import LOG_DAYS
 from components.network import Placement
 from components.statemachine import DELIVERY_TIMEOUT, definition
 from runtime import contract

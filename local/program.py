@@ -36,8 +36,9 @@ class ProgramError(RuntimeError):
 class Resource:
     """A resource as the program registered it, and what was made of it.
 
-    `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` names the inputs that are encrypted
-    in a stack's state; `depends_on`, `property_dependencies`, `parent` and `former_urns` are URNs.
+    `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` and `secret_outputs` name the inputs
+    and outputs that are encrypted in a stack's state; `depends_on`, `property_dependencies`, `parent` and
+    `former_urns` are URNs.
     """
 
     urn: str
@@ -47,6 +48,7 @@ class Resource:
     custom: bool
     inputs: Mapping[str, Any]
     secrets: frozenset[str]
+    secret_outputs: tuple[str, ...] = ()
     provider: str
     protect: bool
     retain_on_delete: bool
@@ -133,6 +135,7 @@ class _Monitor(mocks.MockMonitor):
             "custom": request.custom,
             "inputs": {name: rpc.unwrap_rpc_secret(value) for name, value in inputs.items()},
             "secrets": frozenset(name for name, value in inputs.items() if rpc.is_rpc_secret(value)),
+            "secret_outputs": tuple(request.additionalSecretOutputs),
             "provider": request.provider,
             "protect": request.protect,
             "retain_on_delete": request.retainOnDelete,

@@ -7,7 +7,7 @@ from typing import Any
 
 from local.story import Story, until
 from local.world import World
-from runtime.contract import REGION_OF, SIDES
+from runtime.contract import REGION_OF, SIDES, Position, peer_of
 
 _SOON = 60
 
@@ -19,10 +19,11 @@ class Rounds:
         self._world, self._story = world, story
 
     def play(self) -> None:
-        """Play a canary's flight, the export of facts, and a report of S3 about a copy that came late."""
-        with self._story.step("What runs by the clock: canary, audit, reports about replication"):
+        """Play a canary, the probe, the switch, the export of facts, and S3's report of a late copy."""
+        with self._story.step("What runs by the clock: canary, probe, switch, audit, reports of replication"):
             for side in SIDES:
                 self._fly(side)
+                self._watch(side)
                 self._export(side)
                 self._report(side)
 
@@ -31,10 +32,16 @@ class Rounds:
         came = f"{side}: a synthetic transfer came out as it went in"
         self._story.expect(f"{came}: {flight['failure'] or 'in time'}", flight["failure"] is None)
 
+    def _watch(self, side: str) -> None:
+        silent = self._call(side, "cell1-probe").get("silent")
+        self._story.expect(f"{side}: every address of the endpoint answers its probe", silent == {})
+        position = self._call(side, "cell1-failover-switch").get("position")
+        self._story.expect(f"{side}: {peer_of(side)} is said to be {position}", position == Position.IN)
+
     def _export(self, side: str) -> None:
-        found = self._call(side, "cell1-audit-export")["facts"]
+        found = self._call(side, "cell1-audit-export").get("facts", -1)
         self._story.expect(f"{side}: {found} facts are in the audit chains now", found > 0)
-        again = self._call(side, "cell1-audit-export")["facts"]
+        again = self._call(side, "cell1-audit-export").get("facts", -1)
         self._story.expect(f"{side}: the next pass finds {again} that are not", again == 0)
 
     def _report(self, side: str) -> None:
@@ -63,5 +70,5 @@ class Rounds:
         told = json.loads(answer["Payload"].read())
         if "FunctionError" in answer:
             self._story.say(f"{function} in {REGION_OF[side]} failed: {told['errorMessage']}")
-            return {"failure": told["errorMessage"], "facts": -1}
+            return {"failure": told["errorMessage"]}
         return dict(told)

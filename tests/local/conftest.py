@@ -169,25 +169,37 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
 
 
 @dataclass(frozen=True)
-class Drilled:
-    """A drill that was played: how it ended, what it printed as JSON, and the folder it was given."""
+class Played:
+    """A drill that was played: how it ended, what it printed as JSON, and the folder it was given.
+
+    Another world, of `python -m local up`, came up at the same time and stands; `ways` lead into it.
+    """
 
     status: int
     story: dict[str, Any]
     errors: str
     folder: Path
+    up: subprocess.Popen[str]
+    up_folder: Path
+    ways: dict[str, Any]
 
 
 @pytest.fixture(scope="session")
-def drills(tmp_path_factory: pytest.TempPathFactory) -> list[Drilled]:
-    """Two drills, played at once."""
-    folders = [tmp_path_factory.mktemp(name) for name in ("first", "second")]
-    started = [start("drill", "--json", folder=folder) for folder in folders]
-    ended = [drill.communicate(timeout=LIMIT) for drill in started]
-    return [
-        Drilled(drill.returncode, json.loads(out or "{}"), errors, folder)
-        for drill, (out, errors), folder in zip(started, ended, folders, strict=True)
-    ]
+def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
+    """A drill, played while another world comes up beside it."""
+    folder, up_folder = tmp_path_factory.mktemp("drill"), tmp_path_factory.mktemp("up")
+    drill, up = start("drill", "--json", folder=folder), start("up", "--json", folder=up_folder)
+    try:
+        text = ""
+        while not text.endswith("}\n") and up.stdout and (line := up.stdout.readline()):
+            text += line
+        out, errors = drill.communicate(timeout=LIMIT)
+        story = json.loads(out or "{}")
+        yield Played(drill.returncode, story, errors, folder, up, up_folder, json.loads(text or "{}"))
+    finally:
+        for process in (drill, up):
+            process.terminate()
+            process.wait(timeout=LIMIT)
 
 
 @pytest.fixture(scope="session")

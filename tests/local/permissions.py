@@ -199,41 +199,38 @@ def grants(caller: str, statements: Iterable[Statement]) -> dict[Grant, str]:
 
 @dataclass(frozen=True)
 class Compared:
-    """Drills' calls against the policies of their own worlds: `lacking` is told in sentences."""
+    """A drill's calls against the policies of its own world: `lacking` is told in sentences."""
 
     lacking: set[str]
     allowed: dict[Grant, str]
-    used: list[set[Grant]]
+    used: set[Grant]
 
 
-def compare(stories: Iterable[Mapping[str, Any]]) -> Compared:
+def compare(story: Mapping[str, Any]) -> Compared:
     """Compare each call with the policy of its caller. Of several grants that fit, the narrowest is used."""
     lacking: set[str] = set()
     allowed: dict[Grant, str] = {}
-    every: list[set[Grant]] = []
-    for story in stories:
-        used: set[Grant] = set()
-        every.append(used)
-        policies = {name: parsed(document) for name, document in story["policies"].items()}
-        for name, statements in policies.items():
-            allowed |= grants(name, statements)
-        for call in story["calls"]:
-            if call["caller"] not in policies or not call["status"]:  # of an operator, or never answered
-                continue
-            statements = policies[call["caller"]]
-            (key,) = {text for each in statements for text in each.resources if ":kms:" in text}
-            for need in needs(call, key):
-                by = granting(statements, need.action, need.resource, need.context)
-                fitting = {
-                    grant: resource
-                    for grant, resource in grants(call["caller"], by).items()
-                    if grant.action == need.action and matches(resource, need.resource)
-                }
-                if fitting:
-                    used.add(max(fitting, key=lambda each: len(fitting[each])))
-                else:
-                    lacking.add(
-                        f"{call['caller']} may not {need.action} on {need.resource}, "
-                        f"which {call['operation']} takes"
-                    )
-    return Compared(lacking, allowed, every)
+    used: set[Grant] = set()
+    policies = {name: parsed(document) for name, document in story["policies"].items()}
+    for name, statements in policies.items():
+        allowed |= grants(name, statements)
+    for call in story["calls"]:
+        if call["caller"] not in policies or not call["status"]:  # of an operator, or never answered
+            continue
+        statements = policies[call["caller"]]
+        (key,) = {text for each in statements for text in each.resources if ":kms:" in text}
+        for need in needs(call, key):
+            by = granting(statements, need.action, need.resource, need.context)
+            fitting = {
+                grant: resource
+                for grant, resource in grants(call["caller"], by).items()
+                if grant.action == need.action and matches(resource, need.resource)
+            }
+            if fitting:
+                used.add(max(fitting, key=lambda each: len(fitting[each])))
+            else:
+                lacking.add(
+                    f"{call['caller']} may not {need.action} on {need.resource}, "
+                    f"which {call['operation']} takes"
+                )
+    return Compared(lacking, allowed, used)

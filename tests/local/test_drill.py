@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import shutil
 import signal
@@ -15,7 +14,7 @@ import pytest
 
 from local.program import ROOT
 from local.world import ADDRESSES
-from tests.local.conftest import LIMIT, Drilled, start
+from tests.local.conftest import LIMIT, Played, start
 from tests.local.permissions import BY_AWS, RARE, Compared, compare
 
 
@@ -43,20 +42,19 @@ def gone(pids: list[int], within: float = 60) -> bool:
     return not any(alive(pid) for pid in pids)
 
 
-def test_two_drills_at_once_play_the_whole_story(drills: list[Drilled]) -> None:
-    for drill in drills:
-        story = drill.story
-        assert story, drill.errors
-        broken = [what for step in story["steps"] for what, held in step["expectations"] if not held]
-        assert (drill.status, story["held"], broken) == (0, True, []), drill.errors
-        assert len(story["steps"]) == 21
-        assert sum(len(step["expectations"]) for step in story["steps"]) >= 83
-        assert [*drill.folder.iterdir()] == [], "a drill left something behind"
+def test_a_drill_beside_another_world_plays_the_whole_story(played: Played) -> None:
+    assert played.story, played.errors
+    steps = played.story["steps"]
+    broken = [what for step in steps for what, held in step["expectations"] if not held]
+    assert (played.status, played.story["held"], broken) == (0, True, []), played.errors
+    assert len(steps) == 21
+    assert sum(len(step["expectations"]) for step in steps) >= 87
+    assert [*played.folder.iterdir()] == [], "the drill left something behind"
 
 
 @pytest.fixture(scope="module")
-def compared(drills: list[Drilled]) -> Compared:
-    return compare(drill.story for drill in drills)
+def compared(played: Played) -> Compared:
+    return compare(played.story)
 
 
 def test_every_call_is_allowed(compared: Compared) -> None:
@@ -64,11 +62,10 @@ def test_every_call_is_allowed(compared: Compared) -> None:
 
 
 def test_nothing_is_allowed_that_is_not_called(compared: Compared) -> None:
-    used = set().union(*compared.used)
     unused = {
         grant: resource
         for grant, resource in compared.allowed.items()
-        if grant not in used and not any(grant.fits(place) for place in (*BY_AWS, *RARE))
+        if grant not in compared.used and not any(grant.fits(place) for place in (*BY_AWS, *RARE))
     }
     assert not unused, "\n".join(
         f"{each.function} may {each.action} on {resource} ({each.sid}), and did not"
@@ -76,12 +73,9 @@ def test_nothing_is_allowed_that_is_not_called(compared: Compared) -> None:
     )
 
 
-def test_what_aws_does_or_seldom_happens_is_still_allowed_and_still_seldom(compared: Compared) -> None:
+def test_what_aws_does_or_seldom_happens_is_still_allowed(compared: Compared) -> None:
     for place in (*BY_AWS, *RARE):
         assert any(grant.fits(place) for grant in compared.allowed), f"nobody is allowed {place} any more"
-    in_every_drill = set.intersection(*compared.used)
-    for place in RARE:
-        assert not any(grant.fits(place) for grant in in_every_drill), f"{place}: every drill does it"
 
 
 def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> None:
@@ -90,7 +84,6 @@ def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> No
     a, b = customers / "agency-a.yaml", customers / "agency-b.yaml"
     a.write_text(a.read_text().replace("primary: west", "primary: wst"))
     b.write_text(b.read_text().replace("id: h4t9q", "id: c7k2m"))
-    began = time.monotonic()
     drill = start("drill", "--registry", str(customers), folder=tmp_path / "drill")
     out, err = drill.communicate(timeout=LIMIT)
     assert drill.returncode == 1
@@ -99,7 +92,6 @@ def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> No
     assert "agency-b.yaml:" in err, "all problems at once"
     assert "Traceback" not in err
     assert "Both cells" not in out
-    assert time.monotonic() - began < LIMIT / 10
     assert [*(tmp_path / "drill").iterdir()] == []
 
 
@@ -122,16 +114,8 @@ def test_a_killed_emulator_ends_it_with_what_to_do_and_no_process(tmp_path: Path
     assert [*(tmp_path / "drill").iterdir()] == []
 
 
-@pytest.mark.parametrize("ending", [signal.SIGINT, signal.SIGTERM])
-def test_up_tells_the_ways_in_until_it_is_ended(tmp_path: Path, ending: signal.Signals) -> None:
-    up = start("up", "--json", folder=tmp_path / "up")
-    assert up.stdout is not None
-    text = ""
-    for line in up.stdout:
-        text += line
-        if line == "}\n":
-            break
-    ways = json.loads(text)
+def test_up_tells_the_ways_in_until_it_is_ended(played: Played, tmp_path: Path) -> None:
+    up, ways = played.up, played.ways
     host, port = ways["endpoint"].removeprefix("http://").split(":")
     socket.create_connection((host, int(port)), timeout=5).close()
     command = ways["sftp"]["c7k2m-batch in west"].split()
@@ -140,13 +124,27 @@ def test_up_tells_the_ways_in_until_it_is_ended(tmp_path: Path, ending: signal.S
         report.write_text("1;2;3\n")
         batch = ["sftp", "-b", "-", *command[1:]]
         put = f"put {report}\nls\n"
-        done = subprocess.run(batch, input=put, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(batch, input=put, capture_output=True, text=True, timeout=LIMIT, check=False)
         assert (done.returncode, "report.csv" in done.stdout) == (0, True), done.stderr
     started = children(up.pid)
-    up.send_signal(ending)
-    _, err = up.communicate(timeout=30)
+    up.send_signal(signal.SIGINT)
+    _, err = up.communicate(timeout=LIMIT)
     assert "Traceback" not in err
     assert up.returncode == 0
+    assert gone(started)
+    assert [*played.up_folder.iterdir()] == []
+
+
+def test_ended_while_it_comes_up_it_leaves_nothing(tmp_path: Path) -> None:
+    up = start("up", folder=tmp_path / "up")
+    assert up.stdout is not None
+    for line in up.stdout:
+        if "gov-west, peer absent" in line:
+            break
+    started = children(up.pid)
+    up.send_signal(signal.SIGTERM)
+    _, err = up.communicate(timeout=LIMIT)
+    assert (up.returncode, err.strip()) == (1, "interrupted; everything that was started has been stopped")
     assert gone(started)
     assert [*(tmp_path / "up").iterdir()] == []
 

@@ -21,12 +21,14 @@ from typing import Any
 import pulumi_aws
 import pytest
 
+from components import bundle
 from local import plan, plan_record, program
 from local.echo import echo, place
 from local.plan import PlanError
 from local.plan_changes import Action, Step, compare
 from local.plan_replace import LOSES, REPLACES, forces_replacement
 from local.plan_words import sentence
+from tests.program.conftest import RUNTIME, record
 
 ROOT = program.ROOT
 STACKS = ("gov-east", "gov-west")
@@ -343,17 +345,11 @@ def test_the_sentence_says_how_far_a_change_reaches(given: list[tuple[str, str]]
     assert sentence(made) == told
 
 
-def test_the_table_knows_every_type_of_the_program_and_names_real_properties(tmp_path: Path) -> None:
-    record = tmp_path / "record.json"
-    subprocess.run(
-        [sys.executable, "-m", plan_record.__name__, str(ROOT), str(record)],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-    )
-    made = {
-        each.type for graph in plan_record.load(record).values() for each in graph.resources if each.custom
-    }
+def test_the_table_knows_every_type_of_the_program_and_names_real_properties() -> None:
+    switches = ("alarm", "endpoint")
+    bundle.install(RUNTIME)
+    graphs = [record(stack, config={"mft:switch": switch}) for stack in STACKS for switch in switches]
+    made = {each.type for graph in graphs for each in graph.resources if each.custom}
     assert not made - REPLACES.keys(), "say in local/plan_replace.py what forces their replacement"
     assert LOSES.keys() <= REPLACES.keys()
     for type, paths in REPLACES.items():

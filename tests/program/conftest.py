@@ -35,11 +35,25 @@ def record(
     *,
     root: Path = program.ROOT,
     config: Mapping[str, str] | None = None,
-    make: program.Make = echo,
+    make: program.Make | None = None,
 ) -> Graph:
-    """Run the program of a stack on the registry below `root`, with changes to its configuration."""
+    """Return the graph of a stack's program on the registry below `root`, its configuration changed.
+
+    ARNs are as AWS writes them. What the sample registry makes is recorded once: change nothing in a graph.
+    """
     wanted = {**program.stack_config(stack), "mft:lambdaRuntime": RUNTIME, **(config or {})}
-    return program.run(stack, make=make, ask=ask, config=wanted, secrets=SECRETS, root=root)
+    if root == program.ROOT and make is None:
+        return _of_samples(stack, tuple(sorted(wanted.items())))
+    return _run(stack, root, wanted, make or spelled(stack))
+
+
+@cache
+def _of_samples(stack: str, config: tuple[tuple[str, str], ...]) -> Graph:
+    return _run(stack, program.ROOT, dict(config), spelled(stack))
+
+
+def _run(stack: str, root: Path, config: Mapping[str, str], make: program.Make) -> Graph:
+    return program.run(stack, make=make, ask=ask, config=config, secrets=SECRETS, root=root)
 
 
 #: How AWS writes the ARNs of what the program's policies name, from the account on.
@@ -91,7 +105,7 @@ def with_lifecycle(lifecycle: str, *, id: str, to: Path) -> Path:
 
 
 def recorded(stack: str, *, peer: str, switch: str) -> Graph:
-    """Return the graph of a stack with ARNs as AWS writes them; it is recorded once, and so is a refusal."""
+    """Return the graph of a stack under a configuration; a refusal, too, is met once only."""
     found = _recorded(stack, peer, switch)
     if isinstance(found, str):
         pytest.fail(found, pytrace=False)
@@ -101,7 +115,7 @@ def recorded(stack: str, *, peer: str, switch: str) -> Graph:
 @cache
 def _recorded(stack: str, peer: str, switch: str) -> Graph | str:
     try:
-        return record(stack, config={"mft:peer": peer, "mft:switch": switch}, make=spelled(stack))
+        return record(stack, config={"mft:peer": peer, "mft:switch": switch})
     except program.ProgramError as error:
         refused = f"{stack}: {error}"
     gc.collect()  # what a run leaves that was cut off must not be torn down within another test

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import pytest
 
@@ -10,9 +13,10 @@ from components.endpoint import SECURITY_POLICY
 from customers.registry import load
 from customers.route53 import Record, quoted, violations
 from local import program
-from local.program import Graph
+from local.echo import echo
+from local.program import Graph, Resource
 from runtime.contract import EAST, WEST
-from tests.program.conftest import STACKS, policies
+from tests.program.conftest import STACKS, policies, record
 
 ZONE = "mft.example.gov"
 DATA = (
@@ -135,15 +139,6 @@ def test_a_customers_six_halves_can_never_disagree(graph: Graph) -> None:
         assert all(each.ignore_changes == ("healthCheckId",) for each in halves), "ops shift re-points it"
 
 
-def test_the_table_is_owned_in_the_west_and_joined_from_the_east(graphs: dict[str, Graph]) -> None:
-    (table,) = graphs["gov-west"].of("aws:dynamodb/table:Table")
-    assert table.inputs["name"] == "MFT-TransferTracker"
-    assert table.ignore_changes == ("replicas",), "gov-east owns its replica"
-    assert not graphs["gov-east"].of("aws:dynamodb/table:Table")
-    (replica,) = graphs["gov-east"].of("aws:dynamodb/tableReplica:TableReplica")
-    assert replica.inputs["globalTableArn"].endswith(":us-gov-west-1:123456789012:table/MFT-TransferTracker")
-
-
 def test_the_sftp_server_is_fips_and_its_keys_are_secret_and_the_same(graphs: dict[str, Graph]) -> None:
     keys = []
     for graph in graphs.values():
@@ -153,8 +148,9 @@ def test_the_sftp_server_is_fips_and_its_keys_are_secret_and_the_same(graphs: di
         assert server.inputs["endpointType"] == "VPC", "GovCloud has no other"
         assert len(server.inputs["endpointDetails"]["addressAllocationIds"]) == 3
         (second,) = graph.of("aws:transfer/hostKey:HostKey")
-        assert "hostKey" in server.secrets
-        assert "hostKeyBody" in second.secrets
+        for resource, name in ((server, "hostKey"), (second, "hostKeyBody")):
+            assert name in resource.secrets
+            assert name in resource.secret_outputs, "the provider tells it again, for the state to keep"
         keys.append((server.inputs["hostKey"], second.inputs["hostKeyBody"]))
     assert keys == [("the RSA key", "the ECDSA key")] * 2
 
@@ -186,6 +182,18 @@ def test_no_names_of_customers_leave_the_registry(graph: Graph) -> None:
     everything = json.dumps([(each.name, each.inputs) for each in graph.resources], default=str)
     for customer in _registry():
         assert customer.name not in everything
+
+
+def test_the_collector_rests_while_the_program_runs() -> None:
+    collecting = set()
+
+    def make(resource: Resource) -> tuple[str, Mapping[str, Any]]:
+        collecting.add(gc.isenabled())
+        return echo(resource)
+
+    record("gov-west", make=make)
+    assert collecting == {False}, "two thirds of a run with many customers"
+    assert gc.isenabled(), "this process goes on"
 
 
 def test_each_function_has_a_role_of_its_own(graph: Graph) -> None:

@@ -44,14 +44,14 @@ def registry(stage: str, folder: Path) -> Path:
     return folder
 
 
-@pytest.fixture(params=HAS)
+@pytest.fixture(scope="module", params=HAS)
 def stage(request: pytest.FixtureRequest) -> str:
     return request.param
 
 
-@pytest.fixture
-def graph(stage: str, tmp_path: Path) -> Graph:
-    return record("gov-west", root=registry(stage, tmp_path))
+@pytest.fixture(scope="module")
+def graph(stage: str, tmp_path_factory: pytest.TempPathFactory) -> Graph:
+    return record("gov-west", root=registry(stage, tmp_path_factory.mktemp(stage)))
 
 
 def test_each_stage_has_exactly_what_it_should(stage: str, graph: Graph) -> None:
@@ -100,3 +100,6 @@ def test_a_first_deployment_is_three_runs(graphs: dict[str, Graph]) -> None:
         for each in graph.of("aws:s3/bucketReplicationConfig:BucketReplicationConfig"):
             (rule,) = each.inputs["rules"]
             assert rule["destination"]["bucket"].rpartition(":")[2] in buckets, "S3 refuses it otherwise"
+    (replica,) = second.of("aws:dynamodb/tableReplica:TableReplica")
+    (table,) = first.of("aws:dynamodb/table:Table")
+    assert replica.inputs["globalTableArn"] == table.outputs["arn"], "a replica joins a table that is there"

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import pytest
+import yaml
 
+from components import settings
 from local import program
 from local.program import ProgramError
 from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask
@@ -92,6 +94,15 @@ def test_a_zone_that_is_not_there(answer: program.Ask, said: str) -> None:
     assert line.endswith("run: pulumi config set mft:zoneId ID --stack gov-west")
 
 
+def test_the_credentials_of_another_account() -> None:
+    def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RuntimeError("AWS account ID not allowed: 999999999999")  # the provider's words
+
+    (line,) = refusal({}, ask=ask)
+    assert "cannot be read in account 123456789012: " in line
+    assert "AWS account ID not allowed: 999999999999" in line
+
+
 def test_a_quota_that_the_registry_breaks() -> None:
     (line,) = refusal({"mft:healthCheckQuota": "13"})
     assert line.startswith("customers: 14 health checks are needed"), "ten of the cells, four of customers"
@@ -114,6 +125,19 @@ def test_a_runtime_without_bundle_says_how_to_make_it() -> None:
         "the Lambda dependencies for python3.99 are not installed; "
         "run: python -m components.bundle python3.99"
     ]
+
+
+def test_every_setting_is_declared_with_type_and_description() -> None:
+    declared = yaml.safe_load((program.ROOT / "Pulumi.yaml").read_text())["config"]
+    asked = {f"mft:{key}" for key in (*settings.KEYS, *settings.HOST_KEYS)}
+    assert declared.keys() == asked
+    for key, told in declared.items():
+        assert told["type"] == "string"
+        assert told["description"]
+        assert bool(told.get("secret")) == (key in SECRETS), key
+    for stack in STACKS:
+        given = {key for key in program.stack_config(stack) if key.startswith("mft:")}
+        assert given == asked - SECRETS.keys()
 
 
 def test_both_stacks_have_the_same_settings() -> None:

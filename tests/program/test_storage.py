@@ -33,6 +33,7 @@ def test_replication_goes_to_the_peers_bucket_under_the_peers_key(graph: Graph) 
         to = rule["destination"]
         assert to["bucket"] == "arn:aws-us-gov:s3:::" + bucket.removesuffix(here) + there
         assert to["encryptionConfiguration"]["replicaKmsKeyId"].split(":")[3] == region
+        assert rule["status"] == to["replicationTime"]["status"] == to["metrics"]["status"] == "Enabled"
         assert to["replicationTime"]["time"]["minutes"] == to["metrics"]["eventThreshold"]["minutes"] == 15
         assert rule["deleteMarkerReplication"]["status"] == "Disabled"
         assert rule["sourceSelectionCriteria"]["replicaModifications"]["status"] == "Disabled"

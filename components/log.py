@@ -1,0 +1,43 @@
+"""Logs: how long they are kept, and those that an AWS service writes under a role of its own."""
+
+from __future__ import annotations
+
+import pulumi
+import pulumi_aws as aws
+
+from components import policy
+from components.settings import Settings
+
+LOG_DAYS = 365
+
+
+def written_by(
+    service: str,
+    name: str,
+    *,
+    settings: Settings,
+    key_arn: pulumi.Input[str],
+    parent: pulumi.Resource,
+    name_prefix: str | None = None,
+) -> tuple[aws.cloudwatch.LogGroup, aws.iam.Role]:
+    """Make a log group, and the role under which a service (`transfer.amazonaws.com`) writes into it only."""
+    child = pulumi.ResourceOptions(parent=parent)
+    logs = aws.cloudwatch.LogGroup(
+        name, name_prefix=name_prefix, retention_in_days=LOG_DAYS, kms_key_id=key_arn, opts=child
+    )
+    role = aws.iam.Role(
+        name, assume_role_policy=policy.assumed_by(service, account=settings.account), opts=child
+    )
+    aws.iam.RolePolicy(
+        name,
+        role=role.name,
+        policy=policy.document(
+            policy.allow(
+                "WriteLogs",
+                ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
+                [pulumi.Output.concat(logs.arn, ":*")],
+            )
+        ),
+        opts=child,
+    )
+    return logs, role
