@@ -14,10 +14,11 @@ from ops.environment import Environment
 from ops.evacuation import side_of
 from ops.plan import RefusedError
 from ops.regions import Regions
+from runtime.arrival import Arrival
 from runtime.contract import REGION_OF, peer_of
 from runtime.executions import Executions
 from runtime.facts import Status
-from runtime.intake import Arrival, Intake
+from runtime.intake import Intake
 from runtime.survey import Survey
 from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
 from runtime.transfer import Transfer

@@ -17,12 +17,13 @@ from local.resources import data
 from local.resources.making import Clients
 from runtime import contract
 from runtime.archive import Archive
+from runtime.arrival import arrival
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.deliverer import Deliverer
 from runtime.delivery.source import Source
 from runtime.executions import Executions
 from runtime.facts import Fact, Status, status
-from runtime.intake import Intake, arrival
+from runtime.intake import Intake
 from runtime.receipts import Receipts
 from runtime.release import Release
 from runtime.routing import Directory
