@@ -83,7 +83,7 @@ def build(runtime: str) -> Path:
             f"the Lambda dependencies for {runtime} are not installed; "
             f"run: python -m components.bundle {runtime}"
         )
-    files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources(RUNTIME)}
+    files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources()}
     content = hashlib.sha256(folder.name.encode())
     for name, path in sorted(files.items()):
         content.update(f"{name}\n".encode() + path.read_bytes())
@@ -100,8 +100,10 @@ def build(runtime: str) -> Path:
     return bundle
 
 
-def _sources(folder: Path) -> list[Path]:
-    return [path for path in folder.rglob("*.py") if "__pycache__" not in path.parts]
+def _sources() -> list[Path]:
+    """Return the runtime's own files: the customers' SDK does not run in Lambda."""
+    found = (path for path in RUNTIME.rglob("*.py") if "__pycache__" not in path.parts)
+    return [path for path in found if not path.is_relative_to(RUNTIME / "client")]
 
 
 def _installed(folder: Path) -> list[Path]:

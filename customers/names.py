@@ -138,7 +138,7 @@ def endpoint_host(endpoint: str, id: str, zone: str) -> str:
 
 def bucket_record(endpoint: str, id: str, zone: str) -> str:
     """Return the name of the TXT record that tells SDK clients the bucket behind one endpoint."""
-    return _host(f"_bucket.{_one_of(endpoint, ENDPOINTS)}.{check_id(id)}.{check_zone(zone)}")
+    return _host(contract.BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))
 
 
 def tracker_table(cell: str) -> str:

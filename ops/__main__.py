@@ -4,7 +4,19 @@ from __future__ import annotations
 
 import typer
 
-from ops.commands import audit, check, evacuation, gaps, notice, rehome, release, replay, shift, trace
+from ops.commands import (
+    audit,
+    check,
+    evacuation,
+    gaps,
+    notice,
+    rehome,
+    release,
+    replay,
+    shift,
+    takeover,
+    trace,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -18,6 +30,7 @@ app.command()(notice.notice)
 app.command()(rehome.rehome)
 app.command()(release.release)
 app.command()(shift.shift)
+app.command()(takeover.takeover)
 app.command()(trace.trace)
 
 if __name__ == "__main__":

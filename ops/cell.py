@@ -47,7 +47,7 @@ class Cell:
         """The customers of the cell."""
         return Directory(bucket=self.bucket("config"), client=self.client("s3"))
 
-    def tracker(self, now: Callable[[], float] = time.time) -> Tracker:
+    def tracker(self, *, now: Callable[[], float] = time.time) -> Tracker:
         """Return this region's replica of the tracker."""
         return Tracker(table=self.table, side=self.side, client=self.client("dynamodb"), now=now)
 

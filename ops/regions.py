@@ -95,7 +95,7 @@ class Regions:
     def customer(self, name: str) -> Customer:
         """Return a customer, as the first region that knows it does."""
         side = next(side for side in self.sides if name in self._known[side])
-        return self._directory(side).customer(name)
+        return self.directory(side).customer(name)
 
     def stores(self, customer: str) -> list[Store]:
         """Return where the regions that answer keep a customer's files and facts."""
@@ -130,15 +130,34 @@ class Regions:
             side=side,
             state_machine=self._state_machine(side),
             tracker=tracker,
-            directory=self._directory(side),
+            directory=self.directory(side),
             receipts=Receipts(tracker=tracker, topics=self.client("sns", side), side=side),
             s3=self.client("s3", side),
             workflow=self.client("stepfunctions", side),
         )
 
+    def directory(self, side: str) -> Directory:
+        """Return the customers of a region that answers."""
+        return Directory(bucket=self._cells[side].bucket("config"), client=self.client("s3", side))
+
+    def executions(self, side: str) -> Executions:
+        """Return the executions of a region that answers."""
+        workflow = self.client("stepfunctions", side)
+        return Executions(state_machine=self._state_machine(side), workflow=workflow)
+
     def tracker(self, side: str) -> Tracker:
         """Return a region's tracker."""
         return Tracker(table=self._cells[side].table, side=side, client=self.client("dynamodb", side))
+
+    def switch(self, side: str) -> Switch:
+        """Return a side's switch, which its peer keeps, to be read only."""
+        return Switch(
+            namespace=self._environment.namespace,
+            cell=self._environment.cell,
+            side=side,
+            parameters=self.client("ssm", peer_of(side)),
+            metrics=None,
+        )
 
     def who(self) -> str:
         """Return the ARN of whoever holds the credentials that are used here."""
@@ -152,27 +171,13 @@ class Regions:
                 self._clients[service, side] = made
             return self._clients[service, side]
 
-    def _directory(self, side: str) -> Directory:
-        return Directory(bucket=self._cells[side].bucket("config"), client=self.client("s3", side))
-
     def _region(self, side: str) -> Region:
-        workflow = self.client("stepfunctions", side)
-        return Region(
-            tracker=self.tracker(side),
-            executions=Executions(state_machine=self._state_machine(side), workflow=workflow),
-            s3=self.client("s3", side),
-        )
+        s3 = self.client("s3", side)
+        return Region(tracker=self.tracker(side), executions=self.executions(side), s3=s3)
 
     def _is_lost(self, side: str) -> bool:
-        switch = Switch(
-            namespace=self._environment.namespace,
-            cell=self._environment.cell,
-            side=side,
-            parameters=self.client("ssm", peer_of(side)),
-            metrics=None,
-        )
         try:
-            return switch.position() is Position.LOST
+            return self.switch(side).position() is Position.LOST
         except ValueError as error:
             raise RefusedError(str(error)) from error
 

@@ -87,6 +87,11 @@ class BucketRecord:
     bucket: str
     region: str
 
+    @staticmethod
+    def name(endpoint: str, customer: str, zone: str) -> str:
+        """Return the name of the record of a customer's endpoint."""
+        return f"_bucket.{endpoint}.{customer}.{zone}"
+
     def render(self) -> str:
         """Return the record's value without DNS quotes, e.g. `v=mft1;bucket=b;region=us-gov-west-1`."""
         return f"v=mft1;bucket={self.bucket};region={self.region}"
@@ -209,8 +214,7 @@ def check_reference(namespace: str, cell: str, side: str, check: str) -> str:
 
     `check` is `out`, `cell` or `customer/<id>`. AWS's provider takes 27 characters, hence a hash.
     """
-    of = "/".join((namespace, cell, side, check))
-    return f"mft-{hashlib.sha256(of.encode()).hexdigest()[:20]}"
+    return f"mft-{hashlib.sha256('/'.join((namespace, cell, side, check)).encode()).hexdigest()[:20]}"
 
 
 def state_machine_parameter(namespace: str, cell: str) -> str:

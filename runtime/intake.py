@@ -1,14 +1,4 @@
-"""Intake: from an event about the customers' buckets to a transfer that the workflow carries.
-
-Three kinds of event arrive on the ingest queue:
-
-- S3 `Object Created` below `inbound/sdk/` (an SDK client's upload) and, with reason CopyObject, below
-  `inbound/sftp/` (a rename: Transfer Family renames by copying);
-- Transfer Family `SFTP Server File Upload Completed`, `... Upload Failed`, `... Rename Completed`
-  (https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html).
-
-An S3 event alone is no sign of a complete SFTP upload: a dropped session leaves a partial object.
-"""
+"""Intake: from something that has arrived to a transfer that the workflow carries."""
 
 from __future__ import annotations
 
@@ -18,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime import contract
+from runtime.arrival import Arrival
 from runtime.contract import Kind
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
@@ -26,33 +17,12 @@ from runtime.routing import Customer, Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
-UPLOADED = "SFTP Server File Upload Completed"
-UPLOAD_FAILED = "SFTP Server File Upload Failed"
-RENAMED = "SFTP Server File Rename Completed"
-CREATED = "Object Created"
-
 #: Ingest writes at most one fact of a kind about a transfer, however often the event comes.
 WRITER = "ingest"
 
 #: An event that comes later than this after its object waited out something, a region's loss perhaps, in
 #: which the peer may have taken the object over: the destination is asked before anything is sent.
 LATE = timedelta(minutes=15)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Arrival:
-    """An object that an event speaks of. What the event does not tell is None.
-
-    `failure` is Transfer Family's reason when the upload did not complete; `ended` is when its command did.
-    """
-
-    bucket: str
-    key: str
-    version_id: str | None = None
-    etag: str | None = None
-    size: int | None = None
-    failure: str | None = None
-    ended: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,38 +34,6 @@ class Version:
     etag: str
     modified: datetime
     is_replica: bool
-
-
-def arrival(event: dict[str, Any]) -> Arrival:
-    """Return what an EventBridge event says has arrived; ValueError for an event that is none of ours."""
-    source, kind, detail = event.get("source"), event.get("detail-type"), event.get("detail", {})
-    if source == "aws.s3" and kind == CREATED:
-        entry = detail["object"]
-        return Arrival(
-            bucket=detail["bucket"]["name"],
-            key=entry["key"],
-            version_id=entry.get("version-id"),
-            etag=entry.get("etag"),
-            size=entry.get("size"),
-        )
-    if source == "aws.transfer" and kind == RENAMED:
-        bucket, key = _split(detail["renamed-file-path"])
-        return Arrival(bucket=bucket, key=key, ended=_ended(detail))
-    if source == "aws.transfer" and kind in (UPLOADED, UPLOAD_FAILED):
-        bucket, key = _split(detail["file-path"])
-        failure = None
-        if kind == UPLOAD_FAILED:
-            code, message = detail.get("failure-code", "UNKNOWN_ERROR"), detail.get("failure-message")
-            failure = f"{code}: {message}" if message else code
-        return Arrival(
-            bucket=bucket,
-            key=key,
-            etag=detail.get("etag"),
-            size=detail.get("bytes"),
-            failure=failure,
-            ended=_ended(detail),
-        )
-    raise ValueError(f"not an intake event: source {source!r}, detail-type {kind!r}")
 
 
 class Intake:
@@ -133,12 +71,18 @@ class Intake:
         customer = self._directory.customer(name)
         if customer.is_temporary(arrived.key):
             return "temporary"
-        version = self._version(arrived)
-        if version is None:
-            return "gone"
-        if version.is_replica:
-            return "replica"
-        return self._take_in(customer, arrived, version, is_late=self._now() - version.modified > LATE)
+        taken: Version | None = None
+        became = "gone"
+        # Uploads of the same bytes have an event each: two at once may both have meant one version.
+        while (version := self._version(arrived)) and (taken is None or version.id != taken.id):
+            if version.is_replica:
+                return became if taken else "replica"
+            is_late = self._now() - version.modified > LATE
+            became, is_new = self._take_in(customer, arrived, version, is_late=is_late)
+            if is_new or arrived.version_id is not None:
+                break
+            taken = version
+        return became
 
     def adopt(self, arrived: Arrival) -> str:
         """Take in a lost region's object that no fact is about; return what became of it, as accept does.
@@ -155,9 +99,12 @@ class Intake:
         name = contract.transfer_id(file, version.id, version.modified)
         if any(fact.transfer == name for fact in self._tracker.history(file).facts):
             return "known"
-        return self._take_in(customer, arrived, version, is_late=True)
+        return self._take_in(customer, arrived, version, is_late=True)[0]
 
-    def _take_in(self, customer: Customer, arrived: Arrival, version: Version, *, is_late: bool) -> str:
+    def _take_in(
+        self, customer: Customer, arrived: Arrival, version: Version, *, is_late: bool
+    ) -> tuple[str, bool]:
+        """Return what became of a version, and whether nobody had received it before."""
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
         refusal = arrived.failure
@@ -165,13 +112,13 @@ class Intake:
             refusal = f"no route takes {contract.below_inbound(arrived.key)}"
         if refusal is None and self._tracker.record(self._received(transfer)):
             self._start(transfer)
-            return "received"
+            return "received", True
         # A repeated event: where the file goes was decided when it was received, whatever the registry says.
         before = self._as_received(transfer)
         if refusal is not None and before is None:
-            return self._reject(transfer, customer, refusal)
+            return self._reject(transfer, customer, refusal), True
         self._start(before or transfer)
-        return "received"
+        return "received", False
 
     def _version(self, arrived: Arrival) -> Version | None:
         """Return the version that the event is about, or None when it is not there any more.
@@ -287,13 +234,3 @@ class Intake:
 
     def _start(self, transfer: Transfer) -> None:
         self._executions.start(transfer, first(transfer.id))
-
-
-def _ended(detail: dict[str, Any]) -> datetime | None:
-    ended = detail.get("end-timestamp")
-    return datetime.fromisoformat(ended) if ended else None
-
-
-def _split(path: str) -> tuple[str, str]:
-    bucket, _, key = path.lstrip("/").partition("/")
-    return bucket, key

@@ -13,9 +13,9 @@ from datetime import UTC, datetime
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime import contract
+from runtime.arrival import Arrival
 from runtime.contract import Position
 from runtime.facts import submitted
-from runtime.intake import Arrival
 from runtime.receipts import Outcome
 from runtime.replication import Event
 from runtime.transfer import Transfer

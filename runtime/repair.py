@@ -13,8 +13,9 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
+from runtime.arrival import Arrival
 from runtime.contract import INBOUND_SDK, REGION_OF, Kind, archive_key, peer_of
-from runtime.intake import Arrival, Intake
+from runtime.intake import Intake
 from runtime.inventory import Store
 from runtime.reconcile import Finding, Gap, Seen
 from runtime.replay import Choice, Replay, Verdict

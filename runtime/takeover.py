@@ -39,12 +39,13 @@ class TakeoverIncompleteError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class TakenOver:
-    """What one pass found: transfers that now go on here, and those whose object has not arrived.
+    """What one pass found: transfers that now go on here, and all those whose object has not arrived.
 
-    One that an earlier pass started is named again for as long as its execution runs. `adopted` are keys of
-    objects that no fact was about, taken in here; `unproven` are those uploaded by SFTP, of which nobody here
-    knows whether they are complete: the lost region knows, and so does the client. `left` counts the days, of
-    all customers, that there was no time to look at; the next pass begins with them.
+    Of one file's submissions one goes on at a time; a later pass starts the next. One that an earlier pass
+    started is named again for as long as its execution runs. `adopted` are keys of objects that no fact was
+    about, taken in here; `unproven` are those uploaded by SFTP, of which nobody here knows whether they are
+    complete: the lost region knows, and so does the client. `left` counts the days, of all customers, that
+    there was no time to look at; the next pass begins with them.
     """
 
     started: tuple[str, ...] = ()
@@ -85,8 +86,7 @@ class Takeover:
         carried: set[str] = set()
         for facts in self._survey.find(today, remaining):
             received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
-            # Two submissions of one file go one after the other: else the older could be the last to arrive.
-            if received is None or received.file in carried:
+            if received is None:
                 continue
             transfer = Transfer.here(received, self._side, taken_over=True)
             try:
@@ -94,9 +94,10 @@ class Takeover:
                     continue
                 if not self._has_arrived(transfer):
                     absent.append(transfer.id)
-                elif self._executions.again(transfer, TAKEOVER):
+                # Submissions of one file go one after the other: else the older could be the last to arrive.
+                elif transfer.file not in carried and self._executions.again(transfer, TAKEOVER):
                     started.append(transfer.id)
-                    carried.add(received.file)
+                    carried.add(transfer.file)
             except ClientError as error:
                 failed.append(f"{transfer.id}: {error}")
         adopted, unproven, refused = self._unseen.run(remaining)

@@ -15,8 +15,9 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
+from runtime.arrival import Arrival
 from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
-from runtime.intake import Arrival, Intake
+from runtime.intake import Intake
 from runtime.routing import Customer, Directory
 from runtime.survey import ENOUGH
 from runtime.tracker import Tracker

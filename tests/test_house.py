@@ -66,6 +66,20 @@ def test_what_all_share_imports_the_standard_library_only(name: str) -> None:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
 
+def test_the_customers_sdk_stands_alone() -> None:
+    """It is given to customers: it needs the contract, boto3 and dnspython; nothing in Lambda needs it."""
+    client = ROOT / "runtime/client"
+    for path in sources("runtime"):
+        theirs = {module for module in imported(path) if module.startswith("runtime.")}
+        if client in path.parents:
+            others = {module for module in theirs if not module.startswith("runtime.client")}
+            assert others <= {"runtime.contract"}, f"{path.name} imports {others}"
+        else:
+            loaded = {module.split(".")[0] for module in imported(path)}
+            assert "dns" not in loaded, f"{path.name}: the functions' bundle has no dnspython"
+            assert not {module for module in theirs if module.startswith("runtime.client")}, path.name
+
+
 def test_nothing_but_tests_imports_local() -> None:
     for package in ("components", "customers", "runtime", "ops"):
         assert not [path for path in sources(package) if "local" in {m.split(".")[0] for m in imported(path)}]
@@ -77,6 +91,7 @@ def test_nothing_but_tests_imports_local() -> None:
         ("runtime.deliverer", PULUMI | {"yaml", "pydantic", "customers", "components", "local"}),
         ("customers.registry", PULUMI | AWS | {"components", "local"}),
         ("runtime.contract", PULUMI | AWS | {"yaml", "asyncssh"}),
+        ("runtime.client", PULUMI | {"yaml", "pydantic", "asyncssh", "customers", "ops", "local"}),
         ("local.program", {"ministack"}),
     ],
 )

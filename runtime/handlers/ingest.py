@@ -10,8 +10,9 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime import contract
+from runtime.arrival import arrival
 from runtime.handlers import wiring
-from runtime.intake import Intake, arrival
+from runtime.intake import Intake
 
 _batch = BatchProcessor(event_type=EventType.SQS)
 

@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 from local.emulator import ACCOUNT, Emulator
@@ -17,12 +17,13 @@ from local.resources import data
 from local.resources.making import Clients
 from runtime import contract
 from runtime.archive import Archive
+from runtime.arrival import arrival
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.deliverer import Deliverer
 from runtime.delivery.source import Source
 from runtime.executions import Executions
 from runtime.facts import Fact, Status, status
-from runtime.intake import Intake, arrival
+from runtime.intake import Intake
 from runtime.receipts import Receipts
 from runtime.release import Release
 from runtime.routing import Directory
@@ -400,8 +401,9 @@ def sides_of_a_customer(aws: Emulator) -> tuple[Cell, Cell]:
 
 
 def _global_table(aws: Emulator, name: str) -> None:
-    """Make the table as the program does: in West, with a replica in East."""
+    """Make the table as the program does: in West, with a replica in East; all of an AWS have one key."""
     west, east = (Clients(region=REGION_OF[side], account=ACCOUNT, make=aws.client) for side in (WEST, EAST))
+    west_key, east_key = (_key(aws, side) for side in (WEST, EAST))
     keys = (contract.TRACKER_PK, contract.TRACKER_SK, contract.TRACKER_INDEX_PK)
     _, table = data.MAKERS["aws:dynamodb/table:Table"](
         west,
@@ -423,14 +425,15 @@ def _global_table(aws: Emulator, name: str) -> None:
             ],
             "ttl": {"attributeName": contract.TRACKER_TTL},
             "streamViewType": "NEW_AND_OLD_IMAGES",
-            "serverSideEncryption": {"kmsKeyArn": _key(west)},
+            "serverSideEncryption": {"kmsKeyArn": west_key},
             "deletionProtectionEnabled": False,
         },
     )
     data.MAKERS["aws:dynamodb/tableReplica:TableReplica"](
-        east, {"globalTableArn": table["arn"], "kmsKeyArn": _key(east)}
+        east, {"globalTableArn": table["arn"], "kmsKeyArn": east_key}
     )
 
 
-def _key(clients: Clients) -> str:
-    return clients("kms").create_key()["KeyMetadata"]["Arn"]
+@cache
+def _key(aws: Emulator, side: str) -> str:
+    return aws.client("kms", REGION_OF[side]).create_key()["KeyMetadata"]["Arn"]

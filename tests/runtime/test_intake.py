@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from runtime import contract
+from runtime.arrival import Arrival, arrival
 from runtime.contract import EAST, WEST, Kind
-from runtime.intake import Arrival, arrival
 from runtime.routing import UnknownCustomerError
 from tests.runtime.cells import ROLE, Cell, CrashError, Dying, eventually
 
@@ -218,6 +218,31 @@ def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west
         west.accept(completed(west, b"other", ended=ended))
     versions = {fact.detail["version_id"] for fact in west.facts(SFTP) if fact.detail["size"] == 4}
     assert len(versions) == 2
+
+
+def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
+    """Each event finds the same version before either has received it: whoever comes second looks again."""
+    ended = datetime.now(UTC) + timedelta(seconds=3)
+    first, second = (completed(west, b"same", ended=ended) for _ in range(2))
+
+    class Meanwhile:
+        """S3, while somebody else takes the other event in between the look and what follows."""
+
+        def __init__(self, s3: Any) -> None:
+            self._s3, self._is_first = s3, True
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(self._s3, name)
+
+        def head_object(self, **which: Any) -> Any:
+            if self._is_first:
+                self._is_first = False
+                assert west.accept(first) == "received"
+            return self._s3.head_object(**which)
+
+    assert west.with_client("s3", Meanwhile(west.client("s3"))).accept(second) == "received"
+    assert len({fact.detail["version_id"] for fact in west.facts(SFTP)}) == 2
+    assert len(started(west)) == 2
 
 
 def test_a_repeated_event_of_a_rename_is_not_about_an_older_object(west):

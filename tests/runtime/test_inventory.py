@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from local.emulator import Emulator
-from runtime import contract
+from runtime import contract, inventory
 from runtime.contract import EAST, SIDES, WEST, Kind
 from runtime.inventory import Inventory, Store
 from runtime.reconcile import Finding, Seen, gaps
@@ -257,11 +257,12 @@ def test_pages_of_any_size_are_read_to_their_end(west, east, size):
                 client.close()
 
 
-def test_more_than_a_thousand_files(west, east):
-    """More than one page of S3, in an order that is not that of time."""
-    count, s3 = 1100, west.client("s3")
+def test_more_files_than_are_read_at_once(west, east, monkeypatch):
+    """In an order of keys that is not that of time, and of no whole number of batches."""
+    monkeypatch.setattr(inventory, "_BATCH", 10)
+    count, s3 = 45, west.client("s3")
     for number in range(count):
-        name = f"inbound/sdk/{number * 7919 % count:04}.csv"
+        name = f"inbound/sdk/{number * 17 % count:04}.csv"
         s3.put_object(Bucket=west.bucket, Key=name, Body=b"x")
     everything = look(west, east)
     assert len({one.key for one in everything}) == len(everything) == count

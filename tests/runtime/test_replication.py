@@ -11,9 +11,9 @@ from typing import Any
 import pytest
 
 from runtime import contract
+from runtime.arrival import Arrival
 from runtime.contract import Position
 from runtime.facts import submitted
-from runtime.intake import Arrival
 from runtime.metrics import Metrics
 from runtime.receipts import Outcome
 from runtime.replication import Event, Incident, incidents

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from typing import Any
+
 import pytest
 
 from local.emulator import Emulator
+from runtime import workflow
 from runtime.contract import Kind
 from runtime.receipts import Outcome
+from runtime.transfer import Transfer
 from runtime.verdict import Action
 from tests.runtime.cells import Cell, owner
 
@@ -20,8 +25,8 @@ def counted(aws: Emulator, west: Cell):
     client.close()
 
 
-def test_a_transfer_to_one_destination_writes_five_times(counted):
-    cell, sent = counted
+def carry(cell: Cell) -> Transfer:
+    """Receive a file, deliver it to one destination, archive it, and tell the customer."""
     transfer = cell.receive(b"abc")
     assert cell.workflow.claim(transfer, owner=owner(transfer)).action is Action.DELIVER
     assert cell.attempt(transfer) == Kind.DELIVERED
@@ -29,7 +34,28 @@ def test_a_transfer_to_one_destination_writes_five_times(counted):
     results = [{"destination": "partner", "outcome": "DELIVERED"}]
     assert cell.workflow.complete(transfer, results, owner=owner(transfer)) is Outcome.DELIVERED
     cell.receipts_published(1)
-    operations = [request.headers["X-Amz-Target"].decode().rpartition(".")[2] for request in sent]
-    writes = [name for name in operations if name not in ("Query", "GetItem")]
-    assert sorted(writes) == ["PutItem"] * 4 + ["UpdateItem"]
+    return transfer
+
+
+def operations(sent: list[Any]) -> Counter[str]:
+    """Return how often each operation was asked for."""
+    return Counter(request.headers["X-Amz-Target"].decode().rpartition(".")[2] for request in sent)
+
+
+def test_a_transfer_to_one_destination_writes_five_times_and_reads_seven(counted):
+    cell, sent = counted
+    transfer = carry(cell)
+    assert operations(sent) == {"PutItem": 4, "UpdateItem": 1, "Query": 6, "GetItem": 1}
     assert cell.kinds(transfer) == [Kind.ARCHIVED, Kind.DELIVERED, Kind.RECEIPT, Kind.RECEIVED]
+
+
+def test_a_renewal_of_the_lease_is_one_more(counted, monkeypatch):
+    """A lease that runs out sooner than an attempt may take is renewed at its first look."""
+    cell, sent = counted
+    monkeypatch.setattr(workflow, "LEASE", workflow.RENEW_BELOW - 1)
+    transfer = cell.receive(b"abc")
+    cell.workflow.claim(transfer, owner=owner(transfer))
+    monkeypatch.undo()
+    assert cell.attempt(transfer) == Kind.DELIVERED
+    writes = operations(sent)
+    assert (writes["PutItem"], writes["UpdateItem"]) == (2, 1 + 1)

@@ -47,6 +47,9 @@ class World(Protocol):
         """Return the connection (an asynchronous context manager) to a partner's server."""
 
 
+#: The operators' tools that work in a simulation.
+_TOOLS = {"ops.cell", "ops.notice"}
+
 _world: World | None = None
 #: Documents of the world that were read before, by their identity.
 _documents: dict[Any, tuple[Any, Any]] = {}
@@ -93,7 +96,9 @@ def attached() -> Iterator[None]:
         undo.append(lambda: setattr(holder, name, old))
         setattr(holder, name, value)
 
-    modules = [module for name, module in sys.modules.items() if name.split(".")[0] == "runtime"]
+    modules = [
+        module for name, module in sys.modules.items() if name.split(".")[0] == "runtime" or name in _TOOLS
+    ]
     for module in modules:
         for name, value in list(vars(module).items()):
             if name in _REPLACED and value is _REPLACED[name][0]:

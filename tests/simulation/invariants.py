@@ -26,6 +26,7 @@ from runtime.contract import (
 )
 from tests.simulation import ledgers
 from tests.simulation.partners import Appearance, Partner
+from tests.simulation.place import own_bucket
 from tests.simulation.schedule import CONTENTS, Sender
 from tests.simulation.tracker_table import Written
 
@@ -144,8 +145,7 @@ class Judge:
 
     def destinations(self, submission: Submission) -> tuple[str, ...]:
         """Return where a submission has to go."""
-        to = tuple(each.name for each in self.senders[submission.customer].destinations)
-        return to if submission.key.startswith("inbound/sdk/") else to[:1]
+        return self.senders[submission.customer].to(submission.key)
 
     # --- The tracker ---
 
@@ -419,7 +419,7 @@ class Judge:
         submission = self.submissions.get(transfer)
         key = _detail(fact, "archive_key")
         for side in (fact.side, peer_of(fact.side)):
-            held = self.world.storage.buckets[f"mft-archive-{side}"].find(key)
+            held = self.world.storage.buckets[own_bucket("archive", side)].find(key)
             if submission is None or held is None or held.body != submission.content:
                 self.world.broken("wrong archive", f"{key} in {side}")
 

@@ -13,6 +13,7 @@ from runtime.facts import Fact, submitted
 from runtime.reconcile import Finding, Gap, Seen, Stored, gaps
 from runtime.routing import Customer
 from runtime.tracker import _fact, _read
+from tests.simulation.place import own_bucket
 from tests.simulation.schedule import Export, Sender, Sweep
 
 if TYPE_CHECKING:
@@ -42,7 +43,7 @@ def check(world: World, *, unknown: Collection[str]) -> None:
 
 def _chain(world: World, sender: Sender, side: str) -> None:
     """Read a chain from its first link: unbroken, and every fact of this side is in it once."""
-    bucket = world.storage.buckets[f"mft-audit-{side}"]
+    bucket = world.storage.buckets[own_bucket("audit", side)]
     head, found = chain.Head(), list[tuple[str, ...]]()
     for number in range(1, 1_000):
         version = bucket.find(chain.key(sender.id, number))
@@ -67,7 +68,7 @@ def _chain(world: World, sender: Sender, side: str) -> None:
 
 def customer_of(world: World, name: str) -> Customer:
     """Return a customer as its routing document says it."""
-    document = world.storage.buckets[f"mft-config-{SIDES[0]}"].find(config_key(name))
+    document = world.storage.buckets[own_bucket("config", SIDES[0])].find(config_key(name))
     assert document is not None
     return Customer.parse(json.loads(document.body))
 
@@ -108,9 +109,9 @@ def _seen(world: World, customer: str) -> list[Seen]:
                     stored = Stored(version_id=version.id, size=len(version.body))
                     inbound.setdefault(name, {})[side] = stored
                     keys[name] = key
-        for key in world.storage.buckets[f"mft-archive-{side}"].versions:
+        for key in world.storage.buckets[own_bucket("archive", side)].versions:
             owner, name, _ = key.split("/", 2)
-            copy = world.storage.buckets[f"mft-archive-{side}"].find(key)
+            copy = world.storage.buckets[own_bucket("archive", side)].find(key)
             if owner == customer and copy:
                 archived.setdefault(name, {})[side] = len(copy.body)
     return [

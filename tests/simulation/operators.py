@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from runtime.contract import REGION_OF, Position, peer_of
 from runtime.switch import Switch
 from tests.simulation.clock import Process
+from tests.simulation.notices import announce
+from tests.simulation.place import CELL, NAMESPACE
 from tests.simulation.schedule import Evacuate, Lose
 
 if TYPE_CHECKING:
@@ -35,6 +37,7 @@ class Operators:
         healed = clock.now + action.seconds
 
         def heal() -> None:
+            self._world.clients.look_back(action.side)
             region.heal()
             self._world.note(f"{action.side} is back")
 
@@ -66,11 +69,12 @@ class Operators:
         world, clock = self._world, self._world.clock
         peer = REGION_OF[peer_of(side)]
         self._moves += 1
+        number = self._moves
 
         def move() -> None:
             switch = Switch(
-                namespace="mft",
-                cell="1",
+                namespace=NAMESPACE,
+                cell=CELL,
                 side=side,
                 parameters=world.client("ssm", peer),
                 metrics=world.client("cloudwatch", peer),
@@ -79,8 +83,9 @@ class Operators:
             world.note(f"{side} is declared {position.value}")
             if position.is_out:
                 self._look(peer_of(side), side, 0)
+                announce(world, side, number)
 
-        clock.spawn(f"operator {self._moves}", move)
+        clock.spawn(f"operator {number}", move)
 
     def _look(self, side: str, lost: str, number: int) -> None:
         clock = self._world.clock

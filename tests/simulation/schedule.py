@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, get_args
 
-from runtime.contract import EAST, WEST, peer_of
+from runtime.contract import EAST, INBOUND_SDK, WEST, peer_of
 from tests.simulation.aws import Fault
 from tests.simulation.clock import Dice
 from tests.simulation.partners import Outage
@@ -43,6 +43,11 @@ class Sender:
     tracker_days: int = 90
     patience: float = 1800.0
     resends: int = 2
+
+    def to(self, key: str) -> tuple[str, ...]:
+        """Return the destinations of a key, as the routing document has them."""
+        names = tuple(each.name for each in self.destinations)
+        return names if key.startswith(INBOUND_SDK) else names[:1]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,19 +159,7 @@ class Sweep:
 
 
 Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Export | Sweep
-_ACTIONS: tuple[type[Any], ...] = (
-    Submit,
-    Lose,
-    Evacuate,
-    Lag,
-    Trouble,
-    Crash,
-    Noise,
-    Silence,
-    Tick,
-    Export,
-    Sweep,
-)
+_ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -453,7 +446,8 @@ def _noises(dice: Dice, theme: _Theme) -> None:
             delays.append(round(dice.pick((dice.between(0.1, 5), dice.between(5, 7200))), 1))
         noise = Noise(side=dice.pick((EAST, WEST)), number=dice.number(1, 4), delays=tuple(delays))
         theme.actions.append(noise)
-    if dice.chance(0.4):
+    # After days the tracker has forgotten what the gap report would have to know.
+    if dice.chance(0.4) and not theme.days:
         theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
 
 

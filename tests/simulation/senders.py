@@ -1,26 +1,36 @@
 """Simulated clients of the customers: they find a region by name, upload, await the receipt, send again.
 
 They follow the guidance: no receipt within the customer's window entitles them to send the same file again,
-unless they have sent something newer under its name.
+unless they have sent something newer under its name. When a notice says that a region is out, they send at
+once to the other what the SDK's ledger (runtime/client/ledger.py) says is due.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from runtime.contract import INBOUND, REGION_OF, SIDES, peer_of
-from tests.simulation.schedule import CONTENTS, Sender, Silence, Submit
+from runtime.client.ledger import Ledger, Sent
+from runtime.contract import INBOUND, REGION_OF, SIDE_OF, SIDES, file_id, peer_of, transfer_id
+from tests.simulation.place import NAMESPACE
+from tests.simulation.schedule import CONTENTS, Crash, Lose, Noise, Sender, Silence, Submit, Trouble
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
 #: Seconds after which a client that was not answered tries again, doubled each time; how often it tries.
 _TRY_AGAIN, _TRIES = 45.0, 9
+
+#: Seconds after which what was sent again has come to its end: a lease of the lost region has run out too.
+_ENOUGH = 7200.0
+
+#: Longer than a schedule.
+_NEVER = timedelta(days=1000)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +58,70 @@ class Clients:
         self._newest: dict[tuple[str, str], int] = {}
         self.acknowledged: list[Acknowledged] = []
 
+        self._ledgers = {name: Ledger(name) for name in self._senders}
+        #: What was sent to each version's name, so that it can be sent again.
+        self._actions: dict[str, Submit] = {}
+        self._notices = 0
+        #: By the side that is out: when a customer had done what the notice said, and what it knows since.
+        self._heeded: dict[str, list[tuple[float, Ledger]]] = {}
+
+    def told(self, message: dict[str, Any]) -> None:
+        """Take in a message of a receipt topic; have the customer's client do what a notice says."""
+        ledger = self._ledgers[message["customer"]]
+        ledger.told(message, self._now())
+        if message["outcome"] == "notice":
+            self._notices += 1
+            self._world.outcome.count("notices")
+            self._world.clock.spawn(f"heeding {self._notices}", lambda: self._heed(message, ledger))
+
+    def _heed(self, notice: dict[str, Any], ledger: Ledger) -> None:
+        """Send again what is due, to the bucket that the notice names."""
+        self._believe(notice)
+        side = SIDE_OF[notice["region"]]
+        assert notice["bucket"] == f"{NAMESPACE}-{notice['customer']}-{side}"
+        for sent in ledger.due(self._now(), patience=_NEVER, window=_NEVER).again:
+            self._world.outcome.count("sent again as a notice said")
+            self._send(self._actions[sent.version_id], first=sent.first, to=side)
+        self._heeded.setdefault(SIDE_OF[notice["out"]], []).append((self._world.clock.now, ledger))
+
+    def look_back(self, side: str) -> None:
+        """Before a lost region returns: who did as the notice said has not needed it for anything.
+
+        Every file has its receipt from the other region or is on the notice, where nothing else went wrong.
+        """
+        actions = self._world.schedule.actions
+        losses = sum(isinstance(each, Lose) for each in actions)
+        if losses > 1 or any(isinstance(each, Crash | Trouble | Noise | Silence) for each in actions):
+            return
+        now = self._world.clock.now
+        for done, ledger in self._heeded.pop(side, []):
+            if now - done < _ENOUGH:
+                continue
+            self._world.outcome.count("customers who needed the lost region for nothing")
+            for sent in ledger.due(self._now(), patience=timedelta(), window=_NEVER).again:
+                if sent.at.timestamp() <= now - _ENOUGH:
+                    self._world.broken("lost by the notice", f"{sent.key} {sent.version_id} has no receipt")
+
+    def _believe(self, notice: dict[str, Any]) -> None:
+        """See whether what a notice says is delivered has been at every partner."""
+        sender = self._senders[notice["customer"]]
+        for told in notice["delivered"]["files"]:
+            key, content = told["key"], self._content(sender.id, told["key"], told["transfer"])
+            for name in sender.to(key):
+                partner = self._world.partners[sender.id, name]
+                if not partner.has_had(key.rpartition("/")[2], content):
+                    self._world.broken("untrue notice", f"{key} {told['transfer']} is not at {name}")
+
+    def _content(self, customer: str, key: str, transfer: str) -> bytes:
+        """Return what was submitted as a transfer."""
+        buckets = (self._world.storage.buckets[f"{NAMESPACE}-{customer}-{side}"] for side in SIDES)
+        return next(
+            version.body
+            for bucket in buckets
+            for version in bucket.versions.get(key, ())
+            if transfer_id(file_id(customer, key), version.id, version.modified) == transfer
+        )
+
     def submit(self, action: Submit) -> None:
         """Have a client send a file and see to it."""
         if action.customer not in self._senders:
@@ -59,26 +133,30 @@ class Clients:
         )
 
     def _see_to(self, action: Submit, sender: Sender, number: int) -> None:
-        clock = self._world.clock
-        for resend in range(sender.resends + 1):
-            sent = self._send(action, is_resend=resend > 0)
+        clock, first = self._world.clock, ""
+        for _ in range(sender.resends + 1):
+            sent = self._send(action, first=first)
             if sent is None:
                 return
+            first = first or sent.version_id
             clock.sleep(sender.patience)
             is_newest = self._newest[action.customer, action.key] == number
             if self._has_receipt(sent) or not is_newest:
                 return
         return
 
-    def _send(self, action: Submit, *, is_resend: bool) -> Acknowledged | None:
-        """Upload until it is acknowledged; None when the client has given up."""
+    def _send(self, action: Submit, *, first: str = "", to: str | None = None) -> Acknowledged | None:
+        """Upload until it is acknowledged, to where its name leads or to one side; None when given up.
+
+        `first` is the version that this repeats, if it does.
+        """
         clock, dice = self._world.clock, self._world.clock.current
         assert dice is not None
         for tried in range(_TRIES):
-            side = self._resolve(action.via, action.customer)
+            side = to or self._resolve(action.via, action.customer)
             try:
                 version = self._upload(action, side)
-                if action.loses_answer and not (tried or is_resend):
+                if action.loses_answer and not (tried or first):
                     raise ReadTimeoutError(endpoint_url=side)
             except (ClientError, BotoCoreError):
                 clock.sleep(_TRY_AGAIN * 2**tried)
@@ -91,12 +169,31 @@ class Clients:
                 side=side,
                 version_id=version,
                 modified=self._modified(action, side, version),
-                is_resend=is_resend,
+                is_resend=bool(first),
             )
             self.acknowledged.append(acknowledged)
+            self._remember(acknowledged, action, first)
             self._world.note(f"acknowledged {action.customer} {action.key} {action.content} in {side}")
             return acknowledged
         return None
+
+    def _remember(self, acknowledged: Acknowledged, action: Submit, first: str) -> None:
+        self._actions[acknowledged.version_id] = action
+        sent = Sent(
+            key=acknowledged.key,
+            bucket=f"{NAMESPACE}-{acknowledged.customer}-{acknowledged.side}",
+            region=REGION_OF[acknowledged.side],
+            version_id=acknowledged.version_id,
+            sha256=hashlib.sha256(acknowledged.content).hexdigest(),
+            size=len(acknowledged.content),
+            at=self._now(),
+            source="",
+            first=first or acknowledged.version_id,
+        )
+        self._ledgers[acknowledged.customer].add(sent)
+
+    def _now(self) -> datetime:
+        return datetime.fromtimestamp(self._world.clock.now, UTC)
 
     def _resolve(self, endpoint: str, customer: str) -> str:
         """Return the side that a name leads to: its own, or the other's while an operator has it out."""
@@ -160,6 +257,7 @@ class Clients:
         """Report an upload, unless this is an event that is lost: Transfer Family's are best effort."""
         self._events[side] = self._events.get(side, 0) + 1
         if Silence(side=side, number=self._events[side]) in self._world.schedule.actions:
+            self._world.has_lost_events = True
             self._world.outcome.count("upload events lost")
             return
         self._world.cells[side].queue.put({"source": "aws.transfer", "detail-type": kind, "detail": detail})

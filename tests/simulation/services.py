@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 from tests.simulation.aws import Client, ParameterNotFound, ResourceNotFound, failed
@@ -26,37 +27,49 @@ class Topics(Client):
         super().__init__(clock, region, trace)
         self._published = published
 
-    def publish(self, *, TopicArn: str, Subject: str, Message: str, **_: Any) -> dict[str, Any]:
+    def publish(
+        self, *, TopicArn: str, Subject: str, Message: str, MessageStructure: str = "", **_: Any
+    ) -> dict[str, Any]:
         assert len(Subject) <= 100, Subject
         assert self._region
         side = self._region.side
+        document = json.loads(Message)
+        if MessageStructure == "json":
+            document = json.loads(document["default"])
 
         def publish() -> dict[str, Any]:
-            self._published(json.loads(Message), side)
+            self._published(document, side)
             return {"MessageId": "1"}
 
         return self._effect("Publish", Subject, publish)
 
 
 class Parameters(Client):
-    """A client of Systems Manager's Parameter Store."""
+    """A client of Systems Manager's Parameter Store. `held` and `written`: values and times by name."""
 
     service = "ssm"
 
-    def __init__(self, clock: Clock, region: Region, trace: Any, held: dict[str, str]) -> None:
+    def __init__(
+        self, clock: Clock, region: Region, trace: Any, held: dict[str, str], written: dict[str, float]
+    ) -> None:
         super().__init__(clock, region, trace)
-        self._held = held
+        self._held, self._written = held, written
 
     def get_parameter(self, *, Name: str) -> dict[str, Any]:
         def get() -> dict[str, Any]:
             if Name not in self._held:
                 raise failed(ParameterNotFound, "ParameterNotFound", "GetParameter")
-            return {"Parameter": {"Name": Name, "Value": self._held[Name]}}
+            at = datetime.fromtimestamp(self._written.get(Name, self._clock.started), UTC)
+            return {"Parameter": {"Name": Name, "Value": self._held[Name], "LastModifiedDate": at}}
 
         return self._effect("GetParameter", Name, get)
 
     def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
-        return self._effect("PutParameter", f"{Name} {Value}", lambda: self._held.update({Name: Value}) or {})
+        def put() -> dict[str, Any]:
+            self._held[Name], self._written[Name] = Value, self._clock.now
+            return {}
+
+        return self._effect("PutParameter", f"{Name} {Value}", put)
 
 
 class Metrics(Client):

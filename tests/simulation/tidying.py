@@ -6,7 +6,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
-from runtime.contract import REGION_OF, SIDES, Kind, file_id, transfer_id
+from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
@@ -20,6 +20,7 @@ from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from tests.simulation import ledgers
+from tests.simulation.place import TABLE, own_bucket
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -126,6 +127,11 @@ class Tidying:
         )
         for seen, gaps in found:
             for remedy in repair.remedies(seen, gaps):
+                was_reported = remedy.key.startswith(INBOUND_SDK) or not world.has_lost_events
+                if remedy.deed is Deed.TAKE_IN and was_reported:
+                    world.broken(
+                        "lost by ingest", f"{remedy.key} {remedy.transfer} was found by the gap report"
+                    )
                 if remedy.deed is not Deed.ASK:
                     repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
                     world.outcome.count(f"repaired: {remedy.deed.value}")
@@ -139,7 +145,7 @@ class Tidying:
 
     def _tracker(self, side: str) -> Tracker:
         client = self._world.client("dynamodb", REGION_OF[side])
-        return Tracker(table="MFT-TransferTracker", side=side, client=client)
+        return Tracker(table=TABLE, side=side, client=client)
 
     def _executions(self, side: str) -> Executions:
         client = self._world.client("stepfunctions", REGION_OF[side])
@@ -149,7 +155,7 @@ class Tidying:
         return Store(
             side=side,
             inbound=f"mft-{customer}-{side}",
-            archive=f"mft-archive-{side}",
+            archive=own_bucket("archive", side),
             tracker=region.tracker,
             s3=region.s3,
         )
@@ -162,7 +168,7 @@ class Tidying:
             side=side,
             state_machine=world.cells[side].machine.arn,
             tracker=tracker,
-            directory=Directory(bucket=f"mft-config-{side}", client=s3),
+            directory=Directory(bucket=own_bucket("config", side), client=s3),
             receipts=Receipts(tracker=tracker, topics=world.client("sns", region), side=side),
             s3=s3,
             workflow=world.client("stepfunctions", region),

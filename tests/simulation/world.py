@@ -19,6 +19,7 @@ from tests.simulation.functions import Functions
 from tests.simulation.intake_queue import IntakeQueue
 from tests.simulation.operators import Operators
 from tests.simulation.partners import Partner, PartnerBucket, PartnerServer
+from tests.simulation.place import CELL, NAMESPACE, TABLE, own_bucket
 from tests.simulation.regions import Mode, Region
 from tests.simulation.s3 import S3, Bucket, Storage, Version
 from tests.simulation.schedule import (
@@ -41,8 +42,6 @@ from tests.simulation.services import Metrics, Parameters, Secrets, Topics
 from tests.simulation.steps import Machine, StateMachine, StepFunctions, compiled
 from tests.simulation.tidying import Tidying
 from tests.simulation.tracker_table import DynamoDB, Table
-
-NAMESPACE, CELL, TABLE = "mft", "1", "MFT-TransferTracker"
 
 #: The region that partners' buckets are in: it is not ours and is never lost.
 ELSEWHERE = "us-gov-elsewhere-1"
@@ -105,6 +104,7 @@ class _Cell:
         self.parameters: dict[str, str] = {
             contract.switch_parameter(NAMESPACE, CELL, peer_of(region.side)): Position.IN.value
         }
+        self.written: dict[str, float] = {}
         self.functions = Functions(
             world.clock,
             region,
@@ -120,10 +120,10 @@ class _Cell:
             contract.ENV_SIDE: region.side,
             contract.ENV_NAMESPACE: NAMESPACE,
             contract.ENV_TRACKER: TABLE,
-            contract.ENV_CONFIG_BUCKET: f"{NAMESPACE}-config-{region.side}",
-            contract.ENV_ARCHIVE_BUCKET: f"{NAMESPACE}-archive-{region.side}",
+            contract.ENV_CONFIG_BUCKET: own_bucket("config", region.side),
+            contract.ENV_ARCHIVE_BUCKET: own_bucket("archive", region.side),
             contract.ENV_STATE_MACHINE: self.machine.arn,
-            contract.ENV_AUDIT_BUCKET: f"{NAMESPACE}-audit-{region.side}",
+            contract.ENV_AUDIT_BUCKET: own_bucket("audit", region.side),
             contract.ENV_CELL: CELL,
         }
 
@@ -148,7 +148,7 @@ class World:
         self._made: dict[tuple[str, str], Any] = {}
         self._event_dice = Dice(clock.seed, "events")
         self.receipts: list[Receipt] = []
-        self.has_swept = False
+        self.has_swept = self.has_lost_events = False
         #: Why processes died, by name; attempts that AWS let down, by transfer and destination.
         self.died: dict[str, str] = {}
         self.excused: dict[tuple[str, str], int] = {}
@@ -351,7 +351,7 @@ class World:
             "dynamodb": lambda: DynamoDB(self.table, region, trace),
             "stepfunctions": lambda: StepFunctions(clock, region, cell.machine, trace),
             "sns": lambda: Topics(clock, region, trace, self._published),
-            "ssm": lambda: Parameters(clock, region, trace, cell.parameters),
+            "ssm": lambda: Parameters(clock, region, trace, cell.parameters, cell.written),
             "cloudwatch": lambda: Metrics(clock, region, trace),
             "secretsmanager": lambda: Secrets(clock, region, trace),
         }
@@ -360,9 +360,9 @@ class World:
     def _make_buckets(self) -> None:
         made: dict[str, Bucket] = {}
         for side, region in self.regions.items():
-            self.storage.make(f"{NAMESPACE}-config-{side}", region, versioned=False)
-            self.storage.make(f"{NAMESPACE}-audit-{side}", region)
-            made[side] = self.storage.make(f"{NAMESPACE}-archive-{side}", region)
+            self.storage.make(own_bucket("config", side), region, versioned=False)
+            self.storage.make(own_bucket("audit", side), region)
+            made[side] = self.storage.make(own_bucket("archive", side), region)
         for side in SIDES:
             made[side].replica = made[peer_of(side)]
 
@@ -402,7 +402,7 @@ class World:
                     "secret": "key",
                 }
         for side in SIDES:
-            config = self.storage.buckets[f"{NAMESPACE}-config-{side}"]
+            config = self.storage.buckets[own_bucket("config", side)]
             body = json.dumps(_document(sender, destinations, side)).encode()
             config.put(contract.config_key(sender.id), body, "PutObject", checksum=None, writer="pulumi")
 
@@ -424,7 +424,9 @@ class World:
         return report
 
     def _published(self, message: dict[str, Any], side: str) -> None:
-        self.receipts.append(Receipt(self.clock.now, side, message))
+        if message["outcome"] != "notice":
+            self.receipts.append(Receipt(self.clock.now, side, message))
+        self.clients.told(message)
 
 
 def object_created(bucket: str, version: Version, reason: str) -> dict[str, Any]:

@@ -1,0 +1,80 @@
+"""Arrivals: what the events about the customers' buckets say has arrived. Pure.
+
+Three kinds of event arrive on the ingest queue:
+
+- S3 `Object Created` below `inbound/sdk/` (an SDK client's upload) and, with reason CopyObject, below
+  `inbound/sftp/` (a rename: Transfer Family renames by copying);
+- Transfer Family `SFTP Server File Upload Completed`, `... Upload Failed`, `... Rename Completed`
+  (https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html).
+
+An S3 event alone is no sign of a complete SFTP upload: a dropped session leaves a partial object.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+UPLOADED = "SFTP Server File Upload Completed"
+UPLOAD_FAILED = "SFTP Server File Upload Failed"
+RENAMED = "SFTP Server File Rename Completed"
+CREATED = "Object Created"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Arrival:
+    """An object that an event speaks of. What the event does not tell is None.
+
+    `failure` is Transfer Family's reason when the upload did not complete; `ended` is when its command did.
+    """
+
+    bucket: str
+    key: str
+    version_id: str | None = None
+    etag: str | None = None
+    size: int | None = None
+    failure: str | None = None
+    ended: datetime | None = None
+
+
+def arrival(event: dict[str, Any]) -> Arrival:
+    """Return what an EventBridge event says has arrived; ValueError for an event that is none of ours."""
+    source, kind, detail = event.get("source"), event.get("detail-type"), event.get("detail", {})
+    if source == "aws.s3" and kind == CREATED:
+        entry = detail["object"]
+        return Arrival(
+            bucket=detail["bucket"]["name"],
+            key=entry["key"],
+            version_id=entry.get("version-id"),
+            etag=entry.get("etag"),
+            size=entry.get("size"),
+        )
+    if source == "aws.transfer" and kind == RENAMED:
+        bucket, key = _split(detail["renamed-file-path"])
+        return Arrival(bucket=bucket, key=key, ended=_ended(detail))
+    if source == "aws.transfer" and kind in (UPLOADED, UPLOAD_FAILED):
+        bucket, key = _split(detail["file-path"])
+        failure = None
+        if kind == UPLOAD_FAILED:
+            code, message = detail.get("failure-code", "UNKNOWN_ERROR"), detail.get("failure-message")
+            failure = f"{code}: {message}" if message else code
+        return Arrival(
+            bucket=bucket,
+            key=key,
+            etag=detail.get("etag"),
+            size=detail.get("bytes"),
+            failure=failure,
+            ended=_ended(detail),
+        )
+    raise ValueError(f"not an intake event: source {source!r}, detail-type {kind!r}")
+
+
+def _ended(detail: dict[str, Any]) -> datetime | None:
+    ended = detail.get("end-timestamp")
+    return datetime.fromisoformat(ended) if ended else None
+
+
+def _split(path: str) -> tuple[str, str]:
+    bucket, _, key = path.lstrip("/").partition("/")
+    return bucket, key

@@ -1,0 +1,402 @@
+"""The customers' SDK: a real name server says where to upload, and the emulated S3 takes it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import itertools
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import dns.resolver
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from dns_estate import EAST, WEST, Estate
+
+from local.dns import DnsServer
+from runtime.client import Buckets, ChangedError, Client, JournalError, NotAcknowledgedError, NotFoundError
+from runtime.client import client as client_module
+from runtime.client.upload import RefusedError, upload
+from runtime.contract import BucketRecord, file_id, transfer_id
+
+CUSTOMER = "c7k2m"
+KEY = "inbound/sdk/daily/report.csv"
+START = datetime(2026, 3, 2, 12, tzinfo=UTC)
+_numbers = itertools.count(1)
+
+
+class Place:
+    """A customer's zone and buckets, and the machine of its client, with clocks that stand."""
+
+    def __init__(self, estate: Estate, server: DnsServer, folder: Path) -> None:
+        self.estate, self.server, self.folder = estate, server, folder
+        self.number = next(_numbers)
+        self.ticks, self.now, self.slept = 0.0, START, list[float]()
+        self.source = folder / "report.csv"
+        self.source.write_bytes(b"a,b\n1,2\n")
+        for region in (WEST, EAST):
+            estate.aws.bucket(self.bucket(region), region)
+        self.points_to(WEST)
+
+    def bucket(self, region: str) -> str:
+        return f"sdk{self.number}-{CUSTOMER}-{'west' if region == WEST else 'east'}"
+
+    def points_to(self, region: str, endpoint: str = "primary") -> None:
+        """Have the TXT record of an endpoint say a region's bucket, as evacuation does."""
+        record = BucketRecord(bucket=self.bucket(region), region=region).render()
+        self.estate.put(f"_bucket.{endpoint}.{CUSTOMER}", "TXT", f'"{record}"', ttl=60)
+        self.server.refresh()
+
+    def resolver(self, port: int | None = None) -> dns.resolver.Resolver:
+        resolver = dns.resolver.Resolver(configure=False)
+        resolver.nameservers, resolver.port = [self.server.address], port or self.server.port
+        resolver.lifetime = 5.0
+        return resolver
+
+    def buckets(self, port: int | None = None) -> Buckets:
+        return Buckets(CUSTOMER, self.estate.zone, resolver=self.resolver(port), clock=lambda: self.ticks)
+
+    def client(self, **instead: Any) -> Client:
+        """Return the client of a program that has just started."""
+        usual = {
+            "journal": self.folder / "sent.jsonl",
+            "buckets": self.buckets(),
+            "s3": lambda region: self.estate.aws("s3", region),
+            "sleep": self.slept.append,
+            "now": lambda: self.now,
+        }
+        return Client(CUSTOMER, self.estate.zone, **usual | instead)
+
+    def held(self, region: str, key: str = KEY) -> list[bytes]:
+        """Return the contents of a key's versions, oldest first."""
+        s3 = self.estate.aws("s3", region)
+        listed = s3.list_object_versions(Bucket=self.bucket(region), Prefix=key).get("Versions", [])
+        which = [
+            {"Bucket": self.bucket(region), "Key": key, "VersionId": each["VersionId"]} for each in listed
+        ]
+        return [s3.get_object(**each)["Body"].read() for each in reversed(which)]
+
+
+@pytest.fixture
+def place(aws: Any, tmp_path: Path) -> Iterator[Place]:
+    estate = Estate(aws)
+    with estate.serve() as server:
+        yield Place(estate, server, tmp_path)
+    estate.close()
+
+
+def receipt(version_id: str, outcome: str, **about: Any) -> dict[str, Any]:
+    return {"customer": CUSTOMER, "key": KEY, "version_id": version_id, "outcome": outcome, **about}
+
+
+def notice(**about: Any) -> dict[str, Any]:
+    """Return a notice that West is out, as ops/notice.py writes it."""
+    lists = {name: {"count": 0, "files": []} for name in ("resend", "held", "delivered")}
+    return {
+        "customer": CUSTOMER,
+        "outcome": "notice",
+        "out": WEST,
+        "region": EAST,
+        "since": "2026-03-01T12:00:00Z",
+        **lists,
+        **about,
+    }
+
+
+def listed(version_id: str) -> dict[str, Any]:
+    """Return a notice's list of the one file; the time in a transfer's id is S3's, which no client knows."""
+    transfer = transfer_id(file_id(CUSTOMER, KEY), version_id, START - timedelta(seconds=3))
+    return {"count": 1, "files": [{"key": KEY, "transfer": transfer}]}
+
+
+# --- Where to ------------------------------------------------------------------------------------------
+
+
+def test_the_record_is_kept_for_its_ttl_and_not_a_second_longer(place: Place) -> None:
+    buckets = place.buckets()
+    assert buckets.find() == BucketRecord(bucket=place.bucket(WEST), region=WEST)
+    place.points_to(EAST)
+    place.ticks = 59.9
+    assert buckets.find().region == WEST
+    place.ticks = 60.0
+    assert buckets.find() == BucketRecord(bucket=place.bucket(EAST), region=EAST)
+    place.points_to(WEST)
+    buckets.forget()
+    assert buckets.find().region == WEST
+
+
+def test_a_record_that_cannot_be_read_again_is_an_error_and_not_what_it_was(place: Place) -> None:
+    buckets = place.buckets()
+    buckets.find()
+    place.estate.put(f"_bucket.primary.{CUSTOMER}", "TXT", '"v=mft2;somewhere"', ttl=60)
+    place.server.refresh()
+    place.ticks = 61.0
+    with pytest.raises(NotFoundError, match=rf"_bucket.primary.{CUSTOMER}.*0 of its texts.*mft2"):
+        buckets.find()
+    with pytest.raises(NotFoundError, match=rf"_bucket.east.{CUSTOMER}.*does not exist"):
+        buckets.find("east")
+
+
+def test_other_texts_at_the_name_do_not_matter_and_two_buckets_do(place: Place) -> None:
+    label = f"_bucket.west.{CUSTOMER}"
+    place.estate.put(label, "TXT", '"hello"', '"v=mft1;bucket=b-1;" "region=us-gov-west-1"')
+    place.server.refresh()
+    assert place.buckets().find("west") == BucketRecord(bucket="b-1", region=WEST)
+    place.estate.put(label, "TXT", '"v=mft1;bucket=b-1;region=r"', '"v=mft1;bucket=b-2;region=r"')
+    place.server.refresh()
+    with pytest.raises(NotFoundError, match="2 of its texts"):
+        place.buckets().find("west")
+
+
+# --- Uploading ---------------------------------------------------------------------------------------
+
+
+def test_a_file_goes_to_where_the_name_points_with_its_checksum(place: Place) -> None:
+    sent = place.client().upload(place.source, "daily/report.csv")
+    assert place.held(WEST) == [b"a,b\n1,2\n"]
+    assert (sent.key, sent.region, sent.size) == (KEY, WEST, 8)
+    assert sent.sha256 == hashlib.sha256(b"a,b\n1,2\n").hexdigest()
+    about = {"Bucket": sent.bucket, "Key": KEY, "VersionId": sent.version_id, "ChecksumMode": "ENABLED"}
+    stored = place.estate.aws("s3", WEST).head_object(**about)["ChecksumSHA256"]
+    assert base64.b64decode(stored).hex() == sent.sha256
+
+
+@pytest.mark.parametrize("size", [0, 9, 10, 11, 20, 25])
+def test_files_of_any_size_arrive_whole_in_parts_or_not(place: Place, size: int) -> None:
+    content = bytes(range(size))
+    s3, record = place.estate.aws("s3", WEST), BucketRecord(bucket=place.bucket(WEST), region=WEST)
+    done = upload(s3, record, KEY, io.BytesIO(content), part=10)
+    assert place.held(WEST) == [content]
+    assert (done.size, done.sha256) == (size, hashlib.sha256(content).hexdigest())
+    assert s3.head_object(Bucket=record.bucket, Key=KEY)["VersionId"] == done.version_id
+
+
+class Failing:
+    """A client of S3 one of whose calls fails."""
+
+    def __init__(self, s3: Any, call: str, error: Exception, *, after: bool = False, times: int = 1) -> None:
+        self._s3, self._call, self._error, self._after, self._left = s3, call, error, after, times
+
+    def __getattr__(self, name: str) -> Any:
+        real = getattr(self._s3, name)
+        if name != self._call:
+            return real
+
+        def call(**request: Any) -> Any:
+            if self._left == 0:
+                return real(**request)
+            self._left -= 1
+            if self._after:
+                real(**request)
+            raise self._error
+
+        return call
+
+
+SILENCE = EndpointConnectionError(endpoint_url="https://s3")
+
+
+def test_an_upload_in_parts_that_fails_leaves_nothing(place: Place) -> None:
+    s3, record = place.estate.aws("s3", WEST), BucketRecord(bucket=place.bucket(WEST), region=WEST)
+    with pytest.raises(EndpointConnectionError):
+        upload(Failing(s3, "complete_multipart_upload", SILENCE), record, KEY, io.BytesIO(bytes(25)), part=10)
+    assert place.held(WEST) == []
+    assert not s3.list_multipart_uploads(Bucket=record.bucket).get("Uploads")
+
+
+def test_a_region_that_does_not_answer_is_left_when_its_name_moves(place: Place) -> None:
+    """The record is still kept when the upload fails: it is asked for again, and not waited for."""
+
+    def pause(seconds: float) -> None:
+        place.slept.append(seconds)
+        if len(place.slept) == 3:
+            place.points_to(EAST)
+
+    west = Failing(place.estate.aws("s3", WEST), "put_object", SILENCE, times=99)
+    of_region = {WEST: west, EAST: place.estate.aws("s3", EAST)}
+    sent = place.client(sleep=pause, s3=of_region.__getitem__).upload(place.source, "daily/report.csv")
+    assert (sent.region, place.slept) == (EAST, [2.5, 5, 10])
+    assert (place.held(WEST), len(place.held(EAST))) == ([], 1)
+
+
+def test_an_upload_that_nobody_acknowledges_is_an_error_that_says_why(place: Place) -> None:
+    west = Failing(place.estate.aws("s3", WEST), "put_object", SILENCE, times=99)
+    client = place.client(s3=lambda region: west)
+    with pytest.raises(
+        NotAcknowledgedError, match=r"report\.csv as inbound/sdk/a\.csv: after 9 tries.*https://s3"
+    ):
+        client.upload(place.source, "a.csv")
+    assert sum(place.slept) > 600
+    assert not (place.folder / "sent.jsonl").exists(), "what was not acknowledged was not sent"
+
+
+def test_a_bucket_that_refuses_is_not_tried_again(place: Place) -> None:
+    denied = ClientError(
+        {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject"
+    )
+    s3 = Failing(place.estate.aws("s3", WEST), "put_object", denied, times=9)
+    with pytest.raises(RefusedError, match=rf"s3://{place.bucket(WEST)}/.* in {WEST}: .*AccessDenied"):
+        place.client(s3=lambda region: s3).upload(place.source, "a.csv")
+    assert place.slept == []
+
+
+def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> None:
+    where = {"LocationConstraint": WEST}
+    place.estate.aws("s3", WEST).create_bucket(Bucket=f"plain{place.number}", CreateBucketConfiguration=where)
+    record = BucketRecord(bucket=f"plain{place.number}", region=WEST)
+    with pytest.raises(RefusedError, match="keeps no versions"):
+        upload(place.estate.aws("s3", WEST), record, KEY, io.BytesIO(b"x"))
+
+
+@pytest.mark.parametrize("name", ["", "/a.csv", "folder/"])
+def test_a_name_that_is_none_is_refused(place: Place, name: str) -> None:
+    with pytest.raises(ValueError, match="no name of a file"):
+        place.client().upload(place.source, name)
+
+
+def test_its_own_clients_sign_for_the_region_and_use_fips_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "x")
+    made = client_module._client(EAST)
+    assert made.meta.endpoint_url == "https://s3-fips.us-gov-east-1.amazonaws.com"
+    assert made.meta.region_name == EAST
+    made.close()
+
+
+# --- What to send again ------------------------------------------------------------------------------
+
+
+def test_without_a_receipt_a_file_is_due_after_a_while_and_late_after_the_window(place: Place) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    dues = []
+    for minutes in (0, 29, 30, 24 * 60 - 1, 24 * 60):
+        place.now = START + timedelta(minutes=minutes)
+        dues.append((client.due().again, client.due().late))
+    assert dues == [((), ()), ((), ()), ((sent,), ()), ((sent,), ()), ((), (sent,))]
+
+
+@pytest.mark.parametrize(
+    ("outcomes", "is_due"),
+    [
+        (["delivered"], False),
+        (["duplicate"], False),
+        (["held"], False),
+        (["rejected"], False),
+        (["failed"], True),
+        (["failed", "delivered"], False),
+        (["delivered", "failed"], False),  # receipts may come in any order
+        (["held", "failed"], True),
+    ],
+)
+def test_what_receipts_say(place: Place, outcomes: list[str], is_due: bool) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    client.told({**receipt(sent.version_id, "delivered"), "customer": "other"})
+    client.told(receipt("another version", "delivered"))
+    for outcome in outcomes:
+        client.told(receipt(sent.version_id, outcome))
+    assert bool(client.due().again) is is_due
+    place.now += timedelta(hours=1)
+    assert bool(client.due().again) is is_due
+
+
+def test_sent_again_it_is_one_file_whose_window_began_with_the_first(place: Place) -> None:
+    client = place.client()
+    first = client.upload(place.source, "daily/report.csv")
+    place.now += timedelta(minutes=40)
+    (due,) = client.due().again
+    again = client.resend(due)
+    assert (again.first, again.version_id != first.version_id) == (first.version_id, True)
+    assert client.due().again == ()
+    place.now = START + timedelta(hours=24)
+    assert client.due().late == (again,)
+    client.told(receipt(first.version_id, "delivered"))  # of the one that seemed lost
+    assert client.due().late == ()
+
+
+def test_only_the_last_content_under_a_name_is_sent_again(place: Place) -> None:
+    client = place.client()
+    client.upload(place.source, "daily/report.csv")
+    place.source.write_bytes(b"corrected")
+    newer = client.upload(place.source, "daily/report.csv")
+    place.now += timedelta(hours=1)
+    assert client.due().again == (newer,)
+
+
+def test_a_file_that_has_changed_or_is_gone_is_not_sent_again(place: Place) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    place.source.write_bytes(b"changed")
+    with pytest.raises(ChangedError, match=r"report\.csv: has changed"):
+        client.resend(sent)
+    place.source.unlink()
+    with pytest.raises(ChangedError, match=rf"report\.csv: is gone.*{sent.sha256}"):
+        client.resend(sent)
+    assert len(place.held(WEST)) == 1
+
+
+def test_a_notice_makes_due_at_once_what_went_to_the_region_that_is_out(place: Place) -> None:
+    client = place.client()
+    west = client.upload(place.source, "daily/report.csv")
+    place.points_to(EAST, "east")
+    client.upload(place.source, "other.csv", endpoint="east")
+    place.now += timedelta(minutes=1)
+    client.told(notice())
+    assert client.due().again == (west,)
+    place.now += timedelta(minutes=1)
+    later = client.upload(place.source, "later.csv")  # West is back by then
+    assert later.region == WEST
+    assert client.due().again == (west,)
+
+
+@pytest.mark.parametrize("name", ["delivered", "held"])
+def test_what_a_notice_lists_as_delivered_or_held_is_not_sent_again(place: Place, name: str) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    client.told(notice(**{name: listed("another version")}))
+    assert client.due().again == (sent,)
+    client.told(notice(**{name: listed(sent.version_id)}))
+    place.now += timedelta(hours=1)
+    assert client.due().again == ()
+
+
+def test_a_notice_is_about_what_was_sent_since_it_says(place: Place) -> None:
+    client = place.client()
+    client.upload(place.source, "daily/report.csv")
+    client.told(notice(since="2026-03-02T12:00:01Z"))
+    assert client.due().again == ()
+
+
+# --- Started again -----------------------------------------------------------------------------------
+
+
+def test_a_client_that_is_started_again_knows_what_it_knew(place: Place) -> None:
+    client = place.client()
+    sent = [client.upload(place.source, f"{number}.csv") for number in range(3)]
+    client.told(receipt(sent[0].version_id, "delivered"))
+    place.now += timedelta(minutes=1)
+    client.told(notice())
+    place.now += timedelta(minutes=1)
+    client.resend(sent[1])
+    assert place.client().due() == client.due()
+    assert [each.key for each in place.client().due().again] == ["inbound/sdk/2.csv"]
+
+
+def test_a_line_whose_writer_died_is_dropped_and_any_other_is_an_error(place: Place) -> None:
+    client, journal = place.client(), place.folder / "sent.jsonl"
+    sent = client.upload(place.source, "daily/report.csv")
+    whole = journal.read_bytes()
+    journal.write_bytes(whole + whole[: len(whole) // 2])
+    place.now += timedelta(hours=1)
+    started = place.client()
+    assert started.due().again == (sent,)
+    started.told(receipt(sent.version_id, "delivered"))
+    assert [set(json.loads(line)) for line in journal.read_text().splitlines()] == [{"sent"}, {"told", "at"}]
+    journal.write_bytes(b"what\n" + whole)
+    with pytest.raises(JournalError, match=r"sent\.jsonl:1: not a line of a journal"):
+        place.client()

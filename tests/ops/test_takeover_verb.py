@@ -1,0 +1,110 @@
+"""`python -m ops takeover`: what the region that serves finishes of a lost one, looked at and done."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from runtime import contract
+from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
+from runtime.facts import status
+from tests.ops.transfers import NAMESPACE, Estate, deliver, other_customer, replicate
+
+WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+
+
+def declare(estate: Estate, position: str) -> None:
+    name = switch_parameter(NAMESPACE, estate.place.cell, WEST)
+    ssm = estate.east.client("ssm")
+    ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
+
+
+@pytest.fixture
+def lost(estate: Estate) -> Iterator[Estate]:
+    """A customer whose West is declared lost; what more happens to it is each test's own affair."""
+    replicate(estate)
+    declare(estate, "lost")
+    yield estate
+    estate.place.aws.replication_lag()
+
+
+def taken_over(estate: Estate) -> list[str]:
+    return sorted(name for name in estate.east.executions() if "-takeover-" in name)
+
+
+def test_it_is_looked_at_first_and_then_done_with_the_other_region_dead(lost: Estate) -> None:
+    delivered = deliver(lost.west, key="inbound/sdk/done.csv")
+    under_way = lost.west.receive(b"abc", "inbound/sdk/left.csv")
+    lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
+    lost.lose(WEST)
+    plan = {"out": WESTERN, "region": EASTERN, "started": [under_way.id], "left": 0}
+    plan |= {"absent": [], "adopted": ["inbound/sdk/unseen.csv"], "unproven": []}
+    assert lost.json("takeover", WESTERN) == (0, {"applied": False, **plan})
+    assert taken_over(lost) == []
+    assert lost.east.facts("inbound/sdk/unseen.csv") == []
+    assert lost.json("takeover", WESTERN, "--apply") == (0, {"applied": True, **plan})
+    assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
+    assert [fact.kind for fact in lost.east.facts("inbound/sdk/unseen.csv")] == [Kind.RECEIVED]
+    assert lost.east.status(delivered) == status(lost.east.facts(delivered.key))
+
+
+def test_it_is_told_in_words(lost: Estate) -> None:
+    under_way = lost.west.receive(b"abc")
+    lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
+    assert lost.ops("takeover", WESTERN).out.splitlines() == [
+        f"{under_way.id} would go on here",
+        "inbound/sdk/unseen.csv would be taken in: no fact is about it",
+        f"{EASTERN}: 1 started, 0 absent, 1 adopted, 0 unproven",
+        "nothing was done; add --apply to do it",
+    ]
+    said = lost.ops("takeover", WESTERN, "--apply")
+    assert f"{under_way.id} goes on here" in said.out
+    assert said.out.endswith("done\n")
+
+
+def test_what_has_not_arrived_is_named(lost: Estate) -> None:
+    lost.place.aws.replication_lag(s3=600)
+    missing = lost.west.receive(b"abc")
+    lost.lose(WEST)
+    assert lost.json("takeover", WESTERN, "--apply")[1]["absent"] == [missing.id]
+    assert taken_over(lost) == []
+
+
+@pytest.mark.parametrize("position", ["in", "out"])
+def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position: str) -> None:
+    lost.west.receive(b"abc")
+    declare(lost, position)
+    for words in ((), ("--apply",)):
+        said = lost.ops("takeover", WESTERN, *words)
+        assert said.code == 1
+        assert said.line == (
+            f"{WESTERN} is not declared lost, so {EASTERN} takes nothing over from it; "
+            f"if it is: python -m ops evacuate {WESTERN} --lost --apply"
+        )
+    assert taken_over(lost) == []
+
+
+def test_repeated_it_starts_nothing_twice(lost: Estate) -> None:
+    under_way = lost.west.receive(b"abc")
+    for _ in range(2):
+        assert lost.ops("takeover", WESTERN, "--apply").code == 0
+    assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
+
+
+def test_what_aws_refuses_is_named_and_holds_back_nothing_else(lost: Estate) -> None:
+    """The customer's bucket is gone; what is under way of another goes on."""
+    gone = other_customer(lost)
+    lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
+    under_way = lost.west.receive(b"abc")
+    said = lost.ops("takeover", WESTERN, "--apply")
+    assert said.code == 1
+    assert said.line.startswith(f"1 started, 1 failed: {gone}: ")
+    assert "NoSuchBucket" in said.line
+    assert said.line.endswith("; run it again: nothing is started twice")
+    assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
+
+
+def test_a_region_that_is_none_is_refused_with_the_nearest(lost: Estate) -> None:
+    said = lost.ops("takeover", "us-gov-wst-1")
+    assert (said.code, "did you mean us-gov-west-1" in said.line) == (1, True)

@@ -1,0 +1,58 @@
+"""Simulated notices: while a region is out operators tell customers what to do, as `ops notice` does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.notice import Notices
+from ops.plan import RefusedError
+from runtime.contract import REGION_OF
+from tests.simulation.clock import Dice
+from tests.simulation.place import CELL, NAMESPACE, ZONE
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+#: Seconds after a region was taken out at which its customers are told, least and most; between two tries.
+_TOLD = (30.0, 1800.0)
+_AGAIN = 300.0
+
+
+class _Environment:
+    """The environment as the operators' tools see it."""
+
+    namespace, cell, zone = NAMESPACE, CELL, ZONE
+
+    def __init__(self, world: World) -> None:
+        self._world = world
+
+    def client(self, service: str, side: str) -> Any:
+        """Return the client of a service in the region of a side."""
+        return self._world.client(service, REGION_OF[side])
+
+
+def announce(world: World, out: str, number: int) -> None:
+    """Have the operators tell every customer that a side is out, while it is, until that has succeeded.
+
+    Not each time: the schedules without a notice show that it is not what keeps files.
+    """
+    clock, dice = world.clock, Dice(world.clock.seed, f"notice {number}")
+    if dice.chance(0.3):
+        return
+
+    def tell() -> None:
+        told: set[str] = set()
+        while world.switched_out(out):
+            try:
+                notices = Notices(_Environment(world))  # type: ignore[arg-type]
+                for name in notices.customers(None):
+                    if name not in told:
+                        notices.publish(notices.notice(name))
+                        told.add(name)
+                return
+            except (ClientError, BotoCoreError, RefusedError):
+                clock.sleep(_AGAIN)
+
+    clock.spawn(f"notice {number}", tell, after=dice.between(*_TOLD))
