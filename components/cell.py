@@ -155,6 +155,7 @@ class Cell(pulumi.ComponentResource):
             settings=settings,
             watched=watched,
             server_id=self.endpoint.server_id,
+            addresses=[address.public_ip for address in self.network.endpoint_addresses],
             alerts_arn=monitoring.topic_arn,
             queue_url=self.intake.queue.url,
             dead_letters={

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -20,6 +22,7 @@ class Parts(pulumi.ComponentResource):
         settings: Settings,
         watched: Watched,
         server_id: pulumi.Input[str],
+        addresses: Sequence[pulumi.Input[str]],
         alerts_arn: pulumi.Input[str],
         queue_url: pulumi.Input[str],
         dead_letters: dict[str, pulumi.Input[str]],
@@ -34,7 +37,7 @@ class Parts(pulumi.ComponentResource):
             value=pulumi.Output.json_dumps(
                 {
                     "server": server_id,
-                    "addresses": watched.addresses,
+                    "addresses": addresses,
                     "queue": queue_url,
                     "dead_letters": dead_letters,
                     "state_machine": watched.state_machine_arn,

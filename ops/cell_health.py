@@ -33,7 +33,7 @@ def judged(found: Vitals) -> list[str]:
     """Return the problems that a region's answers show."""
     region, said = found.region, []
     if found.server is not None and found.parts is not None:
-        said += _server(found.server, found.parts.addresses)
+        said += _server(found.server, len(found.parts.addresses))
     if found.queue is not None and found.queue.waiting > WAITING_LIMIT:
         said.append(
             f"{found.queue.waiting:,} uploads wait to be taken in, more than {WAITING_LIMIT:,};"

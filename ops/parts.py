@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
@@ -16,14 +16,14 @@ class PartsError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class Parts:
-    """A cell's SFTP server and how many addresses it has, its queues' URLs, its workflow, functions, topic.
+    """A cell's SFTP server and its public addresses, its queues' URLs, its workflow, functions, topic.
 
     `dead_letters` are by the function whose messages they are, `functions` are names by handler, `alerts` is
     the ARN of the topic that the cell's alarms tell.
     """
 
     server: str
-    addresses: int
+    addresses: Sequence[str]
     queue: str
     dead_letters: Mapping[str, str]
     state_machine: str

@@ -89,7 +89,7 @@ def test_a_server_with_too_few_addresses(east):
 def test_dead_letters_seen_or_taken(east, function):
     url = east.parts["dead_letters"][function]
     east.send(url, 3)
-    east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=1, VisibilityTimeout=3600)
+    east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
     see = f"see docs/runbook.md#{function}-dead-letters"
     assert found(east) == f"3 dead letters of the function {function} wait for a person; {see}"
 

@@ -47,7 +47,7 @@ class WellCell:
         topic = self.client("sns").create_topic(Name=f"alerts-{self.name}")["TopicArn"]
         self.parts = {
             "server": self._server(),
-            "addresses": 3,
+            "addresses": ["203.0.113.1", "203.0.113.2", "203.0.113.3"],
             "queue": queue,
             "dead_letters": dict(zip(("ingest", "replication"), dead, strict=True)),
             "state_machine": self._state_machine(),

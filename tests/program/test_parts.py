@@ -8,7 +8,7 @@ from local.program import Graph, Resource
 from ops.cell_health import ABOUT_PEER
 from ops.parts import Parts
 from runtime import contract
-from tests.program.conftest import STACKS
+from tests.program.conftest import STACKS, record, with_lifecycle
 
 #: Characters of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 STANDARD = 4096
@@ -44,7 +44,9 @@ def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     parts = Parts.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
     assert parts.server == graph.one("aws:transfer/server:Server", "cell1-endpoint-server").id
     details = graph.one("aws:transfer/server:Server", "cell1-endpoint-server").inputs["endpointDetails"]
-    assert parts.addresses == len(details["addressAllocationIds"])
+    assert len(details["addressAllocationIds"]) == len(parts.addresses)
+    host = graph.one("aws:route53/record:Record", "cell1-endpoint-host")
+    assert parts.addresses == host.inputs["records"]
     urls = {
         each.outputs["url"]
         for each in graph.of("aws:sqs/queue:Queue")
@@ -76,3 +78,21 @@ def test_it_fits_into_a_parameter_of_any_cell(graph):
     inputs = parameter(graph).inputs
     assert inputs["type"] == "String"
     assert len(inputs["value"]) * 1.5 < STANDARD
+
+
+def test_the_registry_is_told_to_be_deployed_when_every_customer_is(graph):
+    told = graph.one("aws:ssm/parameter:Parameter", "cell1-registry")
+    customers = graph.of("mft:tenant:Tenant")
+    theirs = {each.urn for customer in customers for each in graph.below(customer) if each.custom}
+    assert customers
+    assert theirs <= set(told.depends_on)
+
+
+def test_the_revision_changes_with_anything_that_a_file_says(tmp_path, graphs):
+    def revision(graph: Graph) -> str:
+        return graph.one("aws:ssm/parameter:Parameter", "cell1-registry").inputs["value"]
+
+    west, east = (revision(graphs[stack]) for stack in STACKS)
+    assert west == east
+    changed = with_lifecycle("draining", id="c7k2m", to=tmp_path)
+    assert revision(record("gov-west", root=changed)) != west
