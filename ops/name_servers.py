@@ -124,12 +124,18 @@ def _named(zone: str) -> list[Server]:
     """Return the servers of the zone's NS records, found by this machine's resolvers."""
     found: list[Server] = []
     try:
-        for each in dns.resolver.resolve(absolute(zone), "NS", lifetime=_FOUND_WITHIN):
-            answer = dns.resolver.resolve(each.target, "A", lifetime=_FOUND_WITHIN)
-            found.append((answer[0].to_text(), 53))
+        hosts = [each.target for each in dns.resolver.resolve(absolute(zone), "NS", lifetime=_FOUND_WITHIN)]
     except (dns.exception.DNSException, OSError) as error:
-        if not found:
-            raise RefusedError(f"the name servers of {zone} cannot be found: {error}; {_REMEDY}") from error
+        raise RefusedError(f"the name servers of {zone} cannot be found: {error}; {_REMEDY}") from error
+    problems = []
+    for host in hosts:
+        try:
+            answer = dns.resolver.resolve(host, "A", lifetime=_FOUND_WITHIN)
+            found.append((answer[0].to_text(), 53))
+        except (dns.exception.DNSException, OSError) as error:
+            problems.append(str(error))
+    if not found:
+        raise RefusedError(f"the name servers of {zone} cannot be found: {'; '.join(problems)}; {_REMEDY}")
     return found
 
 
