@@ -61,7 +61,7 @@ class Logbook:
 
     def cut_off(self, digest: str | None = None) -> Entry | None:
         """Return the latest action without an outcome, of this plan or of any; None when there is none."""
-        since = f"{self._prefix}{datetime.now(UTC) - _RESUMED_WITHIN:{_STAMP}}"
+        since = f"{self._prefix}{_now() - _RESUMED_WITHIN:{_STAMP}}"
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix, StartAfter=since
         )

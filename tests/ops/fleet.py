@@ -63,6 +63,8 @@ class Fleet:
                 s3.create_bucket(
                     Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION_OF[side]}
                 )
+            canary = contract.config_key(contract.canary(self.place.cell))
+            s3.put_object(Bucket=self.bucket("config", side), Key=canary, Body=b"{}")
             for customer in customers:
                 document = routing_document(customer) | {"receipts_topic": "arn:aws-us-gov:sns:::none"}
                 key = contract.config_key(customer.id)
