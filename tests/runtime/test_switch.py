@@ -11,8 +11,10 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import pytest
 from botocore.exceptions import ClientError
+from botocore.stub import Stubber
 
 from components import bundle
 from local.emulator import Emulator
@@ -241,3 +243,24 @@ def test_the_function_publishes_the_position_of_the_peer(aws, west, monkeypatch)
     finally:
         functions.close()
     assert Estate(aws, number(west)).published(EAST) == [(1, 1.0, 1.0)]
+
+
+def test_out_since_is_when_it_last_left_in_also_when_it_was_declared_lost_later():
+    client = boto3.client(
+        "ssm", region_name="us-gov-east-1", aws_access_key_id="1", aws_secret_access_key="2"
+    )
+    began = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def out_since(*values: str) -> datetime | None:
+        with Stubber(client) as stub:
+            written = [
+                {"Value": value, "Version": number, "LastModifiedDate": began + timedelta(hours=number)}
+                for number, value in enumerate(values, start=1)
+            ]
+            stub.add_response("get_parameter_history", {"Parameters": written[::-1]})
+            return Switch(namespace="n", cell="1", side=WEST, parameters=client, metrics=None).out_since()
+
+    assert out_since("in", "out", "in", "out", "lost") == began + timedelta(hours=4)
+    assert out_since("in", "lost") == began + timedelta(hours=2)
+    assert out_since("in", "out", "in") is None
+    client.close()

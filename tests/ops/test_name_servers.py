@@ -1,0 +1,77 @@
+"""Finding the zone's name servers by ordinary DNS, without Route 53's API."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import dns.resolver
+import pytest
+from dnslib import NS, QTYPE, RR, A, DNSLabel
+
+from local.dns_wire import Listener
+from local.dns_zone import Answer
+from ops import name_servers
+from ops.name_servers import ENV_NAME_SERVERS, NameServers
+from ops.plan import RefusedError
+
+ZONE = "mft.example.gov"
+SERVERS = ("ns-1.awsdns-01.us-gov.example.", "ns-2.awsdns-02.us-gov.example.")
+
+
+class Internet:
+    """What this machine's resolver answers: a delegation to servers that are, or are not, on this machine."""
+
+    def __init__(self) -> None:
+        self.addresses = dict(zip(SERVERS, ("127.0.0.2", "127.0.0.3"), strict=True))
+        self.asked: list[str] = []
+
+    def answer(self, name: DNSLabel, type: str) -> Answer:
+        self.asked.append(f"{name} {type}")
+        if type == "NS" and name == DNSLabel(ZONE):
+            rows = [RR(name, QTYPE.NS, ttl=60, rdata=NS(server)) for server in SERVERS]
+        elif type == "A" and str(name) in self.addresses:
+            rows = [RR(name, QTYPE.A, ttl=60, rdata=A(self.addresses[str(name)]))]
+        else:
+            return Answer(status="NXDOMAIN")
+        return Answer(answer=rows)
+
+
+@pytest.fixture
+def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
+    """A resolver's answers, and the servers' own, which know the zone."""
+    monkeypatch.delenv(ENV_NAME_SERVERS, raising=False)
+    made = Internet()
+    listener = Listener("127.0.0.1", 0, made.answer)
+    resolver = dns.resolver.Resolver(configure=False)
+    resolver.nameservers, resolver.port = ["127.0.0.1"], listener.port
+    monkeypatch.setattr(dns.resolver, "default_resolver", resolver)
+    monkeypatch.setattr(name_servers, "_problem", lambda server, zone: None)  # nobody has port 53 here
+    yield made
+    listener.close()
+
+
+def test_they_are_those_of_the_zones_ns_records(internet):
+    found = NameServers.of(ZONE)
+    assert sorted(found.servers) == [("127.0.0.2", 53), ("127.0.0.3", 53)]
+    assert set(internet.asked) == {f"{ZONE}. NS", *(f"{server} A" for server in SERVERS)}
+
+
+def test_one_that_has_no_address_is_left_out(internet):
+    del internet.addresses[SERVERS[0]]
+    assert NameServers.of(ZONE).servers == (("127.0.0.3", 53),)
+
+
+def test_without_any_it_says_what_to_set(internet):
+    internet.addresses.clear()
+    with pytest.raises(
+        RefusedError, match=f"the name servers of {ZONE} cannot be found: .*{ENV_NAME_SERVERS}"
+    ):
+        NameServers.of(ZONE)
+    with pytest.raises(RefusedError, match=r"the name servers of other\.example\.gov cannot be found"):
+        NameServers.of("other.example.gov")
+
+
+def test_those_that_are_given_come_first(internet, monkeypatch):
+    monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.9:5353")
+    assert NameServers.of(ZONE).servers == (("127.0.0.9", 5353),)
+    assert internet.asked == []
