@@ -107,7 +107,7 @@ class Workflow(pulumi.ComponentResource):
         self.state_machine_arn = machine.arn
         aws.ssm.Parameter(
             f"{name}-transfers",
-            name=contract.state_machine_parameter(settings.namespace, settings.cell),
+            name=contract.cell_parameter(settings.namespace, settings.cell, "state-machine"),
             type="String",
             value=machine.arn,
             description="The state machine of this cell, for those who replay and release transfers",

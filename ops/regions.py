@@ -17,7 +17,7 @@ from ops.cell import cells, known_customer
 from ops.environment import Environment
 from ops.evacuation import side_of
 from ops.plan import RefusedError
-from runtime.contract import REGION_OF, Position, is_canary, peer_of, state_machine_parameter
+from runtime.contract import REGION_OF, Position, cell_parameter, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
 from runtime.inventory import Store
@@ -182,7 +182,7 @@ class Regions:
             raise RefusedError(str(error)) from error
 
     def _state_machine(self, side: str) -> str:
-        name = state_machine_parameter(self._environment.namespace, self._environment.cell)
+        name = cell_parameter(self._environment.namespace, self._environment.cell, "state-machine")
         ssm = self.client("ssm", side)
         try:
             return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])

@@ -169,7 +169,9 @@ class Trace:
 
     def _machines(self, unknowns: list[str]) -> dict[str, str]:
         """Return the ARN of each region's state machine; say which are not known."""
-        parameter = contract.state_machine_parameter(self._environment.namespace, self._environment.cell)
+        parameter = contract.cell_parameter(
+            self._environment.namespace, self._environment.cell, "state-machine"
+        )
         machines = {}
         for store in self._stores:
             ssm = self._regions.client("ssm", store.side)

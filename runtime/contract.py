@@ -215,13 +215,8 @@ def check_reference(namespace: str, cell: str, side: str, check: str) -> str:
     return f"mft-{hashlib.sha256('/'.join((namespace, cell, side, check)).encode()).hexdigest()[:20]}"
 
 
-def state_machine_parameter(namespace: str, cell: str) -> str:
-    """Return the name of the parameter, in a cell's own region, that holds the ARN of its state machine."""
-    return f"/{namespace}/cell{cell}/state-machine"
-
-
 def cell_parameter(namespace: str, cell: str, holds: str) -> str:
-    """Return the name of the parameter, in a cell's own region, that holds e.g. its `parts`."""
+    """Return the name of the parameter, in a cell's own region, which holds e.g. its `parts`."""
     return f"/{namespace}/cell{cell}/{holds}"
 
 

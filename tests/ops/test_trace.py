@@ -139,7 +139,7 @@ def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
 
 def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
-    parameter = contract.state_machine_parameter("mft", estate.west.cell)
+    parameter = contract.cell_parameter("mft", estate.west.cell, "state-machine")
     estate.west.client("ssm").delete_parameter(Name=parameter)
     told = story(estate, transfer.id)
     (unknown,) = told["unknowns"]

@@ -54,7 +54,7 @@ class Side(Cell):
         s3.create_bucket(Bucket=self.audit_bucket, CreateBucketConfiguration=where)
         s3.put_bucket_versioning(Bucket=self.audit_bucket, VersioningConfiguration={"Status": "Enabled"})
         self.client("ssm").put_parameter(
-            Name=contract.state_machine_parameter(NAMESPACE, self.cell),
+            Name=contract.cell_parameter(NAMESPACE, self.cell, "state-machine"),
             Value=self.state_machine,
             Type="String",
         )
