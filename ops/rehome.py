@@ -137,7 +137,8 @@ class Rehome:
             moved(len(moves))
         self._zone.wait(id for id in under_way if id)
         primaries = [r for move in plan.moves for r in move.records if r.failover == ROLES[0]]
-        return NameServers.of(self._zone).unseen(primaries, within=_SEEN_WITHIN)
+        servers = NameServers.of(self._environment.zone)
+        return [*servers.silent, *servers.unseen(primaries, within=_SEEN_WITHIN)]
 
     def _move(self, customer: Customer, to: str, found: dict[Any, Record]) -> Move:
         zone = self._environment.zone
