@@ -246,7 +246,7 @@ class RegionLoss:
             *more,
             "--apply",
             "--root",
-            str(self._world.folder),
+            str(self._world.project),
         ]
         credentials = {"AWS_ACCESS_KEY_ID": aws.account, "AWS_SECRET_ACCESS_KEY": "local"}
         credentials["AWS_SDK_UA_APP_ID"] = f"ops-{verb}"  # its calls are told by this name

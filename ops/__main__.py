@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import typer
 
-from ops.commands import audit, check, evacuation, gaps, notice, rehome, release, replay, shift, trace
+from ops.commands import (
+    audit,
+    check,
+    evacuation,
+    gaps,
+    notice,
+    ready,
+    rehome,
+    release,
+    replay,
+    shift,
+    status,
+    trace,
+)
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 
@@ -15,9 +28,11 @@ app.command()(evacuation.evacuate)
 app.command()(evacuation.restore)
 app.command()(gaps.gaps)
 app.command()(notice.notice)
+app.command()(ready.ready)
 app.command()(rehome.rehome)
 app.command()(release.release)
 app.command()(shift.shift)
+app.command()(status.status)
 app.command()(trace.trace)
 
 if __name__ == "__main__":
