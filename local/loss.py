@@ -264,7 +264,7 @@ class RegionLoss:
         settings = {"AWS_ENDPOINT_URL": aws.endpoint, ENV_NAME_SERVERS: f"{names.address}:{names.port}"}
         settings |= {"AWS_ACCESS_KEY_ID": aws.account, "AWS_SECRET_ACCESS_KEY": "local"}
         settings["AWS_SDK_UA_APP_ID"] = f"ops-{verb}"  # its calls are told by this name
-        command = [sys.executable, "-m", "ops", verb, *words, "--root", str(self._world.folder)]
+        command = [sys.executable, "-m", "ops", verb, *words, "--root", str(self._world.project)]
         how = {"cwd": ROOT, "env": {**os.environ, **settings}, "capture_output": True, "text": True}
         done = subprocess.run(command, **how, check=False)  # noqa: S603 - our own command
         if done.returncode and not found:

@@ -104,6 +104,16 @@ class World:
         if hasattr(self, "folder"):
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    @property
+    def project(self) -> Path:
+        """The folder with the stack files and `customers/`, as the program and `ops` find them."""
+        return self.folder / "project"
+
+    @property
+    def sftp_port(self) -> int:
+        """The port of both SFTP endpoints."""
+        return self._sftp_port
+
     def client(self, service: str, side: str) -> Any:
         """Return the boto3 client of a service in the region of a side."""
         return self.aws.client(service, REGION_OF[side])
@@ -144,7 +154,7 @@ class World:
             ask=self.provisioners[side].ask,
             config={**self.config[side], "mft:peer": peer},
             secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
-            root=self.folder / "project",
+            root=self.project,
         )
         self.graphs[side] = graph
         for customer in self.customers():
@@ -206,7 +216,7 @@ class World:
         """Go on with another state of the registry, from the next run of the program on."""
         self.registry = self._load(registry)
         self.registry_folder = registry
-        self.outside.stand_in(registry, self.folder / "project")
+        self.outside.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:
         """Return the customers of this cell."""
@@ -224,10 +234,11 @@ class World:
         for side, config in self.config.items():
             config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
             stack = {"config": dict(config)}
-            (self.folder / f"Pulumi.{STACKS[side]}.yaml").write_text(yaml.safe_dump(stack))  # for ops
+            self.project.mkdir(exist_ok=True)
+            (self.project / f"Pulumi.{STACKS[side]}.yaml").write_text(yaml.safe_dump(stack))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
         self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
-        self.outside.stand_in(self.registry_folder, self.folder / "project")
+        self.outside.stand_in(self.registry_folder, self.project)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:

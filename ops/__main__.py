@@ -10,10 +10,12 @@ from ops.commands import (
     evacuation,
     gaps,
     notice,
+    ready,
     rehome,
     release,
     replay,
     shift,
+    status,
     takeover,
     trace,
 )
@@ -27,9 +29,11 @@ app.command()(evacuation.evacuate)
 app.command()(evacuation.restore)
 app.command()(gaps.gaps)
 app.command()(notice.notice)
+app.command()(ready.ready)
 app.command()(rehome.rehome)
 app.command()(release.release)
 app.command()(shift.shift)
+app.command()(status.status)
 app.command()(takeover.takeover)
 app.command()(trace.trace)
 

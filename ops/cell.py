@@ -65,3 +65,17 @@ def known_customer(name: str, known: Iterable[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
     raise RefusedError(f"{name!r} is no customer of this cell{hint}")
+
+
+def known_customers(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
+    """Return `wanted`, each once; RefusedError about all that are none of `known`."""
+    known, problems = list(known), []
+    names = list(dict.fromkeys(wanted))
+    for name in names:
+        try:
+            known_customer(name, known)
+        except RefusedError as error:
+            problems.append(str(error))
+    if problems:
+        raise RefusedError("\n".join(problems))
+    return names

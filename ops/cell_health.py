@@ -52,12 +52,17 @@ def judged(found: Vitals) -> list[str]:
         for handler, state in found.functions.items()
         if state != "Active"
     ]
-    if found.table not in (None, "ACTIVE", "UPDATING"):
-        said.append(f"the tracker is {found.table}, not ACTIVE")
-    if found.canary and found.canary[-1] < 1:
+    if found.table is not None and found.table["TableStatus"] not in ("ACTIVE", "UPDATING"):
+        said.append(f"the tracker is {found.table['TableStatus']}, not ACTIVE")
+    if found.measures and found.measures.canary is False:
         said.append("the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing")
-    said += [on(alarm) for alarm in found.alarms or () if alarm.section not in ABOUT_PEER]
+    said += [on(alarm) for alarm in found.alarms or () if not is_about_peer(alarm)]
     return [*found.unknowns, *(f"{region}: {each}" for each in said)]
+
+
+def is_about_peer(alarm: Alarm) -> bool:
+    """Return whether an alarm is about the other region."""
+    return alarm.section in ABOUT_PEER
 
 
 def on(alarm: Alarm) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from botocore.exceptions import ClientError, HTTPClientError
@@ -78,6 +79,14 @@ def batches(groups: Iterable[Sequence[Change]]) -> Iterator[list[Change]]:
         yield batch
 
 
+@dataclass(frozen=True, kw_only=True)
+class Limit:
+    """How many of something may be, and are."""
+
+    allowed: int
+    used: int
+
+
 class HostedZone:
     """The zone of an environment as Route 53's API reads and changes it."""
 
@@ -111,14 +120,26 @@ class HostedZone:
 
     def health_checks(self) -> dict[str, str]:
         """Return the caller reference of every health check, by its id."""
-        found: dict[str, str] = {}
+        return {each["Id"]: each["CallerReference"] for each in self.checks()}
+
+    def checks(self) -> Iterator[dict[str, Any]]:
+        """Yield every health check of the account, as the API tells it."""
         start: dict[str, str] = {}
         while True:
             page = self._ask("list_health_checks", **start)
-            found |= {each["Id"]: each["CallerReference"] for each in page["HealthChecks"]}
+            yield from page["HealthChecks"]
             if not page["IsTruncated"]:
-                return found
+                return
             start = {"Marker": page["NextMarker"]}
+
+    def limits(self) -> tuple[Limit, Limit]:
+        """Return how many health checks the account, and how many records the zone, may have and has."""
+        checks = self._ask("get_account_limit", Type="MAX_HEALTH_CHECKS_BY_OWNER")
+        records = self._ask("get_hosted_zone_limit", HostedZoneId=self._id, Type="MAX_RRSETS_BY_ZONE")
+        of_checks, of_records = (
+            Limit(allowed=each["Limit"]["Value"], used=each["Count"]) for each in (checks, records)
+        )
+        return of_checks, of_records
 
     def change(self, batch: Sequence[Change], comment: str) -> str | None:
         """Make all changes of a batch, or none; return the id of the change.

@@ -13,7 +13,7 @@ from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.exceptions import HTTPClientError
 
 from customers import names
-from ops.cell import cells, known_customer
+from ops.cell import cells, known_customers
 from ops.environment import Environment
 from ops.evacuation import side_of
 from ops.plan import RefusedError
@@ -82,15 +82,7 @@ class Regions:
     def customers(self, wanted: Iterable[str] = ()) -> list[str]:
         """Return these customers, or all, sorted; RefusedError, with the nearest, for ones that are none."""
         everyone = set().union(*self._known.values())
-        problems = []
-        for name in dict.fromkeys(wanted):
-            try:
-                known_customer(name, everyone)
-            except RefusedError as error:
-                problems.append(str(error))
-        if problems:
-            raise RefusedError("\n".join(problems))
-        return sorted(set(wanted) or everyone)
+        return sorted(known_customers(wanted, everyone) or everyone)
 
     def customer(self, name: str) -> Customer:
         """Return a customer, as the first region that knows it does."""

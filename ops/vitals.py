@@ -5,21 +5,20 @@ A few requests, whatever the number of customers, all to that region's own servi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import UTC
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
+from ops import measures
 from ops.cell import Cell
+from ops.measures import Measures
 from ops.parts import Parts, PartsError
-from runtime import contract
 
-#: How far back synthetic transfers are looked for: three of them are due. That none reports is an alarm's.
-CANARY_WINDOW = timedelta(minutes=15)
 _AT_ONCE = 32
 _SERVICES = ("ssm", "transfer", "sqs", "cloudwatch", "lambda", "stepfunctions", "dynamodb")
 
@@ -50,8 +49,8 @@ class Queue:
 class Vitals:
     """What a region says; None is what it does not, and `unknowns` has a sentence on each of these.
 
-    `functions` says of each handler how its function is, `Active` if well; `canary` holds the results of the
-    synthetic transfers of the last 15 minutes, oldest first, 1 for each that was delivered.
+    `functions` says of each handler how its function is, `Active` if well. `server` and `table` are as AWS
+    describes them.
     """
 
     region: str
@@ -62,15 +61,23 @@ class Vitals:
     dead_letters: dict[str, Queue] = field(default_factory=dict)
     state_machine: str | None = None
     functions: dict[str, str] = field(default_factory=dict)
-    table: str | None = None
+    table: Mapping[str, Any] | None = None
     alarms: list[Alarm] | None = None
-    canary: list[float] | None = None
+    measures: Measures | None = None
     unknowns: list[str] = field(default_factory=list)
+
+
+def of_cells(cells: Sequence[Cell]) -> list[Vitals]:
+    """Ask all regions at once."""
+    for cell in cells:
+        _clients(cell)
+    with ThreadPoolExecutor(len(cells)) as pool:
+        return list(pool.map(read, cells))
 
 
 def read(cell: Cell) -> Vitals:
     """Ask a cell's region. What AWS does not answer, or refuses, is a sentence of `unknowns`."""
-    clients = {service: cell.client(service) for service in _SERVICES}  # threads may not make them
+    clients = _clients(cell)
     where = cell.environment
     try:
         parts = Parts.read(
@@ -93,6 +100,11 @@ def read(cell: Cell) -> Vitals:
         except (ClientError, BotoCoreError) as error:
             vitals.unknowns.append(f"{cell.region}: {what} is not known: {error}")
     return vitals
+
+
+def _clients(cell: Cell) -> dict[str, Any]:
+    """Return the clients of a region; threads share them, and may not make them."""
+    return {service: cell.client(service) for service in _SERVICES}
 
 
 _Question = tuple[str, Callable[[], Any], Callable[[Any], None]]
@@ -130,7 +142,7 @@ def _questions(asked: _Asked, vitals: Vitals) -> list[_Question]:
         ),
         ("the state of the tracker", asked.table, into("table")),
         ("which alarms are on", asked.alarms, into("alarms")),
-        ("how synthetic transfers fare", asked.canary, into("canary")),
+        ("what was measured of it", asked.measures, into("measures")),
     ]
 
 
@@ -165,10 +177,8 @@ class _Asked:
             f"{found['State']} ({reason})" if reason and found["State"] != "Active" else str(found["State"])
         )
 
-    def table(self) -> str:
-        return str(
-            self._clients["dynamodb"].describe_table(TableName=self.cell.table)["Table"]["TableStatus"]
-        )
+    def table(self) -> Mapping[str, Any]:
+        return self._clients["dynamodb"].describe_table(TableName=self.cell.table)["Table"]
 
     def alarms(self) -> list[Alarm]:
         pages = self._clients["cloudwatch"].get_paginator("describe_alarms")
@@ -183,20 +193,5 @@ class _Asked:
             for each in page["MetricAlarms"]
         ]
 
-    def canary(self) -> list[float]:
-        now, where = datetime.now(UTC), self.cell.environment
-        dimensions = contract.cell_dimensions(where.namespace, where.cell)
-        metric = {
-            "Namespace": contract.METRICS,
-            "MetricName": contract.METRIC_CANARY,
-            "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
-        }
-        answer = self._clients["cloudwatch"].get_metric_data(
-            MetricDataQueries=[
-                {"Id": "canary", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Minimum"}}
-            ],
-            StartTime=now - CANARY_WINDOW,
-            EndTime=now + timedelta(minutes=1),
-            ScanBy="TimestampAscending",
-        )
-        return list(answer["MetricDataResults"][0]["Values"])
+    def measures(self) -> Measures:
+        return measures.of_cell(self.cell, self._clients["cloudwatch"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import threading
 from collections.abc import Callable
 from types import ModuleType, SimpleNamespace
@@ -10,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree  # only to write: what comes in is read by MiniStack's own parser
 
 from customers import route53 as rules
+from customers.route53.zone import ZONE_LIMIT
 from local.ministack.patching import after, original
 
 #: Statuses of the API's errors; the others are 400.
@@ -100,9 +102,37 @@ def _judged(route53: ModuleType) -> None:
             rules.check_children(children(root), set(use.health_checks))
         return use.update_health_check(id, body)
 
+    handle = original(change, route53, "handle_request")
+
+    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+        if found := _LIMIT.fullmatch(path):
+            counted = len(use.records[found["zone"]]) if found["zone"] else len(use.health_checks)
+            return _limit(found["answer"], found["type"], counted)
+        return await handle(method, path, headers, body, query)
+
+    route53.handle_request = handle_request
     route53._change_resource_record_sets = refusing(change_resource_record_sets)
     route53._create_health_check = refusing(create_health_check)
     route53._update_health_check = refusing(update_health_check)
+
+
+#: `/accountlimit/MAX_HEALTH_CHECKS_BY_OWNER`, `/hostedzonelimit/<zone>/MAX_RRSETS_BY_ZONE`.
+_LIMIT = re.compile(
+    r"/2013-04-01/(?P<answer>account|hostedzone)limit/(?:(?P<zone>[A-Z0-9]+)/)?(?P<type>[A-Z_]+)"
+)
+#: What an account has that never asked for more.
+_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": 200, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
+
+
+def _limit(answer: str, type: str, counted: int) -> Answer:
+    """Return the answer to GetAccountLimit or GetHostedZoneLimit, which MiniStack lacks."""
+    name = {"account": "GetAccountLimitResponse", "hostedzone": "GetHostedZoneLimitResponse"}[answer]
+    root = ElementTree.Element(name, xmlns="https://route53.amazonaws.com/doc/2013-04-01/")
+    limit = ElementTree.SubElement(root, "Limit")
+    ElementTree.SubElement(limit, "Type").text = type
+    ElementTree.SubElement(limit, "Value").text = str(_LIMITS[type])
+    ElementTree.SubElement(root, "Count").text = str(counted)
+    return 200, {"Content-Type": "text/xml"}, ElementTree.tostring(root)
 
 
 def _all(root: Any, tag: str) -> list[Any]:

@@ -1,0 +1,158 @@
+"""`status`: both regions on one screen."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ops.cli import AsJson, Root, printable, refusing
+from ops.environment import ROOT, Environment
+
+if TYPE_CHECKING:
+    from ops.status import Status, Watch
+    from ops.vitals import Vitals
+
+Watching = Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until Ctrl-C.")]
+
+#: Seconds between two looks.
+_EVERY = 5.0
+#: Columns of text where there is no terminal to fit it to.
+_WIDE = 200
+_UNKNOWN = "not known"
+
+
+def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) -> None:
+    """Show how both regions are: switches, customers out, copies, queues, workflow, alarms.
+
+    Exit 0 when all is well, 1 when something is found. Works with a region dead,
+    or Route 53's control plane, and reads no registry.
+
+    Example: python -m ops status --watch
+    """
+    if watch and as_json:
+        raise typer.BadParameter("--watch and --json exclude each other")
+    from ops.status import Watch  # DNS is no load for the other verbs of an incident
+
+    with refusing(as_json=as_json, advice="nothing was changed: run it again"):
+        looking = Watch(Environment.read(root))
+        with Console(stderr=True).status("asking both regions"):
+            found = looking.look()
+        if watch:
+            found = _watched(looking, found)
+    if as_json:
+        typer.echo(json.dumps(_document(found)))
+    elif not watch:
+        _console().print(_screen(_document(found)))
+    raise typer.Exit(1 if found.findings else 0)
+
+
+def _watched(looking: Watch, found: Status) -> Status:
+    """Show one look after another until Ctrl-C; return the last."""
+    try:
+        with Live(_screen(_document(found)), console=_console(), auto_refresh=False) as live:
+            while True:
+                time.sleep(_EVERY)
+                found = looking.look()
+                live.update(_screen(_document(found)), refresh=True)
+    except KeyboardInterrupt:
+        return found
+
+
+def _console() -> Console:
+    return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
+
+
+def _document(found: Status) -> dict[str, Any]:
+    return {
+        "well": not found.findings,
+        "at": f"{found.at:%Y-%m-%dT%H:%M:%SZ}",
+        "regions": {its.region: _region(found, side, its) for side, its in found.vitals.items()},
+        "shifts_as_told_by": found.shifts.source,
+        "findings": list(found.findings),
+    }
+
+
+def _region(found: Status, side: str, its: Vitals) -> dict[str, Any]:
+    kept, workload = found.switches[side], found.workloads.get(side)
+    return {
+        "answers": its.answers,
+        "switch": {
+            "kept_in": kept.keeper,
+            "position": kept.standing.position.value if kept.standing else None,
+            "since": f"{kept.standing.since:%Y-%m-%dT%H:%M:%SZ}" if kept.standing else None,
+        },
+        "shifted_out": list(found.shifts.out_of[side]) if side in found.shifts.out_of else None,
+        "sftp": its.server["State"] if its.server else None,
+        "queue": asdict(its.queue) if its.queue else None,
+        "dead_letters": {of: queue.waiting + queue.taken for of, queue in its.dead_letters.items()},
+        "workflow": asdict(workload) if workload else None,
+        "measured": asdict(its.measures) if its.measures else None,
+        "alarms": None
+        if its.alarms is None
+        else [asdict(alarm) | {"section": alarm.section} for alarm in its.alarms],
+    }
+
+
+def _screen(told: Mapping[str, Any]) -> Group:
+    """Return the document as one screen: a column for each region, then what was found."""
+    table = Table.grid(padding=(0, 3))
+    table.add_column(style="dim", no_wrap=True)
+    regions = told["regions"]
+    for _ in regions:
+        table.add_column()
+    table.add_row(told["at"], *(Text(region, style="bold") for region in regions))
+    columns = [dict(_rows(its, told["shifts_as_told_by"])) for its in regions.values()]
+    for name in columns[0]:
+        table.add_row(name, *(column[name] for column in columns))
+    return Group(table, Text(), *_found(told))
+
+
+def _found(told: Mapping[str, Any]) -> Iterator[Text]:
+    for each in told["findings"]:
+        yield Text(printable(each), style="red")
+    if not told["findings"]:
+        yield Text("all is well", style="green")
+
+
+def _rows(its: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
+    """Yield what a region's column says, under the names of rows."""
+    yield "answers", "yes" if its["answers"] else "NO"
+    switch = its["switch"]
+    stands = f"{switch['position']} since {switch['since']}" if switch["position"] else _UNKNOWN
+    yield "switch", f"{stands}, kept in {switch['kept_in']}"
+    yield "shifted out", _or(its["shifted_out"], lambda ids: f"{_several(ids)} (by {source})")
+    yield "SFTP server", its["sftp"] or _UNKNOWN
+    measured = its["measured"] or {}
+    yield "addresses answering", _or(measured.get("addresses"), str)
+    yield "synthetic transfer", _or(measured.get("canary"), lambda ok: "delivered" if ok else "NOT DELIVERED")
+    yield "intake queue", _or(its["queue"], lambda q: f"{q['waiting']:,} waiting, {q['taken']:,} in work")
+    letters = ", ".join(f"{of} {count:,}" for of, count in its["dead_letters"].items())
+    yield "dead letters", letters or _UNKNOWN
+    yield "workflow", _or(its["workflow"], _workflow)
+    files = "{copies_lost:,} lost, {copies_late:,} late"
+    yield "files to peer, 24 h", _or(its["measured"], files.format_map)
+    yield "facts to peer", _or(measured.get("facts_delay"), lambda delay: f"{delay:,.1f} s")
+    yield "alarms on", _or(its["alarms"], lambda alarms: f"{len(alarms):,}")
+
+
+def _workflow(workload: Mapping[str, int]) -> str:
+    more = "+" if workload["more"] else ""
+    return f"{workload['running']:,}{more} running, {workload['failed']:,} failed in 24 h"
+
+
+def _several(ids: Sequence[str]) -> str:
+    return ", ".join(ids[:5]) + (f" and {len(ids) - 5:,} more" if len(ids) > 5 else "") if ids else "nobody"
+
+
+def _or(value: Any, say: Any) -> str:
+    return _UNKNOWN if value is None else say(value)

@@ -1,0 +1,372 @@
+"""`python -m ops ready`: both cells as the program makes them; what is broken, and how it is told."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any
+
+import asyncssh
+import pytest
+
+from customers.quota import BUCKET_LIMIT, Needs
+from ops import limits
+from ops.dns_changes import Limit
+from ops.name_servers import ENV_NAME_SERVERS
+from ops.served_keys import ENV_SFTP_PORT
+from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST, Position, config_key
+from tests.ops.twins import ADDRESSES, ZONE, Twins, twin_cells, twins  # noqa: F401 - fixtures
+
+EASTERN, WESTERN = REGION_OF[EAST], REGION_OF[WEST]
+UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
+
+
+@pytest.fixture
+def mended() -> Iterator[ExitStack]:
+    """What is put in here is called when the test ends."""
+    with ExitStack() as stack:
+        yield stack
+
+
+def test_cells_that_are_alike_and_well(twins):  # noqa: F811
+    said = twins.ops("ready")
+    assert (said.code, said.err) == (0, "")
+    about = r"\(4 customers, registry [0-9a-f]{12}, no certificates\)"
+    assert re.fullmatch(rf"ready: both cells are alike and well {about}\n", said.out)
+    assert {name for _, name in twins.calls if not name.startswith(("Get", "List", "Describe"))} == set()
+    assert "iam" not in {service for service, _ in twins.calls}
+
+    said = twins.ops("ready", "r2w6d", "--json")
+    assert (said.code, said.err) == (0, "")
+    told = json.loads(said.out)
+    assert told.pop("registry")
+    assert told == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
+
+
+def test_customers_that_are_none(twins):  # noqa: F811
+    said = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
+    assert (said.code, said.out) == (1, "")
+    assert said.err.splitlines() == [
+        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
+        "'zzzzz' is no customer of this cell",
+    ]
+    assert twins.calls == []
+
+
+# --- Host keys, as served ----------------------------------------------------------------------------
+
+
+def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
+    rsa, _ = twins.keys
+    new = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
+    more = asyncssh.generate_private_key("ssh-ed25519")
+    exported = [key.export_private_key().decode() for key in (new, more)]
+    mended.callback(twins.ssh.serve, ADDRESSES[EAST], twins.keys)
+    twins.ssh.serve(ADDRESSES[EAST], [rsa, *exported])
+    before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
+    remedy = (
+        "clients would raise an alarm at a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same keys"
+        " in both stacks, and run `pulumi up` on both"
+    )
+    assert sorted(twins.differences()) == [
+        f"{EASTERN} and {WESTERN}: the ecdsa-sha2-nistp256 host keys differ:"
+        f" {new.get_fingerprint()} and {before}; {remedy}",
+        f"{EASTERN} and {WESTERN}: the ssh-ed25519 host keys differ:"
+        f" {more.get_fingerprint()} and none; {remedy}",
+        f"{EASTERN} as served and {EASTERN} as kept: the ecdsa-sha2-nistp256 host keys differ:"
+        f" {new.get_fingerprint()} and {before}; {remedy}",
+    ]
+
+
+def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
+    mended.callback(twins.ssh.serve, ADDRESSES[WEST], twins.keys)
+    twins.ssh.stop(ADDRESSES[WEST])
+    (line,) = twins.differences()
+    start = f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, port {twins.ssh.port}: "
+    assert line.startswith(start)
+    assert "source_cidrs" in line
+
+
+@pytest.mark.parametrize("port", ["", "ssh", "0", "65536", "-1", "٢٢"])
+def test_a_port_that_is_none(twins, monkeypatch, port):  # noqa: F811
+    monkeypatch.setenv(ENV_SFTP_PORT, port)
+    said = twins.ops("ready")
+    assert (said.code, said.out) == (1, "")
+    expected = f"MFT_SFTP_PORT: {port!r} is no port; write a number such as 22, or unset it\n"
+    assert said.err == expected
+    assert twins.calls == []
+
+
+# --- Customers, in either region ---------------------------------------------------------------------
+
+
+def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
+    s3, transfer, sns = (twins.client(service, EAST) for service in ("s3", "transfer", "sns"))
+    server = twins.one(EAST, "aws:transfer/server:Server", "cell1-endpoint-server").id
+    user = {"ServerId": server, "UserName": "c7k2m-batch"}
+    was = transfer.describe_user(**user)["User"]
+    bucket = twins.bucket("c7k2m", EAST)
+
+    _without_replication(s3, bucket, mended)
+    versioning = partial(s3.put_bucket_versioning, Bucket=bucket)
+    mended.callback(versioning, VersioningConfiguration={"Status": "Enabled"})
+    versioning(VersioningConfiguration={"Status": "Suspended"})
+    _encrypted_otherwise(s3, bucket, mended)
+    _documented_otherwise(s3, f"{twins.namespace}-cell1-config-east", mended)
+    home = [{"Entry": "/", "Target": f"/{bucket}/inbound"}]
+    mended.callback(transfer.update_user, **user, HomeDirectoryMappings=was["HomeDirectoryMappings"])
+    transfer.update_user(**user, HomeDirectoryMappings=home)
+    for key in was["SshPublicKeys"]:
+        mended.callback(transfer.import_ssh_public_key, **user, SshPublicKeyBody=key["SshPublicKeyBody"])
+        transfer.delete_ssh_public_key(**user, SshPublicKeyId=key["SshPublicKeyId"])
+    stray = {"ServerId": server, "UserName": "nobody-any-more"}
+    mended.callback(transfer.delete_user, **stray)
+    transfer.create_user(**stray, Role=was["Role"], HomeDirectoryType="LOGICAL", HomeDirectoryMappings=home)
+    topic = twins.one(EAST, "aws:sns/topic:Topic", "r2w6d-receipts").outputs["arn"]
+    mended.callback(sns.create_topic, Name=topic.rpartition(":")[2])
+    sns.delete_topic(TopicArn=topic)
+
+    c7k2m, r2w6d = f"{EASTERN}: c7k2m: ", f"{EASTERN}: r2w6d: "
+    keys = len(was["SshPublicKeys"])
+    assert twins.differences() == [
+        f"{EASTERN}: the SFTP user nobody-any-more is there, and no customer that sends has it; {UP[EAST]}",
+        f"{c7k2m}the bucket {bucket} keeps no versions; {UP[EAST]}",
+        f"{c7k2m}the bucket {bucket} is encrypted by AES256, not by aws:kms; {UP[EAST]}",
+        f"{c7k2m}the replication of the bucket {bucket} is not there; {UP[EAST]}",
+        f"{c7k2m}the routing document is not this registry's: lifecycle, routes differ; {UP[EAST]}",
+        f"{c7k2m}the SFTP user c7k2m-batch has other keys than the registry: {keys} missing; {UP[EAST]}",
+        f"{c7k2m}the SFTP user c7k2m-batch sees /{bucket}/inbound,"
+        f" not /{bucket}/inbound/sftp/c7k2m-batch; {UP[EAST]}",
+        f"{r2w6d}the topic of its receipts is not there; {UP[EAST]}",
+    ]
+    assert len(twins.differences("h4t9q")) == 1, "other customers' are not looked at, the cell is"
+
+
+def _without_replication(s3: Any, bucket: str, mended: ExitStack) -> None:
+    rules = s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
+    mended.callback(s3.put_bucket_replication, Bucket=bucket, ReplicationConfiguration=rules)
+    s3.delete_bucket_replication(Bucket=bucket)
+
+
+def _encrypted_otherwise(s3: Any, bucket: str, mended: ExitStack) -> None:
+    encrypt = partial(s3.put_bucket_encryption, Bucket=bucket)
+    was = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
+    mended.callback(encrypt, ServerSideEncryptionConfiguration=was)
+    plain = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
+    encrypt(ServerSideEncryptionConfiguration=plain)
+
+
+def _documented_otherwise(s3: Any, config: str, mended: ExitStack) -> None:
+    where = {"Bucket": config, "Key": config_key("c7k2m")}
+    body = s3.get_object(**where)["Body"].read()
+    mended.callback(s3.put_object, **where, Body=body)
+    s3.put_object(**where, Body=json.dumps(json.loads(body) | {"routes": [], "lifecycle": "draining"}))
+
+
+def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
+    file = twins.root / "customers" / "agency-c.yaml"
+    mended.callback(shutil.copy, file.with_suffix(".was"), file)
+    shutil.copy(file, file.with_suffix(".was"))
+    file.write_text(file.read_text().replace("lifecycle: onboarding", "lifecycle: active"))
+    lines = twins.differences("r2w6d")
+    for side in SIDES:
+        region, bucket = REGION_OF[side], twins.bucket("r2w6d", side)
+        told = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
+        revision, *of_customer = told
+        assert re.fullmatch(
+            r"revision [0-9a-f]{12} of the registry is deployed, and this is [0-9a-f]{12};"
+            rf" {UP[side]}, or look from the checkout that is deployed",
+            revision,
+        )
+        assert of_customer == [
+            f"r2w6d: the replication of the bucket {bucket} is not there; {UP[side]}",
+            f"r2w6d: the routing document is not there; {UP[side]}",
+        ]
+    held = [each for each in lines if each.startswith("Route 53: r2w6d: ")]
+    assert len([each for each in held if each.startswith("Route 53: r2w6d: 0 health checks are")]) == 2
+    assert len([each for each in held if " is not there; " in each]) == 12
+    assert len(held) == 2 + 12
+    assert len([each for each in lines if each.startswith("DNS: r2w6d: ")]) == 6
+
+
+# --- Copies ------------------------------------------------------------------------------------------
+
+
+def test_copies_that_are_late(twins):  # noqa: F811
+    """The last of three minutes counts, and it is well: what was published stays."""
+    cloudwatch = twins.client("cloudwatch", EAST)
+    source, copy = (twins.bucket("x8p3v", side) for side in (WEST, EAST))
+    dimensions = {"SourceBucket": source, "DestinationBucket": copy, "RuleId": "to-peer"}
+    datum = {
+        "MetricName": "ReplicationLatency",
+        "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+    }
+    late = f"{EASTERN}: x8p3v: files come 1,234 s late from {WESTERN}; see docs/runbook.md#replication-late"
+    for minutes, seconds, lines in ((10, 900, []), (9, 1234.4, [late]), (8, 899, [])):
+        at = datetime.now(UTC) - timedelta(minutes=minutes)
+        data = [{**datum, "Value": seconds, "Timestamp": at}]
+        cloudwatch.put_metric_data(Namespace="AWS/S3", MetricData=data)
+        assert twins.differences("x8p3v") == lines
+
+
+# --- Route 53 and the name servers -------------------------------------------------------------------
+
+
+def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended):  # noqa: F811
+    east = twins.record(f"east.c7k2m.{ZONE}", "CNAME", EAST)
+    west = twins.record(f"_bucket.primary.c7k2m.{ZONE}", "TXT", WEST)
+    slow, gone = {**east, "TTL": 30}, twins.record(f"_bucket.west.x8p3v.{ZONE}", "TXT", EAST)
+    own = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "x8p3v").id
+    other = {**west, "HealthCheckId": own}
+    stranger = {**gone, "Name": f"_bucket.west.zzzzz.{ZONE}.", "Failover": "SECONDARY"}
+    host = twins.record(f"sftp.east1.{ZONE}", "A", None)
+    fewer = {**host, "ResourceRecords": host["ResourceRecords"][1:]}
+    mended.callback(
+        twins.change,
+        *(("UPSERT", each) for each in (east, west, gone, host)),
+        ("DELETE", stranger),
+    )
+    twins.change(
+        *(("UPSERT", each) for each in (slow, other, stranger, fewer)),
+        ("DELETE", gone),
+    )
+    left = ", ".join(sorted(each["Value"] for each in fewer["ResourceRecords"]))
+    every = ", ".join(sorted(each["Value"] for each in host["ResourceRecords"]))
+    assert twins.differences() == [
+        f"Route 53: sftp.east1.{ZONE} A is {left}, and the cell's addresses are {every}; {UP[EAST]}",
+        f"Route 53: c7k2m: east.c7k2m.{ZONE} CNAME of east has TTL 30, not 60; {UP[EAST]}",
+        f"Route 53: c7k2m: _bucket.primary.c7k2m.{ZONE} TXT of west has health check {own},"
+        f" not that of `customer/c7k2m`; {UP[WEST]}",
+        f"Route 53: x8p3v: _bucket.west.x8p3v.{ZONE} TXT of east is not there; {UP[EAST]}",
+        "Route 53: zzzzz: it has records, and the registry does not know it;"
+        " run `pulumi up --refresh` on gov-east and gov-west",
+    ]
+
+
+def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, mended):  # noqa: F811
+    out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
+    was = [
+        twins.record(f"{name}.c7k2m.{ZONE}", type, WEST)
+        for endpoint in ENDPOINTS
+        for name, type in ((endpoint, "CNAME"), (f"_bucket.{endpoint}", "TXT"))
+    ]
+    mended.callback(twins.change, *(("UPSERT", each) for each in was))
+    twins.change(*(("UPSERT", {**each, "HealthCheckId": out}) for each in was))
+    (line,) = twins.differences()
+    assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; python -m ops shift c7k2m --back"), (
+        "and every answer is as it has to be then"
+    )
+
+
+def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F811
+    route53 = twins.client("route53")
+    out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
+    cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
+    for check, usual, broken in ((out, 2, 1), (cell, 3, 1)):
+        threshold = partial(route53.update_health_check, HealthCheckId=check)
+        mended.callback(threshold, HealthThreshold=usual)
+        threshold(HealthThreshold=broken)
+    lines = twins.differences("h4t9q")
+    assert [each for each in lines if each.startswith("Route 53: ")] == [
+        f"Route 53: {EASTERN}: the check `cell` wants 1 of 3 leaves healthy, not all; {UP[EAST]}",
+        f"Route 53: {WESTERN}: the check `out` can be healthy: a shift would not move anybody; {UP[WEST]}",
+    ]
+
+
+def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended):  # noqa: F811
+    """The switch is moved and not published: so answers stay, which is found."""
+    mended.callback(twins.switch, WEST, Position.IN)
+    twins.switch(WEST, Position.OUT)
+    first, *answers = twins.differences("c7k2m")
+    assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; python -m ops restore {WESTERN}", first)
+    west = [f"{each}.c7k2m.{ZONE}" for each in ("_bucket.primary", "_bucket.west", "primary", "west")]
+    assert sorted(each.split()[2].rstrip(".") for each in answers) == sorted(west)
+    assert all(each.startswith("DNS: c7k2m: ") for each in answers)
+
+
+@pytest.mark.parametrize("servers", ["127.0.0.1:9", "localhost"])
+def test_name_servers_that_cannot_be_asked_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
+    monkeypatch.setenv(ENV_NAME_SERVERS, servers)
+    (line,) = twins.differences("c7k2m")
+    assert line.startswith("DNS: ")
+
+
+# --- What is dead ------------------------------------------------------------------------------------
+
+
+def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
+    with twins.dead(WEST):
+        lines = twins.differences()
+    silent, switch, endpoint, control = lines
+    assert silent.startswith(f"{WESTERN}: does not answer: ")
+    assert switch == (
+        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer"
+    )
+    assert endpoint.startswith(f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, ")
+    assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
+
+
+def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F811
+    s3, bucket = twins.client("s3", WEST), twins.bucket("c7k2m", WEST)
+    _encrypted_otherwise(s3, bucket, mended)
+    with twins.dead(EAST):
+        said = twins.ops("ready")
+    *lines, summary = said.out.splitlines()
+    assert said.code == 1
+    assert [each.partition(": ")[0] for each in lines] == [EASTERN, WESTERN, WESTERN, EASTERN]
+    assert lines[2] == (
+        f"{WESTERN}: c7k2m: the bucket {bucket} is encrypted by AES256, not by aws:kms; {UP[WEST]}"
+    )
+    assert f"; {EASTERN} not looked at (" in summary
+
+
+def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
+    with twins.dead(WEST), twins.dead(EAST):
+        said = twins.ops("ready")
+    assert (said.code, said.out) == (1, "")
+    first, *regions = said.err.splitlines()
+    assert first == "neither region answers, so nothing can be compared:"
+    assert [each.partition(" does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
+
+
+# --- Quotas ------------------------------------------------------------------------------------------
+
+
+def of_route53(needed: int, *, checks: Limit, quota: int = 200) -> list[str]:
+    found = limits.of_route53(
+        Needs(health_checks=needed, records=100, buckets=10),
+        checks=checks,
+        records=Limit(allowed=10_000, used=100),
+        health_check_quota=quota,
+    )
+    return [each.line for each in found]
+
+
+def test_quotas_of_route53():
+    assert of_route53(200, checks=Limit(allowed=200, used=199)) == []
+    assert of_route53(201, checks=Limit(allowed=200, used=0)) == [
+        "Route 53: the registry needs 201 health checks, and 200 are allowed; ask AWS for 201"
+    ]
+    assert of_route53(1, checks=Limit(allowed=200, used=200)) == [
+        "Route 53: all 200 health checks that are allowed are there: none can be added;"
+        " ask AWS for more, or remove what nobody uses"
+    ]
+    assert of_route53(1, checks=Limit(allowed=200, used=0), quota=500) == [
+        "Route 53: mft:healthCheckQuota is 500, and AWS allows 200;"
+        " ask AWS for more health checks, or set it to 200 in both stack files"
+    ]
+
+
+def test_quotas_of_the_account_and_of_servers():
+    needed = Needs(health_checks=0, records=0, buckets=12)
+    assert list(limits.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT - 1)) == []
+    (full,) = limits.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT)
+    assert full.line.startswith(f"{WESTERN}: the account has 10,000 buckets, the registry needs 12, and")
+    assert list(limits.of_servers({WESTERN: limits.USERS_LIMIT - 1})) == []
+    (full,) = limits.of_servers({WESTERN: limits.USERS_LIMIT, EASTERN: 3})
+    assert full.line.startswith(f"{WESTERN}: the SFTP server has 10,000 users, and 10,000 are allowed;")

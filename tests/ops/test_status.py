@@ -1,0 +1,244 @@
+"""`python -m ops status`: what one screen says of both regions, and how it ends."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from customers import names
+from local.emulator import ROOT
+from ops import status
+from ops.environment import Environment
+from runtime import contract
+from runtime.contract import EAST, REGION_OF, WEST
+from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN, Place
+from tests.ops.customer_zone import Estate, zone  # noqa: F401 - a fixture
+from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
+
+CONTROL_PLANE = f"{WESTERN} route53"
+
+
+@pytest.fixture
+def both(zone: Estate, well: dict[str, WellCell]) -> dict[str, WellCell]:  # noqa: F811
+    """Both cells, well, with two customers in them and in DNS; with the zone's name server."""
+    zone.registry({"id": "aaa111"}, {"id": "bbb222", "primary": "east"})
+    zone.deploy()
+    zone.server.refresh()
+    for side, cell in well.items():
+        bucket = names.cell_bucket(NAMESPACE, cell.place.cell, "config", side)
+        s3 = cell.client("s3")
+        s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION_OF[side]})
+        for id in ("aaa111", "bbb222", contract.canary(cell.place.cell)):
+            s3.put_object(Bucket=bucket, Key=contract.config_key(id), Body=b"{}")
+    return well
+
+
+def document(place: Place) -> Mapping[str, Any]:
+    code, told = place.json("status")
+    assert code == (0 if told["well"] else 1)
+    assert told["well"] == (not told["findings"])
+    return told
+
+
+def measure(cell: WellCell, **values: float) -> None:
+    dimensions = contract.cell_dimensions(NAMESPACE, cell.place.cell)
+    data = [
+        {
+            "MetricName": name,
+            "Dimensions": [{"Name": key, "Value": value} for key, value in dimensions.items()],
+            "Value": value,
+            "Timestamp": datetime.now(UTC),
+        }
+        for name, value in values.items()
+    ]
+    cell.client("cloudwatch").put_metric_data(Namespace=contract.METRICS, MetricData=data)
+
+
+def test_all_is_well(both, place):
+    measure(both[EAST], CanaryDelivered=1, AddressesAnswering=3)
+    told = document(place)
+    assert told["findings"] == []
+    assert list(told["regions"]) == [EASTERN, WESTERN]
+    east = dict(told["regions"][EASTERN])
+    since = east["switch"].pop("since")
+    assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", since)
+    assert east == {
+        "answers": True,
+        "switch": {"kept_in": WESTERN, "position": "in"},
+        "shifted_out": [],
+        "sftp": "ONLINE",
+        "queue": {"waiting": 0, "taken": 0},
+        "dead_letters": {"ingest": 0, "replication": 0},
+        "workflow": {"running": 0, "more": False, "failed": 0},
+        "measured": {
+            "canary": True,
+            "addresses": 3,
+            "facts_delay": None,
+            "copies_lost": 0,
+            "copies_late": 0,
+        },
+        "alarms": [],
+    }
+    said = place.ops("status")
+    assert (said.code, said.err) == (0, "")
+    *_, last = said.out.splitlines()
+    assert last.strip() == "all is well"
+    assert f"in since {since}, kept in {WESTERN}" in said.out
+    assert len(said.out.splitlines()) < 24, "one screen"
+
+
+def test_what_is_found_is_told_with_where_to_read_on(both, place):
+    east = both[EAST]
+    name = east.alarm("facts-delayed", section="facts-delayed", state="ALARM")
+    east.send(east.parts["dead_letters"]["ingest"])
+    measure(east, ReplicationFailed=2, ReplicationUntracked=1, ReplicationMissed=5, ReplicationLate=3)
+    place.hold(WEST, "lost")
+    told = document(place)
+    alarm = told["regions"][EASTERN]["alarms"][0]
+    assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
+    assert told["regions"][WESTERN]["switch"]["position"] == "lost"
+    assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in told["findings"]] == [
+        f"{EASTERN}: 1 dead letters of the function ingest wait for a person;"
+        " see docs/runbook.md#ingest-dead-letters",
+        f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
+        " Runbook: docs/runbook.md#facts-delayed",
+        f"{EASTERN}: S3 gave up on 3 copies to {WESTERN} in the last 24 hours;"
+        " see docs/runbook.md#replication-failed",
+        f"{EASTERN}: 2 files of the last 24 hours were not in {WESTERN} after 15 minutes;"
+        " see docs/runbook.md#replication-late",
+        f"{WESTERN}: it is lost since THEN; python -m ops restore {WESTERN}",
+    ]
+    said = place.ops("status")
+    assert said.code == 1
+    assert "docs/runbook.md#facts-delayed" in said.out
+
+
+def test_executions_that_run_and_that_failed(both, place):
+    workflow = both[EAST].client("stepfunctions")
+    machine = {"stateMachineArn": both[EAST].parts["state_machine"]}
+
+    def start(state: Mapping[str, Any], count: int) -> list[str]:
+        definition = {"StartAt": "Only", "States": {"Only": state}}
+        workflow.update_state_machine(**machine, definition=json.dumps(definition))
+        return [workflow.start_execution(**machine)["executionArn"] for _ in range(count)]
+
+    def told(**wanted: Any) -> None:
+        give_up = time.monotonic() + 60
+        while (found := document(place)["regions"][EASTERN]["workflow"]) != wanted:
+            assert time.monotonic() < give_up, found
+            time.sleep(0.1)
+
+    start({"Type": "Fail"}, 2)
+    told(running=0, more=False, failed=2)
+    running = start({"Type": "Wait", "Seconds": 600, "End": True}, 3)
+    told(running=3, more=False, failed=2)
+    assert "3 running, 2 failed in 24 h" in place.ops("status").out
+    for execution in running:
+        workflow.stop_execution(executionArn=execution)
+    told(running=0, more=False, failed=5)
+
+
+def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
+    out = zone.check(WEST, "out")
+    for record in _halves(zone, "aaa111", WEST):
+        change = {"Action": "UPSERT", "ResourceRecordSet": {**record, "HealthCheckId": out}}
+        batch = {"Changes": [change]}
+        zone.route53.change_resource_record_sets(HostedZoneId=zone.zone_id, ChangeBatch=batch)
+    zone.server.refresh()
+    told = document(place)
+    back = f"{WESTERN}: aaa111 shifted out; bring back: python -m ops shift aaa111 --back"
+    assert told["findings"] == [back]
+    assert told["shifts_as_told_by"] == "Route 53"
+    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+
+    place.door.closed = {CONTROL_PLANE}
+    told = document(place)
+    silent = "Route 53's control plane does not answer: who is shifted out is told by DNS"
+    assert told["findings"] == [silent, back]
+    assert told["shifts_as_told_by"] == "DNS"
+    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+
+
+def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: F811
+    pages = zone.route53.get_paginator("list_resource_record_sets").paginate(HostedZoneId=zone.zone_id)
+    return [
+        each
+        for page in pages
+        for each in page["ResourceRecordSets"]
+        if each.get("SetIdentifier") == side and f".{id}." in each["Name"]
+    ]
+
+
+def test_one_region_dead_and_the_control_plane_with_it(both, place):
+    place.door.closed = {f"{WESTERN} "}
+    told = document(place)
+    west, east = told["regions"][WESTERN], told["regions"][EASTERN]
+    assert (west["answers"], east["answers"]) == (False, True)
+    assert west["switch"]["position"] == "in", "which East keeps"
+    assert east["switch"] == {"kept_in": WESTERN, "position": None, "since": None}
+    first, *others = told["findings"]
+    assert first.startswith(f"{WESTERN} does not answer: ")
+    assert others == [
+        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer",
+        "Route 53's control plane does not answer: who is shifted out is told by DNS",
+    ]
+    said = place.ops("status")
+    assert said.code == 1
+    assert re.search(r"answers +yes +NO", said.out)
+
+
+def test_with_both_dead_it_says_so(both, place):
+    place.door.closed = {"us-gov-"}
+    told = document(place)
+    assert [its["answers"] for its in told["regions"].values()] == [False, False]
+    assert told["regions"][EASTERN]["shifted_out"] is None
+    assert "no region tells which customers there are" in told["findings"][-1]
+    assert "not known" in place.ops("status").out
+
+
+def test_the_zone_is_not_read_again_at_every_look(both, place):
+    now = 0.0
+    watch = status.Watch(Environment.read(place.root), clock=lambda: now)
+    for at, reads in ((0.0, True), (59.0, False), (60.0, True)):
+        now = at
+        place.door.forget()
+        watch.look()
+        assert any(CONTROL_PLANE in call for call in place.door.asked) is reads
+        assert sum("DescribeAlarms" in call for call in place.door.asked) == 2
+
+
+def test_watching_goes_on_until_it_is_interrupted(both, place):
+    done = subprocess.Popen(
+        [sys.executable, "-m", "ops", "status", "--watch", "--root", str(place.root)],
+        cwd=ROOT,
+        env={"PATH": os.environ["PATH"], "HOME": str(place.root), **place.credentials},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    give_up = time.monotonic() + 60
+    try:
+        while sum("DescribeAlarms" in call for call in place.door.asked) < 4:
+            assert time.monotonic() < give_up
+            assert done.poll() is None
+            time.sleep(0.1)
+        done.send_signal(signal.SIGINT)
+        out, err = done.communicate(timeout=60)
+    finally:
+        done.kill()
+    assert (done.returncode, err) == (0, "")
+    assert "all is well" in out
+
+
+def test_watch_and_json_exclude_each_other(place):
+    assert place.ops("status", "--watch", "--json").code == 2
