@@ -41,5 +41,5 @@ class Audit(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={contract.ENV_AUDIT_BUCKET: functions.storage.audit_bucket},
-        ).every(f"rate({contract.AUDIT_MINUTES} minutes)")
+        ).every(contract.AUDIT_MINUTES)
         self.register_outputs({})

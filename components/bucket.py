@@ -11,6 +11,7 @@ import pulumi_aws as aws
 
 from components import policy
 from components.settings import Settings
+from runtime import timing
 
 
 class Keep(Enum):
@@ -226,12 +227,14 @@ def _replication_rule(to: Replication) -> aws.s3.BucketReplicationConfigRuleArgs
             ),
             replication_time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeArgs(
                 status="Enabled",
-                time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeTimeArgs(minutes=15),
+                time=aws.s3.BucketReplicationConfigRuleDestinationReplicationTimeTimeArgs(
+                    minutes=timing.REPLICATION_MINUTES
+                ),
             ),
             metrics=aws.s3.BucketReplicationConfigRuleDestinationMetricsArgs(
                 status="Enabled",
                 event_threshold=aws.s3.BucketReplicationConfigRuleDestinationMetricsEventThresholdArgs(
-                    minutes=15
+                    minutes=timing.REPLICATION_MINUTES
                 ),
             ),
         ),

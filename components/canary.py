@@ -73,5 +73,5 @@ class Canary(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={contract.ENV_CANARY_BUCKET: own},
-        ).every("rate(5 minutes)")
+        ).every(minutes=5)
         self.register_outputs({"bucket": own})

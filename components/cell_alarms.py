@@ -8,7 +8,7 @@ import pulumi
 
 from components.alarm import MINUTE, Alarm, Watched
 from components.settings import Settings
-from runtime import contract
+from runtime import contract, timing
 
 #: Failed attempts in five minutes that are more than the partners who are down on any day.
 _MANY_ATTEMPTS = 20
@@ -75,7 +75,7 @@ def _facts(peer: str, table: str) -> Alarm:
         metric="ReplicationLatency",
         dimensions={"TableName": table, "ReceivingRegion": peer},
         statistic="Average",
-        at_least=60_000,  # milliseconds
+        at_least=timing.FACTS_SECONDS * 1000,  # milliseconds
         breaching=3,
         of=3,
         missing="alarm",

@@ -8,14 +8,14 @@ import pulumi_aws as aws
 from components import policy
 from components.functions import Functions
 from components.publication import Publication
-from runtime import contract
+from runtime import contract, timing
 
 #: Seconds. A pass stops in time and says what is left for the next one, which may run beside it.
 _TAKEOVER_TIMEOUT = 900
 
 
 class Failover(pulumi.ComponentResource):
-    """The position of the peer region's switch, and what looks at it every minute."""
+    """The position of the peer region's switch, and what looks at it again and again."""
 
     def __init__(
         self,
@@ -45,13 +45,13 @@ class Failover(pulumi.ComponentResource):
             "ReadSwitch", ["ssm:GetParameter"], [settings.arn("ssm", f"parameter{parameter}")]
         )
         if publication:
-            self._every_minute(
+            self._watching(
                 "switch", [read, *publication.write], {contract.ENV_SWITCH_BUCKET: publication.bucket}
             )
         else:
             publish = functions.publish_metrics(contract.SWITCH_NAMESPACE)
-            self._every_minute("switch", [read, publish], {})
-        self._every_minute(
+            self._watching("switch", [read, publish], {})
+        self._watching(
             "takeover",
             [
                 read,
@@ -75,7 +75,7 @@ class Failover(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _every_minute(
+    def _watching(
         self,
         handler: str,
         statements: list[policy.Statement],
@@ -90,7 +90,7 @@ class Failover(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
-        ).every("rate(1 minute)")
+        ).every(timing.SWITCH_MINUTES)
 
 
 def _executions(state_machine_arn: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -96,8 +96,12 @@ class Function(pulumi.ComponentResource):
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
-    def every(self, schedule: str) -> None:
-        """Have it called on a schedule, e.g. `rate(1 minute)`."""
+    def every(self, minutes: int) -> None:
+        """Have it called on a schedule.
+
+        https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+        """
+        schedule = f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge minds its grammar
         rule = aws.cloudwatch.EventRule(self._name, schedule_expression=schedule, opts=self._child)
         aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.arn, opts=self._child)
         aws.lambda_.Permission(

@@ -8,7 +8,7 @@ import pulumi_aws as aws
 from components.publication import Publication
 from components.settings import Settings
 from customers.model import Customer
-from runtime import contract
+from runtime import contract, timing
 
 
 class Health(pulumi.ComponentResource):
@@ -132,9 +132,9 @@ class Health(pulumi.ComponentResource):
             metric_name=contract.SWITCH_METRIC,
             dimensions=contract.switch_dimensions(settings.namespace, settings.cell, settings.side),
             statistic="Maximum",
-            period=60,
-            evaluation_periods=1,
-            datapoints_to_alarm=1,
+            period=timing.SWITCH_PERIOD,
+            evaluation_periods=timing.SWITCH_PERIODS,
+            datapoints_to_alarm=timing.SWITCH_PERIODS,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="missing",
@@ -161,8 +161,8 @@ class Health(pulumi.ComponentResource):
             fqdn=publication.peer_host,
             port=443,
             resource_path=publication.path,
-            request_interval=10,
-            failure_threshold=1,
+            request_interval=timing.SWITCH_INTERVAL,
+            failure_threshold=timing.SWITCH_LOOKS,
             invert_healthcheck=True,
             enable_sni=True,
             opts=self._child,

@@ -36,5 +36,5 @@ class Probe(pulumi.ComponentResource):
             memory=256,
             environment={contract.ENV_ADDRESSES: places},
             placement=placement,
-        ).every("rate(1 minute)")
+        ).every(minutes=1)
         self.register_outputs({})

@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, fields
+from runtime import timing
 
 
 class Value(BaseModel):
@@ -132,7 +133,7 @@ class Retention(Value):
 class Failover(Value):
     """How the customer's DNS names move between the regions."""
 
-    ttl: Annotated[fields.Whole, Field(ge=1, le=60)] = 60
+    ttl: Annotated[fields.Whole, Field(ge=1, le=timing.TTL_LIMIT)] = timing.TTL_LIMIT
     """Seconds that resolvers may keep an answer, and so a part of how long a failover takes."""
     health_check: Literal["customer", "cell"] = "customer"
     """Whether this customer has a health check of its own in each cell, or shares the cell's."""

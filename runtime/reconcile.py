@@ -16,9 +16,10 @@ from enum import StrEnum
 from runtime.contract import REGION_OF, Kind
 from runtime.facts import Fact, Status, standing, status, submitted
 from runtime.routing import Customer
+from runtime.timing import REPLICATION_MINUTES
 
 #: For so long what is not there is on its way.
-GRACE = timedelta(minutes=15)
+GRACE = timedelta(minutes=REPLICATION_MINUTES)
 
 _SERVED = frozenset({Kind.DELIVERED, Kind.DUPLICATE})
 

@@ -23,7 +23,10 @@ FORBIDDEN = {
     "ops": {"components", "local"} | PULUMI,
 }
 #: What of `runtime` the pure packages may use.
-OF_RUNTIME = {"customers": {"runtime.contract", "runtime.patterns"}, "components": {"runtime.contract"}}
+OF_RUNTIME = {
+    "customers": {"runtime.contract", "runtime.patterns", "runtime.timing"},
+    "components": {"runtime.contract", "runtime.timing"},
+}
 
 
 def sources(package: str) -> list[Path]:
@@ -57,8 +60,9 @@ def test_imports_flow_one_way(package: str) -> None:
                 assert module in allowed, f"{path.relative_to(ROOT)} imports {module}, not one of {allowed}"
 
 
-def test_the_contract_imports_the_standard_library_only() -> None:
-    for module in imported(ROOT / "runtime/contract.py"):
+@pytest.mark.parametrize("name", ["contract", "timing"])
+def test_what_all_share_imports_the_standard_library_only(name: str) -> None:
+    for module in imported(ROOT / f"runtime/{name}.py"):
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
 
