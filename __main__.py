@@ -8,6 +8,7 @@ import pulumi_aws as aws
 
 from components import bundle, preflight
 from components.cell import Cell
+from components.deployed import Deployed
 from components.settings import Settings, SettingsError
 from components.tenant import Tenant
 from customers.registry import RegistryError, load
@@ -37,6 +38,7 @@ customers = registry.of_cell(settings.cell)
 opts = pulumi.ResourceOptions(providers=[provider])
 cell = Cell(settings=settings, customers=customers, bundle=code, opts=opts)
 tenants = [Tenant(customer, cell=cell, opts=opts) for customer in customers]
+Deployed(f"cell{settings.cell}-registry", settings=settings, tenants=tenants, opts=opts)
 
 for name, value in cell.exports.items():
     pulumi.export(name, value)

@@ -21,6 +21,7 @@ from components.intake import Intake
 from components.key import DataKey
 from components.monitoring import Monitoring
 from components.network import ZONES, Network
+from components.parts import Parts
 from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
@@ -147,6 +148,20 @@ class Cell(pulumi.ComponentResource):
             alarm_arns=monitoring.alarm_arns,
             server_id=self.endpoint.server_id,
             health_check_id=self.health.cell_check_id,
+            opts=child,
+        )
+        Parts(
+            f"{name}-parts",
+            settings=settings,
+            watched=watched,
+            server_id=self.endpoint.server_id,
+            addresses=[address.public_ip for address in self.network.endpoint_addresses],
+            alerts_arn=monitoring.topic_arn,
+            queue_url=self.intake.queue.url,
+            dead_letters={
+                "ingest": self.intake.dead_letters.url,
+                "replication": self.replication.dead_letters.url,
+            },
             opts=child,
         )
         self.exports = {

@@ -40,8 +40,7 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
 
     TXT values are bare: whoever talks to the API itself adds the quotes that it wants.
     """
-    host = names.cell_host(side, customer.cell, zone)
-    found = BucketRecord(bucket=names.bucket(namespace, customer.id, side), region=REGION_OF[side]).render()
+    host, found = values(customer.id, side, cell=customer.cell, namespace=namespace, zone=zone)
     return tuple(
         Half(
             name=name,
@@ -57,6 +56,12 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
             (names.bucket_record(endpoint, customer.id, zone), "TXT", found),
         )
     )
+
+
+def values(id: str, side: str, *, cell: str, namespace: str, zone: str) -> tuple[str, str]:
+    """Return what the halves of a side say of a customer: the CNAME's host, and the TXT's bare text."""
+    found = BucketRecord(bucket=names.bucket(namespace, id, side), region=REGION_OF[side])
+    return names.cell_host(side, cell, zone), found.render()
 
 
 def record(half: Half, *, health_check: str | bool | None) -> Record:

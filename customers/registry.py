@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import ipaddress
+import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
@@ -42,6 +44,12 @@ class Registry:
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
         """Return the customers that one cell of each region serves."""
         return tuple(customer for customer in self.customers if customer.cell == cell)
+
+
+def revision(customers: Iterable[Customer]) -> str:
+    """Return 12 hex digits that stand for these customers, sorted by id: all that their files say."""
+    whole = [customer.model_dump(mode="json") for customer in customers]
+    return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def source_cidrs(customers: Iterable[Customer]) -> tuple[str, ...]:

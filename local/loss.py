@@ -8,6 +8,7 @@ import secrets
 import subprocess
 import sys
 import time
+from typing import Any
 
 from customers import names
 from local.evidence import Evidence
@@ -17,6 +18,7 @@ from local.program import ROOT
 from local.sender import Sender
 from local.story import Story, StoryError, until
 from local.world import ADDRESSES, DNS_SPEED_UP, World
+from ops.name_servers import ENV_NAME_SERVERS
 from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, BucketRecord, is_canary
 
 _SOON = 120
@@ -58,11 +60,8 @@ class RegionLoss:
         story = self._story
         with story.step("Steady state: clients find their way by name only"):
             for sender in (self._by_sftp, self._by_sdk):
-                found = self._answers(sender)
-                wanted = {EAST: EAST, WEST: WEST, PRIMARY: sender.customer.primary}
-                story.expect(
-                    f"{sender.customer.id}: east., west. and primary. answer as they should", found == wanted
-                )
+                found = self._answers(sender) == self._usual(sender)
+                story.expect(f"{sender.customer.id}: east., west. and primary. answer as they should", found)
             for side in (WEST, EAST):
                 self._send(self._by_sftp, f"steady-{side}.csv", secrets.token_bytes(5000), endpoint=side)
                 story.expect(f"{side}.: delivered", bool(self._delivered(side, f"steady-{side}.csv")))
@@ -101,7 +100,7 @@ class RegionLoss:
         world, story = self._world, self._story
         with story.step("NIS evacuates us-gov-west-1 from East"):
             self._decided = time.monotonic()
-            self._ops("evacuate", "--lost")
+            self._ops("evacuate", REGION_OF[WEST], "--lost")
             moved = {EAST: EAST, WEST: EAST, PRIMARY: EAST}
             resolver = world.serve_names()
             for sender in (self._by_sftp, self._by_sdk):
@@ -174,21 +173,32 @@ class RegionLoss:
             items = until(self._same_items, within=_SOON)
             story.expect("both trackers hold the same", bool(items))
             archives = {side: world.graphs[side].exports["archive"] for side in SIDES}
-            same = until(
-                lambda: len({str(found) for found in self._evidence.versions(archives).values()}) == 1,
-                within=_SOON,
-            )
+            versions = self._evidence.versions
+            same = until(lambda: len(set(map(str, versions(archives).values()))) == 1, within=_SOON)
             story.expect("both archives hold the same", bool(same))
 
     def restore(self) -> None:
         """West goes back into DNS."""
-        story = self._story
-        with story.step("NIS restores us-gov-west-1"):
-            self._ops("restore")
+        with (story := self._story).step("NIS restores us-gov-west-1"):
+            self._close_gaps()
+            self._ops("restore", REGION_OF[WEST])
             for sender in (self._by_sftp, self._by_sdk):
-                wanted = {EAST: EAST, WEST: WEST, PRIMARY: sender.customer.primary}
-                found = until(lambda s=sender, w=wanted: self._answers(s) == w, within=_SOON)
+                found = until(lambda s=sender: self._answers(s) == self._usual(s), within=_SOON)
                 story.expect(f"{sender.customer.id}: every name answers as before", bool(found))
+
+    def _close_gaps(self) -> None:
+        """Do what restoring waits for: send what is held, for its partner was down, and what had failed."""
+        asked, *lines = self._gaps()
+        for line in lines:
+            if line.get("gap", {}).get("where", "").startswith("held"):
+                self._ops("release", line["gap"]["transfer"], "--resend")
+        self._ops("gaps", "--repair", *(f"--{end}={time}" for end, time in asked["window"].items()))
+        closed = until(lambda: not any("gap" in line for line in self._gaps()), within=_SOON)
+        self._story.expect("the gap report is empty", bool(closed))
+
+    def _gaps(self) -> list[dict[str, Any]]:
+        found = self._run("gaps", "--window", "1h", "--json", found=True).stdout
+        return [json.loads(line) for line in found.splitlines()]
 
     def account(self) -> None:
         """Account for every acknowledged file."""
@@ -230,38 +240,36 @@ class RegionLoss:
             found[endpoint] = side if record.region == REGION_OF[side] else "CNAME and TXT disagree"
         return found
 
+    def _usual(self, sender: Sender) -> dict[str, str]:
+        return {EAST: EAST, WEST: WEST, PRIMARY: sender.customer.primary}
+
     def _bucket_of(self, sender: Sender, endpoint: str) -> BucketRecord:
         name = names.bucket_record(endpoint, sender.customer.id, self._world.zone)
         return BucketRecord.parse(self._world.serve_names().txt(name))
 
-    def _ops(self, verb: str, *more: str) -> None:
-        """Run the operators' command, as they would."""
-        aws = self._world.aws
-        command = [
-            sys.executable,
-            "-m",
-            "ops",
-            verb,
-            REGION_OF[WEST],
-            *more,
-            "--apply",
-            "--root",
-            str(self._world.folder),
-        ]
-        credentials = {"AWS_ACCESS_KEY_ID": aws.account, "AWS_SECRET_ACCESS_KEY": "local"}
-        credentials["AWS_SDK_UA_APP_ID"] = f"ops-{verb}"  # its calls are told by this name
-        done = subprocess.run(  # noqa: S603 - our own command
-            command,
-            cwd=ROOT,
-            env={**os.environ, **credentials, "AWS_ENDPOINT_URL": aws.endpoint},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            raise StoryError(f"ops {verb} failed: {done.stderr.strip()}")
-        for line in done.stdout.splitlines():
+    def _ops(self, verb: str, *words: str) -> None:
+        """Run an operators' verb as they would: look at its plan, then do that."""
+        words = (*words, "--reason", "the drill")
+        plan = json.loads(self._run(verb, *words, "--json", found=True).stdout.splitlines()[-1])
+        if refused := plan.get("refused"):
+            raise StoryError(f"ops {verb} refused: {refused}")
+        digest = plan.get("plan", plan)["digest"]  # of the gap report it is the last document
+        for line in self._run(verb, *words, "--apply", "--digest", digest).stdout.splitlines():
             self._story.say(line)
+
+    def _run(self, verb: str, *words: str, found: bool = False) -> subprocess.CompletedProcess[str]:
+        """Run a verb once; StoryError when it refuses, unless it is to be `found` so."""
+        aws, names = self._world.aws, self._world.dns
+        assert names is not None
+        settings = {"AWS_ENDPOINT_URL": aws.endpoint, ENV_NAME_SERVERS: f"{names.address}:{names.port}"}
+        settings |= {"AWS_ACCESS_KEY_ID": aws.account, "AWS_SECRET_ACCESS_KEY": "local"}
+        settings["AWS_SDK_UA_APP_ID"] = f"ops-{verb}"  # its calls are told by this name
+        command = [sys.executable, "-m", "ops", verb, *words, "--root", str(self._world.folder)]
+        how = {"cwd": ROOT, "env": {**os.environ, **settings}, "capture_output": True, "text": True}
+        done = subprocess.run(command, **how, check=False)  # noqa: S603 - our own command
+        if done.returncode and not found:
+            raise StoryError(f"ops {verb} failed: {(done.stderr or done.stdout).strip()}")
+        return done
 
     def _delivered(self, side: str, name: str) -> bool:
         return bool(self._receipt(side, name, "delivered"))

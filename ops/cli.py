@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
@@ -12,7 +12,7 @@ import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.environment import EnvironmentRefusedError
-from ops.plan import RefusedError
+from ops.plan import RefusedError, is_expired
 
 Region = Annotated[str, typer.Argument(help="Region, e.g. us-gov-west-1.")]
 Apply = Annotated[bool, typer.Option("--apply", help="Do it; without this only the plan is printed.")]
@@ -31,6 +31,25 @@ def reason(text: str) -> str:
     return text
 
 
+Digest = Annotated[str | None, typer.Option("--digest", help="Digest of the plan that was reviewed.")]
+Why = Annotated[
+    str | None,
+    typer.Option("--reason", parser=reason, metavar="TEXT", help="Why; it is recorded with what is done."),
+]
+Override = Annotated[
+    str | None,
+    typer.Option(
+        "--override", metavar="SENTENCE", help="What a refusal says to type, in full, to act anyway."
+    ),
+]
+
+
+def reviewed_with_reason(*, apply: bool, digest: str | None, why: str | None) -> None:
+    """BadParameter when something shall be done without a plan that was reviewed, or without a reason."""
+    if apply and not (digest and why):
+        raise typer.BadParameter("--apply needs the --digest of a plan that was reviewed, and a --reason")
+
+
 Reason = Annotated[
     str,
     typer.Option("--reason", parser=reason, metavar="TEXT", help="Why; it is recorded with what is done."),
@@ -42,8 +61,11 @@ Root = Annotated[
 
 
 @contextmanager
-def refusing(*, as_json: bool, advice: str) -> Iterator[None]:
-    """Turn what stops a verb into one message and exit 1. `advice` follows what AWS said."""
+def refusing(*, as_json: bool, advice: str, so_far: Callable[[], str] | None = None) -> Iterator[None]:
+    """Turn what stops a verb into one message and exit 1. `advice` follows what AWS said.
+
+    `so_far` says, should credentials expire midway, what was done and what was not.
+    """
     try:
         yield
         return
@@ -51,5 +73,11 @@ def refusing(*, as_json: bool, advice: str) -> Iterator[None]:
         message = str(error)
     except (BotoCoreError, ClientError) as error:
         message = f"AWS did not confirm it: {error}; {advice}"
+        if is_expired(error):
+            message = (
+                f"the credentials are not valid any more: {error};"
+                f" {so_far() if so_far else advice};"
+                " run the same command again with fresh credentials"
+            )
     typer.echo(json.dumps({"refused": message}) if as_json else message, err=not as_json)
     raise typer.Exit(1)

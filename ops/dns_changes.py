@@ -17,10 +17,11 @@ from customers import route53 as rules
 from customers.route53 import Change, Record
 from customers.route53.batch import CHARACTERS_LIMIT, RECORDS_LIMIT
 from ops.environment import Environment
-from ops.plan import RefusedError
+from ops.plan import RefusedError, is_expired
 from runtime.contract import REGION_OF, WEST
 
-CONTROL_REGION = REGION_OF[WEST]
+CONTROL_SIDE = WEST
+CONTROL_REGION = REGION_OF[CONTROL_SIDE]
 
 #: Of requests, a second and at once, in GovCloud; same page.
 RATE, CAPACITY = 5, 40
@@ -87,7 +88,7 @@ class HostedZone:
         clock: Callable[[], float] = time.monotonic,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
-        self._client, self._id = environment.client("route53", WEST), environment.zone_id
+        self._client, self._id = environment.client("route53", CONTROL_SIDE), environment.zone_id
         self._name, self._clock, self._sleep = environment.zone, clock, sleep
         self._pace = Pace(clock=clock, sleep=sleep)
         self._records: tuple[Record, ...] = ()
@@ -119,10 +120,6 @@ class HostedZone:
                 return found
             start = {"Marker": page["NextMarker"]}
 
-    def name_servers(self) -> list[str]:
-        """Return the host names of the servers that answer for the zone."""
-        return list(self._ask("get_hosted_zone", Id=self._id)["DelegationSet"]["NameServers"])
-
     def change(self, batch: Sequence[Change], comment: str) -> str | None:
         """Make all changes of a batch, or none; return the id of the change.
 
@@ -141,6 +138,8 @@ class HostedZone:
                 ChangeBatch={"Comment": comment, "Changes": changes},
             )
         except ClientError as error:
+            if is_expired(error):
+                raise
             wanted = {change.record for change in batch if change.action != "DELETE"}
             if error.response["Error"]["Code"] == "InvalidChangeBatch" and wanted <= set(self.records()):
                 return None

@@ -19,7 +19,12 @@ ROOT = Path(__file__).resolve().parent.parent
 STACKS = {"west": "gov-west", "east": "gov-east"}
 
 #: Short: an operator waits, and a region that is asked may be dead.
-_CLIENT = Config(retries={"mode": "standard", "total_max_attempts": 2}, connect_timeout=3, read_timeout=10)
+_CLIENT = Config(
+    retries={"mode": "standard", "total_max_attempts": 2},
+    connect_timeout=3,
+    read_timeout=10,
+    max_pool_connections=32,
+)
 
 
 class EnvironmentRefusedError(ValueError):

@@ -1,82 +1,173 @@
-"""The name servers of the zone, asked themselves: what they answer, past every cache."""
+"""The name servers of the zone, asked themselves: what they answer, past every cache.
+
+They are found by ordinary DNS: Route 53's API, which names them too, may be dead with us-gov-west-1.
+"""
 
 from __future__ import annotations
 
 import os
-import socket
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar
 
 import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
 import dns.rdatatype
+import dns.resolver
 
 from customers.route53 import Record, absolute
-from ops.dns_changes import HostedZone
 from ops.plan import RefusedError
 
 #: Names instead of the zone's own, `host:port` with spaces between: where the zone is on one machine.
 ENV_NAME_SERVERS = "MFT_NAME_SERVERS"
-_AT_ONCE, _TIMEOUT, _PAUSE = 16, 3.0, 1.0
+_AT_ONCE, _TIMEOUT, _PAUSE = 32, 3.0, 1.0
+#: Seconds for finding the servers, whatever the resolvers of this machine do.
+_FOUND_WITHIN = 5.0
+
+#: An address and a port.
+Server = tuple[str, int]
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+class NoAnswerError(Exception):
+    """No server gives an answer that makes sense; the message says what each said."""
 
 
 class NameServers:
-    """The servers of a zone, by address and port."""
+    """The servers of a zone that answer for it. `silent` says of the others what they do instead."""
 
-    def __init__(self, servers: Iterable[tuple[str, int]]) -> None:
-        self._servers = tuple(servers)
+    def __init__(self, servers: Iterable[Server], silent: Iterable[str] = ()) -> None:
+        self.servers, self.silent = tuple(servers), tuple(silent)
 
     @classmethod
-    def of(cls, zone: HostedZone) -> NameServers:
-        """Return those that Route 53 names, or those of MFT_NAME_SERVERS; RefusedError when none is found."""
-        if given := os.environ.get(ENV_NAME_SERVERS, "").split():
-            return cls((host, int(port)) for host, _, port in (each.rpartition(":") for each in given))
-        hosts, found = zone.name_servers(), []
-        for host in hosts:
+    def of(cls, zone: str) -> NameServers:
+        """Return those that the zone's NS records name, or those of MFT_NAME_SERVERS.
+
+        Raises RefusedError when none is found, or none answers for the zone.
+        """
+        found = _given() or _named(zone)
+        said = _each(lambda server: _problem(server, zone), found)
+        silent = [f"{server[0]} {problem}" for server, problem in zip(found, said, strict=True) if problem]
+        well = [server for server, problem in zip(found, said, strict=True) if not problem]
+        if not well:
+            told = "; ".join(silent)
+            raise RefusedError(f"no name server of {zone} can be asked: {told}; {_REMEDY}")
+        return cls(well, silent)
+
+    def values(self, host: str, type: str) -> frozenset[str]:
+        """Return the values that the first server with an answer gives; none when there is no such name.
+
+        Raises NoAnswerError when no server has one.
+        """
+        problems = []
+        for server in self.servers:
             try:
-                found.append((socket.getaddrinfo(host, 53, socket.AF_INET)[0][4][0], 53))
-            except OSError:
-                continue
-        if not found:
-            raise RefusedError(
-                f"the changes are made, and none of {', '.join(hosts)} can be found to verify it from here;"
-                " run this again where they can be"
-            )
-        return cls(found)
+                return _values(server, absolute(host), type)
+            except NoAnswerError as error:
+                problems.append(f"{server[0]} {error}")
+        raise NoAnswerError("; ".join(problems))
 
-    def unseen(self, wanted: Iterable[Record], *, within: float) -> list[str]:
-        """Ask every server for every record, again for `within` seconds; return what was not answered."""
+    def all_values(self, questions: Sequence[tuple[str, str]]) -> list[frozenset[str] | NoAnswerError]:
+        """Return what `values` does for each host and type, many at once; an error instead of raising it."""
+
+        def ask(question: tuple[str, str]) -> frozenset[str] | NoAnswerError:
+            try:
+                return self.values(*question)
+            except NoAnswerError as error:
+                return error
+
+        return _each(ask, questions)
+
+    def unseen(
+        self, wanted: Iterable[Record], *, within: float, seen: Callable[[int], None] = lambda count: None
+    ) -> list[str]:
+        """Ask every server for every record, again for `within` seconds; return what was not answered.
+
+        `seen` is called with how many answers more are as they should be.
+        """
         give_up = time.monotonic() + within
-        left = [(server, record) for record in wanted for server in self._servers]
-        with ThreadPoolExecutor(_AT_ONCE) as pool:
-            while True:
-                answers = list(pool.map(lambda each: _ask(*each), left))
-                found = [(pair, said) for pair, said in zip(left, answers, strict=True) if said]
-                if not found or time.monotonic() > give_up:
-                    return [said for _, said in found]
-                left = [pair for pair, _ in found]
-                time.sleep(_PAUSE)
+        left = [(server, record) for record in wanted for server in self.servers]
+        while True:
+            began = time.monotonic()
+            answers = _each(lambda each: _difference(*each), left)
+            found = [(pair, said) for pair, said in zip(left, answers, strict=True) if said]
+            seen(len(left) - len(found))
+            if not found or time.monotonic() > give_up:
+                return [said for _, said in found]
+            left = [pair for pair, _ in found]
+            time.sleep(max(_PAUSE, time.monotonic() - began))
 
 
-def _ask(server: tuple[str, int], record: Record) -> str | None:
-    """Return what a server answers instead of this record; None when it answers that."""
-    query = dns.message.make_query(record.host, record.type)
-    asked = f"{record.host} {record.type} at {server[0]}"
+_REMEDY = f"to ask others, set {ENV_NAME_SERVERS} to their addresses, as `192.0.2.1:53 192.0.2.2:53`"
+
+
+def _each(do: Callable[[_T], _R], things: Sequence[_T]) -> list[_R]:
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return list(pool.map(do, things))
+
+
+def _given() -> list[Server]:
+    found = []
+    for each in os.environ.get(ENV_NAME_SERVERS, "").split():
+        host, _, port = each.rpartition(":")
+        if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
+            raise RefusedError(f"{ENV_NAME_SERVERS}: {each!r} is no address and port; {_REMEDY}")
+        found.append((host, int(port)))
+    return found
+
+
+def _named(zone: str) -> list[Server]:
+    """Return the servers of the zone's NS records, found by this machine's resolvers."""
+    found: list[Server] = []
+    try:
+        for each in dns.resolver.resolve(absolute(zone), "NS", lifetime=_FOUND_WITHIN):
+            answer = dns.resolver.resolve(each.target, "A", lifetime=_FOUND_WITHIN)
+            found.append((answer[0].to_text(), 53))
+    except (dns.exception.DNSException, OSError) as error:
+        if not found:
+            raise RefusedError(f"the name servers of {zone} cannot be found: {error}; {_REMEDY}") from error
+    return found
+
+
+def _problem(server: Server, zone: str) -> str | None:
+    """Return why a server cannot be asked about the zone, or None."""
+    try:
+        return None if _values(server, absolute(zone), "SOA") else "does not know the zone"
+    except NoAnswerError as error:
+        return str(error)
+
+
+def _values(server: Server, host: str, type: str) -> frozenset[str]:
+    """Return the values of an answer, names with their final dot; none when there is no such name."""
+    query = dns.message.make_query(host, type)
     try:
         answer, _ = dns.query.udp_with_fallback(query, server[0], timeout=_TIMEOUT, port=server[1])
-        if answer.rcode() != dns.rcode.NOERROR:
-            return f"{asked}: answers {dns.rcode.to_text(answer.rcode())}"
-        type = dns.rdatatype.from_text(record.type)
-        found = {each.to_text() for rrset in answer.answer for each in rrset if rrset.rdtype == type}
-    except (dns.exception.DNSException, OSError) as error:
-        return f"{asked}: no answer that makes sense: {str(error) or type(error).__name__}"
-    if record.type == "CNAME":
-        found, values = {absolute(each) for each in found}, {absolute(each) for each in record.values}
-    else:
-        values = set(record.values)
+        if answer.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
+            raise NoAnswerError(f"answers {dns.rcode.to_text(answer.rcode())}")
+        asked = dns.rdatatype.from_text(type)
+        return frozenset(
+            absolute(each.to_text()) if type == "CNAME" else each.to_text()
+            for rrset in answer.answer
+            if rrset.rdtype == asked
+            for each in rrset
+        )
+    except (dns.exception.DNSException, OSError, ValueError) as error:
+        told = str(error) or error.__class__.__name__
+        raise NoAnswerError(f"gives no answer that makes sense: {told}") from error
+
+
+def _difference(server: Server, record: Record) -> str | None:
+    """Return what a server answers instead of this record; None when it answers that."""
+    asked = f"{record.host} {record.type} at {server[0]}"
+    try:
+        found = _values(server, record.host, record.type)
+    except NoAnswerError as error:
+        return f"{asked}: {error}"
+    values = {absolute(each) for each in record.values} if record.type == "CNAME" else set(record.values)
     if found == values:
         return None
     return f"{asked}: answers {', '.join(sorted(found)) or 'nothing'}, not {', '.join(sorted(values))}"

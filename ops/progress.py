@@ -13,7 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 class Bar:
     """A bar of `total` steps, None when that is not known; `counted` names what is counted besides.
 
-    Threads may share it.
+    `done` is how many steps are. Threads may share it.
     """
 
     def __init__(self, total: int | None, steps: str, counted: str = "") -> None:
@@ -31,6 +31,7 @@ class Bar:
             redirect_stdout=sys.stdout.isatty(),
         )
         self._task = self._progress.add_task(steps, total=total, told="")
+        self.total, self.done = total, 0
         self._counted, self._count, self._lock = counted, 0, threading.Lock()
 
     def __enter__(self) -> Bar:
@@ -44,10 +45,12 @@ class Bar:
 
     def step(self) -> None:
         """One more step is done."""
-        self._progress.advance(self._task)
+        self.steps(1)
 
     def steps(self, more: int) -> None:
         """So many more steps are done."""
+        with self._lock:
+            self.done += more
         self._progress.advance(self._task, more)
 
     def count(self, more: int) -> None:

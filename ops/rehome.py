@@ -17,9 +17,11 @@ from customers.model import Customer
 from customers.registry import Registry, RegistryError, load
 from customers.rehoming import RehomingsRefusedError
 from customers.route53 import ROLES, Change, Record, absolute
-from ops import reviewed, signoff
+from ops import interlocks, reviewed, signoff
+from ops.cell import Cell
 from ops.dns_changes import HostedZone, batches
 from ops.environment import Environment
+from ops.logbook import Logbook, Recording
 from ops.name_servers import NameServers
 from ops.plan import RefusedError, digest
 from ops.signoff import Signature
@@ -54,6 +56,9 @@ class Plan:
 
     to: str
     moves: tuple[Move, ...]
+    override: str | None = None
+    """The sentence that was typed because the region that they go to is not ready."""
+    warnings: tuple[str, ...] = ()
 
     @property
     def document(self) -> dict[str, dict[str, Any]]:
@@ -91,14 +96,23 @@ class Rehome:
         self._environment, self._root, self._zone = environment, root, zone
         self._registry = read_registry(environment, root)
 
-    def plan(self, ids: Iterable[str] | None, to: str, *, as_written: bool = False) -> Plan:
+    def plan(
+        self,
+        ids: Iterable[str] | None,
+        to: str,
+        *,
+        as_written: bool = False,
+        override: str | None = None,
+    ) -> Plan:
         """Return the plan for these customers, or for all that are in service.
 
-        `as_written` keeps to those whose files say `to` already. Raises RefusedError with all problems.
+        `as_written` keeps to those whose files say `to` already. Raises RefusedError with all problems; while
+        the region is out; and while it is not ready, unless `override` is the sentence that says so.
         """
         customers = in_service(self._registry, self._environment.cell, ids)
         customers = [each for each in customers if not as_written or each.primary == to]
         found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        warnings = interlocks.keeps_in(self._environment, to)
         problems: list[str] = []
         moves = []
         for customer in customers:
@@ -108,16 +122,31 @@ class Rehome:
                 problems.append(str(error))
         if problems:
             raise RefusedError("\n".join(problems))
-        plan = Plan(to=to, moves=tuple(moves))
+        override = interlocks.settle(interlocks.ready(Cell(environment=self._environment, side=to)), override)
+        plan = Plan(to=to, moves=tuple(moves), override=override, warnings=tuple(warnings))
         reviewed.keep(self._root, plan.document)
         return plan
 
-    def apply(self, plan: Plan, *, who: str, why: str, moved: Callable[[int], None]) -> list[str]:
-        """Do what is left of the plan; return what the zone's name servers do not answer as planned.
+    def apply(self, plan: Plan, *, why: str, moved: Callable[[int], None]) -> Recording:
+        """Do what is left of the plan. The outcome's `unseen` is what name servers do not answer as planned.
 
-        `moved` is called with how many more customers Route 53 and the registry have.
+        `moved` is called with how many more customers Route 53 and the registry have. It is recorded in the
+        region that the customers go to.
         """
-        signature = Signature(to=plan.to, who=who, why=why, digest=plan.digest)
+        book = Logbook(Cell(environment=self._environment, side=plan.to), "rehome")
+        recorded = book.recorded(digest=plan.digest, plan=plan.document, why=why, override=plan.override)
+        with recorded as recording:
+            signature = Signature(to=plan.to, who=recording.who, why=why, digest=plan.digest)
+            requests = self._change(plan, signature, moved)
+            recording.outcome = {
+                "customers": len(plan.moves),
+                "requests": requests,
+                "unseen": self._unseen(plan),
+            }
+        return recording
+
+    def _change(self, plan: Plan, signature: Signature, moved: Callable[[int], None]) -> int:
+        """Change Route 53 and the registry, and wait for Route 53; return how many requests it took."""
         there = [move for move in plan.left if not move.changes]
         self._sign(there, signature)
         self._save(there, plan.to)
@@ -136,8 +165,20 @@ class Rehome:
             self._save(moves, plan.to)
             moved(len(moves))
         self._zone.wait(id for id in under_way if id)
+        return len(under_way)
+
+    def _unseen(self, plan: Plan) -> list[str]:
         primaries = [r for move in plan.moves for r in move.records if r.failover == ROLES[0]]
-        return NameServers.of(self._zone).unseen(primaries, within=_SEEN_WITHIN)
+        try:
+            servers = NameServers.of(self._environment.zone)
+        except RefusedError as error:
+            raise RefusedError(
+                f"the changes are made, and are not verified: {error}; run this again where they can be asked"
+            ) from error
+        return [
+            *(f"the name server {each}" for each in servers.silent),
+            *servers.unseen(primaries, within=_SEEN_WITHIN),
+        ]
 
     def _move(self, customer: Customer, to: str, found: dict[Any, Record]) -> Move:
         zone = self._environment.zone

@@ -11,18 +11,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from customers import dns
 from customers.model import Customer
 from customers.route53 import Change, Record, absolute
-from ops import reviewed
-from ops.dns_changes import HostedZone, batches
+from ops import interlocks, reviewed
+from ops.cell import Cell
+from ops.dns_changes import CONTROL_SIDE, HostedZone, batches
 from ops.environment import Environment
+from ops.logbook import Logbook, Recording
 from ops.plan import RefusedError, digest
 from ops.rehome import in_service, read_registry
 from runtime.contract import REGION_OF, SIDES, check_reference, peer_of
-from runtime.switch import Switch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +40,8 @@ class Plan:
 
     out_of: str | None
     shifts: tuple[Shift, ...]
+    override: str | None = None
+    """The sentence that was typed because the region that they go to is not ready."""
     warnings: tuple[str, ...] = ()
 
     @property
@@ -72,14 +73,16 @@ class Shifting:
         self._environment, self._root, self._zone = environment, root, zone
         self._registry = read_registry(environment, root)
 
-    def plan(self, ids: Iterable[str], out_of: str | None) -> Plan:
+    def plan(self, ids: Iterable[str], out_of: str | None, *, override: str | None = None) -> Plan:
         """Return the plan; RefusedError with all problems.
 
-        Nobody is shifted out of a region while the other one is out, or while they are out of that.
+        Nobody is shifted out of a region while the other one is out, or while they are out of that, or while
+        it is not ready, unless `override` is the sentence that says so.
         """
         customers = in_service(self._registry, self._environment.cell, ids)
-        warnings = self._interlock(out_of) if out_of else []
+        # First what cannot be done without: while it is dead, nobody waits for anything else.
         found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        warnings = interlocks.keeps_in(self._environment, peer_of(out_of)) if out_of else []
         checks = _Checks(self._environment, self._zone.health_checks())
         problems: list[str] = []
         shifts = []
@@ -90,41 +93,37 @@ class Shifting:
                 problems.append(str(error))
         if problems:
             raise RefusedError("\n".join(problems))
-        plan = Plan(out_of=out_of, shifts=tuple(shifts), warnings=tuple(warnings))
+        if out_of:
+            there = Cell(environment=self._environment, side=peer_of(out_of))
+            override = interlocks.settle(interlocks.ready(there), override)
+        plan = Plan(
+            out_of=out_of,
+            shifts=tuple(shifts),
+            override=override if out_of else None,
+            warnings=tuple(warnings),
+        )
         reviewed.keep(self._root, plan.document)
         return plan
 
-    def apply(self, plan: Plan, *, shifted: Callable[[int], None]) -> None:
-        """Do what is left of the plan; `shifted` is called with how many more customers are done."""
-        shifted(sum(not shift.changes for shift in plan.shifts))
-        whose = {change.record: shift.customer for shift in plan.shifts for change in shift.changes}
-        words = f"shift out of {REGION_OF[plan.out_of]}" if plan.out_of else "shift back"
-        under_way = []
-        for batch in batches(shift.changes for shift in plan.shifts):
-            under_way.append(self._zone.change(batch, f"{words}, plan {plan.digest}"))
-            shifted(len({whose[change.record] for change in batch}))
-        self._zone.wait(id for id in under_way if id)
+    def apply(self, plan: Plan, *, why: str, shifted: Callable[[int], None]) -> Recording:
+        """Do what is left of the plan; `shifted` is called with how many more customers are done.
 
-    def _interlock(self, side: str) -> list[str]:
-        """Refuse while the other region is out; where its switch, which this one keeps, is silent, warn."""
-        environment, other = self._environment, REGION_OF[peer_of(side)]
-        switch = Switch(
-            namespace=environment.namespace,
-            cell=environment.cell,
-            side=peer_of(side),
-            parameters=environment.client("ssm", side),
-            metrics=environment.client("cloudwatch", side),
-        )
-        try:
-            position = switch.position()
-        except (ClientError, BotoCoreError, ValueError) as error:
-            return [f"{REGION_OF[side]} does not tell whether {other} is out: {error}; look before you apply"]
-        if position.is_out:
-            raise RefusedError(
-                f"{other} is {position.value}, and nobody is shifted into it;"
-                f" restore it first: python -m ops restore {other} --apply"
-            )
-        return []
+        It is recorded where the customers go, or, when they come back, where Route 53's control plane is.
+        """
+        acting = peer_of(plan.out_of) if plan.out_of else CONTROL_SIDE
+        book = Logbook(Cell(environment=self._environment, side=acting), "shift")
+        recorded = book.recorded(digest=plan.digest, plan=plan.document, why=why, override=plan.override)
+        with recorded as recording:
+            shifted(sum(not shift.changes for shift in plan.shifts))
+            whose = {change.record: shift.customer for shift in plan.shifts for change in shift.changes}
+            words = f"shift out of {REGION_OF[plan.out_of]}" if plan.out_of else "shift back"
+            under_way = []
+            for batch in batches(shift.changes for shift in plan.shifts):
+                under_way.append(self._zone.change(batch, f"{words}, plan {plan.digest}"))
+                shifted(len({whose[change.record] for change in batch}))
+            self._zone.wait(id for id in under_way if id)
+            recording.outcome = {"customers": len(plan.shifts), "requests": len(under_way)}
+        return recording
 
     def _shift(
         self, customer: Customer, out_of: str | None, found: dict[Any, Record], checks: _Checks

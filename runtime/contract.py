@@ -15,9 +15,7 @@ from enum import StrEnum
 
 # --- Regions -------------------------------------------------------------------------------------
 
-EAST = "east"
-WEST = "west"
-PRIMARY = "primary"
+EAST, WEST, PRIMARY = "east", "west", "primary"
 SIDES = (EAST, WEST)
 ENDPOINTS = (EAST, WEST, PRIMARY)
 
@@ -216,6 +214,11 @@ def check_reference(namespace: str, cell: str, side: str, check: str) -> str:
 def state_machine_parameter(namespace: str, cell: str) -> str:
     """Return the name of the parameter, in a cell's own region, that holds the ARN of its state machine."""
     return f"/{namespace}/cell{cell}/state-machine"
+
+
+def cell_parameter(namespace: str, cell: str, holds: str) -> str:
+    """Return the name of the parameter, in a cell's own region, that holds e.g. its `parts`."""
+    return f"/{namespace}/cell{cell}/{holds}"
 
 
 def switch_dimensions(namespace: str, cell: str, side: str) -> dict[str, str]:

@@ -8,6 +8,9 @@ that goes out, and no Route 53 or IAM call, is on the path
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from runtime.contract import (
@@ -18,6 +21,15 @@ from runtime.contract import (
     switch_object,
     switch_parameter,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """Where a switch stands: by which write of its parameter, counted from 1, and since when."""
+
+    position: Position
+    version: int
+    since: datetime
 
 
 class Switch:
@@ -32,16 +44,37 @@ class Switch:
 
     def position(self) -> Position:
         """Return where the switch stands; ValueError, naming the parameter, when it holds something else."""
-        value = self._parameters.get_parameter(Name=self._name)["Parameter"]["Value"]
+        return self._position(self._parameters.get_parameter(Name=self._name)["Parameter"])
+
+    def standing(self) -> Standing:
+        """Return where the switch stands, and since when; ValueError as `position` does."""
+        found = self._parameters.get_parameter(Name=self._name)["Parameter"]
+        position = self._position(found)
+        return Standing(position=position, version=found["Version"], since=found["LastModifiedDate"])
+
+    def out_since(self) -> datetime | None:
+        """Return when the switch last left `in`, also if it was moved on since; None when it is there."""
+        pages = self._parameters.get_paginator("get_parameter_history").paginate(Name=self._name)
+        since = None
+        for each in sorted((each for page in pages for each in page["Parameters"]), key=_version):
+            since = (since or each["LastModifiedDate"]) if each["Value"] != Position.IN else None
+        return since
+
+    def _position(self, parameter: dict[str, Any]) -> Position:
+        value = parameter["Value"]
         try:
             return Position(value)
         except ValueError as error:
             known = ", ".join(repr(position.value) for position in Position)
             raise ValueError(f"parameter {self._name} holds {value!r}, none of {known}") from error
 
-    def move(self, position: Position) -> None:
-        """Put the switch to a position and publish it at once: one parameter, one datapoint."""
+    def move(self, position: Position, *, kept: Callable[[], None] = lambda: None) -> None:
+        """Put the switch to a position and publish it at once: one parameter, one datapoint.
+
+        `kept` is called in between: what is in the parameter is published within a minute, come what may.
+        """
         self._parameters.put_parameter(Name=self._name, Value=position.value, Type="String", Overwrite=True)
+        kept()
         self._say(position)
 
     def publish(self) -> Position:
@@ -84,3 +117,7 @@ class ObjectSwitch(Switch):
             self._objects.put_object(**self._place, Body=b"out\n")
         if there and not position.is_out:
             self._objects.delete_object(**self._place)
+
+
+def _version(written: dict[str, Any]) -> int:
+    return int(written["Version"])

@@ -225,5 +225,21 @@ def run():
         SubElement(root, f"Checksum{algorithm}").text = value
     return 200, resp_headers""",
     ),
+    Edit(
+        name="alarms of an action",
+        why="DescribeAlarms answered with all alarms, whatever ActionPrefix asked for",
+        module="services.cloudwatch",
+        old="""            if state and alarm["StateValue"] != state:
+                continue
+            metric_alarms.append(alarm)
+""",
+        new="""            if state and alarm["StateValue"] != state:
+                continue
+            wanted = cbor_data.get("ActionPrefix") if is_cbor or is_json else _p(params, "ActionPrefix")
+            if wanted and not any(each.startswith(wanted) for each in alarm.get("AlarmActions", ())):
+                continue
+            metric_alarms.append(alarm)
+""",
+    ),
     *OUTAGE_EDITS,
 ]

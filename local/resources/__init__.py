@@ -36,5 +36,6 @@ UPDATED_IN_PLACE = frozenset(
         "aws:s3/bucketPolicy:BucketPolicy",
         "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
         "aws:sqs/queuePolicy:QueuePolicy",
+        "aws:ssm/parameter:Parameter",
     }
 )

@@ -81,6 +81,7 @@ def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         Threshold=inputs["threshold"],
         ComparisonOperator=inputs["comparisonOperator"],
         TreatMissingData=inputs["treatMissingData"],
+        AlarmActions=inputs.get("alarmActions", []),
         **judged,
     )
     arn = clients("cloudwatch").describe_alarms(AlarmNames=[name])["MetricAlarms"][0]["AlarmArn"]
@@ -88,7 +89,9 @@ def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _parameter(clients: Clients, inputs: Mapping[str, Any]) -> Made:
-    clients("ssm").put_parameter(Name=inputs["name"], Type=inputs["type"], Value=inputs["value"])
+    clients("ssm").put_parameter(
+        Name=inputs["name"], Type=inputs["type"], Value=inputs["value"], Overwrite=True
+    )
     return inputs["name"], {}
 
 

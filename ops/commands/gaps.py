@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from ops.cli import Apply, AsLines, Root, printable, reason, refusing
+from ops.cli import Apply, AsLines, Digest, Root, Why, printable, refusing
 from ops.environment import ROOT, Environment
 from ops.gaps import Plan, Report, Watch
 from ops.plan import RefusedError
@@ -29,11 +29,6 @@ Only = Annotated[
     str | None, typer.Option("--region", help="Look at this region alone, e.g. while the other is dead.")
 ]
 RepairIt = Annotated[bool, typer.Option("--repair", help="Plan the copies and replays that close the gaps.")]
-Digest = Annotated[str | None, typer.Option("--digest", help="Digest of the plan that was reviewed.")]
-Reason = Annotated[
-    str | None,
-    typer.Option("--reason", parser=reason, metavar="TEXT", help="Why; it is recorded with what is done."),
-]
 Confirmed = Annotated[
     list[str] | None,
     typer.Option("--confirmed", help="Transfer whose upload by SFTP was complete, as the customer says."),
@@ -50,7 +45,7 @@ def gaps(
     region: Only = None,
     repair: RepairIt = False,
     confirmed: Confirmed = None,
-    why: Reason = None,
+    why: Why = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsLines = False,

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from ops.cli import Apply, AsJson, Root, reason, refusing
+from ops.cli import Apply, AsJson, Digest, Override, Root, Why, refusing, reviewed_with_reason
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
-from runtime.contract import REGION_OF, WEST
+from runtime.contract import REGION_OF
 
 if TYPE_CHECKING:
+    from ops.logbook import Recording
     from ops.rehome import Plan
 
 Customers = Annotated[list[str] | None, typer.Argument(help="Customers' ids.", metavar="CUSTOMER")]
@@ -22,11 +23,6 @@ FromRegistry = Annotated[
     bool, typer.Option("--from-registry", help="Those whose files say so already; they are moved to match.")
 ]
 To = Annotated[Literal["east", "west"], typer.Option("--to", help="The region that `primary.` answers.")]
-Digest = Annotated[str | None, typer.Option("--digest", help="Digest of the plan that was reviewed.")]
-Why = Annotated[
-    str | None,
-    typer.Option("--reason", parser=reason, metavar="TEXT", help="Why; it is recorded with what is done."),
-]
 ADVICE = "run it again with the same digest: what is done is not done twice"
 
 
@@ -36,6 +32,7 @@ def rehome(
     everyone: All = False,
     from_registry: FromRegistry = False,
     why: Why = None,
+    override: Override = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
@@ -51,36 +48,43 @@ def rehome(
     """
     if bool(customers) + everyone + from_registry != 1:
         raise typer.BadParameter("name customers, or give --all or --from-registry: one of these")
-    if apply and not (digest and why):
-        raise typer.BadParameter("--apply needs the --digest of a plan that was reviewed, and a --reason")
+    reviewed_with_reason(apply=apply, digest=digest, why=why)
     from ops import reviewed  # pydantic is no load for the verbs of an incident
     from ops.dns_changes import HostedZone
     from ops.rehome import Rehome
 
-    unseen: list[str] = []
-    with refusing(as_json=as_json, advice=ADVICE):
+    bar: Bar | None = None
+    recording = None
+    with refusing(as_json=as_json, advice=ADVICE, so_far=lambda: done_so_far(bar)):
         environment = Environment.read(root)
         rehoming = Rehome(environment, root, HostedZone(environment))
-        plan = rehoming.plan(customers or None, to, as_written=from_registry)
+        plan = rehoming.plan(customers or None, to, as_written=from_registry, override=override)
         if apply:
             reviewed.check(root, plan.document, str(digest))
-            who = str(environment.client("sts", WEST).get_caller_identity()["Arn"])
             with Bar(len(plan.moves), "customers") as bar:
-                unseen = rehoming.apply(plan, who=who, why=str(why), moved=bar.steps)
+                recording = rehoming.apply(plan, why=str(why), moved=bar.steps)
     words = ["--all"] if everyone else ["--from-registry"] if from_registry else list(customers or ())
-    told = _document(plan, words, done=apply, unseen=unseen)
+    told = _document(plan, words, recording)
     if as_json:
         typer.echo(json.dumps(told))
     else:
         for line in _lines(told):
             typer.echo(line)
-    raise typer.Exit(1 if unseen else 0)
+    raise typer.Exit(1 if told["unseen"] or (recording and not recording.is_whole) else 0)
 
 
-def _document(plan: Plan, words: list[str], *, done: bool, unseen: list[str]) -> dict[str, Any]:
+def done_so_far(bar: Bar | None) -> str:
+    """Return how many customers were done before it ended."""
+    if bar is None or not bar.done:
+        return "nothing was done"
+    return f"{bar.done:,} of {bar.total:,} customers are done, each whole, and the others are as they were"
+
+
+def _document(plan: Plan, words: list[str], recording: Recording | None) -> dict[str, Any]:
     command = ["python", "-m", "ops", "rehome", *words, "--to", plan.to]
+    command += ["--override", plan.override] if plan.override else []
     return {
-        "applied": done,
+        "applied": recording is not None,
         "to": plan.to,
         "digest": plan.digest,
         "batches": plan.batches,
@@ -92,7 +96,10 @@ def _document(plan: Plan, words: list[str], *, done: bool, unseen: list[str]) ->
             }
             for move in plan.moves
         ],
-        "unseen": unseen,
+        "unseen": recording.outcome["unseen"] if recording else [],
+        "override": plan.override,
+        "recorded": recording.folder if recording else None,
+        "warnings": [*plan.warnings, *(recording.warnings if recording else ())],
         "command": shlex.join([*command, "--reason", "WHY", "--apply", "--digest", plan.digest]),
     }
 
@@ -104,6 +111,8 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f" Route 53 {move['route53']}, the registry {move['registry']}"
         for move in told["moves"]
     ]
+    lines += [f"overridden: {told['override']}"] if told["override"] else []
+    lines += [f"warning: {each}" for each in told["warnings"]]
     left = sum(move["route53"] == "moves" for move in told["moves"])
     batches = f"{told['batches']} batch{'' if told['batches'] == 1 else 'es'}"
     summary = f"{left:,} of {len(told['moves']):,} customers move in Route 53, in {batches}"
@@ -113,6 +122,7 @@ def _lines(told: dict[str, Any]) -> list[str]:
             f"plan {told['digest']}: {summary}; nothing was done; to do it:",
             f"  {told['command']}",
         ]
+    lines.append(f"recorded: {told['recorded']}")
     lines += [f"not seen: {each}" for each in told["unseen"]]
     if told["unseen"]:
         return [

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli import Apply, AsJson, Reason, Root, printable, refusing
+from ops.cli import Apply, AsJson, Digest, Reason, Root, printable, refusing
 from ops.environment import ROOT, Environment
 from ops.lookup import Lookup
 from ops.plan import RefusedError
@@ -26,7 +26,6 @@ Destinations = Annotated[
 Word = Annotated[
     bool | None, typer.Option("--delivered/--resend", help="The partner has the file, or needs it again.")
 ]
-Digest = Annotated[str | None, typer.Option("--digest", help="Digest of the plan that was reviewed.")]
 
 
 def release(

@@ -8,14 +8,15 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ops.cli import Apply, AsJson, Root, refusing
-from ops.commands.rehome import ADVICE, Digest
+from ops.cli import Apply, AsJson, Digest, Override, Root, Why, refusing, reviewed_with_reason
+from ops.commands.rehome import ADVICE, done_so_far
 from ops.environment import ROOT, Environment
 from ops.evacuation import side_of
 from ops.progress import Bar
 from runtime.contract import REGION_OF, peer_of
 
 if TYPE_CHECKING:
+    from ops.logbook import Recording
     from ops.shift import Plan
 
 Customers = Annotated[list[str], typer.Argument(help="Customers' ids.", metavar="CUSTOMER")]
@@ -27,6 +28,8 @@ def shift(
     customers: Customers,
     out_of: OutOf = None,
     back: Back = False,
+    why: Why = None,
+    override: Override = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
@@ -35,49 +38,54 @@ def shift(
     """Take customers out of a region, or bring them back; everybody else stays.
 
     Needs Route 53's control plane, in us-gov-west-1; `evacuate` does not. Refused
-    while the other region is out, or a customer is out of it. The next
+    while the other region is out or not ready, or a customer is out of it. The next
     `pulumi up --refresh` leaves it as it is.
 
     Example: python -m ops shift c7k2m --out-of us-gov-west-1
     """
     if bool(out_of) == back:
         raise typer.BadParameter("say --out-of and a region, or --back: one of these")
-    if apply and not digest:
-        raise typer.BadParameter("--apply needs the --digest of a plan that was reviewed")
+    reviewed_with_reason(apply=apply, digest=digest, why=why)
     from ops import reviewed  # pydantic is no load for the verbs of an incident
     from ops.dns_changes import HostedZone
     from ops.shift import Shifting
 
-    with refusing(as_json=as_json, advice=ADVICE):
+    bar: Bar | None = None
+    recording = None
+    with refusing(as_json=as_json, advice=ADVICE, so_far=lambda: done_so_far(bar)):
         side = side_of(out_of) if out_of else None
         environment = Environment.read(root)
         shifting = Shifting(environment, root, HostedZone(environment))
-        plan = shifting.plan(customers, side)
+        plan = shifting.plan(customers, side, override=override)
         if apply:
             reviewed.check(root, plan.document, str(digest))
             with Bar(len(plan.shifts), "customers") as bar:
-                shifting.apply(plan, shifted=bar.steps)
-    told = _document(plan, done=apply)
+                recording = shifting.apply(plan, why=str(why), shifted=bar.steps)
+    told = _document(plan, recording)
     if as_json:
         typer.echo(json.dumps(told))
-        return
-    for line in _lines(told):
-        typer.echo(line)
+    else:
+        for line in _lines(told):
+            typer.echo(line)
+    raise typer.Exit(1 if recording and not recording.is_whole else 0)
 
 
-def _document(plan: Plan, *, done: bool) -> dict[str, Any]:
+def _document(plan: Plan, recording: Recording | None) -> dict[str, Any]:
     out_of = REGION_OF[plan.out_of] if plan.out_of else None
     ids = [shift.customer for shift in plan.shifts]
     words = ["python", "-m", "ops", "shift", *ids, *(["--out-of", out_of] if out_of else ["--back"])]
+    words += ["--override", plan.override] if plan.override else []
     return {
-        "applied": done,
+        "applied": recording is not None,
         "out_of": out_of,
         "answers_with": REGION_OF[peer_of(plan.out_of)] if plan.out_of else None,
         "digest": plan.digest,
         "batches": plan.batches,
         "shifts": {shift.customer: len(shift.changes) for shift in plan.shifts},
-        "warnings": list(plan.warnings),
-        "command": shlex.join([*words, "--apply", "--digest", plan.digest]),
+        "override": plan.override,
+        "recorded": recording.folder if recording else None,
+        "warnings": [*plan.warnings, *(recording.warnings if recording else ())],
+        "command": shlex.join([*words, "--reason", "WHY", "--apply", "--digest", plan.digest]),
     }
 
 
@@ -87,10 +95,12 @@ def _lines(told: dict[str, Any]) -> list[str]:
         f"{id}: {where}: {f'{halves} records change' if halves else 'is so already'}"
         for id, halves in told["shifts"].items()
     ]
+    lines += [f"overridden: {told['override']}"] if told["override"] else []
     lines += [f"warning: {each}" for each in told["warnings"]]
     left = sum(bool(halves) for halves in told["shifts"].values())
     batches = f"{told['batches']} batch{'' if told['batches'] == 1 else 'es'}"
     summary = f"{left:,} of {len(told['shifts']):,} customers, in {batches}"
     if told["applied"]:
+        lines.append(f"recorded: {told['recorded']}")
         return [*lines, f"done, {summary}; clients that keep an answer do so for its TTL"]
     return [*lines, f"plan {told['digest']}: {summary}; nothing was done; to do it:", f"  {told['command']}"]

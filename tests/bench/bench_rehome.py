@@ -30,6 +30,8 @@ from runtime.contract import REGION_OF, SIDES, check_reference, switch_parameter
 
 NAMESPACE, ZONE, CELL = "bench-mft", "mft.example.gov", "1"
 SHIFTED = 200
+#: There are records here, and no cells behind them.
+OVERRIDE = f"{REGION_OF['east']} is not ready"
 
 
 class Place(Environment):
@@ -116,6 +118,9 @@ def main() -> None:
             parameter = switch_parameter(NAMESPACE, CELL, side)
             for region in REGION_OF.values():
                 aws.client("ssm", region).put_parameter(Name=parameter, Type="String", Value="in")
+            audit = names.cell_bucket(NAMESPACE, CELL, "audit", side)
+            where = {"LocationConstraint": REGION_OF[side]}
+            aws.client("s3", REGION_OF[side]).create_bucket(Bucket=audit, CreateBucketConfiguration=where)
         Place.aws = aws
         place = Place(namespace=NAMESPACE, cell=CELL, zone=ZONE, zone_id=zone_id, account="123456789012")
         _shift(place, root)
@@ -128,9 +133,9 @@ def main() -> None:
 def _shift(place: Place, root: Path) -> None:
     zone, began = Counted(place), time.perf_counter()
     shifting = Shifting(place, root, zone)
-    plan = shifting.plan([f"c{number:04}" for number in range(SHIFTED)], "west")
+    plan = shifting.plan([f"c{number:04}" for number in range(SHIFTED)], "west", override=OVERRIDE)
     size = _size(each.changes for each in plan.shifts)
-    shifting.apply(plan, shifted=lambda _: None)
+    shifting.apply(plan, why="bench", shifted=lambda _: None)
     seconds = time.perf_counter() - began
     print(
         f"shift of {len(plan.shifts)}: {size} batches (at most 6), {zone.requests} requests,"
@@ -141,7 +146,7 @@ def _shift(place: Place, root: Path) -> None:
 def _rehome(place: Place, root: Path) -> None:
     zone, began = Counted(place), time.perf_counter()
     rehome = Rehome(place, root, zone)
-    plan = rehome.plan(None, "east")
+    plan = rehome.plan(None, "east", override=OVERRIDE)
     planned = time.perf_counter() - began
     split = [
         move.customer
@@ -149,9 +154,9 @@ def _rehome(place: Place, root: Path) -> None:
         if sum(set(move.changes) <= set(batch) for batch in batches(m.changes for m in plan.moves)) != 1
     ]
     began = time.perf_counter()
-    rehome.apply(plan, who="bench", why="bench", moved=lambda _: None)
+    rehome.apply(plan, why="bench", moved=lambda _: None)
     seconds, requests, pace = time.perf_counter() - began, zone.requests, zone.pace
-    left = len(Rehome(place, root, HostedZone(place)).plan(None, "east").left)
+    left = len(Rehome(place, root, HostedZone(place)).plan(None, "east", override=OVERRIDE).left)
     print(
         f"rehome of {len(plan.moves):,}: {plan.batches} batches (at most 20), {len(split)} customers split,"
         f" {requests} requests, {pace:.1f} s of Route 53's pace (at most 5);"

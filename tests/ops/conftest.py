@@ -24,6 +24,7 @@ from typer.testing import CliRunner
 import ops.__main__
 from local.emulator import ROOT, Emulator
 from ops import environment
+from ops.name_servers import ENV_NAME_SERVERS
 from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_dimensions, switch_parameter
 from tests.ops.transfers import estate  # noqa: F401 - a fixture
 
@@ -45,6 +46,8 @@ class Door:
         self._port = aws.port
         self.asked: list[str] = []
         self.closed: set[str] = set()
+        #: The error that a call is answered with, by a part of its name.
+        self.expired: dict[str, str] = {}
         #: Asked `before` and `after` each request, by method and path: whether its connection ends there.
         self.cut: Callable[[str, str], bool] = lambda when, what: False
         door = self
@@ -55,7 +58,7 @@ class Door:
             def do_POST(self) -> None:
                 door._pass(self)
 
-            do_GET = do_POST
+            do_GET = do_PUT = do_POST
 
             def log_message(self, *_: Any) -> None:
                 """Log nothing."""
@@ -86,6 +89,9 @@ class Door:
         if any(closed in call for closed in self.closed):
             request.close_connection = True  # as a dead host: without an answer
             return
+        if code := next((code for part, code in self.expired.items() if part in call), None):
+            self._refuse(request, service, code)
+            return
         what = f"{request.command} {request.path}"
         if self.cut("before", what):
             request.close_connection = True
@@ -98,6 +104,9 @@ class Door:
             connection.request(request.command, request.path, body, headers)
             answer = connection.getresponse()
             content = answer.read()
+        except (http.client.HTTPException, OSError):
+            request.close_connection = True  # of a region that is down
+            return
         finally:
             connection.close()
         if self.cut("after", what):
@@ -107,6 +116,18 @@ class Door:
         for name, value in answer.getheaders():
             if name.lower() not in _OF_THE_HOP:
                 request.send_header(name, value)
+        request.send_header("Content-Length", str(len(content)))
+        request.end_headers()
+        request.wfile.write(content)
+
+    def _refuse(self, request: BaseHTTPRequestHandler, service: str, code: str) -> None:
+        """Answer with an error, as the service's protocol has it."""
+        if "X-Amz-Target" in request.headers:
+            content = json.dumps({"__type": code, "message": "it is over"}).encode()
+        else:
+            error = f"<Error><Code>{code}</Code><Message>it is over</Message></Error>"
+            content = (error if service == "s3" else f"<ErrorResponse>{error}</ErrorResponse>").encode()
+        request.send_response(400)
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
@@ -190,7 +211,10 @@ class Place:
         done = subprocess.run(
             [sys.executable, "-W", "error", "-m", "ops", *words, "--root", str(self.root)],
             cwd=ROOT,
-            env={"PATH": os.environ["PATH"], "HOME": str(self.root), **self.credentials},
+            env={
+                **{name: os.environ[name] for name in ("PATH", ENV_NAME_SERVERS) if name in os.environ},
+                **{"HOME": str(self.root), **self.credentials},
+            },
             capture_output=True,
             text=True,
             timeout=60,

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,13 +13,14 @@ from typing import Any
 import pytest
 import yaml
 
-from customers import dns
+from customers import dns, names
 from customers.model import Customer
 from customers.registry import load
 from local.dns import DnsServer
+from local.emulator import ROOT
 from ops import dns_changes
 from ops.name_servers import ENV_NAME_SERVERS
-from runtime.contract import SIDES, check_reference
+from runtime.contract import REGION_OF, SIDES, check_reference
 from tests.ops.conftest import NAMESPACE, WESTERN, Place
 
 ZONE = "mft.example.gov"
@@ -32,6 +36,8 @@ class Estate:
     route53: Any
     checks: dict[tuple[str, str], str] = field(default_factory=dict)
     leaves: list[str] = field(default_factory=list)
+    #: The checks of the regions' switches, by side, where there are any.
+    switches: dict[str, str] = field(default_factory=dict)
 
     def registry(self, *customers: dict[str, Any]) -> None:
         """Write customers' files, with a comment on their `primary`."""
@@ -58,11 +64,12 @@ class Estate:
         """Return the id of a check that the program makes, of what is healthy or, as `out`, never."""
         if (side, name) not in self.checks:
             reference = check_reference(NAMESPACE, self.place.cell, side, name)
+            children = [*self.leaves[:1], *(id for its, id in self.switches.items() if its == side)]
             self.checks[side, name] = self.make_check(
                 f"{reference}-{next(_numbers)}",
                 Type="CALCULATED",
-                ChildHealthChecks=self.leaves[:1],
-                HealthThreshold=2 if name == "out" else 1,
+                ChildHealthChecks=children,
+                HealthThreshold=len(children) + (name == "out"),
             )
         return self.checks[side, name]
 
@@ -104,6 +111,18 @@ class Estate:
             if "SetIdentifier" in each
         }
 
+    def bucket(self, role: str, side: str) -> str:
+        return names.cell_bucket(NAMESPACE, self.place.cell, role, side)
+
+    def recorded(self, side: str) -> dict[str, Any]:
+        """Return what the audit bucket of a region holds, by key."""
+        s3, bucket = self.place.aws.client("s3", REGION_OF[side]), self.bucket("audit", side)
+        listed = s3.list_objects_v2(Bucket=bucket).get("Contents", ())
+        return {
+            each["Key"]: json.loads(s3.get_object(Bucket=bucket, Key=each["Key"])["Body"].read())
+            for each in listed
+        }
+
     def primaries(self, *ids: str) -> dict[str, set[str]]:
         """Return by customer which sides are PRIMARY of `primary.`: one, when CNAME and TXT agree."""
         return {
@@ -131,20 +150,55 @@ class Estate:
         }
 
 
+#: The real program, in a process of its own: prints the records of a stack.
+PROGRAM = """
+import json, sys
+from pathlib import Path
+from components import bundle
+from tests.program.conftest import RUNTIME, record
+
+stack, root, config = sys.argv[1:]
+bundle.install(RUNTIME)
+graph = record(stack, root=Path(root), config=json.loads(config))
+records = [each for each in graph.of("aws:route53/record:Record") if "setIdentifier" in each.inputs]
+assert all(each.ignore_changes == ("healthCheckId",) for each in records)
+print(json.dumps([each.inputs for each in records]))
+"""
+
+
+def programs_records(estate: Estate, *sides: str) -> dict:
+    """Return role, TTL and value of every half that the stacks of these sides make of the registry now."""
+    made = {}
+    config = json.dumps(estate.place.facts | {"mft:zoneId": estate.zone_id, "mft:peer": "present"})
+    for side in sides:
+        command = [sys.executable, "-c", PROGRAM, f"gov-{side}", str(estate.place.root), config]
+        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        for each in json.loads(done.stdout.splitlines()[-1]):
+            (policy,) = each["failoverRoutingPolicies"]
+            key = (each["name"], each["type"], each["setIdentifier"])
+            made[key] = (policy["type"], int(each["ttl"]), each["records"][0])
+    return made
+
+
 @pytest.fixture
 def zone(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
-    """An empty estate; its customers are written and deployed by the test."""
+    """An empty estate of two cells that are well; its customers are written and deployed by the test."""
     route53 = place.aws.client("route53", WESTERN)
     made = route53.create_hosted_zone(Name=ZONE, CallerReference=f"estate-{next(_numbers)}-{place.cell}")
     zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
     estate = Estate(place, zone_id, route53)
+    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [])
     for side in SIDES:
         place.write(side, zoneId=zone_id)
+        where = {"LocationConstraint": REGION_OF[side]}
+        s3 = place.aws.client("s3", REGION_OF[side])
+        s3.create_bucket(Bucket=estate.bucket("audit", side), CreateBucketConfiguration=where)
     config = {"Type": "TCP", "IPAddress": "203.0.113.9", "Port": 22, "Disabled": True}
     estate.leaves.append(estate.make_check(f"leaf-{next(_numbers)}", **config))
-    with DnsServer(place.aws.client, zone_id, ZONE, {}, every=0.1) as server:
+    with DnsServer(place.aws.client, zone_id, ZONE, {}, every=0.1, period_scale=1 / 60) as server:
         monkeypatch.setenv(ENV_NAME_SERVERS, f"{server.address}:{server.port}")
         estate.server = server
         yield estate
-    for id in (*estate.checks.values(), *estate.leaves):
+    for id in (*estate.checks.values(), *estate.switches.values(), *estate.leaves):
         route53.delete_health_check(HealthCheckId=id)

@@ -1,74 +1,175 @@
-"""`python -m ops evacuate` and `restore`: what they ask of which region, what they say, how they end."""
+"""`python -m ops evacuate`: what it asks of whom, what it says, what it leaves, how it ends."""
 
 from __future__ import annotations
 
 import json
+import socket
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
 
 import boto3
 import pytest
 
 from local.emulator import ROOT
+from ops import switching
 from ops.environment import Environment, EnvironmentRefusedError
-from runtime.contract import EAST, SIDES, WEST
+from ops.name_servers import ENV_NAME_SERVERS
+from runtime.contract import EAST, REGION_OF, SIDES, WEST, peer_of
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN, Place
+from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
+from tests.ops.fleet import EASTERNER, WESTERNER, WHY, Fleet, fleet  # noqa: F401 - a fixture
+from tests.ops.well_cells import WellCell
 
 READ, PUT, SAY = "ssm GetParameter", "ssm PutParameter", "monitoring PutMetricData"
+LIST, WRITE, WHO = "s3 list", "s3 write", "sts"
 DEAD = f"{WESTERN} "
+EVERYBODY_IN_EAST = {id: dict.fromkeys(("east", "west", "primary"), EAST) for id in (WESTERNER, EASTERNER)}
+AT_HOME = {
+    WESTERNER: {"east": EAST, "west": WEST, "primary": WEST},
+    EASTERNER: {"east": EAST, "west": WEST, "primary": EAST},
+}
+
+
+@pytest.fixture(autouse=True)
+def _well(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let cells be well where no test is about that."""
+    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [])
 
 
 def untouched(place: Place) -> bool:
     return not any(place.moved(side) or place.published(side) for side in SIDES)
 
 
-# --- As a process of its own -------------------------------------------------------------------------
+def asked(place: Place) -> list[str]:
+    """Return the calls so far, as region, service and operation, and forget them."""
+    found = []
+    for call in place.door.asked:
+        region, service, *what = call.split()
+        kind = "list" if "list-type" in call else "write"
+        found.append(" ".join([region, service, kind] if service == "s3" else [region, service, *what]))
+    place.door.forget()
+    return found
 
 
-def test_from_evacuation_to_restoration(place):
-    """Plan, do, plan again; what is asked of AWS at each step, and of whom."""
-    asked = [f"{EASTERN} {READ}", f"{WESTERN} {READ}"]
-    said = place.command("evacuate", WESTERN)
+def apply(place: Place, region: str = WESTERN, *words: str, digest: str | None = None):
+    """Evacuate by the plan as it is now; return what was said."""
+    digest = digest or place.json("evacuate", region, *words)[1]["digest"]
+    return place.ops("evacuate", region, *words, *WHY, "--apply", "--digest", digest)
+
+
+# --- From plan to outcome ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("side", "region"), [(WEST, WESTERN), (EAST, EASTERN)])
+def test_a_region_goes_out_with_all_customers_and_every_call_goes_to_its_peer(fleet, side, region):  # noqa: F811
+    place, through = fleet.place, REGION_OF[peer_of(side)]
+    assert fleet.answers() == AT_HOME
+    place.door.forget()
+    told = fleet.plan("evacuate", region)
+    assert {name: told[name] for name in ("applied", "region", "through", "position", "now")} == {
+        "applied": False,
+        "region": region,
+        "through": through,
+        "position": "out",
+        "now": "in",
+    }
+    assert (told["customers"], told["names"], told["warnings"]) == (2, 8, [])
+    assert asked(place) == [f"{through} {READ}", f"{through} {LIST}"]
+    assert untouched(place)
+    assert fleet.recorded(peer_of(side)) == {}
+
+    said = fleet.say("evacuate", region, digest=told["digest"])
     assert (said.code, said.err) == (0, "")
+    assert asked(place) == [
+        f"{through} {call}" for call in (READ, LIST, WHO, LIST, WRITE, PUT, SAY, WRITE)
+    ], "neither Route 53, IAM nor the region that goes out"
+    assert fleet.answers() == {
+        id: dict.fromkeys(("east", "west", "primary"), peer_of(side)) for id in (WESTERNER, EASTERNER)
+    }
+    assert (place.position(side), place.position(peer_of(side))) == ("out", "in")
+
+
+def test_the_number_of_customers_changes_no_call(fleet):  # noqa: F811
+    fleet.plan("evacuate", WESTERN)
+    few = asked(fleet.place)
+    for side in SIDES:
+        s3 = fleet.client("s3", side)
+        for number in range(150):
+            s3.put_object(Bucket=fleet.bucket("config", side), Key=f"customers/n{number:03}.json", Body=b"{}")
+    asked(fleet.place)
+    told = fleet.plan("evacuate", WESTERN)
+    assert asked(fleet.place) == few
+    assert told["customers"] == 2, "who has no records is not in service"
+
+
+def test_what_it_says(fleet):  # noqa: F811
+    said = fleet.place.ops("evacuate", WESTERN)
+    digest = said.out.split("plan ")[1][:12]
     assert said.out.splitlines() == [
         f"take {WESTERN} out of DNS, through {EASTERN}: one parameter, one datapoint",
-        f"its records then answer with {EASTERN}",
-        "nothing was done; add --apply to do it",
+        f"its records then answer with {EASTERN}: 8 names of 2 customers in service",
+        f"plan {digest}: nothing was done; to do it:",
+        f"  python -m ops evacuate {WESTERN} --reason WHY --apply --digest {digest}",
     ]
-    assert place.door.asked == asked
-    assert untouched(place)
-
-    place.door.forget()
-    said = place.command("evacuate", WESTERN, "--apply")
-    assert (said.code, said.err, said.out.splitlines()[-1]) == (0, "", "done")
-    assert place.door.asked == [*asked, f"{EASTERN} {PUT}", f"{EASTERN} {SAY}"]
-    assert (place.position(WEST), place.position(EAST)) == ("out", "in")
-    assert (place.published(WEST), place.published(EAST)) == (True, False)
-
-    said = place.command("evacuate", WESTERN, "--apply")
-    assert (said.code, said.line) == (1, f"{WESTERN} is out already; nothing was done")
-
-    place.door.forget()
-    said = place.command("restore", WESTERN, "--apply", "--json")
-    assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out) == {
-        "applied": True,
-        "region": WESTERN,
-        "through": EASTERN,
-        "position": "in",
-        "now": "out",
-        "warnings": [],
-    }
-    assert place.door.asked == [f"{EASTERN} {call}" for call in (READ, PUT, SAY)]
-    assert place.position(WEST) == "in"
+    command = said.out.splitlines()[-1].split()[3:]
+    said = fleet.place.ops(*["West is dead" if word == "WHY" else word for word in command])
+    lines = said.out.splitlines()
+    assert lines[2].startswith(f"the switch of {WESTERN} stands at out, and that is published; the name")
+    assert "TTL, 60 s at most" in lines[3]
+    assert "SFTP sessions that stand stay" in lines[4]
+    assert "ignore the TTL" in lines[5]
+    assert "SDK clients that do not use TXT" in lines[6]
+    assert "python -m ops notice" in lines[6]
+    assert lines[7].startswith(f"recorded: s3://{fleet.bucket('audit', EAST)}/actions/evacuate/")
+    assert lines[8].startswith("done; every answer of 1 name server moved within ")
 
 
+def test_who_did_it_when_and_why_is_recorded_where_it_was_done(fleet):  # noqa: F811
+    _, told = fleet.apply("evacuate", WESTERN)
+    (before, intent), (after, outcome) = sorted(fleet.recorded(EAST).items())
+    assert before.startswith("actions/evacuate/")
+    assert before.removesuffix("intent.json") == after.removesuffix("outcome.json")
+    assert told["recorded"] == f"s3://{fleet.bucket('audit', EAST)}/{before.removesuffix('intent.json')}"
+    assert (intent["verb"], intent["digest"], intent["why"]) == ("evacuate", told["digest"], WHY[1])
+    assert intent["who"].startswith("arn:aws-us-gov:")
+    assert intent["plan"][WESTERN]["position"] == "out"
+    assert outcome["dns_moved_seconds"] == told["dns_moved_seconds"] > 0
+    assert outcome["duration_seconds"] >= outcome["dns_moved_seconds"]
+    assert outcome["left"] == []
+    assert fleet.recorded(WEST) == {}
+
+
+def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
+    digest = fleet.plan("evacuate", WESTERN)["digest"]
+    fleet.place.hold(WEST, "in")
+    said = fleet.say("evacuate", WESTERN, digest=digest)
+    assert said.code == 1
+    assert f"not {digest}: {WESTERN}: version is 2, was 1; look at it without --apply" in said.err
+    assert fleet.place.position(WEST) == "in"
+    assert fleet.recorded(EAST) == {}
+    digest = fleet.plan("evacuate", WESTERN)["digest"]
+    said = fleet.say("evacuate", WESTERN, "--lost", digest=digest)
+    assert "position is 'lost', was 'out'" in said.err
+    assert fleet.place.position(WEST) == "in"
+
+
+@pytest.mark.parametrize("verb", ["evacuate", "restore"])
 @pytest.mark.parametrize(
-    "words", [(), ("evacuate",), ("evacuate", WESTERN, "--aply"), ("evacuate", WESTERN, EASTERN)]
+    "words",
+    [
+        ("--apply",),
+        ("--apply", "--digest", "0"),
+        ("--apply", *WHY),
+        ("--apply", "--digest", "0", "--reason", " "),
+        (EASTERN,),
+        ("--aply",),
+    ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):
-    said = place.ops(*words) if words else place.command()
-    assert said.code == 2
+def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, verb, words):
+    assert place.ops(verb, WESTERN, *words).code == 2
+    assert place.ops(verb).code == 2
     assert place.door.asked == []
 
 
@@ -79,29 +180,295 @@ def test_it_starts_without_what_only_deployments_and_functions_need():
     assert not set(done.stdout.split()) & (never | {"components", "local", "ministack"})
 
 
-# --- Plans -------------------------------------------------------------------------------------------
+# --- When West is gone -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(("side", "region", "through"), [(WEST, WESTERN, EASTERN), (EAST, EASTERN, WESTERN)])
-def test_each_region_goes_out_and_comes_back_through_the_other(place, side, region, through):
-    for verb, now, position in (("evacuate", "in", "out"), ("restore", "out", "in")):
-        plan = {"region": region, "through": through, "position": position, "now": now, "warnings": []}
-        assert place.json(verb, region) == (0, {"applied": False, **plan})
-        assert place.position(side) == now
+def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, aws):  # noqa: F811
+    """As a process of its own, with the real look at East."""
+    place = fleet.place
+    WellCell(place, EAST).make()
+    aws.region_down(WESTERN, control_planes=True)
+    try:
         place.door.forget()
-        assert place.json(verb, region, "--apply") == (0, {"applied": True, **plan})
-        assert place.position(side) == position
-        elsewhere = [call for call in place.door.asked if not call.startswith(through)]
-        assert elsewhere == ([f"{region} {READ}"] if verb == "evacuate" else [])
-        assert {call.split()[1] for call in place.door.asked} == {"ssm", "monitoring"}
+        said = place.command("evacuate", WESTERN, "--lost", "--json")
+        assert (said.code, said.err) == (0, "")
+        plan = json.loads(said.out)
+        assert (plan["warnings"], plan["override"], plan["customers"]) == ([], None, 2)
+        words = ("evacuate", WESTERN, "--lost", *WHY, "--apply", "--digest", plan["digest"])
+        said = place.command(*words)
+        assert (said.code, said.err) == (0, "")
+        assert said.out.splitlines()[-1].startswith("done; every answer of 1 name server moved within")
+        assert fleet.answers() == EVERYBODY_IN_EAST
+        assert len(fleet.recorded(EAST)) == 2
+        assert {call.split()[0] for call in place.door.asked} == {EASTERN}
+        assert not {"route53", "iam"} & {call.split()[1] for call in place.door.asked}
+        for words in (
+            ("shift", WESTERNER, "--out-of", WESTERN),
+            ("shift", WESTERNER, "--back"),
+            ("rehome", WESTERNER, "--to", "east"),
+        ):
+            said = place.ops(*words)
+            assert said.code == 1
+            assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
+            assert "python -m ops evacuate us-gov-west-1" in said.line
+        said = place.ops("restore", WESTERN)
+        assert said.code == 1
+        assert f"whether gaps remain is not known, because {WESTERN} cannot be looked at" in said.line
+    finally:
+        aws.region_up(WESTERN)
+    assert place.position(WEST) == "lost"
 
 
-def test_what_a_restoration_says(west_out):
-    assert west_out.ops("restore", WESTERN).out.splitlines() == [
-        f"take {WESTERN} back into DNS, through {EASTERN}: one parameter, one datapoint",
-        f"its records then answer with {WESTERN}",
-        "nothing was done; add --apply to do it",
+# --- Who would be nowhere ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("position", ["out", "lost"])
+def test_both_regions_are_never_out(fleet, position):  # noqa: F811
+    assert fleet.apply("evacuate", EASTERN, *(["--lost"] if position == "lost" else []))[0] == 0
+    for words in ((), ("--override", f"{EASTERN} is not ready")):
+        said = fleet.place.ops("evacuate", WESTERN, *words)
+        assert said.code == 1
+        assert said.line.startswith(f"{EASTERN} is out of DNS already, for all customers; both regions are")
+        assert f"python -m ops restore {EASTERN};" in said.line
+    assert fleet.place.position(WEST) == "in"
+
+
+def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fleet, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(switching, "GIVE_UP", 2.0)
+    fleet.shift_out(EASTERNER, EAST)
+    said = fleet.place.ops("evacuate", WESTERN)
+    assert said.code == 1
+    problem, way = said.err.splitlines()
+    assert problem.startswith(f"{EASTERNER} is out of {EASTERN}: 1 of 2 customers would be nowhere")
+    assert problem.endswith(f"python -m ops shift {EASTERNER} --back")
+    assert way == f"to do it all the same: --override '{EASTERNER} is out of {EASTERN}'"
+    assert untouched(fleet.place)
+    assert fleet.place.ops("evacuate", EASTERN).code == 0, "into where the customer is"
+
+    sentence = f"{EASTERNER} is out of {EASTERN}"
+    assert fleet.place.ops("evacuate", WESTERN, "--override", sentence.upper()).code == 1
+    code, told = fleet.apply("evacuate", WESTERN, "--override", sentence)
+    assert (code, told["override"]) == (1, sentence)
+    assert any(EASTERNER in each and "answers sftp.west" in each for each in told["left"])
+    (intent, outcome) = (each for _, each in sorted(fleet.recorded(EAST).items()))
+    assert (intent["override"], outcome["dns_moved_seconds"]) == (sentence, None)
+    assert outcome["left"] == told["left"]
+
+
+def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkeypatch):  # noqa: F811
+    found = ["its workflow is gone", "3 dead letters wait"]
+    monkeypatch.setattr("ops.cell_health.problems", lambda cell: found if cell.side == EAST else [])
+    fleet.shift_out(EASTERNER, EAST)
+    sentence = f"{EASTERNER} is out of {EASTERN}, and {EASTERN} is not ready"
+    said = fleet.place.ops("evacuate", WESTERN, "--override", f"{EASTERN} is not ready")
+    assert said.code == 1
+    assert said.err.splitlines()[1:] == [
+        f"{EASTERN} is not ready: its workflow is gone",
+        f"{EASTERN} is not ready: 3 dead letters wait",
+        f"--override '{EASTERN} is not ready' is not the sentence that overrides this",
+        f"to do it all the same: --override '{sentence}'",
     ]
+    told = fleet.plan("evacuate", WESTERN, "--override", sentence)
+    assert f"--override '{sentence}'" in told["command"]
+    found.clear()
+    said = fleet.say("evacuate", WESTERN, "--override", sentence, digest=told["digest"])
+    assert said.code == 1, "what was typed is about more than there is now"
+    assert untouched(fleet.place)
+
+
+# --- Name servers ------------------------------------------------------------------------------------
+
+
+def test_names_that_do_not_move_are_told_and_it_is_done_all_the_same(fleet, monkeypatch):  # noqa: F811
+    monkeypatch.setattr(switching, "GIVE_UP", 0.3)
+    fleet.client("cloudwatch", EAST).delete_alarms(AlarmNames=[f"switch-{fleet.place.cell}-{WEST}"])
+    said = fleet.say("evacuate", WESTERN)
+    assert said.code == 1
+    otherwise = [line for line in said.out.splitlines() if line.startswith("answers otherwise: ")]
+    assert len(otherwise) == 6, "primary. of who is at home in East needs not move"
+    assert all(f"sftp.{WEST}" in line or f"-{WEST};" in line for line in otherwise)
+    assert said.out.splitlines()[-1] == "done, the switch has moved; 6 answers have not after 0 s"
+    assert fleet.place.position(WEST) == "out"
+    assert list(fleet.recorded(EAST).values())[-1]["left"] == [line[19:] for line in otherwise]
+
+
+class Nonsense:
+    """A server on a loopback port that answers every question with the same bytes, or never."""
+
+    def __init__(self, answer: bytes | None) -> None:
+        self._socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self._socket.bind(("127.0.0.1", 0))
+        self._answer, self.port = answer, self._socket.getsockname()[1]
+        self._thread = threading.Thread(target=self._serve, daemon=True)
+        self._thread.start()
+
+    def _serve(self) -> None:
+        while True:
+            question, client = self._socket.recvfrom(4096)
+            if not question:
+                self._socket.close()
+                return
+            if self._answer is not None:
+                self._socket.sendto(question[:2] + self._answer, client)
+
+    def stop(self) -> None:
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as last:
+            last.sendto(b"", ("127.0.0.1", self.port))
+        self._thread.join()
+
+
+@pytest.fixture(params=[b"", b"nonsense", b"\xff" * 40, None], ids=["short", "text", "ones", "silent"])
+def nonsense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nonsense]:
+    monkeypatch.setattr("ops.name_servers._TIMEOUT", 0.3)
+    server = Nonsense(request.param)
+    yield server
+    server.stop()
+
+
+def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
+    fleet,  # noqa: F811
+    nonsense,
+    monkeypatch,
+):
+    monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port}")
+    (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
+    assert warning.startswith("DNS cannot be looked at: no name server of mft.example.gov can be asked: 127.")
+    said = fleet.say("evacuate", WESTERN)
+    assert said.code == 0
+    assert said.out.splitlines()[-1] == (
+        "done, the switch has moved; whether DNS has is not known: no name server was asked"
+    )
+    assert fleet.answers() == EVERYBODY_IN_EAST
+
+
+def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
+    server = fleet.estate.server
+    monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
+    told = fleet.plan("evacuate", WESTERN)
+    (warning,) = told["warnings"]
+    assert warning.startswith("the name server 127.0.0.1 gives no answer that makes sense: ")
+    code, told = fleet.apply("evacuate", WESTERN)
+    assert (code, told["left"], len(told["asked"])) == (0, [], 1)
+
+
+def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
+    route53, zone_id = fleet.estate.route53, fleet.estate.zone_id
+    pages = route53.list_resource_record_sets(HostedZoneId=zone_id)["ResourceRecordSets"]
+    halves = [
+        each | {"ResourceRecords": [{"Value": "elsewhere.example.gov"}]}
+        for each in pages
+        if each["Name"].startswith(f"east.{WESTERNER}.")
+    ]
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": each} for each in halves]}
+    route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
+    fleet.estate.server.refresh()
+    told = fleet.plan("evacuate", WESTERN)
+    assert told["warnings"] == [
+        f"east.{WESTERNER}.mft.example.gov points at elsewhere.example.gov., which is neither region"
+    ]
+    assert told["customers"] == 2
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:dns", ":53", "ns.example.gov:0 127.0.0.1:53"])
+def test_name_servers_that_cannot_be_read_are_named(fleet, monkeypatch, text):  # noqa: F811
+    monkeypatch.setenv(ENV_NAME_SERVERS, text)
+    (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
+    assert f"{ENV_NAME_SERVERS}: {text.split()[0]!r} is no address and port" in warning
+
+
+# --- Cut off -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
+def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  # noqa: F811
+    place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
+    place.door.closed = {dies}
+    said = fleet.say("evacuate", WESTERN, digest=digest)
+    assert said.code == 1
+    assert said.err.startswith("AWS did not confirm it: Connection was closed")
+    assert "run the same command again" in said.err
+    assert place.position(WEST) == ("out" if dies == "PutMetricData" else "in")
+    assert [key.rpartition("/")[2] for key in fleet.recorded(EAST)] == ["intent.json"]
+    place.door.closed = set()
+    if dies == "PutMetricData":
+        plan = fleet.plan("evacuate", WESTERN)
+        assert (plan["resumed"], plan["digest"]) == (True, digest)
+    code, told = fleet.apply("evacuate", WESTERN, digest=digest)
+    assert (code, told["left"], place.moved(WEST)) == (0, [], 1)
+    assert [key.rpartition("/")[2] for key in sorted(fleet.recorded(EAST))] == ["intent.json", "outcome.json"]
+    assert fleet.answers() == EVERYBODY_IN_EAST
+    said = place.ops("evacuate", WESTERN)
+    assert (said.code, said.line) == (1, f"{WESTERN} is out already; nothing was done")
+
+
+def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noqa: F811
+    digest = fleet.plan("evacuate", WESTERN)["digest"]
+
+    def die(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as dying:
+        dying.setattr("ops.name_servers.NameServers.unseen", die)
+        assert fleet.say("evacuate", WESTERN, digest=digest).code != 0
+    assert len(fleet.recorded(EAST)) == 1
+    said = fleet.place.ops("evacuate", WESTERN)
+    assert "its switch stands at out, and who moved it was cut off: this goes on" in said.out
+    assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
+    assert len(fleet.recorded(EAST)) == 2
+    assert fleet.place.moved(WEST) == 1
+
+
+_NOT_PUBLISHED = f"the switch of {WESTERN} stands at out, and that was not published by this command"
+
+
+@pytest.mark.parametrize(
+    ("call", "code", "so_far", "position"),
+    [
+        (READ, "ExpiredTokenException", "nothing was done", "in"),
+        (WHO, "ExpiredToken", "nothing was done", "in"),
+        (WHO, "InvalidClientTokenId", "nothing was done", "in"),
+        (PUT, "UnrecognizedClientException", "nothing was done", "in"),
+        (SAY, "ExpiredToken", _NOT_PUBLISHED, "out"),
+    ],
+)
+def test_credentials_that_expire_midway(fleet, call, code, so_far, position):  # noqa: F811
+    place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
+    place.door.expired = {f"{EASTERN} {call}": code}
+    said = fleet.say("evacuate", WESTERN, digest=digest)
+    assert said.code == 1
+    assert said.err.startswith("the credentials are not valid any more: ")
+    assert f"; {so_far}" in said.err
+    assert said.err.endswith("run the same command again with fresh credentials\n")
+    assert place.position(WEST) == position
+    place.door.expired = {}
+    assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
+    assert fleet.answers() == EVERYBODY_IN_EAST
+
+
+def test_an_audit_bucket_that_cannot_be_written_stops_no_emergency(fleet):  # noqa: F811
+    fleet.place.door.closed = {f"s3 {fleet.bucket('audit', EAST)}", "s3 json"}
+    digest = fleet.plan("evacuate", WESTERN)["digest"]
+    said = fleet.say("evacuate", WESTERN, digest=digest)
+    assert said.code == 0
+    assert f"warning: NOT RECORDED: {EASTERN} does not record it in {fleet.bucket('audit', EAST)}" in said.out
+    assert fleet.answers() == EVERYBODY_IN_EAST
+
+
+def test_an_outcome_that_cannot_be_recorded_is_recorded_by_the_same_command(fleet):  # noqa: F811
+    digest = fleet.plan("evacuate", WESTERN)["digest"]
+    writes = []
+
+    def cut(when: str, what: str) -> bool:
+        """Let the outcome, whichever try, get lost on its way."""
+        return when == "before" and what.startswith("PUT") and "outcome" in what and not writes.append(what)
+
+    fleet.place.door.cut = cut
+    said = fleet.say("evacuate", WESTERN, digest=digest)
+    assert said.code == 0
+    assert "does not record how it ended" in said.out
+    fleet.place.door.cut = lambda *_: False
+    assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
+    assert len(fleet.recorded(EAST)) == 2
 
 
 # --- Refused -----------------------------------------------------------------------------------------
@@ -114,30 +481,19 @@ def test_what_a_restoration_says(west_out):
 )
 def test_a_region_that_is_not_ours_is_refused_with_the_nearest(place, verb, region, meant):
     hint = f"; did you mean {meant}?" if meant else ""
-    said = place.ops(verb, region, "--apply")
+    said = place.ops(verb, region)
     assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
     assert place.door.asked == []
 
 
 def test_a_region_that_is_there_already_is_refused(west_out):
-    west_out.hold(WEST, "out")
     before = west_out.moved(WEST)
     for verb, region, position in (("evacuate", WESTERN, "out"), ("restore", EASTERN, "in")):
-        said = west_out.ops(verb, region, "--apply")
-        assert (said.code, said.line) == (1, f"{region} is {position} already; nothing was done")
+        for words in ((), (*WHY, "--apply", "--digest", "0")):
+            said = west_out.ops(verb, region, *words)
+            assert (said.code, said.line) == (1, f"{region} is {position} already; nothing was done")
     assert (west_out.moved(WEST), west_out.moved(EAST)) == (before, 0)
     assert not west_out.published(WEST)
-
-
-def test_both_regions_are_never_out(west_out):
-    for apply in ((), ("--apply",)):
-        said = west_out.ops("evacuate", EASTERN, *apply)
-        assert said.code == 1
-        assert said.line.startswith(f"{WESTERN} is out already; both regions are never out at once. ")
-        assert said.line.endswith(f": python -m ops restore {WESTERN} --apply")
-    assert west_out.position(EAST) == "in"
-    assert west_out.ops(*said.line.rpartition("python -m ops ")[2].split()).code == 0
-    assert west_out.ops("evacuate", EASTERN, "--apply").code == 0
 
 
 def test_a_refusal_is_one_document_too(west_out):
@@ -148,49 +504,15 @@ def test_a_refusal_is_one_document_too(west_out):
 # --- Regions that do not answer ----------------------------------------------------------------------
 
 
-def test_a_dead_region_is_evacuated_with_a_warning(place):
-    place.door.closed = {DEAD}
-    code, plan = place.json("evacuate", WESTERN, "--apply")
-    assert (code, plan["applied"]) == (0, True)
-    (warning,) = plan["warnings"]
-    name = f"/{NAMESPACE}/cell{place.cell}/switch/east"
-    assert warning.startswith(
-        f"{WESTERN} keeps the switch of {EASTERN}, in {name}, and does not tell its position: "
-    )
-    assert place.position(WEST) == "out"
-    assert place.published(WEST)
-    assert {call for call in place.door.asked if call.startswith(DEAD)} == {f"{WESTERN} {READ}"}
-
-
-def test_a_dead_region_is_evacuated_though_the_control_planes_died_with_it(place, aws):
-    aws.region_down(WESTERN, control_planes=True)
-    try:
-        said = place.command("evacuate", WESTERN, "--apply")
-    finally:
-        aws.region_up(WESTERN)
-    assert (said.code, said.err) == (0, "")
-    assert "warning: " in said.out
-    assert place.position(WEST) == "out"
-
-
-def test_a_warning_is_no_reason_to_do_what_was_not_asked(place):
-    place.door.closed = {DEAD}
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 0
-    assert [line.split(":")[0] for line in said.out.splitlines()][2:3] == ["warning"]
-    assert said.out.splitlines()[-1] == "nothing was done; add --apply to do it"
-    assert untouched(place)
-
-
 @pytest.mark.parametrize("verb", ["evacuate", "restore"])
 def test_without_the_peer_nothing_is_done(place, verb):
     place.door.closed = {f"{EASTERN} ssm"}
     for as_json in (False, True):
         if as_json:
-            code, told = place.json(verb, WESTERN, "--apply")
+            code, told = place.json(verb, WESTERN)
             line = told["refused"]
         else:
-            said = place.ops(verb, WESTERN, "--apply")
+            said = place.ops(verb, WESTERN)
             code, line = said.code, said.line
         assert code == 1
         assert line.startswith(f"{EASTERN} keeps the switch of {WESTERN}, in /{NAMESPACE}/cell")
@@ -199,12 +521,20 @@ def test_without_the_peer_nothing_is_done(place, verb):
     assert untouched(place)
 
 
+def test_without_customers_buckets_and_name_servers_a_region_is_evacuated_all_the_same(place):
+    said = apply(place)
+    assert said.code == 0
+    assert f"warning: {EASTERN} does not tell who its customers are, so no DNS is looked at" in said.out
+    assert "warning: NOT RECORDED: " in said.out
+    assert place.position(WEST) == "out"
+    assert place.published(WEST)
+
+
 def test_a_port_where_nobody_listens_is_said_so(place, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     assert said.code == 1
     assert said.line.endswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/"')
-    assert untouched(place)
 
 
 def test_without_credentials_it_says_so(place, monkeypatch):
@@ -212,7 +542,7 @@ def test_without_credentials_it_says_so(place, monkeypatch):
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(place.root / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(place.root / "none"))
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     assert said.code == 1
     assert "redentials" in said.line
     assert place.door.asked == []
@@ -220,58 +550,28 @@ def test_without_credentials_it_says_so(place, monkeypatch):
 
 def test_a_switch_that_was_never_made_is_named(place):
     place.keeper(WEST).delete_parameter(**place.parameter(WEST))
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     assert said.code == 1
     told = f"{EASTERN} keeps the switch of {WESTERN}, in {place.parameter(WEST)['Name']}, and does not tell"
     assert said.line.startswith(told)
     assert "ParameterNotFound" in said.line
     assert not place.published(WEST)
-    place.hold(WEST, "in")
-    place.keeper(EAST).delete_parameter(**place.parameter(EAST))
-    code, plan = place.json("evacuate", WESTERN)
-    assert (code, "ParameterNotFound" in plan["warnings"][0]) == (0, True)
 
 
 def test_a_switch_that_holds_garbage_is_named(place):
     place.hold(WEST, "maybe")
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     name = place.parameter(WEST)["Name"]
     assert said.code == 1
     assert said.line.endswith(f"parameter {name} holds 'maybe', none of 'in', 'out', 'lost'")
     assert place.position(WEST) == "maybe"
 
 
-def test_garbage_in_the_failed_region_is_a_warning(place):
-    place.hold(EAST, "maybe")
-    code, plan = place.json("evacuate", WESTERN, "--apply")
-    assert (code, len(plan["warnings"])) == (0, 1)
-    assert "'maybe'" in plan["warnings"][0]
-    assert place.position(WEST) == "out"
-
-
-@pytest.mark.parametrize(("dies", "position"), [("PutParameter", "in"), ("PutMetricData", "out")])
-def test_what_was_not_confirmed_says_how_to_find_out(place, dies, position):
-    """The remedy that it names has to be true whichever of the two calls went unanswered."""
-    place.door.closed = {dies}
-    for words in (("--apply",), ("--apply", "--json")):
-        place.hold(WEST, "in")
-        said = place.ops("evacuate", WESTERN, *words)
-        assert said.code == 1
-        line = json.loads(said.out)["refused"] if "--json" in words else said.line
-        assert line.startswith("AWS did not confirm it: Connection was closed")
-        assert "run it again: if that says `already`, the switch has moved" in line
-        assert place.position(WEST) == position
-    place.door.closed = set()
-    again = place.ops("evacuate", WESTERN, "--apply")
-    assert ("already" in again.err) is (position == "out")
-    assert place.position(WEST) == "out"
-
-
 # --- Stack files -------------------------------------------------------------------------------------
 
 
 def refused(place: Place) -> str:
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     assert said.code == 1
     assert place.door.asked == []
     return said.line
@@ -339,17 +639,16 @@ def test_the_projects_own_stack_files_agree():
 # --- Lost, and not only out --------------------------------------------------------------------------
 
 
-def test_a_region_is_declared_lost_at_once_or_later(place):
-    said = place.ops("evacuate", WESTERN, "--apply")
-    assert "takes over" not in said.out
-    said = place.ops("evacuate", WESTERN, "--lost", "--apply")
+def test_a_region_is_declared_lost_at_once_or_later(fleet):  # noqa: F811
+    place = fleet.place
+    assert "takes over" not in fleet.say("evacuate", WESTERN).out
+    said = fleet.say("evacuate", WESTERN, "--lost")
     assert said.code == 0
     assert f"it is declared lost: {EASTERN} takes over what it has left unfinished" in said.out
     assert place.position(WEST) == "lost"
-    said = place.ops("evacuate", EASTERN, "--apply")
+    said = place.ops("evacuate", EASTERN)
     assert (said.code, place.position(EAST)) == (1, "in"), "both regions are never out at once"
-    said = place.ops("evacuate", WESTERN, "--apply")
+    said = place.ops("evacuate", WESTERN)
     assert said.code == 1
-    assert said.line.endswith(f"restore it when it is back: python -m ops restore {WESTERN} --apply")
-    assert place.ops("restore", WESTERN, "--apply").code == 0
-    assert place.position(WEST) == "in"
+    assert said.line.endswith(f"restore it when it is back: python -m ops restore {WESTERN}")
+    assert len(fleet.recorded(EAST)) == 4

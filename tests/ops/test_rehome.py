@@ -13,8 +13,10 @@ import pytest
 from customers import rehoming
 from local.emulator import ROOT
 from ops import dns_changes
+from ops.name_servers import ENV_NAME_SERVERS
 from runtime.contract import SIDES
-from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
+from tests.ops.conftest import EASTERN
+from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
 
 WHY = ("--reason", "planned maintenance")
 
@@ -29,37 +31,6 @@ def three(zone: Estate) -> Estate:  # noqa: F811
 def small_batches(estate: Estate, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
     """Let Route 53 take so many changes in a request only."""
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", changes)
-
-
-#: The real program, in a process of its own: prints the records of a stack.
-PROGRAM = """
-import json, sys
-from pathlib import Path
-from components import bundle
-from tests.program.conftest import RUNTIME, record
-
-stack, root, config = sys.argv[1:]
-bundle.install(RUNTIME)
-graph = record(stack, root=Path(root), config=json.loads(config))
-records = [each for each in graph.of("aws:route53/record:Record") if "setIdentifier" in each.inputs]
-assert all(each.ignore_changes == ("healthCheckId",) for each in records)
-print(json.dumps([each.inputs for each in records]))
-"""
-
-
-def programs_records(estate: Estate) -> dict:
-    """Return role, TTL and value of every half that both stacks make of the registry as it is now."""
-    made = {}
-    config = json.dumps(estate.place.facts | {"mft:zoneId": estate.zone_id, "mft:peer": "present"})
-    for stack in ("gov-west", "gov-east"):
-        command = [sys.executable, "-c", PROGRAM, stack, str(estate.place.root), config]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        for each in json.loads(done.stdout.splitlines()[-1]):
-            (policy,) = each["failoverRoutingPolicies"]
-            key = (each["name"], each["type"], each["setIdentifier"])
-            made[key] = (policy["type"], int(each["ttl"]), each["records"][0])
-    return made
 
 
 def is_change(what: str) -> bool:
@@ -123,7 +94,7 @@ def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
     (three.place.root / "rehomes" / "c7k2m.json").unlink()
     assert "without a new record" in three.place.ops("check").out
 
-    assert programs_records(three) == three.as_the_program_has_them()
+    assert programs_records(three, *SIDES) == three.as_the_program_has_them()
 
 
 def test_all_move_there_and_back_and_every_move_is_recorded(three):
@@ -164,7 +135,8 @@ def test_what_is_done_is_not_done_twice(three):
 def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
     digest = plan(three, "--all", "--to", "east")["digest"]
     command = (
-        "import ops.dns_changes as d; d.RECORDS_LIMIT = 8; import ops.__main__ as m; m.app()",
+        "import ops.dns_changes as d, ops.cell_health as h; d.RECORDS_LIMIT = 8; h.problems = lambda _: [];"
+        "import ops.__main__ as m; m.app()",
         *("rehome", "--all", "--to", "east", *WHY, "--apply", "--digest", digest),
         *("--root", str(three.place.root)),
     )
@@ -197,6 +169,10 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
     assert three.as_the_program_has_them() == three.wanted()
     for moves in rehoming.read(three.place.root).values():
         assert [move.digest for move in moves] == [digest]
+    assert [key.rpartition("/")[2] for key in sorted(three.recorded("east"))] == [
+        "intent.json",
+        "outcome.json",
+    ]
 
 
 def test_an_answer_that_was_lost_is_no_refusal(three):
@@ -255,6 +231,64 @@ def test_a_customer_whose_records_are_not_there_stops_all(three):
     said = three.place.ops("rehome", "--all", "--to", "east")
     assert said.code == 1
     assert said.line.startswith(f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53")
+
+
+@pytest.mark.parametrize("position", ["out", "lost"])
+def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
+    digest = plan(three, "--all", "--to", "east")["digest"]
+    three.place.hold("east", position)
+    before = three.records()
+    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    assert (code, three.records()) == (1, before)
+    assert told["refused"] == (
+        f"{EASTERN} is {position}, and nobody is sent there;"
+        f" restore it first: python -m ops restore {EASTERN}"
+    )
+    assert plan(three, "--all", "--to", "west")["batches"] == 0
+
+
+def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monkeypatch):
+    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
+    sentence = f"{EASTERN} is not ready"
+    said = three.place.ops("rehome", "c7k2m", "--to", "east")
+    assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
+    code, told = apply(three, "c7k2m", "--to", "east", "--override", sentence)
+    assert (code, told["override"]) == (0, sentence)
+    (intent,) = (each for each in three.recorded("east").values() if "plan" in each)
+    assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], told["digest"])
+    assert three.recorded("west") == {}
+
+
+def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three, monkeypatch):
+    digest = plan(three, "--all", "--to", "east")["digest"]
+    small_batches(three, monkeypatch, 8)
+
+    def cut(when: str, what: str) -> bool:
+        """Let the second change be the last that these credentials do."""
+        if is_change(what) and when == "after":
+            seen.append(what)
+            three.place.door.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}
+        return False
+
+    seen = []
+    three.place.door.cut = cut
+    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    assert code == 1
+    assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in told["refused"]
+    three.place.door.cut, three.place.door.expired = (lambda *_: False), {}
+    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    assert (code, told["unseen"]) == (0, [])
+    assert three.as_the_program_has_them() == three.wanted()
+    assert len(three.recorded("east")) == 2, "one action, which was cut off and went on"
+
+
+def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three, monkeypatch):
+    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.1:9")
+    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    assert code == 1
+    assert told["refused"].startswith("the changes are made, and are not verified: no name server of mft.")
+    assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
 
 
 @pytest.mark.parametrize(

@@ -7,8 +7,9 @@ import pytest
 from ops import dns_changes
 from runtime.contract import EAST, SIDES, WEST, check_reference
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN
-from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
+from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
 
+WHY = ("--reason", "their agency asked")
 OUT_OF_WEST = ("--out-of", WESTERN)
 
 
@@ -27,7 +28,7 @@ def plan(estate: Estate, *words: str) -> dict:
 
 def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
     digest = digest or plan(estate, *words)["digest"]
-    return estate.place.json("shift", *words, "--apply", "--digest", digest)
+    return estate.place.json("shift", *words, *WHY, "--apply", "--digest", digest)
 
 
 def changed(estate: Estate, before: dict) -> dict:
@@ -96,6 +97,52 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
     assert len(changed(two, before)) == 12
 
 
+def test_two_hundred_customers_are_one_plan_of_six_batches_at_most(zone):  # noqa: F811
+    ids = [f"c{number:04}" for number in range(200)]
+    zone.server.close()  # nobody asks it
+    zone.registry(*({"id": id, "failover": {"health_check": "cell"}} for id in ids))
+    zone.deploy()
+    told = plan(zone, *ids, *OUT_OF_WEST)
+    assert told["batches"] <= 6
+    assert set(told["shifts"].values()) == {6}
+    requests = []
+    zone.place.door.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
+    code, told = apply(zone, *ids, *OUT_OF_WEST, digest=told["digest"])
+    assert (code, len([each for each in requests if each.startswith("POST")])) == (0, told["batches"])
+    assert set(halves_of(zone, WEST).values()) == {zone.check(WEST, "out")}
+    assert zone.check(WEST, "out") not in halves_of(zone, EAST).values()
+
+
+def halves_of(estate: Estate, side: str) -> dict:
+    """Return the check that every half of a side carries."""
+    return {key: check for key, (*_, check) in estate.records().items() if key[2] == side}
+
+
+def test_a_later_update_leaves_the_shift_as_it_is(two):
+    """A refreshed state has what Route 53 has; of that the program wants nothing else but what it ignores."""
+    apply(two, "c7k2m", *OUT_OF_WEST)
+    there = {key: each for key, each in two.as_the_program_has_them().items() if key[2] == WEST}
+    assert programs_records(two, WEST) == there
+    assert len(there) == 12
+    assert answers(two, "c7k2m") == {EAST}
+
+
+@pytest.mark.parametrize("back", [False, True])
+def test_it_is_recorded_where_the_customers_go(two, back):
+    apply(two, "c7k2m", "--out-of", EASTERN)
+    before = two.recorded(WEST)
+    words = ("c7k2m", "--back") if back else ("m2x8v", "--out-of", EASTERN)
+    code, told = apply(two, *words)
+    now = {key: each for key, each in two.recorded(WEST).items() if key not in before}
+    (_, intent), (key, outcome) = sorted(now.items())
+    assert told["recorded"].endswith(key.removesuffix("outcome.json"))
+    assert (code, intent["verb"], intent["why"], intent["digest"]) == (0, "shift", WHY[1], told["digest"])
+    assert intent["who"].startswith("arn:aws-us-gov:")
+    assert intent["plan"].keys() == told["shifts"].keys()
+    assert (outcome["customers"], outcome["requests"]) == (1, 1)
+    assert two.recorded(EAST) == {}
+
+
 # --- Refused -----------------------------------------------------------------------------------------
 
 
@@ -118,7 +165,59 @@ def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
     before = two.records()
     code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
-    assert told["refused"].startswith(f"{EASTERN} is {position}, and nobody is shifted into it")
+    assert told["refused"].startswith(f"{EASTERN} is {position}, and nobody is sent there")
+    assert two.recorded(EAST) == {}
+
+
+def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkeypatch):
+    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
+    before, sentence = two.records(), f"{EASTERN} is not ready"
+    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        f"{sentence}: {EASTERN}: it has no server",
+        f"--override '{WESTERN} is not ready' is not the sentence that overrides this",
+        f"to do it all the same: --override '{sentence}'",
+    ]
+    assert two.records() == before
+    code, told = apply(two, "c7k2m", *OUT_OF_WEST, "--override", sentence)
+    assert (code, told["override"]) == (0, sentence)
+    assert f"--override '{sentence}'" in told["command"]
+    assert [each["override"] for each in two.recorded(EAST).values() if "plan" in each] == [sentence]
+    assert plan(two, "c7k2m", "--back")["shifts"] == {"c7k2m": 6}, "back is no question of that"
+
+
+def test_what_cannot_be_recorded_is_not_done(two):
+    digest, before = plan(two, "c7k2m", *OUT_OF_WEST)["digest"], two.records()
+    two.place.door.cut = lambda when, what: "/actions/" in what
+    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    assert (code, two.records()) == (1, before)
+    assert told["refused"].endswith("nothing was done, for it must be recorded")
+
+
+def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, monkeypatch):
+    monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", 12)
+    digest = plan(two, "c7k2m", "m2x8v", *OUT_OF_WEST)["digest"]
+
+    def cut(when: str, what: str) -> bool:
+        """Let the first change be the last that these credentials do."""
+        if when == "after" and what.startswith("POST") and "rrset" in what:
+            two.place.door.expired = {"route53": "InvalidClientTokenId"}
+        return False
+
+    two.place.door.cut, before = cut, two.records()
+    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert code == 1
+    assert told["refused"].startswith("the credentials are not valid any more: ")
+    assert told["refused"].endswith(
+        "; 1 of 2 customers are done, each whole, and the others are as they were;"
+        " run the same command again with fresh credentials"
+    )
+    assert len(changed(two, before)) == 6
+    two.place.door.cut, two.place.door.expired = (lambda *_: False), {}
+    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert (code, len(changed(two, before))) == (0, 12)
+    assert len(two.recorded(EAST)) == 2, "one action, which was cut off and went on"
 
 
 def test_a_switch_that_cannot_be_read_is_a_warning(two):
@@ -152,7 +251,14 @@ def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
 
 @pytest.mark.parametrize(
     "words",
-    [("--back",), ("c7k2m",), ("c7k2m", "--back", *OUT_OF_WEST), ("c7k2m", "--back", "--apply")],
+    [
+        ("--back",),
+        ("c7k2m",),
+        ("c7k2m", "--back", *OUT_OF_WEST),
+        ("c7k2m", "--back", "--apply"),
+        ("c7k2m", "--back", "--apply", "--digest", "0"),
+        ("c7k2m", "--back", "--apply", *WHY),
+    ],
 )
 def test_a_command_that_cannot_be_read_exits_2(two, words):
     assert two.place.ops("shift", *words).code == 2

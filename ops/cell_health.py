@@ -1,0 +1,75 @@
+"""Whether one cell can carry all customers, as its own region says: what `evacuate` looks at beforehand.
+
+Nothing of the peer, of Route 53 or of IAM is asked, so that it can be told while the peer is dead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ops import vitals
+from ops.cell import Cell
+from ops.vitals import Alarm, Vitals
+
+#: Uploads that may wait to be taken in; 20 functions at once take these in within minutes.
+WAITING_LIMIT = 10_000
+
+#: Sections of the runbook whose alarms are about the other region. They go off because that one is dead, and
+#: must not keep customers from being brought here.
+ABOUT_PEER = frozenset({"peer-out", "replication-failed", "replication-late", "facts-delayed"})
+
+
+def problems(cell: Cell) -> list[str]:
+    """Return a sentence for each problem of a cell, also for what its region does not tell; [] when well.
+
+    Some thirty requests at once, whatever the number of customers. Raises nothing that AWS causes. Alarms
+    that are about the other region are none of its problems.
+    """
+    return judged(vitals.read(cell))
+
+
+def judged(found: Vitals) -> list[str]:
+    """Return the problems that a region's answers show."""
+    region, said = found.region, []
+    if found.server is not None and found.parts is not None:
+        said += _server(found.server, len(found.parts.addresses))
+    if found.queue is not None and found.queue.waiting > WAITING_LIMIT:
+        said.append(
+            f"{found.queue.waiting:,} uploads wait to be taken in, more than {WAITING_LIMIT:,};"
+            " see docs/runbook.md#ingest-delayed"
+        )
+    said += [
+        f"{queue.waiting + queue.taken:,} dead letters of the function {of} wait for a person;"
+        f" see docs/runbook.md#{of}-dead-letters"
+        for of, queue in found.dead_letters.items()
+        if queue.waiting + queue.taken
+    ]
+    if found.state_machine not in (None, "ACTIVE"):
+        said.append(f"the workflow is {found.state_machine}, not ACTIVE")
+    said += [
+        f"the function {handler} is {state}"
+        for handler, state in found.functions.items()
+        if state != "Active"
+    ]
+    if found.table not in (None, "ACTIVE", "UPDATING"):
+        said.append(f"the tracker is {found.table}, not ACTIVE")
+    if found.canary and found.canary[-1] < 1:
+        said.append("the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing")
+    said += [on(alarm) for alarm in found.alarms or () if alarm.section not in ABOUT_PEER]
+    return [*found.unknowns, *(f"{region}: {each}" for each in said)]
+
+
+def on(alarm: Alarm) -> str:
+    """Return the sentence about an alarm that is on."""
+    return f"the alarm {alarm.name} is on since {alarm.since}: {alarm.description}"
+
+
+def _server(server: Mapping[str, Any], addresses: int) -> Iterator[str]:
+    """Yield what is wrong with the SFTP server; it shall have as many addresses as were made for it."""
+    if server["State"] != "ONLINE":
+        yield f"the SFTP server {server['ServerId']} is {server['State']}, not ONLINE"
+    details = server.get("EndpointDetails", {})
+    allocated = len(details.get("AddressAllocationIds", ()))
+    if allocated != addresses:
+        yield f"the SFTP server {server['ServerId']} has {allocated} of its {addresses} addresses"

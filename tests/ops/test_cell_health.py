@@ -1,0 +1,151 @@
+"""Whether one cell can carry all customers: what is asked, found, and does not count."""
+
+from __future__ import annotations
+
+import re
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from ops.cell_health import ABOUT_PEER, WAITING_LIMIT, judged, problems
+from ops.vitals import Queue, Vitals
+from runtime import contract
+from runtime.contract import EAST
+from tests.ops.conftest import EASTERN, NAMESPACE
+from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def east(well: dict[str, WellCell]) -> WellCell:  # noqa: F811
+    return well[EAST]
+
+
+def found(east: WellCell) -> str:
+    (problem,) = problems(east.cell)
+    assert problem.startswith(f"{EASTERN}: ")
+    return problem.removeprefix(f"{EASTERN}: ")
+
+
+def report(east: WellCell, *results: float) -> None:
+    """Publish results of synthetic transfers, a minute apart, the last one now."""
+    dimensions = contract.cell_dimensions(NAMESPACE, east.place.cell)
+    start = datetime.now(UTC) - timedelta(minutes=len(results) - 1)
+    east.client("cloudwatch").put_metric_data(
+        Namespace=contract.METRICS,
+        MetricData=[
+            {
+                "MetricName": contract.METRIC_CANARY,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                "Timestamp": start + timedelta(minutes=number),
+                "Value": result,
+            }
+            for number, result in enumerate(results)
+        ],
+    )
+
+
+def test_a_cell_that_is_well_has_no_problem_and_nobody_else_is_asked(east):
+    report(east, 0, 0, 1)
+    east.place.door.forget()
+    assert problems(east.cell) == []
+    asked = east.place.door.asked
+    assert len(asked) == 11, "one for each of its parts"
+    assert {call.split()[0] for call in asked} == {EASTERN}
+    assert not {call.split()[1] for call in asked} & {"route53", "iam", "s3"}
+
+
+def test_alarms_of_the_cell_are_its_problems_and_those_about_the_peer_are_not(east, well):  # noqa: F811
+    name = east.alarm("canary-failing", section="canary-failing", state="ALARM")
+    east.alarm("ingest-delayed", section="ingest-delayed", state="OK")
+    east.alarm("other", section="canary-failing", state="ALARM", topic="arn:aws-us-gov:sns:::other")
+    for section in ABOUT_PEER:
+        east.alarm(section, section=section, state="ALARM")
+    told = found(east)
+    assert re.fullmatch(
+        rf"the alarm {name} is on since 20..-..-..T..:..:..Z: Something is wrong\. First: look\."
+        r" Runbook: docs/runbook\.md#canary-failing",
+        told,
+    )
+
+
+def test_every_alarm_is_found_when_there_are_more_than_a_page_of_them(east):
+    for number in range(51):
+        east.alarm(f"n{number}", section="executions-failed", state="ALARM")
+    assert len(problems(east.cell)) == 51
+
+
+def test_a_server_that_is_not_online(east):
+    east.client("transfer").stop_server(ServerId=east.parts["server"])
+    assert found(east) == f"the SFTP server {east.parts['server']} is OFFLINE, not ONLINE"
+
+
+def test_a_server_with_too_few_addresses(east):
+    details = {"AddressAllocationIds": ["eipalloc-0"]}
+    east.client("transfer").update_server(ServerId=east.parts["server"], EndpointDetails=details)
+    assert found(east) == f"the SFTP server {east.parts['server']} has 1 of its 3 addresses"
+
+
+@pytest.mark.parametrize("function", ["ingest", "replication"])
+def test_dead_letters_seen_or_taken(east, function):
+    url = east.parts["dead_letters"][function]
+    east.send(url, 3)
+    east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
+    see = f"see docs/runbook.md#{function}-dead-letters"
+    assert found(east) == f"3 dead letters of the function {function} wait for a person; {see}"
+
+
+def test_the_depth_of_the_queue_counts_above_its_limit(east):
+    east.send(east.parts["queue"], 2)
+    assert problems(east.cell) == []
+    told = Vitals(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
+    assert judged(told) == []
+    told.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
+    limit = (
+        f"{EASTERN}: 10,001 uploads wait to be taken in, more than 10,000; see docs/runbook.md#ingest-delayed"
+    )
+    assert judged(told) == [limit]
+
+
+def test_what_is_gone_is_told_and_does_not_hide_the_rest(east):
+    east.client("lambda").delete_function(FunctionName=east.parts["functions"]["switch"])
+    east.client("stepfunctions").delete_state_machine(stateMachineArn=east.parts["state_machine"])
+    east.client("sqs").delete_queue(QueueUrl=east.parts["queue"])
+    east.client("transfer").stop_server(ServerId=east.parts["server"])
+    told = [each.partition(": An error")[0] for each in problems(east.cell)]
+    assert told == [
+        f"{EASTERN}: the depth of the intake queue is not known",
+        f"{EASTERN}: the state of the workflow is not known",
+        f"{EASTERN}: the state of the function switch is not known",
+        f"{EASTERN}: the SFTP server {east.parts['server']} is OFFLINE, not ONLINE",
+    ]
+
+
+def test_the_last_synthetic_transfer_decides(east):
+    report(east, 1, 1, 0)
+    see = "see docs/runbook.md#canary-failing"
+    assert found(east) == f"the last synthetic transfer was not delivered; {see}"
+
+
+def test_a_region_that_does_not_answer_is_one_problem(east):
+    east.place.door.closed = {EASTERN}
+    (problem,) = problems(east.cell)
+    assert problem.startswith(f"{EASTERN} does not answer: ")
+
+
+def test_a_service_that_does_not_answer_is_one_problem(east):
+    east.place.door.closed = {f"{EASTERN} monitoring DescribeAlarms", f"{EASTERN} transfer"}
+    server, alarms = problems(east.cell)
+    assert server.startswith(f"{EASTERN}: the state of the SFTP server is not known: ")
+    assert alarms.startswith(f"{EASTERN}: which alarms are on is not known: ")
+
+
+@pytest.mark.parametrize("value", ["", "{}", "[]", '{"server": "s-1"}'])
+def test_parts_that_are_not_written_down(east, value):
+    name = contract.cell_parameter(NAMESPACE, east.place.cell, "parts")
+    if value:
+        east.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
+        said = f"{EASTERN}: parameter {name} does not say what it has to"
+    else:
+        east.client("ssm").delete_parameter(Name=name)
+        said = f"{EASTERN} has no parameter {name}, which says what its cell is made of"
+    assert problems(east.cell) == [f"{said}; run `pulumi up --refresh` on gov-east"]

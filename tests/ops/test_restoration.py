@@ -1,0 +1,146 @@
+"""`python -m ops restore`: what stands in its way, what it says, what it leaves."""
+
+from __future__ import annotations
+
+import pytest
+
+from ops import switching
+from runtime.contract import EAST, WEST, Kind
+from tests.ops.conftest import EASTERN, WESTERN
+from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
+from tests.ops.fleet import EASTERNER, WESTERNER, WHY, Fleet, fleet  # noqa: F401 - a fixture
+
+
+@pytest.fixture
+def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
+    """Two customers in East, and West out."""
+    assert fleet.apply("evacuate", WESTERN)[0] == 0
+    return fleet
+
+
+def test_a_region_comes_back_with_all_customers(without_west):
+    place = without_west.place
+    place.door.forget()
+    told = without_west.plan("restore", WESTERN)
+    assert (told["position"], told["now"], told["names"], told["warnings"]) == ("in", "out", 8, [])
+    assert place.position(WEST) == "out"
+    said = without_west.say("restore", WESTERN, digest=told["digest"])
+    assert (said.code, said.err) == (0, "")
+    lines = said.out.splitlines()
+    assert lines[0] == f"take {WESTERN} back into DNS, through {EASTERN}: one parameter, one datapoint"
+    assert lines[-1].startswith("done; every answer of 1 name server moved within ")
+    assert "ops notice" not in said.out
+    assert place.position(WEST) == "in"
+    assert without_west.answers() == {
+        WESTERNER: {"east": EAST, "west": WEST, "primary": WEST},
+        EASTERNER: {"east": EAST, "west": WEST, "primary": EAST},
+    }
+    intent, outcome = (
+        each for key, each in sorted(without_west.recorded(EAST).items()) if "/restore/" in key
+    )
+    assert (intent["why"], outcome["left"]) == (WHY[1], [])
+    assert {call.split()[1] for call in place.door.asked}.isdisjoint({"route53", "iam"})
+    said = place.ops("restore", WESTERN)
+    assert (said.code, said.line) == (1, f"{WESTERN} is in already; nothing was done")
+
+
+@pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])
+def test_gaps_keep_it_out_from_15_minutes_before_it_went(without_west, kind):
+    """Five minutes before it went out a file was received there that is not delivered."""
+    without_west.fail(WEST, kind)
+    assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
+    for words in ((), (*WHY, "--apply", "--digest", "0"), ("--override", f"{WESTERN} is not ready")):
+        said = without_west.place.ops("restore", WESTERN, *words)
+        assert said.code == 1
+        assert said.line.startswith(
+            "1 gaps remain of what was submitted from 15 minutes before it went out: "
+        )
+        assert "1 undelivered" in said.line
+    command = said.line.split("shown by: python -m ops ")[1].split(";")[0]
+    shown = without_west.place.ops(*command.split())
+    assert shown.code == 1
+    assert "undelivered" in shown.out
+    assert without_west.place.position(WEST) == "lost"
+    assert not [key for key in without_west.recorded(EAST) if "/restore/" in key]
+
+
+def test_a_region_that_does_not_answer_stays_out(without_west, aws):
+    digest = without_west.plan("restore", WESTERN)["digest"]
+    aws.region_down(WESTERN)
+    try:
+        said = without_west.say("restore", WESTERN, digest=digest)
+    finally:
+        aws.region_up(WESTERN)
+    assert said.code == 1
+    assert said.line.startswith(f"whether gaps remain is not known, because {WESTERN} cannot be looked at, ")
+    assert "python -m ops gaps --since " in said.line
+    assert without_west.place.position(WEST) == "out"
+
+
+def test_a_cell_that_is_not_ready_stays_out_unless_the_sentence_is_typed(without_west, monkeypatch):
+    monkeypatch.setattr(
+        "ops.cell_health.problems", lambda cell: ["it has no server"] if cell.side == WEST else []
+    )
+    said = without_west.place.ops("restore", WESTERN)
+    assert said.code == 1
+    assert said.err.splitlines() == [
+        f"{WESTERN} is not ready: it has no server",
+        f"to do it all the same: --override '{WESTERN} is not ready'",
+    ]
+    code, told = without_west.apply("restore", WESTERN, "--override", f"{WESTERN} is not ready")
+    assert (code, told["left"], told["override"]) == (0, [], f"{WESTERN} is not ready")
+
+
+def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_west, monkeypatch):
+    monkeypatch.setattr(switching, "GIVE_UP", 2.0)
+    without_west.shift_out(WESTERNER, WEST)
+    said = without_west.say("restore", WESTERN)
+    assert said.code == 1
+    otherwise = [line for line in said.out.splitlines() if line.startswith("answers otherwise: ")]
+    assert len(otherwise) == 4
+    assert all(WESTERNER in line for line in otherwise)
+    assert said.out.splitlines()[-1].endswith("bring them back: python -m ops shift CUSTOMER --back")
+    assert without_west.place.position(WEST) == "in"
+
+
+def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
+    (without_west.place.root / "customers" / f"agency-{WESTERNER}.yaml").write_text("id: [")
+    told = without_west.plan("restore", WESTERN)
+    assert told["names"] == 4
+    (warning,) = told["warnings"]
+    assert warning.startswith(
+        "the registry does not say where `primary.` belongs, so it is not watched: cust"
+    )
+
+
+def test_what_cannot_be_recorded_is_not_done(without_west):
+    place = without_west.place
+    digest = without_west.plan("restore", WESTERN)["digest"]
+    place.door.cut = lambda when, what: what.startswith("PUT") and when == "before"
+    said = without_west.say("restore", WESTERN, digest=digest)
+    assert said.code == 1
+    assert said.err.startswith(f"{EASTERN} does not record it in {without_west.bucket('audit', EAST)}: ")
+    assert said.err.endswith("nothing was done, for it must be recorded\n")
+    assert place.position(WEST) == "out"
+
+
+@pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
+def test_what_was_not_confirmed_is_completed_by_the_same_command(without_west, dies):
+    digest = without_west.plan("restore", WESTERN)["digest"]
+    without_west.place.door.closed = {dies}
+    assert without_west.say("restore", WESTERN, digest=digest).code == 1
+    without_west.place.door.closed = set()
+    assert without_west.apply("restore", WESTERN, digest=digest)[0] == 0
+    assert [key.rpartition("/")[2] for key in sorted(without_west.recorded(EAST))] == [
+        "intent.json",
+        "outcome.json",
+    ] * 2
+
+
+def test_a_stale_digest_says_what_changed(without_west):
+    digest = without_west.plan("restore", WESTERN)["digest"]
+    assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
+    said = without_west.say("restore", WESTERN, digest=digest)
+    assert said.code == 1
+    assert f"not {digest}: {WESTERN}: version is 3, was 2, was is 'lost', was 'out'" in said.err
+    assert without_west.place.position(WEST) == "lost"

@@ -1,0 +1,98 @@
+"""What a cell says it is made of, on the recorded graphs, as the operators' tools read it."""
+
+from __future__ import annotations
+
+import pytest
+
+from local.program import Graph, Resource
+from ops.cell_health import ABOUT_PEER
+from ops.parts import Parts
+from runtime import contract
+from tests.program.conftest import STACKS, record, with_lifecycle
+
+#: Characters of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
+STANDARD = 4096
+
+
+@pytest.fixture(params=STACKS)
+def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
+    return graphs[request.param]
+
+
+def parameter(graph: Graph) -> Resource:
+    return graph.one("aws:ssm/parameter:Parameter", "cell1-parts")
+
+
+class Parameters:
+    """SSM, holding what the program wrote."""
+
+    class exceptions:
+        ParameterNotFound = KeyError
+
+    def __init__(self, graph: Graph) -> None:
+        self._held = {each.inputs["name"]: each.inputs for each in graph.of("aws:ssm/parameter:Parameter")}
+
+    def get_parameter(self, *, Name: str) -> dict:
+        return {"Parameter": {"Value": self._held[Name]["value"]}}
+
+
+def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
+    namespace = next(
+        each.inputs["environment"]["variables"][contract.ENV_NAMESPACE]
+        for each in graph.of("aws:lambda/function:Function")
+    )
+    parts = Parts.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
+    assert parts.server == graph.one("aws:transfer/server:Server", "cell1-endpoint-server").id
+    details = graph.one("aws:transfer/server:Server", "cell1-endpoint-server").inputs["endpointDetails"]
+    assert len(details["addressAllocationIds"]) == len(parts.addresses)
+    host = graph.one("aws:route53/record:Record", "cell1-endpoint-host")
+    assert parts.addresses == host.inputs["records"]
+    urls = {
+        each.outputs["url"]
+        for each in graph.of("aws:sqs/queue:Queue")
+        if "replication-queue" not in each.name
+    }
+    assert {parts.queue, *parts.dead_letters.values()} == urls
+    assert parts.queue == graph.one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
+    (machine,) = graph.of("aws:sfn/stateMachine:StateMachine")
+    assert parts.state_machine == machine.outputs["arn"]
+    functions = {
+        each.inputs["handler"].split(".")[-2]: each.outputs["name"]
+        for each in graph.of("aws:lambda/function:Function")
+    }
+    assert parts.functions == functions
+
+
+def test_the_alarms_of_its_topic_are_all_that_wake_an_operator(graph):
+    namespace = parameter(graph).inputs["name"].split("/")[1]
+    parts = Parts.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
+    alarms = graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
+    told = {each.name for each in alarms if parts.alerts in each.inputs.get("alarmActions", ())}
+    health = {f"cell1-health-{leaf}" for leaf in ("endpoint", "canary", "switch")}
+    assert {each.name for each in alarms} - told == health, "Route 53 watches these"
+    sections = {each.inputs["alarmDescription"].rpartition("#")[2] for each in alarms if each.name in told}
+    assert sections >= ABOUT_PEER
+
+
+def test_it_fits_into_a_parameter_of_any_cell(graph):
+    inputs = parameter(graph).inputs
+    assert inputs["type"] == "String"
+    assert len(inputs["value"]) * 1.5 < STANDARD
+
+
+def test_the_registry_is_told_to_be_deployed_when_every_customer_is(graph):
+    told = graph.one("aws:ssm/parameter:Parameter", "cell1-registry")
+    customers = graph.of("mft:tenant:Tenant")
+    theirs = {each.urn for customer in customers for each in graph.below(customer) if each.custom}
+    assert customers
+    assert theirs <= set(told.depends_on)
+
+
+def test_the_revision_changes_with_anything_that_a_file_says(tmp_path, graphs):
+    def revision(graph: Graph) -> str:
+        return graph.one("aws:ssm/parameter:Parameter", "cell1-registry").inputs["value"]
+
+    west, east = (revision(graphs[stack]) for stack in STACKS)
+    assert west == east
+    changed = with_lifecycle("draining", id="c7k2m", to=tmp_path)
+    assert revision(record("gov-west", root=changed)) != west
