@@ -49,7 +49,7 @@ def test_two_drills_at_once_play_the_whole_story(drills: list[Drilled]) -> None:
         assert story, drill.errors
         broken = [what for step in story["steps"] for what, held in step["expectations"] if not held]
         assert (drill.status, story["held"], broken) == (0, True, []), drill.errors
-        assert len(story["steps"]) == 21
+        assert len(story["steps"]) == 14
         assert sum(len(step["expectations"]) for step in story["steps"]) >= 83
         assert [*drill.folder.iterdir()] == [], "a drill left something behind"
 
