@@ -4,10 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill up test simulate bench check format schema bundle clean
+.PHONY: drill drill-all up test simulate bench check format schema bundle clean
 
 drill: $(READY)
-	@$(BIN)/python -m local drill
+	@mkdir -p .build
+	@$(BIN)/python -m local drill --report .build/drill.html
+
+# Every scenario of failover, those too that `make test` leaves out: about ten minutes.
+drill-all: $(READY)
+	@mkdir -p .build
+	@$(BIN)/python -m local drill --all --report .build/drill-all.html
 
 up: $(READY)
 	@$(BIN)/python -m local up

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import json
 import logging
 import signal
@@ -20,10 +21,11 @@ from components.bundle import BundleError
 from customers.names import NameRefusedError
 from customers.registry import RegistryError
 from local import plan as plans
-from local import plan_record, plan_render
+from local import plan_record, plan_render, rto, scenarios
 from local.clients import UploadError
 from local.drill import Drill
 from local.emulator import EmulatorError
+from local.plays import play_all
 from local.program import ROOT, ProgramError
 from local.provision import CannotMakeError
 from local.story import Progress, Story, StoryError
@@ -46,16 +48,75 @@ Registry = Annotated[
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
-@app.command()
-def drill(registry: Registry = ROOT / "customers", as_json: AsJson = False) -> None:
-    """Play the whole story against both cells and judge it. Exit 0 only if every expectation held.
+def _scenario(name: str) -> str:
+    if name not in scenarios.NAMES:
+        near = difflib.get_close_matches(name, scenarios.NAMES, n=1, cutoff=0.3)
+        hint = f"; did you mean {near[0]}?" if near else "."
+        raise typer.BadParameter(f"{name!r} is no scenario{hint} They are {', '.join(scenarios.NAMES)}")
+    return name
 
-    Example: python -m local drill --json
+
+Scenarios = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--scenario",
+        parser=_scenario,
+        metavar="NAME",
+        help=f"Play this one; may be given again. {', '.join(scenarios.NAMES)}.",
+    ),
+]
+All = Annotated[bool, typer.Option("--all", help="Play every scenario.")]
+Repeat = Annotated[int, typer.Option("--repeat", min=1, help="Play so many times, for the distribution.")]
+ReportFile = Annotated[
+    Path | None, typer.Option("--report", metavar="FILE.html", help="Write a report to look at in a browser.")
+]
+
+
+@app.command()
+def drill(
+    registry: Registry = ROOT / "customers",
+    scenario: Scenarios = None,
+    everything: All = False,
+    repeat: Repeat = 1,
+    report: ReportFile = None,
+    as_json: AsJson = False,
+) -> None:
+    """Play the whole story against both cells and judge it, or scenarios of failover, and measure those.
+
+    Without --scenario or --all: all that customers do, and then a region that is
+    lost with files in flight. Exit 0 only if every expectation held.
+
+    Example: python -m local drill --scenario region-lost-at-rest --repeat 3 --report drill.html
     """
+    if scenario and everything:
+        raise typer.BadParameter("--scenario and --all exclude each other")
+    names = list(scenarios.NAMES) if everything else list(scenario or ())
+    if repeat > 1 and not names:
+        raise typer.BadParameter("--repeat goes with --scenario or --all")
+    if report and not report.parent.is_dir():
+        raise typer.BadParameter(f"{report.parent} is no folder", param_hint="--report")
     story = Story(as_json=as_json)
     story.say(_STARTING)
-    with _clear_errors(), World(registry, tell=story.progress.made) as world, _while_alive(world):
-        Drill(world, story).play()
+
+    @contextmanager
+    def world() -> Iterator[World]:
+        with World(registry, tell=story.progress.made) as made, _while_alive(made):
+            yield made
+
+    with _clear_errors():
+        if names:
+            runs = play_all([name for name in names for _ in range(repeat)], story, world)
+        else:
+            with world() as one:
+                runs = [Drill(one, story).play()]
+        documents = [run.document() for run in runs]
+        story.keep("runs", documents)
+        rto.show(story, runs)
+        if report:
+            from local.report import write  # what draws it is no load for a drill without
+
+            write(documents, report)
+            story.say(f"the report is in {report}")
     story.summary()
     if not story.held:
         raise typer.Exit(1)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import shutil
 import subprocess
-from collections.abc import Sequence
+import tempfile
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +23,7 @@ class UploadError(RuntimeError):
 class SftpClient:
     """One SFTP user's client at one cell: OpenSSH's `sftp` where it is installed, asyncssh where it is not.
 
-    It knows the endpoint's host keys beforehand and refuses any other.
+    It knows the endpoint's host keys beforehand and refuses any other. Several may share a folder.
     """
 
     def __init__(
@@ -32,7 +34,8 @@ class SftpClient:
         self._folder = folder
         self.kind = "openssh" if shutil.which("sftp") else "asyncssh"
         self._known_hosts = folder / f"known-hosts-{address}"
-        self._known_hosts.write_text("".join(f"[{address}]:{port} {line}\n" for line in host_keys))
+        lines = "".join(f"[{address}]:{port} {line}\n" for line in host_keys)
+        self._write(lines.encode()).replace(self._known_hosts)
 
     @property
     def command(self) -> list[str]:
@@ -47,8 +50,7 @@ class SftpClient:
         if self.kind == "asyncssh":
             asyncio.run(self._put(name, content))
             return
-        local = self._folder / "upload"
-        local.write_bytes(content)
+        local = self._write(content)
         done = subprocess.run(  # noqa: S603 - our own command line
             [*self.command[:1], "-b", "-", *self.command[1:]],
             input=f'put "{local}" "{name}"\n',
@@ -57,6 +59,7 @@ class SftpClient:
             timeout=_PATIENCE,
             check=False,
         )
+        local.unlink()
         if done.returncode:
             raise UploadError(f"sftp to {self._address}:{self._port}: {done.stderr.strip()}")
 
@@ -82,6 +85,15 @@ class SftpClient:
 
         asyncio.run(session())
 
+    def session(self) -> Session:
+        """Open a session that stays; UploadError when the endpoint refuses."""
+        return Session(self._connect, f"{self._address}:{self._port}")
+
+    def _write(self, content: bytes) -> Path:
+        with tempfile.NamedTemporaryFile(dir=self._folder, delete=False) as file:
+            file.write(content)
+        return Path(file.name)
+
     async def _put(self, name: str, content: bytes) -> None:
         try:
             async with (
@@ -103,3 +115,41 @@ class SftpClient:
             agent_path=None,
             config=None,
         )
+
+
+class Session:
+    """One SFTP session that stays open and takes file after file, as those of schedulers do."""
+
+    def __init__(self, connect: Callable[[], Any], where: str) -> None:
+        self._where = where
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # any thread may close it
+        self._stack = contextlib.AsyncExitStack()
+        try:
+            self._run(self._open(connect))
+        except BaseException:
+            self.close()
+            raise
+
+    def upload(self, name: str, content: bytes) -> None:
+        """Put a file in the user's home directory; UploadError when the session has ended."""
+        self._run(self._put(name, content))
+
+    def close(self) -> None:
+        """End the session, whatever has become of it."""
+        with contextlib.suppress(UploadError):
+            self._run(self._stack.aclose())
+        self._runner.close()
+
+    async def _open(self, connect: Callable[[], Any]) -> None:
+        connection = await self._stack.enter_async_context(connect())
+        self._sftp = await self._stack.enter_async_context(connection.start_sftp_client())
+
+    async def _put(self, name: str, content: bytes) -> None:
+        async with self._sftp.open(name, "wb") as file:
+            await file.write(content)
+
+    def _run(self, step: Coroutine[Any, Any, None]) -> None:
+        try:
+            self._runner.run(asyncio.wait_for(step, _PATIENCE))
+        except (OSError, asyncssh.Error) as error:
+            raise UploadError(f"sftp session with {self._where}: {error}") from error

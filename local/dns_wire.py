@@ -76,7 +76,7 @@ class Listener:
         self._answer = answer
         udp, tcp = _bind(address, port)
         self.port: int = tcp.getsockname()[1]
-        self._runner = asyncio.Runner()
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # not the loop of who makes this
         self._runner.run(self._listen(udp, tcp))
         self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dns", daemon=True)

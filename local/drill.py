@@ -4,26 +4,26 @@ from __future__ import annotations
 
 import re
 import secrets
-import shutil
+import time
 from collections import Counter
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from customers.model import S3Destination, SftpDestination
+from local import scenarios
 from local.evidence import Evidence
-from local.loss import RegionLoss
+from local.ledger import File
+from local.operators import Operators
 from local.partners import Partner
+from local.plays import NEWCOMER, Plays, newcomer
 from local.rounds import Rounds
-from local.sender import Sender, first, sdk_senders, sftp_senders
+from local.runs import Run
+from local.sender import Cast, Sender
 from local.story import Story, until
 from local.world import SPEED_UP, World
-from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
 from runtime.facts import Fact
-from runtime.patterns import literal_prefix
 
-NEWCOMER = Path(__file__).parent / "newcomer.yaml"
+_AT_THE_END = "region-lost-mid-transfer"
 
 #: Seconds within which something has to have happened here. Generous: a small machine may be busy.
 _SOON = 60
@@ -36,47 +36,28 @@ class Drill:
     def __init__(self, world: World, story: Story) -> None:
         """Choose who sends; StoryError when the registry has no customer for a part."""
         self._world, self._story, self._evidence = world, story, Evidence(world)
-        self._by_sftp = first(
-            [
-                each
-                for each in sftp_senders(world.customers())
-                if each.customer.duplicates.policy == "content"
-            ],
-            SftpDestination,
-            "SFTP user whose .csv files go to one SFTP destination, with duplicates by content",
-        )
-        self._by_sdk = first(
-            sdk_senders(world.customers()),
-            S3Destination,
-            "SDK principal whose .csv files go to one S3 destination",
-        )
+        self._cast = Cast.of(world.customers())
+        self._by_sftp, self._by_sdk = self._cast.by_sftp, self._cast.by_sdk
 
-    def play(self) -> None:
-        """Play every step in order."""
+    def play(self) -> Run:
+        """Play every step in order, the loss of a region at the end; return what that left."""
         self.cells_come_up()
-        newcomer = self.onboard()
+        self.onboard()
         report = secrets.token_bytes(300_000)
         self.upload_by_sftp(WEST, report)
         self.upload_and_rename(EAST)
         for side in (WEST, EAST):
             self.upload_by_sdk(side)
-        report = self.resend(report)
+        self.resend(report)
         self.drop_a_session()
         self.partner_is_down()
         self.partner_stays_down()
         self.regions_agree()
         Rounds(self._world, self._story).play()
-        loss = RegionLoss(
-            self._world,
-            self._story,
-            self._evidence,
-            by_sftp=self._by_sftp,
-            by_sdk=self._by_sdk,
-            newcomer=newcomer,
-        )
-        loss.play(report)
+        run = Plays(self._world, self._story, self._evidence).play(scenarios.load(_AT_THE_END))
         self._story.keep("calls", self._world.aws.calls())
         self._story.keep("policies", self._evidence.policies())
+        return run
 
     def cells_come_up(self) -> None:
         """Run the program for both stacks; the emulated AWS holds what it registered."""
@@ -106,16 +87,12 @@ class Drill:
             kinds = Counter(partner.kind for partner in world.outside.partners.values())
             story.say(f"partners' servers: {', '.join(f'{n} {kind}' for kind, n in kinds.items())}")
 
-    def onboard(self) -> Sender:
-        """Add a customer's file to the registry, run the program again, send as that customer; return it."""
+    def onboard(self) -> None:
+        """Add a customer's file to the registry, run the program again, and send as that customer."""
         world, story = self._world, self._story
         with story.step("A customer's file is added, the program runs again"):
             before = {side: set(world.provisioners[side].known) for side in SIDES}
-            registry = world.folder / "registry"
-            registry.mkdir()
-            for path in (*world.registry_folder.glob("*.yaml"), NEWCOMER):
-                shutil.copy(path, registry)
-            world.use_registry(registry)
+            world.add_customer(NEWCOMER)
             for side in (WEST, EAST):
                 graph = world.up(side)
                 added = set(world.provisioners[side].known) - before[side]
@@ -125,11 +102,9 @@ class Drill:
                     f"{graph.stack}: {len(added)} resources more, all of them its own",
                     all(own.search(urn) for urn in added),
                 )
-            newcomer = sftp_senders([each for each in world.customers() if each.id == "n3w0k"])[0]
-            content = secrets.token_bytes(2000)
-            world.sftp(newcomer.user, WEST).upload("first-day.csv", content)
-            self._expect_delivered(newcomer, WEST, "first-day.csv", content)
-        return newcomer
+            sender, content = newcomer(world), secrets.token_bytes(2000)
+            world.sftp(sender.user, WEST).upload("first-day.csv", content)
+            self._expect_delivered(sender, WEST, "first-day.csv", content)
 
     def upload_by_sftp(self, side: str, content: bytes) -> None:
         """Upload by SFTP in one region."""
@@ -160,8 +135,8 @@ class Drill:
             self._world.client("s3", side).put_object(Bucket=bucket, Key=sender.key(name), Body=content)
             self._expect_delivered(sender, side, name, content)
 
-    def resend(self, report: bytes) -> bytes:
-        """Send the same file again, then another content under the same name; return that content."""
+    def resend(self, report: bytes) -> None:
+        """Send the same file again, then another content under the same name."""
         story, sender = self._story, self._by_sftp
         with story.step("The same file again: recognised by its content"):
             self._world.sftp(sender.user, WEST).upload("report.csv", report)
@@ -179,7 +154,6 @@ class Drill:
             self._expect_delivered(sender, WEST, "report.csv", other)
             kinds = Counter(fact.kind for fact in self._facts(sender, WEST, "report.csv"))
             story.expect("the tracker holds CONFLICT", kinds[Kind.CONFLICT] == 1)
-        return other
 
     def drop_a_session(self) -> None:
         """Break an SFTP session in the middle of an upload."""
@@ -221,6 +195,10 @@ class Drill:
             story.expect(f"the tracker holds FAILED: {reasons}", len(failed) == 1)
             tries = self._evidence.failed_attempts(sender.customer, EAST, sender.key("hopeless.csv"))
             story.say(f"attempts: {tries}; waits are scaled, {SPEED_UP} s of the real platform pass in 1 s")
+            self._world.serve_names()
+            Operators(self._world).replay(sender.customer.id, "failed")
+            receipt = self._receipt(sender, EAST, "hopeless.csv", "delivered")
+            story.expect("ops replay carries it again, and it is delivered", bool(receipt))
 
     def regions_agree(self) -> None:
         """Compare inbound objects, archives and facts of the two regions."""
@@ -247,8 +225,8 @@ class Drill:
         route = sender.route(name)
         if not receipt or not route:
             return
-        path = contract.below_inbound(sender.key(name)).removeprefix(literal_prefix(route.match))
-        for destination in route.to:
+        file = File(sender=sender, name=name, side=side, at=time.time())
+        for destination, path in file.destinations.items():
             there = self._evidence.delivered(sender.customer, destination, path)
             story.expect(f"{destination} has it, byte for byte", there == content)
         facts = [each for each in self._facts(sender, side, name) if each.transfer == receipt["transfer"]]

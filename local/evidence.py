@@ -10,7 +10,7 @@ from customers.model import Customer, SftpDestination
 from local.story import until
 from local.world import World
 from runtime import contract
-from runtime.contract import REGION_OF, SIDE_OF, SIDES, WEST, Kind
+from runtime.contract import EAST, REGION_OF, SIDE_OF, SIDES, WEST
 from runtime.facts import Fact
 from runtime.tracker import Tracker
 
@@ -28,10 +28,11 @@ class Evidence:
         """Return, once, a receipt of this outcome about this key, when it comes within so many seconds."""
 
         def look() -> Mapping[str, Any] | None:
-            self._receipts += self._world.outside.take_receipts(customer.id, side)
+            told = self._world.outside.take_receipts(customer.id, side)
+            self._receipts += [each for each in told if each["outcome"] != "notice"]  # of no file
             for receipt in self._receipts:
-                told = (receipt["key"], receipt["outcome"], receipt["region"])
-                if told == (key, outcome, REGION_OF[side]):
+                about = (receipt["key"], receipt["outcome"], receipt["region"])
+                if about == (key, outcome, REGION_OF[side]):
                     self._receipts.remove(receipt)
                     return receipt
             return None
@@ -55,15 +56,25 @@ class Evidence:
         return tracker.history(contract.file_id(customer.id, key)).facts
 
     def failed_attempts(self, customer: Customer, side: str, key: str) -> int:
-        """Return how many tasks of a file's workflow have failed so far."""
-        received = [fact for fact in self.facts(customer, side, key) if fact.kind is Kind.RECEIVED]
-        if not received:
+        """Return how many tasks of a file's executions in one region have failed so far."""
+        transfers = {fact.transfer for fact in self.facts(customer, side, key)}
+        if not transfers:
             return 0
-        machine = self._world.graphs[side].exports["stateMachine"]
-        execution = f"{machine.replace(':stateMachine:', ':execution:')}:{received[0].transfer}-g1"
         states = self._world.client("stepfunctions", side)
-        history = states.get_execution_history(executionArn=execution)["events"]
-        return sum(event["type"] == "TaskFailed" for event in history)
+        return sum(
+            event["type"] == "TaskFailed"
+            for execution in self.executions(side)
+            if execution["name"].startswith(tuple(transfers))
+            for event in states.get_execution_history(executionArn=execution["executionArn"])["events"]
+        )
+
+    def executions(self, side: str, **only: str) -> list[dict[str, Any]]:
+        """Return the executions of one region's workflow; `only` narrows it down as ListExecutions does."""
+        pages = self._world.client("stepfunctions", side).get_paginator("list_executions")
+        machine = self._world.graphs[side].exports["stateMachine"]
+        return [
+            each for page in pages.paginate(stateMachineArn=machine, **only) for each in page["executions"]
+        ]
 
     def delivered(self, customer: Customer, destination: str, name: str) -> bytes | None:
         """Return the content of a file at a destination; None where it is not."""
@@ -103,3 +114,27 @@ class Evidence:
             return {(i[contract.TRACKER_PK]["S"], i[contract.TRACKER_SK]["S"]): i for i in found}
 
         return {side: scanned(side) for side in SIDES}
+
+    def has_replicated(self, customer: Customer, side: str, key: str) -> bool:
+        """Return whether a file that arrived in the other region, and a fact about it, are in this one."""
+        bucket = self._world.graphs[side].exports["buckets"][customer.id]
+        found = self._world.client("s3", side).list_objects_v2(Bucket=bucket, Prefix=key)
+        return bool(found["KeyCount"] and self.facts(customer, side, key))
+
+    def is_still(self) -> bool:
+        """Return whether nothing is under way: no file to take in, no execution, no copy between regions."""
+        return not (any(map(self.backlog, SIDES)) or self._world.aws.replication_pending())
+
+    def is_alike(self) -> bool:
+        """Return whether trackers and archives hold the same in both regions."""
+        archives = {side: self._world.graphs[side].exports["archive"] for side in SIDES}
+        found = (self.items(), self.versions(archives))
+        return all(each[EAST] == each[WEST] for each in found)
+
+    def backlog(self, side: str) -> int:
+        """Return how many files a region that is up has to take in, or carries."""
+        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue")
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        sqs = self._world.client("sqs", side)
+        told = sqs.get_queue_attributes(QueueUrl=queue.outputs["url"], AttributeNames=names)["Attributes"]
+        return sum(int(told[name]) for name in names) + len(self.executions(side, statusFilter="RUNNING"))

@@ -2,55 +2,124 @@
 
 from __future__ import annotations
 
+import threading
 from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from local.evidence import Evidence
+from local.runs import Fate
 from local.sender import Sender
-from runtime.contract import EAST, Kind
-from runtime.facts import Status, by_transfer, status
+from runtime import contract
+from runtime.contract import Kind
+from runtime.facts import ENDED, Fact, Status, by_transfer, status
+from runtime.patterns import literal_prefix
+
+#: Became of a file in the end: nobody has anything left to do but a person who decides.
+_SETTLED = frozenset({Status.DELIVERED, Status.DUPLICATE, Status.HELD})
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fate:
-    """What became of one acknowledged file: the sides that delivered it, and how often to one destination."""
+class File:
+    """A file that `side` acknowledged, at `at` seconds since the epoch."""
 
-    file: str
+    sender: Sender
+    name: str
     side: str
-    by: str
-    sent: int
-    transfers: str
+    at: float
+
+    @property
+    def key(self) -> str:
+        """Its key in the customer's bucket."""
+        return self.sender.key(self.name)
+
+    @property
+    def id(self) -> str:
+        """What the tracker knows it by."""
+        return contract.file_id(self.sender.customer.id, self.key)
+
+    @property
+    def destinations(self) -> dict[str, str]:
+        """Its name at each destination that its route names."""
+        route = self.sender.route(self.name)
+        if route is None:
+            return {}
+        below = contract.below_inbound(self.key).removeprefix(literal_prefix(route.match))
+        return dict.fromkeys(route.to, below)
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Return whether its route holds a file of which nobody can tell whether it was delivered."""
+        route = self.sender.route(self.name)
+        return route is not None and route.on_unknown == "hold"
+
+    def __str__(self) -> str:
+        return f"{self.sender.customer.id}: {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An acknowledged file with the facts that one region's tracker has of it."""
+
+    file: File
+    facts: tuple[Fact, ...]
+
+    @property
+    def ends(self) -> set[Status]:
+        """What its transfers have come to."""
+        return {status(facts) for facts in by_transfer(self.facts).values()}
+
+    @property
+    def held(self) -> list[str]:
+        """The transfers of which nobody can tell whether they were delivered."""
+        groups = by_transfer(self.facts)
+        return [transfer for transfer, facts in groups.items() if status(facts) is Status.HELD]
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether none of its transfers is under way."""
+        return self.ends <= ENDED
 
     @property
     def is_settled(self) -> bool:
         """Return whether it was delivered, or is held for a person to decide."""
-        return bool(self.by) or Status.HELD in self.transfers
+        return bool(self.ends) and self.ends <= _SETTLED
+
+    def fate(self) -> Fate:
+        """Return what became of it, in words."""
+        delivered = [fact for fact in self.facts if fact.kind is Kind.DELIVERED]
+        sends = Counter((fact.transfer, fact.destination) for fact in delivered if fact.detail["sent"])
+        fates = Counter(status(facts).value for facts in by_transfer(self.facts).values())
+        return Fate(
+            file=str(self.file),
+            acknowledged_in=self.file.side,
+            fate=", ".join(f"{count} {fate}" if count > 1 else fate for fate, count in fates.items()),
+            delivered_by=", ".join(sorted({fact.side for fact in delivered})),
+            sent=max(sends.values(), default=0),
+        )
 
 
 class Ledger:
-    """The acknowledged files, in order."""
+    """The acknowledged files, in order. Threads may share it."""
 
     def __init__(self, evidence: Evidence) -> None:
         self._evidence = evidence
-        self._entries: list[tuple[Sender, str, str]] = []
+        self._files: list[File] = []
+        self._lock = threading.Lock()
 
-    def add(self, sender: Sender, side: str, name: str) -> None:
-        """Note that a side acknowledged a file of this name."""
-        self._entries.append((sender, side, name))
+    def add(self, file: File) -> None:
+        """Note a file that was acknowledged."""
+        with self._lock:
+            self._files.append(file)
 
-    def fates(self) -> list[Fate]:
-        """Return what the survivor's tracker says of each file."""
-        return [self._fate(*entry) for entry in self._entries]
+    def files(self) -> list[File]:
+        """Return the files so far."""
+        with self._lock:
+            return list(self._files)
 
-    def _fate(self, sender: Sender, side: str, name: str) -> Fate:
-        facts = self._evidence.facts(sender.customer, EAST, sender.key(name))
-        delivered = [fact for fact in facts if fact.kind is Kind.DELIVERED]
-        sends = Counter((fact.transfer, fact.destination) for fact in delivered if fact.detail["sent"])
-        fates = Counter(status(group).value for group in by_transfer(facts).values())
-        return Fate(
-            file=f"{sender.customer.id}: {name}",
-            side=side,
-            by=", ".join(sorted({fact.side for fact in delivered})),
-            sent=max(sends.values(), default=0),
-            transfers=", ".join(f"{count} {fate}" for fate, count in fates.items()),
-        )
+    def accounts(self, side: str, files: Iterable[File] | None = None) -> list[Account]:
+        """Return what one region's tracker says of these files, or of all."""
+        return [
+            Account(file=file, facts=self._evidence.facts(file.sender.customer, side, file.key))
+            for file in (self.files() if files is None else files)
+        ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from customers.model import Customer, Route
+from customers.model import Customer, Route, S3Destination, SftpDestination
 from local.story import StoryError
 from runtime import contract
 from runtime.patterns import literal_prefix, matches
@@ -44,6 +44,36 @@ def sdk_senders(customers: Sequence[Customer]) -> list[Sender]:
         for route in customer.routes
         if customer.sdk.principals and route.match.startswith("sdk/")
     ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cast:
+    """Who plays: `by_sftp` of a customer with duplicates by content, `by_sdk` to a bucket.
+
+    `regular` sends by SFTP to a partner's server, as another customer than `by_sftp` where there is one.
+    """
+
+    by_sftp: Sender
+    by_sdk: Sender
+    regular: Sender
+
+    @classmethod
+    def of(cls, customers: Sequence[Customer]) -> Cast:
+        """Choose from a registry; StoryError when it has no customer for a part."""
+        users = sftp_senders(customers)
+        by_sftp = first(
+            [each for each in users if each.customer.duplicates.policy == "content"],
+            SftpDestination,
+            "SFTP user whose .csv files go to one SFTP destination, with duplicates by content",
+        )
+        by_sdk = first(
+            sdk_senders(customers),
+            S3Destination,
+            "SDK principal whose .csv files go to one S3 destination",
+        )
+        others = [each for each in users if each.customer.id != by_sftp.customer.id]
+        regular = first([*others, by_sftp], SftpDestination, "SFTP user")
+        return cls(by_sftp=by_sftp, by_sdk=by_sdk, regular=regular)
 
 
 def first(senders: list[Sender], kind: type, need: str) -> Sender:

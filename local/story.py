@@ -72,14 +72,14 @@ class Story:
         return all(step.held for step in self.steps)
 
     @contextmanager
-    def step(self, title: str) -> Iterator[None]:
+    def step(self, title: str) -> Iterator[Step]:
         """Play a step: what is expected inside belongs to it."""
         step = Step(title)
         self.steps.append(step)
         began = time.monotonic()
         self._console.print(f"[bold]{len(self.steps)}. {title}[/]")
         try:
-            yield
+            yield step
         finally:
             self.progress.rest()
             step.seconds = time.monotonic() - began
@@ -97,14 +97,13 @@ class Story:
         self._console.print(what, markup=False)
 
     def table(self, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
-        """Print a table of what happened, and keep it for the summary."""
-        table = Table(*columns)
+        """Print a table of what happened."""
+        table = Table()
+        for column in columns:
+            table.add_column(column, overflow="fold")
         for row in rows:
             table.add_row(*row)
         self._console.print(table)
-        self.figures["; ".join(columns)] = (
-            [list(row) for row in rows] if self._as_json else f"{len(rows)} rows above"
-        )
 
     def figure(self, name: str, value: Any) -> None:
         """Keep a figure for the summary."""

@@ -43,14 +43,17 @@ from runtime.contract import EAST, REGION_OF, WEST
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+SIDE_AT = {address: side for side, address in ADDRESSES.items()}
 STACKS = {WEST: "gov-west", EAST: "gov-east"}
 
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
 SPEED_UP = 600
 
-#: The same for alarms' periods and for what resolvers may keep: 60 s become 10 s. A period has to be longer
-#: than a look at the alarm can take on a busy machine.
+#: The same for alarms' periods and what resolvers may keep: 60 s become 10 s. A look at an alarm takes less.
 DNS_SPEED_UP = 6
+
+#: Seconds for which an outage stands here, however short it is: longer than a queue hides a message.
+OUTAGE = 3600
 
 #: Functions that run at once. A burst of uploads would start a process each, of 80 MB.
 LAMBDAS = 12
@@ -187,7 +190,7 @@ class World:
 
     def find_again(self, side: str) -> None:
         """Let a lost region return: what was held back arrives, and what was under way goes on."""
-        self.aws.region_up(REGION_OF[side])
+        self.aws.region_up(REGION_OF[side], passed=OUTAGE)
         self.endpoints[side].start()
 
     def serve_names(self) -> Resolver:
@@ -212,8 +215,12 @@ class World:
             for address in graph.of("aws:ec2/eip:Eip")
         }
 
-    def use_registry(self, registry: Path) -> None:
-        """Go on with another state of the registry, from the next run of the program on."""
+    def add_customer(self, file: Path) -> None:
+        """Go on with a registry that has one more customer, from the next run of the program on."""
+        registry = self.folder / "registry"
+        registry.mkdir()
+        for path in (*self.registry_folder.glob("*.yaml"), file):
+            shutil.copy(path, registry)
         self.registry = self._load(registry)
         self.registry_folder = registry
         self.outside.stand_in(registry, self.project)
@@ -227,15 +234,15 @@ class World:
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
         self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
+        self.project.mkdir()
         account = self.config[WEST]["mft:accountId"]
         self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / SPEED_UP).start()
         zone = self.client("route53", WEST).create_hosted_zone(Name=self.zone, CallerReference="local")
         zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         for side, config in self.config.items():
             config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
-            stack = {"config": dict(config)}
-            self.project.mkdir(exist_ok=True)
-            (self.project / f"Pulumi.{STACKS[side]}.yaml").write_text(yaml.safe_dump(stack))  # for ops
+            stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
+            stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
         self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
         self.outside.stand_in(self.registry_folder, self.project)

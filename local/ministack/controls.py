@@ -65,12 +65,14 @@ class Controls:
             raise ValueError(f"the control planes are in {CONTROL_PLANES_IN}, not in {region}")
         self._control("down", region=_known(region), control_planes=control_planes)
 
-    def region_up(self, region: str) -> None:
+    def region_up(self, region: str, *, passed: float = 0) -> None:
         """Bring a region back: what was held arrives, then what was frozen goes on. No-op for one that is up.
+
+        For what its queues hide, `passed` seconds more have gone by: an outage may stand for a longer one.
 
         Between two writers of one key or item the later write wins, in both regions.
         """
-        self._control("up", region=_known(region))
+        self._control("up", region=_known(region), passed=passed)
 
     @property
     def regions_down(self) -> set[str]:

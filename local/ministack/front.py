@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from local.ministack.calls import Calls
 from local.ministack.controls import ADMIN, DNS_AGENT
 from local.ministack.lag import LINE
-from local.ministack.outage import end_workers
+from local.ministack.outage import end_workers, let_pass
 from local.ministack.regions import REGIONS
 from local.ministack.replay import App, Message
 
@@ -138,8 +138,9 @@ class Front:
             await asyncio.to_thread(REGIONS.settle, region)
         return sorted(REGIONS.down)
 
-    async def up(self, region: str) -> list[str]:
+    async def up(self, region: str, passed: float = 0) -> list[str]:
         if REGIONS.is_down(region):
+            let_pass(region, passed)
             REGIONS.revive(region, first=partial(LINE.deliver, region))
         return sorted(REGIONS.down)
 

@@ -2,7 +2,7 @@
 
 Functions: running ones are killed with their processes and none starts. An asynchronous event is handed to
 its function again when the region is back, as AWS keeps it; a batch of a queue returns to the queue after
-its visibility timeout.
+its visibility timeout, most of which can pass while the region is down: `let_pass`.
 
 Executions of state machines freeze where they are: no state begins while the region is down. A Wait's time
 passes meanwhile. A Lambda task that was running fails when the region is back, with
@@ -23,6 +23,7 @@ from local.ministack.regions import REGIONS
 
 _CHANGE = "region outage"
 _runtime: list[ModuleType] = []
+_queues: list[ModuleType] = []
 
 
 def region_of(arn: str) -> str:
@@ -40,6 +41,15 @@ def end_workers(region: str) -> None:
             if (process := worker._proc) is not None:
                 process.kill()  # at once: a handler could take its time over SIGTERM
         runtime.kill_workers(doomed)
+
+
+def let_pass(region: str, seconds: float) -> None:
+    """Let so many seconds more have passed for what the queues of a region hide."""
+    for queues in _queues:
+        with queues._queues_lock:
+            for key, queue in queues._queues.all_items():
+                for message in queue["messages"] if key[1] == region else ():
+                    message["visible_at"] = message.get("visible_at", 0) - seconds
 
 
 def _later(*regions: str, call: Callable[[], Any]) -> None:
@@ -75,6 +85,13 @@ def _workers(runtime: ModuleType) -> None:
         raise RuntimeError(f"{region} is down")
 
     runtime.Worker._spawn = spawn_where_up
+
+
+@after("services.sqs")
+def _messages(sqs: ModuleType) -> None:
+    for name in ("_queues", "_queues_lock"):
+        original(_CHANGE, sqs, name)
+    _queues.append(sqs)
 
 
 @after("services.lambda_svc")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 import socket
 import threading
@@ -18,7 +19,8 @@ from conftest import eventually
 from dns_estate import WEST, Estate, ask, flags, rows
 
 from local.dns import DnsServer
-from local.dns_zone import choose, strings
+from local.dns_wire import Listener
+from local.dns_zone import Answer, choose, strings
 from local.resolver import NotInDns, Resolver
 
 HEALTHY, UNHEALTHY, NO_CHECK, ABSENT = "healthy", "unhealthy", "no check", "absent"
@@ -461,3 +463,15 @@ def test_a_client_keeps_an_answer_for_its_ttl(estate: Estate):
             resolver.txt(estate.name("later"))
         resolver.forget()
         assert resolver.txt(estate.name("later")) == "there"
+
+
+def test_a_server_leaves_the_event_loop_of_its_maker_alone() -> None:
+    mine = asyncio.new_event_loop()
+    asyncio.set_event_loop(mine)
+    listener = Listener("127.0.0.1", 0, lambda name, type: Answer())
+    try:
+        assert asyncio.get_event_loop() is mine
+    finally:
+        listener.close()
+        asyncio.set_event_loop(None)
+        mine.close()

@@ -333,6 +333,22 @@ def test_a_message_waits_in_its_queue_and_a_batch_returns_to_it(aws: World) -> N
     eventually(lambda: beats(aws, "long2") == 20)
 
 
+def test_what_a_queue_hides_returns_when_the_outage_stands_for_longer(aws: World) -> None:
+    url, _ = aws.queue("hiding", VisibilityTimeout="600")
+
+    def receives() -> bool:
+        return bool(aws("sqs").receive_message(QueueUrl=url).get("Messages"))
+
+    aws("sqs").send_message(QueueUrl=url, MessageBody="m")
+    assert receives()
+    aws.emulator.region_down(WEST)
+    aws.emulator.region_up(WEST, passed=300)
+    assert not receives()
+    aws.emulator.region_down(WEST)
+    aws.emulator.region_up(WEST, passed=301)
+    assert receives()
+
+
 def test_executions_freeze_where_they_are_and_go_on_when_the_region_is_back(aws: World) -> None:
     url, _ = aws.queue("steps")
     retry = [{"ErrorEquals": ["Lambda.ServiceException"], "IntervalSeconds": 1, "MaxAttempts": 1}]

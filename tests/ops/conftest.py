@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import http.client
 import itertools
 import json
 import os
 import re
 import subprocess
 import sys
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +21,7 @@ from typer.testing import CliRunner
 
 import ops.__main__
 from local.emulator import ROOT, Emulator
+from local.relay import Relay
 from ops import environment
 from ops.name_servers import ENV_NAME_SERVERS
 from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_dimensions, switch_parameter
@@ -39,86 +38,37 @@ def aws() -> Iterator[Emulator]:
         yield emulator
 
 
-class Door:
+class Door(Relay):
     """The way to the emulated AWS: notes what is asked for in which region; some of it stays unanswered."""
 
     def __init__(self, aws: Emulator) -> None:
-        self._port = aws.port
         self.asked: list[str] = []
         self.closed: set[str] = set()
         #: The error that a call is answered with, by a part of its name.
         self.expired: dict[str, str] = {}
         #: Asked `before` and `after` each request, by method and path: whether its connection ends there.
         self.cut: Callable[[str, str], bool] = lambda when, what: False
-        door = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                door._pass(self)
-
-            do_GET = do_PUT = do_POST
-
-            def log_message(self, *_: Any) -> None:
-                """Log nothing."""
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), daemon=True)
-        self._thread.start()
-
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_port}"
-
-    def stop(self) -> None:
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        super().__init__(aws.endpoint)
 
     def forget(self) -> None:
         self.asked.clear()
 
-    def _pass(self, request: BaseHTTPRequestHandler) -> None:
-        body = request.rfile.read(int(request.headers.get("Content-Length", 0)))
+    def stops(self, request: BaseHTTPRequestHandler) -> bool:
         region, service = _SCOPE.search(request.headers["Authorization"]).groups()
         target = request.headers.get("X-Amz-Target", request.path).rpartition(".")[2].rpartition("/")[2]
         call = f"{region} {service} {target}"
         self.asked.append(call)
         if any(closed in call for closed in self.closed):
             request.close_connection = True  # as a dead host: without an answer
-            return
+            return True
         if code := next((code for part, code in self.expired.items() if part in call), None):
             self._refuse(request, service, code)
-            return
-        what = f"{request.command} {request.path}"
-        if self.cut("before", what):
-            request.close_connection = True
-            return
-        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=20)
-        try:
-            headers = {
-                name: value for name, value in request.headers.items() if name.lower() not in _OF_THE_HOP
-            }
-            connection.request(request.command, request.path, body, headers)
-            answer = connection.getresponse()
-            content = answer.read()
-        except (http.client.HTTPException, OSError):
-            request.close_connection = True  # of a region that is down
-            return
-        finally:
-            connection.close()
-        if self.cut("after", what):
-            request.close_connection = True
-            return
-        request.send_response(answer.status)
-        for name, value in answer.getheaders():
-            if name.lower() not in _OF_THE_HOP:
-                request.send_header(name, value)
-        request.send_header("Content-Length", str(len(content)))
-        request.end_headers()
-        request.wfile.write(content)
+            return True
+        request.close_connection = bool(self.cut("before", f"{request.command} {request.path}"))
+        return request.close_connection
+
+    def hears(self, request: BaseHTTPRequestHandler) -> bool:
+        return not self.cut("after", f"{request.command} {request.path}")
 
     def _refuse(self, request: BaseHTTPRequestHandler, service: str, code: str) -> None:
         """Answer with an error, as the service's protocol has it."""
@@ -131,9 +81,6 @@ class Door:
         request.send_header("Content-Length", str(len(content)))
         request.end_headers()
         request.wfile.write(content)
-
-
-_OF_THE_HOP = {"connection", "content-length", "transfer-encoding", "host", "expect", "date", "server"}
 
 
 @dataclass(frozen=True, kw_only=True)

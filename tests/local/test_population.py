@@ -1,0 +1,186 @@
+"""How each kind of client fares when a name moves: over a real name server, with storage that is played."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from dnslib import CNAME, QTYPE, RR, TXT, A, DNSLabel
+
+from customers.model import Customer
+from local.clients import UploadError
+from local.dns_wire import Listener
+from local.dns_zone import Answer
+from local.kinds import ByName, ByRecord, Client, ForEver, HardCoded, Staying
+from local.measures import Timeline
+from local.population import Population
+from local.program import ROOT
+from local.resolver import Resolver
+from local.sender import Sender
+from local.world import World
+from runtime.contract import EAST, REGION_OF, WEST, BucketRecord
+from tests.local.conftest import eventually
+
+ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+HOST, RECORD = "west.c.mft.example.gov", "_bucket.west.c.mft.example.gov"
+TTL = 1
+
+
+class Platform:
+    """Two regions behind a name server: `answered` is where names point, `dead` what takes nothing."""
+
+    def __init__(self) -> None:
+        self.answered, self.dead = WEST, set[str]()
+        self.stored: list[tuple[str, str]] = []
+        self.sessions: set[str] = set()
+
+    def answer(self, name: DNSLabel, type: str) -> Answer:
+        bucket = BucketRecord(bucket=f"bucket-{self.answered}", region=REGION_OF[self.answered])
+        if type == "TXT":
+            return Answer(answer=[RR(name, QTYPE.TXT, ttl=TTL, rdata=TXT(bucket.render()))])
+        cell = f"sftp.{self.answered}1.mft.example.gov."
+        address = RR(cell, QTYPE.A, ttl=TTL, rdata=A(ADDRESSES[self.answered]))
+        return Answer(answer=[RR(name, QTYPE.CNAME, ttl=TTL, rdata=CNAME(cell)), address])
+
+    def take(self, side: str, name: str) -> None:
+        if side in self.dead:
+            raise UploadError(f"{side} is dead")
+        self.stored.append((side, name))
+
+    def sftp(self, address: str) -> tuple[str, Any]:
+        side = next(side for side, its in ADDRESSES.items() if its == address)
+        return side, Door(self, side)
+
+    def s3(self, region: str) -> Any:
+        return Door(self, next(side for side, its in REGION_OF.items() if its == region))
+
+
+class Door:
+    """The SFTP client, the session and the S3 client of one side."""
+
+    def __init__(self, platform: Platform, side: str) -> None:
+        self._platform, self._side = platform, side
+
+    def upload(self, name: str, content: bytes) -> None:
+        self._platform.take(self._side, name)
+
+    def session(self) -> Door:
+        self._platform.take(self._side, "session")
+        return self
+
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:
+        assert f"bucket-{self._side}" == Bucket
+        self._platform.take(self._side, Key)
+
+    def close(self) -> None:
+        """End it."""
+
+
+@pytest.fixture(scope="module")
+def customer() -> Customer:
+    return World(ROOT / "customers").customers()[0]
+
+
+@pytest.fixture
+def platform() -> Platform:
+    return Platform()
+
+
+@pytest.fixture
+def resolver(platform: Platform) -> Iterator[Any]:
+    listener = Listener("127.0.0.1", 0, platform.answer)
+    yield lambda: Resolver("127.0.0.1", listener.port, ttl_scale=0.5)
+    listener.close()
+
+
+@pytest.fixture
+def clients(platform: Platform, resolver: Any, customer: Customer) -> dict[type[Client], Client]:
+    sender = Sender(customer=customer, folder="inbound/sftp/u/", user="u")
+    by_name = {kind: kind(sender, HOST, resolver(), platform.sftp) for kind in (ByName, ForEver, Staying)}
+    by_record = {kind: kind(sender, RECORD, resolver(), platform.s3) for kind in (ByRecord, HardCoded)}
+    return {**by_name, **by_record}
+
+
+NOTICE = {"bucket": "bucket-east", "region": REGION_OF[EAST]}
+
+
+def test_who_looks_up_arrives_after_the_ttl_and_who_does_not_waits_for_the_notice(
+    clients: dict[type[Client], Client], platform: Platform
+) -> None:
+    assert {client.send("a", b"") for client in clients.values()} == {WEST}
+    platform.answered = EAST
+    at_once = {kind: client.send("b", b"") for kind, client in clients.items()}
+    assert set(at_once.values()) == {WEST}  # the answer is kept for its TTL, by everybody
+    eventually(lambda: clients[ByName].send("c", b"") == EAST)
+    eventually(lambda: clients[ByRecord].send("c", b"") == EAST)
+    stay = (ForEver, Staying, HardCoded)
+    assert {clients[kind].send("d", b"") for kind in stay} == {WEST}
+    for kind in stay:
+        clients[kind].read_notice(NOTICE)
+    assert {clients[kind].send("e", b"") for kind in stay} == {EAST}
+
+
+def test_a_session_that_broke_is_looked_up_again_and_an_address_that_is_kept_is_not(
+    clients: dict[type[Client], Client], platform: Platform
+) -> None:
+    for kind in (Staying, ForEver):
+        clients[kind].send("a", b"")
+    platform.answered, platform.dead = EAST, {WEST}
+    for kind in (Staying, ForEver):
+        with pytest.raises(UploadError):
+            clients[kind].send("b", b"")
+    eventually(lambda: _sends(clients[Staying]))
+    with pytest.raises(UploadError):
+        clients[ForEver].send("c", b"")
+
+
+def _sends(client: Client) -> bool:
+    try:
+        return client.send("c", b"") == EAST
+    except UploadError:
+        return False
+
+
+def test_a_population_counts_what_it_asked_and_where_that_went(
+    clients: dict[type[Client], Client], platform: Platform
+) -> None:
+    noted: list[str] = []
+    behind = threading.Event()
+    behind.set()
+    kinds = [clients[ByName], clients[ForEver]]
+    timeline = Timeline()
+    population = Population(
+        kinds,
+        side=WEST,
+        prefix="p",
+        timeline=timeline,
+        note=lambda file: noted.append(f"{file.side} {file.name}"),
+        is_behind=lambda: behind.is_set(),
+        every=0.05,
+        again=0.05,
+    )
+    population.start()
+    threading.Event().wait(0.3)
+    assert platform.stored == [], "somebody sent while the machine was behind"
+    behind.clear()
+    eventually(lambda: all(each.acknowledged for each in population.fared(None)))
+    population.pause()
+    stored = len(platform.stored)
+    platform.answered, platform.dead = EAST, {WEST}
+    decided = timeline.began
+    threading.Event().wait(0.3)
+    assert len(platform.stored) == stored, "somebody sent while all were to be quiet"
+    population.resume()
+    eventually(lambda: population.reached([ByName.kind]))
+    assert not population.reached([ForEver.kind])
+    population.read_notice({**NOTICE, "customer": kinds[0].sender.customer.id})
+    eventually(population.reached)
+    population.stop()
+    by_name, for_ever = population.fared(decided)
+    assert by_name.asked == by_name.failed + by_name.acknowledged
+    assert set(by_name.by_side) == {WEST, EAST}
+    assert for_ever.failed > 0
+    assert for_ever.reached_survivor_after > by_name.reached_survivor_after > 0
+    assert len(noted) == len(set(noted)) == by_name.acknowledged + for_ever.acknowledged

@@ -1,0 +1,113 @@
+"""Scenarios of the drill, played for real: some of them. `make drill-all` plays every one."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from local import scenarios
+from local.__main__ import app
+from tests.local.conftest import LIMIT, Drilled, start
+
+PLAYED = ("customer-shifted", "operator-killed-midway")
+
+
+@pytest.fixture(scope="module")
+def played(tmp_path_factory: pytest.TempPathFactory) -> Drilled:
+    folder = tmp_path_factory.mktemp("scenarios")
+    words = [word for name in PLAYED for word in ("--scenario", name)]
+    drill = start("drill", *words, "--json", folder=folder)
+    out, errors = drill.communicate(timeout=LIMIT)
+    return Drilled(drill.returncode, json.loads(out or "{}"), errors, folder)
+
+
+def run(drilled: Drilled, scenario: str) -> dict[str, Any]:
+    assert drilled.story, drilled.errors
+    [found] = [each for each in drilled.story["runs"] if each["scenario"] == scenario]
+    return found
+
+
+def test_scenarios_hold_one_after_the_other_in_one_world(played: Drilled) -> None:
+    assert played.story, played.errors
+    broken = [what for each in played.story["runs"] for what, held in each["expectations"] if not held]
+    assert (played.status, broken) == (0, []), played.errors
+    assert [each["scenario"] for each in played.story["runs"]] == list(PLAYED)
+    assert [*played.folder.iterdir()] == [], "the drill left something behind"
+
+
+def test_a_shift_moves_the_names_of_one_customer_and_says_when(played: Drilled) -> None:
+    told = run(played, "customer-shifted")
+    moved = [each for each in told["answers"] if each["at"] > told["measures"]["decision_at"]]
+    assert {name for each in moved if ".c7k2m." not in (name := each["name"])} == set()
+    assert {each["type"] for each in moved} == {"CNAME", "TXT"}
+    assert 0 < told["measures"]["dns_moved"] < told["measures"]["first_delivered"]
+    assert told["measures"]["rpo_files"] is None, "no region died"
+
+
+def test_an_evacuation_that_was_killed_is_one_in_the_end_through_the_peer_only(played: Drilled) -> None:
+    calls = run(played, "operator-killed-midway")["calls"]["ops-evacuate"]
+    assert calls["us-gov-east-1 cloudwatch PutMetricData"] >= 1
+    assert not [call for call in calls if "route53" in call or " iam " in call]
+
+
+def test_every_file_of_a_run_is_told_with_its_fate(played: Drilled) -> None:
+    transfers = run(played, "customer-shifted")["transfers"]
+    fates = {each["file"].partition("-")[2]: each["delivered_by"] for each in transfers}
+    assert fates == {"shifted.csv": "east", "stays.csv": "west", "back.csv": "west"}
+    assert {(each["fate"], each["sent"]) for each in transfers} == {("delivered", 1)}
+
+
+def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(drills: list[Drilled]) -> None:
+    for drilled in drills:
+        told = run(drilled, "region-lost-mid-transfer")
+        measures = told["measures"]
+        assert 0 < measures["dns_moved"] < measures["all_accounted"]
+        assert measures["first_delivered"] is not None
+        assert len(measures["rpo_ages"]) == measures["rpo_files"] >= 1
+        assert len(told["clients"]) == 5
+        for clients in told["clients"]:
+            assert clients["asked"] == clients["failed"] + clients["acknowledged"]
+            assert clients["failed"] > 0, "its region died"
+            assert set(clients["by_side"]) == {"east", "west"}
+            assert clients["reached_survivor_after"] > 0
+        told_later = {each["kind"]: each["reached_survivor_after"] for each in told["clients"]}
+        assert told_later["SFTP, answers kept for ever"] > told_later["SFTP, answers kept for their TTL"]
+        assert told_later["SDK, bucket hard-coded"] > told_later["SDK, bucket looked up in TXT"]
+
+
+@pytest.mark.parametrize("name", scenarios.NAMES)
+def test_a_scenario_is_short_and_says_what_it_shows(name: str) -> None:
+    scenario = scenarios.load(name)
+    file = Path(scenarios.__file__).parent / f"{name.replace('-', '_')}.py"
+    assert len(file.read_text().splitlines()) <= 60
+    assert scenario.title
+    assert callable(scenario.play)
+
+
+def ended(words: str) -> tuple[int, str]:
+    """Return the exit code of a command that starts nothing, and what it said, without its frame."""
+    result = CliRunner().invoke(app, ["drill", *words.split()])
+    return result.exit_code, " ".join(result.output.replace("│", " ").split())
+
+
+def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
+    status, said = ended("--scenario region-lost-at-reest")
+    assert status == 2
+    assert "'region-lost-at-reest' is no scenario; did you mean region-lost-at-rest?" in said
+
+
+@pytest.mark.parametrize(
+    "words", ["--all --scenario east-lost", "--repeat 2", "--all --repeat 0", "--report /nowhere/drill.html"]
+)
+def test_options_that_make_no_sense_are_refused(words: str) -> None:
+    assert ended(words)[0] == 2
+
+
+def test_help_names_every_scenario() -> None:
+    status, said = ended("--help")
+    assert status == 0
+    assert [name for name in scenarios.NAMES if name not in said.replace(" ", "")] == []
