@@ -75,7 +75,7 @@ class World:
     ) -> None:
         """Read the registry; RegistryError with all its problems. `sftp_port` 0 takes a free port."""
         self.registry_folder = registry
-        self._sftp_port = sftp_port
+        self.sftp_port = sftp_port
         self.config = {side: program.stack_config(stack) for side, stack in STACKS.items()}
         west = self.config[WEST]
         self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
@@ -112,11 +112,6 @@ class World:
         """The folder with the stack files and `customers/`, as the program and `ops` find them."""
         return self.folder / "project"
 
-    @property
-    def sftp_port(self) -> int:
-        """The port of both SFTP endpoints."""
-        return self._sftp_port
-
     def client(self, service: str, side: str) -> Any:
         """Return the boto3 client of a service in the region of a side."""
         return self.aws.client(service, REGION_OF[side])
@@ -130,7 +125,7 @@ class World:
         public = [asyncssh.import_private_key(key).export_public_key() for key in self._host_keys.values()]
         return SftpClient(
             address,
-            self._sftp_port,
+            self.sftp_port,
             user,
             self.outside.keys[user],
             host_keys=[line.decode().strip() for line in public],
@@ -169,7 +164,7 @@ class World:
 
     def _maker(self, side: str) -> Make:
         """Return the maker of a stack's resources; its probe looks where the endpoint is on this machine."""
-        make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self._sftp_port}"
+        make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self.sftp_port}"
 
         def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
             environment = resource.inputs.get("environment", {}).get("variables", {})
@@ -230,7 +225,7 @@ class World:
         return self.registry.of_cell(self.config[WEST]["mft:cell"])
 
     def _start(self) -> None:
-        self._sftp_port = _free_port(self._sftp_port)
+        self.sftp_port = _free_port(self.sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
         self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
@@ -257,7 +252,7 @@ class World:
             server_id=server.id,
             region=REGION_OF[side],
             address=ADDRESSES[side],
-            port=self._sftp_port,
+            port=self.sftp_port,
             host_keys=list(self._host_keys.values()),
             security_policy=server.inputs["securityPolicyName"],
             set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
