@@ -251,8 +251,8 @@ def _no_failure(real: Any, event: Any) -> Any:
     return replace(real(event), failure=None)
 
 
-def _any_version(real: Any, self: Any, arrived: Any) -> list[str]:
-    return real(self, replace(arrived, etag=None, size=None))
+def _any_version(real: Any, self: Any, arrived: Any, *given: Any) -> list[str]:
+    return real(self, replace(arrived, etag=None, size=None), *given)
 
 
 def _stale(real: Any, self: Any, file: str) -> Any:
