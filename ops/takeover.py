@@ -97,5 +97,5 @@ class _Looking(Intake):
         self._s3 = s3
 
     def adopt(self, arrived: Arrival) -> str:
-        version = self._version(arrived)
+        version = self._head(arrived, str(arrived.version_id))
         return "received" if version and version.is_replica else "ours"

@@ -74,7 +74,7 @@ class Intake:
         taken: Version | None = None
         became = "gone"
         # Uploads of the same bytes have an event each: two at once may both have meant one version.
-        while (version := self._version(arrived)) and (taken is None or version.id != taken.id):
+        while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
                 return became if taken else "replica"
             is_late = self._now() - version.modified > LATE
@@ -90,7 +90,7 @@ class Intake:
         The lost region may have delivered it all the same: facts replicate apart from objects.
         """
         customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
-        version = self._version(arrived)
+        version = self._version(arrived, customer)
         if version is None:
             return "gone"
         if not version.is_replica:
@@ -120,7 +120,7 @@ class Intake:
         self._start(before or transfer)
         return "received", False
 
-    def _version(self, arrived: Arrival) -> Version | None:
+    def _version(self, arrived: Arrival, customer: Customer) -> Version | None:
         """Return the version that the event is about, or None when it is not there any more.
 
         A Transfer Family event names no version: it is the newest with the event's etag and size that was
@@ -133,17 +133,19 @@ class Intake:
         if arrived.failure is not None and arrived.etag is None:
             return None
         replica = None
-        for version_id in self._alike(arrived):
+        for version_id in self._alike(arrived, self._now() - timedelta(days=customer.inbound_days)):
             version = self._head(arrived, version_id)
             if version and not version.is_replica:
                 return version
             replica = replica or version
         return replica
 
-    def _alike(self, arrived: Arrival) -> list[str]:
+    def _alike(self, arrived: Arrival, since: datetime) -> list[str]:
         """Return the versions with the event's etag and size: newest first, those after the event last.
 
         What was taken in already comes after what was not: uploads of the same bytes have an event each.
+        Whether one from before `since` was taken in nobody knows any more: its facts may have expired, and
+        S3 is about to remove it.
         """
         listing = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=arrived.bucket, Prefix=arrived.key
@@ -153,7 +155,8 @@ class Intake:
             for entry in page.get("Versions", ()):
                 same_etag = arrived.etag in (None, entry["ETag"].strip('"'))
                 same_size = arrived.failure is not None or arrived.size in (None, entry["Size"])
-                if entry["Key"] == arrived.key and same_etag and same_size:
+                is_kept = entry["LastModified"] >= since
+                if entry["Key"] == arrived.key and same_etag and same_size and is_kept:
                     is_after = arrived.ended is not None and entry["LastModified"] > arrived.ended
                     alike.append((is_after, entry["VersionId"]))
         taken = self._taken_in(arrived) if arrived.etag is not None and len(alike) > 1 else set()

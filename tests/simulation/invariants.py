@@ -24,6 +24,7 @@ from runtime.contract import (
     peer_of,
     transfer_id,
 )
+from runtime.workflow import LEASE
 from tests.simulation import ledgers
 from tests.simulation.partners import Appearance, Partner
 from tests.simulation.place import own_bucket
@@ -363,6 +364,8 @@ class Judge:
                 return "!a region was taken over while it lived"
             return "!both regions carried it, and none was lost"
         if self._was_known(first, again):
+            if again.at - self._taken(first) > LEASE:
+                return "facts needed longer than a lease runs"
             return "!the first was known to be under way"
         return "sent to both regions at once"
 
@@ -389,6 +392,12 @@ class Judge:
         known = leases.get((again.side, file, first.transfer))
         taken = leases.get((again.side, file, again.transfer))
         return known is not None and taken is not None and known <= taken
+
+    def _taken(self, appearance: Appearance) -> float:
+        """Return when its own region gave an appearance's transfer the lease."""
+        submission = self.submissions[appearance.transfer]
+        file = file_id(submission.customer, submission.key)
+        return self.world.table.leases[appearance.side, file, appearance.transfer]
 
     def _are_in_order(self, partner: Partner, appearances: list[Appearance]) -> None:
         """No older submission appears, from the same region, after a newer one whose fact could be read."""

@@ -251,21 +251,8 @@ def _no_failure(real: Any, event: Any) -> Any:
     return replace(real(event), failure=None)
 
 
-def _any_version(real: Any, self: Any, arrived: Any) -> list[str]:
-    return real(self, replace(arrived, etag=None, size=None))
-
-
-def _delivered_anywhere(real: Any, facts: Any, *, destinations: Any, **about: Any) -> Any:
-    """Take a destination for served when any was."""
-    facts = tuple(facts)
-    delivered = next((fact for fact in facts if fact.kind is Kind.DELIVERED), None)
-    own = about["transfer"]
-    more = tuple(
-        replace(delivered, destination=name)
-        for name in destinations
-        if delivered and delivered.transfer == own
-    )
-    return real(facts + more, destinations=destinations, **about)
+def _any_version(real: Any, self: Any, arrived: Any, *given: Any) -> list[str]:
+    return real(self, replace(arrived, etag=None, size=None), *given)
 
 
 def _stale(real: Any, self: Any, file: str) -> Any:
@@ -372,9 +359,6 @@ PLANTED: tuple[Planted, ...] = (
     Planted("what was taken over is sent at once", (("runtime.transfer:Transfer.here", _wrap(_not_asked)),)),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted("an SFTP event means any version", (("runtime.intake:Intake._alike", _wrap(_any_version)),)),
-    Planted(
-        "one destination's delivery is every one's", (("runtime.workflow:judge", _wrap(_delivered_anywhere)),)
-    ),
     Planted(
         "a broken upload is renamed all the same",
         (

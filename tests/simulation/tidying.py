@@ -40,7 +40,8 @@ class Tidying:
 
     def __init__(self, world: World) -> None:
         self._world = world
-        self._decided: set[tuple[str, str]] = set()
+        #: What was released, and how many attempts had died by then.
+        self._decided: dict[tuple[str, str], int] = {}
         self._count = 0
 
     def begin(self) -> bool:
@@ -48,7 +49,8 @@ class Tidying:
         held = self._held()
         for case in held:
             what = (case.transfer, case.destination)
-            if what in self._decided:
+            # A release is for one attempt. Where that dies nobody knows its end, and the route holds again.
+            if self._decided.get(what) == self._deaths():
                 self._world.broken("release without effect", f"{what[0]} to {what[1]} is held again")
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
@@ -62,6 +64,9 @@ class Tidying:
     def _spawn(self, work: Callable[[], None]) -> None:
         self._count += 1
         self._world.clock.spawn(f"tidying {self._count}", work, after=float(self._count))
+
+    def _deaths(self) -> int:
+        return sum(" deliver " in name for name in self._world.died)
 
     def _held(self) -> list[_Case]:
         """Return what is held: not what is because something newer was delivered."""
@@ -98,9 +103,10 @@ class Tidying:
         release = Release(tracker=self._tracker(case.side), executions=self._executions(case.side))
         decision = Decision.DELIVERED if has_it else Decision.RESEND
         about = {"who": "an operator", "why": "asked the partner"}
+        deaths = self._deaths()
         with suppress(NotHeldError):
             release.release(Transfer.here(received, case.side), case.destination, decision, **about)
-            self._decided.add((case.transfer, case.destination))
+            self._decided[case.transfer, case.destination] = deaths
             world.outcome.count("released")
 
     def _repair(self, customer: str, found: list[tuple[Seen, list[Gap]]]) -> None:
