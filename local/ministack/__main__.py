@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 from local.ministack import (  # noqa: F401 - they register changes
+    alarms,
     events,
     outage,
     patching,

@@ -231,3 +231,40 @@ def test_a_user_keeps_what_it_was_given(aws: World) -> None:
     assert (seen["Role"], seen["Policy"]) == (ROLE + "-2", given["Policy"])
     with pytest.raises(transfer.exceptions.ResourceNotFoundException):
         transfer.update_user(ServerId=server, UserName="nobody", Role=ROLE)
+
+
+# --- alarms --------------------------------------------------------------------------------------
+
+
+def test_an_alarm_judges_its_own_dimensions_period_by_period(aws: World) -> None:
+    cloudwatch, now = aws("cloudwatch"), time.time()
+
+    def errors(function: str, *minutes_ago: int) -> None:
+        for ago in minutes_ago:
+            datum = {"MetricName": "Errors", "Value": 1, "Timestamp": now - 60 * ago}
+            datum["Dimensions"] = [{"Name": "FunctionName", "Value": function}]
+            cloudwatch.put_metric_data(Namespace="alarms", MetricData=[datum])
+
+    def state() -> str:
+        (alarm,) = cloudwatch.describe_alarms(AlarmNames=["keeps-failing"])["MetricAlarms"]
+        return alarm["StateValue"]
+
+    cloudwatch.put_metric_alarm(
+        AlarmName="keeps-failing",
+        Namespace="alarms",
+        MetricName="Errors",
+        Dimensions=[{"Name": "FunctionName", "Value": "mine"}],
+        Statistic="Sum",
+        Period=60,
+        EvaluationPeriods=10,
+        DatapointsToAlarm=3,
+        Threshold=1,
+        ComparisonOperator="GreaterThanOrEqualToThreshold",
+        TreatMissingData="notBreaching",
+    )
+    errors("another", 0, 1, 2, 3)
+    assert state() == "INSUFFICIENT_DATA"
+    errors("mine", 1, 1, 1, 1)
+    assert state() == "OK"
+    errors("mine", 3, 5)
+    assert state() == "ALARM"
