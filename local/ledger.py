@@ -70,12 +70,6 @@ class Account:
         return {status(facts) for facts in by_transfer(self.facts).values()}
 
     @property
-    def held(self) -> list[str]:
-        """The transfers of which nobody can tell whether they were delivered."""
-        groups = by_transfer(self.facts)
-        return [transfer for transfer, facts in groups.items() if status(facts) is Status.HELD]
-
-    @property
     def has_ended(self) -> bool:
         """Return whether none of its transfers is under way."""
         return self.ends <= ENDED

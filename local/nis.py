@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from local.answers import Answers
@@ -12,6 +12,8 @@ from local.operators import WHY, Operators, OpsRefusedError
 from local.story import Story, until
 from local.world import World
 from runtime.contract import EAST, PRIMARY, REGION_OF, WEST, peer_of
+from runtime.facts import Status
+from runtime.reconcile import Finding
 
 #: Seconds within which something has to have happened here. Generous: a small machine may be busy.
 SOON = 120
@@ -87,8 +89,27 @@ class Nis:
         self.ops("release", transfer, word, "--reason", WHY)
 
     def gaps(self) -> list[dict[str, Any]]:
-        """Return what the gap report says of the last hour."""
-        return self._operators.lines("gaps", "--window", "1h")
+        """Return the gaps of the last hour that will not close by themselves."""
+        found = [line["gap"] for line in self._operators.lines("gaps", "--window", "1h") if "gap" in line]
+        return [gap for gap in found if gap["finding"] != Finding.REPLICATING]
+
+    def close_gaps(self, is_there: Callable[[str, str], bool]) -> None:
+        """Release what is held, as partners say, and repair what else the gap report shows.
+
+        `is_there` is told a customer and a key, and says whether the partner has the file.
+        """
+        found = self.gaps()
+        for gap in found:
+            told = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
+            self._timeline.note("operator", f"finds by ops gaps {told}")
+            if gap["where"].startswith(Status.HELD):
+                self.release(gap["transfer"], is_there=is_there(gap["customer"], gap["key"]))
+        if any(not gap["where"].startswith(Status.HELD) for gap in found):
+            self._timeline.note("operator", "types ops gaps --repair")
+            self._operators.repair()
+        if found:
+            closed = until(lambda: not self.gaps(), within=SOON, every=2)
+            self._story.expect("what was held or had failed is closed, by ops release and gaps", bool(closed))
 
     def names_leave(self, side: str, customers: Iterable[str] = ()) -> None:
         """Expect every name of these customers, or of all, to answer with the peer of a side."""

@@ -64,12 +64,24 @@ class Operators:
         [digest] = [line["plan"]["digest"] for line in told if "plan" in line]
         self._done(["replay", "apply", str(plan), "--digest", digest])
 
+    def repair(self) -> None:
+        """Close what gaps of the last hour can be closed by copies and replays."""
+        [window, *_] = self.lines("gaps", "--window", "1h")
+        ends = [f"--{end}={time}" for end, time in window["window"].items()]
+        told = self.lines("gaps", "--repair", *ends)
+        [plan] = [line["plan"] for line in told if "plan" in line]
+        self._done(self._reviewed(plan["command"]))
+
     def command(self, verb: str, *words: str) -> list[str]:
         """Return the command line that does what the verb now plans: the one that it prints, if any."""
         plan = self.say(verb, *words)
         if "command" in plan:
-            return [WHY if word == "WHY" else word for word in shlex.split(plan["command"])[3:]]
+            return self._reviewed(plan["command"])
         return [verb, *words, *(["--digest", plan["digest"]] if "digest" in plan else []), "--apply"]
+
+    def _reviewed(self, command: str) -> list[str]:
+        """Return the words after `python -m ops` of a command that a plan prints, with a reason in it."""
+        return [WHY if word == "WHY" else word for word in shlex.split(command)[3:]]
 
     def _done(self, command: list[str]) -> str:
         process = self._start(command, endpoint=self._world.aws.endpoint)
