@@ -6,11 +6,15 @@ the emulated AWS. There is no state, diff or delete here; those are Pulumi's, in
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import logging
 import runpy
-from collections.abc import Callable, Iterator, Mapping
+import signal
+import threading
+from collections.abc import Callable, Coroutine, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -21,7 +25,7 @@ from pulumi.runtime import mocks, rpc, settings
 from pulumi.runtime.config import set_all_config
 from pulumi.runtime.proto import provider_pb2, resource_pb2
 from pulumi.runtime.stack import run_in_stack
-from pulumi.runtime.sync_await import _sync_await
+from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
 from local import urns
 
@@ -182,7 +186,8 @@ def run(
 ) -> Graph:
     """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
 
-    Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through.
+    Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through,
+    and so does KeyboardInterrupt, also for SIGTERM.
     """
     monitor = _Monitor(make, ask)
     settings.configure(
@@ -200,9 +205,32 @@ def run(
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs = set()
     try:
-        _sync_await(run_in_stack(lambda: runpy.run_path(str(main)) and None))
+        with _interrupted(run_in_stack(lambda: runpy.run_path(str(main)) and None)) as running:
+            _sync_await(running)
     except pulumi.RunError as error:
         raise ProgramError(str(error)) from error
     finally:
         gc.enable()  # the program disables it, as if the process were its own
     return Graph(stack=stack, resources=tuple(monitor.recorded.values()), exports=monitor.exports)
+
+
+@contextmanager
+def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]]:
+    """Yield the task of some work, which a signal cancels: KeyboardInterrupt is what comes of that.
+
+    Raised within Pulumi's SDK, it would be kept until all resources are there, which is never.
+    """
+    loop = _ensure_event_loop()
+    task = loop.create_task(work)
+    is_main = threading.current_thread() is threading.main_thread()
+    usual = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if is_main}
+    for each in usual:
+        loop.add_signal_handler(each, task.cancel)
+    try:
+        yield task
+    except asyncio.CancelledError:
+        raise KeyboardInterrupt from None
+    finally:
+        for each, handler in usual.items():
+            loop.remove_signal_handler(each)
+            signal.signal(each, handler)
