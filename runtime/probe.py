@@ -33,20 +33,18 @@ class Probe:
 
     def publish(self) -> dict[str, str]:
         """Publish the number of addresses that answer; return those that do not, each with the reason."""
-        silent = asyncio.run(self._silent())
-        answering = len(self._addresses) - len(silent)
+        reasons = asyncio.run(self._refusals())
         datum = {
             "MetricName": METRIC_ADDRESSES,
             "Dimensions": self._dimensions,
-            "Value": float(answering),
+            "Value": float(reasons.count(None)),
             "Unit": "Count",
         }
         self._metrics.put_metric_data(Namespace=METRICS, MetricData=[datum])
-        return silent
-
-    async def _silent(self) -> dict[str, str]:
-        reasons = await asyncio.gather(*(self._refusal(address) for address in self._addresses))
         return {address: reason for address, reason in zip(self._addresses, reasons, strict=True) if reason}
+
+    async def _refusals(self) -> list[str | None]:
+        return await asyncio.gather(*(self._refusal(address) for address in self._addresses))
 
     async def _refusal(self, address: str) -> str | None:
         """Return why an address does not answer as an SSH server does, or None when it does."""
