@@ -15,12 +15,13 @@ from ops.plan import RefusedError, digest
 from ops.regions import Regions
 from ops.window import Window
 from runtime.contract import below_inbound, file_id
-from runtime.facts import Fact, Status, status
+from runtime.facts import Fact, Status, lacks, status
 from runtime.inventory import recorded
 from runtime.patterns import matches
 from runtime.replay import ChangedError, Verdict
 
-#: What operators call the states of transfers.
+#: What operators call the states of transfers. One that failed at one destination and is held by another is
+#: in both.
 STATES = {
     "failed": frozenset({Status.FAILED}),
     "held": frozenset({Status.HELD}),
@@ -51,7 +52,7 @@ class Wanted:
         return (
             (not self.transfers or one.transfer in self.transfers)
             and (not self.key or matches(self.key, below_inbound(one.key)))
-            and (not self.state or status(facts) in STATES[self.state])
+            and (not self.state or bool({status(facts), *lacks(facts)} & STATES[self.state]))
         )
 
 

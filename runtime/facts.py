@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -71,24 +71,49 @@ def status(facts: Iterable[Fact]) -> Status:
     names the destinations: without it (the fact may not have replicated) nobody knows whether one of them
     still waits, and the transfer is under way.
     """
-    kinds: dict[Kind, list[Fact]] = {}
-    for fact in standing(facts):
-        kinds.setdefault(fact.kind, []).append(fact)
+    stood = standing(facts)
+    kinds = {fact.kind for fact in stood}
     if Kind.REJECTED in kinds:
         return Status.REJECTED
-    served = _destinations(kinds, Kind.DELIVERED)
-    settled = served | _destinations(kinds, Kind.DUPLICATE)
-    wanted = {name for fact in kinds.get(Kind.RECEIVED, ()) for name in fact.detail["destinations"]}
-    held, failed = _destinations(kinds, Kind.HELD), _destinations(kinds, Kind.FAILED)
-    if not wanted or wanted - settled - held - failed:
+    lacking = lacks(stood)
+    if not _wanted(stood) or Status.UNDER_WAY in lacking:
         return Status.UNDER_WAY
-    if wanted <= settled:
-        return Status.DELIVERED if served else Status.DUPLICATE
-    return Status.HELD if (wanted - settled) & held else Status.FAILED
+    if not lacking:
+        return Status.DELIVERED if Kind.DELIVERED in kinds else Status.DUPLICATE
+    return Status.HELD if Status.HELD in lacking else Status.FAILED
 
 
-def _destinations(kinds: dict[Kind, list[Fact]], kind: Kind) -> set[str]:
-    return {fact.destination for fact in kinds.get(kind, ())}
+def lacks(facts: Iterable[Fact]) -> dict[Status, tuple[str, ...]]:
+    """Return the destinations that were not served with ONE transfer, by what is so there.
+
+    That is FAILED, UNDER_WAY or HELD, in this order: one may have failed where another holds, and the status
+    of the whole says only the latter. Without RECEIVED nobody knows of any; what was rejected lacks none.
+    """
+    stood = standing(facts)
+    if any(fact.kind is Kind.REJECTED for fact in stood):
+        return {}
+    served = _destinations(stood, Kind.DELIVERED, Kind.DUPLICATE)
+    held, failed = _destinations(stood, Kind.HELD), _destinations(stood, Kind.FAILED)
+    found: dict[Status, tuple[str, ...]] = dict.fromkeys((Status.FAILED, Status.UNDER_WAY, Status.HELD), ())
+    for name in _wanted(stood):
+        if name not in served:
+            is_so = Status.HELD if name in held else Status.FAILED if name in failed else Status.UNDER_WAY
+            found[is_so] += (name,)
+    return {is_so: names for is_so, names in found.items() if names}
+
+
+def told(lacking: Mapping[Status, Iterable[str]]) -> str:
+    """Return in words what `lacks` found: `failed: a, b; held: c`."""
+    return "; ".join(f"{is_so}: {', '.join(names)}" for is_so, names in lacking.items())
+
+
+def _wanted(facts: Iterable[Fact]) -> tuple[str, ...]:
+    received = (fact for fact in facts if fact.kind is Kind.RECEIVED)
+    return tuple(dict.fromkeys(name for fact in received for name in fact.detail["destinations"]))
+
+
+def _destinations(facts: Iterable[Fact], *kinds: Kind) -> set[str]:
+    return {fact.destination for fact in facts if fact.kind in kinds}
 
 
 def standing(facts: Iterable[Fact]) -> list[Fact]:

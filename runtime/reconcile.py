@@ -14,14 +14,12 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runtime.contract import REGION_OF, Kind
-from runtime.facts import Fact, Status, standing, status, submitted
+from runtime.facts import Fact, Status, lacks, status, submitted, told
 from runtime.routing import Customer
 from runtime.timing import REPLICATION_MINUTES
 
 #: For so long what is not there is on its way.
 GRACE = timedelta(minutes=REPLICATION_MINUTES)
-
-_SERVED = frozenset({Kind.DELIVERED, Kind.DUPLICATE})
 
 
 class Finding(StrEnum):
@@ -132,13 +130,11 @@ class _Judgement:
 
     def _undelivered(self, became: Status) -> Gap:
         received = self._seen.received
-        served = {fact.destination for fact in standing(self._seen.facts) if fact.kind in _SERVED}
-        wanted = received.detail["destinations"] if received else ("nobody knows where to",)
-        names = ", ".join(name for name in wanted if name not in served)
+        lacking = lacks(self._seen.facts) or {became: ("nobody knows where to",)}
         since = _at(received) if received else submitted(self._seen.transfer)
         # Only what still goes on may be in time: nothing will come of the others by itself.
         young = became is Status.UNDER_WAY
-        return self._gap(Finding.UNDELIVERED, f"{became}: {names}", since, may_be_young=young)
+        return self._gap(Finding.UNDELIVERED, told(lacking), since, may_be_young=young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

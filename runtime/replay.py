@@ -15,13 +15,12 @@ from typing import Any
 
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import TAKEOVER, Executions, first
-from runtime.facts import Fact, Status, standing, status
+from runtime.facts import Fact, Status, lacks, standing, status, told
 from runtime.release import Decision, Release
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
 
-_SERVED = frozenset({Kind.DELIVERED, Kind.DUPLICATE})
-_ENDS = _SERVED | {Kind.FAILED, Kind.HELD}
+_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
 
 
 class Choice(StrEnum):
@@ -101,7 +100,7 @@ class Replay:
             return said.verdict(Choice.ASK, str(error))
         chosen = said.wanted if force else said.failed + said.open
         over = tuple(sorted(fact.sort_key for fact in said.ends if fact.destination in chosen))
-        why = f"{said.status}: {', '.join(chosen)}"
+        why = f"{said.status}: {', '.join(chosen)}" if force else told(said.waiting)
         return said.verdict(Choice.DELIVER, why, side=side, destinations=chosen, over=over)
 
     def change(self, verdict: Verdict, *, file: str, force: bool, why: str) -> str | None:
@@ -186,16 +185,10 @@ class _Facts:
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
         self.ends = [fact for fact in standing(facts) if fact.kind in _ENDS]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()
-        served = self._at(_SERVED)
-        self.held = self._of(self._at({Kind.HELD}) - served)
-        self.failed = self._of(self._at({Kind.FAILED}) - served - set(self.held))
-        self.open = self._of(set(self.wanted) - self._at(_ENDS))
-
-    def _at(self, kinds: Iterable[Kind]) -> set[str]:
-        return {fact.destination for fact in self.ends if fact.kind in kinds}
-
-    def _of(self, names: set[str]) -> tuple[str, ...]:
-        return tuple(name for name in self.wanted if name in names)
+        self.waiting = lacks(facts)
+        self.held = self.waiting.pop(Status.HELD, ())
+        self.failed = self.waiting.get(Status.FAILED, ())
+        self.open = self.waiting.get(Status.UNDER_WAY, ())
 
     def verdict(self, choice: Choice, why: str, **about: Any) -> Verdict:
         one = self.facts[0]

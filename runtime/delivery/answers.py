@@ -16,10 +16,12 @@ _T = TypeVar("_T")
 #: Most seconds that one request of the tidying up may take.
 _TIDY = 5.0
 
+#: What is said of a name that nothing has.
+ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
+
 #: Answers to a request that names something, which the same request will get again.
 _REFUSALS = (
-    asyncssh.SFTPNoSuchFile,
-    asyncssh.SFTPNoSuchPath,
+    *ABSENT,
     asyncssh.SFTPPermissionDenied,
     asyncssh.SFTPWriteProtect,
     asyncssh.SFTPInvalidFilename,

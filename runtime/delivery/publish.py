@@ -8,7 +8,7 @@ from contextlib import suppress
 
 import asyncssh
 
-from runtime.delivery.answers import answering, ask, tidy
+from runtime.delivery.answers import ABSENT, answering, ask, tidy
 from runtime.delivery.errors import DeliveryUnknownError, PermanentDeliveryError
 
 
@@ -45,7 +45,12 @@ class Publisher:
             await self._refuse_directory(path)
             if not await ask(self._place, "rename", self._sftp.exists(path), self._seconds):
                 raise
-        await ask(self._place, "set aside", self._sftp.rename(path, aside), self._seconds, naming=True)
+        setting = self._sftp.rename(path, aside)
+        try:
+            await ask(self._place, "set aside", setting, self._seconds, naming=True, apart=ABSENT)
+        except ABSENT:
+            # The partner has taken it away in the meantime: the name is free.
+            return await self._rename(self._sftp.rename, partial, path)
         try:
             await self._rename(self._sftp.rename, partial, path)
         except asyncssh.SFTPError:

@@ -12,7 +12,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from runtime.delivery.answers import ask, tidy
+from runtime.delivery.answers import ABSENT, ask, tidy
 from runtime.delivery.errors import (
     DeliveryUnfinishedError,
     DeliveryUnknownError,
@@ -33,13 +33,11 @@ _T = TypeVar("_T")
 #: Bytes a second of the slowest disk that an fsync is waited for.
 _SLOWEST_DISK = 10 * MIB
 
-_ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
-
 #: What is said of a file that was to be new and is there; SFTP version 3 has no word of its own for it.
 _EXISTS = (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists)
 
 #: What is said of a file that cannot be compared with anything.
-_UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *_ABSENT)
+_UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *ABSENT)
 
 #: What servers that cannot fsync, or may not, say of it.
 _NO_FSYNC = (asyncssh.SFTPOpUnsupported, asyncssh.SFTPPermissionDenied, asyncssh.SFTPBadMessage)
@@ -111,8 +109,8 @@ class Session:
         """
         path = self._path(name)
         try:
-            attrs = await self._ask("look", self._sftp.stat(path), naming=True, apart=_ABSENT)
-        except _ABSENT:
+            attrs = await self._ask("look", self._sftp.stat(path), naming=True, apart=ABSENT)
+        except ABSENT:
             return None
         if attrs.size != source.size:
             return None
@@ -197,7 +195,7 @@ class Session:
     async def _create(self, partial: str, parents: list[str]) -> asyncssh.SFTPClientFile:
         if parents:
             # Most find their directory there, so it is made only when the server misses it.
-            with suppress(*_ABSENT):
+            with suppress(*ABSENT):
                 return await self._sftp.open(partial, "xb", block_size=None)
             folder = self._destination.directory
             for parent in parents:

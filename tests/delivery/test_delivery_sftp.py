@@ -88,6 +88,27 @@ def test_an_existing_file_comes_back_when_it_cannot_be_replaced(partner: Partner
     assert partner.files() == {"a.bin": b"old"}
 
 
+def test_an_existing_file_that_is_taken_away_while_it_is_set_aside_is_no_failure(partner: Partner) -> None:
+    """Partners collect what has come at any moment, also between two requests."""
+
+    async def run() -> None:
+        async with session(destination_of(partner), private_key=partner.private_key) as opened:
+            sftp = opened._sftp
+            sftp.posix_rename, rename = _unsupported, sftp.rename
+
+            async def rename_after_the_partner_came(old: str, new: str) -> None:
+                if old.endswith("/a.bin"):
+                    (partner.inbox / "a.bin").unlink()
+                await rename(old, new)
+
+            sftp.rename = rename_after_the_partner_came
+            await opened.deliver(source_of(b"new"), name="a.bin", attempt="try-1")
+
+    (partner.inbox / "a.bin").write_bytes(b"old")
+    asyncio.run(run())
+    assert partner.files() == {"a.bin": b"new"}
+
+
 async def _unsupported(*_: Any) -> None:
     raise asyncssh.SFTPOpUnsupported("no posix-rename")
 

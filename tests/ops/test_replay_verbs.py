@@ -117,6 +117,18 @@ def test_only_what_was_asked_for(place):
     assert planned(place, "--since", f"{later:%Y-%m-%dT%H:%M:%SZ}")[1] == {}
 
 
+def test_what_failed_at_one_destination_is_found_though_another_holds_it(place):
+    side = place.west
+    both = {name: side.to_bucket(name) for name in ("partner", "other")}
+    side.register(routes=[{"match": "sdk/**", "to": list(both), "on_unknown": "hold"}], destinations=both)
+    mixed, held = end(side, kind=Kind.HELD), end(side, OTHER, Kind.HELD)
+    detail = {"reason": "refused", "error": "x"}
+    for about, kind in ((mixed, Kind.FAILED), (held, Kind.HELD)):
+        side.tracker.record(about.fact(kind, side=side.side, writer="w", destination="other", **detail))
+    assert planned(place, "--state", "failed")[1] == {mixed.id: "deliver"}
+    assert planned(place, "--state", "held")[1] == {mixed.id: "deliver", held.id: "ask"}
+
+
 def test_a_window_without_transfers_says_so(place):
     words = ("--since", "2026-01-01", "--until", "2026-01-02")
     done = place.ops("replay", "plan", "--customer", place.customer, *WHY, *words)

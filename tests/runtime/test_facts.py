@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runtime.contract import EAST, WEST, Kind
-from runtime.facts import ENDED, Fact, Status, by_transfer, status, submitted
+from runtime.facts import ENDED, Fact, Status, by_transfer, lacks, status, submitted
 
 TRANSFER = "20260102T030405Z-0123456789abcdef0123"
 
@@ -82,6 +82,23 @@ def said(text: str) -> list[Fact]:
 def test_status(wanted, facts, means):
     for order in itertools.permutations([received(*wanted.split()), *said(facts)]):
         assert status(order) is means
+
+
+@pytest.mark.parametrize(
+    ("wanted", "facts", "lacking"),
+    [
+        ("a b", "D:a 2:b", {}),
+        ("a b c", "F:c H:b", {Status.FAILED: ("c",), Status.UNDER_WAY: ("a",), Status.HELD: ("b",)}),
+        ("b a", "F:a F:b", {Status.FAILED: ("b", "a")}),
+        ("a b", "F:a D:a H:b 2:b", {}),
+        ("a", "F:a H:a", {Status.HELD: ("a",)}),
+        ("a", "F:a R", {}),
+        ("", "F:a", {}),
+    ],
+)
+def test_what_each_destination_lacks(wanted, facts, lacking):
+    for order in itertools.permutations([received(*wanted.split()), *said(facts)]):
+        assert lacks(order) == lacking
 
 
 def over(*facts: Fact, writer: str = "r") -> Fact:

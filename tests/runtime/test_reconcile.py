@@ -157,6 +157,13 @@ def test_only_destinations_that_lack_the_file_are_named():
     assert judged(seen(*facts)) == [(Finding.UNDELIVERED, "held: second")]
 
 
+def test_what_failed_is_not_said_to_be_held_because_another_destination_holds_it():
+    about = transfer(to=("first", "second", "third"))
+    ends = (("first", Kind.HELD), ("second", Kind.FAILED), ("third", Kind.FAILED))
+    facts = [fact(Kind.RECEIVED, about), *(fact(kind, about, destination=name) for name, kind in ends)]
+    assert judged(seen(*facts)) == [(Finding.UNDELIVERED, "failed: second, third; held: first")]
+
+
 def test_what_is_under_way_is_undelivered_when_it_is_old_and_expected_in_no_archive():
     one = seen(*carried(transfer())[:1], archived={})
     assert judged(one) == [(Finding.UNDELIVERED, "under way: partner")]

@@ -124,6 +124,7 @@ def test_of_several_destinations_only_those_that_failed(west):
     failed = end(west, about, Kind.FAILED, "other")
     verdict = judged(west, about)
     assert (verdict.destinations, verdict.over) == (("other",), (failed.sort_key,))
+    assert verdict.why == "failed: other"
     end(west, about, Kind.DELIVERED)
     assert judged(west, about).destinations == ("other",)
 
