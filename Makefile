@@ -19,7 +19,7 @@ up: $(READY)
 	@$(BIN)/python -m local up
 
 test: check
-	@$(BIN)/pytest -n 2 --dist loadfile
+	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 # More schedules than `make test` runs: make simulate N=100000 [SEED=5000]
 simulate: $(READY)

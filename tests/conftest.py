@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import pytest
 from hypothesis import settings
 
 # An Output in an f-string is an error here, not a sentence in a resource's name.
@@ -11,3 +12,10 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
 settings.register_profile("unhurried", deadline=None)  # a slow machine is no defect
 settings.load_profile("unhurried")
+
+#: Files that take longest: begun first, they do not keep one of two workers when the other has nothing left.
+_LONG = ("test_drill.py", "test_scenarios.py")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: item.path.name not in _LONG)

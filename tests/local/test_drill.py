@@ -52,6 +52,23 @@ def test_a_drill_beside_another_world_plays_the_whole_story(played: Played) -> N
     assert [*played.folder.iterdir()] == [], "the drill left something behind"
 
 
+def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(played: Played) -> None:
+    [told] = [each for each in played.story["runs"] if each["scenario"] == "region-lost-mid-transfer"]
+    measures = told["measures"]
+    assert 0 < measures["dns_moved"] < measures["all_accounted"]
+    assert measures["first_delivered"] is not None
+    assert len(measures["rpo_ages"]) == measures["rpo_files"] >= 1
+    assert len(told["clients"]) == 5
+    for clients in told["clients"]:
+        assert clients["asked"] == clients["failed"] + clients["acknowledged"]
+        assert clients["failed"] > 0, "its region died"
+        assert set(clients["by_side"]) == {"east", "west"}
+        assert clients["reached_survivor_after"] > 0
+    told_later = {each["kind"]: each["reached_survivor_after"] for each in told["clients"]}
+    assert told_later["SFTP, answers kept for ever"] > told_later["SFTP, answers kept for their TTL"]
+    assert told_later["SDK, bucket hard-coded"] > told_later["SDK, bucket looked up in TXT"]
+
+
 @pytest.fixture(scope="module")
 def compared(played: Played) -> Compared:
     return compare(played.story)
