@@ -45,6 +45,8 @@ class Publisher:
             await self._refuse_directory(path)
             if not await ask(self._place, "rename", self._sftp.exists(path), self._seconds):
                 raise
+        # What a cut-off attempt set aside was replaced since: something has the final name.
+        await tidy(self._sftp.remove(aside), self._seconds)
         setting = self._sftp.rename(path, aside)
         try:
             await ask(self._place, "set aside", setting, self._seconds, naming=True, apart=ABSENT)

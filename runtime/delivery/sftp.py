@@ -96,6 +96,7 @@ class Session:
             abandoned = (*abandoned, attempt) if there is not None else abandoned
         else:
             await self._tidy(self._sftp.remove(partial))
+            abandoned = (*abandoned, attempt)
         for earlier in abandoned:
             # Old content that was set aside: from here on the new one has its place.
             await self._tidy(self._sftp.remove(_beside(path, earlier, ending="old")))

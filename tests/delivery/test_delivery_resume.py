@@ -195,3 +195,26 @@ def test_old_content_that_a_cut_off_attempt_set_aside_goes_when_the_next_one_is_
     (partner.inbox / ".a.bin.try-1.old").write_bytes(b"old")
     send(partner)
     assert partner.files() == DONE
+
+
+def test_old_content_that_a_cut_off_attempt_set_aside_does_not_block_a_file_that_came_meanwhile(
+    make_partner: Callable[..., Partner],
+) -> None:
+    """The other region brought one of that name between the two renames and the next attempt."""
+    partner = make_partner(denied=("posix-rename",))
+    (partner.inbox / LEFT).write_bytes(CONTENT)
+    (partner.inbox / ".a.bin.try-1.old").write_bytes(b"old")
+    (partner.inbox / "a.bin").write_bytes(b"theirs")
+    send(partner, after_unknown=True)
+    assert partner.files() == DONE
+
+
+def test_old_content_that_was_set_aside_goes_when_the_new_one_is_found_in_place(
+    make_partner: Callable[..., Partner],
+) -> None:
+    """The answer to the second rename was lost."""
+    partner = make_partner(denied=("posix-rename",))
+    (partner.inbox / ".a.bin.try-1.old").write_bytes(b"old")
+    (partner.inbox / "a.bin").write_bytes(CONTENT)
+    send(partner, after_unknown=True)
+    assert partner.files() == DONE
