@@ -185,6 +185,11 @@ class Stage(Backstage):
         """Expect a receipt from a side that says that a file was delivered."""
         self.told(file, "delivered", by=by)
 
+    def arrived(self, file: File) -> None:
+        """Expect all destinations of a file to have it, whoever delivered it."""
+        found = until(lambda: self._is_there(file.sender.customer.id, file.key), within=SOON)
+        self.expect(f"{file} is at its destination", found)
+
     def told(self, file: File, outcome: str, *, by: str) -> None:
         """Expect a receipt from a side with this outcome."""
         found = self.evidence.receipt(file.sender.customer, by, file.key, outcome, within=SOON)

@@ -2,7 +2,7 @@
 
 Two files are being tried in us-gov-west-1 when it dies, and one was acknowledged a moment before and has
 not replicated. East finishes what it knows of: it delivers one, and holds the other, as their routes say.
-What it does not know of waits in West, and is delivered when that is back.
+What it does not know of waits in West, and goes on when that is back.
 """
 
 from __future__ import annotations
@@ -42,5 +42,5 @@ def play(stage: Stage) -> None:
     stage.notify()
     stage.reached()
     stage.returns(WEST)
-    stage.delivered(unseen, by=WEST)
+    stage.arrived(unseen)
     stage.nis.restore(WEST)
