@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -34,6 +34,10 @@ class Version:
     etag: str
     modified: datetime
     is_replica: bool
+
+
+#: What was written so shortly before a rename ended may be what it made.
+_RENAMING = timedelta(minutes=1)
 
 
 class Intake:
@@ -146,6 +150,9 @@ class Intake:
         What was taken in already comes after what was not: uploads of the same bytes have an event each.
         Whether one from before `since` was taken in nobody knows any more: its facts may have expired, and
         S3 is about to remove it.
+
+        None of a rename, which tells no etag, when the first may have been written after it and another just
+        before that: the first may be half a file. S3's own event of the rename names the version.
         """
         listing = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=arrived.bucket, Prefix=arrived.key
@@ -158,9 +165,13 @@ class Intake:
                 is_kept = entry["LastModified"] >= since
                 if entry["Key"] == arrived.key and same_etag and same_size and is_kept:
                     is_after = arrived.ended is not None and entry["LastModified"] > arrived.ended
-                    alike.append((is_after, entry["VersionId"]))
+                    alike.append((is_after, entry["VersionId"], entry["LastModified"]))
+        alike.sort(key=lambda each: each[0])
+        if arrived.etag is None and _is_unclear(arrived.ended, [modified for *_, modified in alike]):
+            return []
         taken = self._taken_in(arrived) if arrived.etag is not None and len(alike) > 1 else set()
-        return [version_id for _, version_id in sorted(alike, key=lambda each: (each[0], each[1] in taken))]
+        alike.sort(key=lambda each: (each[0], each[1] in taken))
+        return [version_id for _, version_id, _ in alike]
 
     def _taken_in(self, arrived: Arrival) -> set[str]:
         """Return the versions of a file that were received or rejected."""
@@ -237,3 +248,13 @@ class Intake:
 
     def _start(self, transfer: Transfer) -> None:
         self._executions.start(transfer, first(transfer.id))
+
+
+def _is_unclear(ended: datetime | None, modified: Sequence[datetime]) -> bool:
+    """Whether the first of some versions may have been written after a command ended, and another was it.
+
+    S3 tells when a version was written to the second.
+    """
+    if ended is None or not modified or modified[0] < ended.replace(microsecond=0):
+        return False
+    return any(timedelta(0) <= modified[0] - other <= _RENAMING for other in modified[1:])

@@ -282,6 +282,23 @@ def test_a_rename_is_not_about_what_was_written_later(west):
     assert started(west) == [whole["VersionId"]]
 
 
+@pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=10)])
+def test_what_may_have_been_written_after_a_rename_is_not_taken_for_its_file(west, late):
+    """S3 tells seconds: only its own event, which names the version, tells the file from a piece of one."""
+
+    def head() -> datetime:
+        return west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["LastModified"]
+
+    whole = put(west, b"the whole file")
+    put(west, b"the wh")
+    event = renamed(west, ended=head() + timedelta(milliseconds=200) - late)
+    assert west.accept(event) == "gone"
+    assert untouched(west, SFTP)
+    assert west.accept(copied(west, whole, 14)) == "received"
+    assert west.accept(event) == "gone"
+    assert started(west) == [whole["VersionId"]]
+
+
 def test_when_the_clocks_disagree_a_version_is_still_found(west):
     event = completed(west, b"abc", ended=datetime.now(UTC) - timedelta(hours=1))
     assert west.accept(event) == "received"

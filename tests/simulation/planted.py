@@ -252,7 +252,7 @@ def _no_failure(real: Any, event: Any) -> Any:
 
 
 def _any_version(real: Any, self: Any, arrived: Any, *given: Any) -> list[str]:
-    return real(self, replace(arrived, etag=None, size=None), *given)
+    return real(self, replace(arrived, etag=None, size=None, ended=None), *given)
 
 
 def _stale(real: Any, self: Any, file: str) -> Any:
