@@ -118,10 +118,6 @@ class HostedZone:
                 if f"NextRecord{field}" in page
             }
 
-    def health_checks(self) -> dict[str, str]:
-        """Return the caller reference of every health check, by its id."""
-        return {each["Id"]: each["CallerReference"] for each in self.checks()}
-
     def checks(self) -> Iterator[dict[str, Any]]:
         """Yield every health check of the account, as the API tells it."""
         start: dict[str, str] = {}

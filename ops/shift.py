@@ -18,10 +18,11 @@ from ops import interlocks, reviewed
 from ops.cell import Cell
 from ops.dns_changes import CONTROL_SIDE, HostedZone, batches
 from ops.environment import Environment
+from ops.health_checks import Checks
 from ops.logbook import Logbook, Recording
 from ops.plan import RefusedError, digest
 from ops.rehome import in_service, read_registry
-from runtime.contract import REGION_OF, SIDES, check_reference, peer_of
+from runtime.contract import REGION_OF, SIDES, peer_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,7 +84,7 @@ class Shifting:
         # First what cannot be done without: while it is dead, nobody waits for anything else.
         found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
         warnings = interlocks.keeps_in(self._environment, peer_of(out_of)) if out_of else []
-        checks = _Checks(self._environment, self._zone.health_checks())
+        checks = _Usable(Checks(self._environment, self._zone.checks()))
         problems: list[str] = []
         shifts = []
         for customer in customers:
@@ -126,7 +127,7 @@ class Shifting:
         return recording
 
     def _shift(
-        self, customer: Customer, out_of: str | None, found: dict[Any, Record], checks: _Checks
+        self, customer: Customer, out_of: str | None, found: dict[Any, Record], checks: _Usable
     ) -> Shift:
         if out_of:
             there = self._halves(customer, peer_of(out_of), found)
@@ -157,14 +158,11 @@ class Shifting:
             ) from error
 
 
-class _Checks:
-    """The health checks that the program made, found by what their caller references begin with."""
+class _Usable:
+    """The health checks that records carry, by their ids; RefusedError where there is not one of them."""
 
-    def __init__(self, environment: Environment, references: dict[str, str]) -> None:
-        self._environment = environment
-        self._ids: dict[str, list[str]] = {}
-        for id, reference in references.items():
-            self._ids.setdefault(reference[: len(self._reference("east", "out"))], []).append(id)
+    def __init__(self, checks: Checks) -> None:
+        self._checks = checks
 
     def out(self, side: str) -> str:
         """Return the id of the check that is never healthy."""
@@ -176,13 +174,10 @@ class _Checks:
         return self._find(side, f"customer/{customer.id}" if own else "cell")
 
     def _find(self, side: str, check: str) -> str:
-        found = self._ids.get(self._reference(side, check), [])
+        found = self._checks.find(side, check)
         if len(found) != 1:
             raise RefusedError(
                 f"{len(found)} health checks are the check {check!r} of {REGION_OF[side]}, and one has to be;"
                 f" run `pulumi up --refresh` on gov-{side}, then plan again"
             )
-        return found[0]
-
-    def _reference(self, side: str, check: str) -> str:
-        return check_reference(self._environment.namespace, self._environment.cell, side, check)
+        return str(found[0]["Id"])

@@ -110,7 +110,7 @@ def test_what_is_busy_for_ever_is_given_up(route53):
     for _ in range(10):
         stub.add_client_error("list_health_checks", "Throttling", "busy", 400)
     with pytest.raises(ClientError, match="busy"):
-        zone.health_checks()
+        list(zone.checks())
 
 
 def test_what_is_refused_is_not_asked_again(route53):
@@ -150,5 +150,5 @@ def test_forty_requests_are_made_at_once_and_then_five_a_second(route53):
     page = {"HealthChecks": [], "IsTruncated": True, "Marker": "m", "NextMarker": "m", "MaxItems": "100"}
     for number in range(140):
         stub.add_response("list_health_checks", page | {"IsTruncated": number < 139})
-    zone.health_checks()
+    list(zone.checks())
     assert time.now == pytest.approx((140 - 40) / 5)
