@@ -114,6 +114,7 @@ class Twins:
     graphs: dict[str, program.Graph] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     """What the tools have asked: service and operation."""
+    clients: dict[tuple[str, str, int], Any] = field(default_factory=dict)
 
     def client(self, service: str, side: str = WEST) -> Any:
         return self.aws.client(service, REGION_OF[side])
@@ -222,7 +223,7 @@ def twin_cells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
             for address in ADDRESSES.values():
                 twins.ssh.serve(address, keys)
             yield twins
-        for each in made:
+        for each in (*made, *twins.clients.values()):
             each.close()
         twins.ssh.close()
 
@@ -274,20 +275,20 @@ def twins(twin_cells: Twins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]
         ENV_SFTP_PORT: str(twin_cells.ssh.port),
     }.items():
         monkeypatch.setenv(name, value)
-    clients, make = [], boto3.client
+    make = boto3.client
 
     def note(model: Any, **_: Any) -> None:
         twin_cells.calls.append((str(model.service_model.service_name), model.name))
 
-    def client(*args: Any, **how: Any) -> Any:
-        clients.append(make(*args, **how))
-        clients[-1].meta.events.register("before-call", note)
-        return clients[-1]
+    def client(service: str, *, region_name: str, config: Any) -> Any:
+        key = (service, region_name, id(config))  # to make one takes longer than to use it
+        if key not in twin_cells.clients:
+            twin_cells.clients[key] = make(service, region_name=region_name, config=config)
+            twin_cells.clients[key].meta.events.register("before-call", note)
+        return twin_cells.clients[key]
 
     twin_cells.calls.clear()
     monkeypatch.setattr(boto3, "client", client)
     environment._client.cache_clear()
     yield twin_cells
-    for each in clients:
-        each.close()
     environment._client.cache_clear()
