@@ -152,7 +152,7 @@ class World:
 
 
 #: Seconds within which a command of `python -m local` has to end.
-LIMIT = 600
+LIMIT = 1800
 
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
