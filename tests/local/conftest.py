@@ -191,7 +191,7 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     drill, up = start("drill", "--json", folder=folder), start("up", "--json", folder=up_folder)
     try:
         text = ""
-        while not text.endswith("}\n") and up.stdout and (line := up.stdout.readline()):
+        while not text.endswith("\n}\n") and up.stdout and (line := up.stdout.readline()):
             text += line
         out, errors = drill.communicate(timeout=LIMIT)
         story = json.loads(out or "{}")
