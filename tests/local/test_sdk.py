@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import boto3
 import dns.resolver
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -261,6 +262,7 @@ def test_a_name_that_is_none_is_refused(place: Place, name: str) -> None:
 def test_its_own_clients_sign_for_the_region_and_use_fips_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
     made = client_module._client(EAST)
     assert made.meta.endpoint_url == "https://s3-fips.us-gov-east-1.amazonaws.com"
     assert made.meta.region_name == EAST

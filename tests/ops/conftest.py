@@ -203,6 +203,7 @@ def place(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
         monkeypatch.delenv(name)
     for name, value in made.credentials.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
     clients, make = [], boto3.client
 
     def client(*args: Any, **how: Any) -> Any:

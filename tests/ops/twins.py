@@ -275,6 +275,7 @@ def twins(twin_cells: Twins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]
         ENV_SFTP_PORT: str(twin_cells.ssh.port),
     }.items():
         monkeypatch.setenv(name, value)
+    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
     make = boto3.client
 
     def note(model: Any, **_: Any) -> None:
