@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
+from components import jsontext
 from components.alarm import Watched
 from components.settings import Settings
 from runtime import contract
@@ -34,7 +35,7 @@ class Parts(pulumi.ComponentResource):
             name,
             name=contract.cell_parameter(settings.namespace, settings.cell, "parts"),
             type="String",
-            value=pulumi.Output.json_dumps(
+            value=jsontext.render(
                 {
                     "server": server_id,
                     "addresses": addresses,
