@@ -25,7 +25,7 @@ from runtime.contract import (
     peer_of,
     switch_parameter,
 )
-from runtime.facts import Fact, Status, by_transfer, standing, status, submitted
+from runtime.facts import Fact, Status, by_transfer, lacks, standing, status, submitted
 from runtime.routing import Customer
 
 #: How long before a region was taken out submissions are looked at, unless an operator says since when:
@@ -229,8 +229,17 @@ def _delivered(facts: Sequence[Fact]) -> dict[str, Any]:
 
 
 def _held(facts: Sequence[Fact]) -> dict[str, Any]:
-    held = [fact for fact in standing(facts) if fact.kind is Kind.HELD]
-    destinations = [{"name": fact.destination, "held": fact.detail["reason"]} for fact in held]
+    """Return what is told of a file that a destination holds: that one, and those that were given up."""
+    lacking = lacks(facts)
+    destinations = [
+        {"name": fact.destination, told: fact.detail["reason"]}
+        for kind, is_so, told in (
+            (Kind.HELD, Status.HELD, "held"),
+            (Kind.FAILED, Status.FAILED, "not_delivered"),
+        )
+        for fact in standing(facts)
+        if fact.kind is kind and fact.destination in lacking.get(is_so, ())
+    ]
     return {**_about(facts), "destinations": destinations}
 
 

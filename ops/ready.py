@@ -16,6 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers import quota
 from customers.registry import revision
 from ops import (
+    cell_health,
     copies,
     customer_parts,
     endpoints,
@@ -27,7 +28,6 @@ from ops import (
     zone_check,
 )
 from ops.cell import cells, known_customers
-from ops.cell_health import is_about_peer, judged, on
 from ops.customer_parts import Region
 from ops.difference import Difference
 from ops.dns_changes import HostedZone
@@ -78,7 +78,7 @@ class Readiness:
             told = "\n".join(each for its in found.values() for each in its.unknowns)
             raise RefusedError(f"neither region answers, so nothing can be compared:\n{told}")
         stepped((len(found) - len(answering)) * len(self._customers))
-        differences = [each for side, its in found.items() for each in _of_cell(side, its)]
+        differences = [each for side, its in found.items() for each in cell_health.differences(side, its)]
         standing = switches.kept(self._environment, answering)
         differences += switches.differences(standing)
         zone = HostedZone(self._environment)
@@ -167,19 +167,6 @@ class Readiness:
             return NameServers.of(self._environment.zone), []
         except RefusedError as error:
             return None, [Difference(where=zone_answers.DNS, what=str(error))]
-
-
-def _of_cell(side: str, found: Vitals) -> Iterator[Difference]:
-    """Yield what is wrong with a cell, and with what leaves it for its peer."""
-    for problem in judged(found):
-        yield Difference(where=found.region, what=problem.removeprefix(found.region).lstrip(": "))
-    for alarm in found.alarms or ():
-        if is_about_peer(alarm):
-            yield Difference(where=found.region, what=on(alarm))
-    if found.measures is not None:
-        yield from copies.of_cell(side, found.measures)
-    if found.table is not None:
-        yield from copies.of_table(side, found.table)
 
 
 def _known(where: str, look: Callable[..., Iterable[Difference]], *args: object) -> list[Difference]:

@@ -14,9 +14,8 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import copies, switches, vitals, whereabouts
+from ops import cell_health, switches, vitals, whereabouts
 from ops.cell import Cell, cells
-from ops.cell_health import is_about_peer, judged, on
 from ops.dns_changes import ControlPlaneError, HostedZone
 from ops.environment import Environment
 from ops.health_checks import ROUTE53, Checks
@@ -77,7 +76,7 @@ class Watch:
         found = dict(zip(self._cells, vitals.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}
-        findings = [each for side, its in found.items() for each in _of_cell(side, its)]
+        findings = [each.line for side, its in found.items() for each in cell_health.differences(side, its)]
         findings += [each.line for each in switches.differences(list(kept.values()))]
         shifts = self._shifted(answering, [side for side, its in kept.items() if its.is_out])
         workloads, problems = _workloads([self._cells[side] for side in answering], found)
@@ -132,17 +131,6 @@ class Watch:
             out_of[side] = seen.at(peer_of(side))
         told = "; ".join([f"{_SILENT}: who is shifted out is told by DNS", *problems])
         return Shifts(source="DNS", out_of=out_of, problem=told)
-
-
-def _of_cell(side: str, found: Vitals) -> list[str]:
-    """Return what is wrong with a cell, and with what leaves it for its peer."""
-    told = judged(found)
-    told += [f"{found.region}: {on(alarm)}" for alarm in found.alarms or () if is_about_peer(alarm)]
-    if found.measures is not None:
-        told += [each.line for each in copies.of_cell(side, found.measures)]
-    if found.table is not None:
-        told += [each.line for each in copies.of_table(side, found.table)]
-    return told
 
 
 def _workloads(

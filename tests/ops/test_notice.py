@@ -102,11 +102,11 @@ def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
     assert (keys(told["held"]), [file["transfer"] for file in told["resend"]["files"]]) == ([], [held])
 
 
-def test_of_a_held_file_only_what_still_holds_it_is_told(estate):
-    """One destination was released, and has it now; the other holds it still."""
+def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
+    """One destination was released, and has it now; another holds it still, and one was given up."""
     for side in (estate.west, estate.east):
-        there = {"partner": side.to_bucket(), "other": side.to_bucket("o")}
-        routes = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "hold"}]
+        there = {name: side.to_bucket(name[0]) for name in ("partner", "other", "third")}
+        routes = [{"match": "sdk/**", "to": list(there), "on_unknown": "hold"}]
         side.register(routes=routes, destinations=there)
     west = estate.west
     end(west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows")
@@ -115,11 +115,15 @@ def test_of_a_held_file_only_what_still_holds_it_is_told(estate):
         {"destination": "other"},
         {"kind": Kind.REPLAYED, "detail": {"over": [held.sort_key]}},
         {"kind": Kind.DELIVERED, "writer": "release", "detail": {"sha256": "0" * 64, "size": 3}},
+        {"destination": "third", "kind": Kind.FAILED, "detail": {"error": "E", "reason": "full"}},
     ]
     for changed in later:
         assert west.tracker.record(replace(held, **changed))
     (told,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
-    assert told["destinations"] == [{"name": "other", "held": "nobody knows"}]
+    assert told["destinations"] == [
+        {"name": "other", "held": "nobody knows"},
+        {"name": "third", "not_delivered": "full"},
+    ]
 
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])

@@ -187,7 +187,7 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     assert west["switch"]["position"] == "in", "which East keeps"
     assert east["switch"] == {"kept_in": WESTERN, "position": None, "since": None}
     first, *others = told["findings"]
-    assert first.startswith(f"{WESTERN} does not answer: ")
+    assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
         f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer",
         "Route 53's control plane does not answer: who is shifted out is told by DNS",
