@@ -8,9 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from ops import copies, vitals
+from ops import vitals
 from ops.cell import Cell
-from ops.difference import Difference
 from ops.vitals import Alarm, Vitals
 
 #: Uploads that may wait to be taken in; 20 functions at once take these in within minutes.
@@ -57,26 +56,16 @@ def judged(found: Vitals) -> list[str]:
         said.append(f"the tracker is {found.table['TableStatus']}, not ACTIVE")
     if found.measures and found.measures.canary is False:
         said.append("the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing")
-    said += [_on(alarm) for alarm in found.alarms or () if not _is_about_peer(alarm)]
+    said += [on(alarm) for alarm in found.alarms or () if not is_about_peer(alarm)]
     return [*found.unknowns, *(f"{region}: {each}" for each in said)]
 
 
-def differences(side: str, found: Vitals) -> list[Difference]:
-    """Return what a region's answers show of its cell, and of what leaves it for its peer, as differences."""
-    region = found.region
-    told = [problem.removeprefix(region).lstrip(": ") for problem in judged(found)]
-    told += [_on(alarm) for alarm in found.alarms or () if _is_about_peer(alarm)]
-    leaving = list(copies.of_cell(side, found.measures)) if found.measures is not None else []
-    leaving += copies.of_table(side, found.table) if found.table is not None else []
-    return [*(Difference(where=region, what=each) for each in told), *leaving]
-
-
-def _is_about_peer(alarm: Alarm) -> bool:
+def is_about_peer(alarm: Alarm) -> bool:
     """Return whether an alarm is about the other region."""
     return alarm.section in ABOUT_PEER
 
 
-def _on(alarm: Alarm) -> str:
+def on(alarm: Alarm) -> str:
     """Return the sentence about an alarm that is on."""
     return f"the alarm {alarm.name} is on since {alarm.since}: {alarm.description}"
 

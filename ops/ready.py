@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers import quota
 from customers.registry import revision
 from ops import (
-    cell_health,
+    cell_differences,
     copies,
     customer_parts,
     endpoints,
@@ -78,7 +78,7 @@ class Readiness:
             told = "\n".join(each for its in found.values() for each in its.unknowns)
             raise RefusedError(f"neither region answers, so nothing can be compared:\n{told}")
         stepped((len(found) - len(answering)) * len(self._customers))
-        differences = [each for side, its in found.items() for each in cell_health.differences(side, its)]
+        differences = [each for side, its in found.items() for each in cell_differences.of_cell(side, its)]
         standing = switches.kept(self._environment, answering)
         differences += switches.differences(standing)
         zone = HostedZone(self._environment)

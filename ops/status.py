@@ -14,7 +14,7 @@ from datetime import UTC, datetime, timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import cell_health, switches, vitals, whereabouts
+from ops import cell_differences, switches, vitals, whereabouts
 from ops.cell import Cell, cells
 from ops.dns_changes import ControlPlaneError, HostedZone
 from ops.environment import Environment
@@ -76,7 +76,7 @@ class Watch:
         found = dict(zip(self._cells, vitals.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}
-        findings = [each.line for side, its in found.items() for each in cell_health.differences(side, its)]
+        findings = [each.line for side, its in found.items() for each in cell_differences.of_cell(side, its)]
         findings += [each.line for each in switches.differences(list(kept.values()))]
         shifts = self._shifted(answering, [side for side, its in kept.items() if its.is_out])
         workloads, problems = _workloads([self._cells[side] for side in answering], found)

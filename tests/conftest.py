@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import os
+from functools import cache
 
+import botocore.session
 import pytest
 from hypothesis import settings
 
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
+
+# Sessions of boto3 are made anew for most tests; what AWS's services are like is read once all the same.
+botocore.session.create_loader = cache(botocore.session.create_loader)
 
 settings.register_profile("unhurried", deadline=None)  # a slow machine is no defect
 settings.load_profile("unhurried")

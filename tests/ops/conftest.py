@@ -10,14 +10,15 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import cache
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
 
 import boto3
 import pytest
+import typer.testing
 import yaml
-from typer.testing import CliRunner
 
 import ops.__main__
 from local.emulator import ROOT, Emulator
@@ -30,6 +31,9 @@ from tests.ops.transfers import estate  # noqa: F401 - a fixture
 NAMESPACE, WESTERN, EASTERN = "ops-test", "us-gov-west-1", "us-gov-east-1"
 _SCOPE = re.compile(r"Credential=\d+/\d{8}/([^/]+)/([^/]+)/")
 _cells = itertools.count(1)
+
+# Typer would make every verb's parser again for every command line.
+typer.testing._get_command = cache(typer.testing._get_command)
 
 
 @pytest.fixture(scope="session")
@@ -180,7 +184,7 @@ class Place:
 
     def ops(self, *words: str) -> Said:
         """Run the same in this process, which is quicker."""
-        done = CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
+        done = typer.testing.CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
         return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
