@@ -48,7 +48,7 @@ class DnsServer:
         *,
         address: str = "127.0.0.1",
         port: int = 0,
-        every: float = 0.2,
+        every: float = 0.5,
         period_scale: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:

@@ -110,6 +110,8 @@ def test_health_checks_keep_their_booleans_and_children(aws: World) -> None:
     regions = ["us-gov-west-1", "us-gov-east-1", "us-east-1"]
     probed = make("probed", Type="TCP", IPAddress="192.0.2.1", Port=22, Regions=regions)
     assert probed["HealthCheckConfig"]["Regions"] == regions
+    for each in (probed, both, leaf):  # a name server would look at them for the rest of the run
+        route53.delete_health_check(HealthCheckId=each["Id"])
 
 
 # --- EventBridge ---------------------------------------------------------------------------------
