@@ -12,6 +12,8 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any
 
+from tests.simulation.unknown import NotSimulatedError
+
 #: An item as the wire has it, or None; names of attributes and values by their placeholders.
 Item = dict[str, dict[str, Any]]
 Test = Callable[[Item, dict[str, str], Item], bool]
@@ -51,7 +53,7 @@ def update(text: str) -> Callable[[Item, dict[str, str], Item], Item]:
     while parser.more():
         word = parser.take().upper()
         if word not in ("SET", "REMOVE"):
-            raise NotImplementedError(f"update expression {text!r}")
+            raise NotSimulatedError(f"update expression {text!r}")
         while True:
             name = parser.take()
             if word == "SET":
@@ -82,7 +84,7 @@ class _Parser:
         while at < len(text.rstrip()):
             found = _TOKEN.match(text, at)
             if not found:
-                raise NotImplementedError(f"expression {text!r} at {at}")
+                raise NotSimulatedError(f"expression {text!r} at {at}")
             self._tokens.append(found[1])
             at = found.end()
 
@@ -100,11 +102,11 @@ class _Parser:
 
     def expect(self, token: str) -> None:
         if not self.accept(token):
-            raise NotImplementedError(f"expression {self._text!r}: no {token}")
+            raise NotSimulatedError(f"expression {self._text!r}: no {token}")
 
     def end(self) -> None:
         if self._tokens:
-            raise NotImplementedError(f"expression {self._text!r}: {self._tokens}")
+            raise NotSimulatedError(f"expression {self._text!r}: {self._tokens}")
 
     def either(self) -> Test:
         tests = [self._both()]
@@ -162,7 +164,7 @@ class _Parser:
             return between
         token = self.take()
         if token not in _COMPARE:
-            raise NotImplementedError(f"expression {self._text!r}: {token}")
+            raise NotSimulatedError(f"expression {self._text!r}: {token}")
         compare = _COMPARE[token]
         right = self._operand()
 

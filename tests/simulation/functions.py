@@ -10,6 +10,7 @@ from typing import Any
 
 from tests.simulation.clock import Clock, KilledError, Process
 from tests.simulation.regions import Mode, Region
+from tests.simulation.unknown import NotSimulatedError
 
 #: Errors that no handler raises on purpose: they would be mistakes of the runtime or of this simulation.
 MISTAKES = (
@@ -18,7 +19,7 @@ MISTAKES = (
     KeyError,
     IndexError,
     NameError,
-    NotImplementedError,
+    NotSimulatedError,
     TypeError,
     RecursionError,
 )

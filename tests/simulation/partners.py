@@ -17,6 +17,7 @@ from runtime.delivery.errors import PermanentDeliveryError, TransientDeliveryErr
 from tests.simulation.aws import Client, failed
 from tests.simulation.clock import Clock, Dice, Process
 from tests.simulation.s3 import Bucket, Version
+from tests.simulation.unknown import NotSimulatedError
 
 #: Seconds that each of the writes on their way takes to be given up.
 _WRITE_HANGS = 20.0
@@ -275,7 +276,7 @@ class PartnerServer(Client):
                 self.files[path] = _File()
                 self._shown(path)
             elif mode not in ("rb", "r+b", asyncssh.FXF_READ, asyncssh.FXF_WRITE):
-                raise NotImplementedError(f"the simulated server does not open with {mode!r}")
+                raise NotSimulatedError(f"the simulated server does not open with {mode!r}")
             return Handle(self, path, self._file(path))
 
         return self._ask("open", f"{path} {mode}", opened)

@@ -7,6 +7,8 @@ from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
+from tests.simulation.unknown import NotSimulatedError
+
 #: From a state's input and the context object to a value.
 Reader = Callable[[Any, Any], Any]
 
@@ -24,7 +26,7 @@ def reader(path: str) -> Reader:
     if path.startswith("States."):
         return _intrinsic(path)
     if not _PATH.fullmatch(path):
-        raise NotImplementedError(f"the simulated Step Functions do not know the path {path!r}")
+        raise NotSimulatedError(f"the simulated Step Functions do not know the path {path!r}")
     steps = tuple(name if name else int(index) for name, index in _STEP.findall(path))
     of_context = path.startswith("$$")
 
@@ -75,7 +77,7 @@ def template(parameters: Any) -> Reader:
 def _intrinsic(text: str) -> Reader:
     found = re.fullmatch(r"States\.(\w+)\((.*)\)", text)
     if not found:
-        raise NotImplementedError(f"the simulated Step Functions do not know {text!r}")
+        raise NotSimulatedError(f"the simulated Step Functions do not know {text!r}")
     name, arguments = found[1], [_argument(each.strip()) for each in _split(found[2])]
     compute = {
         "MathAdd": lambda a, b: a + b,
@@ -84,7 +86,7 @@ def _intrinsic(text: str) -> Reader:
         "Format": lambda form, *each: form.replace("{}", "%s") % each,
     }.get(name)
     if compute is None:
-        raise NotImplementedError(f"the simulated Step Functions do not know States.{name}")
+        raise NotSimulatedError(f"the simulated Step Functions do not know States.{name}")
     return lambda document, context: compute(*(read(document, context) for read in arguments))
 
 

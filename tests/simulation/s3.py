@@ -15,6 +15,7 @@ from botocore.exceptions import ClientError, ReadTimeoutError
 from tests.simulation.aws import Client, NoSuchKey, failed
 from tests.simulation.clock import Clock, Dice
 from tests.simulation.regions import Region
+from tests.simulation.unknown import NotSimulatedError
 
 
 @dataclass(slots=True)
@@ -335,4 +336,4 @@ def _sha256(body: bytes) -> str:
 
 def _refuse_unknown(given: dict[str, Any], known: set[str]) -> None:
     if unknown := given.keys() - known:
-        raise NotImplementedError(f"the simulated S3 does not know {sorted(unknown)}")
+        raise NotSimulatedError(f"the simulated S3 does not know {sorted(unknown)}")

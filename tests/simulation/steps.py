@@ -18,6 +18,7 @@ from tests.simulation.clock import Clock, Dice, KilledError, Process
 from tests.simulation.functions import Functions, InvocationError
 from tests.simulation.paths import PathError, Reader, reader, template, writer
 from tests.simulation.regions import Region
+from tests.simulation.unknown import NotSimulatedError
 
 #: What a state may have; anything else would be ignored here and not in AWS.
 _KNOWN = {
@@ -126,7 +127,7 @@ class Machine:
 
 
 def compiled(definition: _DOCUMENT) -> Machine:
-    """Return a definition ready to run; NotImplementedError for what is not simulated."""
+    """Return a definition ready to run; NotSimulatedError for what is not simulated."""
     states = {name: _state(name, document) for name, document in definition["States"].items()}
     for name, document in definition["States"].items():
         for after in _targets(document):
@@ -152,7 +153,7 @@ def _targets(document: _DOCUMENT) -> list[str]:
 
 def _state(name: str, document: _DOCUMENT) -> _State:
     if unknown := document.keys() - _KNOWN:
-        raise NotImplementedError(f"state {name}: the simulation does not know {sorted(unknown)}")
+        raise NotSimulatedError(f"state {name}: the simulation does not know {sorted(unknown)}")
     after = document.get("Next")
     kind = document["Type"]
     if kind == "Choice":
@@ -362,7 +363,7 @@ def _rule(document: _DOCUMENT) -> Callable[[Any, Any], bool]:
         return present
     compare = _COMPARISONS.get(operator)
     if compare is None:
-        raise NotImplementedError(f"the simulated Step Functions do not know {operator}")
+        raise NotSimulatedError(f"the simulated Step Functions do not know {operator}")
     return lambda given, context: compare(read(given, context), wanted)
 
 
@@ -371,7 +372,7 @@ def _fail(document: _DOCUMENT) -> _State:
         raise FailedError(document.get("Error", ""), document.get("Cause", ""))
 
     if "ErrorPath" in document or "CausePath" in document:
-        raise NotImplementedError("the simulated Step Functions do not know ErrorPath")
+        raise NotSimulatedError("the simulated Step Functions do not know ErrorPath")
     return fail
 
 

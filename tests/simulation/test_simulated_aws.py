@@ -17,6 +17,7 @@ from tests.simulation.regions import Mode, Region
 from tests.simulation.s3 import S3, Storage
 from tests.simulation.steps import StateMachine, compiled
 from tests.simulation.tracker_table import Table
+from tests.simulation.unknown import NotSimulatedError
 
 START = 1_772_409_600.0
 FILE, FACT = "file", "20260302T000000Z-x#DELIVERED#to#west#w"
@@ -106,7 +107,7 @@ def test_conditions_and_updates_read_as_dynamodb_reads_them() -> None:
     assert not free({"owner": {"S": "x"}, "until": {"N": "100"}}, names, values), "numbers, not texts"
     changed = update("SET #u = if_not_exists(#u, :now) + :one")
     assert changed({}, names, values)["until"] == {"N": "11"}
-    with pytest.raises(NotImplementedError):
+    with pytest.raises(NotSimulatedError):
         condition("contains(a, b)")
 
 
@@ -199,5 +200,5 @@ def test_executions_of_a_lost_region_stand_still_and_go_on(clock: Clock, regions
 
 
 def test_what_is_not_simulated_is_refused() -> None:
-    with pytest.raises(NotImplementedError, match="HeartbeatSeconds"):
+    with pytest.raises(NotSimulatedError, match="HeartbeatSeconds"):
         compiled({"StartAt": "Work", "States": {"Work": {**TASK, "HeartbeatSeconds": 5, "End": True}}})

@@ -24,6 +24,7 @@ from tests.simulation.aws import Client, ConditionalCheckFailed, failed
 from tests.simulation.clock import Clock, Dice
 from tests.simulation.expressions import Item, condition, update
 from tests.simulation.regions import Region
+from tests.simulation.unknown import NotSimulatedError
 
 Key = tuple[str, str]
 
@@ -296,4 +297,4 @@ def _partition(expression: str, names: dict[str, str], values: Item, attribute: 
         name, equals, value = clause.partition(" = ")
         if equals and names.get(name.strip(), name.strip()) == attribute:
             return str(values[value.strip()]["S"])
-    raise NotImplementedError(f"key condition {expression!r}")
+    raise NotSimulatedError(f"key condition {expression!r}")

@@ -1,0 +1,7 @@
+"""What the simulation refuses to guess."""
+
+from __future__ import annotations
+
+
+class NotSimulatedError(RuntimeError):
+    """AWS or a partner is asked for something that the simulation does not know; no handler catches this."""
