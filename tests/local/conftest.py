@@ -198,8 +198,8 @@ def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
         yield Played(drill.returncode, story, errors, folder, up, up_folder, json.loads(text or "{}"))
     finally:
         for process in (drill, up):
-            with process:  # which closes its pipes, and waits
-                process.terminate()
+            process.terminate()
+            process.communicate(timeout=LIMIT)  # which closes its pipes, too
 
 
 @pytest.fixture(scope="session")

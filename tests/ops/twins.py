@@ -219,7 +219,7 @@ def twin_cells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
             made.append(aws.new_client(service, region, user_agent_extra=DNS_AGENT))
             return made[-1]
 
-        with DnsServer(_cached(client), twins.zone_id, ZONE, addresses, every=0.5) as twins.server:
+        with DnsServer(_cached(client), twins.zone_id, ZONE, addresses) as twins.server:
             for address in ADDRESSES.values():
                 twins.ssh.serve(address, keys)
             yield twins
