@@ -179,7 +179,8 @@ def test_while_no_region_is_out_one_has_to_be_named(estate):
 def test_in_words_and_in_markdown(estate):
     deliver(estate.west)
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
-    words = ("notice", "--customer", estate.customer, *OUT_OF_WEST)
+    yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
+    words = ("notice", "--customer", estate.customer, *OUT_OF_WEST, "--since", yesterday)
     said = estate.ops(*words)
     assert said.code == 0
     for needed in (
