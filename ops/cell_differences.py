@@ -12,8 +12,7 @@ from ops.vitals import Vitals
 
 def of_cell(side: str, found: Vitals) -> Iterator[Difference]:
     """Yield what a region's answers show."""
-    for problem in judged(found):
-        yield Difference(where=found.region, what=problem.removeprefix(found.region).lstrip(": "))
+    yield from judged(found)
     for alarm in found.alarms or ():
         if is_about_peer(alarm):
             yield Difference(where=found.region, what=on(alarm))

@@ -10,6 +10,7 @@ from typing import Any
 
 from ops import vitals
 from ops.cell import Cell
+from ops.difference import Difference
 from ops.vitals import Alarm, Vitals
 
 #: Uploads that may wait to be taken in; 20 functions at once take these in within minutes.
@@ -26,38 +27,13 @@ def problems(cell: Cell) -> list[str]:
     Some thirty requests at once, whatever the number of customers. Raises nothing that AWS causes. Alarms
     that are about the other region are none of its problems.
     """
-    return judged(vitals.read(cell))
+    return [problem.line for problem in judged(vitals.read(cell))]
 
 
-def judged(found: Vitals) -> list[str]:
-    """Return the problems that a region's answers show."""
-    region, said = found.region, []
-    if found.server is not None and found.parts is not None:
-        said += _server(found.server, len(found.parts.addresses))
-    if found.queue is not None and found.queue.waiting > WAITING_LIMIT:
-        said.append(
-            f"{found.queue.waiting:,} uploads wait to be taken in, more than {WAITING_LIMIT:,};"
-            " see docs/runbook.md#ingest-delayed"
-        )
-    said += [
-        f"{queue.waiting + queue.taken:,} dead letters of the function {of} wait for a person;"
-        f" see docs/runbook.md#{of}-dead-letters"
-        for of, queue in found.dead_letters.items()
-        if queue.waiting + queue.taken
-    ]
-    if found.state_machine not in (None, "ACTIVE"):
-        said.append(f"the workflow is {found.state_machine}, not ACTIVE")
-    said += [
-        f"the function {handler} is {state}"
-        for handler, state in found.functions.items()
-        if state != "Active"
-    ]
-    if found.table is not None and found.table["TableStatus"] not in ("ACTIVE", "UPDATING"):
-        said.append(f"the tracker is {found.table['TableStatus']}, not ACTIVE")
-    if found.measures and found.measures.canary is False:
-        said.append("the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing")
-    said += [on(alarm) for alarm in found.alarms or () if not is_about_peer(alarm)]
-    return [*found.unknowns, *(f"{region}: {each}" for each in said)]
+def judged(found: Vitals) -> Iterator[Difference]:
+    """Yield the problems that a region's answers show."""
+    for what in _said(found):
+        yield Difference(where=found.region, what=what)
 
 
 def is_about_peer(alarm: Alarm) -> bool:
@@ -68,6 +44,33 @@ def is_about_peer(alarm: Alarm) -> bool:
 def on(alarm: Alarm) -> str:
     """Return the sentence about an alarm that is on."""
     return f"the alarm {alarm.name} is on since {alarm.since}: {alarm.description}"
+
+
+def _said(found: Vitals) -> Iterator[str]:
+    yield from found.unknowns
+    if found.server is not None and found.parts is not None:
+        yield from _server(found.server, len(found.parts.addresses))
+    if found.queue is not None and found.queue.waiting > WAITING_LIMIT:
+        yield (
+            f"{found.queue.waiting:,} uploads wait to be taken in, more than {WAITING_LIMIT:,};"
+            " see docs/runbook.md#ingest-delayed"
+        )
+    for of, queue in found.dead_letters.items():
+        if dead := queue.waiting + queue.taken:
+            yield (
+                f"{dead:,} dead letters of the function {of} wait for a person;"
+                f" see docs/runbook.md#{of}-dead-letters"
+            )
+    if found.state_machine not in (None, "ACTIVE"):
+        yield f"the workflow is {found.state_machine}, not ACTIVE"
+    for handler, state in found.functions.items():
+        if state != "Active":
+            yield f"the function {handler} is {state}"
+    if found.table is not None and found.table["TableStatus"] not in ("ACTIVE", "UPDATING"):
+        yield f"the tracker is {found.table['TableStatus']}, not ACTIVE"
+    if found.measures and found.measures.canary is False:
+        yield "the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing"
+    yield from (on(alarm) for alarm in found.alarms or () if not is_about_peer(alarm))
 
 
 def _server(server: Mapping[str, Any], addresses: int) -> Iterator[str]:

@@ -36,16 +36,16 @@ class Parts:
 
         `parameters` is the SSM client of its region.
         """
-        name, region = contract.cell_parameter(namespace, cell, "parts"), contract.REGION_OF[side]
+        name = contract.cell_parameter(namespace, cell, "parts")
         remedy = f"run `pulumi up --refresh` on gov-{side}"
         try:
             value = parameters.get_parameter(Name=name)["Parameter"]["Value"]
         except parameters.exceptions.ParameterNotFound as error:
             raise PartsError(
-                f"{region} has no parameter {name}, which says what its cell is made of; {remedy}"
+                f"there is no parameter {name}, which says what its cell is made of; {remedy}"
             ) from error
         try:
             found = json.loads(value)
             return cls(**{field.name: found[field.name] for field in fields(cls)})
         except (ValueError, TypeError, KeyError) as error:
-            raise PartsError(f"{region}: parameter {name} does not say what it has to; {remedy}") from error
+            raise PartsError(f"parameter {name} does not say what it has to; {remedy}") from error

@@ -75,7 +75,7 @@ class Readiness:
         found = dict(zip(self._cells, vitals.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         if not answering:
-            told = "\n".join(each for its in found.values() for each in its.unknowns)
+            told = "\n".join(f"{its.region}: {each}" for its in found.values() for each in its.unknowns)
             raise RefusedError(f"neither region answers, so nothing can be compared:\n{told}")
         stepped((len(found) - len(answering)) * len(self._customers))
         differences = [each for side, its in found.items() for each in cell_differences.of_cell(side, its)]

@@ -86,9 +86,9 @@ def read(cell: Cell) -> Vitals:
     except PartsError as error:
         return Vitals(region=cell.region, answers=True, unknowns=[str(error)])
     except (NoConnectionError, HTTPClientError) as error:
-        return Vitals(region=cell.region, answers=False, unknowns=[f"{cell.region} does not answer: {error}"])
+        return Vitals(region=cell.region, answers=False, unknowns=[f"does not answer: {error}"])
     except (ClientError, BotoCoreError) as error:
-        unknown = f"{cell.region} does not say what its cell is made of: {error}"
+        unknown = f"does not say what its cell is made of: {error}"
         return Vitals(region=cell.region, answers=True, unknowns=[unknown])
     vitals = Vitals(region=cell.region, answers=True, parts=parts)
     questions = _questions(_Asked(cell, parts, clients), vitals)
@@ -98,7 +98,7 @@ def read(cell: Cell) -> Vitals:
         try:
             take(coming.result())
         except (ClientError, BotoCoreError) as error:
-            vitals.unknowns.append(f"{cell.region}: {what} is not known: {error}")
+            vitals.unknowns.append(f"{what} is not known: {error}")
     return vitals
 
 

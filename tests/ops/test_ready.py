@@ -331,7 +331,7 @@ def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
     assert (said.code, said.out) == (1, "")
     first, *regions = said.err.splitlines()
     assert first == "neither region answers, so nothing can be compared:"
-    assert [each.partition(" does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
+    assert [each.partition(": does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
 
 
 # --- Quotas ------------------------------------------------------------------------------------------
