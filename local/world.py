@@ -85,7 +85,9 @@ class World:
         self.provisioners: dict[str, Provisioner] = {}
         self.dns: DnsServer | None = None
         self._tell = tell
-        self._host_keys = {key: _new_key(key) for key in HOST_KEYS}
+        keys = {name: _new_key(name) for name in HOST_KEYS}
+        self._host_keys = {name: key.export_private_key().decode() for name, key in keys.items()}
+        self._public_host_keys = [key.export_public_key().decode().strip() for key in keys.values()]
 
     def __enter__(self) -> World:
         try:
@@ -122,13 +124,12 @@ class World:
 
     def sftp_at(self, user: str, address: str) -> SftpClient:
         """Return the client of an SFTP user at an address that it has looked up."""
-        public = [asyncssh.import_private_key(key).export_public_key() for key in self._host_keys.values()]
         return SftpClient(
             address,
             self.sftp_port,
             user,
             self.outside.keys[user],
-            host_keys=[line.decode().strip() for line in public],
+            host_keys=self._public_host_keys,
             folder=self.folder,
         )
 
@@ -266,10 +267,9 @@ class World:
         return load(registry, namespace=self.namespace, zone=self.zone)
 
 
-def _new_key(kind: str) -> str:
+def _new_key(kind: str) -> asyncssh.SSHKey:
     sort = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
-    algorithm, size = sort[kind]
-    return asyncssh.generate_private_key(algorithm, **size).export_private_key().decode()
+    return asyncssh.generate_private_key(sort[kind][0], **sort[kind][1])
 
 
 def _free_port(wanted: int) -> int:

@@ -15,6 +15,7 @@ from pathlib import Path
 from local.ministack import (  # noqa: F401 - they register changes
     alarms,
     events,
+    forks,
     outage,
     patching,
     replication,

@@ -44,6 +44,13 @@ def run():
         new="        code_dir = _mft_unpacked(self.code_zip)\n",
     ),
     Edit(
+        name="workers forked",
+        why="every worker imported boto3 and asyncssh anew: most of a second of a small machine for each",
+        module=_WORKER,
+        old="        self._proc = subprocess.Popen(\n            [binary, worker_path],\n",
+        new="        self._proc = _mft_started(\n            [binary, worker_path],\n",
+    ),
+    Edit(
         name="worker survives an exception of its handler",
         why="AWS keeps the environment; a new process for every failed attempt took seconds",
         module=_WORKER,

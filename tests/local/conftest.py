@@ -59,6 +59,10 @@ def zipped(**files: str) -> bytes:
     return stream.getvalue()
 
 
+#: A worker of its own interpreter, and one that is forked because its code has boto3 in it.
+CODES = {"spawned": zipped(index=HANDLER), "forked": zipped(index=HANDLER, boto3__nothing="")}
+
+
 def eventually(question: Callable[[], Any], within: float = 60) -> Any:
     """Return the first true answer; fail when there is none in time."""
     give_up = time.monotonic() + within
@@ -78,14 +82,17 @@ class World:
     def __call__(self, service: str, region: str = WEST) -> Any:
         return self.emulator.client(service, region)
 
-    def function(self, name: str, region: str = WEST, code: bytes | None = None, timeout: int = 10) -> str:
+    def function(
+        self, name: str, region: str = WEST, code: bytes | None = None, timeout: int = 10, **variables: str
+    ) -> str:
         answer = self("lambda", region).create_function(
             FunctionName=name,
             Runtime="python3.13",
             Role=ROLE,
             Handler="index.handler",
-            Code={"ZipFile": code or zipped(index=HANDLER)},
+            Code={"ZipFile": code or CODES["spawned"]},
             Timeout=timeout,
+            Environment={"Variables": variables},
         )
         self("lambda", region).get_waiter("function_active_v2").wait(
             FunctionName=name, WaiterConfig={"Delay": 0.05}

@@ -16,7 +16,7 @@ import pytest
 from local.emulator import LOOPBACK, ROOT, Emulator, EmulatorError
 from local.ministack import patching
 from local.ministack.edits import EDITS
-from tests.local.conftest import HANDLER, ROLE, WEST, World, eventually, zipped
+from tests.local.conftest import CODES, ROLE, WEST, World, eventually
 
 
 def group(pid: int) -> list[int]:
@@ -48,14 +48,14 @@ def listening(pid: int) -> list[str]:
     return [f[1] for f in lines if f[3] == "0A" and f"socket:[{f[9]}]" in inodes]
 
 
-def start_a_worker(emulator: Emulator) -> None:
+def start_a_worker(emulator: Emulator, how: str = "spawned") -> None:
     functions = emulator.client("lambda", WEST)
     functions.create_function(
         FunctionName="w",
         Runtime="python3.13",
         Role=ROLE,
         Handler="index.handler",
-        Code={"ZipFile": zipped(index=HANDLER)},
+        Code={"ZipFile": CODES[how]},
     )
     functions.get_waiter("function_active_v2").wait(FunctionName="w", WaiterConfig={"Delay": 0.05})
     functions.invoke(FunctionName="w", Payload="{}")
@@ -71,14 +71,15 @@ def test_the_account_is_the_access_key(aws: World) -> None:
     assert aws("sts").get_caller_identity()["Account"] == aws.emulator.account == "123456789012"
 
 
-def test_stopping_leaves_no_process_and_no_file(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "processes"), [("spawned", 2), ("forked", 3)])
+def test_stopping_leaves_no_process_and_no_file(tmp_path: Path, how: str, processes: int) -> None:
     before = set(Path(tempfile.gettempdir()).glob("ministack*"))
     directory = tmp_path / "aws"
     with Emulator(directory) as emulator:
-        start_a_worker(emulator)
+        start_a_worker(emulator, how)
         pid = emulator.pid
         assert emulator.alive()
-        assert len(group(pid)) == 2
+        assert len(group(pid)) == processes
         assert list((directory / "tmp").iterdir())
     assert not emulator.alive()
     assert group(pid) == []
@@ -87,28 +88,32 @@ def test_stopping_leaves_no_process_and_no_file(tmp_path: Path) -> None:
     emulator.stop()  # a second time is no error
 
 
-def test_it_dies_with_its_parent_and_takes_workers_and_directory_along(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("how", "processes"), [("spawned", 2), ("forked", 3)])
+def test_it_dies_with_its_parent_and_takes_workers_and_directory_along(
+    tmp_path: Path, how: str, processes: int
+) -> None:
     code = f"""
 import time
 from pathlib import Path
 from local.emulator import Emulator
 from tests.local.test_emulator import start_a_worker
 emulator = Emulator(Path({str(tmp_path / "aws")!r})).start()
-start_a_worker(emulator)
+start_a_worker(emulator, {how!r})
 print(emulator.pid, flush=True)
 time.sleep(60)
 """
     parent = subprocess.Popen([sys.executable, "-c", code], cwd=ROOT, stdout=subprocess.PIPE, text=True)
     with parent:
         pid = int(parent.stdout.readline())
-        assert len(group(pid)) == 2
+        assert len(group(pid)) == processes
         parent.send_signal(signal.SIGKILL)
     eventually(lambda: group(pid) == [] and not (tmp_path / "aws").exists(), 5)
 
 
-def test_a_worker_does_not_outlive_an_emulator_that_was_killed(tmp_path: Path) -> None:
+@pytest.mark.parametrize("how", CODES)
+def test_a_worker_does_not_outlive_an_emulator_that_was_killed(tmp_path: Path, how: str) -> None:
     with Emulator(tmp_path / "aws") as emulator:
-        start_a_worker(emulator)
+        start_a_worker(emulator, how)
         functions = emulator.client("lambda", WEST)
         functions.invoke(FunctionName="w", InvocationType="Event", Payload='{"do": "sleep", "seconds": 60}')
         time.sleep(0.3)

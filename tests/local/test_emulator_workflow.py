@@ -8,7 +8,7 @@ import time
 import pytest
 
 from local.ministack.states import retry_delay
-from tests.local.conftest import HANDLER, WEST, World, eventually, zipped
+from tests.local.conftest import CODES, HANDLER, WEST, World, eventually, zipped
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,14 @@ def task(function: str, **more: object) -> dict[str, object]:
     } | more
 
 
-def test_the_error_type_is_the_class_of_the_exception(aws: World, function: str) -> None:
-    answer = aws.call("f", do="raise")
+@pytest.mark.parametrize("how", CODES)
+def test_the_error_type_is_the_class_of_the_exception(aws: World, how: str) -> None:
+    aws.function(how, code=CODES[how], timeout=2)
+    answer = aws.call(how, do="raise")
     assert (answer["errorType"], answer["errorMessage"]) == ("TransientDelivery", "the partner refused")
     assert "TransientDelivery" in "".join(answer["stackTrace"])
-    assert aws.call("f", do="exit")["errorType"] == "Runtime.ExitError"
-    assert aws.call("f", do="sleep", seconds=9)["errorType"] == "Sandbox.Timedout"
+    assert aws.call(how, do="exit")["errorType"] == "Runtime.ExitError"
+    assert aws.call(how, do="sleep", seconds=9)["errorType"] == "Sandbox.Timedout"
 
 
 def test_a_state_machine_retries_and_catches_by_class(aws: World, function: str) -> None:
@@ -183,20 +185,41 @@ def test_a_map_passes_each_item_and_its_context(aws: World, function: str) -> No
     ]
 
 
-def test_a_worker_reaches_the_emulator_and_prefers_the_libraries_of_its_zip(
-    aws: World, function: str
-) -> None:
-    seen = aws.call("f", do="environment")
+@pytest.mark.parametrize("how", CODES)
+def test_a_worker_reaches_the_emulator_in_an_environment_of_its_own(aws: World, how: str) -> None:
+    for name in "ab":
+        aws.function(f"{how}-{name}", code=CODES[how], MINE=name, **{name: "only here"})
+    seen, other = (aws.call(f"{how}-{name}", do="environment") for name in "ab")
     assert (seen["AWS_ENDPOINT_URL"], seen["AWS_REGION"]) == (aws.emulator.endpoint, WEST)
+    assert (seen["MINE"], seen.get("b"), other["MINE"], other.get("a")) == ("a", None, "b", None)
     assert "PYTHONPATH" not in seen
-    aws.bucket("worker", WEST)
-    assert aws.call("f", do="put", bucket="worker") == {"do": "put", "bucket": "worker"}
-    aws("s3").head_object(Bucket="worker", Key="from-worker")
+    bucket = f"worker-{how}"
+    aws.bucket(bucket, WEST)
+    assert aws.call(f"{how}-a", do="put", bucket=bucket) == {"do": "put", "bucket": bucket}
+    aws("s3").head_object(Bucket=bucket, Key="from-worker")
+
+
+@pytest.mark.parametrize("own", [{}, {"boto3__nothing": ""}], ids=CODES)
+def test_a_worker_prefers_the_libraries_of_its_zip(aws: World, own: dict[str, str]) -> None:
+    handler = "import yaml\nhandler = lambda e, c: yaml.__version__"
+    name = f"bundled-{len(own)}"
+    aws.function(name, code=zipped(index=handler, yaml="__version__ = 'own'", **own))
+    assert aws.call(name) == "own"
+
+
+def test_workers_are_forked_from_a_process_that_has_imported_their_libraries(aws: World) -> None:
+    """Else boto3 is imported after all; what a fork does to the module's state stays in it."""
     code = zipped(
-        index="import botocore\nhandler = lambda e, c: botocore.__version__", botocore="__version__ = 'own'"
+        index="import os, sys\nbefore = 'boto3.session' in sys.modules\nseen = []\n"
+        "def handler(event, context):\n    seen.append(event['n'])\n    return before, os.getppid(), seen\n",
+        boto3__nothing="",
     )
-    aws.function("bundled", code=code)
-    assert aws.call("bundled") == "own"
+    for name in ("left", "right"):
+        aws.function(name, code=code)
+    told = [aws.call(name, n=number) for number, name in enumerate(("left", "right", "left"))]
+    assert [(before, seen) for before, _, seen in told] == [(True, [0]), (True, [1]), (True, [0, 2])]
+    (parent,) = {parent for _, parent, _ in told}
+    assert parent != aws.emulator.pid
 
 
 def test_a_batch_reports_its_bad_message_which_reaches_the_dead_letter_queue(
@@ -220,13 +243,15 @@ def test_a_batch_reports_its_bad_message_which_reaches_the_dead_letter_queue(
     assert [m["Body"] for m in received] == ["bad"]
 
 
-def test_an_exception_keeps_the_environment_and_an_exit_does_not(aws: World) -> None:
-    aws.function("kept")
-    before, _ = aws.call("kept", do="process")
-    aws.call("kept", do="raise")
-    assert aws.call("kept", do="process")[0] == before
-    aws.call("kept", do="exit")
-    assert aws.call("kept", do="process")[0] != before
+@pytest.mark.parametrize("how", CODES)
+def test_an_exception_keeps_the_environment_and_an_exit_does_not(aws: World, how: str) -> None:
+    name = f"kept-{how}"
+    aws.function(name, code=CODES[how])
+    before, _ = aws.call(name, do="process")
+    aws.call(name, do="raise")
+    assert aws.call(name, do="process")[0] == before
+    aws.call(name, do="exit")
+    assert aws.call(name, do="process")[0] != before
 
 
 def test_functions_with_the_same_code_run_from_one_unpacked_copy(aws: World) -> None:

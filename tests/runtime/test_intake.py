@@ -251,7 +251,7 @@ def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_
     eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
     event = completed(west, b"same", ended=datetime.now(UTC) + timedelta(days=15))
     newest = west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["VersionId"]
-    later = datetime.now(UTC) + timedelta(days=14, seconds=-1)
+    later = datetime.now(UTC) + timedelta(days=14, seconds=-30)
     assert [west.intake_at(later)(event) for _ in range(2)] == ["received"] * 2
     assert newest in started(west)
     assert len(started(west)) == 2, "both are of the last fourteen days"
