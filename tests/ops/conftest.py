@@ -8,17 +8,21 @@ import os
 import re
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.endpoint
 import pytest
 import typer.testing
 import yaml
+from botocore.config import Config
 
 import ops.__main__
 from local.emulator import ROOT, Emulator
@@ -46,13 +50,17 @@ class Door(Relay):
     """The way to the emulated AWS: notes what is asked for in which region; some of it stays unanswered."""
 
     def __init__(self, aws: Emulator) -> None:
+        self.open()
+        super().__init__(aws.endpoint)
+
+    def open(self) -> None:
+        """Let everything through again, and forget what was asked."""
         self.asked: list[str] = []
         self.closed: set[str] = set()
         #: The error that a call is answered with, by a part of its name.
         self.expired: dict[str, str] = {}
         #: Asked `before` and `after` each request, by method and path: whether its connection ends there.
         self.cut: Callable[[str, str], bool] = lambda when, what: False
-        super().__init__(aws.endpoint)
 
     def forget(self) -> None:
         self.asked.clear()
@@ -196,10 +204,62 @@ class Place:
         return said.code, json.loads(said.out)
 
 
+class Clients:
+    """Clients for all tests: to make one takes longer than to use it.
+
+    One that had to try again goes with its test, for it counts how often it may.
+    """
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[Any, ...], Any] = {}
+        self._tired: set[tuple[Any, ...]] = set()
+        self._make = boto3.client
+
+    def client(self, service: str, *, region_name: str, config: Config) -> Any:
+        """Be `boto3.client`."""
+        shell = [(name, value) for name, value in sorted(os.environ.items()) if name.startswith("AWS_")]
+        key = (service, region_name, config, *shell)
+        if key not in self._made:
+            made = self._make(service, region_name=region_name, config=config)
+            made.meta.events.register("needs-retry", partial(self._watch, key))
+            self._made[key] = made
+        return self._made[key]
+
+    def _watch(self, key: tuple[Any, ...], caught_exception: Exception | None, **_: Any) -> None:
+        if caught_exception:
+            self._tired.add(key)
+
+    def rest(self) -> None:
+        """Close those that are of no more use."""
+        while self._tired:
+            self._made.pop(self._tired.pop()).close()
+
+    def close(self) -> None:
+        self._tired.update(self._made)
+        self.rest()
+
+
+@pytest.fixture(scope="session")
+def door(aws: Emulator) -> Iterator[Door]:
+    made = Door(aws)
+    yield made
+    made.stop()
+
+
+@pytest.fixture(scope="session")
+def clients() -> Iterator[Clients]:
+    made = Clients()
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def place(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+def place(
+    aws: Emulator, door: Door, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
     """Stack files and two switches that stand at `in`."""
-    made = Place(aws=aws, door=Door(aws), root=tmp_path)
+    door.open()
+    made = Place(aws=aws, door=door, root=tmp_path)
     for side in REGION_OF:
         made.write(side)
         made.hold(side, Position.IN.value)
@@ -208,19 +268,13 @@ def place(aws: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Ite
     for name, value in made.credentials.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
-    clients, make = [], boto3.client
-
-    def client(*args: Any, **how: Any) -> Any:
-        clients.append(make(*args, **how))
-        return clients[-1]
-
-    monkeypatch.setattr(boto3, "client", client)
+    monkeypatch.setattr(boto3, "client", clients.client)
+    # Between two tries of a request; nobody counts these seconds here.
+    monkeypatch.setattr(botocore.endpoint, "time", SimpleNamespace(sleep=lambda s: time.sleep(s / 10)))
     environment._client.cache_clear()
     yield made
-    for each in clients:
-        each.close()
     environment._client.cache_clear()
-    made.door.stop()
+    clients.rest()
 
 
 @pytest.fixture

@@ -189,6 +189,8 @@ def zone(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
     estate = Estate(place, zone_id, route53)
     monkeypatch.setattr("ops.cell_health.problems", lambda cell: [])
+    monkeypatch.setattr("ops.name_servers._PAUSE", 0.1)
+    monkeypatch.setattr("ops.dns_changes.LOOK", 0.1)
     for side in SIDES:
         place.write(side, zoneId=zone_id)
         where = {"LocationConstraint": REGION_OF[side]}
@@ -196,7 +198,7 @@ def zone(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
         s3.create_bucket(Bucket=estate.bucket("audit", side), CreateBucketConfiguration=where)
     config = {"Type": "TCP", "IPAddress": "203.0.113.9", "Port": 22, "Disabled": True}
     estate.leaves.append(estate.make_check(f"leaf-{next(_numbers)}", **config))
-    with DnsServer(place.aws.client, zone_id, ZONE, {}, every=0.1, period_scale=1 / 60) as server:
+    with DnsServer(place.aws.client, zone_id, ZONE, {}, every=0.3, period_scale=1 / 60) as server:
         monkeypatch.setenv(ENV_NAME_SERVERS, f"{server.address}:{server.port}")
         estate.server = server
         yield estate

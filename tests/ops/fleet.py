@@ -12,7 +12,7 @@ import pytest
 
 from customers import names
 from customers.document import routing_document
-from ops import name_servers, switching
+from ops import switching
 from runtime import contract
 from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, peer_of
 from runtime.tracker import Tracker
@@ -182,7 +182,6 @@ class Fleet:
 @pytest.fixture
 def fleet(zone: Estate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:  # noqa: F811
     """Two customers in two cells, and nobody waits longer than a test should."""
-    monkeypatch.setattr(name_servers, "_PAUSE", 0.1)
     monkeypatch.setattr(switching, "GIVE_UP", 60.0)
     made = Fleet(zone).make()
     yield made
