@@ -18,7 +18,7 @@ import socket
 import sys
 from types import ModuleType
 
-#: What takes a worker longest to import; the lowest of its modules that import the others.
+#: What takes a worker longest to import.
 _HEAVY = ("boto3.session", "boto3.s3.transfer", "aws_lambda_powertools", "asyncssh")
 #: What AWS's services are like is parsed once for all workers; these are what functions call.
 _REGION = "us-gov-west-1"
