@@ -100,7 +100,8 @@ def _forked(runtime: ModuleType) -> None:
         if not (Path(cwd) / "boto3").is_dir() or not hasattr(os, "pidfd_open"):
             return subprocess.Popen(command, cwd=cwd, env=env, **how)  # noqa: S603 - as it was
         with _lock:
-            server = _servers.setdefault(cwd, _servers.get(cwd) or ForkServer(Path(cwd)))
-        return server.start(command[1], folder=cwd, environment=env)
+            if cwd not in _servers:
+                _servers[cwd] = ForkServer(Path(cwd))
+        return _servers[cwd].start(command[1], folder=cwd, environment=env)
 
     runtime._mft_started = started

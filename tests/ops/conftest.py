@@ -232,7 +232,8 @@ class Clients:
     def rest(self) -> None:
         """Close those that are of no more use."""
         while self._tired:
-            self._made.pop(self._tired.pop()).close()
+            if client := self._made.pop(self._tired.pop(), None):
+                client.close()
 
     def close(self) -> None:
         self._tired.update(self._made)
