@@ -15,7 +15,8 @@ os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 # Sessions of boto3 are made anew for most tests; what AWS's services are like is read once all the same.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
-settings.register_profile("unhurried", deadline=None)  # a slow machine is no defect
+# A slow machine is no defect. Where CI is set, Hypothesis draws the same examples every time.
+settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
 #: Files that take longest: begun first, they do not keep one of two workers when the other has nothing left.

@@ -1,8 +1,9 @@
-"""How alarms judge their metrics: by their own dimensions, period by period.
+"""How alarms judge their metrics: by their own dimensions, period by period, the last of which ends now.
 
 MiniStack's take every metric of the same name, whatever its dimensions, and all periods as one: a throttled
 function would set off the alarms of all.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html (sliding)
 """
 
 from __future__ import annotations
@@ -53,12 +54,11 @@ def _alarms(cloudwatch: ModuleType) -> None:
         dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions", [])))
         points = cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions), [])
         statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
-        period, count = alarm["Period"], alarm["EvaluationPeriods"]
-        begun = time.time() // period * period
+        period, count, now = alarm["Period"], alarm["EvaluationPeriods"], time.time()
 
         def value(back: int) -> float | None:
-            begin = begun - back * period
-            within = [each for each in points if begin <= each["Timestamp"] < begin + period]
+            end = now - back * period
+            within = [each for each in points if end - period < each["Timestamp"] <= end]
             stats = cloudwatch._calc_stats(within)
             return cloudwatch._stat_value(stats, statistic, within) if stats else None
 

@@ -270,3 +270,24 @@ def test_an_alarm_judges_its_own_dimensions_period_by_period(aws: World) -> None
     assert state() == "OK"
     errors("mine", 3, 5)
     assert state() == "ALARM"
+
+
+def test_an_alarm_looks_back_from_now_and_not_from_where_a_period_begins(aws: World) -> None:
+    """Else what has to report once a day would be missed at every midnight."""
+    cloudwatch, day = aws("cloudwatch"), 24 * 60 * 60
+    cloudwatch.put_metric_alarm(
+        AlarmName="silent",
+        Namespace="alarms",
+        MetricName="Reports",
+        Statistic="SampleCount",
+        Period=day,
+        EvaluationPeriods=1,
+        Threshold=1,
+        ComparisonOperator="LessThanThreshold",
+        TreatMissingData="breaching",
+    )
+    before_midnight = time.time() // day * day - 1
+    datum = {"MetricName": "Reports", "Value": 1, "Timestamp": before_midnight}
+    cloudwatch.put_metric_data(Namespace="alarms", MetricData=[datum])
+    (alarm,) = cloudwatch.describe_alarms(AlarmNames=["silent"])["MetricAlarms"]
+    assert alarm["StateValue"] == "OK"
