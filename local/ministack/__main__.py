@@ -34,9 +34,10 @@ PARENT_POLL = 0.3
 
 
 def end_workers() -> None:
-    """End the Lambda workers and wait for them; there is no other state to save."""
+    """End the Lambda workers and what they are forked from, and wait; there is no other state to save."""
     if runtime := sys.modules.get("ministack.core.lambda_runtime"):
         runtime.reset()
+    forks.end_servers()
 
 
 def watch(parent: int, directory: Path) -> None:

@@ -88,9 +88,20 @@ class ForkServer:
             raise RuntimeError("the process that workers are forked from has ended; the log says why")
         return Fork(processes[0], (stdin, stdout, stderr))
 
+    def end(self) -> None:
+        """End the process, and wait for it."""
+        self._process.kill()
+        self._process.wait()
+
 
 _servers: dict[str, ForkServer] = {}
 _lock = threading.Lock()
+
+
+def end_servers() -> None:
+    """End all fork servers; their workers have been ended before."""
+    for server in _servers.values():
+        server.end()
 
 
 @after("core.lambda_runtime")
