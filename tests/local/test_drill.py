@@ -69,7 +69,7 @@ def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(played: Played
     [notice] = [each["at"] for each in told["timeline"] if each["what"].endswith(", by ops notice")]
     for clients in stuck:
         reached = measures["decision_at"] + clients["reached_survivor_after"]
-        assert reached > notice - 0.1, "nobody else told them"
+        assert reached > notice - 0.02, "nobody else told them; all three are rounded to 0.01"
 
 
 @pytest.fixture(scope="module")

@@ -18,6 +18,9 @@ from local.ministack import patching
 from local.ministack.edits import EDITS
 from tests.local.conftest import CODES, ROLE, WEST, World, eventually
 
+#: The emulator's with one worker: a forked one has its fork server beside it.
+PROCESSES = {"spawned": 2, "forked": 3}
+
 
 def group(pid: int) -> list[int]:
     """Return the processes of a process group that run (a zombie does not)."""
@@ -71,7 +74,7 @@ def test_the_account_is_the_access_key(aws: World) -> None:
     assert aws("sts").get_caller_identity()["Account"] == aws.emulator.account == "123456789012"
 
 
-@pytest.mark.parametrize(("how", "processes"), [("spawned", 2), ("forked", 3)])
+@pytest.mark.parametrize(("how", "processes"), PROCESSES.items())
 def test_stopping_leaves_no_process_and_no_file(tmp_path: Path, how: str, processes: int) -> None:
     before = set(Path(tempfile.gettempdir()).glob("ministack*"))
     directory = tmp_path / "aws"
@@ -88,7 +91,7 @@ def test_stopping_leaves_no_process_and_no_file(tmp_path: Path, how: str, proces
     emulator.stop()  # a second time is no error
 
 
-@pytest.mark.parametrize(("how", "processes"), [("spawned", 2), ("forked", 3)])
+@pytest.mark.parametrize(("how", "processes"), PROCESSES.items())
 def test_it_dies_with_its_parent_and_takes_workers_and_directory_along(
     tmp_path: Path, how: str, processes: int
 ) -> None:

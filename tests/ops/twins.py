@@ -39,7 +39,7 @@ from ops import environment
 from ops.name_servers import ENV_NAME_SERVERS
 from ops.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST, Position, switch_parameter
-from tests.ops.conftest import Said
+from tests.ops.conftest import Clients, Said
 from tests.program.conftest import RUNTIME
 
 ZONE = "mft.example.gov"
@@ -114,7 +114,6 @@ class Twins:
     graphs: dict[str, program.Graph] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
     """What the tools have asked: service and operation."""
-    clients: dict[tuple[str, str, int], Any] = field(default_factory=dict)
 
     def client(self, service: str, side: str = WEST) -> Any:
         return self.aws.client(service, REGION_OF[side])
@@ -223,7 +222,7 @@ def twin_cells(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Twins]:
             for address in ADDRESSES.values():
                 twins.ssh.serve(address, keys)
             yield twins
-        for each in (*made, *twins.clients.values()):
+        for each in made:
             each.close()
         twins.ssh.close()
 
@@ -262,7 +261,7 @@ def _deploy(twins: Twins, code: Path) -> None:
 
 
 @pytest.fixture
-def twins(twin_cells: Twins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
+def twins(twin_cells: Twins, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
     """The cells, as an operator's shell knows them."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MFT_"))]:
         monkeypatch.delenv(name)
@@ -276,20 +275,18 @@ def twins(twin_cells: Twins, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]
     }.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
-    make = boto3.client
 
     def note(model: Any, **_: Any) -> None:
         twin_cells.calls.append((str(model.service_model.service_name), model.name))
 
-    def client(service: str, *, region_name: str, config: Any) -> Any:
-        key = (service, region_name, id(config))  # to make one takes longer than to use it
-        if key not in twin_cells.clients:
-            twin_cells.clients[key] = make(service, region_name=region_name, config=config)
-            twin_cells.clients[key].meta.events.register("before-call", note)
-        return twin_cells.clients[key]
+    def client(service: str, **how: Any) -> Any:
+        made = clients.client(service, **how)
+        made.meta.events.register("before-call", note, unique_id="twins")
+        return made
 
     twin_cells.calls.clear()
     monkeypatch.setattr(boto3, "client", client)
     environment._client.cache_clear()
     yield twin_cells
     environment._client.cache_clear()
+    clients.rest()

@@ -248,10 +248,10 @@ def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
 def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_expired(west):
     """The same bytes were uploaded weeks before; the tracker has forgotten, and S3 not yet removed them."""
     put(west, b"same")
-    eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
+    (first,) = eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
     event = completed(west, b"same", ended=datetime.now(UTC) + timedelta(days=15))
     newest = west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["VersionId"]
-    later = datetime.now(UTC) + timedelta(days=14, seconds=-30)
+    later = first["LastModified"] + timedelta(days=14, seconds=-1)
     assert [west.intake_at(later)(event) for _ in range(2)] == ["received"] * 2
     assert newest in started(west)
     assert len(started(west)) == 2, "both are of the last fourteen days"
