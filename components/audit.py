@@ -6,7 +6,8 @@ import pulumi
 
 from components import policy
 from components.functions import Functions
-from runtime import contract
+from runtime.environment import ENV_AUDIT_BUCKET
+from runtime.timing import AUDIT_MINUTES
 
 #: Seconds. A usual pass takes one; what was not exported for days takes longer.
 _TIMEOUT = 900
@@ -40,6 +41,6 @@ class Audit(pulumi.ComponentResource):
             ],
             parent=self,
             timeout=_TIMEOUT,
-            environment={contract.ENV_AUDIT_BUCKET: functions.storage.audit_bucket},
-        ).every(contract.AUDIT_MINUTES)
+            environment={ENV_AUDIT_BUCKET: functions.storage.audit_bucket},
+        ).every(AUDIT_MINUTES)
         self.register_outputs({})

@@ -11,6 +11,8 @@ from components.functions import Functions
 from customers import names
 from customers.document import CANARY_DAYS, canary_document
 from runtime import contract
+from runtime.environment import ENV_CANARY_BUCKET
+from runtime.metric_names import METRICS
 
 #: Seconds: what a transfer may take, and what an AWS that answers slowly may take besides.
 _TIMEOUT = 180
@@ -68,10 +70,10 @@ class Canary(pulumi.ComponentResource):
                 # Without the right to list, S3 answers "denied" for a copy that does not exist.
                 policy.allow("SeeAbsence", ["s3:ListBucket"], [arn]),
                 functions.tracker.use("Facts", actions=("dynamodb:Query",)),
-                functions.publish_metrics(contract.METRICS),
+                functions.publish_metrics(METRICS),
             ],
             parent=self,
             timeout=_TIMEOUT,
-            environment={contract.ENV_CANARY_BUCKET: own},
+            environment={ENV_CANARY_BUCKET: own},
         ).every(minutes=5)
         self.register_outputs({"bucket": own})

@@ -11,9 +11,10 @@ import pulumi
 from components.alarm import Watched
 from components.audit import Audit
 from components.canary import Canary
+from components.cell_manifest import ManifestParameter
 from components.dashboard import Dashboard
 from components.endpoint import Endpoint
-from components.failover import Failover
+from components.failover import PeerSwitch
 from components.firewall import Firewall
 from components.functions import Functions
 from components.health import Health
@@ -21,7 +22,6 @@ from components.intake import Intake
 from components.key import DataKey
 from components.monitoring import Monitoring
 from components.network import ZONES, Network
-from components.parts import Parts
 from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
@@ -120,7 +120,7 @@ class Cell(pulumi.ComponentResource):
             if settings.switch_by_object
             else None
         )
-        self.failover = Failover(
+        self.failover = PeerSwitch(
             f"{name}-failover",
             functions=functions,
             publication=publication,
@@ -150,7 +150,7 @@ class Cell(pulumi.ComponentResource):
             health_check_id=self.health.cell_check_id,
             opts=child,
         )
-        Parts(
+        ManifestParameter(
             f"{name}-parts",
             settings=settings,
             watched=watched,

@@ -9,6 +9,13 @@ import pulumi
 from components.alarm import MINUTE, Alarm, Watched
 from components.settings import Settings
 from runtime import contract, timing
+from runtime.metric_names import (
+    METRIC_PEER_OUT,
+    METRIC_REPLICATION_FAILED,
+    METRIC_REPLICATION_MISSED,
+    METRIC_REPLICATION_UNTRACKED,
+    METRICS,
+)
 
 #: Failed attempts in five minutes that are more than the partners who are down on any day.
 _MANY_ATTEMPTS = 20
@@ -38,10 +45,10 @@ def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) ->
 
 
 def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": contract.METRICS, "dimensions": own}
+    metric = {"namespace": METRICS, "dimensions": own}
     for name, metric_name, means in (
-        ("replication-failed", contract.METRIC_REPLICATION_FAILED, "S3 could not copy a file"),
-        ("replication-untracked", contract.METRIC_REPLICATION_UNTRACKED, "S3 lost sight of a file's copy"),
+        ("replication-failed", METRIC_REPLICATION_FAILED, "S3 could not copy a file"),
+        ("replication-untracked", METRIC_REPLICATION_UNTRACKED, "S3 lost sight of a file's copy"),
     ):
         yield Alarm(
             name=name,
@@ -57,7 +64,7 @@ def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
         section="replication-late",
         means=f"A file had not reached {peer} after 15 minutes: were this region lost, it would be missing.",
         first="see whether it is one bucket or all of them, in the replication function's log.",
-        metric=contract.METRIC_REPLICATION_MISSED,
+        metric=METRIC_REPLICATION_MISSED,
         at_least=1,
         **metric,
     )
@@ -83,7 +90,7 @@ def _facts(peer: str, table: str) -> Alarm:
 
 
 def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": contract.METRICS, "dimensions": own, "metric": contract.METRIC_PEER_OUT}
+    metric = {"namespace": METRICS, "dimensions": own, "metric": METRIC_PEER_OUT}
     yield Alarm(
         name="peer-out",
         section="peer-out",

@@ -14,8 +14,24 @@ import pulumi_aws as aws
 from components import jsontext
 from components.alarm import MINUTE, RUNBOOK, Watched
 from components.settings import Settings
-from runtime import contract
 from runtime.contract import REGION_OF, WEST
+from runtime.metric_names import (
+    METRIC_ADDRESSES,
+    METRIC_CANARY,
+    METRIC_CANARY_SECONDS,
+    METRIC_DELIVERY_SECONDS,
+    METRIC_FAILED,
+    METRIC_HELD,
+    METRIC_OBJECT_GONE,
+    METRIC_PEER_OUT,
+    METRIC_REJECTED,
+    METRIC_REPLICATION_FAILED,
+    METRIC_REPLICATION_LATE,
+    METRIC_REPLICATION_MISSED,
+    METRIC_REPLICATION_UNTRACKED,
+    METRICS,
+    cell_dimensions,
+)
 
 _COLUMNS, _TEXT, _GRAPH, _ALARMS = 24, 2, 6, 5
 
@@ -63,20 +79,20 @@ class Dashboard(pulumi.ComponentResource):
             [
                 self._graph(
                     "Synthetic transfers",
-                    self._own(contract.METRIC_CANARY, "Minimum", label="delivered (1) or not (0)"),
-                    self._own(contract.METRIC_CANARY_SECONDS, "Maximum", label="seconds", yAxis="right"),
+                    self._own(METRIC_CANARY, "Minimum", label="delivered (1) or not (0)"),
+                    self._own(METRIC_CANARY_SECONDS, "Maximum", label="seconds", yAxis="right"),
                 ),
                 self._graph(
                     f"SFTP addresses that answer, of {self._watched.addresses}",
-                    self._own(contract.METRIC_ADDRESSES, "Maximum", label="addresses"),
+                    self._own(METRIC_ADDRESSES, "Maximum", label="addresses"),
                     period=MINUTE,
                 ),
                 self._graph(
                     "Files that did not arrive",
-                    self._own(contract.METRIC_FAILED, "Sum"),
-                    self._own(contract.METRIC_HELD, "Sum"),
-                    self._own(contract.METRIC_REJECTED, "Sum"),
-                    self._own(contract.METRIC_OBJECT_GONE, "Sum"),
+                    self._own(METRIC_FAILED, "Sum"),
+                    self._own(METRIC_HELD, "Sum"),
+                    self._own(METRIC_REJECTED, "Sum"),
+                    self._own(METRIC_OBJECT_GONE, "Sum"),
                 ),
             ],
         ]
@@ -115,8 +131,8 @@ class Dashboard(pulumi.ComponentResource):
                 ),
                 self._graph(
                     "Seconds from submission to receipt",
-                    self._own(contract.METRIC_DELIVERY_SECONDS, "p50", label="half of the files"),
-                    self._own(contract.METRIC_DELIVERY_SECONDS, "p99", label="99 of 100"),
+                    self._own(METRIC_DELIVERY_SECONDS, "p50", label="half of the files"),
+                    self._own(METRIC_DELIVERY_SECONDS, "p99", label="99 of 100"),
                 ),
             ],
         ]
@@ -133,8 +149,8 @@ class Dashboard(pulumi.ComponentResource):
             [
                 self._graph(
                     "Out of DNS (1), as its peer says",
-                    self._own(contract.METRIC_PEER_OUT, "Maximum", label=there),
-                    self._own(contract.METRIC_PEER_OUT, "Maximum", label=here, region=there),
+                    self._own(METRIC_PEER_OUT, "Maximum", label=there),
+                    self._own(METRIC_PEER_OUT, "Maximum", label=here, region=there),
                     period=MINUTE,
                 ),
                 self._graph(
@@ -169,10 +185,10 @@ class Dashboard(pulumi.ComponentResource):
             [
                 self._graph(
                     "Files not copied as promised",
-                    self._own(contract.METRIC_REPLICATION_FAILED, "Sum", label="failed"),
-                    self._own(contract.METRIC_REPLICATION_MISSED, "Sum", label="not within 15 minutes"),
-                    self._own(contract.METRIC_REPLICATION_LATE, "Sum", label="late"),
-                    self._own(contract.METRIC_REPLICATION_UNTRACKED, "Sum", label="nobody knows"),
+                    self._own(METRIC_REPLICATION_FAILED, "Sum", label="failed"),
+                    self._own(METRIC_REPLICATION_MISSED, "Sum", label="not within 15 minutes"),
+                    self._own(METRIC_REPLICATION_LATE, "Sum", label="late"),
+                    self._own(METRIC_REPLICATION_UNTRACKED, "Sum", label="nobody knows"),
                 ),
                 self._graph(
                     "Facts: milliseconds to the other region",
@@ -218,8 +234,8 @@ class Dashboard(pulumi.ComponentResource):
         ]
 
     def _own(self, metric: str, stat: str, **shown: Any) -> Line:
-        dimensions = contract.cell_dimensions(self._settings.namespace, self._settings.cell)
-        return _line(contract.METRICS, metric, stat, **dimensions, **shown)
+        dimensions = cell_dimensions(self._settings.namespace, self._settings.cell)
+        return _line(METRICS, metric, stat, **dimensions, **shown)
 
     def _graph(self, title: str, *lines: Line, period: int = 5 * MINUTE, region: str | None = None) -> Widget:
         properties = {

@@ -9,12 +9,14 @@ from components import policy
 from components.functions import Functions
 from components.publication import Publication
 from runtime import contract, timing
+from runtime.environment import ENV_STATE_MACHINE, ENV_SWITCH_BUCKET
+from runtime.metric_names import SWITCH_NAMESPACE
 
 #: Seconds. A pass stops in time and says what is left for the next one, which may run beside it.
 _TAKEOVER_TIMEOUT = 900
 
 
-class Failover(pulumi.ComponentResource):
+class PeerSwitch(pulumi.ComponentResource):
     """The position of the peer region's switch, and what looks at it again and again."""
 
     def __init__(
@@ -45,11 +47,9 @@ class Failover(pulumi.ComponentResource):
             "ReadSwitch", ["ssm:GetParameter"], [settings.arn("ssm", f"parameter{parameter}")]
         )
         if publication:
-            self._watching(
-                "switch", [read, *publication.write], {contract.ENV_SWITCH_BUCKET: publication.bucket}
-            )
+            self._watching("switch", [read, *publication.write], {ENV_SWITCH_BUCKET: publication.bucket})
         else:
-            publish = functions.publish_metrics(contract.SWITCH_NAMESPACE)
+            publish = functions.publish_metrics(SWITCH_NAMESPACE)
             self._watching("switch", [read, publish], {})
         self._watching(
             "takeover",
@@ -70,7 +70,7 @@ class Failover(pulumi.ComponentResource):
                 policy.allow("SeeTransfers", ["states:DescribeExecution"], [_executions(state_machine_arn)]),
                 functions.send_receipts(),
             ],
-            {contract.ENV_STATE_MACHINE: state_machine_arn},
+            {ENV_STATE_MACHINE: state_machine_arn},
             timeout=_TAKEOVER_TIMEOUT,
         )
         self.register_outputs({})

@@ -14,7 +14,7 @@ from components.network import Placement
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
-from runtime import contract
+from runtime.environment import ENV_CELL, ENV_CONFIG_BUCKET, ENV_NAMESPACE, ENV_SIDE, ENV_TRACKER
 
 
 class Function(pulumi.ComponentResource):
@@ -174,11 +174,11 @@ class Functions:
             handler=handler,
             key_arn=self.storage.key_arn,
             environment={
-                contract.ENV_SIDE: self.settings.side,
-                contract.ENV_NAMESPACE: self.settings.namespace,
-                contract.ENV_CELL: self.settings.cell,
-                contract.ENV_TRACKER: self.tracker.table,
-                contract.ENV_CONFIG_BUCKET: self.storage.config_bucket,
+                ENV_SIDE: self.settings.side,
+                ENV_NAMESPACE: self.settings.namespace,
+                ENV_CELL: self.settings.cell,
+                ENV_TRACKER: self.tracker.table,
+                ENV_CONFIG_BUCKET: self.storage.config_bucket,
                 **(environment or {}),
             },
             statements=statements,

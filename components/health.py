@@ -9,6 +9,15 @@ from components.publication import Publication
 from components.settings import Settings
 from customers.model import Customer
 from runtime import contract, timing
+from runtime.metric_names import (
+    METRIC_ADDRESSES,
+    METRIC_CANARY,
+    METRICS,
+    SWITCH_METRIC,
+    SWITCH_NAMESPACE,
+    cell_dimensions,
+    switch_dimensions,
+)
 
 
 class Health(pulumi.ComponentResource):
@@ -40,7 +49,7 @@ class Health(pulumi.ComponentResource):
             self._alarm(
                 "endpoint",
                 f"No address of the SFTP endpoint of {settings.region} answers. Runbook: #endpoint-silent",
-                contract.METRIC_ADDRESSES,
+                METRIC_ADDRESSES,
                 "Maximum",
             ),
         )
@@ -49,7 +58,7 @@ class Health(pulumi.ComponentResource):
             self._alarm(
                 "canary",
                 f"Synthetic transfers through {settings.region} are not delivered. Runbook: #canary-failing",
-                contract.METRIC_CANARY,
+                METRIC_CANARY,
                 "Maximum",
             ),
         )
@@ -105,13 +114,13 @@ class Health(pulumi.ComponentResource):
 
     def _alarm(self, role: str, description: str, metric: str, statistic: str) -> aws.cloudwatch.MetricAlarm:
         """Make the alarm that says a metric of this cell stayed below 1 for three of its periods."""
-        minutes = {contract.METRIC_ADDRESSES: 1, contract.METRIC_CANARY: 5}[metric]
+        minutes = {METRIC_ADDRESSES: 1, METRIC_CANARY: 5}[metric]
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{role}",
             alarm_description=description,
-            namespace=contract.METRICS,
+            namespace=METRICS,
             metric_name=metric,
-            dimensions=contract.cell_dimensions(self._settings.namespace, self._settings.cell),
+            dimensions=cell_dimensions(self._settings.namespace, self._settings.cell),
             statistic=statistic,
             period=60 * minutes,
             evaluation_periods=3,
@@ -128,9 +137,9 @@ class Health(pulumi.ComponentResource):
             f"{self._name}-switch",
             region=settings.peer_region,  # the lever must work while this region is dead
             alarm_description=f"{settings.region} is out: its records answer with {settings.peer_region}",
-            namespace=contract.SWITCH_NAMESPACE,
-            metric_name=contract.SWITCH_METRIC,
-            dimensions=contract.switch_dimensions(settings.namespace, settings.cell, settings.side),
+            namespace=SWITCH_NAMESPACE,
+            metric_name=SWITCH_METRIC,
+            dimensions=switch_dimensions(settings.namespace, settings.cell, settings.side),
             statistic="Maximum",
             period=timing.SWITCH_PERIOD,
             evaluation_periods=timing.SWITCH_PERIODS,

@@ -11,6 +11,7 @@ from components import jsontext, policy
 from components.functions import Functions
 from components.settings import Settings
 from runtime import contract
+from runtime.environment import ENV_STATE_MACHINE
 
 #: Seconds. A message stays hidden for six times the function's timeout, as AWS asks of a queue that feeds
 #: Lambda: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
@@ -89,7 +90,7 @@ class Intake(pulumi.ComponentResource):
             ],
             parent=self,
             timeout=_TIMEOUT,
-            environment={contract.ENV_STATE_MACHINE: state_machine_arn},
+            environment={ENV_STATE_MACHINE: state_machine_arn},
         )
         aws.lambda_.EventSourceMapping(
             f"{name}-ingest",

@@ -14,7 +14,7 @@ from components.alarm import Watched
 from components.cell_alarms import cell_alarms
 from components.settings import Settings
 from components.transfer_alarms import transfer_alarms
-from runtime import contract
+from runtime.metric_names import cell_dimensions
 
 
 class Monitoring(pulumi.ComponentResource):
@@ -60,7 +60,7 @@ class Monitoring(pulumi.ComponentResource):
             opts=child,
         )
         self.topic_arn = topic.arn
-        own = contract.cell_dimensions(settings.namespace, settings.cell)
+        own = cell_dimensions(settings.namespace, settings.cell)
         self.alarm_arns = [
             alarm.make(each, name=name, topic_arn=topic.arn, parent=self).arn
             for each in (*transfer_alarms(own, watched), *cell_alarms(settings, own, watched))

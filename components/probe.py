@@ -9,7 +9,8 @@ import pulumi
 from components.firewall import SFTP
 from components.functions import Functions
 from components.network import Placement
-from runtime import contract
+from runtime.environment import ENV_ADDRESSES
+from runtime.metric_names import METRICS
 
 
 class Probe(pulumi.ComponentResource):
@@ -31,10 +32,10 @@ class Probe(pulumi.ComponentResource):
         functions.make(
             name,
             "probe",
-            [functions.publish_metrics(contract.METRICS)],
+            [functions.publish_metrics(METRICS)],
             parent=self,
             memory=256,
-            environment={contract.ENV_ADDRESSES: places},
+            environment={ENV_ADDRESSES: places},
             placement=placement,
         ).every(minutes=1)
         self.register_outputs({})

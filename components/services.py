@@ -11,7 +11,7 @@ from components import policy
 from components.network import Network
 from components.settings import Settings
 from components.tracker import Tracker
-from runtime import contract
+from runtime.metric_names import METRICS
 
 
 class Gateways(pulumi.ComponentResource):
@@ -99,7 +99,7 @@ class Interfaces(pulumi.ComponentResource):
                     conditions={
                         "StringEquals": {
                             "aws:PrincipalAccount": settings.account,
-                            "cloudwatch:namespace": contract.METRICS,
+                            "cloudwatch:namespace": METRICS,
                         }
                     },
                 )

@@ -11,7 +11,7 @@ from components import policy
 from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
-from runtime import contract
+from runtime.timing import AUDIT_DAYS
 
 #: Days after which what is left of former customers goes: the longest that a customer may ask.
 ARCHIVE_DAYS = 3650
@@ -72,8 +72,8 @@ class Storage(pulumi.ComponentResource):
             bucket_name=self.audit_bucket,
             settings=settings,
             key_arn=key_arn,
-            lifecycle=[expiry("audit", prefix="", days=contract.AUDIT_DAYS + 1)],
-            lock_days=contract.AUDIT_DAYS,
+            lifecycle=[expiry("audit", prefix="", days=AUDIT_DAYS + 1)],
+            lock_days=AUDIT_DAYS,
             parent=self,
         )
         self.config_bucket = self._cell_bucket("config", settings.side)

@@ -7,7 +7,15 @@ from collections.abc import Iterator, Mapping
 import pulumi
 
 from components.alarm import MINUTE, Alarm, Watched
-from runtime import contract
+from runtime.metric_names import (
+    METRIC_ADDRESSES,
+    METRIC_CANARY,
+    METRIC_DELIVERY_SECONDS,
+    METRIC_FAILED,
+    METRIC_HELD,
+    METRIC_OBJECT_GONE,
+    METRICS,
+)
 
 
 def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
@@ -19,13 +27,13 @@ def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]
 
 
 def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
-    metric = {"namespace": contract.METRICS, "dimensions": own}
+    metric = {"namespace": METRICS, "dimensions": own}
     yield Alarm(
         name="canary-failing",
         section="canary-failing",
         means="Two synthetic transfers in a row were not delivered: customers' files may not be either.",
         first="read `failure` in the canary function's log.",
-        metric=contract.METRIC_CANARY,
+        metric=METRIC_CANARY,
         statistic="Maximum",
         below=1,
         breaching=2,
@@ -38,7 +46,7 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
         section="canary-silent",
         means="No synthetic transfer has reported for 15 minutes: nobody knows whether the cell delivers.",
         first="see whether the canary function runs.",
-        metric=contract.METRIC_CANARY,
+        metric=METRIC_CANARY,
         statistic="SampleCount",
         below=1,
         period=15 * MINUTE,
@@ -50,7 +58,7 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
         section="endpoint-silent",
         means="No address of the SFTP endpoint answers, or nobody looks: customers cannot log in here.",
         first="try the addresses from outside; if they are dead, evacuate this region.",
-        metric=contract.METRIC_ADDRESSES,
+        metric=METRIC_ADDRESSES,
         statistic="Maximum",
         below=1,
         period=MINUTE,
@@ -64,7 +72,7 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
         section="endpoint-zone-lost",
         means=f"Fewer than {addresses} addresses of the SFTP endpoint answer: a zone is probably lost.",
         first="see which; clients try the others, so there is time.",
-        metric=contract.METRIC_ADDRESSES,
+        metric=METRIC_ADDRESSES,
         statistic="Maximum",
         below=addresses,
         period=MINUTE,
@@ -76,13 +84,13 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
 
 
 def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": contract.METRICS, "dimensions": own}
+    metric = {"namespace": METRICS, "dimensions": own}
     yield Alarm(
         name="files-failed",
         section="files-failed",
         means="A file was given up after all attempts. Its customer was told so.",
         first="find the destination and the reason in the tracker's FAILED facts.",
-        metric=contract.METRIC_FAILED,
+        metric=METRIC_FAILED,
         at_least=1,
         **metric,
     )
@@ -91,7 +99,7 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         section="files-held",
         means="A file is held: nobody can tell whether its partner has it, and a person has to decide.",
         first="ask the partner whether the file is there.",
-        metric=contract.METRIC_HELD,
+        metric=METRIC_HELD,
         at_least=1,
         **metric,
     )
@@ -100,7 +108,7 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         section="object-gone",
         means="An upload was reported whose object is not in its bucket: a file may be lost.",
         first="find bucket and key in the ingest function's log (`became: gone`).",
-        metric=contract.METRIC_OBJECT_GONE,
+        metric=METRIC_OBJECT_GONE,
         at_least=1,
         **metric,
     )
@@ -110,7 +118,7 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         section="deliveries-slow",
         means="Half of all files take more than 15 minutes from their submission to their receipt.",
         first="see on the dashboard whether they wait in the queue, in the workflow, or at partners.",
-        metric=contract.METRIC_DELIVERY_SECONDS,
+        metric=METRIC_DELIVERY_SECONDS,
         statistic="p50",
         at_least=15 * MINUTE,
         period=15 * MINUTE,

@@ -13,6 +13,7 @@ from components.log import LOG_DAYS
 from components.network import Placement
 from components.statemachine import DELIVERY_TIMEOUT, definition
 from runtime import contract
+from runtime.environment import ENV_ARCHIVE_BUCKET
 
 #: What Step Functions does under the workflow's role to log and trace; none of it knows resources.
 #: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
@@ -182,7 +183,7 @@ class Workflow(pulumi.ComponentResource):
                     ),
                 ],
                 timeout=DELIVERY_TIMEOUT,
-                environment={contract.ENV_ARCHIVE_BUCKET: storage.archive_bucket},
+                environment={ENV_ARCHIVE_BUCKET: storage.archive_bucket},
             ),
             "complete": self._step(
                 "complete",

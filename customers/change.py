@@ -41,7 +41,7 @@ _BETWEEN = {
 }
 
 
-class Change:
+class RegistryChange:
     """What becomes of a deployed registry when another takes its place.
 
     `kept` pairs each customer with what becomes of it, `gone` and `new` are the rest. Pairs with two ids are

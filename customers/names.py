@@ -44,7 +44,7 @@ class NameRefusedError(ValueError):
     """A name that may not be made; the message says why and what to change."""
 
 
-class NameTooLong(NameRefusedError):
+class NameTooLongError(NameRefusedError):
     """A name longer than its place allows. Nothing is ever cut to fit."""
 
     def __init__(self, value: str, limit: int, remedy: str) -> None:
@@ -97,7 +97,7 @@ def check_zone(zone: str) -> str:
 def check_bucket(name: str) -> str:
     """Return `name` when anybody's general purpose bucket may have it; NameRefusedError when not."""
     if len(name) > BUCKET_LIMIT:
-        raise NameTooLong(name, BUCKET_LIMIT, "a longer bucket cannot exist")
+        raise NameTooLongError(name, BUCKET_LIMIT, "a longer bucket cannot exist")
     if len(name) < 3 or not _BUCKET.fullmatch(name) or ".." in name or _ADDRESS.fullmatch(name):
         raise NameRefusedError(
             f"{name!r} is not a bucket; use its bare name: 3 to 63 lower-case letters, digits, dots, hyphens"
@@ -150,19 +150,19 @@ def key_alias(namespace: str, cell: str) -> str:
     """Return the alias, the same in both regions, of a cell's KMS key."""
     alias = f"alias/{check_namespace(namespace)}-{_cell(cell)}"
     if len(alias) > ALIAS_LIMIT:
-        raise NameTooLong(alias, ALIAS_LIMIT, "shorten the namespace")
+        raise NameTooLongError(alias, ALIAS_LIMIT, "shorten the namespace")
     return alias
 
 
 def _own_bucket(name: str) -> str:
     if len(name) > BUCKET_LIMIT:
-        raise NameTooLong(name, BUCKET_LIMIT, "shorten the namespace")
+        raise NameTooLongError(name, BUCKET_LIMIT, "shorten the namespace")
     return check_bucket(name)
 
 
 def _host(name: str) -> str:
     if len(name) > HOST_LIMIT:
-        raise NameTooLong(name, HOST_LIMIT, "shorten the zone")
+        raise NameTooLongError(name, HOST_LIMIT, "shorten the zone")
     return name
 
 

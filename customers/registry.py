@@ -23,7 +23,7 @@ from runtime.contract import ENDPOINTS, SIDES
 
 
 @dataclass(frozen=True)
-class File:
+class RegistryFile:
     """One file: how messages call it, and what is in it."""
 
     path: str
@@ -39,7 +39,7 @@ class Registry:
     """Every customer, sorted by id; and, by id, the file that each one is in."""
 
     customers: tuple[Customer, ...]
-    files: Mapping[str, File] = field(default_factory=dict, compare=False, repr=False)
+    files: Mapping[str, RegistryFile] = field(default_factory=dict, compare=False, repr=False)
 
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
         """Return the customers that one cell of each region serves."""
@@ -84,7 +84,7 @@ def load(
         names.check_zone(zone)
     shown = shown or _shown(directory)
     problems: list[Problem] = []
-    files: list[File] = []
+    files: list[RegistryFile] = []
     for path in _listed(directory, shown, problems):
         files += _read(path, f"{shown}/{path.name}", problems)
     found = {customer.id: (customer, file) for file in files if (customer := _customer(file, problems))}
@@ -126,7 +126,7 @@ def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
     return found
 
 
-def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[File]:
+def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[RegistryFile]:
     """Yield the file when its form is good enough to look further."""
     try:
         content = path.read_bytes()
@@ -158,10 +158,10 @@ def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[File]:
         Problem(shown, line, checks.dotted(path), message) for line, path, message in document.faults
     ]
     if document.data is not None and document.sound:
-        yield File(shown, document)
+        yield RegistryFile(shown, document)
 
 
-def _customer(file: File, problems: list[Problem]) -> Customer | None:
+def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
     data = file.document.data
     try:
         return Customer.model_validate(data)
@@ -170,7 +170,7 @@ def _customer(file: File, problems: list[Problem]) -> Customer | None:
         return None
 
 
-def _shared(files: list[File]) -> Iterator[Problem]:
+def _shared(files: list[RegistryFile]) -> Iterator[Problem]:
     """Yield what two files hold and only one may."""
     for what, remedy, values in (
         ("id", "give this customer another", lambda data: checks.texts(data, "id")),
@@ -181,9 +181,12 @@ def _shared(files: list[File]) -> Iterator[Problem]:
 
 
 def _clashes(
-    files: list[File], what: str, remedy: str, values: Callable[[Any], Iterator[tuple[checks.Path, str]]]
+    files: list[RegistryFile],
+    what: str,
+    remedy: str,
+    values: Callable[[Any], Iterator[tuple[checks.Path, str]]],
 ) -> Iterator[Problem]:
-    first: dict[str, tuple[File, checks.Path]] = {}
+    first: dict[str, tuple[RegistryFile, checks.Path]] = {}
     for file in files:
         for path, value in values(file.document.data):
             other, other_path = first.setdefault(value, (file, path))

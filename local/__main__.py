@@ -20,25 +20,26 @@ from rich.console import Console
 from components.bundle import BundleError
 from customers.names import NameRefusedError
 from customers.registry import RegistryError
-from local import plan as plans
-from local import plan_record, plan_render, rto, scenarios
-from local.clients import UploadError
-from local.drill import Drill
-from local.emulator import EmulatorError
-from local.plays import play_all
+from local.aws.emulator import EmulatorError
+from local.aws.provision import CannotMakeError
+from local.drill import rto, scenarios
+from local.drill.drill import Drill
+from local.drill.scenario_runner import play_all
+from local.drill.story import Progress, Story, StoryError
+from local.preview import preview as plans
+from local.preview import recording, rendering
 from local.program import ROOT, ProgramError
-from local.provision import CannotMakeError
-from local.story import Progress, Story, StoryError
+from local.sftp.clients import UploadError
 from local.world import World, WorldError
-from ops.name_servers import ENV_NAME_SERVERS
-from ops.served_keys import ENV_SFTP_PORT
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import SIDES
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _REFUSED = (BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError)
-_REFUSED += (StoryError, UploadError, WorldError, plans.PlanError, OSError)
+_REFUSED += (StoryError, UploadError, WorldError, plans.PreviewError, OSError)
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 
@@ -113,7 +114,7 @@ def drill(
         story.keep("runs", documents)
         rto.show(story, runs)
         if report:
-            from local.report import write  # what draws it is no load for a drill without
+            from local.drill.report import write  # what draws it is no load for a drill without
 
             write(documents, report)
             story.say(f"the report is in {report}")
@@ -165,16 +166,16 @@ def plan(
     """
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
-    if stack is not None and stack not in (known := plan_record.stacks_of(ROOT)):
+    if stack is not None and stack not in (known := recording.stacks_of(ROOT)):
         raise typer.BadParameter(f"{stack!r} is none of the stacks {', '.join(known)}", param_hint="--stack")
     with _clear_errors(), _errors.status("") as status:
         made = plans.make(base, stack=stack, tell=status.update)
     if as_json:
-        print(json.dumps(plan_render.document(made), indent=2))
+        print(json.dumps(rendering.document(made), indent=2))
     elif markdown:
-        print(plan_render.markdown(made))
+        print(rendering.markdown(made))
     else:
-        plan_render.text(made, Console(highlight=False, soft_wrap=True))
+        rendering.text(made, Console(highlight=False, soft_wrap=True))
     if made.breaches:
         raise typer.Exit(1)
 

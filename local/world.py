@@ -29,17 +29,17 @@ from components.settings import HOST_KEYS
 from customers.model import Customer
 from customers.registry import Registry, load
 from local import program
-from local.clients import SftpClient
-from local.dns import DnsServer
-from local.emulator import Emulator
-from local.ministack.controls import DNS_AGENT
-from local.outside import Outside
+from local.aws.emulator import Emulator
+from local.aws.ministack.controls import DNS_AGENT
+from local.aws.provision import Provisioner
+from local.dns.resolver import Resolver
+from local.dns.server import DnsServer
+from local.external_parties import ExternalParties
 from local.program import Graph, Make, Resource
-from local.provision import Provisioner
-from local.resolver import Resolver
-from local.transfer import USER_AGENT, TransferEndpoint
-from runtime import contract
+from local.sftp.clients import SftpClient
+from local.sftp.endpoint import USER_AGENT, TransferEndpoint
 from runtime.contract import EAST, REGION_OF, WEST
+from runtime.environment import ENV_ADDRESSES
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
@@ -169,10 +169,10 @@ class World:
 
         def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
             environment = resource.inputs.get("environment", {}).get("variables", {})
-            if contract.ENV_ADDRESSES not in environment:
+            if ENV_ADDRESSES not in environment:
                 return make(resource)
-            asked = environment[contract.ENV_ADDRESSES].split(",")
-            variables = {**environment, contract.ENV_ADDRESSES: ",".join(here for _ in asked)}
+            asked = environment[ENV_ADDRESSES].split(",")
+            variables = {**environment, ENV_ADDRESSES: ",".join(here for _ in asked)}
             return make(
                 replace(resource, inputs={**resource.inputs, "environment": {"variables": variables}})
             )
@@ -240,7 +240,7 @@ class World:
             stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
             stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
-        self.outside = Outside(aws=self.aws, namespace=self.namespace, folder=self.folder)
+        self.outside = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
         self.outside.stand_in(self.registry_folder, self.project)
 
     def _listen(self, side: str) -> None:

@@ -12,13 +12,13 @@ from typing import Any
 from customers import names
 from ops.environment import Environment
 from ops.plan import RefusedError
-from runtime.contract import REGION_OF, SIDES
+from runtime.contract import REGION_OF, SIDE_OF, SIDES
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 
 
 @dataclass(frozen=True, kw_only=True)
-class Cell:
+class DeployedCell:
     """One region of an environment."""
 
     environment: Environment
@@ -52,9 +52,18 @@ class Cell:
         return Tracker(table=self.table, side=self.side, client=self.client("dynamodb"), now=now)
 
 
-def cells(environment: Environment) -> list[Cell]:
+def cells(environment: Environment) -> list[DeployedCell]:
     """Return both cells of an environment, East first."""
-    return [Cell(environment=environment, side=side) for side in SIDES]
+    return [DeployedCell(environment=environment, side=side) for side in SIDES]
+
+
+def side_of(region: str) -> str:
+    """Return the side of a region; RefusedError, with the nearest match, for one that is not ours."""
+    if region in SIDE_OF:
+        return SIDE_OF[region]
+    near = difflib.get_close_matches(region, SIDE_OF, n=1, cutoff=0.3)
+    hint = f"; did you mean {near[0]}?" if near else ""
+    raise RefusedError(f"{region!r} is not one of {', '.join(sorted(SIDE_OF))}{hint}")
 
 
 def known_customer(name: str, known: Iterable[str]) -> str:

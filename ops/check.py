@@ -9,19 +9,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from customers import quota, rehoming
-from customers.change import Change
+from customers.change import RegistryChange
 from customers.names import NameRefusedError
 from customers.registry import Registry, RegistryError, load
 from customers.rehoming import Rehomings, RehomingsRefusedError
 from ops.environment import Environment, health_check_quota
 from ops.plan import RefusedError
+from ops.registry import REGISTRY
 from ops.revision import commit_of, files_of
-
-REGISTRY = "customers"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class CheckResult:
     """What was found. Nothing is counted when the registry itself is broken.
 
     `base` is the commit that was compared with, and `deployed` how many customers it has; `leaving` are the
@@ -48,7 +47,7 @@ class Verdict:
         return f"{self.customers:,} {noun}, {checks}, {refused}{first}"
 
 
-def check(root: Path, base: str, *, retiring: int | None = None) -> Verdict:
+def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     """Return the verdict on the registry below `root`. `retiring` is how many customers are meant to leave.
 
     Raises EnvironmentRefusedError when the stack files do not say where it stands, and RefusedError when
@@ -61,7 +60,7 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> Verdict:
     except NameRefusedError as error:
         raise RefusedError(f"mft:namespace and mft:zone of the stack files: {error}") from error
     except _BrokenError as error:
-        return Verdict(
+        return CheckResult(
             base=commit,
             deployed=None,
             customers=None,
@@ -71,10 +70,10 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> Verdict:
             refusals=error.problems,
         )
     was, was_moved = _deployed(root, base, commit)
-    change = Change(was, now)
+    change = RegistryChange(was, now)
     refused = change.refusals(was_moved=was_moved, moved=moved, leaving=retiring)
     refused += quota.refusals(now.customers, health_checks=allowed, before=was.customers)
-    return Verdict(
+    return CheckResult(
         base=commit,
         deployed=len(was.customers),
         customers=len(now.customers),

@@ -17,7 +17,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.cell import Cell
+from ops.cell import DeployedCell
 from ops.plan import RefusedError, is_expired
 
 PREFIX = "actions/"
@@ -56,7 +56,7 @@ class Recording:
 class Logbook:
     """The actions of one verb, as the audit bucket of one region holds them."""
 
-    def __init__(self, cell: Cell, verb: str) -> None:
+    def __init__(self, cell: DeployedCell, verb: str) -> None:
         self._cell, self._verb = cell, verb
 
     def cut_off(self, digest: str | None = None) -> Entry | None:

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.difference import Difference
 from ops.environment import Environment
+from ops.finding import Finding
 from runtime.contract import REGION_OF, SIDES, peer_of
 from runtime.switch import Standing, Switch
 
@@ -64,13 +64,13 @@ def kept(environment: Environment, answering: Sequence[str]) -> list[Kept]:
         return list(pool.map(read, SIDES))
 
 
-def differences(switches: Sequence[Kept]) -> Iterator[Difference]:
+def differences(switches: Sequence[Kept]) -> Iterator[Finding]:
     """Yield each region that is out, or of which nobody knows whether it is."""
     for each in switches:
         if each.problem:
-            yield Difference(where=each.region, what=f"nobody tells where its switch stands: {each.problem}")
+            yield Finding(where=each.region, what=f"nobody tells where its switch stands: {each.problem}")
         elif each.standing and each.is_out:
-            yield Difference(
+            yield Finding(
                 where=each.region,
                 what=f"it is {each.standing.position.value} since {each.standing.since:%Y-%m-%d %H:%M:%S %Z}",
                 remedy=f"python -m ops restore {each.region}",

@@ -20,16 +20,10 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime import chain
 from runtime.chain import BrokenLinkError, Head, Link
-from runtime.contract import (
-    AUDIT_MINUTES,
-    REGION_OF,
-    TRACKER_PK,
-    TRACKER_SK,
-    TRACKER_TTL,
-    is_canary,
-)
+from runtime.contract import REGION_OF, TRACKER_PK, TRACKER_SK, TRACKER_TTL, is_canary
 from runtime.facts import Fact
 from runtime.routing import Directory, UnknownCustomerError
+from runtime.timing import AUDIT_MINUTES
 from runtime.tracker import Tracker
 
 #: Days of submission that every pass looks at; each older one is looked at twice a day.
@@ -66,7 +60,7 @@ def days_of_pass(now: datetime, tracker_days: int) -> list[date]:
     ]
 
 
-class Ledger:
+class ChainIndex:
     """What the chains of one region hold, noted in the tracker: their heads, and which facts of each day."""
 
     def __init__(self, *, table: str, side: str, client: Any) -> None:
@@ -131,7 +125,7 @@ class Audit:
         self,
         *,
         tracker: Tracker,
-        ledger: Ledger,
+        ledger: ChainIndex,
         directory: Directory,
         bucket: str,
         s3: Any,

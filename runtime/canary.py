@@ -15,16 +15,9 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from ulid import ULID
 
-from runtime.contract import (
-    CANARY_DELIVERED,
-    CANARY_INBOUND,
-    METRIC_CANARY,
-    METRIC_CANARY_SECONDS,
-    METRICS,
-    Kind,
-    file_id,
-)
+from runtime.contract import CANARY_DELIVERED, CANARY_INBOUND, Kind, file_id
 from runtime.facts import ENDED, Status, status
+from runtime.metric_names import METRIC_CANARY, METRIC_CANARY_SECONDS, METRICS
 from runtime.tracker import Tracker
 
 #: Seconds within which a delivery has to be known. A customer's small file takes a few.

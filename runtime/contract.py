@@ -1,8 +1,8 @@
 """The vocabulary that the program, the functions, the clients and the tools share. Standard library only.
 
 Everything here is a fact about the product's outside: names of regions, the layout of keys in a
-customer's bucket, the grammar of the discovery TXT record, the names of environment variables, the
-kinds of facts in the tracker. Nothing here does I/O.
+customer's bucket, the grammar of the discovery TXT record, the kinds of facts in the tracker. Nothing here
+does I/O.
 """
 
 from __future__ import annotations
@@ -173,10 +173,6 @@ TRACKER_INDEX_SK = "fact"
 
 # --- The switch: which region is out --------------------------------------------------------------
 
-#: The metric that a cell's `switch` health check watches, in the peer region. 1: the region is out.
-SWITCH_NAMESPACE = "mft/switch"
-SWITCH_METRIC = "Out"
-
 
 class Position(StrEnum):
     """Where the switch of a region stands: `in` DNS, `out` of it, or out and declared `lost`.
@@ -220,42 +216,6 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
     return f"/{namespace}/cell{cell}/{holds}"
 
 
-def switch_dimensions(namespace: str, cell: str, side: str) -> dict[str, str]:
-    """Return the dimensions of a side's switch metric: no other pair of stacks in the account has them."""
-    return {"Namespace": namespace, "Cell": cell, "Region": REGION_OF[side]}
-
-
-# --- Metrics of a cell, in its own region ----------------------------------------------------------
-
-#: Namespace of every metric that a cell publishes about itself; no customer is ever a dimension.
-METRICS = "mft/cell"
-#: How many of the SFTP endpoint's public addresses answer; its maximum is what the `endpoint` check watches.
-METRIC_ADDRESSES = "AddressesAnswering"
-#: 1 when the last synthetic transfer was delivered in time, 0 when not; what the `canary` check watches.
-METRIC_CANARY = "CanaryDelivered"
-#: How long that one took, in seconds, from its upload until its copy was read back.
-METRIC_CANARY_SECONDS = "CanarySeconds"
-#: 1 while an operator has declared the peer region out, 0 while it is in.
-METRIC_PEER_OUT = "PeerOut"
-#: Seconds from a file's submission until its customer was told that it was delivered.
-METRIC_DELIVERY_SECONDS = "DeliverySeconds"
-#: Counts of files whose receipt said so.
-METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
-#: Count of intake events that found no object.
-METRIC_OBJECT_GONE = "ObjectGone"
-#: Counts of objects of which S3 says that it did not copy them to the peer as promised: not at all, not
-#: within 15 minutes, later than that, nobody knows.
-METRIC_REPLICATION_FAILED = "ReplicationFailed"
-METRIC_REPLICATION_MISSED = "ReplicationMissed"
-METRIC_REPLICATION_LATE = "ReplicationLate"
-METRIC_REPLICATION_UNTRACKED = "ReplicationUntracked"
-
-
-def cell_dimensions(namespace: str, cell: str) -> dict[str, str]:
-    """Return the dimensions of a cell's own metrics: no other cell of the region has them."""
-    return {"Namespace": namespace, "Cell": cell}
-
-
 # --- Synthetic transfers ---------------------------------------------------------------------------
 
 #: What ids of synthetic senders begin with, and no customer's does.
@@ -273,26 +233,3 @@ def canary(cell: str) -> str:
 def is_canary(customer: str) -> bool:
     """Return whether this is the id of a synthetic sender, and of no customer."""
     return customer.startswith(CANARY)
-
-
-# --- Audit ---------------------------------------------------------------------------------------
-
-#: Minutes between two exports of a region's facts to its audit bucket.
-AUDIT_MINUTES = 15
-#: Days for which nobody, the account's root included, can remove an audit record: 12 months at hand and 18
-#: more, as OMB memorandum M-21-31 asks of logs.
-AUDIT_DAYS = 913
-
-# --- Environment of the functions ----------------------------------------------------------------
-
-ENV_SIDE = "MFT_SIDE"
-ENV_NAMESPACE = "MFT_NAMESPACE"
-ENV_TRACKER = "MFT_TRACKER"
-ENV_CONFIG_BUCKET = "MFT_CONFIG_BUCKET"
-ENV_ARCHIVE_BUCKET = "MFT_ARCHIVE_BUCKET"
-ENV_AUDIT_BUCKET = "MFT_AUDIT_BUCKET"
-ENV_SWITCH_BUCKET = "MFT_SWITCH_BUCKET"
-ENV_STATE_MACHINE = "MFT_STATE_MACHINE"
-ENV_CELL = "MFT_CELL"
-ENV_ADDRESSES = "MFT_ADDRESSES"
-ENV_CANARY_BUCKET = "MFT_CANARY_BUCKET"

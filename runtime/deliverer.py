@@ -12,8 +12,8 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.breaker import Breaker
-from runtime.channels import Channels, Work
 from runtime.contract import Kind, below_inbound
+from runtime.decision import replayed
 from runtime.delivery import (
     Delivery,
     DeliveryUnfinishedError,
@@ -22,12 +22,12 @@ from runtime.delivery import (
     TransientDeliveryError,
     name_for,
 )
+from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing
 from runtime.release import Decision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from runtime.verdict import replayed
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
 
 #: What an attempt returns besides DELIVERED and HELD: its time ran out, and the next one goes on there.
@@ -49,7 +49,7 @@ class Deliverer:
         secrets: Any,
     ) -> None:
         self._side, self._tracker, self._directory = side, tracker, directory
-        self._channels = Channels(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
+        self._channels = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
         self._breaker = Breaker(tracker=tracker)
 

@@ -41,7 +41,7 @@ def earlier(name: str) -> list[str]:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Run:
+class ExecutionState:
     """An execution that was started: `ended` is when it was over, None while it runs."""
 
     ended: datetime | None
@@ -72,14 +72,14 @@ class Executions:
             return False
         return True
 
-    def find(self, name: str) -> Run | None:
+    def find(self, name: str) -> ExecutionState | None:
         """Return the execution of that name, or None when there never was one."""
         arn = f"{self._state_machine.replace(':stateMachine:', ':execution:')}:{name}"
         try:
             told = self._workflow.describe_execution(executionArn=arn)
         except self._workflow.exceptions.ExecutionDoesNotExist:
             return None
-        return Run(ended=None if told["status"] == "RUNNING" else told["stopDate"])
+        return ExecutionState(ended=None if told["status"] == "RUNNING" else told["stopDate"])
 
     def again(self, transfer: Transfer, purpose: str) -> bool:
         """Let an execution of this purpose run; return whether one does.

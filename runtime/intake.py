@@ -13,7 +13,7 @@ from runtime.contract import Kind
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.receipts import Outcome, Receipts
-from runtime.routing import Customer, Directory
+from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
@@ -106,7 +106,7 @@ class Intake:
         return self._take_in(customer, arrived, version, is_late=True)[0]
 
     def _take_in(
-        self, customer: Customer, arrived: Arrival, version: Version, *, is_late: bool
+        self, customer: RoutingDocument, arrived: Arrival, version: Version, *, is_late: bool
     ) -> tuple[str, bool]:
         """Return what became of a version, and whether nobody had received it before."""
         route = customer.route(arrived.key)
@@ -124,7 +124,7 @@ class Intake:
         self._start(before or transfer)
         return "received", False
 
-    def _version(self, arrived: Arrival, customer: Customer) -> Version | None:
+    def _version(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
         """Return the version that the event is about, or None when it is not there any more.
 
         A Transfer Family event names no version: it is the newest with the event's etag and size that was
@@ -196,7 +196,7 @@ class Intake:
 
     def _transfer(
         self,
-        customer: Customer,
+        customer: RoutingDocument,
         arrived: Arrival,
         version: Version,
         destinations: tuple[str, ...],
@@ -238,7 +238,7 @@ class Intake:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None
 
-    def _reject(self, transfer: Transfer, customer: Customer, reason: str) -> str:
+    def _reject(self, transfer: Transfer, customer: RoutingDocument, reason: str) -> str:
         rejected = transfer.fact(
             Kind.REJECTED, side=self._side, writer=WRITER, version_id=transfer.version_id, reason=reason
         )

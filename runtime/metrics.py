@@ -16,16 +16,29 @@ from runtime import contract
 from runtime.arrival import Arrival
 from runtime.contract import Position
 from runtime.facts import submitted
+from runtime.metric_names import (
+    METRIC_DELIVERY_SECONDS,
+    METRIC_FAILED,
+    METRIC_HELD,
+    METRIC_OBJECT_GONE,
+    METRIC_PEER_OUT,
+    METRIC_REJECTED,
+    METRIC_REPLICATION_FAILED,
+    METRIC_REPLICATION_LATE,
+    METRIC_REPLICATION_MISSED,
+    METRIC_REPLICATION_UNTRACKED,
+    METRICS,
+)
 from runtime.receipts import Outcome
-from runtime.replication import Event
+from runtime.replication import ReplicationEvent
 from runtime.transfer import Transfer
 
-_ENDS = {Outcome.FAILED: contract.METRIC_FAILED, Outcome.HELD: contract.METRIC_HELD}
+_ENDS = {Outcome.FAILED: METRIC_FAILED, Outcome.HELD: METRIC_HELD}
 _REPLICATION = {
-    Event.FAILED: contract.METRIC_REPLICATION_FAILED,
-    Event.MISSED: contract.METRIC_REPLICATION_MISSED,
-    Event.LATE: contract.METRIC_REPLICATION_LATE,
-    Event.UNTRACKED: contract.METRIC_REPLICATION_UNTRACKED,
+    ReplicationEvent.FAILED: METRIC_REPLICATION_FAILED,
+    ReplicationEvent.MISSED: METRIC_REPLICATION_MISSED,
+    ReplicationEvent.LATE: METRIC_REPLICATION_LATE,
+    ReplicationEvent.UNTRACKED: METRIC_REPLICATION_UNTRACKED,
 }
 
 
@@ -46,7 +59,7 @@ class Metrics:
             return
         if outcome is Outcome.DELIVERED:
             took = self._now() - submitted(transfer.id)
-            self._put(contract.METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
+            self._put(METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
         elif outcome in _ENDS:
             self._put(_ENDS[outcome])
 
@@ -56,20 +69,20 @@ class Metrics:
         An upload that failed before it left an object is neither.
         """
         if became == "rejected":
-            self._put(contract.METRIC_REJECTED)
+            self._put(METRIC_REJECTED)
         elif became == "gone" and arrived.failure is None:
-            self._put(contract.METRIC_OBJECT_GONE)
+            self._put(METRIC_OBJECT_GONE)
 
-    def replication(self, event: Event) -> None:
+    def replication(self, event: ReplicationEvent) -> None:
         """Count an object that was not copied as promised."""
         self._put(_REPLICATION[event])
 
     def peer(self, position: Position) -> None:
         """Say where the peer's switch stands."""
-        self._put(contract.METRIC_PEER_OUT, float(position.is_out))
+        self._put(METRIC_PEER_OUT, float(position.is_out))
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         with single_metric(
-            name=name, unit=unit, value=value, namespace=contract.METRICS, default_dimensions=self._dimensions
+            name=name, unit=unit, value=value, namespace=METRICS, default_dimensions=self._dimensions
         ):
             pass

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Any
 
-from runtime.contract import METRIC_ADDRESSES, METRICS
+from runtime.metric_names import METRIC_ADDRESSES, METRICS
 
 #: Seconds in which an address has to be connected to and to say that it speaks SSH.
 PATIENCE = 5.0

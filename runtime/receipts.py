@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any
 
 from runtime.contract import REGION_OF, Kind
-from runtime.routing import Customer
+from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
@@ -35,7 +35,7 @@ class Receipts:
 
     def send(
         self,
-        customer: Customer,
+        customer: RoutingDocument,
         transfer: Transfer,
         outcome: Outcome,
         *,

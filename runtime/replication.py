@@ -13,7 +13,7 @@ from typing import Any
 from urllib.parse import unquote_plus
 
 
-class Event(StrEnum):
+class ReplicationEvent(StrEnum):
     """What became of a copy: none was made, none within 15 minutes, one after that, nobody knows."""
 
     FAILED = "OperationFailedReplication"
@@ -26,7 +26,7 @@ class Event(StrEnum):
 class Incident:
     """A version of an object that was not copied to the bucket `to` as promised; `reason` is S3's, if any."""
 
-    event: Event
+    event: ReplicationEvent
     bucket: str
     key: str
     version_id: str
@@ -45,7 +45,7 @@ def incidents(message: dict[str, Any]) -> Iterator[Incident]:
     for record in message["Records"]:
         told, object = record.get("replicationEventData", {}), record["s3"]["object"]
         yield Incident(
-            event=Event(record["eventName"].removeprefix("Replication:")),
+            event=ReplicationEvent(record["eventName"].removeprefix("Replication:")),
             bucket=record["s3"]["bucket"]["name"],
             key=unquote_plus(object["key"]),
             version_id=object.get("versionId", ""),

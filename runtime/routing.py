@@ -22,7 +22,7 @@ class UnknownCustomerError(LookupError):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Route:
+class RoutingRule:
     """Where files go whose key below `inbound/` matches, and what to do when a delivery's fate is unknown."""
 
     match: str
@@ -31,11 +31,11 @@ class Route:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Customer:
+class RoutingDocument:
     """One customer's routing document, parsed."""
 
     id: str
-    routes: tuple[Route, ...]
+    routes: tuple[RoutingRule, ...]
     destinations: dict[str, dict[str, Any]]
     temporary_names: tuple[str, ...]
     policy: str
@@ -46,12 +46,12 @@ class Customer:
     receipts_topic: str
 
     @classmethod
-    def parse(cls, document: dict[str, Any]) -> Customer:
+    def parse(cls, document: dict[str, Any]) -> RoutingDocument:
         """Return the customer that a document describes; KeyError when it is not a routing document."""
         return cls(
             id=document["id"],
             routes=tuple(
-                Route(match=route["match"], to=tuple(route["to"]), on_unknown=route["on_unknown"])
+                RoutingRule(match=route["match"], to=tuple(route["to"]), on_unknown=route["on_unknown"])
                 for route in document["routes"]
             ),
             destinations=document["destinations"],
@@ -64,7 +64,7 @@ class Customer:
             receipts_topic=document["receipts_topic"],
         )
 
-    def route(self, key: str) -> Route | None:
+    def route(self, key: str) -> RoutingRule | None:
         """Return the route that takes a key, or None. The registry refuses overlapping routes."""
         below = below_inbound(key)
         return next((route for route in self.routes if matches(route.match, below)), None)
@@ -80,7 +80,7 @@ class Directory:
 
     def __init__(self, *, bucket: str, client: Any, now: Callable[[], float] = time.monotonic) -> None:
         self._bucket, self._client, self._now = bucket, client, now
-        self._read: dict[str, tuple[float, Customer]] = {}
+        self._read: dict[str, tuple[float, RoutingDocument]] = {}
 
     def names(self) -> list[str]:
         """Return the ids of all customers of this cell, sorted."""
@@ -90,7 +90,7 @@ class Directory:
         keys = [entry["Key"] for page in pages for entry in page.get("Contents", ())]
         return sorted(key.rpartition("/")[2].removesuffix(".json") for key in keys)
 
-    def customer(self, name: str) -> Customer:
+    def customer(self, name: str) -> RoutingDocument:
         """Return a customer; UnknownCustomerError when the cell does not know it."""
         read_at, customer = self._read.get(name, (None, None))
         if customer is None or self._now() - read_at > FRESH:
@@ -100,6 +100,6 @@ class Directory:
                 raise UnknownCustomerError(
                     f"no routing document for customer {name!r} in this cell"
                 ) from error
-            customer = Customer.parse(json.loads(answer["Body"].read()))
+            customer = RoutingDocument.parse(json.loads(answer["Body"].read()))
             self._read[name] = (self._now(), customer)
         return customer

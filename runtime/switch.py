@@ -13,14 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from runtime.contract import (
-    SWITCH_METRIC,
-    SWITCH_NAMESPACE,
-    Position,
-    switch_dimensions,
-    switch_object,
-    switch_parameter,
-)
+from runtime.contract import Position, switch_object, switch_parameter
+from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 
 
 @dataclass(frozen=True, kw_only=True)

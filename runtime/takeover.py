@@ -22,10 +22,10 @@ from botocore.exceptions import ClientError
 from runtime.contract import Kind, Position
 from runtime.executions import TAKEOVER, Executions, first
 from runtime.facts import Fact, submitted
-from runtime.survey import Survey
+from runtime.orphan_objects import OrphanObjects
 from runtime.switch import Switch
 from runtime.transfer import Transfer
-from runtime.unseen import Unseen
+from runtime.transfer_scan import TransferScan
 
 #: A transfer of this region younger than this is not asked about: its execution is at work.
 _YOUNG = timedelta(hours=3)
@@ -63,8 +63,8 @@ class Takeover:
         *,
         side: str,
         switch: Switch,
-        survey: Survey,
-        unseen: Unseen,
+        survey: TransferScan,
+        unseen: OrphanObjects,
         executions: Executions,
         s3: Any,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),

@@ -25,3 +25,9 @@ REPLICATION_MINUTES = 15
 
 #: Seconds within which a fact is in the other region, usually; nothing promises it. More alarms.
 FACTS_SECONDS = 60
+
+#: Minutes between two exports of a region's facts to its audit bucket.
+AUDIT_MINUTES = 15
+#: Days for which nobody, the account's root included, can remove an audit record: 12 months at hand and 18
+#: more, as OMB memorandum M-21-31 asks of logs.
+AUDIT_DAYS = 913

@@ -14,13 +14,13 @@ from typing import Any
 
 from runtime.breaker import Breaker
 from runtime.contract import Kind
+from runtime.decision import Action, Decision, compare, judge, newer_delivery, unmeasured
 from runtime.delivery.source import Source
 from runtime.facts import ENDED, Fact, Status, by_transfer, standing, status, submitted
 from runtime.receipts import Outcome, Receipts
 from runtime.routing import Directory
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
-from runtime.verdict import Action, Verdict, compare, judge, newer_delivery, unmeasured
 
 #: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
 LEASE = 3600
@@ -144,7 +144,7 @@ class Workflow:
         self._now = now
         self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
-    def claim(self, transfer: Transfer, *, owner: str) -> Verdict:
+    def claim(self, transfer: Transfer, *, owner: str) -> Decision:
         """Take the file's lease and return the verdict; WAIT when another transfer is being sent.
 
         One that was taken over or released waits for nobody in the other region.
@@ -156,14 +156,14 @@ class Workflow:
         in_turn = self._directory.customer(transfer.customer).policy == "content" and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
         if waits or not self._leases.take(transfer, owner, history):
-            return Verdict(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
+            return Decision(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
         if len(by_transfer(history.facts)) > 1:
             # Whoever held the lease until now may have delivered between the reading and the claim.
             verdict = self._judge(transfer, self._tracker.history(transfer.file))
         self._mark(transfer, verdict, owner)
         return verdict
 
-    def compare(self, transfer: Transfer, source: Source, *, owner: str) -> Verdict:
+    def compare(self, transfer: Transfer, source: Source, *, owner: str) -> Decision:
         """Read the content, compare it with what was delivered, and record what that shows.
 
         Raises LeaseLostError before reading when another execution carries the file.
@@ -212,7 +212,7 @@ class Workflow:
     def _is_settled(self, transfer: Transfer, history: History) -> bool:
         return status(fact for fact in history.facts if fact.transfer == transfer.id) in ENDED
 
-    def _judge(self, transfer: Transfer, history: History) -> Verdict:
+    def _judge(self, transfer: Transfer, history: History) -> Decision:
         customer = self._directory.customer(transfer.customer)
         return judge(
             history.facts,
@@ -224,7 +224,7 @@ class Workflow:
             asks=transfer.asks,
         )
 
-    def _mark(self, transfer: Transfer, verdict: Verdict, owner: str) -> None:
+    def _mark(self, transfer: Transfer, verdict: Decision, owner: str) -> None:
         if verdict.conflicts:
             # Judged again, it may have more of them, and a fact is never changed.
             writer = f"{owner}-{len(verdict.conflicts)}"

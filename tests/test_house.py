@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,7 +26,32 @@ FORBIDDEN = {
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
     "customers": {"runtime.contract", "runtime.patterns", "runtime.timing"},
-    "components": {"runtime.contract", "runtime.timing"},
+    "components": {"runtime.contract", "runtime.environment", "runtime.metric_names", "runtime.timing"},
+}
+
+#: The rooms of a package, each with the rooms that it may use; `*` is what belongs to no room.
+ROOMS = {
+    "local": {
+        "*": set(),
+        "aws": {"*"},
+        "dns": set(),
+        "sftp": set(),
+        "preview": {"*"},
+        "external_parties": {"aws", "sftp"},
+        "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "drill": {"*", "aws", "dns", "sftp", "world"},
+        "__main__": {"*", "aws", "sftp", "preview", "world", "drill"},
+    },
+    "ops": {
+        "*": set(),
+        "dns": {"*"},
+        "recovery": {"*"},
+        "audit": {"*", "recovery"},
+        "health": {"*", "dns", "recovery"},
+        "failover": {"*", "dns", "recovery", "health"},
+        "commands": {"*", "dns", "recovery", "audit", "health", "failover"},
+        "__main__": {"*", "commands"},
+    },
 }
 
 
@@ -48,6 +74,22 @@ def imported(path: Path) -> set[str]:
     return found
 
 
+def module_of(path: Path) -> str:
+    """Return the dotted name of a file; a package's own for its `__init__.py`."""
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def file_of(module: str) -> Path:
+    path = ROOT / module.replace(".", "/")
+    return path / "__init__.py" if path.is_dir() else path.with_suffix(".py")
+
+
+def packages_of(module: str) -> set[str]:
+    """Return the packages that a module is in: importing it imports them."""
+    parts = module.split(".")
+    return {".".join(parts[:count]) for count in range(1, len(parts))}
+
+
 @pytest.mark.parametrize("package", FORBIDDEN)
 def test_imports_flow_one_way(package: str) -> None:
     for path in sources(package):
@@ -60,9 +102,52 @@ def test_imports_flow_one_way(package: str) -> None:
                 assert module in allowed, f"{path.relative_to(ROOT)} imports {module}, not one of {allowed}"
 
 
-@pytest.mark.parametrize("name", ["contract", "timing"])
+def room_of(module: str) -> str:
+    """Return the room of a module of a package with rooms; `*` for one that stands outside of them."""
+    package, name = module.split(".")[:2]
+    return name if name in ROOMS[package] else "*"
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_a_room_uses_only_the_rooms_below_it(package: str) -> None:
+    below: set[str] = set()
+    for room, uses in ROOMS[package].items():
+        assert uses <= below, f"{room} is listed before a room that it uses: the order has a circle"
+        below.add(room)
+    for path in sources(package):
+        module = module_of(path)
+        room = room_of(f"{module}.")
+        for other in imported(path):
+            if other.startswith(f"{package}.") and room_of(other) != room:
+                assert room_of(other) in ROOMS[package][room], f"{module} imports {other}"
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
+    graph = {module_of(path): imported(path) for path in sources(package)}
+    try:
+        TopologicalSorter({name: others & graph.keys() - {name} for name, others in graph.items()}).prepare()
+    except CycleError as error:
+        pytest.fail(f"a circle: {' -> '.join(error.args[1])}")
+
+
+def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
+    """What ships is what runs: what only operators use is theirs, in `ops`."""
+    shipped = {
+        module_of(path) for path in sources("runtime") if not path.is_relative_to(ROOT / "runtime/client")
+    }
+    reached: set[str] = set()
+    waiting = {module for module in shipped if module.startswith("runtime.handlers.")}
+    while waiting:
+        module = waiting.pop()
+        reached.add(module)
+        waiting |= ((imported(file_of(module)) | packages_of(module)) & shipped) - reached
+    assert not shipped - reached
+
+
+@pytest.mark.parametrize("name", ["contract", "environment", "metric_names", "timing"])
 def test_what_all_share_imports_the_standard_library_only(name: str) -> None:
-    for module in imported(ROOT / f"runtime/{name}.py"):
+    for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
 

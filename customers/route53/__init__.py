@@ -6,8 +6,8 @@ and the values of CNAME and TXT are judged; other routing policies and the value
 """
 
 from customers.route53.batch import (
-    Change,
-    RefusedError,
+    BatchRefusedError,
+    RecordChange,
     apply,
     check_children,
     check_new_health_check,
@@ -18,9 +18,9 @@ from customers.route53.zone import Zone, violations
 
 __all__ = [
     "ROLES",
-    "Change",
+    "BatchRefusedError",
     "Record",
-    "RefusedError",
+    "RecordChange",
     "Zone",
     "absolute",
     "apply",

@@ -24,7 +24,7 @@ HEALTH_CHECK_LIMIT, CHILDREN_LIMIT = 200, 255
 
 
 @dataclass(frozen=True)
-class Change:
+class RecordChange:
     """One change of a batch."""
 
     action: str
@@ -35,7 +35,7 @@ class Change:
             raise ValueError(f"{self.action!r} is not one of {', '.join(ACTIONS)}")
 
 
-class RefusedError(Exception):
+class BatchRefusedError(Exception):
     """Route 53 would refuse: the error's code, and what it says."""
 
     def __init__(self, code: str, *messages: str) -> None:
@@ -50,7 +50,7 @@ class RefusedError(Exception):
 
 
 def refusals(
-    changes: Sequence[Change],
+    changes: Sequence[RecordChange],
     existing: Iterable[Record],
     zone: str,
     health_checks: Collection[str] | None = None,
@@ -58,13 +58,13 @@ def refusals(
     """Return what Route 53 says when it refuses this batch; nothing when it makes all of the changes."""
     try:
         apply(changes, existing, zone, health_checks)
-    except RefusedError as refused:
+    except BatchRefusedError as refused:
         return list(refused.messages)
     return []
 
 
 def apply(
-    changes: Sequence[Change],
+    changes: Sequence[RecordChange],
     existing: Iterable[Record],
     zone: str,
     health_checks: Collection[str] | None = None,
@@ -94,7 +94,7 @@ def apply(
     if after.count > ZONE_LIMIT and any(change.action != "DELETE" for change in changes):
         found.append(too_many_records(zone_id or after.name))
     if found:
-        raise RefusedError("InvalidChangeBatch", *dict.fromkeys(found))
+        raise BatchRefusedError("InvalidChangeBatch", *dict.fromkeys(found))
     return after.records()
 
 
@@ -102,7 +102,7 @@ def check_new_health_check(children: Collection[str], existing: Collection[str])
     """RefusedError when one more health check, over these children, cannot be made."""
     check_children(children, existing)
     if len(existing) >= HEALTH_CHECK_LIMIT:  # the words are the API reference's about this error
-        raise RefusedError(
+        raise BatchRefusedError(
             "TooManyHealthChecks",
             "This health check can't be created because the current account has reached the limit on the"
             " number of active health checks.",
@@ -112,14 +112,14 @@ def check_new_health_check(children: Collection[str], existing: Collection[str])
 def check_children(children: Collection[str], existing: Collection[str]) -> None:
     """RefusedError when a CALCULATED health check cannot have these children; words not established."""
     if len(children) > CHILDREN_LIMIT:
-        raise RefusedError(
+        raise BatchRefusedError(
             "InvalidInput", f"{len(children)} child health checks are more than {CHILDREN_LIMIT}"
         )
     if unknown := [child for child in children if child not in existing]:
-        raise RefusedError("InvalidInput", f"No health check exists with the ID {', '.join(unknown)}")
+        raise BatchRefusedError("InvalidInput", f"No health check exists with the ID {', '.join(unknown)}")
 
 
-def _check_requests(changes: Sequence[Change]) -> None:
+def _check_requests(changes: Sequence[RecordChange]) -> None:
     # The form: https://github.com/ansible-collections/community.aws/issues/615
     found = [
         f"Invalid request: {text} in Change with [Action={change.action}, Name={change.record.host},"
@@ -128,18 +128,18 @@ def _check_requests(changes: Sequence[Change]) -> None:
         for text in malformed(change.record)
     ]
     if found:
-        raise RefusedError("InvalidInput", *found)
+        raise BatchRefusedError("InvalidInput", *found)
 
 
-def _check_health_checks(changes: Sequence[Change], known: Collection[str] | None) -> None:
+def _check_health_checks(changes: Sequence[RecordChange], known: Collection[str] | None) -> None:
     for change in changes:
         id = change.record.health_check
         if known is not None and change.action != "DELETE" and isinstance(id, str) and id not in known:
             # The API reference's sentence about this error; that of the API is not established.
-            raise RefusedError("NoSuchHealthCheck", "No health check exists with the specified ID.")
+            raise BatchRefusedError("NoSuchHealthCheck", "No health check exists with the specified ID.")
 
 
-def _check_size(changes: Sequence[Change]) -> None:
+def _check_size(changes: Sequence[RecordChange]) -> None:
     values = [v for change in changes for v in change.record.values * (1 + (change.action == "UPSERT"))]
     found = []
     if len(values) > RECORDS_LIMIT:  # https://github.com/kubernetes-sigs/external-dns/issues/2537
@@ -147,10 +147,10 @@ def _check_size(changes: Sequence[Change]) -> None:
     if sum(map(len, values)) > CHARACTERS_LIMIT:  # https://github.com/DNSControl/dnscontrol/issues/908
         found.append(f"RDATA character limit of {CHARACTERS_LIMIT} exceeded.")
     if found:
-        raise RefusedError("InvalidChangeBatch", *found)
+        raise BatchRefusedError("InvalidChangeBatch", *found)
 
 
-def _check_sets(changes: Sequence[Change]) -> None:
+def _check_sets(changes: Sequence[RecordChange]) -> None:
     """Refuse several changes of one record, except DELETE and then CREATE."""
     actions: dict[tuple[str, str, str | None], list[str]] = {}
     for change in changes:
@@ -164,7 +164,7 @@ def _check_sets(changes: Sequence[Change]) -> None:
         if len(done) > 1 and done != ["DELETE", "CREATE"]
     ]
     if found:
-        raise RefusedError("InvalidChangeBatch", *dict.fromkeys(found))
+        raise BatchRefusedError("InvalidChangeBatch", *dict.fromkeys(found))
 
 
 def _delete(record: Record, zone: Zone) -> list[str]:
@@ -176,7 +176,7 @@ def _delete(record: Record, zone: Zone) -> list[str]:
     return []
 
 
-def _put(change: Change, zone: Zone) -> list[str]:
+def _put(change: RecordChange, zone: Zone) -> list[str]:
     found = faults(change.record, zone.name)
     if change.action == "CREATE" and zone.find(change.record):
         # https://github.com/barnybug/cli53/issues/317

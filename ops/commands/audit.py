@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 
-from ops.audit import Audit
-from ops.audit_chain import Verdict
+from ops.audit.chains import AuditVerification
+from ops.audit.verification import ChainResult
 from ops.cli import AsJson, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
@@ -47,9 +47,9 @@ def verify(
     Example: python -m ops audit verify --customer c7k2m
     """
     with refusing(as_json=as_json, advice=_ADVICE):
-        audit = Audit(Environment.read(root), only=region)
+        audit = AuditVerification(Environment.read(root), only=region)
         chains = audit.chains(customer)
-        verdicts: list[Verdict] = []
+        verdicts: list[ChainResult] = []
         with Bar(len(chains), "chains", "links") as bar:
             for verdict in audit.verify(chains, grace=timedelta(minutes=grace), read=lambda: bar.count(1)):
                 verdicts.append(verdict)

@@ -10,7 +10,6 @@ from typing import Annotated, Any
 
 import typer
 
-from ops import switching
 from ops.cli import (
     Apply,
     AsJson,
@@ -23,9 +22,10 @@ from ops.cli import (
     reviewed_with_reason,
 )
 from ops.environment import ROOT, Environment
-from ops.evacuation import Plan, evacuation
+from ops.failover import switching
+from ops.failover.evacuation import SwitchPlan, evacuation
+from ops.failover.switching import Act
 from ops.progress import Bar
-from ops.switching import Act
 from runtime.contract import Position
 
 _ADVICE = "run the same command again: what is done is not done twice, and it goes on from there"
@@ -54,7 +54,7 @@ def evacuate(
     Example: python -m ops evacuate us-gov-west-1 --lost
     """
 
-    def plan(environment: Environment) -> Plan:
+    def plan(environment: Environment) -> SwitchPlan:
         position = Position.LOST if lost else Position.OUT
         return evacuation(environment, region, position, override=override)
 
@@ -76,8 +76,8 @@ def restore(
     Example: python -m ops restore us-gov-west-1
     """
 
-    def plan(environment: Environment) -> Plan:
-        from ops.restoration import restoration  # pydantic is no load for `evacuate`
+    def plan(environment: Environment) -> SwitchPlan:
+        from ops.failover.restoration import restoration  # pydantic is no load for `evacuate`
 
         return restoration(environment, root, region, override=override)
 
@@ -85,7 +85,7 @@ def restore(
 
 
 def _move(
-    planned: Callable[[Environment], Plan],
+    planned: Callable[[Environment], SwitchPlan],
     options: list[str],
     *,
     why: str | None,
@@ -95,7 +95,7 @@ def _move(
     root: Path,
 ) -> None:
     reviewed_with_reason(apply=apply, digest=digest, why=why)
-    from ops import reviewed
+    from ops import plan_store
 
     act: Act | None = None
     say = (lambda line: None) if as_json else typer.echo
@@ -106,9 +106,9 @@ def _move(
         for line in _plan(told):
             say(line)
         if not apply:
-            reviewed.keep(root, plan.document)
+            plan_store.keep(root, plan.document)
         else:
-            reviewed.check(root, plan.document, str(digest))
+            plan_store.check(root, plan.document, str(digest))
             act = Act(environment=environment, plan=plan)
             with act.recorded(str(why)):
                 act.move()
@@ -127,7 +127,7 @@ def _move(
     raise typer.Exit(1 if told.get("left") or is_missing else 0)
 
 
-def _document(plan: Plan, options: list[str]) -> dict[str, Any]:
+def _document(plan: SwitchPlan, options: list[str]) -> dict[str, Any]:
     words = ["python", "-m", "ops", plan.verb, plan.region, *options]
     words += ["--override", plan.override] if plan.override else []
     return {

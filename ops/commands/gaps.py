@@ -14,13 +14,13 @@ import typer
 
 from ops.cli import Apply, AsLines, Digest, Root, Why, printable, refusing
 from ops.environment import ROOT, Environment
-from ops.gaps import Plan, Report, Watch
 from ops.plan import RefusedError
 from ops.progress import Bar
-from ops.regions import Regions
-from ops.window import Length, Since, Until, Window, age
-from runtime.reconcile import GRACE
-from runtime.repair import Deed
+from ops.recovery.gaps import GapReport, RepairPlan, ScanListener
+from ops.recovery.reconcile import GRACE
+from ops.recovery.regions import Regions
+from ops.recovery.repair import Deed
+from ops.recovery.window import Length, Since, Until, Window, age
 
 Customers = Annotated[
     list[str] | None, typer.Option("--customer", help="A customer's id; may be given again. All without it.")
@@ -67,12 +67,12 @@ def gaps(
         # What is younger closes by itself, and would change the plan from minute to minute.
         asked = asked.older_than(GRACE)
     say = _documents if as_json else _lines
-    with refusing(as_json=as_json, advice=_ADVICE), closing(Plan()) as plan:
+    with refusing(as_json=as_json, advice=_ADVICE), closing(RepairPlan()) as plan:
         regions = Regions.find(Environment.read(root), only=region)
         names = regions.customers(customer or ())
         say({"window": asked.document(), "not_looked_at": regions.unknowns})
         with Bar(len(names), "customers", "objects") as bar:
-            report = Report(regions, names, asked, Watch(listed=bar.count, finished=bar.step))
+            report = GapReport(regions, names, asked, ScanListener(listed=bar.count, finished=bar.step))
             for line in report.lines(confirmed=(confirmed or ()) if repair else None):
                 if "remedy" in line:
                     plan.add(line["remedy"])
@@ -95,7 +95,7 @@ def gaps(
     raise typer.Exit(1 if left or (report.counts.silent and not region) else 0)
 
 
-def _carry_out(plan: Plan, regions: Regions, why: str, say: Any) -> int:
+def _carry_out(plan: RepairPlan, regions: Regions, why: str, say: Any) -> int:
     """Do what the plan says and tell it; return how much of it could not be done."""
     failed = 0
     with Bar(plan.deeds.total() - plan.deeds[Deed.ASK], "repairs") as bar:
@@ -106,7 +106,7 @@ def _carry_out(plan: Plan, regions: Regions, why: str, say: Any) -> int:
     return failed
 
 
-def _told(plan: Plan, options: Iterable[tuple[str, str]]) -> dict[str, Any]:
+def _told(plan: RepairPlan, options: Iterable[tuple[str, str]]) -> dict[str, Any]:
     words = ["python", "-m", "ops", "gaps", "--repair", *chain.from_iterable(options)]
     words += ["--reason", "WHY", "--apply", "--digest", plan.digest]
     deeds = {word: plan.deeds[deed] for deed, word in _DEEDS.items() if plan.deeds[deed]}

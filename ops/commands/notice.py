@@ -10,13 +10,13 @@ from typing import Annotated
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops import letter
 from ops.cli import Apply, AsJson, Root, refusing
 from ops.environment import ROOT, Environment
-from ops.notice import Notice, Notices, changes, digest_of
 from ops.plan import RefusedError
 from ops.progress import Bar
-from ops.window import Since
+from ops.recovery import notice_text
+from ops.recovery.notice import Notice, Notices, changes, digest_of
+from ops.recovery.window import Since
 
 Customer = Annotated[str | None, typer.Option("--customer", help="Whom to tell.")]
 Everybody = Annotated[bool, typer.Option("--all", help="Tell all customers.")]
@@ -82,7 +82,7 @@ def notice(
         typer.echo(json.dumps(plan))
         raise typer.Exit(1 if failed else 0)
     if not apply:
-        write = letter.markdown if form is Format.MARKDOWN else letter.text
+        write = notice_text.markdown if form is Format.MARKDOWN else notice_text.text
         typer.echo("\n".join(write(each.document()) for each in told), nl=False)
         # Not on stdout: what is there can be sent on as it is.
         whom = "1 customer" if len(told) == 1 else f"{len(told):,} customers"

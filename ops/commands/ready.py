@@ -31,7 +31,7 @@ def ready(customers: Customers = None, as_json: AsJson = False, root: Root = ROO
 
     Example: python -m ops ready c7k2m
     """
-    from ops.ready import Readiness  # pydantic is no load for the verbs of an incident
+    from ops.health.ready import Readiness  # pydantic is no load for the verbs of an incident
 
     with refusing(as_json=as_json, advice="nothing was changed: run it again"):
         readiness = Readiness(Environment.read(root), root, customers or ())

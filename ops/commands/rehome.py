@@ -14,8 +14,8 @@ from ops.progress import Bar
 from runtime.contract import REGION_OF
 
 if TYPE_CHECKING:
+    from ops.failover.rehome import RehomePlan
     from ops.logbook import Recording
-    from ops.rehome import Plan
 
 Customers = Annotated[list[str] | None, typer.Argument(help="Customers' ids.", metavar="CUSTOMER")]
 All = Annotated[bool, typer.Option("--all", help="All customers of the cell that are in service.")]
@@ -49,9 +49,9 @@ def rehome(
     if bool(customers) + everyone + from_registry != 1:
         raise typer.BadParameter("name customers, or give --all or --from-registry: one of these")
     reviewed_with_reason(apply=apply, digest=digest, why=why)
-    from ops import reviewed  # pydantic is no load for the verbs of an incident
-    from ops.dns_changes import HostedZone
-    from ops.rehome import Rehome
+    from ops import plan_store  # pydantic is no load for the verbs of an incident
+    from ops.dns.dns_changes import HostedZone
+    from ops.failover.rehome import Rehome
 
     bar: Bar | None = None
     recording = None
@@ -60,7 +60,7 @@ def rehome(
         rehoming = Rehome(environment, root, HostedZone(environment))
         plan = rehoming.plan(customers or None, to, as_written=from_registry, override=override)
         if apply:
-            reviewed.check(root, plan.document, str(digest))
+            plan_store.check(root, plan.document, str(digest))
             with Bar(len(plan.moves), "customers") as bar:
                 recording = rehoming.apply(plan, why=str(why), moved=bar.steps)
     words = ["--all"] if everyone else ["--from-registry"] if from_registry else list(customers or ())
@@ -80,7 +80,7 @@ def done_so_far(bar: Bar | None) -> str:
     return f"{bar.done:,} of {bar.total:,} customers are done, each whole, and the others are as they were"
 
 
-def _document(plan: Plan, words: list[str], recording: Recording | None) -> dict[str, Any]:
+def _document(plan: RehomePlan, words: list[str], recording: Recording | None) -> dict[str, Any]:
     command = ["python", "-m", "ops", "rehome", *words, "--to", plan.to]
     command += ["--override", plan.override] if plan.override else []
     return {

@@ -10,10 +10,10 @@ import typer
 
 from ops.cli import Apply, AsJson, Digest, Reason, Root, printable, refusing
 from ops.environment import ROOT, Environment
-from ops.lookup import Lookup
 from ops.plan import RefusedError
-from ops.regions import Regions
-from ops.release import Plan, Releases
+from ops.recovery.lookup import Lookup
+from ops.recovery.regions import Regions
+from ops.recovery.release import ReleasePlan, Releases
 from runtime.contract import REGION_OF
 from runtime.release import Decision
 
@@ -76,7 +76,7 @@ def release(
         typer.echo(f"nothing was done; to do it:\n  {shlex.join(words)}")
 
 
-def _lines(plan: Plan) -> list[str]:
+def _lines(plan: ReleasePlan) -> list[str]:
     means = {
         Decision.DELIVERED: "it is taken for delivered, and nothing is sent",
         Decision.RESEND: "it is sent again, unless the destination shows that it has it",

@@ -17,12 +17,12 @@ from ops.cli import AsLines, Reason, Root, printable, refusing
 from ops.environment import ROOT, Environment
 from ops.plan import RefusedError
 from ops.progress import Bar
-from ops.regions import Regions
-from ops.replay import STATES, Application, Pace, Plan, Wanted, look
-from ops.window import Length, Since, Until, Window
+from ops.recovery.regions import Regions
+from ops.recovery.replay import Choice, ReplayVerdict
+from ops.recovery.replay_plan import STATES, Application, ReplayPlan, StartPace, Wanted, look
+from ops.recovery.window import Length, Since, Until, Window
 from runtime.facts import submitted
 from runtime.patterns import PatternError, check
-from runtime.replay import Choice, Verdict
 
 app = typer.Typer(no_args_is_help=True)
 
@@ -106,7 +106,7 @@ def plan(
     wanted = {"customer": customer, "window": asked, "transfers": transfer or ()}
     wanted |= {"state": state.value if state else "", "key": key or ""}
     counts: Counter[Choice] = Counter()
-    steps: list[Verdict] = []
+    steps: list[ReplayVerdict] = []
     with refusing(as_json=as_json, advice="planning changes nothing: run it again"):
         regions = Regions.find(Environment.read(root))
         regions.customers([customer])
@@ -120,7 +120,7 @@ def plan(
                 line = f"{verdict.choice}: {printable(verdict.key)} {verdict.transfer}: {verdict.why}"
                 typer.echo(json.dumps({"verdict": asdict(verdict)}) if as_json else line)
                 bar.step()
-        made = Plan(customer=customer, reason=reason, force=force, steps=tuple(steps))
+        made = ReplayPlan(customer=customer, reason=reason, force=force, steps=tuple(steps))
         if out:
             made.write(out)
     words = ["python", "-m", "ops", "replay", "apply", str(out or "PLANFILE"), "--digest", made.digest]
@@ -161,7 +161,7 @@ def apply(
     """
     failed = 0
     with refusing(as_json=as_json, advice="what was started stays started: run it again"):
-        made = Plan.read(planfile)
+        made = ReplayPlan.read(planfile)
         if made.digest != digest:
             raise RefusedError(
                 f"{planfile} is not what was reviewed: its digest is {made.digest}, not {digest}"
@@ -173,7 +173,7 @@ def apply(
         done = 0
         try:
             with Bar(total, "started") as bar:
-                for step, became, is_done in application.run(Pace(rate=rate or _USUAL_RATE)):
+                for step, became, is_done in application.run(StartPace(rate=rate or _USUAL_RATE)):
                     about = {"key": step.key, "transfer": step.transfer, "became": became}
                     line = f"{'started' if is_done else 'not done'}: {printable(step.key)}: {became}"
                     typer.echo(json.dumps({"started" if is_done else "not_done": about}) if as_json else line)

@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops.cell import side_of
 from ops.cli import Apply, AsJson, Digest, Override, Root, Why, refusing, reviewed_with_reason
 from ops.commands.rehome import ADVICE, done_so_far
 from ops.environment import ROOT, Environment
-from ops.evacuation import side_of
 from ops.progress import Bar
 from runtime.contract import REGION_OF, peer_of
 
 if TYPE_CHECKING:
+    from ops.failover.shift import ShiftPlan
     from ops.logbook import Recording
-    from ops.shift import Plan
 
 Customers = Annotated[list[str], typer.Argument(help="Customers' ids.", metavar="CUSTOMER")]
 OutOf = Annotated[str | None, typer.Option("--out-of", metavar="REGION", help="Region, e.g. us-gov-west-1.")]
@@ -46,9 +46,9 @@ def shift(
     if bool(out_of) == back:
         raise typer.BadParameter("say --out-of and a region, or --back: one of these")
     reviewed_with_reason(apply=apply, digest=digest, why=why)
-    from ops import reviewed  # pydantic is no load for the verbs of an incident
-    from ops.dns_changes import HostedZone
-    from ops.shift import Shifting
+    from ops import plan_store  # pydantic is no load for the verbs of an incident
+    from ops.dns.dns_changes import HostedZone
+    from ops.failover.shift import Shifting
 
     bar: Bar | None = None
     recording = None
@@ -58,7 +58,7 @@ def shift(
         shifting = Shifting(environment, root, HostedZone(environment))
         plan = shifting.plan(customers, side, override=override)
         if apply:
-            reviewed.check(root, plan.document, str(digest))
+            plan_store.check(root, plan.document, str(digest))
             with Bar(len(plan.shifts), "customers") as bar:
                 recording = shifting.apply(plan, why=str(why), shifted=bar.steps)
     told = _document(plan, recording)
@@ -70,7 +70,7 @@ def shift(
     raise typer.Exit(1 if recording and not recording.is_whole else 0)
 
 
-def _document(plan: Plan, recording: Recording | None) -> dict[str, Any]:
+def _document(plan: ShiftPlan, recording: Recording | None) -> dict[str, Any]:
     out_of = REGION_OF[plan.out_of] if plan.out_of else None
     ids = [shift.customer for shift in plan.shifts]
     words = ["python", "-m", "ops", "shift", *ids, *(["--out-of", out_of] if out_of else ["--back"])]

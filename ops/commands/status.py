@@ -19,8 +19,8 @@ from ops.cli import AsJson, Root, printable, refusing
 from ops.environment import ROOT, Environment
 
 if TYPE_CHECKING:
-    from ops.status import Status, Watch
-    from ops.vitals import Vitals
+    from ops.health.cell_report import CellReport
+    from ops.health.status import StatusReport, StatusWatch
 
 Watching = Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until Ctrl-C.")]
 
@@ -41,10 +41,10 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
     """
     if watch and as_json:
         raise typer.BadParameter("--watch and --json exclude each other")
-    from ops.status import Watch  # DNS is no load for the other verbs of an incident
+    from ops.health.status import StatusWatch  # DNS is no load for the other verbs of an incident
 
     with refusing(as_json=as_json, advice="nothing was changed: run it again"):
-        looking = Watch(Environment.read(root))
+        looking = StatusWatch(Environment.read(root))
         with Console(stderr=True).status("asking both regions"):
             found = looking.look()
         if watch:
@@ -56,7 +56,7 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
     raise typer.Exit(1 if found.findings else 0)
 
 
-def _watched(looking: Watch, found: Status) -> Status:
+def _watched(looking: StatusWatch, found: StatusReport) -> StatusReport:
     """Show one look after another until Ctrl-C; return the last."""
     try:
         with Live(_screen(_document(found)), console=_console(), auto_refresh=False) as live:
@@ -72,17 +72,17 @@ def _console() -> Console:
     return Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
 
 
-def _document(found: Status) -> dict[str, Any]:
+def _document(found: StatusReport) -> dict[str, Any]:
     return {
         "well": not found.findings,
         "at": f"{found.at:%Y-%m-%dT%H:%M:%SZ}",
-        "regions": {its.region: _region(found, side, its) for side, its in found.vitals.items()},
+        "regions": {its.region: _region(found, side, its) for side, its in found.reports.items()},
         "shifts_as_told_by": found.shifts.source,
         "findings": list(found.findings),
     }
 
 
-def _region(found: Status, side: str, its: Vitals) -> dict[str, Any]:
+def _region(found: StatusReport, side: str, its: CellReport) -> dict[str, Any]:
     kept, workload = found.switches[side], found.workloads.get(side)
     return {
         "answers": its.answers,

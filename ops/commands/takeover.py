@@ -10,7 +10,7 @@ import typer
 from ops.cli import Apply, AsJson, Region, Root, printable, refusing
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
-from ops.takeover import Takeovers
+from ops.recovery.takeover import Takeovers
 
 #: What is told of each list, before and after it was done.
 _WORDS = {

@@ -15,10 +15,10 @@ from rich.text import Text
 
 from ops.cli import AsJson, Root, refusing
 from ops.environment import ROOT, Environment
-from ops.lookup import Lookup
-from ops.regions import Regions
-from ops.trace import Chapter, Event, Story, Trace
-from ops.window import age
+from ops.recovery.lookup import Lookup
+from ops.recovery.regions import Regions
+from ops.recovery.trace import Chapter, FileEvent, FileStory, Trace
+from ops.recovery.window import age
 
 Wanted = Annotated[str, typer.Argument(help="A transfer's id, or a key such as inbound/sdk/a.csv.")]
 Customer = Annotated[str | None, typer.Option("--customer", help="Whose it is; quicker when it is known.")]
@@ -48,7 +48,7 @@ def trace(wanted: Wanted, customer: Customer = None, as_json: AsJson = False, ro
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _told(story: Story) -> Iterator[Text | Table]:
+def _told(story: FileStory) -> Iterator[Text | Table]:
     yield Text(f"{story.key} of {story.customer}")
     for unknown in story.unknowns:
         yield Text(unknown)
@@ -82,7 +82,7 @@ def _after(seconds: float) -> str:
     return f"+{seconds:.3f} s" if seconds < 120 else f"+{age(int(seconds))}"
 
 
-def _about(event: Event) -> str:
+def _about(event: FileEvent) -> str:
     words = [f"{name}={_word(value)}" for name, value in event.detail.items()]
     if event.unknown_in:
         words.append(f"NOT IN {', '.join(event.unknown_in)}")

@@ -10,20 +10,20 @@ Runs on the customer's side with boto3 and dnspython; it is no part of the funct
 """
 
 from runtime.client.buckets import Buckets, NotFoundError
-from runtime.client.client import ChangedError, Client, NotAcknowledgedError
+from runtime.client.client import Client, FileChangedError, NotAcknowledgedError
 from runtime.client.journal import JournalError
-from runtime.client.ledger import Due, Ledger, Sent
-from runtime.client.upload import RefusedError
+from runtime.client.submissions import Due, Sent, Submissions
+from runtime.client.upload import UploadRefusedError
 
 __all__ = [
     "Buckets",
-    "ChangedError",
     "Client",
     "Due",
+    "FileChangedError",
     "JournalError",
-    "Ledger",
     "NotAcknowledgedError",
     "NotFoundError",
-    "RefusedError",
     "Sent",
+    "Submissions",
+    "UploadRefusedError",
 ]

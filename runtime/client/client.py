@@ -16,7 +16,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.journal import Journal
-from runtime.client.ledger import Due, Ledger, Sent
+from runtime.client.submissions import Due, Sent, Submissions
 from runtime.client.upload import upload
 from runtime.contract import INBOUND_SDK, PRIMARY
 
@@ -36,7 +36,7 @@ class NotAcknowledgedError(RuntimeError):
     """No region has acknowledged the file; the message says what the last try met with. Send it again."""
 
 
-class ChangedError(ValueError):
+class FileChangedError(ValueError):
     """A file that is to be sent again is not what was sent; the message names it."""
 
 
@@ -65,7 +65,7 @@ class Client:
         self._patience, self._window, self._sleep, self._now = patience, window, sleep, now
         self._buckets = buckets or Buckets(customer, zone)
         self._s3 = cache(s3 or _client)
-        self._journal, self._ledger = Journal(journal), Ledger(customer)
+        self._journal, self._ledger = Journal(journal), Submissions(customer)
         for document in self._journal.read():
             if "sent" in document:
                 self._ledger.add(Sent.parse(document["sent"]))
@@ -98,9 +98,11 @@ class Client:
             with source.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError as error:
-            raise ChangedError(f"{source}: is gone; put back what was sent, SHA-256 {sent.sha256}") from error
+            raise FileChangedError(
+                f"{source}: is gone; put back what was sent, SHA-256 {sent.sha256}"
+            ) from error
         if found != sent.sha256:
-            raise ChangedError(f"{source}: has changed since it was sent; upload it as a new file")
+            raise FileChangedError(f"{source}: has changed since it was sent; upload it as a new file")
         return self._send(source, sent.key, endpoint, first=sent.first)
 
     def _send(self, source: Path, key: str, endpoint: str, first: str = "") -> Sent:

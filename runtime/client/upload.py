@@ -21,7 +21,7 @@ PART = 64 * 1024 * 1024
 _FINAL = {403, 404}
 
 
-class RefusedError(RuntimeError):
+class UploadRefusedError(RuntimeError):
     """S3 will not take the file, however often it is sent; the message says where and why."""
 
 
@@ -47,10 +47,12 @@ def upload(s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, part: i
         done = _put(s3, where, first) if len(first) < part else _in_parts(s3, where, first, parts)
     except ClientError as error:
         if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _FINAL:
-            raise RefusedError(f"s3://{record.bucket}/{key} in {record.region}: {error}") from error
+            raise UploadRefusedError(f"s3://{record.bucket}/{key} in {record.region}: {error}") from error
         raise
     if "VersionId" not in done:
-        raise RefusedError(f"s3://{record.bucket} keeps no versions: it is not one of the platform's buckets")
+        raise UploadRefusedError(
+            f"s3://{record.bucket} keeps no versions: it is not one of the platform's buckets"
+        )
     return Uploaded(version_id=done["VersionId"], sha256=parts.sha256, size=parts.size)
 
 

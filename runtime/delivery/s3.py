@@ -28,7 +28,7 @@ _UNSENT = (EndpointConnectionError, ConnectTimeoutError)
 
 
 @dataclass(frozen=True, kw_only=True)
-class S3Destination:
+class S3Target:
     """A place in a partner's bucket. `prefix` is empty or a path; `region` is where the bucket is."""
 
     bucket: str
@@ -47,7 +47,7 @@ class S3Destination:
 
 def deliver(
     source: Source,
-    destination: S3Destination,
+    destination: S3Target,
     *,
     s3: Any,
     once: Any,
@@ -72,7 +72,7 @@ def deliver(
     return copy.send(once, before)
 
 
-def find(source: Source, destination: S3Destination, *, s3: Any, name: str) -> Delivery | None:
+def find(source: Source, destination: S3Target, *, s3: Any, name: str) -> Delivery | None:
     """Return the delivery, as not sent, if the object of that name has the source's size and SHA-256.
 
     None when there is no object, or another one. Raises DeliveryError.
@@ -83,7 +83,7 @@ def find(source: Source, destination: S3Destination, *, s3: Any, name: str) -> D
 
 
 class _Copy:
-    def __init__(self, source: Source, destination: S3Destination, s3: Any, name: str) -> None:
+    def __init__(self, source: Source, destination: S3Target, s3: Any, name: str) -> None:
         self._source, self._s3 = source, s3
         self._bucket, self._key = destination.bucket, destination.key(name)
         self._place = destination.place(name)

@@ -23,10 +23,10 @@ from runtime.delivery.names import check_name, temporary_name
 from runtime.delivery.outcome import Delivery
 from runtime.delivery.publish import Publisher
 from runtime.delivery.source import MIB, Source
-from runtime.delivery.ssh import Patience, SftpDestination, connect
+from runtime.delivery.ssh import Patience, SftpTarget, connect
 from runtime.delivery.upload import upload
 
-__all__ = ["Patience", "Session", "SftpDestination", "deliver", "deliver_now", "session"]
+__all__ = ["Patience", "SftpSession", "SftpTarget", "deliver", "deliver_now", "session"]
 
 _T = TypeVar("_T")
 
@@ -43,10 +43,10 @@ _UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *AB
 _NO_FSYNC = (asyncssh.SFTPOpUnsupported, asyncssh.SFTPPermissionDenied, asyncssh.SFTPBadMessage)
 
 
-class Session:
+class SftpSession:
     """A connection to one destination. Deliveries may share it, one after another or many at a time."""
 
-    def __init__(self, sftp: asyncssh.SFTPClient, destination: SftpDestination, patience: Patience) -> None:
+    def __init__(self, sftp: asyncssh.SFTPClient, destination: SftpTarget, patience: Patience) -> None:
         self._sftp, self._destination, self._patience = sftp, destination, patience
         self._publisher = Publisher(sftp, place=destination.place, seconds=patience.step)
 
@@ -241,17 +241,17 @@ class Session:
 
 @asynccontextmanager
 async def session(
-    destination: SftpDestination, *, private_key: str, patience: Patience | None = None
-) -> AsyncIterator[Session]:
+    destination: SftpTarget, *, private_key: str, patience: Patience | None = None
+) -> AsyncIterator[SftpSession]:
     """Yield a session with the destination, for one delivery or many; raises what `connect` does."""
     patience = patience or Patience()
     async with connect(destination, private_key, patience) as sftp:
-        yield Session(sftp, destination, patience)
+        yield SftpSession(sftp, destination, patience)
 
 
 async def deliver(
     source: Source,
-    destination: SftpDestination,
+    destination: SftpTarget,
     *,
     private_key: str,
     patience: Patience | None = None,
@@ -262,7 +262,7 @@ async def deliver(
         return await opened.deliver(source, **how)
 
 
-def deliver_now(source: Source, destination: SftpDestination, **how: Any) -> Delivery:
+def deliver_now(source: Source, destination: SftpTarget, **how: Any) -> Delivery:
     """Do what deliver does from code that is not asynchronous, such as a Lambda function."""
     return asyncio.run(deliver(source, destination, **how))
 

@@ -60,7 +60,7 @@ _GOODBYE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftpDestination:
+class SftpTarget:
     """A directory on a partner's server. `host_key` is its public key as an OpenSSH line, the only one taken.
 
     `directory` is absolute, or relative to where the user lands; it has to exist.
@@ -105,7 +105,7 @@ class _Pinned(asyncssh.SSHClient):
 
 @asynccontextmanager
 async def connect(
-    destination: SftpDestination, private_key: str, patience: Patience
+    destination: SftpTarget, private_key: str, patience: Patience
 ) -> AsyncIterator[asyncssh.SFTPClient]:
     """Yield an SFTP client of the destination; closed afterwards, or cut after an error.
 
@@ -161,9 +161,7 @@ def _options(patience: Patience, **who: Any) -> asyncssh.SSHClientConnectionOpti
     )
 
 
-async def _refuse_other_key(
-    destination: SftpDestination, pinned: asyncssh.SSHKey, patience: Patience
-) -> None:
+async def _refuse_other_key(destination: SftpTarget, pinned: asyncssh.SSHKey, patience: Patience) -> None:
     """Raise PermanentDeliveryError if the server has host keys, but none of the pinned type.
 
     OpenSSH then hangs up without a word, which would look like a fault that passes. The pinned type is asked
@@ -200,7 +198,7 @@ async def _close(connection: asyncssh.SSHClientConnection, *, politely: bool) ->
 
 
 @contextmanager
-def _connecting(destination: SftpDestination, client: _Pinned, pinned: asyncssh.SSHKey) -> Iterator[None]:
+def _connecting(destination: SftpTarget, client: _Pinned, pinned: asyncssh.SSHKey) -> Iterator[None]:
     place, key = destination.place, _named(pinned)
     try:
         yield
@@ -221,7 +219,7 @@ def _connecting(destination: SftpDestination, client: _Pinned, pinned: asyncssh.
         raise TransientDeliveryError(place, "connect", words(error)) from error
 
 
-def _host_key(destination: SftpDestination) -> asyncssh.SSHKey:
+def _host_key(destination: SftpTarget) -> asyncssh.SSHKey:
     try:
         key = asyncssh.import_public_key(destination.host_key)
     except ValueError as error:
@@ -232,7 +230,7 @@ def _host_key(destination: SftpDestination) -> asyncssh.SSHKey:
     return key
 
 
-def _client_key(destination: SftpDestination, private_key: str) -> asyncssh.SSHKey:
+def _client_key(destination: SftpTarget, private_key: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(private_key)
     except ValueError:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from runtime import contract
 from runtime.archive import Archive
+from runtime.environment import ENV_ARCHIVE_BUCKET, ENV_SIDE
 from runtime.handlers import wiring
 
 
 @cache
 def _archive() -> Archive:
     return Archive(
-        bucket=wiring.env(contract.ENV_ARCHIVE_BUCKET),
-        side=wiring.env(contract.ENV_SIDE),
+        bucket=wiring.env(ENV_ARCHIVE_BUCKET),
+        side=wiring.env(ENV_SIDE),
         tracker=wiring.tracker(),
         s3=wiring.client("s3"),
     )

@@ -5,19 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from runtime import contract
-from runtime.audit import Audit, Ledger
+from runtime.audit import Audit, ChainIndex
+from runtime.environment import ENV_AUDIT_BUCKET, ENV_SIDE, ENV_TRACKER
 from runtime.handlers import wiring
 
 
 @cache
 def _audit() -> Audit:
-    table, side = wiring.env(contract.ENV_TRACKER), wiring.env(contract.ENV_SIDE)
+    table, side = wiring.env(ENV_TRACKER), wiring.env(ENV_SIDE)
     return Audit(
         tracker=wiring.tracker(),
-        ledger=Ledger(table=table, side=side, client=wiring.client("dynamodb")),
+        ledger=ChainIndex(table=table, side=side, client=wiring.client("dynamodb")),
         directory=wiring.directory(),
-        bucket=wiring.env(contract.ENV_AUDIT_BUCKET),
+        bucket=wiring.env(ENV_AUDIT_BUCKET),
         s3=wiring.client("s3"),
     )
 

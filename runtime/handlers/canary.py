@@ -8,14 +8,15 @@ from typing import Any
 
 from runtime import contract
 from runtime.canary import Canary
+from runtime.environment import ENV_CANARY_BUCKET, ENV_CELL
 from runtime.handlers import wiring
 
 
 @cache
 def _canary() -> Canary:
     return Canary(
-        customer=contract.canary(wiring.env(contract.ENV_CELL)),
-        bucket=wiring.env(contract.ENV_CANARY_BUCKET),
+        customer=contract.canary(wiring.env(ENV_CELL)),
+        bucket=wiring.env(ENV_CANARY_BUCKET),
         dimensions=wiring.dimensions(),
         tracker=wiring.tracker(),
         s3=wiring.client("s3"),

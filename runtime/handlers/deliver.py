@@ -7,16 +7,16 @@ from typing import Any
 
 from ulid import ULID
 
-from runtime import contract
 from runtime.deliverer import Deliverer
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE
 from runtime.handlers import wiring
 
 
 @cache
 def _deliverer() -> Deliverer:
     return Deliverer(
-        namespace=wiring.env(contract.ENV_NAMESPACE),
-        side=wiring.env(contract.ENV_SIDE),
+        namespace=wiring.env(ENV_NAMESPACE),
+        side=wiring.env(ENV_SIDE),
         tracker=wiring.tracker(),
         directory=wiring.directory(),
         s3=lambda region: wiring.client("s3", region),

@@ -9,8 +9,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
-from runtime import contract
 from runtime.arrival import arrival
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE, ENV_STATE_MACHINE
 from runtime.handlers import wiring
 from runtime.intake import Intake
 
@@ -20,9 +20,9 @@ _batch = BatchProcessor(event_type=EventType.SQS)
 @cache
 def _intake() -> Intake:
     return Intake(
-        namespace=wiring.env(contract.ENV_NAMESPACE),
-        side=wiring.env(contract.ENV_SIDE),
-        state_machine=wiring.env(contract.ENV_STATE_MACHINE),
+        namespace=wiring.env(ENV_NAMESPACE),
+        side=wiring.env(ENV_SIDE),
+        state_machine=wiring.env(ENV_STATE_MACHINE),
         tracker=wiring.tracker(),
         directory=wiring.directory(),
         receipts=wiring.receipts(),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from runtime import contract
+from runtime.environment import ENV_ADDRESSES
 from runtime.handlers import wiring
 from runtime.probe import Probe
 
@@ -12,7 +12,7 @@ from runtime.probe import Probe
 def handler(event: dict[str, Any], context: Any) -> dict[str, dict[str, str]]:
     """Return the addresses that are `silent`, each with the reason."""
     probe = Probe(
-        addresses=wiring.env(contract.ENV_ADDRESSES).split(","),
+        addresses=wiring.env(ENV_ADDRESSES).split(","),
         dimensions=wiring.dimensions(),
         metrics=wiring.client("cloudwatch"),
     )

@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from runtime import contract
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE, ENV_STATE_MACHINE
 from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.handlers import wiring
-from runtime.holds import Holds
+from runtime.held_transfers import HeldTransfers
 from runtime.intake import Intake
-from runtime.survey import Survey
+from runtime.orphan_objects import OrphanObjects
 from runtime.takeover import Takeover
-from runtime.unseen import Unseen
+from runtime.transfer_scan import TransferScan
 
 #: Most names of a kind in one answer: Lambda's has 6 MB.
 _TOLD = 1000
@@ -22,29 +22,27 @@ _TOLD = 1000
 
 @cache
 def _executions() -> Executions:
-    return Executions(
-        state_machine=wiring.env(contract.ENV_STATE_MACHINE), workflow=wiring.client("stepfunctions")
-    )
+    return Executions(state_machine=wiring.env(ENV_STATE_MACHINE), workflow=wiring.client("stepfunctions"))
 
 
-def _survey(wanted: Status) -> Survey:
-    return Survey(tracker=wiring.tracker(), directory=wiring.directory(), wanted=wanted)
+def _survey(wanted: Status) -> TransferScan:
+    return TransferScan(tracker=wiring.tracker(), directory=wiring.directory(), wanted=wanted)
 
 
 @cache
 def _takeover() -> Takeover:
-    side, namespace = wiring.env(contract.ENV_SIDE), wiring.env(contract.ENV_NAMESPACE)
+    side, namespace = wiring.env(ENV_SIDE), wiring.env(ENV_NAMESPACE)
     intake = Intake(
         namespace=namespace,
         side=side,
-        state_machine=wiring.env(contract.ENV_STATE_MACHINE),
+        state_machine=wiring.env(ENV_STATE_MACHINE),
         tracker=wiring.tracker(),
         directory=wiring.directory(),
         receipts=wiring.receipts(),
         s3=wiring.client("s3"),
         workflow=wiring.client("stepfunctions"),
     )
-    unseen = Unseen(
+    unseen = OrphanObjects(
         namespace=namespace,
         side=side,
         tracker=wiring.tracker(),
@@ -63,9 +61,9 @@ def _takeover() -> Takeover:
 
 
 @cache
-def _holds() -> Holds:
-    return Holds(
-        side=wiring.env(contract.ENV_SIDE),
+def _holds() -> HeldTransfers:
+    return HeldTransfers(
+        side=wiring.env(ENV_SIDE),
         switch=wiring.peer_switch(),
         survey=_survey(Status.HELD),
         executions=_executions(),

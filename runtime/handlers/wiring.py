@@ -14,6 +14,15 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from runtime import contract
+from runtime.environment import (
+    ENV_CELL,
+    ENV_CONFIG_BUCKET,
+    ENV_NAMESPACE,
+    ENV_SIDE,
+    ENV_SWITCH_BUCKET,
+    ENV_TRACKER,
+)
+from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
 from runtime.receipts import Receipts
 from runtime.routing import Directory
@@ -49,32 +58,30 @@ def client_once(service: str, region: str) -> Any:
 @cache
 def tracker() -> Tracker:
     """Return this region's tracker."""
-    return Tracker(table=env(contract.ENV_TRACKER), side=env(contract.ENV_SIDE), client=client("dynamodb"))
+    return Tracker(table=env(ENV_TRACKER), side=env(ENV_SIDE), client=client("dynamodb"))
 
 
 @cache
 def directory() -> Directory:
     """Return the customers of this cell."""
-    return Directory(bucket=env(contract.ENV_CONFIG_BUCKET), client=client("s3"))
+    return Directory(bucket=env(ENV_CONFIG_BUCKET), client=client("s3"))
 
 
 @cache
 def receipts() -> Receipts:
     """Return the receipts of this cell."""
-    return Receipts(tracker=tracker(), topics=client("sns"), side=env(contract.ENV_SIDE))
+    return Receipts(tracker=tracker(), topics=client("sns"), side=env(ENV_SIDE))
 
 
 @cache
 def workflow() -> Workflow:
     """Return the deciding and closing steps."""
-    return Workflow(
-        side=env(contract.ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts()
-    )
+    return Workflow(side=env(ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts())
 
 
 def dimensions() -> dict[str, str]:
     """Return the dimensions of this cell's metrics."""
-    return contract.cell_dimensions(env(contract.ENV_NAMESPACE), env(contract.ENV_CELL))
+    return cell_dimensions(env(ENV_NAMESPACE), env(ENV_CELL))
 
 
 @cache
@@ -86,12 +93,12 @@ def metrics() -> Metrics:
 def peer_switch() -> Switch:
     """Return the peer region's switch, which this region keeps."""
     facts = {
-        "namespace": env(contract.ENV_NAMESPACE),
-        "cell": env(contract.ENV_CELL),
-        "side": contract.peer_of(env(contract.ENV_SIDE)),
+        "namespace": env(ENV_NAMESPACE),
+        "cell": env(ENV_CELL),
+        "side": contract.peer_of(env(ENV_SIDE)),
         "parameters": client("ssm"),
     }
-    if bucket := os.environ.get(contract.ENV_SWITCH_BUCKET):
+    if bucket := os.environ.get(ENV_SWITCH_BUCKET):
         return ObjectSwitch(**facts, objects=client("s3"), bucket=bucket)
     return Switch(**facts, metrics=client("cloudwatch"))
 

@@ -20,11 +20,11 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+from ops.recovery.inventory import Inventory, Store
+from ops.recovery.reconcile import gaps
 from runtime import contract
 from runtime.contract import EAST, SIDES, WEST
-from runtime.inventory import Inventory, Store
-from runtime.reconcile import gaps
-from runtime.routing import Customer
+from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 
 DAYS = 3
@@ -163,8 +163,8 @@ _FACTS: tuple[tuple[str, str, dict[str, Any]], ...] = (
 )
 
 
-def customer() -> Customer:
-    return Customer(
+def customer() -> RoutingDocument:
+    return RoutingDocument(
         id=_CUSTOMER,
         routes=(),
         destinations={},

@@ -19,13 +19,13 @@ import yaml
 
 from customers import dns, names
 from customers.registry import load
-from local.dns import DnsServer
-from local.emulator import Emulator
-from ops.dns_changes import CAPACITY, RATE, HostedZone, _fields, batches
+from local.aws.emulator import Emulator
+from local.dns.server import DnsServer
+from ops.dns.dns_changes import CAPACITY, RATE, HostedZone, _fields, batches
+from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.environment import Environment
-from ops.name_servers import ENV_NAME_SERVERS
-from ops.rehome import Rehome
-from ops.shift import Shifting
+from ops.failover.rehome import Rehome
+from ops.failover.shift import Shifting
 from runtime.contract import REGION_OF, SIDES, check_reference, switch_parameter
 
 NAMESPACE, ZONE, CELL = "bench-mft", "mft.example.gov", "1"

@@ -11,9 +11,9 @@ from customer_samples import customer
 from hypothesis import given
 from hypothesis import strategies as st
 
-from customers.change import Change
+from customers.change import RegistryChange
 from customers.model import Failover
-from customers.registry import File, Registry
+from customers.registry import Registry, RegistryFile
 from customers.rehoming import Rehoming
 from customers.source import read
 
@@ -35,7 +35,7 @@ def registry(**files: dict) -> Registry:
     facts = {file: {**usual, "name": f"Agency {file}", **changes} for file, changes in files.items()}
     customers = sorted((_SAMPLE.model_copy(update=each) for each in facts.values()), key=lambda each: each.id)
     places = {
-        each["id"]: File(f"customers/{file}.yaml", parsed(LINES.format(**each)))
+        each["id"]: RegistryFile(f"customers/{file}.yaml", parsed(LINES.format(**each)))
         for file, each in facts.items()
     }
     return Registry(tuple(customers), places)
@@ -49,7 +49,7 @@ def crowd(count: int, lifecycle: str = "active", first: int = 0) -> dict[str, di
 
 
 def said(before: Registry, after: Registry, *, was_moved=None, moved=None, leaving=None) -> list[str]:
-    change = Change(before, after)
+    change = RegistryChange(before, after)
     return change.refusals(was_moved=was_moved or {}, moved=moved or {}, leaving=leaving)
 
 
@@ -292,7 +292,7 @@ def test_who_comes_back_or_comes_new_does_not_go():
     before = registry(**crowd(3, "draining"), **crowd(2, "onboarding", first=3))
     after = registry(**crowd(5), **crowd(1, "onboarding", first=5))
     assert said(before, after) == []
-    assert Change(before, after).leaving == ()
+    assert RegistryChange(before, after).leaving == ()
 
 
 # --- All of it ---------------------------------------------------------------------------------------

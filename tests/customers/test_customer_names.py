@@ -9,7 +9,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from customers import names
-from customers.names import NameRefusedError, NameTooLong
+from customers.names import NameRefusedError, NameTooLongError
 from runtime import contract
 from runtime.contract import ENDPOINTS, SIDES, BucketRecord
 
@@ -47,7 +47,7 @@ def made(call):
     function, args = call
     try:
         return function(*args)
-    except NameTooLong:
+    except NameTooLongError:
         assume(False)
 
 
@@ -135,13 +135,13 @@ def test_names_as_the_outside_knows_them():
 
 def test_the_longest_that_fits_and_one_more():
     assert len(names.bucket("n" * 52, "c7k2m", "east")) == 63
-    with pytest.raises(NameTooLong) as refused:
+    with pytest.raises(NameTooLongError) as refused:
         names.bucket("n" * 53, "c7k2m", "east")
     assert (len(refused.value.value), refused.value.limit) == (64, 63)
     assert refused.value.remedy == "shorten the namespace"
     zone = ".".join(["z" * 63] * 3 + ["z" * 37])
     assert len(names.endpoint_host("east", "c7k2mxyzab", zone)) == 245
-    with pytest.raises(NameTooLong, match="253 are allowed; shorten the zone"):
+    with pytest.raises(NameTooLongError, match="253 are allowed; shorten the zone"):
         names.bucket_record("primary", "c7k2mxyzab", zone)
 
 

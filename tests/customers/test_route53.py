@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from customers import dns
 from customers.route53 import (
-    Change,
+    BatchRefusedError,
     Record,
-    RefusedError,
+    RecordChange,
     apply,
     check_children,
     check_new_health_check,
@@ -174,13 +174,13 @@ def test_one_record_is_refused_in_a_zone_and_in_a_batch(case):
             expected_here = f"Invalid request: {expected} in Change with {where}{identifier}]"
         else:
             expected_here = expected
-        assert refusals([Change(action, record)], [], ZONE, CHECKS) == [expected_here]
+        assert refusals([RecordChange(action, record)], [], ZONE, CHECKS) == [expected_here]
 
 
 @pytest.mark.parametrize("case", TAKEN)
 def test_what_it_takes(case):
     assert violations(TAKEN[case], ZONE) == []
-    changes = [Change("CREATE", record) for record in TAKEN[case]]
+    changes = [RecordChange("CREATE", record) for record in TAKEN[case]]
     assert apply(changes, [], ZONE, CHECKS) == tuple(TAKEN[case])
 
 
@@ -273,13 +273,13 @@ def test_a_zone_holds_ten_thousand_records():
     assert violations([*full, one], ZONE) == [
         f"{APEX}: Exceeded limit MAX_RRSETS_BY_ZONE for zone: mft.example.gov."
     ]
-    with pytest.raises(RefusedError) as refused:
-        apply([Change("CREATE", one)], full, ZONE, zone_id="Z1")
+    with pytest.raises(BatchRefusedError) as refused:
+        apply([RecordChange("CREATE", one)], full, ZONE, zone_id="Z1")
     assert refused.value.messages == ("Exceeded limit MAX_RRSETS_BY_ZONE for zone: Z1",)
-    assert refusals([Change("DELETE", full[0]), Change("CREATE", one)], full, ZONE) == []
-    assert refusals([Change("UPSERT", replace(full[0], ttl=1))], full, ZONE) == []
+    assert refusals([RecordChange("DELETE", full[0]), RecordChange("CREATE", one)], full, ZONE) == []
+    assert refusals([RecordChange("UPSERT", replace(full[0], ttl=1))], full, ZONE) == []
     over = [*full, one, replace(HOST, name=f"two.{ZONE}")]
-    assert refusals([Change("DELETE", one)], over, ZONE) == [], "the way out"
+    assert refusals([RecordChange("DELETE", one)], over, ZONE) == [], "the way out"
 
 
 # --- batches -------------------------------------------------------------------------------------
@@ -431,8 +431,8 @@ MADE = {
 }
 
 
-def batch(pairs: list[tuple[str, Record]]) -> list[Change]:
-    return [Change(action, record) for action, record in pairs]
+def batch(pairs: list[tuple[str, Record]]) -> list[RecordChange]:
+    return [RecordChange(action, record) for action, record in pairs]
 
 
 @pytest.mark.parametrize("case", BATCHES)
@@ -448,40 +448,40 @@ def test_a_batch_is_made(case):
 
 
 def test_an_unknown_health_check_is_an_error_of_its_own():
-    changes = [Change("UPSERT", replace(WEST, health_check="gone"))]
+    changes = [RecordChange("UPSERT", replace(WEST, health_check="gone"))]
     with pytest.raises(
-        RefusedError, match=r"^NoSuchHealthCheck: No health check exists with the specified ID\.$"
+        BatchRefusedError, match=r"^NoSuchHealthCheck: No health check exists with the specified ID\.$"
     ):
         apply(changes, PAIR, ZONE, CHECKS)
     assert refusals(changes, PAIR, ZONE) == [], "unjudged without the list"
 
 
 def test_the_message_is_what_an_sdk_shows():
-    with pytest.raises(RefusedError) as refused:
+    with pytest.raises(BatchRefusedError) as refused:
         apply(batch([("CREATE", HOST), ("DELETE", OTHER)]), [HOST], ZONE)
     exists = f"Tried to create resource record set [name='a.{APEX}', type='A'] but it already exists"
     assert (refused.value.code, refused.value.message) == (
         "InvalidChangeBatch",
         f"[{exists}, {NOT_THERE}]",
     )
-    with pytest.raises(RefusedError) as malformed:
-        apply([Change("DELETE", replace(HOST, ttl=None))], [HOST], ZONE)
+    with pytest.raises(BatchRefusedError) as malformed:
+        apply([RecordChange("DELETE", replace(HOST, ttl=None))], [HOST], ZONE)
     assert malformed.value.code == "InvalidInput"
     with pytest.raises(ValueError, match="'REPLACE' is not one of"):
-        Change("REPLACE", HOST)
+        RecordChange("REPLACE", HOST)
 
 
 def test_health_checks_are_counted_and_children_exist():
     known = {f"hc-{n}" for n in range(199)}
     check_new_health_check([], known)
     check_new_health_check(sorted(known), known)
-    with pytest.raises(RefusedError, match=r"^TooManyHealthChecks: "):
+    with pytest.raises(BatchRefusedError, match=r"^TooManyHealthChecks: "):
         check_new_health_check([], known | {"hc-199"})
-    with pytest.raises(RefusedError, match=r"^InvalidInput: .* ID gone$"):
+    with pytest.raises(BatchRefusedError, match=r"^InvalidInput: .* ID gone$"):
         check_children(["hc-1", "gone"], known)
     many = {f"hc-{n}" for n in range(256)}
     check_children(sorted(many)[:255], many)
-    with pytest.raises(RefusedError, match=r"^InvalidInput: 256 "):
+    with pytest.raises(BatchRefusedError, match=r"^InvalidInput: 256 "):
         check_children(many, many)
 
 
@@ -506,7 +506,7 @@ records = st.builds(
     st.sampled_from([60, 30]),
 )
 batches = st.lists(
-    st.builds(Change, st.sampled_from(["CREATE", "UPSERT", "DELETE"]), records), min_size=1, max_size=4
+    st.builds(RecordChange, st.sampled_from(["CREATE", "UPSERT", "DELETE"]), records), min_size=1, max_size=4
 )
 customers = st.builds(
     lambda id, primary: customer(id=id, primary=primary),
@@ -531,7 +531,7 @@ def test_what_is_not_refused_leaves_a_good_zone_and_what_is_leaves_it_alone(seve
     for changes in several:
         before = tuple(zone)
         if refusals(changes, zone, ZONE, CHECKS):
-            with pytest.raises(RefusedError):
+            with pytest.raises(BatchRefusedError):
                 apply(changes, zone, ZONE, CHECKS)
             assert zone == before
             continue
@@ -550,18 +550,18 @@ def test_a_customer_can_be_made_rehomed_and_removed(of):
     there, back = (
         of.model_copy(update={"primary": side}) for side in (of.primary, *set(SIDES) - {of.primary})
     )
-    zone = apply([Change("CREATE", record) for record in whole(there)], [], ZONE, CHECKS)
+    zone = apply([RecordChange("CREATE", record) for record in whole(there)], [], ZONE, CHECKS)
     assert violations(zone, ZONE) == []
     moved = [(old, new) for old, new in zip(whole(there), whole(back), strict=True) if old != new]
     assert len(moved) == 4
-    deletes = [Change("DELETE", old) for old, _ in moved]
-    creates = [Change("CREATE", new) for _, new in moved]
+    deletes = [RecordChange("DELETE", old) for old, _ in moved]
+    creates = [RecordChange("CREATE", new) for _, new in moved]
     assert refusals(creates + deletes, zone, ZONE, CHECKS)
     assert refusals(deletes[1:] + creates, zone, ZONE, CHECKS)
     zone = apply(deletes + creates, zone, ZONE, CHECKS)
     assert violations(zone, ZONE) == []
     assert set(zone) == set(whole(back))
-    assert apply([Change("DELETE", record) for record in whole(back)], zone, ZONE, CHECKS) == ()
+    assert apply([RecordChange("DELETE", record) for record in whole(back)], zone, ZONE, CHECKS) == ()
 
 
 @given(customers, st.data())

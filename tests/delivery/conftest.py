@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from local import partners
+from local.sftp import partners
 
 
 @pytest.fixture(params=["openssh", "asyncssh"])

@@ -9,9 +9,9 @@ from typing import Any
 from botocore.exceptions import ClientError
 from botocore.response import StreamingBody
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.delivery import Source
-from runtime.delivery.sftp import Patience, SftpDestination
+from runtime.delivery.sftp import Patience, SftpTarget
 
 #: Short enough for tests that wait for it to run out, long enough for a busy machine.
 QUICK = Patience(connect=10, step=1.5, keepalive=0.5, keepalive_count=2)
@@ -60,7 +60,7 @@ def source_of(content: bytes, *, s3: Any = None, size: int | None = None, **how:
     )
 
 
-def destination_of(partner: Partner, **instead: Any) -> SftpDestination:
+def destination_of(partner: Partner, **instead: Any) -> SftpTarget:
     """Return where a partner's files go, with some of it different."""
     usual = {name: getattr(partner, name) for name in ("host", "port", "user", "host_key", "directory")}
-    return SftpDestination(**usual | instead)
+    return SftpTarget(**usual | instead)

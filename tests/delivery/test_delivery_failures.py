@@ -11,7 +11,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.delivery import (
     Delivery,
     DeliveryError,
@@ -19,13 +19,13 @@ from runtime.delivery import (
     PermanentDeliveryError,
     TransientDeliveryError,
 )
-from runtime.delivery.sftp import Patience, SftpDestination, deliver, deliver_now
+from runtime.delivery.sftp import Patience, SftpTarget, deliver, deliver_now
 from tests.delivery.support import QUICK, FailingS3, MemoryS3, destination_of, source_of
 
 CONTENT = os.urandom(3_000_017)
 
 
-def send(partner: Partner, *, to: SftpDestination | None = None, **how: Any) -> Delivery:
+def send(partner: Partner, *, to: SftpTarget | None = None, **how: Any) -> Delivery:
     source = how.pop("source", None) or source_of(CONTENT)
     usual = {"name": "a.bin", "attempt": "try-1", "private_key": partner.private_key, "patience": QUICK}
     return deliver_now(source, to or destination_of(partner), **usual | how)

@@ -13,7 +13,7 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from local.partners import OpenSshPartner, Partner, openssh_missing, partner
+from local.sftp.partners import OpenSshPartner, Partner, openssh_missing, partner
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.sftp import Patience, deliver_now
 from runtime.delivery.upload import WINDOW_BYTES, WINDOW_REQUESTS, upload
@@ -141,7 +141,7 @@ MEASURE = """
 import io, resource, sys
 from botocore.response import StreamingBody
 from runtime.delivery import Source
-from runtime.delivery.sftp import SftpDestination, deliver_now
+from runtime.delivery.sftp import SftpTarget, deliver_now
 
 class Zeros(io.RawIOBase):
     def __init__(self, size):
@@ -157,7 +157,7 @@ class S3:
 
 host, port, user, host_key, directory, size = sys.argv[1:]
 size = int(size)
-to = SftpDestination(host=host, port=int(port), user=user, host_key=host_key, directory=directory)
+to = SftpTarget(host=host, port=int(port), user=user, host_key=host_key, directory=directory)
 source = Source(s3=S3(), bucket="b", key="k", version_id="v", size=size)
 deliver_now(source, to, private_key=sys.stdin.read(), name=str(size), attempt="1")
 print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024)

@@ -10,7 +10,7 @@ from typing import Any
 import asyncssh
 import pytest
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.delivery import Delivery, DeliveryUnfinishedError, PermanentDeliveryError, TransientDeliveryError
 from runtime.delivery.sftp import deliver_now
 from runtime.delivery.upload import RESERVE, WINDOW_BYTES

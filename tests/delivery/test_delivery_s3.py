@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from local.emulator import Emulator
-from local.partners import partner
+from local.aws.emulator import Emulator
+from local.sftp.partners import partner
 from runtime.delivery import (
     Delivery,
     DeliveryUnknownError,
@@ -20,7 +20,7 @@ from runtime.delivery import (
     TransientDeliveryError,
     s3,
 )
-from runtime.delivery.s3 import S3Destination, find
+from runtime.delivery.s3 import S3Target, find
 from runtime.delivery.s3 import deliver as deliver_by
 from runtime.delivery.sftp import deliver_now
 from tests.delivery.support import destination_of
@@ -54,7 +54,7 @@ def theirs(aws: Emulator) -> Any:
     return client
 
 
-def deliver(source: Source, destination: S3Destination, *, s3: Any, **how: Any) -> Delivery:
+def deliver(source: Source, destination: S3Target, *, s3: Any, **how: Any) -> Delivery:
     """Deliver with one client for everything."""
     return deliver_by(source, destination, s3=s3, once=s3, **how)
 
@@ -71,7 +71,7 @@ def objects(theirs: Any) -> dict[str, bytes]:
     return {key: theirs.get_object(Bucket=THEIRS, Key=key)["Body"].read() for key in keys}
 
 
-TO = S3Destination(bucket=THEIRS, prefix="in/", region=EAST)
+TO = S3Target(bucket=THEIRS, prefix="in/", region=EAST)
 
 # --- That end well -------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ def test_an_existing_object_is_replaced(aws: Emulator, theirs: Any) -> None:
 
 @pytest.mark.parametrize(("prefix", "key"), [("", "a"), ("in", "in/a"), ("in/", "in/a"), ("/x/y/", "x/y/a")])
 def test_a_prefix_is_a_directory(prefix: str, key: str) -> None:
-    assert S3Destination(bucket="b", prefix=prefix).key("a") == key
+    assert S3Target(bucket="b", prefix=prefix).key("a") == key
 
 
 def test_a_large_object_is_copied_in_parts(
@@ -178,7 +178,7 @@ def test_a_source_that_is_gone_is_permanent(aws: Emulator, theirs: Any) -> None:
 
 def test_a_bucket_that_does_not_exist_is_permanent(aws: Emulator, theirs: Any) -> None:
     with pytest.raises(PermanentDeliveryError, match=r"^s3://no-such-bucket/a.csv: copy: NoSuchBucket"):
-        deliver(put(aws), S3Destination(bucket="no-such-bucket"), s3=theirs, name="a.csv")
+        deliver(put(aws), S3Target(bucket="no-such-bucket"), s3=theirs, name="a.csv")
 
 
 def test_a_dangerous_name_is_permanent(aws: Emulator, theirs: Any) -> None:

@@ -13,9 +13,9 @@ from typing import Any
 import asyncssh
 import pytest
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.delivery import Delivery, PermanentDeliveryError, TransientDeliveryError
-from runtime.delivery.sftp import Session, deliver_now, session
+from runtime.delivery.sftp import SftpSession, deliver_now, session
 from tests.delivery.support import QUICK, destination_of, source_of
 
 CONTENT = os.urandom(3_000_017)
@@ -189,7 +189,7 @@ def test_many_deliveries_share_a_connection(partner: Partner) -> None:
         async with session(destination_of(partner), private_key=partner.private_key) as opened:
             return await asyncio.gather(*(one(opened, name) for name in contents))
 
-    async def one(opened: Session, name: str) -> Delivery:
+    async def one(opened: SftpSession, name: str) -> Delivery:
         return await opened.deliver(source_of(contents[name]), name=name, attempt="try-1")
 
     deliveries = asyncio.run(run())

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from local import partners
-from local.partners import Partner
+from local.sftp import partners
+from local.sftp.partners import Partner
 from runtime.delivery import DeliveryError
 from runtime.delivery.sftp import deliver_now
 from tests.delivery.support import QUICK, destination_of, source_of
@@ -121,7 +121,7 @@ def test_two_partners_at_a_time_and_nothing_left_after_them(make_partner: Callab
 def test_the_kind_is_chosen_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
     with partners.partner() as chosen:
         assert chosen.kind == ("asyncssh" if partners.openssh_missing() else "openssh")
-    monkeypatch.setattr("local.partners.openssh.shutil.which", lambda *_, **__: None)
+    monkeypatch.setattr("local.sftp.partners.openssh.shutil.which", lambda *_, **__: None)
     assert partners.openssh_missing() == "no OpenSSH server (sshd) on this machine"
     with partners.partner() as chosen:
         assert chosen.kind == "asyncssh"
@@ -135,7 +135,7 @@ def test_an_unknown_request_cannot_be_denied() -> None:
 
 CHILD = """
 import json, sys, time
-from local.partners import OpenSshPartner
+from local.sftp.partners import OpenSshPartner
 partner = OpenSshPartner().start()
 print(json.dumps({"port": partner.port, "root": str(partner.root)}), flush=True)
 time.sleep(60)

@@ -19,7 +19,7 @@ import pytest
 import yaml
 
 from components import bundle
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from local.program import ROOT
 from runtime.contract import REGION_OF
 from tests.program.conftest import RUNTIME

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from local.emulator import ACCOUNT, Emulator
+from local.aws.emulator import ACCOUNT, Emulator
 from local.program import ROOT
 
 WEST, EAST = "us-gov-west-1", "us-gov-east-1"

@@ -13,7 +13,7 @@ import dns.message
 import dns.query
 from botocore.exceptions import EndpointConnectionError
 
-from local.dns import DnsServer
+from local.dns.server import DnsServer
 
 WEST, EAST = "us-gov-west-1", "us-gov-east-1"
 NEVER = 3600.0  # seconds between looks, for tests that say themselves when to look

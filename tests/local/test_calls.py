@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from tests.local.conftest import EAST, WEST, World
 
 BUCKET = "called-bucket"

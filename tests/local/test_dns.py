@@ -19,10 +19,10 @@ from botocore.exceptions import ClientError
 from conftest import eventually
 from dns_estate import WEST, Estate, ask, flags, rows
 
-from local.dns import DnsServer
-from local.dns_wire import Listener
-from local.dns_zone import Answer, choose, strings
-from local.resolver import NotInDns, Resolver
+from local.dns.resolver import NotInDnsError, Resolver
+from local.dns.server import DnsServer
+from local.dns.wire import Listener
+from local.dns.zone import Answer, choose, strings
 
 HEALTHY, UNHEALTHY, NO_CHECK, ABSENT = "healthy", "unhealthy", "no check", "absent"
 
@@ -441,9 +441,9 @@ def test_a_client_finds_its_way_by_name_alone(estate: Estate):
         assert resolver.lookup(f"primary.a.{estate.zone}") == "127.0.0.2"
         assert resolver.txt(f"_bucket.primary.a.{estate.zone}") == "v=mft1;bucket=b"
         for name in (f"missing.{estate.zone}", f"a.{estate.zone}"):
-            with pytest.raises(NotInDns, match=f"{name} has no A record"):
+            with pytest.raises(NotInDnsError, match=f"{name} has no A record"):
                 resolver.lookup(name)
-        with pytest.raises(NotInDns, match="REFUSED"):
+        with pytest.raises(NotInDnsError, match="REFUSED"):
             resolver.lookup("elsewhere.example.org")
     with pytest.raises(OSError, match=rf"no answer from 127\.0\.0\.1:{server.port} about new"):
         Resolver("127.0.0.1", server.port, timeout=0.1).lookup("new.example.gov")
@@ -459,7 +459,7 @@ def test_a_client_keeps_an_answer_for_its_ttl(estate: Estate):
         other = Resolver(server.address, server.port, ttl_scale=0)
         began = time.monotonic()
         assert (resolver.txt(estate.name("t")), resolver.txt(estate.name("alias"))) == ("old", "old")
-        with pytest.raises(NotInDns):
+        with pytest.raises(NotInDnsError):
             resolver.txt(estate.name("later"))
         estate.put("t", "TXT", '"new"')
         estate.put("later", "TXT", '"there"')
@@ -469,7 +469,7 @@ def test_a_client_keeps_an_answer_for_its_ttl(estate: Estate):
         assert (other.txt(estate.name("t")), other.txt(estate.name("later"))) == ("new", "there")
         time.sleep(max(0.0, began + 0.75 - time.monotonic()))
         assert (resolver.txt(estate.name("t")), resolver.txt(estate.name("alias"))) == ("new", "new")
-        with pytest.raises(NotInDns):
+        with pytest.raises(NotInDnsError):
             resolver.txt(estate.name("later"))
         resolver.forget()
         assert resolver.txt(estate.name("later")) == "there"

@@ -23,8 +23,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 from dns_estate import EAST, WEST, Down, Estate, states
 
-from local.dns import DnsServer
-from local.dns_health import within
+from local.dns.health import within
+from local.dns.server import DnsServer
 
 MINUTE = 60.0
 
@@ -273,7 +273,7 @@ def test_an_alarm_that_is_deleted_gives_no_data(estate: Estate):
 
 
 def test_more_alarms_than_a_request_takes(estate: Estate, monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr("local.dns_health.AT_ONCE", 2)
+    monkeypatch.setattr("local.dns.health.AT_ONCE", 2)
     expected = {}
     for number in range(5):
         alarm = estate.alarm(AlarmName=f"estate-{estate.number}-{number}", Threshold=float(number))
@@ -426,7 +426,7 @@ def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
         )
     }
     with estate.serve() as server:
-        monkeypatch.setattr("local.dns_health.socket.create_connection", connect)
+        monkeypatch.setattr("local.dns.health.socket.create_connection", connect)
         server.refresh()
         assert server.health() == server.health() | expected
     assert set(asked) == {"127.0.0.1"}
@@ -486,7 +486,7 @@ def _tls(folder: Path, seen: set[str | None]) -> ssl.SSLContext:
 
 def test_web_endpoints(estate: Estate, pages: Any, monkeypatch: pytest.MonkeyPatch):
     """2xx and 3xx are healthy; a searched string is in the first 5,120 bytes, with its case."""
-    monkeypatch.setattr("local.dns_health.HTTP_ANSWER", 1.0)
+    monkeypatch.setattr("local.dns.health.HTTP_ANSWER", 1.0)
     port = pages.server_address[1]
     where = {"IPAddress": "127.0.0.1", "Port": port, "FailureThreshold": 1}
     expected = {

@@ -122,7 +122,9 @@ def test_a_killed_emulator_ends_it_with_what_to_do_and_no_process(tmp_path: Path
         if "gov-west, peer absent" in line:
             break
     emulator = next(
-        pid for pid in children(drill.pid) if b"local.ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()
+        pid
+        for pid in children(drill.pid)
+        if b"local.aws.ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()
     )
     started = children(drill.pid)
     os.kill(emulator, signal.SIGKILL)

@@ -13,9 +13,9 @@ from pathlib import Path
 
 import pytest
 
-from local.emulator import LOOPBACK, ROOT, Emulator, EmulatorError
-from local.ministack import patching
-from local.ministack.edits import EDITS
+from local.aws.emulator import LOOPBACK, ROOT, Emulator, EmulatorError
+from local.aws.ministack import patching
+from local.aws.ministack.edits import EDITS
 from tests.local.conftest import CODES, ROLE, WEST, World, eventually
 
 #: The emulator's with one worker: a forked one has its fork server beside it.
@@ -98,7 +98,7 @@ def test_it_dies_with_its_parent_and_takes_workers_and_directory_along(
     code = f"""
 import time
 from pathlib import Path
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from tests.local.test_emulator import start_a_worker
 emulator = Emulator(Path({str(tmp_path / "aws")!r})).start()
 start_a_worker(emulator, {how!r})
@@ -146,7 +146,7 @@ def test_a_directory_with_something_in_it_is_refused_and_kept(tmp_path: Path) ->
 
 
 def test_a_child_that_ends_at_its_start_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("local.emulator.Emulator._environment", lambda self: {})
+    monkeypatch.setattr("local.aws.emulator.Emulator._environment", lambda self: {})
     with pytest.raises(EmulatorError, match=r"(?s)ended at its start:\n.*KeyError: 'LOG_LEVEL'"):
         Emulator(tmp_path / "aws").start()
     assert list(tmp_path.iterdir()) == []
@@ -163,9 +163,9 @@ def test_a_change_whose_text_is_gone_is_named(tmp_path: Path) -> None:
     """In a process of its own, because the changes are made while MiniStack is imported."""
     code = """
 import sys
-from local.ministack import __main__ as child, edits, patching
+from local.aws.ministack import __main__ as child, edits, patching
 edits.EDITS.append(patching.Edit(name="a test", why="", module="services.route53", old="no such", new=""))
-sys.argv = ["local.ministack", "--socket", "0", "--parent", "0", "--directory", sys.argv[1]]
+sys.argv = ["local.aws.ministack", "--socket", "0", "--parent", "0", "--directory", sys.argv[1]]
 child.watch = lambda *_: None
 child.main()
 """
@@ -178,8 +178,8 @@ child.main()
 
 
 def test_a_function_that_is_gone_is_named() -> None:
-    with pytest.raises(patching.PatchError, match=r"^change 'x': local\.emulator has no '_gone'$"):
-        patching.original("x", sys.modules["local.emulator"], "_gone")
+    with pytest.raises(patching.PatchError, match=r"^change 'x': local\.aws\.emulator has no '_gone'$"):
+        patching.original("x", sys.modules["local.aws.emulator"], "_gone")
 
 
 def test_every_edit_has_a_name_of_its_own_and_a_reason() -> None:

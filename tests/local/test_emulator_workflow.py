@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from local.ministack.states import retry_delay
+from local.aws.ministack.states import retry_delay
 from tests.local.conftest import CODES, HANDLER, WEST, World, eventually, zipped
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from datetime import UTC, datetime
 
 from customers.model import Customer
-from local.ledger import Account, File
-from local.measures import Timeline, measures, unreplicated
-from local.ministack.controls import Pending
+from local.aws.ministack.controls import Pending
+from local.drill.acknowledged_files import Account, SentFile
+from local.drill.measures import Timeline, measures, unreplicated
+from local.drill.sender import Sender
 from local.program import ROOT
-from local.sender import Sender
 from local.world import World
 from runtime.contract import EAST, WEST, Kind
 from runtime.facts import Fact
@@ -25,11 +25,11 @@ def customer() -> Customer:
 SENDER = Sender(customer=customer(), folder="inbound/sftp/someone/", user="someone")
 
 
-def file(name: str, *, side: str = WEST, at: float) -> File:
-    return File(sender=SENDER, name=name, side=side, at=at)
+def file(name: str, *, side: str = WEST, at: float) -> SentFile:
+    return SentFile(sender=SENDER, name=name, side=side, at=at)
 
 
-def fact(of: File, kind: Kind, at: float, side: str, **detail: object) -> Fact:
+def fact(of: SentFile, kind: Kind, at: float, side: str, **detail: object) -> Fact:
     return Fact(
         file=of.id,
         transfer="20261129T000000Z-0",
@@ -45,7 +45,7 @@ def fact(of: File, kind: Kind, at: float, side: str, **detail: object) -> Fact:
     )
 
 
-def account(of: File, *ends: tuple[Kind, float, str]) -> Account:
+def account(of: SentFile, *ends: tuple[Kind, float, str]) -> Account:
     received = fact(of, Kind.RECEIVED, of.at, of.side)
     return Account(file=of, facts=(received, *(fact(of, *end) for end in ends)))
 

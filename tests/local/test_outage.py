@@ -15,9 +15,9 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, ConnectionClosedError
 
-from local.emulator import ROOT, Emulator
-from local.ministack.controls import DNS_AGENT
-from local.ministack.regions import Regions
+from local.aws.emulator import ROOT, Emulator
+from local.aws.ministack.controls import DNS_AGENT
+from local.aws.ministack.regions import DownRegions
 from tests.local.conftest import EAST, WEST, World, eventually, zipped
 from tests.local.test_emulator import group
 from tests.local.test_emulator_replication import rules
@@ -250,7 +250,7 @@ def test_the_switch_takes_any_order_and_no_typing_error(aws: World, short: Any) 
 
 
 def test_a_death_waits_for_what_has_begun_and_nothing_begins_until_the_return() -> None:
-    regions, begun, finish, done = Regions(), threading.Event(), threading.Event(), []
+    regions, begun, finish, done = DownRegions(), threading.Event(), threading.Event(), []
 
     def work(name: str) -> None:
         with regions.working(WEST):
@@ -430,8 +430,8 @@ def test_nothing_is_scheduled_in_a_dead_region_and_a_missed_time_comes_once() ->
     """In a process of its own, where the sweeps can be called: they are ten seconds apart."""
     code = """
 import time
-from local.ministack import __main__ as child, patching
-from local.ministack.regions import REGIONS
+from local.aws.ministack import __main__ as child, patching
+from local.aws.ministack.regions import REGIONS
 patching.install(child.EDITS)
 from ministack.core.responses import request_scope
 from ministack.services import eventbridge, scheduler

@@ -10,15 +10,15 @@ import pytest
 from dnslib import CNAME, QTYPE, RR, TXT, A, DNSLabel
 
 from customers.model import Customer
-from local.clients import UploadError
-from local.dns_wire import Listener
-from local.dns_zone import Answer
-from local.kinds import ByName, ByRecord, Client, ForEver, HardCoded, Staying
-from local.measures import Timeline
-from local.population import Population
+from local.dns.resolver import Resolver
+from local.dns.wire import Listener
+from local.dns.zone import Answer
+from local.drill.client_kinds import ByName, ByRecord, CustomerClient, ForEver, HardCoded, Staying
+from local.drill.measures import Timeline
+from local.drill.population import Population
+from local.drill.sender import Sender
 from local.program import ROOT
-from local.resolver import Resolver
-from local.sender import Sender
+from local.sftp.clients import UploadError
 from local.world import World
 from runtime.contract import EAST, REGION_OF, WEST, BucketRecord
 from tests.local.conftest import eventually
@@ -96,7 +96,9 @@ def resolver(platform: Platform) -> Iterator[Any]:
 
 
 @pytest.fixture
-def clients(platform: Platform, resolver: Any, customer: Customer) -> dict[type[Client], Client]:
+def clients(
+    platform: Platform, resolver: Any, customer: Customer
+) -> dict[type[CustomerClient], CustomerClient]:
     sender = Sender(customer=customer, folder="inbound/sftp/u/", user="u")
     by_name = {kind: kind(sender, HOST, resolver(), platform.sftp) for kind in (ByName, ForEver, Staying)}
     by_record = {kind: kind(sender, RECORD, resolver(), platform.s3) for kind in (ByRecord, HardCoded)}
@@ -107,7 +109,7 @@ NOTICE = {"bucket": "bucket-east", "region": REGION_OF[EAST]}
 
 
 def test_who_looks_up_arrives_after_the_ttl_and_who_does_not_waits_for_the_notice(
-    clients: dict[type[Client], Client], platform: Platform
+    clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     assert {client.send("a", b"") for client in clients.values()} == {WEST}
     platform.answered = EAST
@@ -123,7 +125,7 @@ def test_who_looks_up_arrives_after_the_ttl_and_who_does_not_waits_for_the_notic
 
 
 def test_a_session_that_broke_is_looked_up_again_and_an_address_that_is_kept_is_not(
-    clients: dict[type[Client], Client], platform: Platform
+    clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     for kind in (Staying, ForEver):
         clients[kind].send("a", b"")
@@ -136,7 +138,7 @@ def test_a_session_that_broke_is_looked_up_again_and_an_address_that_is_kept_is_
         clients[ForEver].send("c", b"")
 
 
-def _sends(client: Client) -> bool:
+def _sends(client: CustomerClient) -> bool:
     try:
         return client.send("c", b"") == EAST
     except UploadError:
@@ -144,7 +146,7 @@ def _sends(client: Client) -> bool:
 
 
 def test_a_population_counts_what_it_asked_and_where_that_went(
-    clients: dict[type[Client], Client], platform: Platform
+    clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     noted: list[str] = []
     behind = threading.Event()

@@ -15,14 +15,14 @@ from xml.etree import ElementTree
 
 import pytest
 
-from local.commitments import COMMITMENTS
-from local.report import write
-from local.report.answers import answers, histories
-from local.report.fates import counted, fates
-from local.report.page import render
-from local.report.spread import in_words, spread
-from local.report.svg import Seconds, shortened
-from local.report.timeline import timeline
+from local.drill.commitments import COMMITMENTS
+from local.drill.report import write
+from local.drill.report.answers import answers, histories
+from local.drill.report.fates import counted, fates
+from local.drill.report.page import render
+from local.drill.report.spread import in_words, spread
+from local.drill.report.svg import Seconds, shortened
+from local.drill.report.timeline import timeline
 from tests.local import drill_runs
 from tests.local.drill_runs import HOSTILE, client, nothing, run, transfer, worst
 

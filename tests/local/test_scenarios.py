@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from local import scenarios
 from local.__main__ import app
+from local.drill import scenarios
 from tests.local.conftest import LIMIT, start
 
 PLAYED = ("customer-shifted", "operator-killed-midway")

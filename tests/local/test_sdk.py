@@ -18,10 +18,17 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from dns_estate import EAST, WEST, Estate
 
-from local.dns import DnsServer
-from runtime.client import Buckets, ChangedError, Client, JournalError, NotAcknowledgedError, NotFoundError
+from local.dns.server import DnsServer
+from runtime.client import (
+    Buckets,
+    Client,
+    FileChangedError,
+    JournalError,
+    NotAcknowledgedError,
+    NotFoundError,
+)
 from runtime.client import client as client_module
-from runtime.client.upload import RefusedError, upload
+from runtime.client.upload import UploadRefusedError, upload
 from runtime.contract import BucketRecord, file_id, transfer_id
 
 CUSTOMER = "c7k2m"
@@ -95,7 +102,7 @@ def receipt(version_id: str, outcome: str, **about: Any) -> dict[str, Any]:
 
 
 def notice(**about: Any) -> dict[str, Any]:
-    """Return a notice that West is out, as ops/notice.py writes it."""
+    """Return a notice that West is out, as ops/recovery/notice.py writes it."""
     lists = {name: {"count": 0, "files": []} for name in ("resend", "held", "delivered")}
     return {
         "customer": CUSTOMER,
@@ -240,7 +247,7 @@ def test_a_bucket_that_refuses_is_not_tried_again(place: Place) -> None:
         {"Error": {"Code": "AccessDenied"}, "ResponseMetadata": {"HTTPStatusCode": 403}}, "PutObject"
     )
     s3 = Failing(place.estate.aws("s3", WEST), "put_object", denied, times=9)
-    with pytest.raises(RefusedError, match=rf"s3://{place.bucket(WEST)}/.* in {WEST}: .*AccessDenied"):
+    with pytest.raises(UploadRefusedError, match=rf"s3://{place.bucket(WEST)}/.* in {WEST}: .*AccessDenied"):
         place.client(s3=lambda region: s3).upload(place.source, "a.csv")
     assert place.slept == []
 
@@ -249,7 +256,7 @@ def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> Non
     where = {"LocationConstraint": WEST}
     place.estate.aws("s3", WEST).create_bucket(Bucket=f"plain{place.number}", CreateBucketConfiguration=where)
     record = BucketRecord(bucket=f"plain{place.number}", region=WEST)
-    with pytest.raises(RefusedError, match="keeps no versions"):
+    with pytest.raises(UploadRefusedError, match="keeps no versions"):
         upload(place.estate.aws("s3", WEST), record, KEY, io.BytesIO(b"x"))
 
 
@@ -334,10 +341,10 @@ def test_a_file_that_has_changed_or_is_gone_is_not_sent_again(place: Place) -> N
     client = place.client()
     sent = client.upload(place.source, "daily/report.csv")
     place.source.write_bytes(b"changed")
-    with pytest.raises(ChangedError, match=r"report\.csv: has changed"):
+    with pytest.raises(FileChangedError, match=r"report\.csv: has changed"):
         client.resend(sent)
     place.source.unlink()
-    with pytest.raises(ChangedError, match=rf"report\.csv: is gone.*{sent.sha256}"):
+    with pytest.raises(FileChangedError, match=rf"report\.csv: is gone.*{sent.sha256}"):
         client.resend(sent)
     assert len(place.held(WEST)) == 1
 

@@ -30,10 +30,10 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local import transfer_files
-from local.transfer import POLICIES, USER_AGENT, TransferEndpoint
-from local.transfer_sessions import Login, _Service
-from local.transfer_streams import PART, WINDOW, MiB
+from local.sftp import files
+from local.sftp.endpoint import POLICIES, USER_AGENT, TransferEndpoint
+from local.sftp.sessions import Login, _Service
+from local.sftp.streams import PART, WINDOW, MiB
 from runtime.contract import sftp_home
 
 REGION = "us-gov-west-1"
@@ -663,9 +663,9 @@ async def test_a_rename_to_itself_keeps_the_file_and_a_directory_stays(
 async def test_a_rename_above_the_limit_of_copy_object_is_a_multipart_copy(
     endpoint: TransferEndpoint, aws: Aws, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert transfer_files.COPY.multipart_threshold <= 5 * 10**9
+    assert files.COPY.multipart_threshold <= 5 * 10**9
     small = TransferConfig(multipart_threshold=6 * MiB, multipart_chunksize=6 * MiB, use_threads=False)
-    monkeypatch.setattr(transfer_files, "COPY", small)
+    monkeypatch.setattr(files, "COPY", small)
     aws.put("long.tmp", BIG)
     async with session(endpoint) as sftp:
         await sftp.rename("long.tmp", "long")
@@ -777,7 +777,7 @@ async def test_what_s3_has_not_is_refused(endpoint: TransferEndpoint, make: Any,
 async def test_logins_are_refused_without_the_users_own_key(
     endpoint: TransferEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", logger="local.transfer")
+    caplog.set_level("INFO", logger="local.sftp.endpoint")
     with pytest.raises(asyncssh.PermissionDenied):
         await connect(endpoint, "acme", client_keys=[USER_KEYS["globex"]])
     with pytest.raises(asyncssh.PermissionDenied):
@@ -886,10 +886,10 @@ def test_a_busy_port_names_the_address_and_the_port(endpoint: TransferEndpoint, 
 async def test_logins_and_uploads_are_logged_in_a_line_each(
     endpoint: TransferEndpoint, caplog: pytest.LogCaptureFixture
 ) -> None:
-    caplog.set_level("INFO", logger="local.transfer")
+    caplog.set_level("INFO", logger="local.sftp.endpoint")
     async with session(endpoint) as sftp:
         await write(sftp, "logged", b"data")
-    lines = [record.message for record in caplog.records if record.name == "local.transfer"]
+    lines = [record.message for record in caplog.records if record.name == "local.sftp.endpoint"]
     server = endpoint.server_id
     assert lines[0].startswith(f"{server} login user=acme ip=127.0.0.1 session=")
     assert lines[1:] == [f"{server} upload user=acme /inbox-west/inbound/sftp/acme/logged bytes=4"]

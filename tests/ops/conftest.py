@@ -25,11 +25,12 @@ import yaml
 from botocore.config import Config
 
 import ops.__main__
-from local.emulator import ROOT, Emulator
-from local.relay import Relay
+from local.aws.emulator import ROOT, Emulator
+from local.aws.relay import Relay
 from ops import environment
-from ops.name_servers import ENV_NAME_SERVERS
-from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_dimensions, switch_parameter
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_parameter
+from runtime.metric_names import switch_dimensions
 from tests.ops.transfers import estate  # noqa: F401 - a fixture
 
 NAMESPACE, WESTERN, EASTERN = "ops-test", "us-gov-west-1", "us-gov-east-1"

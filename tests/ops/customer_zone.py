@@ -16,10 +16,10 @@ import yaml
 from customers import dns, names
 from customers.model import Customer
 from customers.registry import load
-from local.dns import DnsServer
-from local.emulator import ROOT
-from ops import dns_changes
-from ops.name_servers import ENV_NAME_SERVERS
+from local.aws.emulator import ROOT
+from local.dns.server import DnsServer
+from ops.dns import dns_changes
+from ops.dns.name_servers import ENV_NAME_SERVERS
 from runtime.contract import REGION_OF, SIDES, check_reference
 from tests.ops.conftest import NAMESPACE, WESTERN, Place
 
@@ -188,9 +188,9 @@ def zone(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     made = route53.create_hosted_zone(Name=ZONE, CallerReference=f"estate-{next(_numbers)}-{place.cell}")
     zone_id = made["HostedZone"]["Id"].rpartition("/")[2]
     estate = Estate(place, zone_id, route53)
-    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [])
-    monkeypatch.setattr("ops.name_servers._PAUSE", 0.1)
-    monkeypatch.setattr("ops.dns_changes.LOOK", 0.1)
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [])
+    monkeypatch.setattr("ops.dns.name_servers._PAUSE", 0.1)
+    monkeypatch.setattr("ops.dns.dns_changes.LOOK", 0.1)
     for side in SIDES:
         place.write(side, zoneId=zone_id)
         where = {"LocationConstraint": REGION_OF[side]}

@@ -12,9 +12,10 @@ import pytest
 
 from customers import names
 from customers.document import routing_document
-from ops import switching
+from ops.failover import switching
 from runtime import contract
 from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, peer_of
+from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from tests.ops.conftest import NAMESPACE, Place, Said
@@ -82,11 +83,11 @@ class Fleet:
     def _switch(self, side: str) -> None:
         """Make a region's switch a health check, as the program does: by an alarm in its peer."""
         alarm = f"switch-{self.place.cell}-{side}"
-        dimensions = contract.switch_dimensions(NAMESPACE, self.place.cell, side)
+        dimensions = switch_dimensions(NAMESPACE, self.place.cell, side)
         self.client("cloudwatch", peer_of(side)).put_metric_alarm(
             AlarmName=alarm,
-            Namespace=contract.SWITCH_NAMESPACE,
-            MetricName=contract.SWITCH_METRIC,
+            Namespace=SWITCH_NAMESPACE,
+            MetricName=SWITCH_METRIC,
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
             Statistic="Maximum",
             Period=60,

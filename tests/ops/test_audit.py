@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from runtime import chain, contract
-from runtime.audit import Audit, Ledger
+from runtime.audit import Audit, ChainIndex
 from runtime.chain import Head, Link
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.facts import Fact
@@ -61,7 +61,7 @@ def erase(side: Side, of: Fact) -> None:
 def export(side: Side, day: datetime = EARLIER) -> None:
     made = Audit(
         tracker=side.tracker,
-        ledger=Ledger(table=side.table, side=side.side, client=side.client("dynamodb")),
+        ledger=ChainIndex(table=side.table, side=side.side, client=side.client("dynamodb")),
         directory=side.directory,
         bucket=side.audit_bucket,
         s3=side.client("s3"),

@@ -7,11 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from ops.cell_health import ABOUT_PEER, WAITING_LIMIT, judged, problems
-from ops.difference import Difference
-from ops.vitals import Queue, Vitals
+from ops.finding import Finding
+from ops.health.cell_health import ABOUT_PEER, WAITING_LIMIT, judged, problems
+from ops.health.cell_report import CellReport, Queue
 from runtime import contract
 from runtime.contract import EAST
+from runtime.metric_names import METRIC_CANARY, METRICS, cell_dimensions
 from tests.ops.conftest import EASTERN, NAMESPACE
 from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
 
@@ -29,13 +30,13 @@ def found(east: WellCell) -> str:
 
 def report(east: WellCell, *results: float) -> None:
     """Publish results of synthetic transfers, a minute apart, the last one now."""
-    dimensions = contract.cell_dimensions(NAMESPACE, east.place.cell)
+    dimensions = cell_dimensions(NAMESPACE, east.place.cell)
     start = datetime.now(UTC) - timedelta(minutes=len(results) - 1)
     east.client("cloudwatch").put_metric_data(
-        Namespace=contract.METRICS,
+        Namespace=METRICS,
         MetricData=[
             {
-                "MetricName": contract.METRIC_CANARY,
+                "MetricName": METRIC_CANARY,
                 "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
                 "Timestamp": start + timedelta(minutes=number),
                 "Value": result,
@@ -98,11 +99,11 @@ def test_dead_letters_seen_or_taken(east, function):
 def test_the_depth_of_the_queue_counts_above_its_limit(east):
     east.send(east.parts["queue"], 2)
     assert problems(east.cell) == []
-    told = Vitals(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
+    told = CellReport(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
     assert not list(judged(told))
     told.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
     (problem,) = judged(told)
-    assert problem == Difference(
+    assert problem == Finding(
         where=EASTERN,
         what="10,001 uploads wait to be taken in, more than 10,000; see docs/runbook.md#ingest-delayed",
     )

@@ -17,7 +17,7 @@ import yaml
 from typer.testing import CliRunner
 
 import ops.__main__
-from local.emulator import ROOT
+from local.aws.emulator import ROOT
 from tests.ops.conftest import Said
 
 FACTS = {

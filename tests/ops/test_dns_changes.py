@@ -13,8 +13,8 @@ from botocore.stub import Stubber
 from hypothesis import given
 from hypothesis import strategies as some
 
-from customers.route53 import Change, Record, refusals
-from ops.dns_changes import HostedZone, batches
+from customers.route53 import Record, RecordChange, refusals
+from ops.dns.dns_changes import HostedZone, batches
 from ops.plan import RefusedError
 
 ZONE = "mft.example.gov"
@@ -70,7 +70,7 @@ def change_info(status: str) -> dict[str, Any]:
 )
 def test_batches_are_what_route_53_takes_and_split_nobody(sizes):
     groups = [
-        [Change(action, half(1000 * n + m, "x" * length)) for m in range(count)]
+        [RecordChange(action, half(1000 * n + m, "x" * length)) for m in range(count)]
         for n, (count, length, action) in enumerate(sizes)
     ]
     found = list(batches(groups))
@@ -86,7 +86,7 @@ def test_batches_are_what_route_53_takes_and_split_nobody(sizes):
 
 @pytest.mark.parametrize("length", [4, 90])
 def test_an_upsert_counts_twice(length):
-    groups = [[Change("UPSERT", half(6 * n + m, "x" * length)) for m in range(6)] for n in range(200)]
+    groups = [[RecordChange("UPSERT", half(6 * n + m, "x" * length)) for m in range(6)] for n in range(200)]
     found = list(batches(groups))
     assert all(refusals(batch, (), ZONE) == [] for batch in found)
     assert all(len(batch) % 6 == 0 for batch in found)
@@ -99,7 +99,7 @@ def test_what_is_busy_is_asked_again_and_ever_more_patiently(route53, code):
     for _ in range(6):
         stub.add_client_error("change_resource_record_sets", code, "busy", 400)
     stub.add_response("change_resource_record_sets", change_info("PENDING"))
-    assert zone.change([Change("CREATE", half(1))], "why") == "/change/C1"
+    assert zone.change([RecordChange("CREATE", half(1))], "why") == "/change/C1"
     assert len(time.slept) == 6
     assert len(set(time.slept)) == 6, "two that collide do not wait for the same time"
     assert sum(time.slept) < 60
@@ -117,14 +117,14 @@ def test_what_is_refused_is_not_asked_again(route53):
     zone, stub, time = route53
     stub.add_client_error("change_resource_record_sets", "AccessDenied", "not yours", 403)
     with pytest.raises(RefusedError, match="not yours"):
-        zone.change([Change("CREATE", half(1))], "why")
+        zone.change([RecordChange("CREATE", half(1))], "why")
     assert not time.slept
 
 
 def test_what_would_be_refused_is_not_sent(route53):
     zone, *_ = route53
     with pytest.raises(RefusedError, match="but it was not found"):
-        zone.change([Change("DELETE", half(1))], "why")
+        zone.change([RecordChange("DELETE", half(1))], "why")
 
 
 def test_changes_are_awaited_until_all_servers_have_them(route53):

@@ -12,10 +12,10 @@ from collections.abc import Iterator
 import boto3
 import pytest
 
-from local.emulator import ROOT
-from ops import switching
+from local.aws.emulator import ROOT
+from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.environment import Environment, EnvironmentRefusedError
-from ops.name_servers import ENV_NAME_SERVERS
+from ops.failover import switching
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, peer_of
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN, Place
 from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
@@ -35,7 +35,7 @@ AT_HOME = {
 @pytest.fixture(autouse=True)
 def _well(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let cells be well where no test is about that."""
-    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [])
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [])
 
 
 def untouched(place: Place) -> bool:
@@ -257,7 +257,7 @@ def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fle
 
 def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkeypatch):  # noqa: F811
     found = ["its workflow is gone", "3 dead letters wait"]
-    monkeypatch.setattr("ops.cell_health.problems", lambda cell: found if cell.side == EAST else [])
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: found if cell.side == EAST else [])
     fleet.shift_out(EASTERNER, EAST)
     sentence = f"{EASTERNER} is out of {EASTERN}, and {EASTERN} is not ready"
     said = fleet.place.ops("evacuate", WESTERN, "--override", f"{EASTERN} is not ready")
@@ -319,7 +319,7 @@ class Nonsense:
 
 @pytest.fixture(params=[b"", b"nonsense", b"\xff" * 40, None], ids=["short", "text", "ones", "silent"])
 def nonsense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Nonsense]:
-    monkeypatch.setattr("ops.name_servers._TIMEOUT", 0.3)
+    monkeypatch.setattr("ops.dns.name_servers._TIMEOUT", 0.3)
     server = Nonsense(request.param)
     yield server
     server.stop()
@@ -408,7 +408,7 @@ def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noq
         raise KeyboardInterrupt
 
     with monkeypatch.context() as dying:
-        dying.setattr("ops.name_servers.NameServers.unseen", die)
+        dying.setattr("ops.dns.name_servers.NameServers.unseen", die)
         assert fleet.say("evacuate", WESTERN, digest=digest).code != 0
     assert len(fleet.recorded(EAST)) == 1
     said = fleet.place.ops("evacuate", WESTERN)

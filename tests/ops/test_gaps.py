@@ -12,15 +12,16 @@ import pytest
 from boto3.s3.transfer import TransferConfig
 
 import ops.commands.gaps
-import ops.gaps
+import ops.recovery.gaps
 from ops.environment import Environment
-from ops.gaps import Report, Watch, remaining
 from ops.plan import RefusedError
-from ops.regions import Regions
-from ops.window import Window
-from runtime import contract, reconcile, repair
+from ops.recovery import reconcile, repair
+from ops.recovery.gaps import GapReport, ScanListener, remaining
+from ops.recovery.reconcile import GapKind
+from ops.recovery.regions import Regions
+from ops.recovery.window import Window
+from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
-from runtime.reconcile import Finding
 from runtime.transfer import Transfer
 from tests.ops.transfers import Estate, Side
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, owner
@@ -56,7 +57,7 @@ def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
     code, documents = said(place, *words)
     gaps = [document["gap"] for document in documents if "gap" in document]
-    assert code == int(any(gap["finding"] != Finding.REPLICATING for gap in gaps))
+    assert code == int(any(gap["finding"] != GapKind.REPLICATING for gap in gaps))
     return [(gap["key"], gap["finding"], gap["where"]) for gap in gaps]
 
 
@@ -249,7 +250,7 @@ def test_who_stops_reading_stops_the_look(place):
         pages.append(count)
         report._stopped.set()
 
-    report = Report(regions, (), Window.of(), Watch(listed=listed))
+    report = GapReport(regions, (), Window.of(), ScanListener(listed=listed))
     with pytest.raises(CancelledError):
         list(report.lines())
     assert len(pages) <= len(SIDES)
@@ -310,7 +311,7 @@ def test_what_remains_is_counted_for_other_verbs(place, late):
 def test_what_is_on_its_way_does_not_remain(place):
     lose_archived(place.east, carry(place.west))
     left = remaining(Environment.read(place.place.root))
-    assert (left.remaining, left.found[Finding.REPLICATING]) == (0, 1)
+    assert (left.remaining, left.found[GapKind.REPLICATING]) == (0, 1)
 
 
 # --- Repair ------------------------------------------------------------------------------------------
@@ -485,14 +486,14 @@ def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, ser
     about = carry(place.west)
     lose_archived(place.east, about)
     digest, _ = planned(place)
-    real = ops.gaps.Regions.client
+    real = ops.recovery.gaps.Regions.client
 
     def client(self: Any, its: str, side: str) -> Any:
         made = real(self, its, side)
         return Dying(made, call, after=after) if its == service else made
 
     with monkeypatch.context() as patch:
-        patch.setattr(ops.gaps.Regions, "client", client)
+        patch.setattr(ops.recovery.gaps.Regions, "client", client)
         with pytest.raises(CrashError):
             apply(place, digest)
     again, remedies = planned(place)

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from ops import logbook
-from ops.cell import Cell
+from ops.cell import DeployedCell
 from ops.environment import Environment
 from ops.logbook import Logbook
 from runtime.contract import EAST, REGION_OF
@@ -22,7 +22,7 @@ class CutOffError(Exception):
 
 @pytest.fixture
 def book(place: Place, monkeypatch: pytest.MonkeyPatch) -> Logbook:
-    cell = Cell(environment=Environment.read(place.root), side=EAST)
+    cell = DeployedCell(environment=Environment.read(place.root), side=EAST)
     place.aws.client("s3", REGION_OF[EAST]).create_bucket(
         Bucket=cell.bucket("audit"), CreateBucketConfiguration={"LocationConstraint": REGION_OF[EAST]}
     )

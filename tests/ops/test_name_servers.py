@@ -8,10 +8,10 @@ import dns.resolver
 import pytest
 from dnslib import NS, QTYPE, RR, A, DNSLabel
 
-from local.dns_wire import Listener
-from local.dns_zone import Answer
-from ops import name_servers
-from ops.name_servers import ENV_NAME_SERVERS, NameServers
+from local.dns.wire import Listener
+from local.dns.zone import Answer
+from ops.dns import name_servers
+from ops.dns.name_servers import ENV_NAME_SERVERS, NameServers
 from ops.plan import RefusedError
 
 ZONE = "mft.example.gov"

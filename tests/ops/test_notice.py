@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from ops import letter
-from ops.notice import LOOK_BACK, Notice
+from ops.recovery import notice_text
+from ops.recovery.notice import LOOK_BACK, Notice
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.executions import first
@@ -237,8 +237,8 @@ def long_notice(resend: int, held: int, delivered: int) -> Notice:
 )
 def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_again(resend, held, delivered):
     whole = long_notice(resend, held, delivered)
-    message = letter.message(whole.document, whole.files)
-    assert len(message.encode()) <= letter.LIMIT
+    message = notice_text.message(whole.document, whole.files)
+    assert len(message.encode()) <= notice_text.LIMIT
     told = json.loads(json.loads(message)["default"])
     lists = [told[name] for name in ("resend", "held", "delivered")]
     assert [each["count"] for each in lists] == [resend, held, delivered]
@@ -252,7 +252,7 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
         assert "whole" not in told
         assert "more, for which there is no room here" not in text
     else:
-        assert len(message.encode()) > letter.LIMIT - 1000, "there was room for more"
+        assert len(message.encode()) > notice_text.LIMIT - 1000, "there was room for more"
         words = f"--customer c7k2m --out-of {WESTERN} --since 2026-01-01T00:00:00Z --format json"
         assert told["whole"] == f"python -m ops notice {words}"
         for listed, number in zip((resend, held, delivered), shown, strict=True):

@@ -15,10 +15,10 @@ import asyncssh
 import pytest
 
 from customers.quota import BUCKET_LIMIT, Needs
-from ops import limits
-from ops.dns_changes import Limit
-from ops.name_servers import ENV_NAME_SERVERS
-from ops.served_keys import ENV_SFTP_PORT
+from ops.dns import account_quotas
+from ops.dns.dns_changes import Limit
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST, Position, config_key
 from tests.ops.twins import ADDRESSES, ZONE, Twins, twin_cells, twins  # noqa: F401 - fixtures
 
@@ -338,7 +338,7 @@ def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
 
 
 def of_route53(needed: int, *, checks: Limit, quota: int = 200) -> list[str]:
-    found = limits.of_route53(
+    found = account_quotas.of_route53(
         Needs(health_checks=needed, records=100, buckets=10),
         checks=checks,
         records=Limit(allowed=10_000, used=100),
@@ -364,9 +364,9 @@ def test_quotas_of_route53():
 
 def test_quotas_of_the_account_and_of_servers():
     needed = Needs(health_checks=0, records=0, buckets=12)
-    assert list(limits.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT - 1)) == []
-    (full,) = limits.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT)
+    assert list(account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT - 1)) == []
+    (full,) = account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT)
     assert full.line.startswith(f"{WESTERN}: the account has 10,000 buckets, the registry needs 12, and")
-    assert list(limits.of_servers({WESTERN: limits.USERS_LIMIT - 1})) == []
-    (full,) = limits.of_servers({WESTERN: limits.USERS_LIMIT, EASTERN: 3})
+    assert list(account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT - 1})) == []
+    (full,) = account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT, EASTERN: 3})
     assert full.line.startswith(f"{WESTERN}: the SFTP server has 10,000 users, and 10,000 are allowed;")

@@ -11,9 +11,9 @@ import sys
 import pytest
 
 from customers import rehoming
-from local.emulator import ROOT
-from ops import dns_changes
-from ops.name_servers import ENV_NAME_SERVERS
+from local.aws.emulator import ROOT
+from ops.dns import dns_changes
+from ops.dns.name_servers import ENV_NAME_SERVERS
 from runtime.contract import SIDES
 from tests.ops.conftest import EASTERN
 from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
@@ -135,7 +135,8 @@ def test_what_is_done_is_not_done_twice(three):
 def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
     digest = plan(three, "--all", "--to", "east")["digest"]
     command = (
-        "import ops.dns_changes as d, ops.cell_health as h; d.RECORDS_LIMIT = 8; h.problems = lambda _: [];"
+        "import ops.dns.dns_changes as d, ops.health.cell_health as h;"
+        "d.RECORDS_LIMIT = 8; h.problems = lambda _: [];"
         "import ops.__main__ as m; m.app()",
         *("rehome", "--all", "--to", "east", *WHY, "--apply", "--digest", digest),
         *("--root", str(three.place.root)),
@@ -248,7 +249,7 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
 
 
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monkeypatch):
-    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     sentence = f"{EASTERN} is not ready"
     said = three.place.ops("rehome", "c7k2m", "--to", "east")
     assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
@@ -314,7 +315,7 @@ def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
 
 
 def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkeypatch):
-    monkeypatch.setattr("ops.rehome._SEEN_WITHIN", 0.5)
+    monkeypatch.setattr("ops.failover.rehome._SEEN_WITHIN", 0.5)
     out = three.check("east", "out")
     pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
     halves = [each for each in pages if "primary.c7k2m" in each["Name"] and each["SetIdentifier"] == "east"]

@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from ops.regions import Regions
-from ops.replay import Pace
+from ops.recovery.regions import Regions
+from ops.recovery.replay import Choice, Replay, ReplayVerdict
+from ops.recovery.replay_plan import StartPace
 from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
 from runtime.facts import submitted
-from runtime.replay import Choice, Replay, Verdict
 from runtime.transfer import Transfer
 from tests.ops.transfers import Estate, Side, deliver, replicate
 from tests.runtime.cells import NAMESPACE, CrashError, eventually, owner
@@ -271,7 +271,7 @@ def test_what_changes_while_others_are_started_is_left_out_and_said(place, file,
     digest, _ = planned(place, "--out", str(file))
     real = Replay.carry_out
 
-    def carry_out(self: Replay, verdict: Verdict, **how: Any) -> str:
+    def carry_out(self: Replay, verdict: ReplayVerdict, **how: Any) -> str:
         if verdict.transfer == second.id:
             place.west.tracker.record(second.fact(Kind.REJECTED, side=WEST, writer="z", reason="x"))
         return real(self, verdict, **how)
@@ -320,7 +320,7 @@ def test_ctrl_c_says_how_far_it_came(place, file, monkeypatch):
     digest, _ = planned(place, "--out", str(file))
     real, started = Replay.carry_out, []
 
-    def carry_out(self: Replay, verdict: Verdict, **how: Any) -> str:
+    def carry_out(self: Replay, verdict: ReplayVerdict, **how: Any) -> str:
         if started:
             raise KeyboardInterrupt
         started.append(verdict.transfer)
@@ -342,8 +342,8 @@ def test_no_more_than_the_rate_are_started():
         slept.append(round(seconds, 6))
         now[0] += seconds
 
-    steps = [Verdict(transfer=str(n), key="k", choice=Choice.DELIVER, why="") for n in range(5)]
-    pace = Pace(rate=2, sleep=sleep, clock=lambda: now[0])
+    steps = [ReplayVerdict(transfer=str(n), key="k", choice=Choice.DELIVER, why="") for n in range(5)]
+    pace = StartPace(rate=2, sleep=sleep, clock=lambda: now[0])
     begun = []
     for step, takes in zip(pace.of(steps), (0.1, 0.1, 5.0, 0.0, 0.0), strict=True):
         begun.append((step.transfer, round(now[0], 6)))

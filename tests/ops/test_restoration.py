@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from ops import switching
+from ops.failover import switching
 from runtime.contract import EAST, WEST, Kind
 from tests.ops.conftest import EASTERN, WESTERN
 from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
@@ -84,7 +84,7 @@ def test_a_region_that_does_not_answer_stays_out(without_west, aws):
 
 def test_a_cell_that_is_not_ready_stays_out_unless_the_sentence_is_typed(without_west, monkeypatch):
     monkeypatch.setattr(
-        "ops.cell_health.problems", lambda cell: ["it has no server"] if cell.side == WEST else []
+        "ops.health.cell_health.problems", lambda cell: ["it has no server"] if cell.side == WEST else []
     )
     said = without_west.place.ops("restore", WESTERN)
     assert said.code == 1

@@ -12,8 +12,8 @@ from datetime import UTC, datetime
 import asyncssh
 import pytest
 
-from ops import endpoints, served_keys
-from ops.served_keys import Served, served
+from ops.health import endpoints, served_keys
+from ops.health.served_keys import Served, served
 from runtime.contract import EAST, REGION_OF, WEST
 from tests.ops.twins import SshServers
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from ops import dns_changes
+from ops.dns import dns_changes
 from runtime.contract import EAST, SIDES, WEST, check_reference
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN
 from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
@@ -170,7 +170,7 @@ def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
 
 
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkeypatch):
-    monkeypatch.setattr("ops.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     before, sentence = two.records(), f"{EASTERN} is not ready"
     said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
     assert said.code == 1

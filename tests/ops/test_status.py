@@ -16,11 +16,12 @@ from typing import Any
 import pytest
 
 from customers import names
-from local.emulator import ROOT
-from ops import status
+from local.aws.emulator import ROOT
 from ops.environment import Environment
+from ops.health import status
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST
+from runtime.metric_names import METRICS, cell_dimensions
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN, Place
 from tests.ops.customer_zone import Estate, zone  # noqa: F401 - a fixture
 from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
@@ -51,7 +52,7 @@ def document(place: Place) -> Mapping[str, Any]:
 
 
 def measure(cell: WellCell, **values: float) -> None:
-    dimensions = contract.cell_dimensions(NAMESPACE, cell.place.cell)
+    dimensions = cell_dimensions(NAMESPACE, cell.place.cell)
     data = [
         {
             "MetricName": name,
@@ -61,7 +62,7 @@ def measure(cell: WellCell, **values: float) -> None:
         }
         for name, value in values.items()
     ]
-    cell.client("cloudwatch").put_metric_data(Namespace=contract.METRICS, MetricData=data)
+    cell.client("cloudwatch").put_metric_data(Namespace=METRICS, MetricData=data)
 
 
 def test_all_is_well(both, place):
@@ -208,7 +209,7 @@ def test_with_both_dead_it_says_so(both, place):
 
 def test_the_zone_is_not_read_again_at_every_look(both, place):
     now = 0.0
-    watch = status.Watch(Environment.read(place.root), clock=lambda: now)
+    watch = status.StatusWatch(Environment.read(place.root), clock=lambda: now)
     for at, reads in ((0.0, True), (59.0, False), (60.0, True)):
         now = at
         place.door.forget()

@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from customers import names
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime import contract
 from runtime.contract import EAST, WEST
+from runtime.decision import Action
 from runtime.executions import first
 from runtime.transfer import Transfer
-from runtime.verdict import Action
 from tests.runtime import cells
 from tests.runtime.cells import NAMESPACE, ROLE, Cell
 

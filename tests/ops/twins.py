@@ -29,15 +29,15 @@ import ops.__main__
 from components import bundle
 from components.settings import HOST_KEYS
 from local import program
-from local.dns import DnsServer
-from local.echo import echo
-from local.emulator import Emulator
-from local.ministack.controls import DNS_AGENT
+from local.aws.emulator import Emulator
+from local.aws.ministack.controls import DNS_AGENT
+from local.aws.provision import Provisioner
+from local.dns.server import DnsServer
+from local.preview.recording_aws import echo
 from local.program import Resource
-from local.provision import Provisioner
 from ops import environment
-from ops.name_servers import ENV_NAME_SERVERS
-from ops.served_keys import ENV_SFTP_PORT
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST, Position, switch_parameter
 from tests.ops.conftest import Clients, Said
 from tests.program.conftest import RUNTIME

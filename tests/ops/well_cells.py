@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from customers import names
-from ops.cell import Cell
+from ops.cell import DeployedCell
 from ops.environment import Environment
 from runtime.contract import REGION_OF, SIDES, cell_parameter
 from tests.ops.conftest import NAMESPACE, Place
@@ -36,8 +36,8 @@ class WellCell:
         return f"{self.place.cell}-{self.side}"
 
     @property
-    def cell(self) -> Cell:
-        return Cell(environment=Environment.read(self.place.root), side=self.side)
+    def cell(self) -> DeployedCell:
+        return DeployedCell(environment=Environment.read(self.place.root), side=self.side)
 
     def client(self, service: str) -> Any:
         return self.place.aws.client(service, REGION_OF[self.side])

@@ -15,7 +15,7 @@ import pytest
 
 from components import bundle
 from local import program
-from local.echo import echo
+from local.preview.recording_aws import echo
 from local.program import Graph
 from runtime.contract import PARTITION
 

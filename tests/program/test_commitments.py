@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from local.commitments import COMMITMENTS, Commitment
+from local.drill.commitments import COMMITMENTS, Commitment
 from local.program import ROOT, Graph
 from tests.program.conftest import STACKS, record
 

@@ -13,7 +13,7 @@ from components.endpoint import SECURITY_POLICY
 from customers.registry import load
 from customers.route53 import Record, quoted, violations
 from local import program
-from local.echo import echo
+from local.preview.recording_aws import echo
 from local.program import Graph, Resource
 from runtime.contract import EAST, WEST
 from tests.program.conftest import STACKS, policies, record

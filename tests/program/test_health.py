@@ -9,6 +9,7 @@ import pytest
 from components.firewall import HEALTH_CHECKERS
 from local.program import Graph, Resource
 from runtime import contract
+from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS
 from tests.program.conftest import STACKS, record
 
 CHECK, ALARM = "aws:route53/healthCheck:HealthCheck", "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -61,13 +62,13 @@ def test_who_moves_traffic_never_changes_the_number_of_leaves(automatic: bool) -
 
 def test_leaves_that_see_the_cell_watch_alarms_of_its_own_region(graph: Graph) -> None:
     (provider,) = graph.of("pulumi:providers:aws")
-    metrics = {"endpoint": contract.METRIC_ADDRESSES, "canary": contract.METRIC_CANARY}
+    metrics = {"endpoint": METRIC_ADDRESSES, "canary": METRIC_CANARY}
     for role, metric in metrics.items():
         check, alarm = graph.one(CHECK, f"cell1-health-{role}"), graph.one(ALARM, f"cell1-health-{role}")
         assert check.inputs["cloudwatchAlarmName"] == alarm.outputs["name"]
         assert check.inputs["cloudwatchAlarmRegion"] == provider.inputs["region"]
         assert "region" not in alarm.inputs
-        assert (alarm.inputs["namespace"], alarm.inputs["metricName"]) == (contract.METRICS, metric)
+        assert (alarm.inputs["namespace"], alarm.inputs["metricName"]) == (METRICS, metric)
         assert alarm.inputs["period"] >= 60, "checks read standard resolution only"
 
 

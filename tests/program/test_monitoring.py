@@ -12,8 +12,19 @@ import yaml
 
 from customers import names
 from local.program import ROOT, Graph, Resource
-from runtime import contract
-from runtime.contract import METRICS, SIDE_OF, SWITCH_NAMESPACE
+from runtime import contract, metric_names
+from runtime.contract import SIDE_OF
+from runtime.environment import ENV_ADDRESSES
+from runtime.metric_names import (
+    METRIC_ADDRESSES,
+    METRIC_CANARY,
+    METRIC_PEER_OUT,
+    METRIC_REPLICATION_FAILED,
+    METRIC_REPLICATION_MISSED,
+    METRICS,
+    SWITCH_METRIC,
+    SWITCH_NAMESPACE,
+)
 from tests.program.conftest import STACKS, policies, record
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
@@ -29,8 +40,8 @@ OWN = {"Namespace", "Cell"}
 #: https://docs.aws.amazon.com/transfer/latest/userguide/monitoring.html
 #: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-cloudwatch.html
 PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
-    METRICS: [({value for name, value in vars(contract).items() if name.startswith("METRIC_")}, OWN)],
-    SWITCH_NAMESPACE: [({contract.SWITCH_METRIC}, OWN | {"Region"})],
+    METRICS: [({value for name, value in vars(metric_names).items() if name.startswith("METRIC_")}, OWN)],
+    SWITCH_NAMESPACE: [({SWITCH_METRIC}, OWN | {"Region"})],
     "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
     "AWS/SQS": [
         ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, {"QueueName"}),
@@ -201,15 +212,13 @@ def test_every_nat_gateway_is_watched(graph: Graph) -> None:
     assert len(watched) == 3
 
 
-@pytest.mark.parametrize(
-    "metric", [contract.METRIC_CANARY, contract.METRIC_ADDRESSES, contract.METRIC_PEER_OUT]
-)
+@pytest.mark.parametrize("metric", [METRIC_CANARY, METRIC_ADDRESSES, METRIC_PEER_OUT])
 def test_silence_of_what_reports_every_few_minutes_is_an_alarm(graph: Graph, metric: str) -> None:
     assert [each for each in on(graph, metric) if each.inputs["treatMissingData"] == "breaching"]
 
 
 def test_a_lost_zone_and_a_lost_endpoint_are_two_alarms(graph: Graph) -> None:
-    thresholds = {each.inputs["threshold"] for each in on(graph, contract.METRIC_ADDRESSES)}
+    thresholds = {each.inputs["threshold"] for each in on(graph, METRIC_ADDRESSES)}
     assert thresholds == {1, 3}
 
 
@@ -222,7 +231,7 @@ def test_both_ways_of_replication_are_watched_by_the_region_that_sends(graphs: d
     }
     assert ways == {("west", "east"), ("east", "west")}
     for graph in graphs.values():
-        for metric in (contract.METRIC_REPLICATION_FAILED, contract.METRIC_REPLICATION_MISSED):
+        for metric in (METRIC_REPLICATION_FAILED, METRIC_REPLICATION_MISSED):
             assert on(graph, metric)
 
 
@@ -313,7 +322,7 @@ def test_the_peer_is_asked_for_one_thing_only(graph: Graph) -> None:
     here = graph.of("pulumi:providers:aws")[0].inputs["region"]
     elsewhere = {(namespace, metric) for namespace, metric, *_, region in lines(graph) if region != here}
     assert elsewhere - {("AWS/Route53", "HealthCheckStatus"), ("AWS/Route53", "DNSQueries")} == {
-        (METRICS, contract.METRIC_PEER_OUT)
+        (METRICS, METRIC_PEER_OUT)
     }
 
 
@@ -404,7 +413,7 @@ def test_what_is_denied_to_deliveries_leaves_the_canarys_way_open(graph: Graph) 
 def test_the_probe_tries_every_address_at_the_sftp_port(graph: Graph) -> None:
     made = of_component(graph, "mft:probe:Probe")
     (function,) = (each for each in made if each.type == "aws:lambda/function:Function")
-    tried = function.inputs["environment"]["variables"][contract.ENV_ADDRESSES].split(",")
+    tried = function.inputs["environment"]["variables"][ENV_ADDRESSES].split(",")
     addresses = [
         each.outputs["publicIp"] for each in graph.of("aws:ec2/eip:Eip") if "-endpoint-" in each.name
     ]

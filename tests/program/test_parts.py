@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from local.program import Graph, Resource
-from ops.cell_health import ABOUT_PEER
-from ops.parts import Parts
-from runtime import contract
+from ops.cell_manifest import CellManifest
+from ops.health.cell_health import ABOUT_PEER
+from runtime.environment import ENV_NAMESPACE
 from tests.program.conftest import STACKS, record, with_lifecycle
 
 #: Characters of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
@@ -38,10 +38,10 @@ class Parameters:
 
 def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     namespace = next(
-        each.inputs["environment"]["variables"][contract.ENV_NAMESPACE]
+        each.inputs["environment"]["variables"][ENV_NAMESPACE]
         for each in graph.of("aws:lambda/function:Function")
     )
-    parts = Parts.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
+    parts = CellManifest.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
     assert parts.server == graph.one("aws:transfer/server:Server", "cell1-endpoint-server").id
     details = graph.one("aws:transfer/server:Server", "cell1-endpoint-server").inputs["endpointDetails"]
     assert len(details["addressAllocationIds"]) == len(parts.addresses)
@@ -65,7 +65,7 @@ def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
 
 def test_the_alarms_of_its_topic_are_all_that_wake_an_operator(graph):
     namespace = parameter(graph).inputs["name"].split("/")[1]
-    parts = Parts.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
+    parts = CellManifest.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
     alarms = graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
     told = {each.name for each in alarms if parts.alerts in each.inputs.get("alarmActions", ())}
     health = {f"cell1-health-{leaf}" for leaf in ("endpoint", "canary", "switch")}

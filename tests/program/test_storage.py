@@ -9,7 +9,8 @@ import pytest
 from customers.registry import load
 from local import program
 from local.program import Graph
-from runtime.contract import AUDIT_DAYS, EAST, SIDE_OF, WEST
+from runtime.contract import EAST, SIDE_OF, WEST
+from runtime.timing import AUDIT_DAYS
 from tests.program.conftest import STACKS, record
 
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"

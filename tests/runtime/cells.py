@@ -11,10 +11,10 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
-from local.emulator import ACCOUNT, Emulator
-from local.partners import Partner
-from local.resources import data
-from local.resources.making import Clients
+from local.aws.emulator import ACCOUNT, Emulator
+from local.aws.resources import data
+from local.aws.resources.making import Clients
+from local.sftp.partners import Partner
 from runtime import contract
 from runtime.archive import Archive
 from runtime.arrival import arrival
@@ -24,13 +24,13 @@ from runtime.delivery.source import Source
 from runtime.executions import Executions
 from runtime.facts import Fact, Status, status
 from runtime.intake import Intake
+from runtime.orphan_objects import OrphanObjects
 from runtime.receipts import Receipts
 from runtime.release import Release
 from runtime.routing import Directory
-from runtime.survey import Survey
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from runtime.unseen import Unseen
+from runtime.transfer_scan import TransferScan
 from runtime.workflow import Workflow
 
 NAMESPACE = "mft"
@@ -368,12 +368,12 @@ class Cell:
     def release(self) -> Release:
         return Release(tracker=self.tracker, executions=self.its_executions)
 
-    def survey(self, wanted: Status) -> Survey:
-        return Survey(tracker=self.tracker, directory=self.directory, wanted=wanted)
+    def survey(self, wanted: Status) -> TransferScan:
+        return TransferScan(tracker=self.tracker, directory=self.directory, wanted=wanted)
 
     @property
-    def unseen(self) -> Unseen:
-        return Unseen(
+    def unseen(self) -> OrphanObjects:
+        return OrphanObjects(
             namespace=NAMESPACE,
             side=self.side,
             tracker=self.tracker,

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from local import partners
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
+from local.sftp import partners
 from tests.runtime.cells import Cell, sides_of_a_customer
 
 

@@ -14,11 +14,13 @@ import pytest
 from botocore.exceptions import ClientError
 
 from runtime import audit, chain, contract
-from runtime.audit import Audit, AuditIncompleteError, Ledger, days_of_pass
+from runtime.audit import Audit, AuditIncompleteError, ChainIndex, days_of_pass
 from runtime.chain import BrokenLinkError, Head, Link
 from runtime.contract import Kind
+from runtime.environment import ENV_AUDIT_BUCKET, ENV_CONFIG_BUCKET, ENV_SIDE, ENV_TRACKER
 from runtime.facts import Fact
 from runtime.handlers import wiring
+from runtime.timing import AUDIT_DAYS, AUDIT_MINUTES
 from runtime.tracker import Tracker
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying
 
@@ -37,7 +39,7 @@ def make_bucket(cell: Cell) -> None:
     s3 = cell.aws.client("s3", cell.region)
     where = {"LocationConstraint": cell.region}
     s3.create_bucket(Bucket=bucket_of(cell), CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
-    lock = {"Mode": "COMPLIANCE", "Days": contract.AUDIT_DAYS}
+    lock = {"Mode": "COMPLIANCE", "Days": AUDIT_DAYS}
     s3.put_object_lock_configuration(
         Bucket=bucket_of(cell),
         ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": lock}},
@@ -56,8 +58,8 @@ def tracker_of(cell: Cell, side: str | None = None) -> Tracker:
     )
 
 
-def ledger_of(cell: Cell) -> Ledger:
-    return Ledger(table=cell.table, side=cell.side, client=cell.client("dynamodb"))
+def ledger_of(cell: Cell) -> ChainIndex:
+    return ChainIndex(table=cell.table, side=cell.side, client=cell.client("dynamodb"))
 
 
 def audit_of(cell: Cell, now: datetime = NOW) -> Audit:
@@ -191,7 +193,7 @@ def test_nobody_can_remove_a_link(west):
 
 
 def passes(start: datetime, count: int, *, late: int = 0) -> list[datetime]:
-    step = timedelta(minutes=contract.AUDIT_MINUTES)
+    step = timedelta(minutes=AUDIT_MINUTES)
     return [start + number * step + timedelta(seconds=late * (number % 2)) for number in range(count)]
 
 
@@ -205,7 +207,7 @@ def test_every_pass_looks_at_today_and_yesterday():
 def test_within_a_day_every_day_of_the_tracker_is_looked_at(tracker_days, late, start):
     """Also when every second pass is a minute late, over the boundary of a quarter of an hour."""
     looked_at: dict[date, int] = {}
-    for now in passes(start, 24 * 60 // contract.AUDIT_MINUTES, late=late):
+    for now in passes(start, 24 * 60 // AUDIT_MINUTES, late=late):
         for day in days_of_pass(now, tracker_days):
             looked_at[day] = looked_at.get(day, 0) + 1
     days = [start.date() - timedelta(days=age) for age in range(tracker_days + 1)]
@@ -337,7 +339,7 @@ def test_two_passes_at_once_export_everything_once(west, monkeypatch):
     facts = write(west, count=5) + write(west, YESTERDAY, count=3)
     both = threading.Barrier(2, timeout=10)
 
-    class Together(Ledger):
+    class Together(ChainIndex):
         def exported(self, customer: str, day: date) -> set[bytes]:
             known = super().exported(customer, day)
             both.wait()
@@ -357,7 +359,7 @@ def test_two_passes_at_once_export_everything_once(west, monkeypatch):
 def test_a_pass_may_run_whole_between_two_readings_of_another(west):
     facts = write(west, count=2)
 
-    class Interrupted(Ledger):
+    class Interrupted(ChainIndex):
         is_first = True
 
         def _then(self, answer: Any) -> Any:
@@ -461,10 +463,10 @@ def test_the_function_exports_what_is_there(west, monkeypatch):
     now = datetime.now(UTC)
     write(west, now.date(), count=2, expires=int(now.timestamp()) + 3600)
     environment = {
-        contract.ENV_SIDE: west.side,
-        contract.ENV_TRACKER: west.table,
-        contract.ENV_CONFIG_BUCKET: west.config_bucket,
-        contract.ENV_AUDIT_BUCKET: bucket_of(west),
+        ENV_SIDE: west.side,
+        ENV_TRACKER: west.table,
+        ENV_CONFIG_BUCKET: west.config_bucket,
+        ENV_AUDIT_BUCKET: bucket_of(west),
     }
     for name, value in environment.items():
         monkeypatch.setenv(name, value)

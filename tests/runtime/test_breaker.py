@@ -7,7 +7,7 @@ import time
 import pytest
 from botocore.exceptions import ClientError
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.breaker import FAILURES, TURN, Breaker, BreakerOpenError
 from runtime.contract import EAST, Kind
 from runtime.delivery import PermanentDeliveryError, TransientDeliveryError

@@ -12,10 +12,11 @@ import pytest
 
 from customers import names
 from customers.document import canary_document
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime import contract
 from runtime.canary import LIMIT, Canary, Flight
-from runtime.contract import METRIC_CANARY, METRIC_CANARY_SECONDS
+from runtime.environment import ENV_CANARY_BUCKET, ENV_CELL
+from runtime.metric_names import METRIC_CANARY, METRIC_CANARY_SECONDS, cell_dimensions
 from runtime.transfer import Transfer
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, eventually, owner, sides_of_a_customer
 from tests.runtime.test_handlers import Functions
@@ -71,7 +72,7 @@ class Bird:
         return Canary(
             customer=self.cell.customer,
             bucket=self.cell.bucket,
-            dimensions=contract.cell_dimensions(NAMESPACE, self.number),
+            dimensions=cell_dimensions(NAMESPACE, self.number),
             tracker=self.cell.tracker,
             s3=self.cell.client("s3"),
             metrics=self.cell.client("cloudwatch"),
@@ -172,8 +173,8 @@ def test_the_function_flies_with_the_environment_of_the_program(bird: Bird, monk
     class Observers(Functions):
         def _environment(self, function: str) -> dict[str, str]:
             return super()._environment(function) | {
-                contract.ENV_CELL: bird.number,
-                contract.ENV_CANARY_BUCKET: bird.cell.bucket,
+                ENV_CELL: bird.number,
+                ENV_CANARY_BUCKET: bird.cell.bucket,
             }
 
     def work() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from components.statemachine import definition
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime import contract
 from tests.runtime.cells import ROLE, Cell, eventually
 from tests.runtime.test_handlers import STEPS

@@ -12,7 +12,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime import contract
 from runtime.contract import Kind
 from runtime.deliverer import CONTINUE

@@ -18,11 +18,19 @@ import boto3
 import pytest
 
 from components.statemachine import definition
-from runtime import contract
 from runtime.breaker import BreakerOpenError
 from runtime.contract import Kind
+from runtime.decision import Action
 from runtime.delivery import PermanentDeliveryError, errors
-from runtime.verdict import Action
+from runtime.environment import (
+    ENV_ARCHIVE_BUCKET,
+    ENV_CELL,
+    ENV_CONFIG_BUCKET,
+    ENV_NAMESPACE,
+    ENV_SIDE,
+    ENV_STATE_MACHINE,
+    ENV_TRACKER,
+)
 from runtime.workflow import LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
@@ -112,17 +120,17 @@ class Functions:
         """Return the variables that the program sets on a function."""
         cell = self._cell
         all_have = {
-            contract.ENV_SIDE: cell.side,
-            contract.ENV_NAMESPACE: NAMESPACE,
-            contract.ENV_CELL: "1",
-            contract.ENV_TRACKER: cell.table,
-            contract.ENV_CONFIG_BUCKET: cell.config_bucket,
+            ENV_SIDE: cell.side,
+            ENV_NAMESPACE: NAMESPACE,
+            ENV_CELL: "1",
+            ENV_TRACKER: cell.table,
+            ENV_CONFIG_BUCKET: cell.config_bucket,
         }
         match function:
             case "ingest":
-                return all_have | {contract.ENV_STATE_MACHINE: cell.state_machine}
+                return all_have | {ENV_STATE_MACHINE: cell.state_machine}
             case "archive":
-                return all_have | {contract.ENV_ARCHIVE_BUCKET: cell.archive_bucket}
+                return all_have | {ENV_ARCHIVE_BUCKET: cell.archive_bucket}
         return all_have
 
     def step(self, name: str, state: dict[str, Any], execution: str, **given: Any) -> Any:

@@ -9,11 +9,12 @@ from typing import Any
 
 import pytest
 
-from local.emulator import Emulator
-from runtime import contract, inventory
+from local.aws.emulator import Emulator
+from ops.recovery import inventory
+from ops.recovery.inventory import Inventory, Store
+from ops.recovery.reconcile import GapKind, Seen, gaps
+from runtime import contract
 from runtime.contract import EAST, SIDES, WEST, Kind
-from runtime.inventory import Inventory, Store
-from runtime.reconcile import Finding, Seen, gaps
 from runtime.transfer import Transfer
 from tests.runtime.cells import ROLE, Cell, owner
 
@@ -75,7 +76,7 @@ def look(*cells: Cell, since: datetime | None = None, until: datetime | None = N
     return list(inventory.transfers(*window))
 
 
-def found(*cells: Cell, after: timedelta = OLD) -> list[tuple[str, Finding, str]]:
+def found(*cells: Cell, after: timedelta = OLD) -> list[tuple[str, GapKind, str]]:
     """Return, an hour from now, the gaps that there are: key, finding, side."""
     customer = cells[0].directory.customer(cells[0].customer)
     sides, now = [cell.side for cell in cells], datetime.now(UTC) + after
@@ -119,8 +120,8 @@ def test_an_archive_that_replication_has_not_reached(lagging, west, east):
     """The requirement's edge case: delivered, recorded in both regions, not in the replicated archive."""
     lagging.replication_lag(s3=600)
     about = carry(west)
-    assert found(west, east) == [(SDK, Finding.INBOUND_MISSING, EAST), (SDK, Finding.ARCHIVE_MISSING, EAST)]
-    assert {finding for _, finding, _ in found(west, east, after=timedelta())} == {Finding.REPLICATING}
+    assert found(west, east) == [(SDK, GapKind.INBOUND_MISSING, EAST), (SDK, GapKind.ARCHIVE_MISSING, EAST)]
+    assert {finding for _, finding, _ in found(west, east, after=timedelta())} == {GapKind.REPLICATING}
     assert east.kinds(about) == west.kinds(about)
 
 
@@ -129,14 +130,14 @@ def test_facts_that_have_not_replicated(lagging, west, east):
     about = carry(west)
     (one,) = look(west, east)
     assert sorted(each.kind for each in one.unrecorded[EAST]) == west.kinds(about)
-    assert found(west, east) == [(SDK, Finding.RECORD_MISSING, EAST)]
-    assert found(east) == [(SDK, Finding.UNKNOWN, "")], "what East sees when West is dead"
+    assert found(west, east) == [(SDK, GapKind.RECORD_MISSING, EAST)]
+    assert found(east) == [(SDK, GapKind.UNKNOWN, "")], "what East sees when West is dead"
 
 
 def test_what_ingest_never_heard_of(west, east):
     west.upload(b"abc")
     (one,) = look(west, east)
-    assert found(west, east) == [(SDK, Finding.UNKNOWN, "")]
+    assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
     assert set(one.inbound) == set(SIDES)
 
 
@@ -148,7 +149,7 @@ def test_every_version_is_a_transfer_of_its_own(west, east):
     versions = {one.transfer: one for one in look(west, east)}
     assert len(versions) == 3
     assert {done.id, left.id} < set(versions)
-    assert sorted(finding for _, finding, _ in found(west, east)) == [Finding.UNDELIVERED, Finding.UNKNOWN]
+    assert sorted(finding for _, finding, _ in found(west, east)) == [GapKind.UNDELIVERED, GapKind.UNKNOWN]
 
 
 def test_a_delete_marker_is_no_transfer_and_hides_none(west, east):
@@ -163,7 +164,7 @@ def test_an_archived_copy_that_was_deleted_in_one_region_is_missing_there(west, 
     about = carry(west)
     key = contract.archive_key(west.customer, about.id, SDK)
     west.client("s3").delete_object(Bucket=west.archive_bucket, Key=key)
-    assert found(west, east) == [(SDK, Finding.ARCHIVE_MISSING, WEST)]
+    assert found(west, east) == [(SDK, GapKind.ARCHIVE_MISSING, WEST)]
 
 
 def test_folders_and_uploads_under_temporary_names_are_no_transfers(west, east):
@@ -195,7 +196,7 @@ def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
         )
     (one,) = look(west, east)
     assert (one.transfer, one.facts) == (about.id, ())
-    assert found(west, east) == [(SDK, Finding.UNKNOWN, "")]
+    assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
 
 
 def test_only_the_window_is_looked_at(west, east):
@@ -250,7 +251,7 @@ def test_pages_of_any_size_are_read_to_their_end(west, east, size):
     small = [paged(cell, size) for cell in (west, east)]
     try:
         assert look(*small) == look(west, east)
-        assert found(*small) == [("inbound/sdk/1.csv", Finding.UNKNOWN, "")]
+        assert found(*small) == [("inbound/sdk/1.csv", GapKind.UNKNOWN, "")]
     finally:
         for cell in small:
             for client in cell.clients.values():

@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from local.partners import Partner
-from runtime import contract
-from runtime.contract import METRIC_ADDRESSES
+from local.sftp.partners import Partner
+from runtime.environment import ENV_ADDRESSES
+from runtime.metric_names import METRIC_ADDRESSES, cell_dimensions
 from runtime.probe import Probe
 from tests.runtime.cells import NAMESPACE, Cell
 from tests.runtime.test_handlers import Functions
@@ -69,7 +69,7 @@ def probe(aws, *addresses: str, patience: float = 5.0) -> tuple[dict[str, str], 
     cell = str(next(_cells))
     silent = Probe(
         addresses=addresses,
-        dimensions=contract.cell_dimensions(NAMESPACE, cell),
+        dimensions=cell_dimensions(NAMESPACE, cell),
         metrics=aws.client("cloudwatch", REGION),
         patience=patience,
     ).publish()
@@ -138,7 +138,7 @@ class Observers(Functions):
     addresses = ""
 
     def _environment(self, function: str) -> dict[str, str]:
-        return super()._environment(function) | {contract.ENV_ADDRESSES: self.addresses}
+        return super()._environment(function) | {ENV_ADDRESSES: self.addresses}
 
 
 def test_the_function_asks_the_addresses_of_its_environment(

@@ -8,11 +8,11 @@ from typing import Any
 
 import pytest
 
+from ops.recovery.reconcile import GRACE, Gap, GapKind, Seen, Stored, gaps
 from runtime import contract
 from runtime.contract import EAST, SIDES, WEST, Kind, peer_of
 from runtime.facts import Fact
-from runtime.reconcile import GRACE, Finding, Gap, Seen, Stored, gaps
-from runtime.routing import Customer
+from runtime.routing import RoutingDocument
 from runtime.transfer import Transfer
 
 SDK = "inbound/sdk/a.csv"
@@ -21,7 +21,7 @@ OLD = timedelta(hours=1)
 
 NOW = datetime(2026, 5, 4, 12, tzinfo=UTC)
 LONG_AGO = NOW - OLD
-CUSTOMER = Customer(
+CUSTOMER = RoutingDocument(
     id="c001",
     routes=(),
     destinations={},
@@ -74,7 +74,7 @@ def seen(*facts: Fact, about: Transfer | None = None, **more: Any) -> Seen:
     return Seen(transfer=about.id, key=SDK, facts=facts, **{**there, **more})
 
 
-def judged(one: Seen, *, now: datetime = NOW, sides: tuple[str, ...] = SIDES) -> list[tuple[Finding, str]]:
+def judged(one: Seen, *, now: datetime = NOW, sides: tuple[str, ...] = SIDES) -> list[tuple[GapKind, str]]:
     return [(gap.finding, gap.where) for gap in gaps(one, customer=CUSTOMER, sides=sides, now=now)]
 
 
@@ -95,7 +95,7 @@ def test_delivered_and_recorded_but_not_in_the_replicated_archive(side):
     (gap,) = gaps(one, customer=CUSTOMER, sides=SIDES, now=NOW)
     where = f"archive in {contract.REGION_OF[side]}"
     assert gap == Gap(
-        finding=Finding.ARCHIVE_MISSING,
+        finding=GapKind.ARCHIVE_MISSING,
         transfer=transfer().id,
         key=SDK,
         where=where,
@@ -106,7 +106,7 @@ def test_delivered_and_recorded_but_not_in_the_replicated_archive(side):
 
 def test_an_archived_copy_of_another_size_is_none():
     one = seen(*carried(transfer(), Kind.DELIVERED), archived={WEST: 3, EAST: 2})
-    assert judged(one) == [(Finding.ARCHIVE_MISSING, "archive in us-gov-east-1")]
+    assert judged(one) == [(GapKind.ARCHIVE_MISSING, "archive in us-gov-east-1")]
 
 
 @pytest.mark.parametrize("missing", ["archived", "inbound", "unrecorded"])
@@ -116,9 +116,9 @@ def test_what_is_young_is_on_its_way_until_fifteen_minutes_have_passed(missing):
     if missing == "inbound":
         lack = {"inbound": {WEST: Stored(version_id="v1", size=3)}}
     one = seen(*facts, **lack)
-    for minutes, finding in ((0, Finding.REPLICATING), (14, Finding.REPLICATING), (15, None), (16, None)):
+    for minutes, finding in ((0, GapKind.REPLICATING), (14, GapKind.REPLICATING), (15, None), (16, None)):
         ((found, _),) = judged(one, now=LONG_AGO + timedelta(minutes=minutes))
-        assert (found is Finding.REPLICATING) == (finding is Finding.REPLICATING), minutes
+        assert (found is GapKind.REPLICATING) == (finding is GapKind.REPLICATING), minutes
 
 
 def test_the_archives_age_counts_from_when_it_was_archived():
@@ -128,18 +128,18 @@ def test_the_archives_age_counts_from_when_it_was_archived():
     one = seen(
         *facts, fact(Kind.ARCHIVED, about, NOW - timedelta(minutes=14)), about=about, archived={WEST: 3}
     )
-    assert judged(one) == [(Finding.REPLICATING, "archive missing: archive in us-gov-east-1")]
+    assert judged(one) == [(GapKind.REPLICATING, "archive missing: archive in us-gov-east-1")]
     late = seen(
         *facts, fact(Kind.ARCHIVED, about, NOW - timedelta(minutes=15)), about=about, archived={WEST: 3}
     )
-    assert judged(late) == [(Finding.ARCHIVE_MISSING, "archive in us-gov-east-1")]
+    assert judged(late) == [(GapKind.ARCHIVE_MISSING, "archive in us-gov-east-1")]
 
 
 def test_what_never_reached_the_archive_is_missing_in_both():
     """The workflow tells the customer first, and fails after that."""
     about = transfer()
     one = seen(*carried(about, Kind.DELIVERED)[:2], archived={})
-    assert [found for found, _ in judged(one)] == [Finding.ARCHIVE_MISSING] * 2
+    assert [found for found, _ in judged(one)] == [GapKind.ARCHIVE_MISSING] * 2
 
 
 @pytest.mark.parametrize("end", [Kind.FAILED, Kind.HELD])
@@ -147,54 +147,54 @@ def test_what_was_given_up_or_held_is_undelivered_at_once(end):
     """Nothing will come of it by itself, however young it is."""
     one = seen(*carried(transfer(), end))
     for now in (LONG_AGO, NOW):
-        assert judged(one, now=now) == [(Finding.UNDELIVERED, f"{end.lower()}: partner")]
+        assert judged(one, now=now) == [(GapKind.UNDELIVERED, f"{end.lower()}: partner")]
 
 
 def test_only_destinations_that_lack_the_file_are_named():
     about = transfer(to=("first", "second", "third"))
     facts = [fact(Kind.RECEIVED, about), fact(Kind.DELIVERED, about, destination="first")]
     facts += [fact(Kind.HELD, about, destination="second"), fact(Kind.DUPLICATE, about, destination="third")]
-    assert judged(seen(*facts)) == [(Finding.UNDELIVERED, "held: second")]
+    assert judged(seen(*facts)) == [(GapKind.UNDELIVERED, "held: second")]
 
 
 def test_what_failed_is_not_said_to_be_held_because_another_destination_holds_it():
     about = transfer(to=("first", "second", "third"))
     ends = (("first", Kind.HELD), ("second", Kind.FAILED), ("third", Kind.FAILED))
     facts = [fact(Kind.RECEIVED, about), *(fact(kind, about, destination=name) for name, kind in ends)]
-    assert judged(seen(*facts)) == [(Finding.UNDELIVERED, "failed: second, third; held: first")]
+    assert judged(seen(*facts)) == [(GapKind.UNDELIVERED, "failed: second, third; held: first")]
 
 
 def test_what_is_under_way_is_undelivered_when_it_is_old_and_expected_in_no_archive():
     one = seen(*carried(transfer())[:1], archived={})
-    assert judged(one) == [(Finding.UNDELIVERED, "under way: partner")]
+    assert judged(one) == [(GapKind.UNDELIVERED, "under way: partner")]
     ((finding, _),) = judged(one, now=LONG_AGO + GRACE - timedelta(seconds=1))
-    assert finding is Finding.REPLICATING
+    assert finding is GapKind.REPLICATING
 
 
 def test_facts_without_receipt_of_the_file_leave_it_undelivered():
     one = seen(fact(Kind.DELIVERED, transfer(), destination="partner"))
-    assert judged(one) == [(Finding.UNDELIVERED, "under way: nobody knows where to")]
+    assert judged(one) == [(GapKind.UNDELIVERED, "under way: nobody knows where to")]
 
 
 def test_an_inbound_copy_that_a_region_lacks():
     one = seen(*carried(transfer(), Kind.DELIVERED), inbound={WEST: Stored(version_id="v1", size=3)})
-    assert judged(one) == [(Finding.INBOUND_MISSING, "inbound in us-gov-east-1")]
+    assert judged(one) == [(GapKind.INBOUND_MISSING, "inbound in us-gov-east-1")]
 
 
 def test_a_fact_that_one_replica_lacks():
     facts = carried(transfer(), Kind.DELIVERED)
     one = seen(*facts, unrecorded={EAST: facts[1:]})
-    assert judged(one) == [(Finding.RECORD_MISSING, "ARCHIVED, DELIVERED in us-gov-east-1")]
+    assert judged(one) == [(GapKind.RECORD_MISSING, "ARCHIVED, DELIVERED in us-gov-east-1")]
 
 
 def test_a_file_without_facts_is_unknown_once_it_is_old():
     one = seen(inbound={WEST: Stored(version_id="v1", size=3)}, archived={})
-    assert judged(one) == [(Finding.UNKNOWN, "inbound in us-gov-west-1")]
+    assert judged(one) == [(GapKind.UNKNOWN, "inbound in us-gov-west-1")]
     assert judged(one, now=LONG_AGO + timedelta(minutes=14)) == [
-        (Finding.REPLICATING, "unknown to the tracker: inbound in us-gov-west-1")
+        (GapKind.REPLICATING, "unknown to the tracker: inbound in us-gov-west-1")
     ]
     copied = seen(inbound={}, archived={EAST: 3})
-    assert judged(copied) == [(Finding.UNKNOWN, "archive in us-gov-east-1")]
+    assert judged(copied) == [(GapKind.UNKNOWN, "archive in us-gov-east-1")]
 
 
 def test_what_lifecycle_rules_took_away_and_what_expired_is_nobodys_loss():

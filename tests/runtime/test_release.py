@@ -6,14 +6,14 @@ import hashlib
 
 import pytest
 
-from local.partners import Partner
+from local.sftp.partners import Partner
 from runtime.contract import Kind
+from runtime.decision import Action
 from runtime.facts import Status
 from runtime.receipts import Outcome
 from runtime.release import Decision, NotHeldError
 from runtime.tracker import Lease
 from runtime.transfer import Transfer
-from runtime.verdict import Action
 from tests.runtime.cells import Cell, CrashError, Dying, owner
 from tests.runtime.test_handlers import ATTEMPTS
 

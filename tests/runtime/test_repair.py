@@ -6,12 +6,12 @@ from datetime import UTC, datetime
 
 import pytest
 
+from ops.recovery.inventory import Store
+from ops.recovery.reconcile import Gap, GapKind, Seen
+from ops.recovery.repair import Deed, Remedy, Repair
+from ops.recovery.replay import Replay, ReplayRegion
 from runtime import contract
 from runtime.contract import EAST, SIDES, WEST, Kind
-from runtime.inventory import Store
-from runtime.reconcile import Finding, Gap, Seen
-from runtime.repair import Deed, Remedy, Repair
-from runtime.replay import Region, Replay
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, CrashError, Dying
 from tests.runtime.test_inventory import carry, join, look, store
@@ -23,7 +23,7 @@ WHO = {"who": "arn:me", "why": "East was down", "plan": "0123456789ab"}
 def repair(*cells: Cell, out: str = "") -> Repair:
     stores: list[Store] = [store(cell) for cell in cells]
     working = {
-        cell.side: Region(tracker=cell.tracker, executions=cell.its_executions, s3=cell.client("s3"))
+        cell.side: ReplayRegion(tracker=cell.tracker, executions=cell.its_executions, s3=cell.client("s3"))
         for cell in cells
     }
     return Repair(
@@ -35,7 +35,7 @@ def repair(*cells: Cell, out: str = "") -> Repair:
     )
 
 
-def gap(seen: Seen, finding: Finding, side: str = "") -> Gap:
+def gap(seen: Seen, finding: GapKind, side: str = "") -> Gap:
     return Gap(
         finding=finding, transfer=seen.transfer, key=seen.key, where="", since=datetime.now(UTC), side=side
     )
@@ -44,7 +44,7 @@ def gap(seen: Seen, finding: Finding, side: str = "") -> Gap:
 def missing(*cells: Cell, sides: tuple[str, ...]) -> list[Remedy]:
     """Return what is done about the one transfer there is, which archives lack."""
     (seen,) = look(*cells)
-    return list(repair(*cells).remedies(seen, [gap(seen, Finding.ARCHIVE_MISSING, side) for side in sides]))
+    return list(repair(*cells).remedies(seen, [gap(seen, GapKind.ARCHIVE_MISSING, side) for side in sides]))
 
 
 def lose(cell: Cell, about: Transfer) -> str:
@@ -136,6 +136,6 @@ def test_a_fact_tells_of_the_copy_and_settles_nothing(west, east):
 def test_what_waits_for_aws_is_no_deed(west, east):
     carry(west)
     (seen,) = look(west, east)
-    findings = (Finding.INBOUND_MISSING, Finding.RECORD_MISSING, Finding.REPLICATING)
+    findings = (GapKind.INBOUND_MISSING, GapKind.RECORD_MISSING, GapKind.REPLICATING)
     remedies = list(repair(west, east).remedies(seen, [gap(seen, each, EAST) for each in findings]))
     assert [remedy.deed for remedy in remedies] == [Deed.ASK, Deed.ASK]

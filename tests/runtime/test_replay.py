@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 
+from ops.recovery.replay import Choice, FactsChangedError, Replay, ReplayRegion, ReplayVerdict
 from runtime.contract import EAST, WEST, Kind
+from runtime.decision import Action
 from runtime.facts import Fact, Status
-from runtime.replay import ChangedError, Choice, Region, Replay, Verdict
 from runtime.transfer import Transfer
-from runtime.verdict import Action
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
 from tests.runtime.test_inventory import join
 
@@ -23,8 +23,8 @@ TWO = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "hold"}]
 WHY = {"who": "arn:me", "why": "East was down (0123456789ab)"}
 
 
-def region(cell: Cell) -> Region:
-    return Region(tracker=cell.tracker, executions=cell.its_executions, s3=cell.client("s3"))
+def region(cell: Cell) -> ReplayRegion:
+    return ReplayRegion(tracker=cell.tracker, executions=cell.its_executions, s3=cell.client("s3"))
 
 
 def replay(*cells: Cell, out: str = "") -> Replay:
@@ -55,7 +55,7 @@ def replays(cell: Cell) -> dict[str, Transfer]:
     return {n: Transfer.parse(given) for n, given in cell.executions().items() if "-release-" in n}
 
 
-def judged(cell: Cell, about: Transfer, *, force: bool = False) -> Verdict:
+def judged(cell: Cell, about: Transfer, *, force: bool = False) -> ReplayVerdict:
     return replay(cell).verdict(own(cell, about), force=force)
 
 
@@ -98,7 +98,7 @@ def test_what_failed_is_delivered_by_the_region_that_received_it(west, east):
     about = west.receive(b"abc")
     fact = end(west, about, Kind.FAILED)
     for cell in (west, east):
-        assert replay(west, east).verdict(own(cell, about)) == Verdict(
+        assert replay(west, east).verdict(own(cell, about)) == ReplayVerdict(
             transfer=about.id,
             key=SDK,
             choice=Choice.DELIVER,
@@ -190,7 +190,7 @@ def test_the_region_that_is_in_and_has_the_file_does_it(west, east):
 # --- What comes of them ------------------------------------------------------------------------------
 
 
-def failed(cell: Cell, *destinations: str) -> tuple[Transfer, Verdict]:
+def failed(cell: Cell, *destinations: str) -> tuple[Transfer, ReplayVerdict]:
     """Return a transfer that failed at its destinations, and the verdict on it."""
     about = cell.receive(b"abc")
     for name in destinations or ("partner",):
@@ -198,7 +198,7 @@ def failed(cell: Cell, *destinations: str) -> tuple[Transfer, Verdict]:
     return about, judged(cell, about)
 
 
-def carry_out(cell: Cell, about: Transfer, verdict: Verdict, **how: Any) -> str:
+def carry_out(cell: Cell, about: Transfer, verdict: ReplayVerdict, **how: Any) -> str:
     return replay(cell).carry_out(verdict, **{"file": about.file, "force": False, **WHY, **how})
 
 
@@ -231,7 +231,7 @@ def test_a_forced_replay_says_so_and_is_sent_although_it_was_delivered(west):
     about = west.receive(b"abc")
     delivered = end(west, about, Kind.DELIVERED)
     verdict = judged(west, about, force=True)
-    with pytest.raises(ChangedError, match="is skip"):
+    with pytest.raises(FactsChangedError, match="is skip"):
         carry_out(west, about, verdict)
     name = carry_out(west, about, verdict, force=True)
     assert west.fact(Kind.REPLAYED, about).detail["over"] == [delivered.sort_key]
@@ -290,7 +290,7 @@ def test_a_crash_between_any_two_effects_is_made_good_by_repeating(west, call, n
 def test_what_changed_meanwhile_is_not_done(west, kind):
     about, verdict = failed(west)
     end(west, about, kind, "" if kind is Kind.REJECTED else "partner")
-    with pytest.raises(ChangedError) as caught:
+    with pytest.raises(FactsChangedError) as caught:
         carry_out(west, about, verdict)
     now = {
         Kind.DELIVERED: "skip (delivered to partner)",
@@ -306,18 +306,18 @@ def test_another_failure_meanwhile_is_a_change_too(west):
     about, verdict = failed(west)
     again = about.fact(Kind.FAILED, side=WEST, writer="other", destination="partner", reason="x", error="x")
     west.tracker.record(again)
-    with pytest.raises(ChangedError, match=f"its facts changed: {again.sort_key}"):
+    with pytest.raises(FactsChangedError, match=f"its facts changed: {again.sort_key}"):
         carry_out(west, about, verdict)
 
 
 def test_a_region_that_went_out_meanwhile_does_nothing(west, east):
     about, verdict = failed(west)
-    with pytest.raises(ChangedError, match="us-gov-west-1 is out, or silent"):
+    with pytest.raises(FactsChangedError, match="us-gov-west-1 is out, or silent"):
         replay(east).carry_out(verdict, file=about.file, force=False, **WHY)
     end(west, about, Kind.HELD, "other")
     where = {"Bucket": west.bucket, "Key": SDK, "VersionId": about.version_id}
     west.client("s3").delete_object(**where)
-    with pytest.raises(ChangedError, match="us-gov-west-1 would have done it, now us-gov-east-1 would"):
+    with pytest.raises(FactsChangedError, match="us-gov-west-1 would have done it, now us-gov-east-1 would"):
         replay(west, east).carry_out(verdict, file=about.file, force=False, **WHY)
 
 
@@ -328,7 +328,7 @@ def test_what_either_region_knows_counts(west, east):
     west.aws.replication_lag(dynamodb=600)
     try:
         east.tracker.record(made)
-        with pytest.raises(ChangedError, match="is skip"):
+        with pytest.raises(FactsChangedError, match="is skip"):
             replay(west, east).carry_out(verdict, file=about.file, force=False, **WHY)
         assert carry_out(west, about, verdict), "which West alone cannot know"
     finally:

@@ -14,15 +14,16 @@ from runtime import contract
 from runtime.arrival import Arrival
 from runtime.contract import Position
 from runtime.facts import submitted
+from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
 from runtime.receipts import Outcome
-from runtime.replication import Event, Incident, incidents
+from runtime.replication import Incident, ReplicationEvent, incidents
 from runtime.switch import Switch
 from tests.runtime.cells import NAMESPACE, Cell, owner
 from tests.runtime.test_handlers import STATES, Functions, message
 from tests.runtime.watching import embedded
 
-DIMENSIONS = contract.cell_dimensions(NAMESPACE, "1")
+DIMENSIONS = cell_dimensions(NAMESPACE, "1")
 
 
 @pytest.fixture
@@ -94,7 +95,7 @@ TEST_EVENT = {
 def test_what_a_notification_tells():
     (incident,) = incidents({"Records": [notification(key="inbound/sdk/Gro%C3%9F+und+klein.csv")]})
     assert incident == Incident(
-        event=Event.FAILED,
+        event=ReplicationEvent.FAILED,
         bucket="mft-c7k2m-west",
         key="inbound/sdk/Groß und klein.csv",
         version_id="abcdeH0Xp66ep__QDjR76LK7Gc9X4wKO",
@@ -112,7 +113,7 @@ def test_a_notification_that_is_not_about_replication_is_refused():
 def test_the_function_counts_and_tells_each(
     functions: Functions, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
-    names = [event.value for event in Event]
+    names = [event.value for event in ReplicationEvent]
     answer = functions.call("replication", {"Records": records(*map(notification, [*names, names[0]]))})
     assert answer == {"batchItemFailures": []}
     told = [vars(line) for line in caplog.records if line.message == "replication"]

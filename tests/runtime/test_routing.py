@@ -11,8 +11,8 @@ import pytest
 
 from customers.document import routing_document
 from customers.registry import load
-from runtime.delivery.ssh import SftpDestination
-from runtime.routing import FRESH, Customer, Directory, Route, UnknownCustomerError
+from runtime.delivery.ssh import SftpTarget
+from runtime.routing import FRESH, Directory, RoutingDocument, RoutingRule, UnknownCustomerError
 
 REGISTRY = load(Path(__file__).parents[2] / "customers")
 
@@ -20,7 +20,7 @@ REGISTRY = load(Path(__file__).parents[2] / "customers")
 @pytest.mark.parametrize("written", REGISTRY.customers, ids=lambda each: each.id)
 def test_the_registrys_document_is_read_back_whole(written):
     document = {**routing_document(written), "receipts_topic": "arn:topic"}
-    read = Customer.parse(json.loads(json.dumps(document)))
+    read = RoutingDocument.parse(json.loads(json.dumps(document)))
     assert (read.id, read.policy, read.receipts_topic) == (written.id, written.duplicates.policy, "arn:topic")
     assert read.window == timedelta(seconds=written.window_seconds)
     assert read.tracker_days == written.retention.tracker_days
@@ -34,7 +34,7 @@ def test_the_registrys_document_is_read_back_whole(written):
         assert needed <= set(to)
 
 
-SFTP = set(SftpDestination.__dataclass_fields__)
+SFTP = set(SftpTarget.__dataclass_fields__)
 
 
 def test_a_key_has_one_route_or_none(west):
@@ -45,7 +45,7 @@ def test_a_key_has_one_route_or_none(west):
         ]
     )
     customer = west.directory.customer(west.customer)
-    assert customer.route("inbound/sdk/in/1.csv") == Route(
+    assert customer.route("inbound/sdk/in/1.csv") == RoutingRule(
         match="sdk/in/*.csv", to=("a", "b"), on_unknown="hold"
     )
     assert customer.route("inbound/sftp/acme/x").to == ("c",)

@@ -17,10 +17,11 @@ from botocore.exceptions import ClientError
 from botocore.stub import Stubber
 
 from components import bundle
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from local.program import ROOT, Graph
-from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Position, peer_of, switch_parameter
+from runtime.environment import ENV_CELL, ENV_STATE_MACHINE
+from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.switch import Switch
 from tests.program.conftest import RUNTIME, STACKS, record
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying
@@ -35,9 +36,9 @@ class Failover(Functions):
     """The functions that look at the peer's switch, each with its environment and nothing more."""
 
     def _environment(self, function: str) -> dict[str, str]:
-        environment = super()._environment(function) | {contract.ENV_CELL: number(self._cell)}
+        environment = super()._environment(function) | {ENV_CELL: number(self._cell)}
         if function == "takeover":
-            environment[contract.ENV_STATE_MACHINE] = self._cell.state_machine
+            environment[ENV_STATE_MACHINE] = self._cell.state_machine
         return environment
 
 
@@ -84,11 +85,11 @@ class Estate:
 
     def published(self, side: str) -> list[tuple[float, float, float]]:
         """Return count, minimum and maximum of the datapoints that the peer region has; empty for none."""
-        dimensions = contract.switch_dimensions(NAMESPACE, self.cell, side)
+        dimensions = switch_dimensions(NAMESPACE, self.cell, side)
         return statistics(
             self._aws.client("cloudwatch", REGION_OF[peer_of(side)]),
-            Namespace=contract.SWITCH_NAMESPACE,
-            MetricName=contract.SWITCH_METRIC,
+            Namespace=SWITCH_NAMESPACE,
+            MetricName=SWITCH_METRIC,
             Dimensions=[{"Name": name, "Value": value} for name, value in dimensions.items()],
         )
 

@@ -15,9 +15,10 @@ import pytest
 from botocore.exceptions import ClientError
 
 from components.statemachine import definition
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, Position, peer_of, switch_parameter
+from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status, submitted
 from runtime.receipts import Outcome
@@ -25,7 +26,6 @@ from runtime.release import Decision
 from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
 from runtime.transfer import Transfer
-from runtime.verdict import Action
 from tests.runtime.cells import NAMESPACE, ROLE, Cell, CrashError, Dying, eventually, owner
 from tests.runtime.test_handlers import ATTEMPTS, STATES, STEPS
 from tests.runtime.test_intake import replicate

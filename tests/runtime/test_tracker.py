@@ -8,7 +8,7 @@ from threading import Barrier
 
 import pytest
 
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.facts import Fact
 from runtime.tracker import History, Lease, Tracker

@@ -10,10 +10,10 @@ from dataclasses import replace
 import pytest
 
 from runtime.contract import Kind
+from runtime.decision import Action, Decision
 from runtime.facts import Status, submitted
 from runtime.receipts import Outcome
 from runtime.tracker import Lease, Tracker
-from runtime.verdict import Action, Verdict
 from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
 
@@ -21,11 +21,11 @@ DELIVERED = [{"destination": "partner", "outcome": "DELIVERED"}]
 TWO = [{"match": "sdk/**", "to": ["partner", "other"], "on_unknown": "deliver"}]
 
 
-def claim(cell: Cell, transfer) -> Verdict:
+def claim(cell: Cell, transfer) -> Decision:
     return cell.workflow.claim(transfer, owner=owner(transfer))
 
 
-def compare(cell: Cell, transfer) -> Verdict:
+def compare(cell: Cell, transfer) -> Decision:
     return cell.workflow.compare(transfer, cell.source(transfer), owner=owner(transfer))
 
 
@@ -58,7 +58,7 @@ def later(cell: Cell, seconds: float) -> Tracker:
 
 def test_a_first_transfer_takes_the_lease_and_is_sent(west):
     transfer = west.receive(b"abc")
-    assert claim(west, transfer) == Verdict(action=Action.DELIVER, destinations=("partner",))
+    assert claim(west, transfer) == Decision(action=Action.DELIVER, destinations=("partner",))
     lease = west.tracker.history(transfer.file).lease
     assert (lease.owner, lease.transfer) == (owner(transfer), transfer.id)
     assert 0 <= time.time() + LEASE - lease.until < 30
@@ -68,10 +68,10 @@ def test_a_first_transfer_takes_the_lease_and_is_sent(west):
 def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_the_first(west):
     first, second = west.receive(b"abc"), west.receive(b"abc")
     assert claim(west, first).action is Action.DELIVER
-    assert claim(west, second) == Verdict(action=Action.WAIT)
+    assert claim(west, second) == Decision(action=Action.WAIT)
     assert west.attempt(first) == Kind.DELIVERED
-    assert claim(west, second) == Verdict(action=Action.COMPARE, destinations=("partner",))
-    assert compare(west, second) == Verdict(action=Action.DONE, spared=(("partner", first.id),))
+    assert claim(west, second) == Decision(action=Action.COMPARE, destinations=("partner",))
+    assert compare(west, second) == Decision(action=Action.DONE, spared=(("partner", first.id),))
     assert complete(west, second, []) is Outcome.DUPLICATE
     assert west.fact(Kind.DUPLICATE, second).detail == {"of": first.id}
     (told,) = west.receipts_published(1)
@@ -87,7 +87,7 @@ def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
     if len(content) == 3:
         assert verdict.action is Action.COMPARE
         verdict = compare(west, second)
-    assert verdict == Verdict(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
+    assert verdict == Decision(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
     assert west.fact(Kind.CONFLICT, second).detail == {"delivered_before": [first.id]}
     west.attempt(second)
     assert west.at_partner() == content
@@ -118,7 +118,7 @@ def test_a_transfer_whose_destinations_all_have_an_end_needs_no_lease(west):
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, second)
     record(west, first, Kind.DELIVERED)  # by the other region
-    assert claim(west, first) == Verdict(action=Action.DONE)
+    assert claim(west, first) == Decision(action=Action.DONE)
     assert west.tracker.history(first.file).lease.owner == owner(second)
 
 
@@ -242,7 +242,7 @@ def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
             directory=west.directory,
             now=lambda hours=hours: submitted(second.id).timestamp() + hours * 3600,
         )
-        assert workflow.claim(second, owner=owner(second)) == Verdict(action=Action.WAIT, wait=seconds)
+        assert workflow.claim(second, owner=owner(second)) == Decision(action=Action.WAIT, wait=seconds)
 
 
 def test_the_third_of_x_y_x_is_sent_because_the_partner_holds_y(west):
@@ -263,7 +263,7 @@ def test_the_policy_version_sends_files_that_are_alike(west):
     west.register(duplicates={"policy": "version", "window_seconds": 3600})
     for _ in range(2):
         transfer = west.receive(b"abc")
-        assert claim(west, transfer) == Verdict(action=Action.DELIVER, destinations=("partner",))
+        assert claim(west, transfer) == Decision(action=Action.DELIVER, destinations=("partner",))
         west.attempt(transfer)
         assert complete(west, transfer) is Outcome.DELIVERED
         assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is True
@@ -284,7 +284,7 @@ def sent_by(cell: Cell, peer: Cell):
 
 def test_a_resend_by_the_other_region_waits_for_the_first_and_is_compared_with_it(west, east):
     first, second = sent_by(west, east), east.receive(b"abc")
-    assert claim(east, second) == Verdict(action=Action.WAIT)
+    assert claim(east, second) == Decision(action=Action.WAIT)
     assert east.tracker.history(second.file).lease is None
     west.attempt(first)
     eventually(lambda: Kind.DELIVERED in east.kinds(first))
@@ -413,7 +413,7 @@ def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
     """The registry had no route for it at first, and its event came twice."""
     transfer = west.receive(b"abc")
     record(west, transfer, Kind.REJECTED, "", reason="no route")
-    assert claim(west, transfer) == Verdict(action=Action.DONE)
+    assert claim(west, transfer) == Decision(action=Action.DONE)
     assert complete(west, transfer, []) is Outcome.REJECTED
     assert west.receipts_published(1)[0]["outcome"] == "rejected"
 

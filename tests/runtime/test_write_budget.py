@@ -7,12 +7,12 @@ from typing import Any
 
 import pytest
 
-from local.emulator import Emulator
+from local.aws.emulator import Emulator
 from runtime import workflow
 from runtime.contract import Kind
+from runtime.decision import Action
 from runtime.receipts import Outcome
 from runtime.transfer import Transfer
-from runtime.verdict import Action
 from tests.runtime.cells import Cell, owner
 
 

@@ -8,22 +8,20 @@ from typing import Any
 
 import pytest
 
-from local.emulator import Emulator
-from runtime import contract
+from local.aws.emulator import Emulator
+from runtime.metric_names import METRICS, cell_dimensions
 
 
 def published(aws: Emulator, region: str, cell: str, namespace: str = "mft") -> dict[str, list[float]]:
     """Return the values, by metric, that CloudWatch holds under exactly the dimensions of a cell."""
     cloudwatch = aws.client("cloudwatch", region)
     now = datetime.now(UTC)
-    dimensions = [
-        {"Name": name, "Value": value} for name, value in contract.cell_dimensions(namespace, cell).items()
-    ]
-    listed = cloudwatch.list_metrics(Namespace=contract.METRICS)["Metrics"]
+    dimensions = [{"Name": name, "Value": value} for name, value in cell_dimensions(namespace, cell).items()]
+    listed = cloudwatch.list_metrics(Namespace=METRICS)["Metrics"]
     found: dict[str, list[float]] = {}
     for name in sorted({each["MetricName"] for each in listed}):
         answer = cloudwatch.get_metric_statistics(
-            Namespace=contract.METRICS,
+            Namespace=METRICS,
             MetricName=name,
             Dimensions=dimensions,
             StartTime=now - timedelta(minutes=10),
@@ -48,7 +46,7 @@ def embedded(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, float, str, 
     for line in capsys.readouterr().out.splitlines():
         document: dict[str, Any] = json.loads(line)
         for directive in document.get("_aws", {}).get("CloudWatchMetrics", ()):
-            assert directive["Namespace"] == contract.METRICS
+            assert directive["Namespace"] == METRICS
             (names,) = directive["Dimensions"]
             dimensions = {name: document[name] for name in names}
             for metric in directive["Metrics"]:

@@ -48,7 +48,7 @@ class World(Protocol):
 
 
 #: The operators' tools that work in a simulation.
-_TOOLS = {"ops.cell", "ops.notice"}
+_TOOLS = {"ops.cell", "ops.recovery.notice"}
 
 _world: World | None = None
 #: Documents of the world that were read before, by their identity.

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from ops.recovery.reconcile import Gap, GapKind, Seen, Stored, gaps
 from runtime import chain
 from runtime.contract import REGION_OF, SIDES, TRACKER_PK, TRACKER_SK, config_key, file_id, transfer_id
 from runtime.facts import Fact, submitted
-from runtime.reconcile import Finding, Gap, Seen, Stored, gaps
-from runtime.routing import Customer
+from runtime.routing import RoutingDocument
 from runtime.tracker import _fact, _read
 from tests.simulation.place import own_bucket
 from tests.simulation.schedule import Export, Sender, Sweep
@@ -66,11 +66,11 @@ def _chain(world: World, sender: Sender, side: str) -> None:
             world.broken("chain broken", f"{sort_key} is not in it")
 
 
-def customer_of(world: World, name: str) -> Customer:
+def customer_of(world: World, name: str) -> RoutingDocument:
     """Return a customer as its routing document says it."""
     document = world.storage.buckets[own_bucket("config", SIDES[0])].find(config_key(name))
     assert document is not None
-    return Customer.parse(json.loads(document.body))
+    return RoutingDocument.parse(json.loads(document.body))
 
 
 def gaps_of(world: World, name: str) -> list[tuple[Seen, list[Gap]]]:
@@ -87,7 +87,7 @@ def gaps_of(world: World, name: str) -> list[tuple[Seen, list[Gap]]]:
 
 
 def _is_held(gap: Gap) -> bool:
-    return gap.finding is Finding.UNDELIVERED and gap.where.startswith("held")
+    return gap.finding is GapKind.UNDELIVERED and gap.where.startswith("held")
 
 
 def _seen(world: World, customer: str) -> list[Seen]:

@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.notice import Notices
 from ops.plan import RefusedError
+from ops.recovery.notice import Notices
 from runtime.contract import REGION_OF
 from tests.simulation.clock import Dice
 from tests.simulation.place import CELL, NAMESPACE, ZONE

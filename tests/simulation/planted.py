@@ -362,7 +362,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a broken upload is renamed all the same",
         (
-            ("runtime.delivery.sftp:Session._verify", lambda real: _unverified),
+            ("runtime.delivery.sftp:SftpSession._verify", lambda real: _unverified),
             ("runtime.delivery.sftp:upload", _half),
         ),
     ),
@@ -376,17 +376,17 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a notice says of what is under way that it is delivered",
-        (("ops.notice:status", _wrap(_under_way_is_delivered)),),
+        (("ops.recovery.notice:status", _wrap(_under_way_is_delivered)),),
     ),
     Planted(
         "a client sends nothing again when a notice says so",
-        (("runtime.client.ledger:Ledger._is_left", _always(False)),),
+        (("runtime.client.submissions:Submissions._is_left", _always(False)),),
     ),
     Planted(
         "an older file replaces a newer one",
         (
             ("runtime.workflow:newer_delivery", _always(None)),
-            ("runtime.verdict:newer_delivery", _always(None)),
+            ("runtime.decision:newer_delivery", _always(None)),
         ),
     ),
 )

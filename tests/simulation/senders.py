@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from runtime.client.ledger import Ledger, Sent
+from runtime.client.submissions import Sent, Submissions
 from runtime.contract import INBOUND, REGION_OF, SIDE_OF, SIDES, file_id, peer_of, transfer_id
 from tests.simulation.place import NAMESPACE
 from tests.simulation.schedule import CONTENTS, Crash, Lose, Noise, Sender, Silence, Submit, Trouble
@@ -58,12 +58,12 @@ class Clients:
         self._newest: dict[tuple[str, str], int] = {}
         self.acknowledged: list[Acknowledged] = []
 
-        self._ledgers = {name: Ledger(name) for name in self._senders}
+        self._ledgers = {name: Submissions(name) for name in self._senders}
         #: What was sent to each version's name, so that it can be sent again.
         self._actions: dict[str, Submit] = {}
         self._notices = 0
         #: By the side that is out: when a customer had done what the notice said, and what it knows since.
-        self._heeded: dict[str, list[tuple[float, Ledger]]] = {}
+        self._heeded: dict[str, list[tuple[float, Submissions]]] = {}
 
     def told(self, message: dict[str, Any]) -> None:
         """Take in a message of a receipt topic; have the customer's client do what a notice says."""
@@ -74,7 +74,7 @@ class Clients:
             self._world.outcome.count("notices")
             self._world.clock.spawn(f"heeding {self._notices}", lambda: self._heed(message, ledger))
 
-    def _heed(self, notice: dict[str, Any], ledger: Ledger) -> None:
+    def _heed(self, notice: dict[str, Any], ledger: Submissions) -> None:
         """Send again what is due, to the bucket that the notice names."""
         self._believe(notice)
         side = SIDE_OF[notice["region"]]

@@ -6,16 +6,16 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
+from ops.recovery.inventory import Store
+from ops.recovery.reconcile import Gap, Seen
+from ops.recovery.repair import Deed, Repair
+from ops.recovery.replay import Replay, ReplayRegion
 from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
-from runtime.inventory import Store
 from runtime.receipts import Receipts
-from runtime.reconcile import Gap, Seen
 from runtime.release import Decision, NotHeldError, Release
-from runtime.repair import Deed, Repair
-from runtime.replay import Region, Replay
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -113,7 +113,7 @@ class Tidying:
         """Close a customer's gaps as `ops gaps --repair` does; customers confirm what was acknowledged."""
         world = self._world
         regions = {
-            side: Region(
+            side: ReplayRegion(
                 tracker=self._tracker(side),
                 executions=self._executions(side),
                 s3=world.client("s3", REGION_OF[side]),
@@ -157,7 +157,7 @@ class Tidying:
         client = self._world.client("stepfunctions", REGION_OF[side])
         return Executions(state_machine=self._world.cells[side].machine.arn, workflow=client)
 
-    def _store(self, customer: str, side: str, region: Region) -> Store:
+    def _store(self, customer: str, side: str, region: ReplayRegion) -> Store:
         return Store(
             side=side,
             inbound=f"mft-{customer}-{side}",

@@ -13,6 +13,16 @@ from botocore.exceptions import BotoCoreError, ClientError
 from components.statemachine import DELIVERY_TIMEOUT, definition
 from runtime import contract
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, Position, peer_of
+from runtime.environment import (
+    ENV_ARCHIVE_BUCKET,
+    ENV_AUDIT_BUCKET,
+    ENV_CELL,
+    ENV_CONFIG_BUCKET,
+    ENV_NAMESPACE,
+    ENV_SIDE,
+    ENV_STATE_MACHINE,
+    ENV_TRACKER,
+)
 from tests.simulation import edge
 from tests.simulation.clock import Clock, Dice, KilledError, Process
 from tests.simulation.functions import Functions
@@ -117,14 +127,14 @@ class _Cell:
         self.machine = StateMachine(world.clock, region, self.functions, _machine(), note=world.note)
         self.queue = IntakeQueue(world.clock, region, self.functions, lambda: world.delays_of(region.side))
         self.variables = {
-            contract.ENV_SIDE: region.side,
-            contract.ENV_NAMESPACE: NAMESPACE,
-            contract.ENV_TRACKER: TABLE,
-            contract.ENV_CONFIG_BUCKET: own_bucket("config", region.side),
-            contract.ENV_ARCHIVE_BUCKET: own_bucket("archive", region.side),
-            contract.ENV_STATE_MACHINE: self.machine.arn,
-            contract.ENV_AUDIT_BUCKET: own_bucket("audit", region.side),
-            contract.ENV_CELL: CELL,
+            ENV_SIDE: region.side,
+            ENV_NAMESPACE: NAMESPACE,
+            ENV_TRACKER: TABLE,
+            ENV_CONFIG_BUCKET: own_bucket("config", region.side),
+            ENV_ARCHIVE_BUCKET: own_bucket("archive", region.side),
+            ENV_STATE_MACHINE: self.machine.arn,
+            ENV_AUDIT_BUCKET: own_bucket("audit", region.side),
+            ENV_CELL: CELL,
         }
 
 

@@ -1,0 +1,75 @@
+"""How alarms judge their metrics: by their own dimensions, period by period, the last of which ends now.
+
+MiniStack's take every metric of the same name, whatever its dimensions, and all periods as one: a throttled
+function would set off the alarms of all.
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html (sliding)
+"""
+
+from __future__ import annotations
+
+import operator
+import time
+from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
+
+from local.aws.ministack.patching import after, original
+
+_CHANGE = "alarms by dimension and period"
+
+_BREACHES: dict[str, Callable[[float, float], bool]] = {
+    "GreaterThanOrEqualToThreshold": operator.ge,
+    "GreaterThanThreshold": operator.gt,
+    "LessThanThreshold": operator.lt,
+    "LessThanOrEqualToThreshold": operator.le,
+}
+
+
+def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None:
+    """Return whether an alarm is on, None when it stays as it is.
+
+    `values` are those of the periods that it looks at, None for one without data.
+    """
+    breaches = _BREACHES.get(alarm["ComparisonOperator"])
+    missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])
+    if breaches is None:
+        return None
+    found = [missing if value is None else breaches(value, alarm["Threshold"]) for value in values]
+    known = [each for each in found if each is not None]
+    wanted = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
+    return sum(known) >= wanted if known else None
+
+
+@after("services.cloudwatch")
+def _alarms(cloudwatch: ModuleType) -> None:
+    names = ("_evaluate_alarm", "_metrics", "_dims_key", "_dims_from_list", "_calc_stats", "_stat_value")
+    names += ("_record_history", "_dispatch_alarm_actions", "_evaluate_parent_alarms")
+    for name in names:
+        original(_CHANGE, cloudwatch, name)
+
+    def evaluate(alarm: dict[str, Any]) -> None:
+        if not (alarm.get("Namespace") and alarm.get("MetricName")):
+            return
+        dimensions = cloudwatch._dims_key(cloudwatch._dims_from_list(alarm.get("Dimensions", [])))
+        points = cloudwatch._metrics.get((alarm["Namespace"], alarm["MetricName"], dimensions), [])
+        statistic = alarm.get("ExtendedStatistic") or alarm.get("Statistic", "Average")
+        period, count, now = alarm["Period"], alarm["EvaluationPeriods"], time.time()
+
+        def value(back: int) -> float | None:
+            end = now - back * period
+            within = [each for each in points if end - period < each["Timestamp"] <= end]
+            stats = cloudwatch._calc_stats(within)
+            return cloudwatch._stat_value(stats, statistic, within) if stats else None
+
+        is_on = judged(alarm, [value(back) for back in range(count)]) if points else None
+        old, new = alarm["StateValue"], "ALARM" if is_on else "OK"
+        if is_on is None or old == new:
+            return
+        reason = f"{statistic} of {alarm['MetricName']}, {alarm['ComparisonOperator']} {alarm['Threshold']}"
+        alarm |= {"StateValue": new, "StateReason": reason, "StateUpdatedTimestamp": int(time.time())}
+        cloudwatch._record_history(alarm["AlarmName"], old, new, reason)
+        cloudwatch._dispatch_alarm_actions(alarm, old, new, reason)
+        cloudwatch._evaluate_parent_alarms(alarm)
+
+    cloudwatch._evaluate_alarm = evaluate

@@ -1,0 +1,36 @@
+"""Lets the program's own SFTP endpoint emit the events that Transfer Family emits on AWS."""
+
+from __future__ import annotations
+
+import contextvars
+from types import ModuleType
+from typing import Any
+
+from local.aws.ministack.patching import after, original
+
+#: What the endpoint's client says it is: `Config(user_agent_extra=TRANSFER_AGENT)`.
+TRANSFER_AGENT = "mft-local-transfer"
+TRANSFER_SOURCE = "aws.transfer"
+
+_from_endpoint: contextvars.ContextVar[bool] = contextvars.ContextVar("from_endpoint", default=False)
+
+
+@after("services.eventbridge")
+def _transfer_events(events: ModuleType) -> None:
+    change = "events of the SFTP endpoint"
+    handle, put = original(change, events, "handle_request"), original(change, events, "_put_events")
+
+    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Any:
+        token = _from_endpoint.set(TRANSFER_AGENT in headers.get("user-agent", ""))
+        try:
+            return await handle(method, path, headers, body, query)
+        finally:
+            _from_endpoint.reset(token)
+
+    def put_events(data: dict[str, Any], allow_aws_source: bool = False) -> Any:
+        entries = data.get("Entries", [])
+        ours = _from_endpoint.get() and all(e.get("Source") == TRANSFER_SOURCE for e in entries)
+        return put(data, allow_aws_source=allow_aws_source or ours)
+
+    events.handle_request = handle_request
+    events._put_events = put_events

@@ -1,0 +1,155 @@
+"""The door of the emulated AWS: it is closed for a region that is down, and has a handle to close it.
+
+A request for a region that is down ends as one to a dead host does, without an answer: a connection error
+in every SDK, after its retries. So ends one that was under way when its region died. Requests under
+`/_mft/` are the handle; `controls` makes them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import re
+from collections import defaultdict
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+from urllib.parse import unquote
+
+from local.aws.ministack.calls import Calls
+from local.aws.ministack.controls import ADMIN, DNS_AGENT
+from local.aws.ministack.lag import LINE
+from local.aws.ministack.outage import end_workers, let_pass
+from local.aws.ministack.regions import REGIONS
+from local.aws.ministack.request_cache import App, Message
+
+#: The services without a region of their own here. In GovCloud the APIs of IAM and Route 53 are in
+#: us-gov-west-1 whoever calls; STS is in each region, but answers for a dead one unless control planes die.
+_GLOBAL = ("iam", "route53", "sts")
+_SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request")
+_COPY_REFUSED = (
+    b"<Error><Code>ServiceUnavailable</Code><Message>Its source's region is down</Message></Error>"
+)
+
+
+def region_of(scope: Message, headers: dict[bytes, bytes], bucket_region: Callable) -> tuple[str | None, str]:
+    """Return the region and the service of a request: what it is signed for, or its bucket's if unsigned."""
+    signed = headers.get(b"authorization", b"").decode("latin-1") or unquote(scope["query_string"].decode())
+    if found := _SCOPE.search(signed):
+        return found[1], found[2]
+    return bucket_region(scope["path"].split("/")[1]), "s3"
+
+
+def refused(region: str | None, service: str, agent: str) -> bool:
+    """Return whether a request gets no answer now."""
+    if service not in _GLOBAL:
+        return REGIONS.is_down(region)
+    if not REGIONS.control_planes_down or (service == "route53" and DNS_AGENT in agent):
+        return False
+    return service != "sts" or REGIONS.is_down(region)
+
+
+async def drop(receive: Callable, send: Any) -> None:
+    """Close the connection without an answer, and take what was still coming in."""
+    from hypercorn.events import Closed
+
+    await send.__self__.send.__self__.send(Closed())  # of the stream, of its connection: ASGI has no word
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(1):
+            while (await receive())["type"] != "http.disconnect":
+                pass
+
+
+async def answer(send: Callable, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+    headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})
+
+
+class Front:
+    """An ASGI application before another."""
+
+    def __init__(self, inner: App, bucket_region: Callable[[str], str | None]) -> None:
+        self.inner = inner
+        self.bucket_region = bucket_region
+        self.calls = Calls()
+        self.under_way: defaultdict[str | None, set[asyncio.Task]] = defaultdict(set)
+
+    async def __call__(self, scope: Message, receive: Callable, send: Any) -> None:
+        if scope["type"] != "http":
+            await self.inner(scope, receive, send)
+        elif scope["path"].startswith(ADMIN):
+            await self.admin(scope["path"].removeprefix(ADMIN), receive, send)
+        else:
+            await self.guard(scope, receive, send)
+
+    async def guard(self, scope: Message, receive: Callable, send: Any) -> None:
+        headers = dict(scope["headers"])
+        region, service = region_of(scope, headers, self.bucket_region)
+        with self.calls.watch(scope, headers, region, service) as heard:
+            if REGIONS.down:
+                if refused(region, service, headers.get(b"user-agent", b"").decode("latin-1")):
+                    await drop(receive, send)
+                    return
+                source = unquote(headers.get(b"x-amz-copy-source", b"").decode("latin-1")).lstrip("/")
+                if source and REGIONS.is_down(self.bucket_region(source.split("/")[0])):
+                    await answer(send, 503, _COPY_REFUSED, b"application/xml")
+                    return
+            task = asyncio.current_task()
+            assert task is not None
+            mine, life = self.under_way[None if service in _GLOBAL else region], REGIONS.life(region)
+            mine.add(task)
+            try:
+                await self.inner(scope, *heard(receive, send))
+            except asyncio.CancelledError:
+                if REGIONS.life(region) == life:
+                    raise  # it is the server that stops
+                task.uncancel()
+                await drop(receive, send)
+            finally:
+                mine.discard(task)
+
+    async def admin(self, verb: str, receive: Callable, send: Callable) -> None:
+        body, more = b"", True
+        while more:
+            message = await receive()
+            body, more = body + message.get("body", b""), message.get("more_body", False)
+        given = json.loads(body or b"{}")
+        actions = {
+            "calls": self.told,
+            "down": self.down,
+            "lag": self.lag,
+            "pending": self.pending,
+            "up": self.up,
+        }
+        if verb in actions:
+            await answer(send, 200, json.dumps(await actions[verb](**given)).encode())
+        else:
+            await answer(send, 404, b"{}")
+
+    async def down(self, region: str = "", control_planes: bool = False) -> list[str]:
+        """Kill a region, if one is given, and return those that are down."""
+        if region:
+            REGIONS.kill(region, control_planes=control_planes)
+            for task in tuple(self.under_way[region]):
+                task.cancel()
+            await asyncio.to_thread(end_workers, region)
+            await asyncio.to_thread(REGIONS.settle, region)
+        return sorted(REGIONS.down)
+
+    async def up(self, region: str, passed: float = 0) -> list[str]:
+        if REGIONS.is_down(region):
+            let_pass(region, passed)
+            REGIONS.revive(region, first=partial(LINE.deliver, region))
+        return sorted(REGIONS.down)
+
+    async def lag(self, **seconds: float) -> dict[str, float]:
+        LINE.lag.update(seconds)
+        return LINE.lag
+
+    async def told(self) -> list[dict[str, Any]]:
+        return self.calls.told()
+
+    async def pending(self) -> list[dict[str, Any]]:
+        return LINE.pending()

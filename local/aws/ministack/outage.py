@@ -1,0 +1,207 @@
+"""What stops inside a region that is down, and how it goes on when the region is back.
+
+Functions: running ones are killed with their processes and none starts. An asynchronous event is handed to
+its function again when the region is back, as AWS keeps it; a batch of a queue returns to the queue after
+its visibility timeout, most of which can pass while the region is down: `let_pass`.
+
+Executions of state machines freeze where they are: no state begins while the region is down. A Wait's time
+passes meanwhile. A Lambda task that was running fails when the region is back, with
+`Lambda.ServiceException`, which a Retry for that or for States.ALL repeats; when its TimeoutSeconds passed
+during the outage it fails with States.Timeout.
+
+Deliveries of events and notifications wait for both their regions. Schedules do not fire.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+from local.aws.ministack.patching import after, original
+from local.aws.ministack.regions import REGIONS
+
+_CHANGE = "region outage"
+_runtime: list[ModuleType] = []
+_queues: list[ModuleType] = []
+
+
+def region_of(arn: str) -> str:
+    """Return the region of an ARN; empty when it names none or is none."""
+    return (arn.split(":") + [""] * 4)[3]
+
+
+def end_workers(region: str) -> None:
+    """Kill the functions of a region that run, and its idle workers."""
+    for runtime in _runtime:
+        with runtime._lock:
+            keys = [key for key in runtime._workers if key.split(":")[1] == region]
+            doomed = [worker for key in keys for worker in runtime._workers.pop(key)]
+        for worker in doomed:
+            if (process := worker._proc) is not None:
+                process.kill()  # at once: a handler could take its time over SIGTERM
+        runtime.kill_workers(doomed)
+
+
+def let_pass(region: str, seconds: float) -> None:
+    """Let so many seconds more have passed for what the queues of a region hide."""
+    for queues in _queues:
+        with queues._queues_lock:
+            for key, queue in queues._queues.all_items():
+                for message in queue["messages"] if key[1] == region else ():
+                    message["visible_at"] = message.get("visible_at", 0) - seconds
+
+
+def _later(*regions: str, call: Callable[[], Any]) -> None:
+    """Make a call now, or when these regions are up."""
+    from ministack.core.concurrency import spawn_background
+
+    def wait() -> None:
+        REGIONS.hold(*regions)
+        call()
+
+    if REGIONS.down.isdisjoint(regions):
+        call()
+    else:
+        spawn_background(wait, thread_name="mft-delivery")
+
+
+@after("core.lambda_runtime")
+def _workers(runtime: ModuleType) -> None:
+    for name in ("_lock", "_workers", "kill_workers"):
+        original(_CHANGE, runtime, name)
+    spawn = original(_CHANGE, runtime.Worker, "_spawn")
+    region_of_config = original(_CHANGE, runtime, "_account_region_from_function_config")
+    _runtime.append(runtime)
+
+    def spawn_where_up(worker: Any) -> None:
+        region = region_of_config(worker.config)[1]
+        life = REGIONS.life(region)
+        if life is not None:
+            spawn(worker)
+            if REGIONS.life(region) == life:
+                return
+            worker._proc.kill()  # it began before the death and was not yet in sight of `end_workers`
+        raise RuntimeError(f"{region} is down")
+
+    runtime.Worker._spawn = spawn_where_up
+
+
+@after("services.sqs")
+def _messages(sqs: ModuleType) -> None:
+    for name in ("_queues", "_queues_lock"):
+        original(_CHANGE, sqs, name)
+    _queues.append(sqs)
+
+
+@after("services.lambda_svc")
+def _functions(functions: ModuleType) -> None:
+    dispatch = original(_CHANGE, functions, "_execute_function_dispatch")
+    execute = original(_CHANGE, functions, "_execute_function_with_config_scope")
+    mappings = original(_CHANGE, functions, "_iter_all_esms")
+    region_of_config = original(_CHANGE, functions, "_account_region_from_function_config")
+
+    def home(func: dict[str, Any]) -> str:
+        return region_of_config(func.get("config") or func)[1]
+
+    def lost(region: str) -> dict[str, Any]:
+        body = {"errorType": "Lambda.ServiceException", "errorMessage": f"{region} went down"}
+        return {"error": True, "body": body, "log": "", "_mft_lost": True}
+
+    def dispatch_where_up(func: dict, config: dict, event: Any, request_id: str, started: float) -> dict:
+        region = home(func)
+        life = REGIONS.life(region)
+        if life is None:
+            return lost(region)
+        result = dispatch(func, config, event, request_id, started)
+        return lost(region) if result.get("error") and REGIONS.life(region) != life else result
+
+    def outlive(func: dict[str, Any], call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+        while True:
+            REGIONS.hold(home(func))
+            if not (result := call()).get("_mft_lost"):
+                return result
+
+    def execute_task(func: dict[str, Any], event: Any) -> dict[str, Any]:
+        result = execute(func, event)
+        if result.get("_mft_lost"):
+            REGIONS.hold(home(func))
+        return result
+
+    functions._execute_function_dispatch = dispatch_where_up
+    functions._iter_all_esms = lambda: (one for one in mappings() if not REGIONS.is_down(one[1]))
+    functions._mft_outlive = outlive
+    functions._mft_execute_event = lambda func, event: outlive(func, lambda: execute(func, event))
+    functions._mft_execute_task = execute_task
+
+
+@after("services.stepfunctions")
+def _executions(states: ModuleType) -> None:
+    here = original(_CHANGE, states, "get_region")
+    sleep, invoke = (original(_CHANGE, states, name) for name in ("_scaled_sleep", "_invoke_resource"))
+    invoke_within = original(_CHANGE, states, "_invoke_resource_with_timeout")
+    function_of = original(_CHANGE, states, "_extract_lambda_ref")
+
+    def thawed() -> bool:
+        REGIONS.hold(here())
+        return True
+
+    def sleep_until_thawed(seconds: float) -> None:
+        sleep(seconds)
+        thawed()
+
+    def invoke_where_up(resource: str, data: Any) -> Any:
+        long = ("lambda:invoke", ":activity:", ".sync")
+        if function_of(resource) or any(part in resource for part in long):
+            return invoke(resource, data)
+        with REGIONS.working(here()):
+            return invoke(resource, data)
+
+    def invoke_within_or_later(resource: str, data: Any, timeout: float) -> Any:
+        try:
+            return invoke_within(resource, data, timeout)
+        finally:
+            thawed()  # time runs out meanwhile, and that is noticed when the region is back
+
+    states._mft_thawed = thawed
+    states._invoke_resource_with_timeout = invoke_within_or_later
+    states._scaled_sleep = sleep_until_thawed
+    states._invoke_resource = invoke_where_up
+
+
+@after("services.eventbridge")
+def _rules(events: ModuleType) -> None:
+    invoke, here = original(_CHANGE, events, "_invoke_target"), original(_CHANGE, events, "get_region")
+
+    def invoke_where_up(target: dict, event: dict, rule: dict, view: Any = None) -> None:
+        _later(here(), region_of(target.get("Arn", "")), call=lambda: invoke(target, event, rule, view))
+
+    events._invoke_target = invoke_where_up
+    events._mft_is_down = REGIONS.is_down
+
+
+@after("services.scheduler")
+def _schedules(scheduler: ModuleType) -> None:
+    scheduler._mft_is_down = REGIONS.is_down
+
+
+@after("services.sns")
+def _topics(sns: ModuleType) -> None:
+    deliver = original(_CHANGE, sns, "_deliver_to_sqs")
+
+    def deliver_where_up(endpoint: str, *args: Any, topic_arn: str = "", **more: Any) -> None:
+        call = lambda: deliver(endpoint, *args, topic_arn=topic_arn, **more)  # noqa: E731
+        _later(region_of(topic_arn), region_of(endpoint), call=call)
+
+    sns._deliver_to_sqs = deliver_where_up
+
+
+@after("services.s3")
+def _buckets(s3: ModuleType) -> None:
+    fire, bucket_region = original(_CHANGE, s3, "_fire_s3_event"), original(_CHANGE, s3, "bucket_region")
+
+    def fire_where_up(bucket: str, *args: Any, **more: Any) -> None:
+        with REGIONS.working(bucket_region(bucket)):
+            fire(bucket, *args, **more)
+
+    s3._fire_s3_event = fire_where_up

@@ -1,0 +1,140 @@
+"""Lets the emulated Route 53 refuse what Route 53 refuses, in its words."""
+
+from __future__ import annotations
+
+import json
+import re
+import threading
+from collections.abc import Callable
+from types import ModuleType, SimpleNamespace
+from typing import Any
+from xml.etree import ElementTree  # only to write: what comes in is read by MiniStack's own parser
+
+from customers import route53 as rules
+from customers.route53.zone import ZONE_LIMIT
+from local.aws.ministack.patching import after, original
+
+#: Statuses of the API's errors; the others are 400.
+_STATUS = {"NoSuchHealthCheck": 404}
+#: The fields of a record set that choose another routing policy than failover.
+_POLICIES = (
+    "Weight",
+    "Region",
+    "GeoLocation",
+    "GeoProximityLocation",
+    "MultiValueAnswer",
+    "CidrRoutingConfig",
+)
+#: What of MiniStack's module is replaced or called, without its underscore.
+_USED = (
+    *("change_resource_record_sets", "create_health_check", "update_health_check"),
+    *("parse_body", "parse_record_set", "find", "findall", "text", "error_response"),
+    *("zones", "records", "health_checks", "hc_caller_refs"),
+)
+
+Answer = tuple[int, dict[str, str], bytes]
+
+
+def record(fields: dict[str, Any]) -> rules.Record:
+    """Return MiniStack's dictionary of a record set as the rules know it."""
+    alias = fields.get("AliasTarget")
+    return rules.Record(
+        name=fields["Name"],
+        type=fields["Type"],
+        ttl=int(fields["TTL"]) if "TTL" in fields else None,
+        values=tuple(fields.get("ResourceRecords", ())),
+        set_identifier=fields.get("SetIdentifier"),
+        failover=fields.get("Failover"),
+        health_check=fields.get("HealthCheckId"),
+        alias=json.dumps(alias, sort_keys=True) if alias else False,
+        policy=next((policy for policy in _POLICIES if policy in fields), None),
+    )
+
+
+@after("services.route53")
+def _judged(route53: ModuleType) -> None:
+    change = "Route 53's refusals"
+    use = SimpleNamespace(**{name: original(change, route53, f"_{name}") for name in _USED})
+    lock = threading.RLock()  # from judging to applying; MiniStack's own is taken inside
+
+    def refusing(handle: Callable[..., Answer]) -> Callable[..., Answer]:
+        def handled(*given: Any) -> Answer:
+            with lock:
+                try:
+                    return handle(*given)
+                except rules.BatchRefusedError as refused:
+                    # Seen on the wire: https://github.com/AnalogJ/lexicon/issues/179. The other form of the
+                    # API reference, a root named InvalidChangeBatch, leaves botocore without code and text.
+                    return use.error_response(refused.code, refused.message, _STATUS.get(refused.code, 400))
+
+        return handled
+
+    def change_resource_record_sets(zone_id: str, body: bytes) -> Answer:
+        root, zone = use.parse_body(body), use.zones.get(zone_id)
+        if root is None or zone is None:
+            return use.change_resource_record_sets(zone_id, body)
+        changes = []
+        for one in _all(root, "Change"):
+            fields = use.find(one, "ResourceRecordSet")
+            action = use.text(one, "Action")
+            if fields is None or action not in ("CREATE", "DELETE", "UPSERT"):
+                return use.change_resource_record_sets(zone_id, body)
+            for name in use.findall(fields, "Name"):
+                name.text = rules.absolute(name.text or "")  # Route 53 keeps names in lower case
+            changes.append(rules.RecordChange(action, record(use.parse_record_set(fields))))
+        existing = [record(fields) for fields in use.records[zone_id]]
+        rules.apply(changes, existing, zone["name"], set(use.health_checks), zone_id=zone_id)
+        return use.change_resource_record_sets(zone_id, ElementTree.tostring(root))
+
+    def children(root: Any) -> list[str]:
+        return [child.text or "" for child in _all(root, "ChildHealthCheck")]
+
+    def create_health_check(body: bytes) -> Answer:
+        root = use.parse_body(body)
+        # The reference of one that exists is answered with it, and makes none.
+        if root is not None and use.text(root, "CallerReference") not in use.hc_caller_refs:
+            rules.check_new_health_check(children(root), set(use.health_checks))
+        return use.create_health_check(body)
+
+    def update_health_check(id: str, body: bytes) -> Answer:
+        root = use.parse_body(body)
+        if root is not None:
+            rules.check_children(children(root), set(use.health_checks))
+        return use.update_health_check(id, body)
+
+    handle = original(change, route53, "handle_request")
+
+    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+        if found := _LIMIT.fullmatch(path):
+            counted = len(use.records[found["zone"]]) if found["zone"] else len(use.health_checks)
+            return _limit(found["answer"], found["type"], counted)
+        return await handle(method, path, headers, body, query)
+
+    route53.handle_request = handle_request
+    route53._change_resource_record_sets = refusing(change_resource_record_sets)
+    route53._create_health_check = refusing(create_health_check)
+    route53._update_health_check = refusing(update_health_check)
+
+
+#: `/accountlimit/MAX_HEALTH_CHECKS_BY_OWNER`, `/hostedzonelimit/<zone>/MAX_RRSETS_BY_ZONE`.
+_LIMIT = re.compile(
+    r"/2013-04-01/(?P<answer>account|hostedzone)limit/(?:(?P<zone>[A-Z0-9]+)/)?(?P<type>[A-Z_]+)"
+)
+#: What an account has that never asked for more.
+_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": 200, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
+
+
+def _limit(answer: str, type: str, counted: int) -> Answer:
+    """Return the answer to GetAccountLimit or GetHostedZoneLimit, which MiniStack lacks."""
+    name = {"account": "GetAccountLimitResponse", "hostedzone": "GetHostedZoneLimitResponse"}[answer]
+    root = ElementTree.Element(name, xmlns="https://route53.amazonaws.com/doc/2013-04-01/")
+    limit = ElementTree.SubElement(root, "Limit")
+    ElementTree.SubElement(limit, "Type").text = type
+    ElementTree.SubElement(limit, "Value").text = str(_LIMITS[type])
+    ElementTree.SubElement(root, "Count").text = str(counted)
+    return 200, {"Content-Type": "text/xml"}, ElementTree.tostring(root)
+
+
+def _all(root: Any, tag: str) -> list[Any]:
+    """Return all elements of this name, whatever their namespace and depth."""
+    return [each for each in root.iter() if each.tag.rpartition("}")[2] == tag]

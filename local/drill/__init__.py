@@ -1,0 +1,1 @@
+"""The drill: stories and scenarios that are played against both cells, judged, measured and reported."""

@@ -1,0 +1,119 @@
+"""The ledger of the drill: every file that a client was told is stored, and what became of it."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from local.drill.observations import Observations
+from local.drill.runs import Fate
+from local.drill.sender import Sender
+from runtime import contract
+from runtime.contract import Kind
+from runtime.facts import ENDED, Fact, Status, by_transfer, status
+from runtime.patterns import literal_prefix
+
+#: Became of a file in the end: nobody has anything left to do but a person who decides.
+_SETTLED = frozenset({Status.DELIVERED, Status.DUPLICATE, Status.HELD})
+
+
+@dataclass(frozen=True, kw_only=True)
+class SentFile:
+    """A file that `side` acknowledged, at `at` seconds since the epoch."""
+
+    sender: Sender
+    name: str
+    side: str
+    at: float
+
+    @property
+    def key(self) -> str:
+        """Its key in the customer's bucket."""
+        return self.sender.key(self.name)
+
+    @property
+    def id(self) -> str:
+        """What the tracker knows it by."""
+        return contract.file_id(self.sender.customer.id, self.key)
+
+    @property
+    def destinations(self) -> dict[str, str]:
+        """Its name at each destination that its route names."""
+        route = self.sender.route(self.name)
+        if route is None:
+            return {}
+        below = contract.below_inbound(self.key).removeprefix(literal_prefix(route.match))
+        return dict.fromkeys(route.to, below)
+
+    @property
+    def waits_for_a_person(self) -> bool:
+        """Return whether its route holds a file of which nobody can tell whether it was delivered."""
+        route = self.sender.route(self.name)
+        return route is not None and route.on_unknown == "hold"
+
+    def __str__(self) -> str:
+        return f"{self.sender.customer.id}: {self.name}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Account:
+    """An acknowledged file with the facts that one region's tracker has of it."""
+
+    file: SentFile
+    facts: tuple[Fact, ...]
+
+    @property
+    def ends(self) -> set[Status]:
+        """What its transfers have come to."""
+        return {status(facts) for facts in by_transfer(self.facts).values()}
+
+    @property
+    def has_ended(self) -> bool:
+        """Return whether none of its transfers is under way."""
+        return self.ends <= ENDED
+
+    @property
+    def is_settled(self) -> bool:
+        """Return whether it was delivered, or is held for a person to decide."""
+        return bool(self.ends) and self.ends <= _SETTLED
+
+    def fate(self) -> Fate:
+        """Return what became of it, in words."""
+        delivered = [fact for fact in self.facts if fact.kind is Kind.DELIVERED]
+        sends = Counter((fact.transfer, fact.destination) for fact in delivered if fact.detail["sent"])
+        fates = Counter(status(facts).value for facts in by_transfer(self.facts).values())
+        return Fate(
+            file=str(self.file),
+            acknowledged_in=self.file.side,
+            fate=", ".join(f"{count} {fate}" if count > 1 else fate for fate, count in fates.items()),
+            delivered_by=", ".join(sorted({fact.side for fact in delivered})),
+            sent=max(sends.values(), default=0),
+        )
+
+
+class AcknowledgedFiles:
+    """The acknowledged files, in order. Threads may share it."""
+
+    def __init__(self, evidence: Observations) -> None:
+        self._evidence = evidence
+        self._files: list[SentFile] = []
+        self._lock = threading.Lock()
+
+    def add(self, file: SentFile) -> None:
+        """Note a file that was acknowledged."""
+        with self._lock:
+            self._files.append(file)
+
+    def files(self) -> list[SentFile]:
+        """Return the files so far."""
+        with self._lock:
+            return list(self._files)
+
+    def accounts(self, side: str, files: Iterable[SentFile] | None = None) -> list[Account]:
+        """Return what one region's tracker says of these files, or of all."""
+        return [
+            Account(file=file, facts=self._evidence.facts(file.sender.customer, side, file.key))
+            for file in (self.files() if files is None else files)
+        ]

@@ -1,0 +1,150 @@
+"""NIS, the operators, in a scenario: what they decide, what they type, and what the zone then answers."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from local.drill.answer_log import AnswerLog
+from local.drill.measures import Timeline
+from local.drill.ops_cli import WHY, Operators, OpsRefusedError
+from local.drill.story import Story, until
+from local.world import World
+from ops.recovery.reconcile import GapKind
+from runtime.contract import EAST, PRIMARY, REGION_OF, WEST, peer_of
+from runtime.facts import Status
+
+#: Seconds within which something has to have happened here. Generous: a small machine may be busy.
+SOON = 120
+
+
+class Nis:
+    """The operators of one play. `decided`, `out` and `moved` say when they took what out, and it was out."""
+
+    def __init__(self, world: World, story: Story, timeline: Timeline, answers: AnswerLog) -> None:
+        self._world, self._story, self._timeline, self._answers = world, story, timeline, answers
+        self._operators = Operators(world)
+        self._primary = {customer.id: customer.primary for customer in world.customers()}
+        self.out: str | None = None
+        self.decided: float | None = None
+        self.moved: float | None = None
+
+    def evacuate(self, side: str, *, lost: bool = False, killed_after: str = "") -> None:
+        """Take a region out of DNS, and return when every name answers with the other one."""
+        self.decide(f"evacuate {REGION_OF[side]}{', which is lost' if lost else ''}", out=side)
+        words = ["evacuate", REGION_OF[side], *(["--lost"] if lost else [])]
+        self.ops(*words, killed_after=killed_after)
+        self.names_leave(side)
+
+    def restore(self, side: str) -> None:
+        """Put a region back into DNS, and return when every name answers as usual."""
+        self.ops("restore", REGION_OF[side])
+        self.names_are_usual()
+
+    def decide(self, what: str, *, out: str) -> None:
+        """Note the decision to take something out of a side: what follows is measured from now on."""
+        self.out, self.decided, self.moved = out, time.time(), None
+        self._timeline.note("operator", f"decides to {what}")
+
+    def ops(self, verb: str, *words: str, killed_after: str = "") -> None:
+        """Type a verb of `python -m ops`, read its plan, and do what that says."""
+        self._timeline.note("operator", f"types ops {verb} {' '.join(words)}")
+        for line in self._operators.apply(verb, *words, killed_after=killed_after):
+            self._story.say(f"            {line}")
+        if killed_after:
+            self._timeline.note("operator", f"ops {verb} is killed when {killed_after} is done")
+
+    def refused(self, verb: str, *words: str, names: str) -> None:
+        """Expect a verb to refuse, and its message to name what helps instead."""
+        began = time.monotonic()
+        try:
+            self._operators.apply(verb, *words)
+            said = ""
+        except OpsRefusedError as error:
+            said = str(error)
+        seconds = time.monotonic() - began
+        self._timeline.note("operator", f"ops {verb} refuses after {seconds:.1f} s: {said}")
+        self._story.expect(f"ops {verb} refuses, and names {names}", names in said)
+
+    def notices(self) -> list[dict[str, Any]]:
+        """Publish what customers are told, and return it."""
+        told = until(self._publish, within=SOON, every=1)
+        self._story.expect("the notices were published as they were reviewed", bool(told))
+        self._timeline.note("operator", f"tells {len(told)} customers, by ops notice")
+        return told or []
+
+    def _publish(self) -> list[dict[str, Any]]:
+        """Review and publish the notices; return none when they have changed in between."""
+        try:
+            self._operators.apply("notice", "--all")
+        except OpsRefusedError as error:
+            self._story.say(f"            {error}")
+            return []
+        return list(self._operators.say("notice", "--all")["notices"])
+
+    def release(self, transfer: str, *, is_there: bool) -> None:
+        """Decide about a held file, as the partner says: it has it, or it is sent again."""
+        word = "--delivered" if is_there else "--resend"
+        self.ops("release", transfer, word, "--reason", WHY)
+
+    def gaps(self) -> list[dict[str, Any]]:
+        """Return the gaps of the last hour that will not close by themselves."""
+        found = [line["gap"] for line in self._operators.lines("gaps", "--window", "1h") if "gap" in line]
+        return [gap for gap in found if gap["finding"] != GapKind.REPLICATING]
+
+    def close_gaps(self, is_there: Callable[[str, str], bool]) -> None:
+        """Release what is held, as partners say, and repair what else the gap report shows.
+
+        `is_there` is told a customer and a key, and says whether the partner has the file.
+        """
+        found = self.gaps()
+        for gap in found:
+            told = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
+            self._timeline.note("operator", f"finds by ops gaps {told}")
+            if gap["where"].startswith(Status.HELD):
+                self.release(gap["transfer"], is_there=is_there(gap["customer"], gap["key"]))
+        if any(not gap["where"].startswith(Status.HELD) for gap in found):
+            self._timeline.note("operator", "types ops gaps --repair")
+            self._operators.repair()
+        if found:
+            closed = until(lambda: not self.gaps(), within=SOON, every=2)
+            self._story.expect("what was held or had failed is closed, by ops release and gaps", bool(closed))
+
+    def names_leave(self, side: str, customers: Iterable[str] = ()) -> None:
+        """Expect every name of these customers, or of all, to answer with the peer of a side."""
+        peer, customers = peer_of(side), list(customers or self._answers.customers)
+        everywhere = dict.fromkeys((EAST, WEST, PRIMARY), peer)
+        found = until(lambda: all(self._answers.of(each) == everywhere for each in customers), within=SOON)
+        self._noted_as_moved(bool(found), f"every name of {', '.join(customers)}", peer)
+
+    def names_answer(self, customer: str, endpoint: str, side: str) -> None:
+        """Expect one name of a customer to answer with a side."""
+        found = until(lambda: self._answers.of(customer)[endpoint] == side, within=SOON)
+        self._noted_as_moved(bool(found), f"{endpoint}.{customer}.", side)
+
+    def names_are_usual(self, customers: Iterable[str] = ()) -> None:
+        """Expect the names of these customers, or of all, to answer as the registry says."""
+        customers = list(customers or self._answers.customers)
+        found = until(lambda: all(self.is_usual(each) for each in customers), within=SOON)
+        self._story.expect(f"{', '.join(customers)}: every name answers as usual", bool(found))
+
+    def others_are_usual(self, customer: str) -> bool:
+        """Return whether the names of all but one customer answer as the registry says."""
+        return all(self.is_usual(each) for each in self._answers.customers if each != customer)
+
+    def moves(self, customer: str, side: str) -> tuple[str, str]:
+        """Return what `ops rehome` says of Route 53 and the registry, for a move of a customer to a side."""
+        [move] = self._operators.say("rehome", customer, "--to", side)["moves"]
+        return move["route53"], move["registry"]
+
+    def _noted_as_moved(self, found: bool, whose: str, side: str) -> None:
+        told = f"{whose}, CNAME and TXT, answers with {REGION_OF[side]}"
+        if found:
+            self.moved = self.moved or time.time()
+            self._timeline.note("dns", told)
+        self._story.expect(told, found)
+
+    def is_usual(self, customer: str) -> bool:
+        """Return whether the names of a customer answer as the registry says."""
+        return self._answers.of(customer) == {EAST: EAST, WEST: WEST, PRIMARY: self._primary[customer]}

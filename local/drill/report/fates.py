@@ -1,0 +1,88 @@
+"""What became of acknowledged files: a bar for each row, cut by fate."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from local.drill.report import svg
+from runtime.facts import Status
+
+#: Every fate, by its class, in the order in which a bar shows them.
+FATES = {
+    "west": "delivered by West",
+    "east": "delivered by East",
+    "both": "delivered, by both regions",
+    "held": "held for a person",
+    "failed": "failed or rejected, with a receipt",
+    "open": "not accounted for",
+}
+
+_BAR, _ROW = 20, 46
+
+
+def fate_of(transfer: Mapping[str, Any]) -> str:
+    """Return the fate of a file, one of FATES: that of its submission that came off worst.
+
+    `fate` says of each submission what came of it, e.g. `2 delivered, held`.
+    """
+    words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")}
+    sides = [side for side in ("west", "east") if side in transfer["delivered_by"]]
+    if words & {Status.FAILED, Status.REJECTED}:
+        return "failed"
+    if Status.HELD in words:
+        return "held"
+    if words <= {Status.DELIVERED, Status.DUPLICATE} and sides:
+        return "both" if len(sides) == 2 else sides[0]
+    return "open"
+
+
+def counted(transfers: Iterable[Mapping[str, Any]]) -> Counter[str]:
+    """Return how many files met each fate."""
+    return Counter(fate_of(transfer) for transfer in transfers)
+
+
+def fates(rows: Sequence[tuple[str, Counter[str]]], *, about: str) -> Markup:
+    """Return the chart of these rows, each a label and the counts of its fates."""
+    title = f"Acknowledged files of {about}, by fate"
+    most = max((counts.total() for _, counts in rows), default=0)
+    if not most:
+        return svg.empty(title)
+    parts = []
+    for number, (label, counts) in enumerate(rows):
+        top = number * _ROW
+        parts.append(svg.label(label, f": {counts.total():,}", y=top + 13))
+        parts += _bar(label, counts, most, top + 19)
+    return svg.chart(title, *parts, height=len(rows) * _ROW, kind="fates")
+
+
+def legend(rows: Iterable[tuple[str, Counter[str]]]) -> dict[str, str]:
+    """Return the fates that rows have, by class: what a chart's colours mean."""
+    there = Counter[str]()
+    for _, counts in rows:
+        there += counts
+    return {fate: words for fate, words in FATES.items() if there[fate]}
+
+
+def _bar(label: str, counts: Counter[str], most: int, y: float) -> list[Markup]:
+    parts, before = [], 0
+    for fate, words in FATES.items():
+        count = counts[fate]
+        if not count:
+            continue
+        share, start = 100 * count / most, 100 * before / most
+        told = [
+            svg.element("title", f"{label}: {count} {words}"),
+            svg.element("rect", x=f"{start:.2f}%", y=y, width=f"{share:.2f}%", height=_BAR),
+        ]
+        if share > 3:
+            told.append(
+                svg.element("text", f"{count}", x=f"{start + share / 2:.2f}%", y=y + 14, text_anchor="middle")
+            )
+        parts.append(svg.element("g", *told, class_=f"span {fate}"))
+        before += count
+    return parts

@@ -1,0 +1,126 @@
+"""Everyone outside the platform, on this machine: customers who hold keys, partners who run servers.
+
+The registry names other people's hosts, buckets, queues and public keys. The local world runs the program
+on a copy of it in which each of these is one that the world plays itself; nothing else is changed.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncssh
+import yaml
+from botocore.exceptions import ClientError
+
+from customers.model import Customer
+from local.aws.emulator import Emulator
+from local.sftp.partners import Partner, partner
+from runtime.contract import REGION_OF, secret_name
+
+_KEY_TYPE = "ecdsa-sha2-nistp256"
+
+
+@dataclass
+class ExternalParties:
+    """Keys by SFTP user, partners by (customer id, destination), receipt queues by (customer id, side)."""
+
+    aws: Emulator
+    namespace: str
+    folder: Path
+    keys: dict[str, Path] = field(default_factory=dict)
+    partners: dict[tuple[str, str], Partner] = field(default_factory=dict)
+    receipts: dict[tuple[str, str], str] = field(default_factory=dict)
+
+    def stand_in(self, registry: Path, project: Path) -> None:
+        """Write the registry's copy below `project/customers`, and make whoever it newly speaks of."""
+        (project / "customers").mkdir(parents=True, exist_ok=True)
+        for path in sorted(registry.glob("*.yaml")):
+            document = yaml.safe_load(path.read_text())
+            for user in document.get("sftp", {}).get("users", ()):
+                user["public_keys"] = [self._public_key(user["name"])]
+            for name, destination in document["destinations"].items():
+                play = self._server if destination["kind"] == "sftp" else self._bucket
+                play(document["id"], name, destination)
+            document["receipts"] = [
+                self._receipt(document["id"], each) for each in document.get("receipts", ())
+            ]
+            (project / "customers" / path.name).write_text(yaml.safe_dump(document, sort_keys=False))
+
+    def subscribe(self, customer: Customer, side: str, topic: str) -> None:
+        """Listen to a customer's receipts in one region, as its mail server or web address would."""
+        if (customer.id, side) in self.receipts:
+            return
+        region = REGION_OF[side]
+        url, arn = self._make_queue(f"receipts-of-{customer.id}", region)
+        self.aws.client("sns", region).subscribe(
+            TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
+        )
+        self.receipts[customer.id, side] = url
+
+    def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
+        """Take the receipts that have come for a customer in one region since the last time."""
+        sqs, url = self.aws.client("sqs", REGION_OF[side]), self.receipts[customer, side]
+        taken = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                taken.append(json.loads(message["Body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return taken
+
+    def close(self) -> None:
+        """Stop the partners' servers."""
+        for each in self.partners.values():
+            each.close()
+
+    def _public_key(self, user: str) -> str:
+        if user not in self.keys:
+            key = asyncssh.generate_private_key(_KEY_TYPE)
+            self.keys[user] = self.folder / f"{user}.key"
+            self.keys[user].touch(mode=0o600)
+            key.write_private_key(str(self.keys[user]))
+        return asyncssh.read_private_key(self.keys[user]).export_public_key().decode().strip()
+
+    def _server(self, customer: str, name: str, destination: dict[str, Any]) -> None:
+        server = self.partners.get((customer, name))
+        if server is None:
+            server = self.partners[customer, name] = partner().start()
+            for region in REGION_OF.values():
+                self.aws.client("secretsmanager", region).create_secret(
+                    Name=secret_name(self.namespace, customer, destination["secret"]),
+                    SecretString=server.private_key,
+                )
+        destination |= {
+            "host": server.host,
+            "port": server.port,
+            "user": server.user,
+            "host_key": server.host_key,
+            "directory": server.directory,
+        }
+
+    def _bucket(self, customer: str, name: str, destination: dict[str, Any]) -> None:
+        region = destination.setdefault("region", REGION_OF["west"])
+        s3 = self.aws.client("s3", region)
+        try:
+            s3.head_bucket(Bucket=destination["bucket"])
+        except ClientError:
+            s3.create_bucket(
+                Bucket=destination["bucket"], CreateBucketConfiguration={"LocationConstraint": region}
+            )
+
+    def _receipt(self, customer: str, target: dict[str, Any]) -> dict[str, Any]:
+        if target["kind"] == "sqs":
+            region, name = target["arn"].split(":")[3], target["arn"].split(":")[5]
+            return {"kind": "sqs", "arn": self._make_queue(name, region)[1]}
+        if target["kind"] == "https":  # the emulated SNS would really call it
+            return {"kind": "sqs", "arn": self._make_queue(f"web-of-{customer}", REGION_OF["west"])[1]}
+        return target
+
+    def _make_queue(self, name: str, region: str) -> tuple[str, str]:
+        sqs = self.aws.client("sqs", region)
+        url = sqs.create_queue(QueueName=name)["QueueUrl"]
+        answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
+        return url, answer["Attributes"]["QueueArn"]

@@ -1,0 +1,168 @@
+"""What a change of the project would do to its stacks, without a cloud: the graphs of two revisions compared.
+
+The program of each revision runs in a process of its own, with its own code, registry and stack files, and
+AWS is make-believe (`local.preview.recording_aws`). The base is unpacked into a temporary folder; git is only
+read.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import subprocess
+import sys
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from local import program
+from local.preview import recording
+from local.preview.changes import Operation, ResourceChange, compare
+from local.preview.replacement import REPLACES
+
+WORKING_TREE = "the working tree"
+
+
+class PreviewError(RuntimeError):
+    """There is no plan; the message says which revision is the reason, and what to do."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preview:
+    """The steps of each stack from a base, a commit, to the working tree, and what to know of them."""
+
+    base: str
+    commit: str
+    stacks: Mapping[str, tuple[ResourceChange, ...]]
+    notes: tuple[str, ...]
+
+    @property
+    def breaches(self) -> bool:
+        """Return whether a resource would go that the base protects."""
+        return any(step.breaches for steps in self.stacks.values() for step in steps)
+
+
+def make(
+    base: str,
+    *,
+    stack: str | None = None,
+    root: Path = program.ROOT,
+    tell: Callable[[str], None] = lambda _: None,
+) -> Preview:
+    """Return the plan from a git revision to the project at `root` as it stands, for all its stacks or one.
+
+    `tell` is called with what is under way. Raises PlanError when there is no such revision, or when the
+    program of either refuses.
+    """
+    tell(f"unpacking {base}")
+    commit = _commit(base, root)
+    with tempfile.TemporaryDirectory(prefix="mft-plan-") as name:
+        folder = Path(name)
+        revisions = {f"{base} ({commit[:10]})": folder / "base", WORKING_TREE: root}
+        _unpack(commit, base, root, folder / "base")
+        held = {revision: set(recording.stacks_of(where)) for revision, where in revisions.items()}
+        stacks = sorted(set.intersection(*held.values()) & ({stack} if stack else set.union(*held.values())))
+        if not stacks:
+            raise PreviewError(f"no stack to compare: {'; '.join(_apart(held)) or 'there is no stack file'}")
+        graphs = _run(revisions, stacks, folder, tell)
+        secrets = {
+            key
+            for where in revisions.values()
+            for each in stacks
+            for key in recording.secrets_of(where, each)
+        }
+    steps = {each: compare(*(graph[each] for graph in graphs)) for each in stacks}
+    notes = [*_apart(held), *_notes(secrets, steps)]
+    return Preview(base=base, commit=commit, stacks=steps, notes=tuple(notes))
+
+
+def _commit(base: str, root: Path) -> str:
+    found = _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{base}^{{commit}}")
+    if not found.returncode:
+        return found.stdout.decode().strip()
+    repository = _git(root, "rev-parse", "--git-dir")
+    if repository.returncode:
+        said = repository.stderr.decode().strip()
+        raise PreviewError(f"{root} is in no git repository that can be read; run this in a clone ({said})")
+    raise PreviewError(f"{base!r} is no revision of this repository; fetch it, or name another with --base")
+
+
+def _unpack(commit: str, base: str, root: Path, folder: Path) -> None:
+    """Write a commit's files into a folder; the repository, unlike with a worktree, knows nothing of it."""
+    packed = _git(root, "archive", "--format=zip", commit)
+    if packed.returncode:
+        raise PreviewError(f"git cannot unpack {base}: {packed.stderr.decode().strip()}")
+    with zipfile.ZipFile(io.BytesIO(packed.stdout)) as archive:
+        archive.extractall(folder)
+    if not (folder / "__main__.py").is_file():
+        raise PreviewError(f"{base} holds no __main__.py here; name a revision that has the program")
+
+
+def _git(root: Path, *command: str) -> subprocess.CompletedProcess[bytes]:
+    try:
+        return subprocess.run(["git", "-C", str(root), *command], capture_output=True, check=False)  # noqa: S603, S607
+    except FileNotFoundError as error:
+        raise PreviewError("git is not installed; a plan compares two of its revisions") from error
+
+
+def _run(
+    revisions: Mapping[str, Path], stacks: Sequence[str], folder: Path, tell: Callable[[str], None]
+) -> list[recording.Graphs]:
+    """Run the programs of all revisions at once; return their graphs, in the same order."""
+    records = {revision: folder / f"{number}.json" for number, revision in enumerate(revisions)}
+    runs: dict[str, subprocess.Popen[bytes]] = {}
+    reading, writing = os.pipe()
+    try:
+        for revision, where in revisions.items():
+            command = [
+                sys.executable,
+                "-m",
+                recording.__name__,
+                str(where),
+                str(records[revision]),
+                *stacks,
+            ]
+            with records[revision].with_suffix(".log").open("wb") as said:
+                # In a session of its own, so that Ctrl-C reaches this process only.
+                runs[revision] = subprocess.Popen(  # noqa: S603
+                    command, cwd=program.ROOT, stdout=writing, stderr=said, start_new_session=True
+                )
+        os.close(writing)
+        total = len(revisions) * len(stacks)
+        tell(f"running the program of both revisions, 0 of {total} graphs done")
+        with os.fdopen(reading) as lines:
+            for done, _ in enumerate(lines, start=1):
+                tell(f"running the program of both revisions, {done} of {total} graphs done")
+        for run in runs.values():
+            run.wait()
+    finally:
+        for run in runs.values():
+            run.kill()
+            run.wait()
+    refused = [
+        f"{revision}:\n{records[revision].with_suffix('.log').read_text().strip()}"
+        for revision, run in runs.items()
+        if run.returncode
+    ]
+    if refused:
+        raise PreviewError("\n\n".join(f"the program refuses in {each}" for each in refused))
+    return [recording.load(record) for record in records.values()]
+
+
+def _apart(held: Mapping[str, set[str]]) -> Iterator[str]:
+    """Yield a note for each stack that only one revision has a file of."""
+    for revision, stacks in held.items():
+        for stack in sorted(stacks - set.intersection(*held.values())):
+            yield f"{stack} is not compared: only {revision} has a file of that stack"
+
+
+def _notes(secrets: set[str], steps: Mapping[str, tuple[ResourceChange, ...]]) -> Iterator[str]:
+    if secrets:
+        yield f"secret, so not compared: {', '.join(sorted(secrets))}; placeholders stood in for them"
+    every = [step for each in steps.values() for step in each]
+    if every:
+        yield "ids, ARNs and generated names are made up here; AWS gives others"
+    for type in sorted({step.type for step in every if step.action is Operation.CHANGE} - REPLACES.keys()):
+        yield f"it is not known here which changes replace a {type}; see what `pulumi preview` says"

@@ -1,0 +1,145 @@
+"""Runs the program of one revision for its stacks, and writes down what it registered.
+
+`python -m local.preview.recording FOLDER RECORD [STACK ...]` runs in a process of its own: the revision's
+packages are imported from its folder, while this one, and the machinery that runs programs, are today's. It
+prints the name of each stack when it is done, and ends with 1 when the program refuses, its words on standard
+error.
+"""
+
+from __future__ import annotations
+
+import gc
+import hashlib
+import importlib
+import json
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pulumi
+import yaml
+
+from local import program
+from local.preview.recording_aws import echo, place
+from local.program import Graph, ProgramError, Resource
+
+
+def stacks_of(folder: Path) -> list[str]:
+    """Return the stacks that a project's folder holds a file of."""
+    return sorted(path.name[7:-5] for path in folder.glob("Pulumi.?*.yaml"))
+
+
+def secrets_of(folder: Path, stack: str) -> list[str]:
+    """Return the keys of a stack that are secret, as the project or the stack's file says."""
+    declared = _mapping(folder / "Pulumi.yaml").get("config") or {}
+    given = _mapping(folder / f"Pulumi.{stack}.yaml").get("config") or {}
+    secret = {key for key, told in declared.items() if isinstance(told, dict) and told.get("secret")}
+    return sorted(
+        secret | {key for key, value in given.items() if isinstance(value, dict) and "secure" in value}
+    )
+
+
+#: The graphs of one revision, by stack.
+Graphs = Mapping[str, Graph]
+
+
+def load(path: Path) -> Graphs:
+    """Return the graphs that a process of this module wrote, by stack."""
+    return {
+        stack: Graph(stack=stack, exports={}, resources=tuple(_resource(each) for each in resources))
+        for stack, resources in json.loads(path.read_text()).items()
+    }
+
+
+def _record(folder: Path, stack: str) -> list[dict[str, Any]]:
+    secrets = {key: f"placeholder of {key}" for key in secrets_of(folder, stack)}
+    config = {
+        key: value for key, value in program.stack_config(stack, root=folder).items() if key not in secrets
+    }
+    with tempfile.TemporaryDirectory() as build:
+        _bundle_without_dependencies(Path(build), config)
+        gc.disable()  # two thirds of a run; the process ends soon
+        graph = program.run(
+            stack,
+            make=echo,
+            ask=place(config),
+            config=config,
+            secrets=secrets,
+            root=folder,
+            main=folder / "__main__.py",
+        )
+        return [_plain(vars(each)) for each in graph.resources]
+
+
+def _bundle_without_dependencies(build: Path, config: Mapping[str, str]) -> None:
+    """Let the revision's bundle be written of its own code only, which needs neither network nor time.
+
+    What is pinned is in the name of the folder of dependencies, and that is in the bundle's name.
+    """
+    bundle = importlib.import_module("components.bundle")
+    bundle.BUILD = build
+    if "mft:lambdaRuntime" in config:
+        bundle.dependencies(config["mft:lambdaRuntime"]).mkdir()
+
+
+def _plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: numbers as written, a file as its name and what it contains."""
+    match value:
+        case pulumi.FileArchive() | pulumi.FileAsset():
+            path = Path(value.path)
+            return f"{path.name} (SHA-256 {hashlib.sha256(path.read_bytes()).hexdigest()[:12]})"
+        case pulumi.AssetArchive():
+            return {"archive": _plain(value.assets)}
+        case pulumi.StringAsset():
+            return value.text
+        case Mapping():
+            return {key: _plain(each) for key, each in value.items()}
+        case float() if value.is_integer():
+            return int(value)
+        case str() | int() | float() | None:
+            return value
+        case _:
+            return [_plain(each) for each in value]
+
+
+def _resource(written: Mapping[str, Any]) -> Resource:
+    lists = {name: tuple(value) for name, value in written.items() if isinstance(value, list)}
+    return Resource(**{**written, **lists, "secrets": frozenset(written["secrets"])})
+
+
+def _mapping(path: Path) -> Mapping[str, Any]:
+    """Return what a YAML file of the project holds; ProgramError when that is no mapping."""
+    try:
+        document = yaml.safe_load(path.read_text())
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise ProgramError(f"{path.name} cannot be read: {' '.join(str(error).split())}") from error
+    if not isinstance(document, dict) or not isinstance(document.get("config", {}), dict):
+        raise ProgramError(f"{path.name}: config: is not a mapping")
+    return document
+
+
+def main(folder: Path, record: Path, stacks: Sequence[str]) -> None:
+    """Write the record, or end the process with 1 and the reason."""
+    sys.path[:] = [str(folder), *(each for each in sys.path if Path(each).resolve() != program.ROOT)]
+    os.chdir(folder)  # messages name files as seen from the project
+    graphs = {}
+    try:
+        for stack in stacks or stacks_of(folder):
+            graphs[stack] = _record(folder, stack)
+            print(stack, flush=True)
+    except ProgramError as error:
+        sys.exit(str(error))
+    except Exception as error:
+        frames = traceback.extract_tb(error.__traceback__)
+        ours = [frame for frame in frames if Path(frame.filename).is_relative_to(folder)] or frames
+        where = f"{ours[-1].filename.removeprefix(f'{folder}/')}:{ours[-1].lineno}"
+        sys.exit(f"the program failed at {where}: {type(error).__name__}: {error}")
+    record.write_text(json.dumps(graphs))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3:])

@@ -1,0 +1,120 @@
+"""A plan for people and for programs: text, Markdown for a pull request, and one document for JSON."""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import Any
+
+from rich.console import Console
+from rich.text import Text
+
+from local.preview.changes import Operation, PropertyChange, ResourceChange
+from local.preview.preview import Preview
+from local.preview.summary import reaches, sections, sentence, stakes
+
+#: How a line begins, as text and in a Markdown diff, and its colour.
+_SIGNS = {
+    Operation.DELETE: ("-", "-", "bold red"),
+    Operation.REPLACE: ("-+", "-", "bold red"),
+    Operation.DANGLE: ("!", "!", "bold red"),
+    Operation.RELEASE: ("o", "!", "yellow"),
+    Operation.CHANGE: ("~", "!", "yellow"),
+    Operation.ADD: ("+", "+", "green"),
+}
+
+_REFUSED = (
+    "Refused: what the base protects would go. To let go of a customer, set its lifecycle to retired, apply "
+    "that in both stacks, then remove its file. What was only moved or renamed in the program keeps what it "
+    "holds with an alias. To delete something on purpose, first unprotect it in a change of its own."
+)
+
+
+def text(plan: Preview, console: Console) -> None:
+    """Print a plan for a terminal."""
+
+    def say(line: str, style: str = "") -> None:
+        console.print(Text(line, style=style))
+
+    say(f"From {plan.base} ({plan.commit[:10]}) to the working tree:", "bold")
+    for stacks, told in reaches(plan):
+        say(f"  {stacks}: {told}")
+    if at_stake := stakes(plan):
+        say("\nDATA AT STAKE", "bold red")
+        for each in at_stake:
+            say(f"  {each}", "bold red")
+    for owner, in_stacks in sections(plan):
+        say(f"\n{owner}", "bold")
+        for stacks, lines in in_stacks:
+            say(f"  {stacks}")
+            for line in lines:
+                sign, _, style = _SIGNS[line.action]
+                say(f"    {sign:2} {line}", style)
+                for change in line.changes:
+                    say(f"         {change}")
+    for note in plan.notes:
+        say(f"\nNote: {note}.", "dim")
+    if plan.breaches:
+        say(f"\n{_REFUSED}", "bold red")
+
+
+def markdown(plan: Preview) -> str:
+    """Return a plan as the comment on a pull request."""
+    parts = [f"### Plan from `{plan.base}` ({plan.commit[:10]})", ""]
+    parts += [f"- {stacks}: **{told}**" for stacks, told in reaches(plan)]
+    if at_stake := stakes(plan):
+        parts += ["", "#### :rotating_light: Data at stake", ""]
+        parts += [f"- **{each}**" for each in at_stake]
+    if plan.breaches:
+        parts += ["", f"**{_REFUSED}**"]
+    for owner, in_stacks in sections(plan):
+        parts += ["", f"<details><summary>{owner}</summary>", ""]
+        for stacks, lines in in_stacks:
+            parts += [f"{stacks}:", "", "~~~~diff"]
+            for line in lines:
+                parts += [f"{_SIGNS[line.action][1]} {line}", *(f"    {each}" for each in line.changes)]
+            parts += ["~~~~", ""]
+        parts.append("</details>")
+    return "\n".join([*parts, "", *(f"- _{note}_" for note in plan.notes)])
+
+
+def document(plan: Preview) -> dict[str, Any]:
+    """Return a plan as plain data, with every value in full."""
+    return {
+        "base": plan.base,
+        "commit": plan.commit,
+        "refused": plan.breaches,
+        "stacks": {
+            stack: {
+                "sentence": sentence(steps),
+                "cell": [_step(step) for step in steps if not step.customer],
+                "customers": {
+                    customer: [_step(step) for step in own]
+                    for customer, own in groupby(steps, key=lambda step: step.customer)
+                    if customer
+                },
+            }
+            for stack, steps in plan.stacks.items()
+        },
+        "dataAtStake": stakes(plan),
+        "notes": list(plan.notes),
+    }
+
+
+def _step(step: ResourceChange) -> dict[str, Any]:
+    return {
+        "action": step.action.value,
+        "type": step.type,
+        "name": step.name,
+        "protected": step.was_protected,
+        "loses": step.loses or None,
+        "changes": [_change(change) for change in step.changes],
+    }
+
+
+def _change(change: PropertyChange) -> dict[str, Any]:
+    told: dict[str, Any] = {"path": change.path, "forcesReplacement": change.replaces}
+    if change.secret:
+        return {**told, "secret": True}
+    if change.follows:
+        return {**told, "follows": change.follows}
+    return {**told, "old": change.old, "new": change.new}

@@ -1,0 +1,30 @@
+"""The partners' SFTP servers on this machine: real OpenSSH where it is installed, asyncssh where it is not.
+
+    with partner() as p:
+        ...deliver to p.host, p.port, p.user, p.directory with p.private_key, expecting p.host_key...
+        p.faults.drop(after=100_000)
+        assert p.files() == {"a.txt": b"..."}
+
+They differ in what they can be made to do: only the asyncssh one can freeze (see Faults.freeze).
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from local.sftp.partners.faults import Faults
+from local.sftp.partners.inprocess import AsyncsshPartner
+from local.sftp.partners.openssh import OpenSshPartner, openssh_missing
+from local.sftp.partners.server import Partner
+
+__all__ = ["AsyncsshPartner", "Faults", "OpenSshPartner", "Partner", "openssh_missing", "partner"]
+
+
+def partner(kind: str | None = None, **settings: Any) -> Partner:
+    """Return a partner, not yet started, of `kind`, or of OpenSSH where that works; `.kind` says which it is.
+
+    `settings` are those of Partner.
+    """
+    if kind == "asyncssh" or (kind is None and openssh_missing()):
+        return AsyncsshPartner(**settings)
+    return OpenSshPartner(**settings)

@@ -1,0 +1,83 @@
+"""A partner's server in this process, for machines without OpenSSH and for what OpenSSH cannot do wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Callable
+from typing import Any
+
+import asyncssh
+
+from local.sftp.partners.server import Partner
+
+
+class AsyncsshPartner(Partner):
+    """A partner in this process. Its user sees the partner's folder as `/`, and the directory as `/inbox`."""
+
+    kind = "asyncssh"
+
+    @property
+    def directory(self) -> str:
+        return "/inbox"
+
+    async def _serve(self, sock: socket.socket) -> None:
+        connection = await asyncssh.run_server(
+            sock,
+            server_factory=lambda: _Login(self.user, self.client_key.export_public_key()),
+            server_host_keys=[
+                self.other_host_keypair if self.faults.other_host_key else self.host_keypair,
+                *self.more_host_keypairs,
+            ],
+            sftp_factory=lambda channel: _Files(channel, self),
+            config=None,
+            allow_scp=False,
+        )
+        try:
+            await connection.wait_closed()
+        finally:
+            connection.abort()
+
+
+class _Login(asyncssh.SSHServer):
+    def __init__(self, user: str, key: bytes) -> None:
+        self._user, self._key = user, asyncssh.import_public_key(key)
+
+    def begin_auth(self, username: str) -> bool:
+        return True
+
+    def public_key_auth_supported(self) -> bool:
+        return True
+
+    def validate_public_key(self, username: str, key: asyncssh.SSHKey) -> bool:
+        return username == self._user and key == self._key
+
+
+class _Files(asyncssh.SFTPServer):
+    def __init__(self, channel: asyncssh.SSHServerChannel, partner: AsyncsshPartner) -> None:
+        super().__init__(channel, chroot=str(partner.root).encode())
+        self._faults = partner.faults
+        for request in partner.denied:
+            setattr(self, request.replace("-", "_"), _denied(request))
+
+    async def write(self, file_obj: Any, offset: int, data: bytes) -> int:
+        try:
+            while self._faults.frozen:
+                await asyncio.sleep(0.05)
+        except asyncio.CancelledError:
+            self.close(file_obj)
+            raise
+        full_after = self._faults.full_after
+        if full_after is not None and offset + len(data) > full_after:
+            raise asyncssh.SFTPNoSpaceOnFilesystem("no space left")
+        return super().write(file_obj, offset, data)
+
+
+def _denied(request: str) -> Callable[..., None]:
+    def refuse(*_: Any) -> None:
+        # What is an extension of the protocol is unknown to a server that does not have it.
+        if request in ("posix-rename", "fsync"):
+            raise asyncssh.SFTPOpUnsupported(f"no {request}")
+        raise asyncssh.SFTPPermissionDenied(f"{request} is denied")
+
+    return refuse

@@ -1,0 +1,1 @@
+"""Verifying the audit chains. Reads only."""

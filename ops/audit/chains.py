@@ -1,0 +1,69 @@
+"""The audit chains of an environment, verified one beside another."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from datetime import timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops.audit.verification import ChainResult, Trail
+from ops.cell import cells, known_customer
+from ops.environment import Environment
+from ops.recovery.regions import Regions
+
+#: Chains that are verified at once, and links that are fetched at once for all of them.
+_CHAINS, _READERS = 8, 16
+
+
+class AuditVerification:
+    """The chains of the regions that answer; `unknowns` says of the others why they are not verified."""
+
+    def __init__(self, environment: Environment, *, only: str | None = None) -> None:
+        """Ask both regions, or `only` one; RefusedError when none answers."""
+        self._regions = Regions.find(environment, only=only)
+        self._current = frozenset(self._regions.customers())
+        self._trails = {
+            cell.region: Trail(cell, self._regions)
+            for cell in cells(environment)
+            if cell.side in self._regions.sides
+        }
+        self.unknowns = () if only else tuple(self._regions.unknowns)
+
+    def chains(self, customer: str | None) -> list[tuple[str, str]]:
+        """Return all chains, or one customer's, by region and customer; those of former customers too.
+
+        Raises RefusedError for a customer that never was.
+        """
+        chained = {region: trail.customers() for region, trail in self._trails.items()}
+        if customer is not None:
+            known_customer(customer, self._current.union(*chained.values()))
+        return [
+            (region, name)
+            for region, names in chained.items()
+            for name in sorted(self._current | names)
+            if customer in (None, name)
+        ]
+
+    def verify(
+        self, chains: Sequence[tuple[str, str]], *, grace: timedelta, read: Callable[[], None]
+    ) -> Iterator[ChainResult]:
+        """Yield the verdict on each chain as it is reached; `read` is called after each link.
+
+        A fact of the last `grace` may still be on its way into its chain.
+        """
+        with ThreadPoolExecutor(_READERS) as readers, ThreadPoolExecutor(_CHAINS) as verifiers:
+
+            def verdict(region: str, customer: str) -> ChainResult:
+                try:
+                    is_current = customer in self._current
+                    days = self._regions.customer(customer).tracker_days if is_current else 0
+                    trail = self._trails[region]
+                    return trail.verify(customer, tracker_days=days, grace=grace, readers=readers, read=read)
+                except (ClientError, BotoCoreError) as error:
+                    finding = f"the chain could not be verified: {error}"
+                    return ChainResult(customer=customer, region=region, findings=[finding])
+
+            for coming in as_completed([verifiers.submit(verdict, *each) for each in chains]):
+                yield coming.result()

@@ -1,0 +1,239 @@
+"""Verifying one audit chain: it is unbroken, and holds what the tracker holds. Reads only.
+
+The chain is read once, from its first link to its last; memory does not grow with it. Whoever can write to
+the bucket can put another version over a link, or a delete marker, but cannot remove what was written first:
+that is what is read, and the rest is found.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor, Future
+from contextlib import closing
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+from ops.audit.comparison import ChainedFacts
+from ops.cell import DeployedCell
+from ops.recovery.regions import Regions
+from runtime import chain
+from runtime.audit import ChainIndex
+from runtime.chain import BrokenLinkError, Head, Reading
+from runtime.timing import AUDIT_DAYS
+from runtime.tracker import Tracker
+
+#: Findings of one chain that are told; the others are counted.
+TOLD = 100
+
+#: Links that are asked for ahead of the one that is read.
+_AHEAD = 10
+_KEPT = timedelta(days=AUDIT_DAYS)
+
+
+@dataclass(kw_only=True)
+class ChainResult:
+    """What was found of one customer's chain in one region; it is sound when nothing was.
+
+    `links` and `facts` count what was read; `seal` is that of the last link. `more` counts findings besides
+    those in `findings`.
+    """
+
+    customer: str
+    region: str
+    links: int = 0
+    facts: int = 0
+    seal: str = ""
+    findings: list[str] = field(default_factory=list)
+    more: int = 0
+
+    def add(self, finding: str) -> None:
+        """Take in one more finding."""
+        if len(self.findings) < TOLD:
+            self.findings.append(finding)
+        else:
+            self.more += 1
+
+
+class Trail:
+    """One region's audit chains, and the tracker that they are verified against."""
+
+    def __init__(self, cell: DeployedCell, regions: Regions) -> None:
+        self.cell, self.bucket = cell, cell.bucket("audit")
+        self.s3, self.dynamodb = (regions.client(service, cell.side) for service in ("s3", "dynamodb"))
+
+    def customers(self) -> set[str]:
+        """Return the customers that have a chain here, former ones too."""
+        listing = self.s3.get_paginator("list_objects_v2")
+        pages = listing.paginate(Bucket=self.bucket, Prefix=chain.PREFIX, Delimiter="/")
+        return {each["Prefix"].split("/")[1] for page in pages for each in page.get("CommonPrefixes", ())}
+
+    def verify(
+        self,
+        customer: str,
+        *,
+        tracker_days: int,
+        grace: timedelta,
+        readers: Executor,
+        read: Callable[[], None],
+    ) -> ChainResult:
+        """Return the verdict on a customer's chain.
+
+        Facts are kept for `tracker_days` (0: nobody knows any more), and one of the last `grace` may still be
+        on its way into the chain. `readers` fetch the links; `read` is called after each.
+        """
+        start, cell = datetime.now(UTC), self.cell
+        tracker = Tracker(table=cell.table, side=cell.side, client=self.dynamodb, now=start.timestamp)
+        with closing(sqlite3.connect("")) as disk:  # a private file, gone with the connection
+            facts = ChainedFacts(
+                tracker, customer, tracker_days=tracker_days, grace=grace, start=start, disk=disk
+            )
+            return _Verification(self, customer, facts, readers, read).run()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Place:
+    """What stands under one key of the chain: versions, newest first, and delete markers that hide them."""
+
+    key: str
+    versions: list[dict[str, Any]]
+    markers: list[dict[str, Any]]
+
+
+class _Verification:
+    def __init__(
+        self, trail: Trail, customer: str, facts: ChainedFacts, readers: Executor, read: Callable[[], None]
+    ) -> None:
+        self._trail, self._customer, self._facts = trail, customer, facts
+        self._readers, self._read = readers, read
+        self._verdict = ChainResult(customer=customer, region=trail.cell.region)
+
+    def run(self) -> ChainResult:
+        cell = self._trail.cell
+        ledger = ChainIndex(table=cell.table, side=cell.side, client=self._trail.dynamodb)
+        noted = ledger.head(self._customer)  # before the links, so that none which it knows may be missing
+        last = self._walk(noted)
+        after = ledger.head(self._customer)
+        if last < noted.number and not (last == 0 and _is_over(noted.at)):
+            self._say(
+                f"{_links(last + 1, noted.number)} missing at the end: by the tracker the last one is link"
+                f" {noted.number}, sealed {noted.seal}"
+            )
+        elif last > after.number + 1:  # a pass notes each link before it writes the next
+            self._say(f"the chain goes on to link {last}, and the tracker knows of none after {after.number}")
+        for finding in self._facts.compared():
+            self._say(finding)
+        return self._verdict
+
+    def _say(self, finding: str) -> None:
+        self._verdict.add(finding)
+
+    def _walk(self, noted: Head) -> int:
+        """Read the chain from link to link; return the last one's number."""
+        last, tip = 0, Head()
+        for place, text in self._texts():
+            number = chain.number_in(place.key)
+            if number is None:
+                self._say(f"{place.key} is no link of a chain")
+            elif text is not None:
+                self._look_at(place, number)
+                reading = self._reading(number, text)
+                tip = self._follow(last, tip, number, reading)
+                last = number
+                if reading and number == noted.number and reading.seal != noted.seal:
+                    told = f"its seal is {reading.seal}, and {noted.seal} in the tracker"
+                    self._say(f"link {number} was replaced: {told}")
+        return last
+
+    def _texts(self) -> Iterator[tuple[_Place, bytes | None]]:
+        """Yield what stands under each key, and the text that was first written there unless it is gone."""
+        waiting: deque[tuple[_Place, Future[bytes] | None]] = deque()
+        for place in self._places():
+            waiting.append((place, self._readers.submit(self._fetch, place) if place.versions else None))
+            if len(waiting) > _AHEAD:
+                yield _arrived(*waiting.popleft())
+        while waiting:
+            yield _arrived(*waiting.popleft())
+
+    def _places(self) -> Iterator[_Place]:
+        listing = self._trail.s3.get_paginator("list_object_versions")
+        pages = listing.paginate(Bucket=self._trail.bucket, Prefix=f"{chain.PREFIX}{self._customer}/")
+        entries = (
+            entry
+            for page in pages
+            for entry in sorted(
+                [*page.get("Versions", ()), *page.get("DeleteMarkers", ())], key=itemgetter("Key")
+            )
+        )
+        for key, group in groupby(entries, key=itemgetter("Key")):
+            found = list(group)
+            yield _Place(
+                key=key,
+                versions=[entry for entry in found if "Size" in entry],
+                markers=[entry for entry in found if "Size" not in entry],
+            )
+
+    def _fetch(self, place: _Place) -> bytes:
+        where = {"Bucket": self._trail.bucket, "Key": place.key}
+        return self._trail.s3.get_object(**where, VersionId=place.versions[-1]["VersionId"])["Body"].read()
+
+    def _look_at(self, place: _Place, number: int) -> None:
+        """Find what was done to an object; a delete marker whose time had come is the lifecycle rule's."""
+        written = place.versions[-1]["LastModified"]
+        for marker in place.markers:
+            if marker["LastModified"] - written < _KEPT:
+                self._say(f"link {number} was deleted on {marker['LastModified']:%Y-%m-%d at %H:%M:%S}")
+        if len(place.versions) > 1:
+            self._say(f"link {number} was written {len(place.versions)} times; the first time counts")
+
+    def _reading(self, number: int, text: bytes) -> Reading | None:
+        self._verdict.links += 1
+        self._read()
+        try:
+            reading = chain.read(text)
+        except BrokenLinkError as error:
+            self._say(f"link {number} was altered: {error}")
+            return None
+        for problem in reading.problems:
+            self._say(f"link {number} was altered: {problem}")
+        self._verdict.facts += len(reading.link.facts)
+        self._verdict.seal = reading.seal
+        for finding in self._facts.keep(number, reading.link):
+            self._say(finding)
+        return reading
+
+    def _follow(self, last: int, tip: Head | None, number: int, reading: Reading | None) -> Head | None:
+        """Find what is between a link and the one before; return the chain's head, None when nobody knows."""
+        if number > last + 1:
+            tip = None
+            # The oldest links expire, and the first that is left says when the one before it was made.
+            if last or reading is None or not _is_over(reading.link.previous_at):
+                self._say(f"{_links(last + 1, number - 1)} missing")
+        if reading is None:
+            return None
+        link = reading.link
+        before = tip or Head(number=number - 1, seal=link.previous, at=link.previous_at)
+        expected = {"customer": self._customer, "region": self._verdict.region, "number": number}
+        for problem in chain.breaks(before, link, **expected):
+            self._say(f"link {number} is not what stood there: {problem}")
+        return Head(number=number, seal=reading.seal, at=link.at)
+
+
+def _arrived(place: _Place, coming: Future[bytes] | None) -> tuple[_Place, bytes | None]:
+    return place, coming.result() if coming else None
+
+
+def _is_over(at: str) -> bool:
+    """Return whether a link of this time is not kept any more."""
+    try:
+        return datetime.now(UTC) - datetime.fromisoformat(at) > _KEPT
+    except (ValueError, TypeError):
+        return False
+
+
+def _links(first: int, last: int) -> str:
+    return f"link {first} is" if first == last else f"links {first} to {last} are"

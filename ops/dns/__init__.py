@@ -1,0 +1,1 @@
+"""The hosted zone: its records and health checks, and what its name servers answer."""

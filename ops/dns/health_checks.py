@@ -1,0 +1,96 @@
+"""The health checks of both cells and of customers, as Route 53 holds them, and what is wrong with them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from ops.environment import Environment
+from ops.finding import Finding, deploy
+from runtime.contract import REGION_OF, SIDES, check_reference
+
+if TYPE_CHECKING:
+    from customers.model import Customer
+
+ROUTE53 = "Route 53"
+#: Length of what the program begins a check's caller reference with.
+_REFERENCE = len(check_reference("", "", "", ""))
+
+
+class Checks:
+    """The health checks of an account, found by what the program begins their caller references with."""
+
+    def __init__(self, environment: Environment, found: Iterable[Mapping[str, Any]]) -> None:
+        self._environment = environment
+        self._by_reference: dict[str, list[Mapping[str, Any]]] = {}
+        self._ids = set()
+        for check in found:
+            self._ids.add(check["Id"])
+            self._by_reference.setdefault(check["CallerReference"][:_REFERENCE], []).append(check)
+
+    def find(self, side: str, check: str) -> Sequence[Mapping[str, Any]]:
+        """Return the checks of a side by this name: one, where all is well."""
+        reference = check_reference(self._environment.namespace, self._environment.cell, side, check)
+        return self._by_reference.get(reference, ())
+
+    def id(self, side: str, check: str) -> str | None:
+        """Return the id of the one check of this name, None when there is not exactly one."""
+        found = self.find(side, check)
+        return found[0]["Id"] if len(found) == 1 else None
+
+    def differences(self, customers: Iterable[Customer]) -> Iterator[Finding]:
+        """Yield what is wrong with the checks of both cells, and of these customers."""
+        leaves = {}
+        for side in SIDES:
+            cell = self._one(side, "cell")
+            out = self._one(side, "out")
+            yield from (each for each in (cell, out) if isinstance(each, Finding))
+            if not isinstance(out, Finding) and not _is_never_healthy(out):
+                yield self._differs(side, "the check `out` can be healthy: a shift would not move anybody")
+            if not isinstance(cell, Finding):
+                leaves[side] = cell["HealthCheckConfig"].get("ChildHealthChecks", [])
+                yield from self._over(side, "cell", cell, leaves[side])
+        for customer in customers:
+            if customer.lifecycle == "active" and customer.failover.health_check == "customer":
+                for side in SIDES:
+                    check = self._one(side, f"customer/{customer.id}")
+                    if isinstance(check, Finding):
+                        yield check
+                    else:
+                        wanted = leaves.get(side, [])
+                        yield from self._over(side, f"customer/{customer.id}", check, wanted)
+
+    def _one(self, side: str, name: str) -> Mapping[str, Any] | Finding:
+        found = self.find(side, name)
+        if len(found) == 1:
+            return found[0]
+        customer = name.partition("/")[2] or None
+        what = f"{len(found)} health checks are the check `{name}` of {REGION_OF[side]}, and one has to be"
+        return Finding(where=ROUTE53, customer=customer, what=what, remedy=deploy(side))
+
+    def _over(
+        self, side: str, name: str, check: Mapping[str, Any], leaves: Sequence[str]
+    ) -> Iterator[Finding]:
+        """Yield what is wrong with a check that is healthy when all the cell's leaves are."""
+        config = check["HealthCheckConfig"]
+        children = config.get("ChildHealthChecks", [])
+        if missing := [each for each in children if each not in self._ids]:
+            yield self._differs(side, f"the check `{name}` is over {', '.join(missing)}, which are gone")
+        if set(children) != set(leaves) or not children:
+            yield self._differs(side, f"the check `{name}` is not over the leaves of its cell")
+        if config.get("HealthThreshold") != len(children):
+            threshold = config.get("HealthThreshold")
+            yield self._differs(
+                side, f"the check `{name}` wants {threshold} of {len(children)} leaves healthy, not all"
+            )
+        if config.get("Disabled") or config.get("Inverted"):
+            yield self._differs(side, f"the check `{name}` is disabled or inverted")
+
+    def _differs(self, side: str, what: str) -> Finding:
+        return Finding(where=ROUTE53, what=f"{REGION_OF[side]}: {what}", remedy=deploy(side))
+
+
+def _is_never_healthy(check: Mapping[str, Any]) -> bool:
+    config = check["HealthCheckConfig"]
+    is_above = config.get("HealthThreshold", 0) > len(config.get("ChildHealthChecks", ()))
+    return is_above and not (config.get("Disabled") or config.get("Inverted"))

@@ -1,0 +1,145 @@
+"""Whether Route 53 holds the records and health checks that the registry makes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customers import dns, names, quota
+from customers.model import Customer
+from customers.registry import Registry
+from customers.route53 import Record, absolute
+from ops.cell_manifest import CellManifest
+from ops.dns import account_quotas
+from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone
+from ops.dns.health_checks import ROUTE53, Checks
+from ops.environment import Environment
+from ops.finding import Finding, deploy
+from runtime.contract import REGION_OF, SIDES
+
+
+class Records:
+    """The records of the zone, as Route 53 holds them."""
+
+    def __init__(self, environment: Environment, records: Iterable[Record], checks: Checks) -> None:
+        self._environment, self._checks = environment, checks
+        self._found = {(each.host, each.type, each.set_identifier): each for each in records}
+
+    def shifted(self, customer: Customer) -> list[str]:
+        """Return the sides that a customer is shifted out of: a half there carries the check `out`."""
+        return [
+            side
+            for side in SIDES
+            if (out := self._checks.id(side, "out"))
+            and any(
+                found.health_check == out
+                for half in self._halves(customer, side)
+                if (found := self._found.get((absolute(half.name), half.type, side)))
+            )
+        ]
+
+    def of_cells(self, parts: Mapping[str, CellManifest]) -> Iterator[Finding]:
+        """Yield how the addresses of the cells' endpoints differ from those that the cells have."""
+        environment = self._environment
+        for side, its in parts.items():
+            host = names.cell_host(side, environment.cell, environment.zone)
+            found = self._found.get((absolute(host), "A", None))
+            if found is None or set(found.values) != set(its.addresses):
+                held = ", ".join(sorted(found.values)) if found else "nothing"
+                wanted = ", ".join(sorted(its.addresses))
+                what = f"{host} A is {held}, and the cell's addresses are {wanted}"
+                yield Finding(where=ROUTE53, what=what, remedy=deploy(side))
+
+    def of_customer(self, customer: Customer) -> Iterator[Finding]:
+        """Yield how a customer's twelve halves differ; one that is not active has none."""
+        for side in SIDES:
+            told = [each for half in self._halves(customer, side) if (each := self._half(customer, half))]
+            for what in told:
+                yield Finding(where=ROUTE53, customer=customer.id, what=what, remedy=deploy(side))
+        if customer.lifecycle == "active":
+            for side in self.shifted(customer):
+                yield Finding(
+                    where=ROUTE53,
+                    customer=customer.id,
+                    what=f"it is shifted out of {REGION_OF[side]}",
+                    remedy=f"python -m ops shift {customer.id} --back",
+                )
+
+    def strangers(self, known: Iterable[str]) -> Iterator[Finding]:
+        """Yield the ids that have records and are none of `known`, the customers of the whole registry."""
+        tail = absolute(self._environment.zone)
+        hosts = {host.removesuffix(f".{tail}") for host, _, side in self._found if side in SIDES}
+        ids = {host.rpartition(".")[2] for host in hosts}
+        for id in sorted(ids - set(known)):
+            what = "it has records, and the registry does not know it"
+            yield Finding(where=ROUTE53, customer=id, what=what, remedy=deploy(*SIDES))
+
+    def _halves(self, customer: Customer, side: str) -> tuple[dns.Half, ...]:
+        return dns.halves(customer, side, self._environment.namespace, self._environment.zone)
+
+    def _half(self, customer: Customer, half: dns.Half) -> str | None:
+        side = half.set_identifier
+        found = self._found.get((absolute(half.name), half.type, side))
+        name = f"{half.name} {half.type} of {side}"
+        if customer.lifecycle != "active":
+            return f"{name} is there, and a customer that is {customer.lifecycle} has none" if found else None
+        if found is None:
+            return f"{name} is not there"
+        wanted = dns.record(half, health_check=found.health_check)
+        fields = {"failover": "role", "ttl": "TTL", "values": "value"}
+        told = [
+            f"{word} {_shown(getattr(found, field))}, not {_shown(getattr(wanted, field))}"
+            for field, word in fields.items()
+            if not _is_same(half.type, getattr(found, field), getattr(wanted, field))
+        ]
+        own = f"customer/{customer.id}" if customer.failover.health_check == "customer" else "cell"
+        usual = {self._checks.id(side, own), self._checks.id(side, "out")}
+        if found.health_check not in usual or not found.health_check:
+            told.append(f"health check {found.health_check or 'none'}, not that of `{own}`")
+        return f"{name} has {'; '.join(told)}" if told else None
+
+
+def _is_same(type: str, found: Any, wanted: Any) -> bool:
+    if type == "CNAME" and isinstance(found, tuple):
+        return [absolute(each) for each in found] == [absolute(each) for each in wanted]
+    return bool(found == wanted)
+
+
+def _shown(value: Any) -> str:
+    return ", ".join(value) if isinstance(value, tuple) else str(value)
+
+
+def look(
+    environment: Environment,
+    zone: HostedZone,
+    registry: Registry,
+    customers: Sequence[Customer],
+    *,
+    parts: Mapping[str, CellManifest],
+    health_check_quota: int,
+) -> tuple[list[Finding], dict[str, set[str]]]:
+    """Return what differs, and by customer the sides that Route 53 says it is shifted out of."""
+    shifted: dict[str, set[str]] = {each.id: set() for each in customers}
+    try:
+        checks = Checks(environment, zone.checks())
+        records = Records(environment, zone.records(), checks)
+        of_checks, of_records = zone.limits()
+    except ControlPlaneError as error:
+        what = f"its control plane, in {CONTROL_REGION}, does not answer: {error.__cause__}"
+        remedy = "records, health checks and quotas are not compared; `ops evacuate` does not need it"
+        return [Finding(where=ROUTE53, what=what, remedy=remedy)], shifted
+    except (ClientError, BotoCoreError) as error:
+        return [Finding(where=ROUTE53, what=f"it does not tell what it holds: {error}")], shifted
+    told = [*checks.differences(customers), *records.of_cells(parts)]
+    for customer in customers:
+        told += records.of_customer(customer)
+        if customer.lifecycle == "active":
+            shifted[customer.id] = set(records.shifted(customer))
+    told += records.strangers(each.id for each in registry.customers)
+    needed = quota.needs(registry.customers)
+    told += account_quotas.of_route53(
+        needed, checks=of_checks, records=of_records, health_check_quota=health_check_quota
+    )
+    return told, shifted

@@ -1,0 +1,1 @@
+"""Moving traffic between the regions: evacuate and restore, shift, rehome."""

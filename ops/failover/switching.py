@@ -1,0 +1,105 @@
+"""Carrying out a plan that moves a switch: recorded, moved, watched at the name servers, recorded again."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+from ops.cell import DeployedCell
+from ops.environment import Environment
+from ops.failover import interlocks
+from ops.failover.evacuation import SwitchPlan
+from ops.logbook import Logbook, Recording
+from runtime.contract import SIDE_OF
+
+#: Seconds until DNS is given up: three times the 60 s of the metric's period, the 30 s of its evaluation, and
+#: what it takes until every name server knows.
+GIVE_UP = 300.0
+
+#: What nobody can take from those who have it. The TTL is the longest that the registry allows.
+OLD_ANSWERS = (
+    "resolvers keep the old answers for the records' TTL, 60 s at most",
+    "SFTP sessions that stand stay where they are until they end, or their region dies",
+    "clients that ignore the TTL stay until they look the name up again: restart them",
+)
+#: And who does not ask DNS at all.
+NO_ANSWERS = (
+    "SDK clients that do not use TXT records must retarget: python -m ops notice --all tells them where"
+)
+
+
+@dataclass(kw_only=True)
+class Act:
+    """A plan while it is carried out.
+
+    `moved_seconds` is how long it took from the switch's move until all name servers answered as planned,
+    None while they do not, or cannot be asked; `left` says what they answer instead.
+    """
+
+    environment: Environment
+    plan: SwitchPlan
+    recording: Recording = field(default_factory=Recording)
+    so_far: str = "nothing was done"
+    moved_seconds: float | None = None
+    left: list[str] = field(default_factory=list)
+    _began: float = 0.0
+
+    @property
+    def behind(self) -> list[str]:
+        """Who is still where they were, and for how long."""
+        return [*OLD_ANSWERS, *([NO_ANSWERS] if self.plan.position.is_out else [])]
+
+    @property
+    def questions(self) -> int:
+        """How many answers have to move: of every record, at every name server."""
+        return len(self.plan.wanted) * len(self.plan.servers.servers) if self.plan.servers else 0
+
+    @contextmanager
+    def recorded(self, why: str) -> Iterator[None]:
+        """Record what is done meanwhile, in the region that it is done through.
+
+        Raises RefusedError when that is not possible, unless a region is to be taken out: that cannot wait.
+        """
+        plan = self.plan
+        book = Logbook(DeployedCell(environment=self.environment, side=SIDE_OF[plan.through]), plan.verb)
+        with book.recorded(
+            digest=plan.digest,
+            plan=plan.document,
+            why=why,
+            override=plan.override,
+            is_emergency=plan.position.is_out,
+        ) as self.recording:
+            yield
+            self.recording.outcome = {
+                "names": len(plan.wanted),
+                "dns_moved_seconds": self.moved_seconds,
+                "left": self.left,
+            }
+
+    def move(self) -> None:
+        """Move the switch and publish where it stands; where it was moved before, publish that again."""
+        plan, self._began = self.plan, time.monotonic()
+        switch = interlocks.switch_of(self.environment, SIDE_OF[plan.region])
+        if plan.is_resumed:
+            self.so_far = f"the switch of {plan.region} stands at {plan.position.value}"
+            switch.publish()
+        else:
+            switch.move(plan.position, kept=self._kept)
+        self.so_far = f"the switch of {plan.region} stands at {plan.position.value}, and that is published"
+
+    def watch(self, seen: Callable[[int], None]) -> None:
+        """Ask the name servers until they answer as planned, or GIVE_UP; `seen` counts answers that do."""
+        if self.plan.servers is None or not self.plan.wanted:
+            return
+        self.left = self.plan.servers.unseen(self.plan.wanted, within=GIVE_UP, seen=seen)
+        if not self.left:
+            self.moved_seconds = round(time.monotonic() - self._began, 1)
+
+    def _kept(self) -> None:
+        plan = self.plan
+        self.so_far = (
+            f"the switch of {plan.region} stands at {plan.position.value}, and that was not published by this"
+            f" command: {plan.through} publishes it within a minute"
+        )

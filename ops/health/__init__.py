@@ -1,0 +1,1 @@
+"""How the cells are: each one by itself, beside the other, and beside the registry. Reads only."""

@@ -1,0 +1,215 @@
+"""What the program made of customers in one region, compared with what the registry says of them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customers import names
+from customers.document import routing_document
+from customers.keys import KeyRefusedError, PublicKey
+from customers.model import Customer, SftpUser
+from customers.registry import revision
+from ops.cell import DeployedCell
+from ops.finding import Finding, deploy
+from ops.recovery.regions import Regions
+from runtime.contract import cell_parameter, config_key, peer_of, sftp_home
+
+#: What services say of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_NONE = frozenset(
+    {
+        "NoSuchBucket",
+        "NoSuchKey",
+        "ReplicationConfigurationNotFoundError",
+        "ParameterNotFound",
+        "ResourceNotFoundException",
+        "ServerSideEncryptionConfigurationNotFoundError",
+    }
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RegionServices:
+    """One region's services, as they are: its SFTP server, the names of the server's users and of topics."""
+
+    cell: DeployedCell
+    server: str
+    users: frozenset[str]
+    topics: tuple[str, ...]
+    s3: Any
+    transfer: Any
+    ssm: Any
+
+    @classmethod
+    def read(cls, cell: DeployedCell, server: str, clients: Regions) -> RegionServices:
+        """List what is listed once for all customers; raises what AWS does."""
+        made = {service: clients.client(service, cell.side) for service in ("s3", "transfer", "ssm", "sns")}
+        users = made["transfer"].get_paginator("list_users").paginate(ServerId=server)
+        topics = made.pop("sns").get_paginator("list_topics").paginate()
+        return cls(
+            cell=cell,
+            server=server,
+            users=frozenset(each["UserName"] for page in users for each in page["Users"]),
+            topics=tuple(each["TopicArn"].rpartition(":")[2] for page in topics for each in page["Topics"]),
+            **made,
+        )
+
+    @property
+    def remedy(self) -> str:
+        """What to do about anything that is not as the program makes it."""
+        return deploy(self.cell.side)
+
+    def differs(self, what: str, customer: str | None = None) -> Finding:
+        """Return the difference."""
+        return Finding(where=self.cell.region, customer=customer, what=what, remedy=self.remedy)
+
+
+def of_customer(region: RegionServices, customer: Customer) -> Iterator[Finding]:
+    """Yield what a customer lacks in a region, or has differently than its file says."""
+    id, namespace = customer.id, region.cell.environment.namespace
+    side = region.cell.side
+    copy = names.bucket(namespace, id, peer_of(side)) if customer.is_routed else None
+    told = [*_bucket(region, names.bucket(namespace, id, side), copy), *_document(region, customer)]
+    if not customer.is_retired and not any(each.startswith(f"{namespace}-{id}-") for each in region.topics):
+        told.append("the topic of its receipts is not there")
+    if customer.takes_files:
+        for user in customer.sftp.users:
+            told += _user(region, user, customer)
+    for what in told:
+        yield region.differs(what, id)
+
+
+def of_cell(region: RegionServices, customers: tuple[Customer, ...]) -> Iterator[Finding]:
+    """Yield how a cell differs from this registry as a whole, what its own buckets lack, stray logins."""
+    yield from _deployed(region, revision(customers))
+    cell = region.cell
+    peer = DeployedCell(environment=cell.environment, side=peer_of(cell.side))
+    for role in ("archive", "audit", "config"):
+        copy = peer.bucket(role) if role == "archive" else None
+        for what in _bucket(region, cell.bucket(role), copy):
+            yield region.differs(what)
+    known = {user.name for each in customers if each.takes_files for user in each.sftp.users}
+    for name in sorted(region.users - known):
+        yield region.differs(f"the SFTP user {name} is there, and no customer that sends has it")
+
+
+def _deployed(region: RegionServices, wanted: str) -> Iterator[Finding]:
+    where = region.cell.environment
+    name = cell_parameter(where.namespace, where.cell, "registry")
+    found, unknown = _read(region.ssm.get_parameter, f"the parameter {name}", Name=name)
+    if found is None:
+        yield region.differs(f"which registry is deployed is not told: {unknown}")
+    elif (held := found["Parameter"]["Value"]) != wanted:
+        yield Finding(
+            where=region.cell.region,
+            what=f"revision {held} of the registry is deployed, and this is {wanted}",
+            remedy=f"{region.remedy}, or look from the checkout that is deployed",
+        )
+
+
+def _bucket(region: RegionServices, bucket: str, copy: str | None) -> Iterator[str]:
+    """Yield what a bucket lacks: it is versioned, encrypted, and copied to `copy` if that is one."""
+    versioning, unknown = _read(region.s3.get_bucket_versioning, f"the bucket {bucket}", Bucket=bucket)
+    if versioning is None:
+        yield unknown
+        return
+    if versioning.get("Status") != "Enabled":
+        yield f"the bucket {bucket} keeps no versions"
+    what = f"the encryption of the bucket {bucket}"
+    found, unknown = _read(region.s3.get_bucket_encryption, what, Bucket=bucket)
+    if found is None:
+        yield unknown
+    else:
+        rules = found["ServerSideEncryptionConfiguration"]["Rules"]
+        used = [each["ApplyServerSideEncryptionByDefault"]["SSEAlgorithm"] for each in rules]
+        if used != ["aws:kms"]:
+            yield f"the bucket {bucket} is encrypted by {', '.join(used)}, not by aws:kms"
+    if copy:
+        what = f"the replication of the bucket {bucket}"
+        found, unknown = _read(region.s3.get_bucket_replication, what, Bucket=bucket)
+        if found is None:
+            yield unknown
+        elif not any(_copies(rule, copy) for rule in found["ReplicationConfiguration"]["Rules"]):
+            yield f"the bucket {bucket} has no rule at work that copies it to {copy}"
+
+
+def _copies(rule: dict[str, Any], copy: str) -> bool:
+    return rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":::{copy}")
+
+
+def _document(region: RegionServices, customer: Customer) -> Iterator[str]:
+    """Yield how a routing document differs from what the registry makes; its topic is the region's own."""
+    where = {"Bucket": region.cell.bucket("config"), "Key": config_key(customer.id)}
+    found, unknown = _read(region.s3.get_object, "the routing document", **where)
+    if found is None:
+        if customer.is_routed or not unknown.endswith(_ABSENT):
+            yield unknown
+        return
+    if not customer.is_routed:
+        yield f"a routing document is there, and a customer that is {customer.lifecycle} has none"
+        return
+    try:
+        written = json.loads(found["Body"].read())
+        written.pop("receipts_topic", None)
+    except (ValueError, AttributeError):
+        yield "the routing document cannot be read"
+        return
+    wanted = json.loads(json.dumps(routing_document(customer)))
+    if different := sorted(
+        key for key in wanted.keys() | written.keys() if wanted.get(key) != written.get(key)
+    ):
+        yield f"the routing document is not this registry's: {', '.join(different)} differ"
+
+
+def _user(region: RegionServices, user: SftpUser, customer: Customer) -> Iterator[str]:
+    """Yield what a login lacks: it has the keys of the registry, and sees its own folder."""
+    if user.name not in region.users:
+        yield f"the SFTP user {user.name} is not there"
+        return
+    asked = {"ServerId": region.server, "UserName": user.name}
+    found, unknown = _read(region.transfer.describe_user, f"the SFTP user {user.name}", **asked)
+    if found is None:
+        yield unknown
+        return
+    held = {_key(each["SshPublicKeyBody"]) for each in found["User"].get("SshPublicKeys", ())}
+    wanted = {_key(each) for each in user.public_keys}
+    if held != wanted:
+        told = [f"{len(wanted - held)} missing"] * bool(wanted - held)
+        told += [f"{len(held - wanted)} too many"] * bool(held - wanted)
+        yield f"the SFTP user {user.name} has other keys than the registry: {', '.join(told)}"
+    bucket = names.bucket(region.cell.environment.namespace, customer.id, region.cell.side)
+    home = [{"Entry": "/", "Target": f"/{bucket}/{sftp_home(user.name).rstrip('/')}"}]
+    mappings = [
+        {name: each[name] for name in ("Entry", "Target")}
+        for each in found["User"].get("HomeDirectoryMappings", ())
+    ]
+    if mappings != home:
+        seen = ", ".join(each["Target"] for each in mappings) or "nothing"
+        yield f"the SFTP user {user.name} sees {seen}, not {home[0]['Target']}"
+
+
+def _key(line: str) -> str:
+    """Return a key without its comment."""
+    try:
+        return str(PublicKey.parse(line))
+    except KeyRefusedError:
+        return line
+
+
+_ABSENT = "is not there"
+
+
+def _read(ask: Callable[..., Any], what: str, **request: Any) -> tuple[Any, str]:
+    """Return the answer, or None and the sentence that says why there is none."""
+    try:
+        return ask(**request), ""
+    except ClientError as error:
+        if error.response["Error"]["Code"] in _NONE:
+            return None, f"{what} {_ABSENT}"
+        return None, f"{what} is not known: {error}"
+    except BotoCoreError as error:
+        return None, f"{what} is not known: {error}"

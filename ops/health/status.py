@@ -1,0 +1,164 @@
+"""How both regions are at this moment: what an operator looks at while something goes on.
+
+The registry is not read, and what is dead is left out: with a region, or Route 53's control plane, gone the
+rest is told all the same.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from ops import switches
+from ops.cell import DeployedCell, cells
+from ops.dns import dns_routing
+from ops.dns.dns_changes import ControlPlaneError, HostedZone
+from ops.dns.health_checks import ROUTE53, Checks
+from ops.environment import Environment
+from ops.health import cell_findings, cell_report
+from ops.health.cell_report import CellReport
+from ops.switches import Kept
+from runtime.contract import REGION_OF, SIDES, peer_of
+
+#: Executions that are counted, at most; and how far back those that failed are.
+COUNTED, FAILED_WITHIN = 1_000, timedelta(hours=24)
+_ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
+
+#: Seconds for which is believed who is shifted. To read the zone takes many requests, and Route 53 takes 5 a
+#: second from a whole account: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
+_SHIFTS_FRESH = 60.0
+_SILENT = "Route 53's control plane does not answer"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workload:
+    """How many executions run, whether there are `more` than were counted, and how many failed in 24 h."""
+
+    running: int
+    more: bool
+    failed: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shifts:
+    """By side, the customers that are shifted out of it, as `source` tells; `problem` if nobody does."""
+
+    source: str
+    out_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    problem: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class StatusReport:
+    """Everything, by side. `workloads` are of the regions that tell; `findings` are sentences."""
+
+    at: datetime
+    reports: Mapping[str, CellReport]
+    switches: Mapping[str, Kept]
+    workloads: Mapping[str, Workload]
+    shifts: Shifts
+    findings: Sequence[str]
+
+
+class StatusWatch:
+    """Looks at an environment, again and again."""
+
+    def __init__(self, environment: Environment, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._environment, self._clock = environment, clock
+        self._cells = {cell.side: cell for cell in cells(environment)}
+        self._shifts: tuple[float, Shifts] | None = None
+
+    def look(self) -> StatusReport:
+        """Return how it is now; raises nothing that AWS causes."""
+        found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
+        answering = [side for side, its in found.items() if its.answers]
+        kept = {each.side: each for each in switches.kept(self._environment, answering)}
+        findings = [each.line for side, its in found.items() for each in cell_findings.of_cell(side, its)]
+        findings += [each.line for each in switches.differences(list(kept.values()))]
+        shifts = self._shifted(answering, [side for side, its in kept.items() if its.is_out])
+        workloads, problems = _workloads([self._cells[side] for side in answering], found)
+        findings += problems
+        findings += [shifts.problem] if shifts.problem else []
+        findings += [
+            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back: python -m ops shift"
+            f" {' '.join(customers)} --back"
+            for side, customers in shifts.out_of.items()
+            if customers
+        ]
+        return StatusReport(
+            at=datetime.now(UTC),
+            reports=found,
+            switches=kept,
+            workloads=workloads,
+            shifts=shifts,
+            findings=findings,
+        )
+
+    def _shifted(self, answering: Sequence[str], out: Sequence[str]) -> Shifts:
+        if self._shifts and self._clock() - self._shifts[0] < _SHIFTS_FRESH:
+            return self._shifts[1]
+        try:
+            found = self._by_records()
+        except (ControlPlaneError, ClientError, BotoCoreError):
+            found = self._by_answers(answering, out)
+        self._shifts = self._clock(), found
+        return found
+
+    def _by_records(self) -> Shifts:
+        """Return who has a half that carries the check which is never healthy."""
+        zone = HostedZone(self._environment)
+        checks = Checks(self._environment, zone.checks())
+        outs = {checks.id(side, "out"): side for side in SIDES}
+        tail = f".{self._environment.zone}."
+        out_of: dict[str, set[str]] = {side: set() for side in SIDES}
+        for record in zone.records():
+            if record.health_check in outs and record.set_identifier == outs[record.health_check]:
+                out_of[record.set_identifier].add(record.host.removesuffix(tail).rpartition(".")[2])
+        return Shifts(source=ROUTE53, out_of={side: sorted(ids) for side, ids in out_of.items()})
+
+    def _by_answers(self, answering: Sequence[str], out: Sequence[str]) -> Shifts:
+        """Return whose name of a side that is in answers with the other one."""
+        if not answering:
+            return Shifts(source="DNS", problem=f"{_SILENT}, and no region tells which customers there are")
+        problems: list[str] = []
+        out_of = {}
+        for side in (side for side in SIDES if side not in out):
+            seen = dns_routing.look(self._cells[answering[0]], side)
+            problems += seen.warnings
+            out_of[side] = seen.at(peer_of(side))
+        told = "; ".join([f"{_SILENT}: who is shifted out is told by DNS", *problems])
+        return Shifts(source="DNS", out_of=out_of, problem=told)
+
+
+def _workloads(
+    answering: Sequence[DeployedCell], found: Mapping[str, CellReport]
+) -> tuple[dict[str, Workload], list[str]]:
+    """Return the workloads by side, and a sentence on each that is not told."""
+    since = datetime.now(UTC) - FAILED_WITHIN
+
+    def count(cell: DeployedCell, status: str) -> int:
+        parts = found[cell.side].parts
+        assert parts is not None
+        asked = {"stateMachineArn": parts.state_machine, "statusFilter": status, "maxResults": COUNTED}
+        executions = cell.client("stepfunctions").list_executions(**asked)["executions"]
+        return sum(status == "RUNNING" or each["stopDate"] > since for each in executions)
+
+    def workload(cell: DeployedCell) -> Workload:
+        failed = sum(count(cell, status) for status in _ENDED_BADLY)
+        running = count(cell, "RUNNING")
+        return Workload(running=running, more=running >= COUNTED, failed=failed)
+
+    workloads, problems = {}, []
+    with ThreadPoolExecutor(len(SIDES)) as pool:
+        known = [cell for cell in answering if found[cell.side].parts]
+        for cell, coming in [(cell, pool.submit(workload, cell)) for cell in known]:
+            try:
+                workloads[cell.side] = coming.result()
+            except (ClientError, BotoCoreError) as error:
+                problems.append(f"{cell.region}: how many executions run is not known: {error}")
+    return workloads, problems

@@ -1,0 +1,1 @@
+"""Recovering what was in flight: gaps, replays, releases, takeover, notices, and one file's story."""

@@ -1,0 +1,230 @@
+"""The gap report over all customers: found side by side, told in order, in memory that does not grow."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+import threading
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator
+from concurrent.futures import CancelledError, ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import IO, Any
+
+from botocore.exceptions import ClientError
+
+from ops.environment import Environment
+from ops.plan import RefusedError, digest
+from ops.recovery.inventory import Inventory
+from ops.recovery.reconcile import Gap, GapKind, gaps
+from ops.recovery.regions import Regions
+from ops.recovery.repair import Deed, Remedy, Repair
+from ops.recovery.replay import FactsChangedError
+from ops.recovery.window import Window
+from runtime.contract import REGION_OF
+
+#: Customers that are looked at side by side, and repairs that are done so.
+_AT_ONCE = 8
+_IN_MEMORY = 256 * 1024
+
+
+@dataclass(kw_only=True)
+class Counts:
+    """How many transfers were seen, how many of them are complete, and how many gaps there are of each kind.
+
+    `silent` says of each region that was not looked at, by its name, why.
+    """
+
+    transfers: int = 0
+    complete: int = 0
+    found: Counter[GapKind] = field(default_factory=Counter)
+    silent: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def remaining(self) -> int:
+        """The gaps that will not close by themselves."""
+        return self.found.total() - self.found[GapKind.REPLICATING]
+
+    def add(self, other: Counts) -> None:
+        """Count in what another customer has."""
+        self.transfers += other.transfers
+        self.complete += other.complete
+        self.found += other.found
+
+    def document(self) -> dict[str, int]:
+        """Return all numbers, by the words of the report."""
+        kinds = {finding.value: self.found[finding] for finding in GapKind}
+        return {"transfers": self.transfers, "complete": self.complete, **kinds}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ScanListener:
+    """Who is told how it goes on: how many objects more were listed, and that a customer was finished."""
+
+    listed: Callable[[int], None] = lambda count: None
+    finished: Callable[[], None] = lambda: None
+
+
+UNWATCHED = ScanListener()
+
+
+def remaining(
+    environment: Environment, *, customers: Collection[str] = (), window: Window | None = None
+) -> Counts:
+    """Return the counts of the gaps of these customers, or of all; `silent` is not empty when a region is.
+
+    Raises RefusedError when no region answers, or there is no such customer.
+    """
+    report = GapReport(Regions.find(environment), customers, window or Window.of())
+    for _ in report.lines():
+        pass
+    return report.counts
+
+
+class GapReport:
+    """One look at all transfers of some customers, or of all, that were submitted in a window."""
+
+    def __init__(
+        self, regions: Regions, customers: Iterable[str], window: Window, watch: ScanListener = UNWATCHED
+    ) -> None:
+        """Raises RefusedError for a customer that is none."""
+        self.customers = regions.customers(customers)
+        self.counts = Counts(silent={REGION_OF[side]: why for side, why in regions.silent.items()})
+        self._regions, self._window, self._watch = regions, window, watch
+        self._stopped = threading.Event()
+
+    def lines(self, *, confirmed: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
+        """Yield a document for each gap, customer by customer, in the order of time; `counts` grow meanwhile.
+
+        With `confirmed`, transfers whose uploads the customers say were complete, each transfer's remedies
+        follow its gaps.
+        """
+        with ExitStack() as files, ThreadPoolExecutor(_AT_ONCE) as workers:
+            spools = [files.enter_context(_spool()) for _ in self.customers]
+
+            def look(customer: str, found: IO[str]) -> Counts:
+                try:
+                    return self._look(customer, confirmed, found)
+                except ClientError as error:
+                    raise RefusedError(f"{customer} cannot be looked at: {error}") from error
+
+            try:
+                for counts, found in zip(workers.map(look, self.customers, spools), spools, strict=True):
+                    self.counts.add(counts)
+                    found.seek(0)
+                    yield from map(json.loads, found)
+                    found.close()
+                    self._watch.finished()
+            except BaseException:
+                self._stopped.set()  # whoever still looks, looks in vain
+                raise
+
+    def _look(self, name: str, confirmed: Collection[str] | None, found: IO[str]) -> Counts:
+        regions, customer, counts = self._regions, self._regions.customer(name), Counts()
+        stores = regions.stores(name)
+        sides = [store.side for store in stores]
+        repair = None if confirmed is None else repairer(regions, name, confirmed)
+        now = datetime.now(UTC)
+        inventory = Inventory(customer=customer, stores=stores, listed=self._listed)
+        # Of what is older the facts have expired, and with them all that could be said.
+        kept = now - timedelta(days=customer.tracker_days)
+        for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
+            wrong = gaps(seen, customer=customer, sides=sides, now=now)
+            counts.transfers += 1
+            counts.complete += not wrong
+            counts.found.update(gap.finding for gap in wrong)
+            documents = [_gap(name, gap, now) for gap in wrong]
+            if repair:
+                documents += [{"remedy": asdict(remedy)} for remedy in repair.remedies(seen, wrong)]
+            found.writelines(f"{json.dumps(document)}\n" for document in documents)
+        return counts
+
+    def _listed(self, count: int) -> None:
+        if self._stopped.is_set():
+            raise CancelledError
+        self._watch.listed(count)
+
+
+def repairer(regions: Regions, customer: str, confirmed: Collection[str] = ()) -> Repair:
+    """Return who repairs a customer's gaps through the regions that answer."""
+    return Repair(
+        customer=regions.customer(customer),
+        stores=regions.stores(customer),
+        replay=regions.replay,
+        intakes={side: regions.intake(side) for side in regions.sides},
+        out=regions.out,
+        confirmed=confirmed,
+    )
+
+
+class RepairPlan:
+    """Remedies that were written down, in the report's order; the digest stands for what is to be done."""
+
+    def __init__(self) -> None:
+        self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
+        self._hash = hashlib.sha256()
+        self.deeds: Counter[Deed] = Counter()
+
+    def add(self, remedy: dict[str, Any]) -> None:
+        """Write down one more."""
+        deed, line = Deed(remedy["deed"]), f"{json.dumps(remedy, sort_keys=True)}\n"
+        self.deeds[deed] += 1
+        self._file.write(line)
+        if deed is not Deed.ASK:
+            self._hash.update(line.encode())
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits: plans that do the same have the same."""
+        return digest({"remedies": self._hash.hexdigest()})
+
+    def remedies(self) -> Iterator[Remedy]:
+        """Yield what was written down."""
+        self._file.seek(0)
+        for line in self._file:
+            document = json.loads(line)
+            yield Remedy(**{**document, "deed": Deed(document["deed"])})
+
+    def carry_out(self, regions: Regions, *, why: str) -> Iterator[tuple[Remedy, str, bool]]:
+        """Do all that can be done, several at a time; yield each, what became of it, whether it is done."""
+        who = regions.who()
+        repairs: dict[str, Repair] = {}
+
+        def do(remedy: Remedy) -> tuple[Remedy, str, bool]:
+            try:
+                became = repairs[remedy.customer].carry_out(remedy, who=who, why=why, plan=self.digest)
+            except FactsChangedError as error:
+                return remedy, str(error), False
+            return remedy, became, True
+
+        remedies = (remedy for remedy in self.remedies() if remedy.deed is not Deed.ASK)
+        with ThreadPoolExecutor(_AT_ONCE) as workers:
+            while some := list(islice(remedies, 100)):
+                for customer in {remedy.customer for remedy in some} - repairs.keys():
+                    repairs[customer] = repairer(regions, customer)
+                yield from workers.map(do, some)
+
+    def close(self) -> None:
+        """Let go of what was written down."""
+        self._file.close()
+
+
+def _spool() -> IO[str]:
+    """Return a file that is in memory while it is small."""
+    return tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8")
+
+
+def _gap(customer: str, gap: Gap, now: datetime) -> dict[str, Any]:
+    return {
+        "customer": customer,
+        "finding": gap.finding.value,
+        "key": gap.key,
+        "transfer": gap.transfer,
+        "where": gap.where,
+        "since": gap.since.isoformat(timespec="seconds"),
+        "age_seconds": int((now - gap.since).total_seconds()),
+    }

@@ -1,0 +1,204 @@
+"""The inventory: what the regions hold of a customer's transfers, one transfer after another.
+
+Every source is streamed, and all are brought into the order of transfer ids, which is that of time. The
+tracker's index and the archive's keys have it by themselves; what lies in the customer's buckets is ordered
+by key, and so is sorted on disk first. Memory does not grow with the number of files.
+"""
+
+from __future__ import annotations
+
+import heapq
+import re
+import sqlite3
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from itertools import groupby, islice
+from operator import itemgetter
+from typing import Any, TypeVar
+
+from ops.recovery.reconcile import Seen, Stored
+from runtime import contract
+from runtime.facts import Fact
+from runtime.routing import RoutingDocument
+from runtime.tracker import Tracker
+
+_T = TypeVar("_T")
+#: A part of what one region holds of a transfer: the transfer's id, the side, and the part.
+_Part = tuple[str, str, Any]
+
+_TRANSFER = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{20}")
+#: Entries that are read ahead of each source: what a page of S3 has at most.
+_BATCH = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Store:
+    """Where one region keeps a customer's files and the facts about them."""
+
+    side: str
+    inbound: str
+    archive: str
+    tracker: Tracker
+    s3: Any
+
+
+class Inventory:
+    """One customer's transfers, as these regions hold them."""
+
+    def __init__(
+        self,
+        *,
+        customer: RoutingDocument,
+        stores: Sequence[Store],
+        listed: Callable[[int], None] = lambda count: None,
+    ) -> None:
+        """`listed` is told how many objects more were listed."""
+        self._customer, self._stores, self._listed = customer, stores, listed
+
+    def transfers(self, since: datetime, until: datetime) -> Iterator[Seen]:
+        """Yield every transfer submitted from `since` until before `until`, in the order of their ids.
+
+        Uploads under a temporary name are none: they wait for their rename.
+        """
+        window = (_stamp(since), _stamp(until))
+        # A private file, gone with the connection.
+        with closing(sqlite3.connect("", check_same_thread=False)) as disk:
+            self._sort_inbound(disk, window)
+            sources: list[Iterable[_Part]] = [_sorted_inbound(disk)]
+            for store in self._stores:
+                facts = _facts(self._customer.id, store.tracker, window)
+                sources += [_ahead(facts), _ahead(self._archived(store, window))]
+            parts = heapq.merge(*sources, key=itemgetter(0))
+            for transfer, found in groupby(parts, key=itemgetter(0)):
+                seen = self._seen(transfer, found)
+                if seen.facts or not self._customer.is_temporary(seen.key):
+                    yield seen
+
+    def _sort_inbound(self, disk: sqlite3.Connection, window: tuple[str, str]) -> None:
+        disk.executescript(
+            "PRAGMA journal_mode = OFF; PRAGMA cache_size = -8192; PRAGMA temp_store = FILE;"
+            "CREATE TABLE inbound (transfer, side, key, version, size)"
+        )
+        writing = threading.Lock()
+
+        def read(store: Store) -> None:
+            for batch in _batches(self._inbound(store, window)):
+                with writing:
+                    disk.executemany("INSERT INTO inbound VALUES (?, ?, ?, ?, ?)", batch)
+
+        with ThreadPoolExecutor(len(self._stores)) as readers:
+            list(readers.map(read, self._stores))
+
+    def _inbound(self, store: Store, window: tuple[str, str]) -> Iterator[tuple[str, str, str, str, int]]:
+        first, end = window
+        pages = store.s3.get_paginator("list_object_versions").paginate(
+            Bucket=store.inbound, Prefix=contract.INBOUND
+        )
+        for page in pages:
+            entries = page.get("Versions", ())
+            self._listed(len(entries))
+            for entry in entries:
+                key, version = entry["Key"], entry["VersionId"]
+                if not first <= _stamp(entry["LastModified"]) < end or key.endswith("/"):
+                    continue
+                file = contract.file_id(self._customer.id, key)
+                transfer = contract.transfer_id(file, version, entry["LastModified"])
+                yield transfer, store.side, key, version, entry["Size"]
+
+    def _archived(self, store: Store, window: tuple[str, str]) -> Iterator[_Part]:
+        first, end = window
+        prefix = f"{self._customer.id}/"
+        pages = store.s3.get_paginator("list_objects_v2").paginate(
+            Bucket=store.archive, Prefix=prefix, StartAfter=prefix + first
+        )
+        for page in pages:
+            entries = page.get("Contents", ())
+            self._listed(len(entries))
+            for entry in entries:
+                transfer, _, below = entry["Key"].removeprefix(prefix).partition("/")
+                if transfer >= end:
+                    return
+                if _TRANSFER.fullmatch(transfer):
+                    yield transfer, store.side, (contract.INBOUND + below, entry["Size"])
+
+    def _seen(self, transfer: str, parts: Iterable[_Part]) -> Seen:
+        facts: dict[str, dict[str, Fact]] = {store.side: {} for store in self._stores}
+        inbound, archived, key = {}, {}, ""
+        for _, side, part in parts:
+            match part:
+                case Fact():
+                    facts[side][part.sort_key], key = part, part.key
+                case Stored(), at:
+                    inbound[side], key = part[0], at
+                case at, size:
+                    archived[side], key = size, key or at
+        union = {name: fact for its in facts.values() for name, fact in its.items()}
+        unrecorded = {
+            side: tuple(fact for name, fact in union.items() if name not in its)
+            for side, its in facts.items()
+            if len(its) < len(union)
+        }
+        return Seen(
+            transfer=transfer,
+            key=key,
+            facts=tuple(union.values()),
+            unrecorded=unrecorded,
+            inbound=inbound,
+            archived=archived,
+        )
+
+
+def recorded(
+    customer: str, trackers: Iterable[Tracker], since: datetime, until: datetime
+) -> Iterator[tuple[Fact, ...]]:
+    """Yield, for each transfer that a customer submitted in a window, what the trackers hold between them."""
+    window = (_stamp(since), _stamp(until))
+    parts = heapq.merge(
+        *(_ahead(_facts(customer, tracker, window)) for tracker in trackers), key=itemgetter(0)
+    )
+    for _, found in groupby(parts, key=itemgetter(0)):
+        yield tuple({fact.sort_key: fact for _, _, fact in found}.values())
+
+
+def _facts(customer: str, tracker: Tracker, window: tuple[str, str]) -> Iterator[_Part]:
+    first, end = window
+    day, last = _day(first), _day(end)
+    while day <= last:
+        for fact in tracker.outline(customer, day.isoformat()):
+            if first <= fact.transfer < end:
+                yield fact.transfer, tracker.side, fact
+        day += timedelta(days=1)
+
+
+def _sorted_inbound(disk: sqlite3.Connection) -> Iterator[_Part]:
+    rows = disk.execute("SELECT transfer, side, key, version, size FROM inbound ORDER BY transfer")
+    for transfer, side, key, version, size in rows:
+        yield transfer, side, (Stored(version_id=version, size=size), key)
+
+
+def _stamp(when: datetime) -> str:
+    """Return a time as the head of a transfer id has it."""
+    return when.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
+
+
+def _day(stamp: str) -> Any:
+    return datetime.strptime(stamp, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC).date()
+
+
+def _batches(items: Iterator[_T]) -> Iterator[list[_T]]:
+    while batch := list(islice(items, _BATCH)):
+        yield batch
+
+
+def _ahead(items: Iterator[_T]) -> Iterator[_T]:
+    """Yield `items`, read by a thread of their own that is one batch ahead."""
+    batches = _batches(items)
+    with ThreadPoolExecutor(1) as reader:
+        coming = reader.submit(next, batches, None)
+        while batch := coming.result():
+            coming = reader.submit(next, batches, None)
+            yield from batch

@@ -1,0 +1,97 @@
+"""Looking a file up: whose it is, and which, from a transfer's id or a key."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TypeVar
+
+from ops.plan import RefusedError
+from ops.recovery.inventory import Store
+from ops.recovery.regions import Regions
+from runtime import contract
+
+_T = TypeVar("_T")
+_TRANSFER = re.compile(r"([0-9]{8})T[0-9]{6}Z-\S*")
+
+#: Look-ups at once: everybody is asked when no customer is named.
+_AT_ONCE = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoundFile:
+    """A customer's file, and the transfer of it that was asked for, if it was one."""
+
+    customer: str
+    key: str
+    transfer: str | None = None
+
+
+class Lookup:
+    """Finds files among those of some customers, in the regions that answer."""
+
+    def __init__(self, regions: Regions, customers: Sequence[str]) -> None:
+        self._stores = [(name, store) for name in customers for store in regions.stores(name)]
+        self._whose = f"of {customers[0]} " if len(customers) == 1 else ""
+
+    def find(self, wanted: str) -> FoundFile:
+        """Return the file of a transfer's id or a key; RefusedError, with the nearest, when there is none."""
+        day = _day(wanted)
+        return self._of_transfer(wanted, day) if day else self._of_key(wanted)
+
+    def _of_transfer(self, wanted: str, day: str) -> FoundFile:
+        def transfers(customer: str, store: Store) -> dict[str, FoundFile]:
+            return {
+                fact.transfer: FoundFile(customer=customer, key=fact.key, transfer=fact.transfer)
+                for fact in store.tracker.outline(customer, day)
+            }
+
+        of_day: dict[str, FoundFile] = {}
+        for some in self._each(transfers):
+            of_day.update(some)
+        if wanted in of_day:
+            return of_day[wanted]
+        near = difflib.get_close_matches(wanted, of_day, n=1, cutoff=0.5)
+        hint = (
+            f"did you mean {near[0]}, of {of_day[near[0]].key}?" if near else f"none was submitted on {day}"
+        )
+        raise RefusedError(f"no transfer {self._whose}has the id {wanted!r}; {hint}")
+
+    def _of_key(self, wanted: str) -> FoundFile:
+        def keys(customer: str, store: Store) -> tuple[str, list[str]]:
+            file = contract.file_id(customer, wanted)
+            if store.tracker.history(file).facts:
+                return customer, [wanted]
+            whole = wanted if wanted.startswith(contract.INBOUND) else contract.INBOUND + wanted
+            for prefix in (whole, whole[: whole.rfind("/") + 1]):
+                listed = store.s3.list_object_versions(Bucket=store.inbound, Prefix=prefix)
+                if found := [entry["Key"] for entry in listed.get("Versions", ())]:
+                    return customer, found
+            return customer, []
+
+        found = list(self._each(keys))
+        owners = sorted({customer for customer, listed in found if wanted in listed})
+        if len(owners) == 1:
+            return FoundFile(customer=owners[0], key=wanted)
+        if owners:
+            raise RefusedError(f"{', '.join(owners)} have {wanted!r} each: say whose with --customer")
+        near = difflib.get_close_matches(wanted, {key for _, listed in found for key in listed}, n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"keys begin with {contract.INBOUND!r}"
+        raise RefusedError(f"no file {self._whose}has the key {wanted!r}; {hint}")
+
+    def _each(self, look: Callable[[str, Store], _T]) -> Iterable[_T]:
+        with ThreadPoolExecutor(_AT_ONCE) as pool:
+            return list(pool.map(lambda each: look(*each), self._stores))
+
+
+def _day(wanted: str) -> str | None:
+    """Return the day of submission in what may be a transfer's id, or None for anything else."""
+    found = _TRANSFER.fullmatch(wanted)
+    try:
+        return f"{datetime.strptime(found[1], '%Y%m%d').replace(tzinfo=UTC):%Y-%m-%d}" if found else None
+    except ValueError:
+        return None

@@ -1,0 +1,179 @@
+"""Gaps: where the records, the copies and the deliveries of a transfer disagree. Pure: no clock, no I/O.
+
+What is not there within 15 minutes of when it was due is a gap; before that it is on its way. S3 replicates
+within that time, with Replication Time Control
+(https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html), DynamoDB within
+seconds. What lifecycle rules have taken away, and facts that have expired, are nobody's loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from runtime.contract import REGION_OF, Kind
+from runtime.facts import Fact, Status, lacks, status, submitted, told
+from runtime.routing import RoutingDocument
+from runtime.timing import REPLICATION_MINUTES
+
+#: For so long what is not there is on its way.
+GRACE = timedelta(minutes=REPLICATION_MINUTES)
+
+
+class GapKind(StrEnum):
+    """What is wrong with a transfer, or that it is merely young."""
+
+    REPLICATING = "replicating"
+    ARCHIVE_MISSING = "archive missing"
+    INBOUND_MISSING = "inbound missing"
+    RECORD_MISSING = "record missing"
+    UNDELIVERED = "undelivered"
+    UNKNOWN = "unknown to the tracker"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One submitted version of a file in a customer's bucket; `size` is in bytes."""
+
+    version_id: str
+    size: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """All that the regions which were asked hold of one transfer, each by side.
+
+    `facts` is the union of the regions' facts, `unrecorded` what of it a side does not have. `archived` is
+    the size in bytes of the copy in the archive.
+    """
+
+    transfer: str
+    key: str
+    facts: tuple[Fact, ...] = ()
+    unrecorded: Mapping[str, tuple[Fact, ...]] = field(default_factory=dict)
+    inbound: Mapping[str, Stored] = field(default_factory=dict)
+    archived: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def received(self) -> Fact | None:
+        """The fact that says what was submitted, and where it should go."""
+        return next((fact for fact in self.facts if fact.kind is Kind.RECEIVED), None)
+
+    @property
+    def size(self) -> int | None:
+        """Bytes that were submitted, or None when nothing tells."""
+        if self.received is not None:
+            return int(self.received.detail["size"])
+        return next((stored.size for stored in self.inbound.values()), None)
+
+    def archives(self) -> set[str]:
+        """Return the sides whose archive has the whole file."""
+        size = self.size
+        return {side for side, its in self.archived.items() if size in (None, its)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gap:
+    """One thing that is not as it should be: what, where, and since when.
+
+    `side` is the region that lacks something, empty where the finding is about no single region.
+    """
+
+    finding: GapKind
+    transfer: str
+    key: str
+    where: str
+    since: datetime
+    side: str = ""
+
+
+def gaps(seen: Seen, *, customer: RoutingDocument, sides: Collection[str], now: datetime) -> list[Gap]:
+    """Return the gaps of one transfer, none when it is complete. Only `sides` were asked."""
+    return list(_Judgement(seen, customer, sides, now).gaps())
+
+
+class _Judgement:
+    def __init__(self, seen: Seen, customer: RoutingDocument, sides: Collection[str], now: datetime) -> None:
+        self._seen, self._customer, self._sides, self._now = seen, customer, sorted(sides), now
+
+    def gaps(self) -> Iterator[Gap]:
+        seen, became = self._seen, status(self._seen.facts)
+        if not seen.facts:
+            yield from self._unknown()
+            return
+        yield from self._records()
+        if became is Status.REJECTED:
+            return
+        if became not in (Status.DELIVERED, Status.DUPLICATE):
+            yield self._undelivered(became)
+        yield from self._copies_of_what_came()
+        if became is not Status.UNDER_WAY or self._latest(Kind.ARCHIVED):
+            yield from self._copies_in_the_archive()
+
+    def _unknown(self) -> Iterator[Gap]:
+        """A file without facts. Facts outlive the files they are about, the archive's copies outlive them."""
+        seen, since = self._seen, submitted(self._seen.transfer)
+        if not seen.inbound and since + timedelta(days=self._customer.tracker_days) <= self._now:
+            return
+        places = [f"inbound in {REGION_OF[side]}" for side in sorted(seen.inbound)]
+        places += [f"archive in {REGION_OF[side]}" for side in sorted(seen.archived)]
+        yield self._gap(GapKind.UNKNOWN, ", ".join(places), since)
+
+    def _records(self) -> Iterator[Gap]:
+        for side in self._sides:
+            if missing := self._seen.unrecorded.get(side):
+                kinds = ", ".join(sorted({fact.kind for fact in missing}))
+                where = f"{kinds} in {REGION_OF[side]}"
+                yield self._gap(GapKind.RECORD_MISSING, where, min(map(_at, missing)), side)
+
+    def _undelivered(self, became: Status) -> Gap:
+        received = self._seen.received
+        lacking = lacks(self._seen.facts) or {became: ("nobody knows where to",)}
+        since = _at(received) if received else submitted(self._seen.transfer)
+        # Only what still goes on may be in time: nothing will come of the others by itself.
+        young = became is Status.UNDER_WAY
+        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=young)
+
+    def _copies_of_what_came(self) -> Iterator[Gap]:
+        received = self._seen.received
+        if received is None:
+            return
+        since = _at(received)
+        if submitted(received.transfer) + timedelta(days=self._customer.inbound_days) <= self._now:
+            return
+        for side in self._sides:
+            if side not in self._seen.inbound:
+                yield self._gap(GapKind.INBOUND_MISSING, f"inbound in {REGION_OF[side]}", since, side)
+
+    def _copies_in_the_archive(self) -> Iterator[Gap]:
+        since = self._latest(Kind.ARCHIVED) or max(map(_at, self._seen.facts))
+        if since + timedelta(days=self._customer.archive_days) <= self._now:
+            return
+        there = self._seen.archives()
+        for side in self._sides:
+            if side not in there:
+                yield self._gap(GapKind.ARCHIVE_MISSING, f"archive in {REGION_OF[side]}", since, side)
+
+    def _latest(self, kind: Kind) -> datetime | None:
+        return max((_at(fact) for fact in self._seen.facts if fact.kind is kind), default=None)
+
+    def _gap(
+        self, finding: GapKind, where: str, since: datetime, side: str = "", *, may_be_young: bool = True
+    ) -> Gap:
+        if may_be_young and self._now - since < GRACE:
+            where = f"{finding}: {where}"
+            finding = GapKind.REPLICATING
+        return Gap(
+            finding=finding,
+            transfer=self._seen.transfer,
+            key=self._seen.key,
+            where=where,
+            since=since,
+            side=side,
+        )
+
+
+def _at(fact: Fact) -> datetime:
+    return datetime.fromisoformat(fact.at)

@@ -1,0 +1,223 @@
+"""Repair: what to do about a gap, and doing it. All of it may be repeated: what is there meanwhile stays.
+
+A copy that is missing in an archive is made by S3 from where there is one. A copy that is missing in a
+customer's bucket is not: it would be another version, so another transfer (docs/adr/0017-repair.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from boto3.s3.transfer import TransferConfig
+
+from ops.recovery.inventory import Store
+from ops.recovery.reconcile import Gap, GapKind, Seen
+from ops.recovery.replay import Choice, Replay, ReplayVerdict
+from runtime.arrival import Arrival
+from runtime.contract import INBOUND_SDK, REGION_OF, Kind, archive_key, peer_of
+from runtime.intake import Intake
+from runtime.routing import RoutingDocument
+from runtime.transfer import Transfer
+
+#: S3 copies an object of up to 5 GB in one request; above, in parts.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html
+_COPY = TransferConfig(multipart_threshold=5 * 1000**3, multipart_chunksize=64 * 1024**2)
+
+
+class Deed(StrEnum):
+    """What is done about a gap; ASK is for what only a person, or AWS, can do."""
+
+    COPY = "copy"
+    REPLAY = "replay"
+    TAKE_IN = "take in"
+    ASK = "ask"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Remedy:
+    """What is to be done about a gap, where, and why; `about` is what the deed needs, JSON-ready."""
+
+    deed: Deed
+    customer: str
+    transfer: str
+    key: str
+    why: str
+    side: str = ""
+    about: dict[str, Any] = field(default_factory=dict)
+
+
+class Repair:
+    """Repairs one customer's gaps through the regions that answer."""
+
+    def __init__(
+        self,
+        *,
+        customer: RoutingDocument,
+        stores: Sequence[Store],
+        replay: Replay,
+        intakes: Mapping[str, Intake],
+        out: Collection[str],
+        confirmed: Collection[str] = (),
+    ) -> None:
+        """`out` are the regions that an operator has declared lost.
+
+        `confirmed` are transfers of which the customer says that their upload by SFTP was complete.
+        """
+        self._customer, self._stores = customer, {store.side: store for store in stores}
+        self._replay, self._intakes, self._out, self._confirmed = replay, intakes, out, confirmed
+
+    def remedies(self, seen: Seen, gaps: Sequence[Gap]) -> Iterator[Remedy]:
+        """Yield what is to be done about the gaps of one transfer. Reads; changes nothing."""
+        lacking = [gap.side for gap in gaps if gap.finding is GapKind.ARCHIVE_MISSING]
+        if lacking:
+            yield from self._copies(seen, lacking)
+        for gap in gaps:
+            match gap.finding:
+                case GapKind.UNDELIVERED:
+                    yield self._replayed(seen)
+                case GapKind.UNKNOWN:
+                    yield self._taken_in(seen)
+                case GapKind.INBOUND_MISSING:
+                    yield self._ask(seen, f"{gap.where}: S3 makes a replica again by a Batch Replication job")
+                case GapKind.RECORD_MISSING:
+                    yield self._ask(
+                        seen, f"{gap.where}: DynamoDB brings it; see the table's ReplicationLatency"
+                    )
+
+    def carry_out(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
+        """Do it; return what was done in a word or two. `plan` is the digest under which it was reviewed.
+
+        Raises ChangedError when a transfer is no longer as it was.
+        """
+        about = remedy.about
+        match remedy.deed:
+            case Deed.COPY:
+                return self._copy(remedy, who=who, why=why, plan=plan)
+            case Deed.REPLAY:
+                verdict = ReplayVerdict.parse(about["verdict"])
+                mark = f"{why} (plan {plan})"
+                self._replay.carry_out(verdict, file=about["file"], force=False, who=who, why=mark)
+                return "replayed"
+            case Deed.TAKE_IN:
+                arrived = Arrival(bucket=about["bucket"], key=remedy.key, version_id=about["version_id"])
+                intake = self._intakes[remedy.side]
+                return intake.adopt(arrived) if about["replica"] else intake.accept(arrived)
+        return "nothing"
+
+    def _copies(self, seen: Seen, lacking: Sequence[str]) -> Iterator[Remedy]:
+        there, received = seen.archives(), seen.received
+        assert received is not None
+        if there:
+            for side in lacking:
+                yield self._copied(seen, side, min(there), self._archived(seen, min(there)))
+            return
+        # One copy, which S3 replicates: that of the region that the file came to.
+        side = received.side if received.side in lacking else lacking[0]
+        for other in (side, peer_of(side)):
+            if other in seen.inbound:
+                source = {"Bucket": self._stores[other].inbound, "Key": seen.key}
+                source |= {"VersionId": seen.inbound[other].version_id}
+                yield self._copied(seen, side, other, source)
+                return
+        yield self._ask(seen, "no copy of it is left anywhere; the customer sends it again")
+
+    def _copied(self, seen: Seen, side: str, other: str, source: dict[str, str]) -> Remedy:
+        assert seen.received is not None
+        return self._remedy(
+            seen,
+            Deed.COPY,
+            f"from {source['Bucket']} to {self._stores[side].archive}",
+            side=side,
+            source=source,
+            source_side=other,
+            transfer=Transfer.here(seen.received, side).document(),
+        )
+
+    def _archived(self, seen: Seen, side: str) -> dict[str, str]:
+        key = archive_key(self._customer.id, seen.transfer, seen.key)
+        return {"Bucket": self._stores[side].archive, "Key": key}
+
+    def _replayed(self, seen: Seen) -> Remedy:
+        verdict = self._replay.verdict(seen.facts)
+        if verdict.choice is not Choice.DELIVER:
+            return self._ask(seen, verdict.why)
+        about = {"verdict": asdict(verdict), "file": seen.facts[0].file}
+        return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
+
+    def _taken_in(self, seen: Seen) -> Remedy:
+        if not seen.inbound:
+            return self._ask(seen, "only the archive has it; nobody knows whether it was delivered")
+        if not seen.key.startswith(INBOUND_SDK) and seen.transfer not in self._confirmed:
+            return self._ask(
+                seen, "an upload by SFTP, perhaps half of one: ask the customer, then --confirmed"
+            )
+        for side in sorted(seen.inbound):
+            if not self._is_replica(seen, side):
+                return self._take_in(seen, side, replica=False)
+        side = min(seen.inbound)
+        if peer_of(side) not in self._out:
+            return self._ask(seen, f"{REGION_OF[peer_of(side)]} has the original, and is not declared lost")
+        return self._take_in(seen, side, replica=True)
+
+    def _take_in(self, seen: Seen, side: str, *, replica: bool) -> Remedy:
+        bucket, version_id = self._stores[side].inbound, seen.inbound[side].version_id
+        about = {"bucket": bucket, "version_id": version_id, "replica": replica}
+        return self._remedy(seen, Deed.TAKE_IN, f"from {bucket}", side=side, **about)
+
+    def _is_replica(self, seen: Seen, side: str) -> bool:
+        store = self._stores[side]
+        version = seen.inbound[side].version_id
+        head = store.s3.head_object(Bucket=store.inbound, Key=seen.key, VersionId=version)
+        return head.get("ReplicationStatus") == "REPLICA"
+
+    def _ask(self, seen: Seen, why: str) -> Remedy:
+        return self._remedy(seen, Deed.ASK, why)
+
+    def _remedy(self, seen: Seen, deed: Deed, why: str, *, side: str = "", **about: Any) -> Remedy:
+        return Remedy(
+            deed=deed,
+            customer=self._customer.id,
+            transfer=seen.transfer,
+            key=seen.key,
+            why=why,
+            side=side,
+            about=about,
+        )
+
+    def _copy(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
+        store, source = self._stores[remedy.side], remedy.about["source"]
+        transfer = Transfer.parse(remedy.about["transfer"])
+        key = archive_key(transfer.customer, transfer.id, transfer.key)
+        done = "is there"
+        if not _holds(store.s3, store.archive, key, transfer.size):
+            other = self._stores[remedy.about["source_side"]].s3
+            more = _metadata(other, source) if transfer.size >= _COPY.multipart_threshold else {}
+            store.s3.copy(source, store.archive, key, SourceClient=other, ExtraArgs=more, Config=_COPY)
+            done = "copied"
+        detail = {
+            "bucket": store.archive,
+            "archive_key": key,
+            "source": source["Bucket"],
+            "who": who,
+            "why": why,
+        }
+        store.tracker.record(transfer.fact(Kind.ARCHIVED, side=store.side, writer=f"repair-{plan}", **detail))
+        return done
+
+
+def _metadata(s3: Any, source: dict[str, str]) -> dict[str, Any]:
+    """Return what S3 does not copy by itself when it copies in parts."""
+    head = s3.head_object(**source)
+    return {"Metadata": head["Metadata"], "ContentType": head["ContentType"]}
+
+
+def _holds(s3: Any, bucket: str, key: str, size: int) -> bool:
+    try:
+        return s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size
+    except s3.exceptions.ClientError as error:
+        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+            return False
+        raise

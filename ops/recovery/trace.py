@@ -1,0 +1,263 @@
+"""One file's story: what both regions hold of it, in the order in which it happened. Reads only."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from itertools import count
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customers import names
+from ops.environment import Environment
+from ops.recovery.inventory import Store
+from ops.recovery.regions import Regions
+from runtime import contract
+from runtime.contract import REGION_OF, SIDES
+from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.facts import Fact, status, submitted
+from runtime.tracker import History, Tracker
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEvent:
+    """Something that happened to a transfer, `after` seconds since it was submitted.
+
+    `region` is where. `unknown_in` are the regions that answered and do not know of it.
+    """
+
+    at: str
+    after: float
+    region: str
+    what: str
+    detail: Mapping[str, Any]
+    unknown_in: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class StoredCopy:
+    """An object with the content of a transfer: in the customer's bucket, or in the archive.
+
+    `size` is in bytes; `state` is what S3 says of its replication, empty when nothing.
+    """
+
+    transfer: str
+    place: str
+    region: str
+    size: int
+    modified: str
+    state: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chapter:
+    """What happened to one transfer of the file, in order, and where its content is.
+
+    `missing` are the places that have no copy, of those that were looked at.
+    """
+
+    transfer: str
+    status: str
+    events: tuple[FileEvent, ...]
+    copies: tuple[StoredCopy, ...]
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileStory:
+    """One file across both regions.
+
+    `leases` says per region who may send it, `others` are transfers of it that are not told, and `unknowns`
+    says what was not looked at.
+    """
+
+    customer: str
+    key: str
+    chapters: tuple[Chapter, ...]
+    leases: Mapping[str, str]
+    others: tuple[str, ...]
+    unknowns: tuple[str, ...]
+
+
+class Trace:
+    """Tells the stories of one customer's files."""
+
+    def __init__(self, environment: Environment, regions: Regions, customer: str) -> None:
+        self._environment, self._regions, self._customer = environment, regions, customer
+        self._stores = regions.stores(customer)
+
+    def story(self, key: str, only: str | None = None) -> FileStory:
+        """Return the story of a key, or of `only` one transfer of it."""
+        file, unknowns = contract.file_id(self._customer, key), list(self._regions.unknowns)
+        histories = {store.side: store.tracker.history(file) for store in self._stores}
+        leases, owners = self._leases(file, histories)
+        facts: dict[str, dict[str, Fact]] = {}
+        for history in histories.values():
+            for fact in history.facts:
+                facts.setdefault(fact.transfer, {})[fact.sort_key] = fact
+        copies = [copy for store in self._stores for copy in self._inbound(store, file, key)]
+        known = sorted({*facts, *(copy.transfer for copy in copies)})
+        told = [each for each in known if only in (None, each)]
+        machines = self._machines(unknowns)
+        chapters = []
+        for transfer in told:
+            own = list(facts.get(transfer, {}).values())
+            events = [*_told(own, histories), *_submission(transfer, copies)]
+            executions = {fact.writer for fact in own} | owners
+            events += self._runs(transfer, machines, executions)
+            there = [copy for copy in copies if copy.transfer == transfer]
+            there += filter(None, (self._archived(store, transfer, key) for store in self._stores))
+            places = [(at, REGION_OF[store.side]) for at in ("inbound", "archive") for store in self._stores]
+            had = {(copy.place, copy.region) for copy in there}
+            chapters.append(
+                Chapter(
+                    transfer=transfer,
+                    status=status(own).value if own else "unknown to the tracker",
+                    events=tuple(sorted(events, key=lambda event: (event.after, event.what))),
+                    copies=tuple(there),
+                    missing=tuple(f"{at} in {region}" for at, region in places if (at, region) not in had),
+                )
+            )
+        return FileStory(
+            customer=self._customer,
+            key=key,
+            chapters=tuple(chapters),
+            leases=leases,
+            others=tuple(each for each in known if each not in told),
+            unknowns=tuple(unknowns),
+        )
+
+    def _leases(self, file: str, histories: Mapping[str, History]) -> tuple[dict[str, str], set[str]]:
+        """Return who holds the lease, by region, and the executions that do."""
+        leases, owners = {}, set()
+        for side in SIDES:
+            history, heard = histories.get(side), ""
+            if history is None:  # its lease is replicated, like everything else
+                teller = next(iter(histories))
+                table, client = (
+                    names.tracker_table(self._environment.cell),
+                    self._regions.client("dynamodb", teller),
+                )
+                history = Tracker(table=table, side=side, client=client).history(file)
+                heard = f", as {REGION_OF[teller]} knows it"
+            if lease := history.lease:
+                until = datetime.fromtimestamp(lease.until, UTC)
+                word = "until" if until > datetime.now(UTC) else "which ran out at"
+                leases[REGION_OF[side]] = f"{lease.owner}, {word} {until:%Y-%m-%dT%H:%M:%SZ}{heard}"
+                owners.add(lease.owner)
+        return leases, owners
+
+    def _inbound(self, store: Store, file: str, key: str) -> Iterator[StoredCopy]:
+        pages = store.s3.get_paginator("list_object_versions").paginate(Bucket=store.inbound, Prefix=key)
+        for page in pages:
+            for entry in page.get("Versions", ()):
+                if entry["Key"] == key:
+                    where = {"Bucket": store.inbound, "Key": key, "VersionId": entry["VersionId"]}
+                    transfer = contract.transfer_id(file, entry["VersionId"], entry["LastModified"])
+                    yield _copy(transfer, "inbound", store, store.s3.head_object(**where))
+
+    def _archived(self, store: Store, transfer: str, key: str) -> StoredCopy | None:
+        where = {"Bucket": store.archive, "Key": contract.archive_key(self._customer, transfer, key)}
+        try:
+            return _copy(transfer, "archive", store, store.s3.head_object(**where))
+        except store.s3.exceptions.ClientError as error:
+            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
+                return None
+            raise
+
+    def _machines(self, unknowns: list[str]) -> dict[str, str]:
+        """Return the ARN of each region's state machine; say which are not known."""
+        parameter = contract.cell_parameter(
+            self._environment.namespace, self._environment.cell, "state-machine"
+        )
+        machines = {}
+        for store in self._stores:
+            ssm = self._regions.client("ssm", store.side)
+            try:
+                machines[store.side] = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
+            except (ClientError, BotoCoreError) as error:
+                unknowns.append(f"executions in {REGION_OF[store.side]} are not looked at: {error}")
+        return machines
+
+    def _runs(self, transfer: str, machines: Mapping[str, str], known: set[str]) -> Iterator[FileEvent]:
+        """Yield when a transfer's executions began and ended: those that were heard of, and all in turn."""
+        for side, machine in machines.items():
+            seen = {name for name in known if name.startswith(f"{transfer}-")} | {first(transfer)}
+            for purpose in (TAKEOVER, RELEASE, ASK):
+                for generation in count(1):
+                    name = f"{transfer}-{purpose}-{generation}"
+                    if name not in seen and self._run(side, machine, name) is None:
+                        break
+                    seen.add(name)
+            for name in sorted(seen):
+                if run := self._run(side, machine, name):
+                    about = {"execution": name.removeprefix(f"{transfer}-")}
+                    yield _event(transfer, run["startDate"], REGION_OF[side], "execution began", about)
+                    if "stopDate" in run:
+                        about = {**about, "ended": run["status"].lower()}
+                        yield _event(transfer, run["stopDate"], REGION_OF[side], "execution ended", about)
+
+    def _run(self, side: str, machine: str, name: str) -> dict[str, Any] | None:
+        workflow = self._regions.client("stepfunctions", side)
+        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
+        try:
+            return workflow.describe_execution(executionArn=arn)
+        except workflow.exceptions.ExecutionDoesNotExist:
+            return None
+
+
+def _told(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[FileEvent]:
+    """Yield facts as events, each with the regions whose replica does not have it or has it otherwise."""
+    replicas = {side: {fact.sort_key: fact for fact in each.facts} for side, each in histories.items()}
+    for fact in facts:
+        lacking = [side for side, its in replicas.items() if its.get(fact.sort_key) != fact]
+        about = {"destination": fact.destination} if fact.destination else {}
+        detail = {**about, **fact.detail, "writer": fact.writer}
+        yield _event(
+            fact.transfer,
+            datetime.fromisoformat(fact.at),
+            REGION_OF[fact.side],
+            fact.kind.value,
+            detail,
+            tuple(REGION_OF[side] for side in lacking),
+        )
+
+
+def _submission(transfer: str, copies: Sequence[StoredCopy]) -> Iterator[FileEvent]:
+    """Yield the upload, where the object that is no replica tells it."""
+    for copy in copies:
+        if copy.transfer == transfer and copy.state != "REPLICA":
+            yield _event(
+                transfer, datetime.fromisoformat(copy.modified), copy.region, "uploaded", {"size": copy.size}
+            )
+
+
+def _event(
+    transfer: str,
+    at: datetime,
+    region: str,
+    what: str,
+    detail: Mapping[str, Any],
+    unknown_in: tuple[str, ...] = (),
+) -> FileEvent:
+    return FileEvent(
+        at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
+        after=round((at - submitted(transfer)).total_seconds(), 3),
+        region=region,
+        what=what,
+        detail=detail,
+        unknown_in=unknown_in,
+    )
+
+
+def _copy(transfer: str, place: str, store: Store, head: Mapping[str, Any]) -> StoredCopy:
+    return StoredCopy(
+        transfer=transfer,
+        place=place,
+        region=REGION_OF[store.side],
+        size=head["ContentLength"],
+        modified=head["LastModified"].astimezone(UTC).isoformat(),
+        state=head.get("ReplicationStatus", ""),
+    )

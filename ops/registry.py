@@ -1,0 +1,44 @@
+"""The registry of the checkout, as the verbs that act on customers read it."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+
+from customers import names, rehoming
+from customers.model import Customer
+from customers.registry import Registry, RegistryError, load
+from customers.rehoming import RehomingsRefusedError
+from ops.environment import Environment
+from ops.plan import RefusedError
+
+#: The folder of the customers' files, below that of the stack files.
+REGISTRY = "customers"
+
+
+def read_registry(environment: Environment, root: Path) -> Registry:
+    """Return the registry below `root`; RefusedError with all its problems, and those of its records."""
+    try:
+        rehoming.read(root)
+        return load(root / REGISTRY, namespace=environment.namespace, zone=environment.zone, shown=REGISTRY)
+    except (RegistryError, RehomingsRefusedError, names.NameRefusedError) as error:
+        raise RefusedError(str(error)) from error
+
+
+def in_service(registry: Registry, cell: str, ids: Iterable[str] | None) -> list[Customer]:
+    """Return these customers of a cell, or all that have DNS records; RefusedError with all problems."""
+    known = {customer.id: customer for customer in registry.of_cell(cell)}
+    if ids is None:
+        return [customer for customer in known.values() if customer.lifecycle == "active"]
+    problems = []
+    for id in dict.fromkeys(ids):
+        if id not in known:
+            near = difflib.get_close_matches(id, known, n=1, cutoff=0.5)
+            hint = f"; did you mean {near[0]}?" if near else ""
+            problems.append(f"{id!r} is no customer of this cell{hint}")
+        elif known[id].lifecycle != "active":
+            problems.append(f"{id} is {known[id].lifecycle}, and has no DNS records: leave it out")
+    if problems:
+        raise RefusedError("\n".join(problems))
+    return [known[id] for id in sorted(set(ids))]

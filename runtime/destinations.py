@@ -1,0 +1,128 @@
+"""Channels: a destination of one kind, opened for one file."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+from runtime.contract import secret_name
+from runtime.delivery import Delivery, PermanentDeliveryError, Source, s3, sftp
+from runtime.delivery.s3 import S3Target
+from runtime.delivery.ssh import SftpTarget
+from runtime.executions import earlier
+from runtime.routing import RoutingDocument
+from runtime.transfer import Transfer
+
+
+@dataclass(frozen=True)
+class Work:
+    """What is sent: a transfer, under a name, by an execution, in the seconds that `remaining` returns."""
+
+    transfer: Transfer
+    name: str
+    owner: str
+    remaining: Callable[[], float]
+
+
+class Destination(Protocol):
+    """A destination of one kind, opened for one file."""
+
+    def find(self) -> Delivery | None:
+        """Return the delivery when exactly this file is there already."""
+
+    def deliver(self, *, after_unknown: bool, before: Callable[[], None]) -> Delivery:
+        """Bring the file there; `before` is called, and may raise, just before it appears.
+
+        Raises DeliveryError.
+        """
+
+
+class Destinations:
+    """Opens channels from one region.
+
+    `s3` makes the S3 client of a region (None: this one); `s3_once` one that repeats no request by itself.
+    """
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        s3: Callable[[str | None], Any],
+        s3_once: Callable[[str], Any],
+        secrets: Any,
+    ) -> None:
+        self._namespace, self._s3, self._s3_once, self._secrets = namespace, s3, s3_once, secrets
+
+    def source(self, transfer: Transfer) -> Source:
+        """Return the content of a transfer."""
+        return Source(
+            s3=self._s3(None),
+            bucket=transfer.bucket,
+            key=transfer.key,
+            version_id=transfer.version_id,
+            size=transfer.size,
+        )
+
+    def open(self, customer: RoutingDocument, destination: str, work: Work) -> Destination:
+        """Return the channel to a destination of a customer; PermanentDeliveryError without its secret."""
+        source, document = self.source(work.transfer), customer.destinations[destination]
+        if document["kind"] == "s3":
+            bucket = S3Target(bucket=document["bucket"], prefix=document["prefix"], region=document["region"])
+            region = document["region"]
+            return _Bucket(source, bucket, work.name, self._s3(region), self._s3_once(region))
+        server = SftpTarget(
+            **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")}
+        )
+        secret = secret_name(self._namespace, customer.id, document["secret"])
+        try:
+            key = self._secrets.get_secret_value(SecretId=secret)["SecretString"]
+        except self._secrets.exceptions.ResourceNotFoundException as error:
+            raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
+        return _Server(source, server, work, key)
+
+
+class _Bucket:
+    def __init__(self, source: Source, destination: S3Target, name: str, client: Any, once: Any) -> None:
+        self._source, self._destination, self._name = source, destination, name
+        self._client, self._once = client, once
+
+    def find(self) -> Delivery | None:
+        return s3.find(self._source, self._destination, s3=self._client, name=self._name)
+
+    def deliver(self, *, after_unknown: bool, before: Callable[[], None]) -> Delivery:
+        return s3.deliver(
+            self._source,
+            self._destination,
+            s3=self._client,
+            once=self._once,
+            name=self._name,
+            after_unknown=after_unknown,
+            before=before,
+        )
+
+
+class _Server:
+    def __init__(self, source: Source, destination: SftpTarget, work: Work, key: str) -> None:
+        self._source, self._destination, self._work, self._key = source, destination, work, key
+
+    def find(self) -> Delivery | None:
+        return asyncio.run(self._find())
+
+    def deliver(self, *, after_unknown: bool, before: Callable[[], None]) -> Delivery:
+        return sftp.deliver_now(
+            self._source,
+            self._destination,
+            private_key=self._key,
+            name=self._work.name,
+            attempt=self._work.owner,
+            abandoned=earlier(self._work.owner),
+            after_unknown=after_unknown,
+            before=before,
+            remaining=self._work.remaining,
+        )
+
+    async def _find(self) -> Delivery | None:
+        async with sftp.session(self._destination, private_key=self._key) as opened:
+            return await opened.find(self._source, name=self._work.name)

@@ -1,0 +1,131 @@
+"""Objects of a lost region that arrived here, and that no fact is about: their events died with the region.
+
+Only uploads by the SDK can be taken in: S3 has no half of one. Of an SFTP upload the object alone does not
+tell whether it is complete (docs/adr/0003-intake-events.md), so it is named and left to the lost region's own
+events.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple
+
+from botocore.exceptions import ClientError
+
+from runtime.arrival import Arrival
+from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
+from runtime.intake import Intake
+from runtime.routing import Directory, RoutingDocument
+from runtime.tracker import Tracker
+from runtime.transfer_scan import ENOUGH
+
+#: How far back objects are looked at. An event waits for minutes; before its region was declared lost, for
+#: days.
+WINDOW = timedelta(days=3)
+
+#: Seconds between two looks: each lists the customers' buckets, a request for a thousand versions.
+PAUSE = 900
+
+_TOLD = 1000
+
+
+class Found(NamedTuple):
+    """Keys that were taken in, keys that may be halves of files, and what AWS refused, in words."""
+
+    adopted: tuple[str, ...] = ()
+    unproven: tuple[str, ...] = ()
+    refused: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Version:
+    key: str
+    id: str
+    modified: datetime
+
+
+class OrphanObjects:
+    """Looks through this region's inbound buckets. A look that ran out of time is continued by the next."""
+
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        side: str,
+        tracker: Tracker,
+        directory: Directory,
+        intake: Intake,
+        s3: Any,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._namespace, self._side, self._tracker, self._directory = namespace, side, tracker, directory
+        self._intake, self._s3, self._now, self._clock = intake, s3, now, clock
+        self._to_do: list[str] = []
+        self._after = ""
+        self._due = -float("inf")
+
+    def run(self, remaining: Callable[[], float]) -> Found:
+        """Take in what nobody has, if a look is due; a bucket that AWS refuses holds back no other."""
+        if not self._to_do and self._clock() >= self._due:
+            self._to_do = [name for name in self._directory.names() if not is_canary(name)]
+            self._due = self._clock() + PAUSE
+        adopted: list[str] = []
+        unproven: list[str] = []
+        refused: list[str] = []
+        while self._to_do and remaining() > ENOUGH:
+            name = self._to_do[0]
+            try:
+                if not self._look(self._directory.customer(name), adopted, unproven, remaining):
+                    break
+            except ClientError as error:
+                refused.append(f"{name}: {error}")
+            self._to_do.pop(0)
+            self._after = ""
+        return Found(tuple(adopted[:_TOLD]), tuple(unproven[:_TOLD]), tuple(refused))
+
+    def _look(
+        self,
+        customer: RoutingDocument,
+        adopted: list[str],
+        unproven: list[str],
+        remaining: Callable[[], float],
+    ) -> bool:
+        bucket = bucket_of(customer.id, self._namespace, self._side)
+        key = self._after
+        for version in self._recent(bucket):
+            if version.key != key:
+                self._after, key = key, version.key
+            if remaining() < ENOUGH:
+                return False
+            if version.key.endswith("/") or customer.is_temporary(version.key):
+                continue
+            if self._is_known(customer, version):
+                continue
+            if version.key.startswith(INBOUND_SDK):
+                arrived = Arrival(bucket=bucket, key=version.key, version_id=version.id)
+                if self._intake.adopt(arrived) in ("received", "rejected"):
+                    adopted.append(version.key)
+            elif self._is_replica(bucket, version):
+                unproven.append(version.key)
+        return True
+
+    def _recent(self, bucket: str) -> Iterator[_Version]:
+        since = self._now() - WINDOW
+        where = {"Bucket": bucket, "Prefix": INBOUND} | ({"KeyMarker": self._after} if self._after else {})
+        for page in self._s3.get_paginator("list_object_versions").paginate(**where):
+            for entry in page.get("Versions", ()):
+                if entry["LastModified"] >= since:
+                    yield _Version(key=entry["Key"], id=entry["VersionId"], modified=entry["LastModified"])
+
+    def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
+        file = file_id(customer.id, version.key)
+        name = transfer_id(file, version.id, version.modified)
+        return any(fact.transfer == name for fact in self._tracker.history(file).facts)
+
+    def _is_replica(self, bucket: str, version: _Version) -> bool:
+        head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)
+        return head.get("ReplicationStatus") == "REPLICA"

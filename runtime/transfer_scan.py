@@ -1,0 +1,93 @@
+"""A survey of what a cell's customers have submitted, transfer by transfer, within the time there is."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from runtime.contract import is_canary
+from runtime.facts import Fact, Status, status
+from runtime.routing import Directory
+from runtime.tracker import Tracker
+
+#: Seconds for which a day before yesterday, on which nothing was found, is not looked at again: what is still
+#: under way then is the rare exception, and a busy day has a hundred thousand facts.
+QUIET = 900
+
+#: Seconds before its time is over at which a pass ends: enough to finish what it has in hand and to say so.
+ENOUGH = 30.0
+
+
+@dataclass(frozen=True)
+class Day:
+    """What a customer submitted on one day, UTC."""
+
+    customer: str
+    day: date
+
+
+class TransferScan:
+    """Looks for transfers of one status, from pass to pass.
+
+    Memory is that of one transfer's facts and of a note for each day. A pass that ran out of time is
+    continued by the next one. The canary's transfers are nobody's files, and its bucket is not replicated:
+    they are left out.
+    """
+
+    def __init__(
+        self,
+        *,
+        tracker: Tracker,
+        directory: Directory,
+        wanted: Status,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._tracker, self._directory, self._wanted, self._now = tracker, directory, wanted, now
+        self._quiet: dict[Day, float] = {}
+        self._stopped_at: Day | None = None
+        self.left = 0
+
+    def find(self, today: date, remaining: Callable[[], float]) -> Iterator[tuple[Fact, ...]]:
+        """Yield the facts of each transfer of the wanted status, oldest first within a customer.
+
+        Today and yesterday of every customer come first, for a workflow ends within hours; then as far back
+        as inbound files are kept. Ends before `remaining` (seconds) does; `left` is then the number of days,
+        of all customers, that were not looked at.
+        """
+        days = self._days(today)
+        self.left = len(days)
+        for each in days:
+            if remaining() < ENOUGH:
+                self._stopped_at = each
+                return
+            found = False
+            facts = self._tracker.day(each.customer, each.day.isoformat())
+            for _, group in itertools.groupby(facts, key=lambda fact: fact.transfer):
+                about = tuple(group)
+                if status(about) is self._wanted:
+                    found = True
+                    yield about
+                if remaining() < ENOUGH:
+                    self._stopped_at = each
+                    return
+            self.left -= 1
+            if not found and each.day < today - timedelta(days=1):
+                self._quiet[each] = self._now() + QUIET
+        self._stopped_at = None
+
+    def _days(self, today: date) -> list[Day]:
+        recent, older = [], []
+        for name in self._directory.names():
+            if is_canary(name):
+                continue
+            kept = self._directory.customer(name).inbound_days
+            recent += [Day(name, today - timedelta(days=back)) for back in (1, 0)]
+            older += [Day(name, today - timedelta(days=back)) for back in range(kept, 1, -1)]
+        if self._stopped_at in older:
+            begin = older.index(self._stopped_at)
+            older = older[begin:] + older[:begin]
+        self._quiet = {day: until for day, until in self._quiet.items() if until > self._now()}
+        return [*recent, *(day for day in older if day not in self._quiet)]

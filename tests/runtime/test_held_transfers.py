@@ -1,0 +1,162 @@
+"""Holds: whose are asked about, how often, and what an answer leaves behind."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from local.sftp.partners import Partner
+from runtime.contract import Kind
+from runtime.decision import Action
+from runtime.executions import Executions
+from runtime.facts import Status
+from runtime.held_transfers import PAUSE, Asked, HeldTransfers
+from runtime.receipts import Outcome
+from runtime.release import Decision
+from runtime.transfer import Transfer
+from tests.runtime.cells import Cell, eventually, owner
+from tests.runtime.test_intake import replicate
+from tests.runtime.test_takeover import declare, switch_of, today
+
+CONTENT = b"a,b\n1,2\n"
+HOLD = [{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}]
+
+
+@pytest.fixture
+def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
+    east = sides[1].make()
+    replicate(west, east)
+    declare(west, "in")
+    declare(east, "in")
+    return east
+
+
+@pytest.fixture
+def server(west: Cell, east: Cell, partner: Partner) -> Partner:
+    for cell in (west, east):
+        cell.register(destinations={"partner": cell.to_server(partner)}, routes=HOLD)
+    return partner
+
+
+@pytest.fixture
+def held(west: Cell, server: Partner) -> Transfer:
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    assert west.workflow.complete(transfer, [], owner=owner(transfer)) is Outcome.HELD
+    west.receipts_published(1)
+    return transfer
+
+
+def holds(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTransfers:
+    """Return what a function that has just started makes, so many minutes from now."""
+    when = datetime.now(UTC) + timedelta(minutes=minutes)
+    usual = {
+        "side": cell.side,
+        "switch": switch_of(peer),
+        "survey": cell.survey(Status.HELD),
+        "executions": Executions(
+            state_machine=cell.state_machine, workflow=cell.client("stepfunctions"), now=lambda: when
+        ),
+    }
+    return HeldTransfers(**usual | instead)
+
+
+def ask(cell: Cell, transfer: Transfer, number: int = 1) -> Outcome:
+    """Do what an execution that asks does."""
+    name = f"{transfer.id}-ask-{number}"
+    given = Transfer.parse(cell.executions()[name])
+    verdict = cell.workflow.claim(given, owner=name)
+    assert (verdict.action, verdict.destinations) == (Action.DELIVER, ("partner",))
+    cell.attempt(given, f"ask-{number}", owner=name, after_unknown=True, first=True)
+    return cell.workflow.complete(given, [], owner=name)
+
+
+def test_a_destination_that_has_the_file_after_all_ends_the_hold(west, east, held, server):
+    assert holds(west, east).run(today()) == Asked(asked=(held.id,))
+    (server.inbox / "a.csv").write_bytes(CONTENT)
+    assert ask(west, held) is Outcome.DELIVERED
+    detail = west.fact(Kind.DELIVERED, held).detail
+    assert (detail["sent"], west.status(held)) == (False, Status.DELIVERED)
+    assert west.receipts_published(1)[0]["outcome"] == "delivered"
+    assert holds(west, east, minutes=60).run(today()) == Asked()
+
+
+def test_asking_sends_nothing_and_leaves_nothing_whatever_the_route_says_now(west, east, held, server):
+    destinations = west.directory.customer(west.customer).destinations
+    west.register(destinations=destinations, routes=[HOLD[0] | {"on_unknown": "deliver"}])
+    before = west.kinds(held)
+    holds(west, east).run(today())
+    assert ask(west, held) is Outcome.HELD
+    assert server.files() == {}
+    assert west.kinds(held) == before
+
+
+def test_a_destination_that_cannot_be_asked_stays_held(west, east, held, server):
+    holds(west, east).run(today())
+    name = f"{held.id}-ask-1"
+    given = Transfer.parse(west.executions()[name])
+    west.workflow.claim(given, owner=name)
+    refused = [{"destination": "partner", "failure": {"Error": "PermanentDeliveryError", "Cause": "no"}}]
+    assert west.workflow.complete(given, refused, owner=name) is Outcome.HELD
+    assert Kind.FAILED not in west.kinds(held)
+
+
+def test_the_pause_between_two_questions_doubles(west, east, held):
+    assert holds(west, east).run(today()).asked == (held.id,)
+    for number, minutes in enumerate([2, 4, 8], start=2):
+        last = f"{held.id}-ask-{number - 1}"
+        eventually(lambda last=last: west.its_executions.find(last).ended)
+        assert holds(west, east, minutes=minutes - 0.1).run(today()) == Asked()
+        assert holds(west, east, minutes=minutes + 0.1).run(today()).asked == (held.id,)
+        assert f"{held.id}-ask-{number}" in west.executions()
+
+
+def test_looks_are_minutes_apart(west, east, held):
+    clock = [0.0]
+    looking = holds(west, east, clock=lambda: clock[0])
+    looking.run(today())
+    other = west.receive(b"xyz", "inbound/sdk/b.csv")
+    west.workflow.claim(other, owner=owner(other))
+    assert west.attempt(other, after_unknown=True) == Kind.HELD
+    clock[0] = PAUSE - 1
+    assert looking.run(today()) == Asked()
+    clock[0] = PAUSE + 1
+    assert other.id in looking.run(today()).asked
+
+
+def test_the_region_that_holds_asks_and_its_peer_only_when_it_is_lost(west, east, held):
+    assert holds(east, west).run(today()) == Asked()
+    declare(west, "lost")
+    assert holds(east, west).run(today()).asked == (held.id,)
+    (given,) = east.executions().values()
+    assert (given["bucket"], given["asks"]) == (east.bucket, True)
+
+
+def test_a_newer_version_in_the_files_place_is_no_question(west, east, held):
+    newer = west.receive(b"xyz", "inbound/sdk/b.csv")
+    fact = newer.fact(
+        Kind.HELD,
+        side=west.side,
+        writer="w",
+        destination="partner",
+        reason="newer",
+        newer="20260101T000000Z-0",
+    )
+    west.tracker.record(fact)
+    assert west.status(newer) is Status.HELD
+    assert holds(west, east).run(today()).asked == (held.id,)
+
+
+def test_what_was_released_is_not_asked_about(west, east, held):
+    west.release.release(held, "partner", Decision.RESEND, who="ops", why="x")
+    assert holds(west, east).run(today()) == Asked()
+
+
+def test_the_peers_fact_ends_the_hold(west, east, held):
+    fact = held.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="0", size=8)
+    east.tracker.record(fact)
+    eventually(lambda: west.status(held) is Status.DELIVERED)
+    assert holds(west, east).run(today()) == Asked()

@@ -1,0 +1,201 @@
+"""Objects that replicated and that nobody took in: what the survivor takes in of them, and what it names."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from runtime import contract
+from runtime.contract import EAST, Kind
+from runtime.decision import Action
+from runtime.facts import Status
+from runtime.orphan_objects import PAUSE, OrphanObjects
+from runtime.takeover import TakenOver, TakeoverIncompleteError
+from tests.runtime.cells import NAMESPACE, Cell, eventually
+from tests.runtime.test_intake import completed, put, replicate
+from tests.runtime.test_takeover import HOLD, NOTHING, declare, starting, take_over, taken_over, today
+
+SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
+
+
+@pytest.fixture
+def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
+    east = sides[1].make()
+    replicate(west, east)
+    declare(west, "lost")
+    return east
+
+
+def arrived(east: Cell, event: dict[str, Any]) -> None:
+    """Wait until the object of an event has replicated."""
+    s3, entry = east.client("s3"), event["detail"]["object"]
+
+    def there() -> bool:
+        try:
+            s3.head_object(Bucket=east.bucket, Key=entry["key"], VersionId=entry["version-id"])
+        except ClientError:
+            return False
+        return True
+
+    eventually(there)
+
+
+def looking(cell: Cell, **instead: Any) -> OrphanObjects:
+    usual = {
+        "namespace": NAMESPACE,
+        "side": cell.side,
+        "tracker": cell.tracker,
+        "directory": cell.directory,
+        "intake": cell.intake,
+        "s3": cell.client("s3"),
+    }
+    return OrphanObjects(**usual | instead)
+
+
+def forever() -> float:
+    return float("inf")
+
+
+def test_an_upload_whose_event_died_with_its_region_is_taken_in_and_asked_about_first(west, east):
+    event = west.upload(b"abc")
+    arrived(east, event)
+    assert take_over(east, west) == TakenOver(adopted=(SDK,))
+    (given,) = east.executions().values()
+    assert (given["version_id"], given["bucket"]) == (event["detail"]["object"]["version-id"], east.bucket)
+    assert given["taken_over"] is True
+    received = east.facts()[0]
+    assert (received.kind, received.side) == (Kind.RECEIVED, EAST)
+    assert take_over(east, west) == NOTHING
+
+
+def test_nothing_is_taken_in_while_the_peer_is_in(west, east):
+    arrived(east, west.upload(b"abc"))
+    declare(west, "in")
+    assert take_over(east, west) == NOTHING
+    assert east.facts() == []
+
+
+def test_what_the_lost_region_had_received_is_left_to_the_takeover(west, east):
+    transfer = west.receive(b"abc")
+    assert take_over(east, west) == TakenOver(started=(transfer.id,))
+    assert {fact.side for fact in east.facts()} == {"west"}
+    assert list(east.executions()) == list(taken_over(east))
+
+
+def test_what_was_uploaded_here_is_intakes_business(west, east):
+    """Its event is on its way; taken in twice it would still be one transfer, but is not looked for."""
+    event = east.upload(b"abc")
+    assert take_over(east, west) == NOTHING
+    assert east.facts() == []
+    assert east.accept(event) == "received"
+
+
+def test_of_an_sftp_upload_nobody_here_knows_whether_it_is_complete(west, east):
+    arrived(east, {"detail": {"object": {"key": SFTP, "version-id": put(west, b"ab")["VersionId"]}}})
+    assert take_over(east, west) == TakenOver(unproven=(SFTP,))
+    assert east.facts(SFTP) == []
+    # West knows, and says so when it is back.
+    assert west.accept(completed(west, b"abc")) == "received"
+
+
+def test_folders_temporary_names_and_old_objects_are_passed_over(west, east):
+    for key in ("inbound/sdk/", "inbound/sdk/x/", "inbound/sdk/a.csv.filepart", SFTP + ".filepart"):
+        arrived(east, west.upload(b"", key))
+    arrived(east, west.upload(b"abc"))
+    later = datetime.now(UTC) + timedelta(days=3, minutes=1)
+    assert looking(east, now=lambda: later).run(forever).adopted == ()
+    assert looking(east).run(forever).adopted == (SDK,)
+
+
+def test_an_upload_without_a_route_is_rejected_and_the_customer_told(west, east):
+    arrived(east, west.upload(b"abc"))
+    east.register(routes=[])
+    assert take_over(east, west).adopted == (SDK,)
+    assert [fact.kind for fact in east.facts() if fact.kind is not Kind.RECEIPT] == [Kind.REJECTED]
+    east.receipts_published(1)
+
+
+def test_each_version_counts(west, east):
+    west.receive(b"first")
+    unseen = west.upload(b"second")
+    arrived(east, unseen)
+    done = starting(east, west).run(today())
+    assert done.adopted == (SDK,)
+    versions = {given["version_id"] for given in east.executions().values()}
+    assert unseen["detail"]["object"]["version-id"] in versions
+
+
+def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, east):
+    """West is back; its queue still has the event. East's facts have replicated by then."""
+    event = west.upload(b"abc")
+    arrived(east, event)
+    take_over(east, west)
+    ((execution, _),) = east.executions().items()
+    mine = east.received(SDK)
+    east.workflow.claim(mine, owner=execution)
+    east.attempt(mine, owner=execution, after_unknown=True, first=True)
+    assert east.at_partner() == b"abc"
+    assert west.accept(event) == "received"
+    (name,) = west.executions()
+    theirs = west.received(SDK)
+    eventually(lambda: west.workflow.claim(theirs, owner=name).action is Action.DONE)
+    assert west.status(theirs) is Status.DELIVERED
+
+
+def test_where_a_route_holds_what_was_adopted_is_held(west, east):
+    arrived(east, west.upload(b"abc"))
+    east.register(routes=HOLD)
+    take_over(east, west)
+    ((execution, _),) = east.executions().items()
+    mine = east.received(SDK)
+    east.workflow.claim(mine, owner=execution)
+    assert east.attempt(mine, owner=execution, after_unknown=True, first=True) == Kind.HELD
+
+
+def test_an_event_that_waited_long_asks_the_destination_first(west):
+    """The peer may have taken the object over while the event waited."""
+    event = west.upload(b"abc")
+    late = west.intake_at(datetime.now(UTC) + timedelta(minutes=16))
+    assert late(event) == "received"
+    (given,) = west.executions().values()
+    assert given["taken_over"] is True
+
+
+def test_looks_are_minutes_apart_and_one_that_ran_out_of_time_is_continued(west, east):
+    keys = [f"inbound/sdk/{n}.csv" for n in range(5)]
+    for key in keys:
+        arrived(east, west.upload(b"abc", key))
+    clock = [0.0]
+    unseen = looking(east, clock=lambda: clock[0])
+    moments = iter([1000.0] * 3)
+    assert unseen.run(lambda: next(moments, 0.0)).adopted == tuple(keys[:2])
+    assert unseen.run(forever).adopted == tuple(keys[2:])
+    new = west.upload(b"xyz")
+    arrived(east, new)
+    clock[0] = PAUSE - 1
+    assert unseen.run(forever).adopted == ()
+    clock[0] = PAUSE + 1
+    assert unseen.run(forever).adopted == (SDK,)
+
+
+def test_a_bucket_that_is_refused_holds_back_no_other(west, east):
+    arrived(east, west.upload(b"abc"))
+    key = contract.config_key(east.customer)
+    for stranger in ("aaa", "zzz"):
+        copied = {"Bucket": east.config_bucket, "Key": key}
+        document = east.client("s3").get_object(**copied)["Body"].read()
+        body = document.replace(east.customer.encode(), stranger.encode())
+        east.client("s3").put_object(Bucket=east.config_bucket, Key=contract.config_key(stranger), Body=body)
+    with pytest.raises(TakeoverIncompleteError, match=r"2 failed: aaa: .*NoSuchBucket.*zzz: "):
+        take_over(east, west)
+    assert len(east.executions()) == 1
+
+
+def test_the_adopted_content_is_the_one_that_was_uploaded(west, east):
+    arrived(east, west.upload(b"abc"))
+    take_over(east, west)
+    assert east.source(east.received(SDK)).sha256() == hashlib.sha256(b"abc").hexdigest()
