@@ -6,6 +6,7 @@ from typing import Any
 
 from boto3.s3.transfer import TransferConfig
 
+from runtime import objects
 from runtime.contract import Kind, archive_key
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -36,10 +37,4 @@ class Archive:
         return key
 
     def _holds(self, key: str, size: int) -> bool:
-        try:
-            head = self._s3.head_object(Bucket=self._bucket, Key=key)
-        except self._s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-                return False
-            raise
-        return head["ContentLength"] == size
+        return objects.holds(self._s3, self._bucket, key, size)

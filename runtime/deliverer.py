@@ -24,7 +24,7 @@ from runtime.delivery import (
 )
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing
-from runtime.release import Decision
+from runtime.release import ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -182,7 +182,7 @@ class Deliverer:
 def _word(about: list[Fact]) -> Fact | None:
     """Return the fact in which an operator says that the destination has the file."""
     said = (fact for fact in about if fact.kind is Kind.REPLAYED)
-    return next((fact for fact in said if fact.detail["decision"] == Decision.DELIVERED), None)
+    return next((fact for fact in said if fact.detail["decision"] == ReleaseDecision.DELIVERED), None)
 
 
 def _is_release(own: list[Fact], owner: str) -> bool:

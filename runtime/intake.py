@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime import contract
+from runtime import contract, objects
 from runtime.arrival import Arrival
 from runtime.contract import Kind
 from runtime.executions import Executions, first
@@ -180,12 +180,9 @@ class Intake:
         return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
 
     def _head(self, arrived: Arrival, version_id: str) -> Version | None:
-        try:
-            head = self._s3.head_object(Bucket=arrived.bucket, Key=arrived.key, VersionId=version_id)
-        except self._s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion"):
-                return None
-            raise
+        head = objects.head(self._s3, arrived.bucket, arrived.key, version_id)
+        if head is None:
+            return None
         return Version(
             id=version_id,
             size=head["ContentLength"],

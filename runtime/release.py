@@ -18,7 +18,7 @@ from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
 
 
-class Decision(StrEnum):
+class ReleaseDecision(StrEnum):
     """What is to be taken for true of a destination: it has the file, or it needs it (again)."""
 
     DELIVERED = "delivered"
@@ -35,7 +35,9 @@ class Release:
     def __init__(self, *, tracker: Tracker, executions: Executions) -> None:
         self._tracker, self._executions = tracker, executions
 
-    def release(self, transfer: Transfer, destination: str, decision: Decision, *, who: str, why: str) -> str:
+    def release(
+        self, transfer: Transfer, destination: str, decision: ReleaseDecision, *, who: str, why: str
+    ) -> str:
         """Release a held destination; return the name of the execution that does what was decided.
 
         A release that was interrupted is finished by doing it again. Raises NotHeldError.
@@ -57,7 +59,7 @@ class Release:
         transfer: Transfer,
         destinations: Sequence[str],
         over: Iterable[Fact],
-        decision: Decision,
+        decision: ReleaseDecision,
         *,
         history: History,
         who: str,
@@ -93,7 +95,7 @@ class Release:
         names = (f"{transfer.id}-{RELEASE}-{generation}" for generation in itertools.count(1))
         return next(name for name in names if name not in taken and self._executions.find(name) is None)
 
-    def _interrupted(self, own: Iterable[Fact], destination: str, decision: Decision) -> str | None:
+    def _interrupted(self, own: Iterable[Fact], destination: str, decision: ReleaseDecision) -> str | None:
         for fact in own:
             is_this = fact.kind is Kind.REPLAYED and fact.destination == destination
             if (

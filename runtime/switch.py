@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from runtime import objects
 from runtime.contract import Position, switch_object, switch_parameter
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 
@@ -100,13 +101,7 @@ class ObjectSwitch(Switch):
 
     def _say(self, position: Position) -> None:
         """Put the object or take it away, unless that is how it is: every minute would add a version."""
-        try:
-            self._objects.head_object(**self._place)
-            there = True
-        except self._objects.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] not in ("404", "NoSuchKey"):
-                raise
-            there = False
+        there = objects.head(self._objects, self._place["Bucket"], self._place["Key"]) is not None
         if position.is_out and not there:
             self._objects.put_object(**self._place, Body=b"out\n")
         if there and not position.is_out:

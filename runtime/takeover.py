@@ -19,6 +19,7 @@ from typing import Any
 
 from botocore.exceptions import ClientError
 
+from runtime import objects
 from runtime.contract import Kind, Position
 from runtime.executions import TAKEOVER, Executions, first
 from runtime.facts import Fact, submitted
@@ -123,10 +124,4 @@ class Takeover:
         return run is not None and run.ended is None
 
     def _has_arrived(self, transfer: Transfer) -> bool:
-        try:
-            self._s3.head_object(Bucket=transfer.bucket, Key=transfer.key, VersionId=transfer.version_id)
-        except self._s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion"):
-                return False
-            raise
-        return True
+        return objects.head(self._s3, transfer.bucket, transfer.key, transfer.version_id) is not None

@@ -15,7 +15,7 @@ from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
 from ops.recovery.release import ReleasePlan, Releases
 from runtime.contract import REGION_OF
-from runtime.release import Decision
+from runtime.release import ReleaseDecision
 
 Transfer = Annotated[str, typer.Argument(help="The transfer's id.")]
 Customer = Annotated[str | None, typer.Option("--customer", help="Whose it is; quicker when it is known.")]
@@ -57,7 +57,9 @@ def release(
         if file.transfer is None:
             raise RefusedError(f"{transfer!r} is a key: name one transfer of it, as `ops trace` tells them")
         releases = Releases(regions, file)
-        plan = releases.plan(Decision.DELIVERED if delivered else Decision.RESEND, destination or ())
+        plan = releases.plan(
+            ReleaseDecision.DELIVERED if delivered else ReleaseDecision.RESEND, destination or ()
+        )
         if apply and plan.digest != digest:
             raise RefusedError(f"the plan is {plan.digest} now, not {digest}: look at it without --apply")
         started = dict(releases.apply(plan, why=reason)) if apply else {}
@@ -78,8 +80,8 @@ def release(
 
 def _lines(plan: ReleasePlan) -> list[str]:
     means = {
-        Decision.DELIVERED: "it is taken for delivered, and nothing is sent",
-        Decision.RESEND: "it is sent again, unless the destination shows that it has it",
+        ReleaseDecision.DELIVERED: "it is taken for delivered, and nothing is sent",
+        ReleaseDecision.RESEND: "it is sent again, unless the destination shows that it has it",
     }[plan.decision]
     file = f"{printable(plan.key)} of {plan.customer}, transfer {plan.transfer}"
     lines = [f"{file}, in {REGION_OF[plan.side]}: {means}"]

@@ -12,7 +12,7 @@ from ops.recovery.regions import Regions
 from ops.recovery.replay import NoRegionError
 from runtime.contract import REGION_OF, Kind, file_id
 from runtime.facts import Fact, standing
-from runtime.release import Decision, NotHeldError, Release
+from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.transfer import Transfer
 
 
@@ -26,7 +26,7 @@ class ReleasePlan:
     customer: str
     key: str
     transfer: str
-    decision: Decision
+    decision: ReleaseDecision
     side: str
     held: Mapping[str, str]
     over: tuple[str, ...]
@@ -49,7 +49,7 @@ class Releases:
         self._regions, self._file = regions, file
         self._facts = {fact.sort_key: fact for fact in self._known()}
 
-    def plan(self, decision: Decision, destinations: Collection[str]) -> ReleasePlan:
+    def plan(self, decision: ReleaseDecision, destinations: Collection[str]) -> ReleasePlan:
         """Return the plan for these destinations, or all that hold it; RefusedError when they do not."""
         received = next((fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED), None)
         if received is None:
@@ -85,7 +85,7 @@ class Releases:
             except NotHeldError as error:
                 raise RefusedError(f"it has changed meanwhile: {error}") from error
 
-    def _held(self, decision: Decision, side: str) -> dict[str, list[Fact]]:
+    def _held(self, decision: ReleaseDecision, side: str) -> dict[str, list[Fact]]:
         """Return the facts that hold it, by destination; those too that an interrupted release set aside."""
         region, everything = self._regions.replay.regions[side], sorted(self._facts.items())
         stand = standing(self._facts.values())

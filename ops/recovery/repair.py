@@ -16,6 +16,7 @@ from boto3.s3.transfer import TransferConfig
 from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, GapKind, Seen
 from ops.recovery.replay import Choice, Replay, ReplayVerdict
+from runtime import objects
 from runtime.arrival import Arrival
 from runtime.contract import INBOUND_SDK, REGION_OF, Kind, archive_key, peer_of
 from runtime.intake import Intake
@@ -192,7 +193,7 @@ class Repair:
         transfer = Transfer.parse(remedy.about["transfer"])
         key = archive_key(transfer.customer, transfer.id, transfer.key)
         done = "is there"
-        if not _holds(store.s3, store.archive, key, transfer.size):
+        if not objects.holds(store.s3, store.archive, key, transfer.size):
             other = self._stores[remedy.about["source_side"]].s3
             more = _metadata(other, source) if transfer.size >= _COPY.multipart_threshold else {}
             store.s3.copy(source, store.archive, key, SourceClient=other, ExtraArgs=more, Config=_COPY)
@@ -212,12 +213,3 @@ def _metadata(s3: Any, source: dict[str, str]) -> dict[str, Any]:
     """Return what S3 does not copy by itself when it copies in parts."""
     head = s3.head_object(**source)
     return {"Metadata": head["Metadata"], "ContentType": head["ContentType"]}
-
-
-def _holds(s3: Any, bucket: str, key: str, size: int) -> bool:
-    try:
-        return s3.head_object(Bucket=bucket, Key=key)["ContentLength"] == size
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-            return False
-        raise

@@ -13,10 +13,11 @@ from enum import StrEnum
 from itertools import product
 from typing import Any
 
+from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import TAKEOVER, Executions, first
 from runtime.facts import Fact, Status, lacks, standing, status, told
-from runtime.release import Decision, Release
+from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
 
@@ -123,7 +124,7 @@ class Replay:
             Transfer.here(received, verdict.side),
             verdict.destinations,
             [fact for fact in facts if fact.sort_key in verdict.over],
-            Decision.RESEND,
+            ReleaseDecision.RESEND,
             history=History(facts=tuple(facts), lease=region.tracker.history(file).lease),
             who=who,
             why=why,
@@ -214,10 +215,4 @@ def _difference(was: ReplayVerdict, now: ReplayVerdict) -> str:
 
 
 def _has(s3: Any, transfer: Transfer) -> bool:
-    try:
-        s3.head_object(Bucket=transfer.bucket, Key=transfer.key, VersionId=transfer.version_id)
-    except s3.exceptions.ClientError as error:
-        if error.response["Error"]["Code"] in ("404", "NoSuchKey", "NoSuchVersion"):
-            return False
-        raise
-    return True
+    return objects.head(s3, transfer.bucket, transfer.key, transfer.version_id) is not None

@@ -14,7 +14,7 @@ from customers import names
 from ops.environment import Environment
 from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
-from runtime import contract
+from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
 from runtime.executions import ASK, RELEASE, TAKEOVER, first
 from runtime.facts import Fact, status, submitted
@@ -159,13 +159,9 @@ class Trace:
                     yield _copy(transfer, "inbound", store, store.s3.head_object(**where))
 
     def _archived(self, store: Store, transfer: str, key: str) -> StoredCopy | None:
-        where = {"Bucket": store.archive, "Key": contract.archive_key(self._customer, transfer, key)}
-        try:
-            return _copy(transfer, "archive", store, store.s3.head_object(**where))
-        except store.s3.exceptions.ClientError as error:
-            if error.response["Error"]["Code"] in ("404", "NoSuchKey"):
-                return None
-            raise
+        archived = contract.archive_key(self._customer, transfer, key)
+        head = objects.head(store.s3, store.archive, archived)
+        return None if head is None else _copy(transfer, "archive", store, head)
 
     def _machines(self, unknowns: list[str]) -> dict[str, str]:
         """Return the ARN of each region's state machine; say which are not known."""

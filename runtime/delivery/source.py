@@ -9,12 +9,13 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime import objects
 from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 
 MIB = 1024 * 1024
 
 #: Error codes of S3 that a retry cannot change. HeadObject has no body, so its codes are HTTP's.
-ABSENT = frozenset({"NoSuchBucket", "NoSuchKey", "NoSuchVersion", "404"})
+ABSENT = objects.ABSENT | {"NoSuchBucket"}
 DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403"})
 _OTHER = frozenset(
     {"MethodNotAllowed", "405", "InvalidObjectState", "PreconditionFailed", "412", "PermanentRedirect", "301"}

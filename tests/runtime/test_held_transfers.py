@@ -14,7 +14,7 @@ from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.held_transfers import PAUSE, Asked, HeldTransfers
 from runtime.receipts import Outcome
-from runtime.release import Decision
+from runtime.release import ReleaseDecision
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, eventually, owner
 from tests.runtime.test_intake import replicate
@@ -151,7 +151,7 @@ def test_a_newer_version_in_the_files_place_is_no_question(west, east, held):
 
 
 def test_what_was_released_is_not_asked_about(west, east, held):
-    west.release.release(held, "partner", Decision.RESEND, who="ops", why="x")
+    west.release.release(held, "partner", ReleaseDecision.RESEND, who="ops", why="x")
     assert holds(west, east).run(today()) == Asked()
 
 

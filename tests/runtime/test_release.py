@@ -11,7 +11,7 @@ from runtime.contract import Kind
 from runtime.decision import Action
 from runtime.facts import Status
 from runtime.receipts import Outcome
-from runtime.release import Decision, NotHeldError
+from runtime.release import NotHeldError, ReleaseDecision
 from runtime.tracker import Lease
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, CrashError, Dying, owner
@@ -55,7 +55,7 @@ def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
 
 
 def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, server):
-    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert name == f"{held.id}-release-1"
     assert west.status(held) is Status.UNDER_WAY
     about = west.fact(Kind.REPLAYED, held).detail
@@ -69,13 +69,15 @@ def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, serv
 
 def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held, server):
     (server.inbox / "a.csv").write_bytes(CONTENT)
-    assert carry(west, west.release.release(held, "partner", Decision.RESEND, **WHO)) is Outcome.DELIVERED
+    assert (
+        carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)) is Outcome.DELIVERED
+    )
     assert west.fact(Kind.DELIVERED, held).detail["sent"] is False
 
 
 def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held, server):
     server.stop()  # it would be noticed
-    name = west.release.release(held, "partner", Decision.DELIVERED, **WHO)
+    name = west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO)
     assert carry(west, name) is Outcome.DELIVERED
     detail = west.fact(Kind.DELIVERED, held).detail
     expected = {"sha256": hashlib.sha256(CONTENT).hexdigest(), "size": 8, "sent": False, "word_of": "ops"}
@@ -84,7 +86,7 @@ def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held,
 
 
 def test_a_resend_after_the_operators_word_is_a_duplicate(west, held, server):
-    carry(west, west.release.release(held, "partner", Decision.DELIVERED, **WHO))
+    carry(west, west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO))
     again = west.receive(CONTENT)
     assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
     verdict = west.workflow.compare(again, west.source(again), owner=owner(again))
@@ -92,13 +94,13 @@ def test_a_resend_after_the_operators_word_is_a_duplicate(west, held, server):
 
 
 def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds_again(west, held, server):
-    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     mine = Transfer.parse(west.executions()[name])
     west.workflow.claim(mine, owner=name)
     assert west.attempt(mine, "2", owner=name, after_unknown=True) == Kind.HELD
     assert west.status(held) is Status.HELD
     assert server.files() == {}
-    again = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    again = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert again == f"{held.id}-release-2"
     assert carry(west, again, "3") is Outcome.DELIVERED
     assert server.files() == {"a.csv": CONTENT}
@@ -106,7 +108,7 @@ def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds
 
 def test_another_execution_is_not_released_by_it(west, held, server):
     """One that takes over after the released one died may send what that had sent."""
-    west.release.release(held, "partner", Decision.RESEND, **WHO)
+    west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     other = f"{held.id}-takeover-1"
     lease = Lease(owner=other, transfer=held.id, until=2**31)
     seen = west.tracker.history(held.file).lease
@@ -117,7 +119,7 @@ def test_another_execution_is_not_released_by_it(west, held, server):
 
 def test_the_released_execution_does_not_wait_for_a_lease_whose_holder_has_ended(west, held):
     """The first execution's lease runs for most of an hour after it held the file."""
-    name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+    name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert west.workflow.claim(held, owner=name).action is Action.DELIVER
 
 
@@ -130,7 +132,7 @@ def test_two_destinations_that_are_released_at_once_are_both_sent(west, server):
     for name in to:
         given = {"owner": owner(transfer), "attempt": "1", "after_unknown": True}
         assert west.deliverer.attempt(transfer, name, **given) == Kind.HELD
-    names = [west.release.release(transfer, each, Decision.RESEND, **WHO) for each in to]
+    names = [west.release.release(transfer, each, ReleaseDecision.RESEND, **WHO) for each in to]
     again = {"owner": names[1], "attempt": "2", "after_unknown": True, "first": True}
     for name in west.workflow.claim(transfer, owner=names[1]).destinations:
         assert west.deliverer.attempt(transfer, name, **again) == Kind.DELIVERED
@@ -146,26 +148,26 @@ def test_the_released_execution_waits_for_one_that_serves_the_other_destination(
     transfer = west.receive(CONTENT)
     west.workflow.claim(transfer, owner=owner(transfer))
     assert west.attempt(transfer, after_unknown=True) == Kind.HELD
-    name = west.release.release(transfer, "partner", Decision.RESEND, **WHO)
+    name = west.release.release(transfer, "partner", ReleaseDecision.RESEND, **WHO)
     assert west.workflow.claim(transfer, owner=name).action is Action.WAIT
 
 
 def test_what_is_not_held_cannot_be_released(west, held):
     with pytest.raises(NotHeldError, match="other does not hold"):
-        west.release.release(held, "other", Decision.RESEND, **WHO)
-    carry(west, west.release.release(held, "partner", Decision.RESEND, **WHO))
-    for decision in Decision:
+        west.release.release(held, "other", ReleaseDecision.RESEND, **WHO)
+    carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO))
+    for decision in ReleaseDecision:
         with pytest.raises(NotHeldError, match="partner has been served"):
             west.release.release(held, "partner", decision, **WHO)
     fresh = west.receive(b"xyz", "inbound/sdk/b.csv")
     with pytest.raises(NotHeldError, match="does not hold"):
-        west.release.release(fresh, "partner", Decision.RESEND, **WHO)
+        west.release.release(fresh, "partner", ReleaseDecision.RESEND, **WHO)
 
 
 def test_a_release_that_is_under_way_is_not_begun_again(west, held):
-    west.release.release(held, "partner", Decision.RESEND, **WHO)
+    west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     with pytest.raises(NotHeldError):
-        west.release.release(held, "partner", Decision.RESEND, **WHO)
+        west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert len(west.executions()) == 2
 
 
@@ -173,13 +175,15 @@ def test_a_release_that_is_under_way_is_not_begun_again(west, held):
 def test_a_release_that_was_interrupted_is_finished_by_doing_it_again(west, held, server, after):
     states = Dying(west.client("stepfunctions"), "start_execution", after=after)
     with pytest.raises(CrashError):
-        west.with_client("stepfunctions", states).release.release(held, "partner", Decision.RESEND, **WHO)
+        west.with_client("stepfunctions", states).release.release(
+            held, "partner", ReleaseDecision.RESEND, **WHO
+        )
     if after:
         with pytest.raises(NotHeldError):
-            west.release.release(held, "partner", Decision.RESEND, **WHO)
+            west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
         name = f"{held.id}-release-1"
     else:
-        name = west.release.release(held, "partner", Decision.RESEND, **WHO)
+        name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert carry(west, name) is Outcome.DELIVERED
     assert len([fact for fact in west.facts() if fact.kind is Kind.REPLAYED]) == 1
 
@@ -193,7 +197,7 @@ def test_the_peer_releases_what_this_region_holds(west, east, held, server):
     here = Transfer.here(west.fact(Kind.RECEIVED, held), "east")
     assert here.bucket == east.bucket
     name = east.release.release(
-        Transfer(**{**vars(here), "version_id": put["VersionId"]}), "partner", Decision.RESEND, **WHO
+        Transfer(**{**vars(here), "version_id": put["VersionId"]}), "partner", ReleaseDecision.RESEND, **WHO
     )
     assert carry(east, name) is Outcome.DELIVERED
     assert west.status(held) is Status.DELIVERED

@@ -22,7 +22,7 @@ from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status, submitted
 from runtime.receipts import Outcome
-from runtime.release import Decision
+from runtime.release import ReleaseDecision
 from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
 from runtime.transfer import Transfer
@@ -424,7 +424,7 @@ def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_ca
     assert held["reason"] == "a newer version of this key was delivered"
     assert east.at_partner() == b"corrected"
     assert take_over(east, west) == NOTHING
-    released = east.release.release(mine, "partner", Decision.RESEND, who="ops", why="they want both")
+    released = east.release.release(mine, "partner", ReleaseDecision.RESEND, who="ops", why="they want both")
     assert east.workflow.claim(mine, owner=released).action is Action.DELIVER
     east.attempt(mine, owner=released, after_unknown=True, first=True)
     assert east.at_partner() == b"abc"

@@ -15,7 +15,7 @@ from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
 from runtime.receipts import Receipts
-from runtime.release import Decision, NotHeldError, Release
+from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -101,7 +101,7 @@ class Tidying:
         partner = world.partners[received.customer, case.destination]
         has_it = partner.says_it_has(received.key.rpartition("/")[2], version.body, case.transfer)
         release = Release(tracker=self._tracker(case.side), executions=self._executions(case.side))
-        decision = Decision.DELIVERED if has_it else Decision.RESEND
+        decision = ReleaseDecision.DELIVERED if has_it else ReleaseDecision.RESEND
         about = {"who": "an operator", "why": "asked the partner"}
         deaths = self._deaths()
         with suppress(NotHeldError):
