@@ -144,7 +144,7 @@ def secret_name(namespace: str, customer: str, secret: str) -> str:
     return f"{namespace}/{customer}/{secret}"
 
 
-# --- Facts ---------------------------------------------------------------------------------------
+# --- Facts and receipts ----------------------------------------------------------------------------
 
 
 class Kind(StrEnum):
@@ -161,6 +161,16 @@ class Kind(StrEnum):
     CONFLICT = "CONFLICT"
     RECEIPT = "RECEIPT"
     CLAIM = "CLAIM"
+
+
+class Outcome(StrEnum):
+    """How a transfer ended, as its receipt states it."""
+
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+    HELD = "held"
+    REJECTED = "rejected"
 
 
 #: Attribute names of the tracker table and its index.

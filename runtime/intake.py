@@ -9,10 +9,10 @@ from typing import Any
 
 from runtime import contract, objects
 from runtime.arrival import Arrival
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
-from runtime.receipts import Outcome, Receipts
+from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer

@@ -14,7 +14,7 @@ from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime import contract
 from runtime.arrival import Arrival
-from runtime.contract import Position
+from runtime.contract import Outcome, Position
 from runtime.facts import submitted
 from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
@@ -29,7 +29,6 @@ from runtime.metric_names import (
     METRIC_REPLICATION_UNTRACKED,
     METRICS,
 )
-from runtime.receipts import Outcome
 from runtime.replication import ReplicationEvent
 from runtime.transfer import Transfer
 

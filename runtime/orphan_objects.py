@@ -128,4 +128,4 @@ class OrphanObjects:
 
     def _is_replica(self, bucket: str, version: _Version) -> bool:
         head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)
-        return head.get("ReplicationStatus") == "REPLICA"
+        return bool(head.get("ReplicationStatus") == "REPLICA")

@@ -92,14 +92,14 @@ class Directory:
 
     def customer(self, name: str) -> RoutingDocument:
         """Return a customer; UnknownCustomerError when the cell does not know it."""
-        read_at, customer = self._read.get(name, (None, None))
-        if customer is None or self._now() - read_at > FRESH:
+        kept = self._read.get(name)
+        if kept is None or self._now() - kept[0] > FRESH:
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=config_key(name))
             except self._client.exceptions.NoSuchKey as error:
                 raise UnknownCustomerError(
                     f"no routing document for customer {name!r} in this cell"
                 ) from error
-            customer = RoutingDocument.parse(json.loads(answer["Body"].read()))
-            self._read[name] = (self._now(), customer)
-        return customer
+            kept = self._now(), RoutingDocument.parse(json.loads(answer["Body"].read()))
+            self._read[name] = kept
+        return kept[1]

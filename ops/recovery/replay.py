@@ -16,7 +16,7 @@ from typing import Any
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import TAKEOVER, Executions, first
-from runtime.facts import Fact, Status, lacks, standing, status, told
+from runtime.facts import Fact, Status, describe, lacks, standing, status
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
@@ -101,7 +101,7 @@ class Replay:
             return said.verdict(Choice.ASK, str(error))
         chosen = said.wanted if force else said.failed + said.open
         over = tuple(sorted(fact.sort_key for fact in said.ends if fact.destination in chosen))
-        why = f"{said.status}: {', '.join(chosen)}" if force else told(said.waiting)
+        why = f"{said.status}: {', '.join(chosen)}" if force else describe(said.waiting)
         return said.verdict(Choice.DELIVER, why, side=side, destinations=chosen, over=over)
 
     def change(self, verdict: ReplayVerdict, *, file: str, force: bool, why: str) -> str | None:

@@ -106,16 +106,18 @@ class Client:
         return self._send(source, sent.key, endpoint, first=sent.first)
 
     def _send(self, source: Path, key: str, endpoint: str, first: str = "") -> Sent:
-        for tried in range(_TRIES):
-            if tried:
-                self._sleep(_PAUSE * 2 ** (tried - 1))
+        tries = 0
+        while True:
+            tries += 1
             try:
                 record = self._buckets.find(endpoint)
                 with source.open("rb") as file:
                     done = upload(self._s3(record.region), record, key, file)
             except (NotFoundError, ClientError, BotoCoreError) as error:
                 self._buckets.forget()
-                failure = error
+                if tries == _TRIES:
+                    raise NotAcknowledgedError(f"{source} as {key}: after {tries} tries: {error}") from error
+                self._sleep(_PAUSE * 2 ** (tries - 1))
                 continue
             sent = Sent(
                 key=key,
@@ -131,7 +133,6 @@ class Client:
             self._journal.add({"sent": sent.document()})
             self._ledger.add(sent)
             return sent
-        raise NotAcknowledgedError(f"{source} as {key}: after {_TRIES} tries: {failure}") from failure
 
 
 def _client(region: str) -> Any:

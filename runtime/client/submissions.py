@@ -95,7 +95,8 @@ class Submissions:
         That is what has no receipt after `patience`, what was not delivered, and, at once, what went to a
         region that a notice says to leave.
         """
-        again, late = [], []
+        again: list[Sent] = []
+        late: list[Sent] = []
         for several in self._sent.values():
             last = several[-1]
             outcomes = {self._outcomes.get(each.version_id) for each in several}

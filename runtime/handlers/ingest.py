@@ -7,6 +7,7 @@ from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime.arrival import arrival
@@ -38,6 +39,6 @@ def _accept(record: SQSRecord) -> None:
     wiring.metrics().taken_in(arrived, became)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Take in a batch of intake events; return which of them the queue must bring again."""
     return process_partial_response(event=event, record_handler=_accept, processor=_batch, context=context)

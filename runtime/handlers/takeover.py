@@ -77,7 +77,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
 
     def remaining() -> float:
-        return context.get_remaining_time_in_millis() / 1000
+        return float(context.get_remaining_time_in_millis() / 1000)
 
     today = datetime.now(UTC).date()
     done = _takeover().run(today, remaining)
@@ -90,5 +90,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "asked": held.asked,
     }
     left = done.left + held.left
-    wiring.logger.info("takeover", **{name: len(names) for name, names in found.items()}, left=left)
+    counts = {name: len(names) for name, names in found.items()}
+    wiring.logger.info("takeover", extra={**counts, "left": left})
     return {**{name: names[:_TOLD] for name, names in found.items()}, "left": left}

@@ -12,11 +12,10 @@ import pytest
 
 from runtime import contract
 from runtime.arrival import Arrival
-from runtime.contract import Position
+from runtime.contract import Outcome, Position
 from runtime.facts import submitted
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
-from runtime.receipts import Outcome
 from runtime.replication import Incident, ReplicationEvent, incidents
 from runtime.switch import Switch
 from tests.runtime.cells import NAMESPACE, Cell, owner
