@@ -51,18 +51,20 @@ class Intake:
         self,
         *,
         namespace: str,
-        side: str,
         state_machine: str,
         tracker: Tracker,
         directory: Directory,
-        receipts: Receipts,
-        s3: Any,
-        workflow: Any,
+        client: Callable[[str], Any],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._namespace, self._side, self._now = namespace, side, now
-        self._tracker, self._directory, self._receipts = tracker, directory, receipts
-        self._s3, self._executions = s3, Executions(state_machine=state_machine, workflow=workflow)
+        """Everything given belongs to the tracker's region.
+
+        `state_machine` is the ARN of the workflow; `client` returns the region's client of an AWS service.
+        """
+        self._namespace, self._side, self._now = namespace, tracker.side, now
+        self._tracker, self._directory, self._s3 = tracker, directory, client("s3")
+        self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
+        self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
     def accept(self, arrived: Arrival) -> str:
         """Take an arrival in; return one word for the log: what became of it.

@@ -19,15 +19,15 @@ from runtime.delivery.source import Source
 from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.routing import Directory
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
 
 #: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
 LEASE = 3600
 
-#: A delivery attempt that finds less than this left of its lease renews it, in seconds: the longest
-#: pause before the next attempt, plus that attempt's whole timeout.
-RENEW_BELOW = 1900
+#: A delivery attempt renews its lease when fewer than this many seconds are left of it.
+RENEW_BELOW = ATTEMPT_SECONDS
 
 #: Why an older submission is held; an operator may release it.
 NEWER = "a newer version of this key was delivered"

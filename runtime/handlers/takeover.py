@@ -11,7 +11,6 @@ from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.handlers import wiring
 from runtime.held_transfers import HeldTransfers
-from runtime.intake import Intake
 from runtime.orphan_objects import OrphanObjects
 from runtime.takeover import Takeover
 from runtime.transfer_scan import TransferScan
@@ -32,22 +31,12 @@ def _survey(wanted: Status) -> TransferScan:
 @cache
 def _takeover() -> Takeover:
     side, namespace = wiring.env(ENV_SIDE), wiring.env(ENV_NAMESPACE)
-    intake = Intake(
-        namespace=namespace,
-        side=side,
-        state_machine=wiring.env(ENV_STATE_MACHINE),
-        tracker=wiring.tracker(),
-        directory=wiring.directory(),
-        receipts=wiring.receipts(),
-        s3=wiring.client("s3"),
-        workflow=wiring.client("stepfunctions"),
-    )
     unseen = OrphanObjects(
         namespace=namespace,
         side=side,
         tracker=wiring.tracker(),
         directory=wiring.directory(),
-        intake=intake,
+        intake=wiring.intake(),
         s3=wiring.client("s3"),
     )
     return Takeover(
