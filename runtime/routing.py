@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from runtime.contract import below_inbound, config_key
@@ -19,6 +20,13 @@ FRESH = 30
 
 class UnknownCustomerError(LookupError):
     """The cell's config bucket holds no routing document for this customer."""
+
+
+class DestinationKind(StrEnum):
+    """How a destination is reached: the `kind` of its entry in a routing document."""
+
+    SFTP = "sftp"
+    S3 = "s3"
 
 
 @dataclass(frozen=True, kw_only=True)

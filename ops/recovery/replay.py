@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
-from runtime.executions import TAKEOVER, Executions, first
+from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, Status, describe, lacks, standing, status
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
@@ -168,7 +168,11 @@ class Replay:
     def _running(self, said: _Facts) -> str | None:
         """Return the execution that carries a transfer at this moment, if one does."""
         transfer = said.facts[0].transfer
-        names = [first(transfer), f"{transfer}-{TAKEOVER}-1", *sorted({f.writer for f in said.replayed})]
+        names = [
+            first(transfer),
+            f"{transfer}-{Purpose.TAKEOVER}-1",
+            *sorted({f.writer for f in said.replayed}),
+        ]
         for region, name in product(self.regions.values(), names):
             run = region.executions.find(name)
             if run is not None and run.ended is None:

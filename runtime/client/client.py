@@ -70,7 +70,7 @@ class Client:
             if "sent" in document:
                 self._ledger.add(Sent.parse(document["sent"]))
             else:
-                self._ledger.told(document["told"], datetime.fromisoformat(document["at"]))
+                self._ledger.receive(document["message"], datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
         """Upload a file as `inbound/sdk/<name>` and return what was acknowledged.
@@ -81,11 +81,14 @@ class Client:
             raise ValueError(f"{name!r} is no name of a file: write it as `folder/report.csv`")
         return self._send(source, f"{INBOUND_SDK}{name}", endpoint)
 
-    def told(self, message: Mapping[str, Any]) -> None:
-        """Take in a message of the receipt topic, parsed: a receipt or a notice. It may come twice."""
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic.
+
+        Taking in a message twice changes nothing.
+        """
         at = self._now()
-        self._journal.add({"told": message, "at": at.isoformat()})
-        self._ledger.told(message, at)
+        self._journal.add({"message": message, "at": at.isoformat()})
+        self._ledger.receive(message, at)
 
     def due(self) -> Due:
         """Return what has to be sent again now."""

@@ -17,9 +17,9 @@ _batch = BatchProcessor(event_type=EventType.SQS)
 
 def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
-    became = wiring.intake().accept(arrived)
-    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=became)
-    wiring.metrics().taken_in(arrived, became)
+    result = wiring.intake().accept(arrived)
+    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=result)
+    wiring.metrics().taken_in(arrived, result)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
