@@ -19,7 +19,7 @@ from rich.console import Console
 
 from components.bundle import BundleError
 from customers.names import NameRefusedError
-from customers.registry import RegistryError
+from customers.problems import RegistryError
 from local.aws.emulator import EmulatorError
 from local.aws.provision import CannotMakeError
 from local.drill import rto, scenarios
@@ -38,8 +38,10 @@ from runtime.contract import SIDES
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
-_REFUSED = (BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError)
-_REFUSED += (StoryError, UploadError, WorldError, plans.PreviewError, OSError)
+_REFUSED = (
+    *(BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError),
+    *(StoryError, UploadError, WorldError, plans.PreviewError, OSError),
+)
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 

@@ -99,11 +99,21 @@ class Graph:
                 yield from self.below(each)
 
 
+class _NoMocks(mocks.Mocks):
+    """Is never called: the monitor below answers what the mocks would."""
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the monitor answers the call of {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        raise AssertionError(f"the monitor makes {args.name}")
+
+
 class _Monitor(mocks.MockMonitor):
     """Stands in for the engine's resource monitor: sees what a request carries and the mocks hide."""
 
     def __init__(self, make: Make, ask: Ask) -> None:
-        super().__init__(mocks=None)
+        super().__init__(mocks=_NoMocks())
         self._make, self._ask = make, ask
         self.recorded: dict[str, Resource] = {}
         self.exports: Mapping[str, Any] = {}
@@ -162,7 +172,7 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
             self.exports = rpc.deserialize_properties(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # Pulumi has no types here
 
 
 def stack_config(stack: str, *, root: Path = ROOT) -> dict[str, str]:
@@ -191,7 +201,7 @@ def run(
     """
     monitor = _Monitor(make, ask)
     settings.configure(
-        mocks.MockSettings(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]  # Pulumi has no types here
             engine=mocks.MockEngine(logging.getLogger("pulumi")),
             monitor=monitor,
             project="mft",
@@ -204,8 +214,12 @@ def run(
     set_all_config({**config, **secrets}, list(secrets))
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs = set()
+
+    def program() -> None:
+        runpy.run_path(str(main))
+
     try:
-        with _interrupted(run_in_stack(lambda: runpy.run_path(str(main)) and None)) as running:
+        with _interrupted(run_in_stack(program)) as running:
             _sync_await(running)
     except pulumi.RunError as error:
         raise ProgramError(str(error)) from error
@@ -220,7 +234,7 @@ def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]
 
     Raised within Pulumi's SDK, it would be kept until all resources are there, which is never.
     """
-    loop = _ensure_event_loop()
+    loop: asyncio.AbstractEventLoop = _ensure_event_loop()  # type: ignore[no-untyped-call]  # as above
     task = loop.create_task(work)
     is_main = threading.current_thread() is threading.main_thread()
     usual = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if is_main}

@@ -267,9 +267,15 @@ class World:
         return load(registry, namespace=self.namespace, zone=self.zone)
 
 
-def _new_key(kind: str) -> asyncssh.SSHKey:
-    sort = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
-    return asyncssh.generate_private_key(sort[kind][0], **sort[kind][1])
+def _new_key(name: str) -> asyncssh.SSHKey:
+    """Return a new host key for a setting of the stack."""
+    match name:
+        case "hostKeyRsa":
+            return asyncssh.generate_private_key("ssh-rsa", key_size=3072)
+        case "hostKeyEcdsa":
+            return asyncssh.generate_private_key("ecdsa-sha2-nistp256")
+        case _:
+            raise ValueError(f"no host key is made here for the setting {name}")
 
 
 def _free_port(wanted: int) -> int:

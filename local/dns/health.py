@@ -22,6 +22,7 @@ import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -44,6 +45,9 @@ _BREACHES = {
     "LessThanOrEqualToThreshold": operator.le,
 }
 
+
+#: The status of a check on an alarm without enough data; with `LastKnownStatus` it stays as it is.
+_WITHOUT_DATA = {"Healthy": True, "Unhealthy": False}
 
 Alarm = Mapping[str, Any]
 
@@ -103,9 +107,9 @@ class HealthChecks:
                 continue
             if check.config["Type"] == "CLOUDWATCH_METRIC":
                 region = check.config["AlarmIdentifier"]["Region"]
-                looks[region] = lambda region=region: self._look_at_alarms(region)
+                looks[region] = partial(self._look_at_alarms, region)
             elif check.config["Type"] in ENDPOINTS:
-                looks[id] = lambda check=check: self._look_at_endpoint(check)
+                looks[id] = partial(self._look_at_endpoint, check)
         return looks
 
     def healthy(self, id: str) -> bool:
@@ -123,7 +127,8 @@ class HealthChecks:
     def _calculated(self, check: _Check) -> bool:
         """Return whether enough children are healthy; Route 53 refuses calculated ones, so they never are."""
         children = check.config.get("ChildHealthChecks", [])
-        return check.config["HealthThreshold"] <= sum(
+        threshold: int = check.config["HealthThreshold"]
+        return threshold <= sum(
             self.healthy(id)
             for id in children
             if id not in self._checks or self._checks[id].config["Type"] != "CALCULATED"
@@ -156,8 +161,7 @@ class HealthChecks:
         for (check, _, config), alarm, values in zip(before, alarms, streams, strict=True):
             found = None if alarm is None else within(alarm, values)
             if found is None:
-                says = config.get("InsufficientDataHealthStatus")
-                check.status = {"Healthy": True, "Unhealthy": False}.get(says, check.known)
+                check.status = _WITHOUT_DATA.get(config.get("InsufficientDataHealthStatus", ""), check.known)
             else:
                 check.status = check.known = found
 

@@ -8,8 +8,9 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
-import dns.rdatatype
+import dns.rdata
 import dns.ttl
+from dns.rdtypes.ANY.TXT import TXT
 
 
 class NotInDnsError(LookupError):
@@ -59,6 +60,7 @@ class Resolver:
             raise TimeoutError(f"no answer from {self._address}:{self._port} about {name}") from None
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
             raise NotInDnsError(f"{name}: the name server says {dns.rcode.to_text(reply.rcode())}")
+        assert isinstance(reply, dns.message.QueryMessage)
         chain = reply.resolve_chaining()
         if chain.answer is None and chain.minimum_ttl == dns.ttl.MAX_TTL:
             return 0, []  # without an SOA, nothing says how long (RFC 2308, 5)
@@ -66,6 +68,6 @@ class Resolver:
 
 
 def _text(record: dns.rdata.Rdata) -> str:
-    if record.rdtype == dns.rdatatype.TXT:
+    if isinstance(record, TXT):
         return b"".join(record.strings).decode()
     return record.to_text()

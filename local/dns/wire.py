@@ -97,8 +97,8 @@ class Listener:
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer one question after another on a connection."""
-        ends = (asyncio.IncompleteReadError, TimeoutError, ConnectionError)
-        ends += (asyncio.CancelledError,)  # Python 3.11 logs a connection that ends cancelled as an error
+        # Python 3.11 logs a connection whose task ends cancelled as an error, so that is suppressed too.
+        ends = (asyncio.IncompleteReadError, TimeoutError, ConnectionError, asyncio.CancelledError)
         with contextlib.closing(writer), contextlib.suppress(*ends):
             while True:
                 async with asyncio.timeout(_IDLE):

@@ -19,8 +19,10 @@ MADE_UP_SOA = "ns-2048.awsdns-64.net. awsdns-hostmaster.amazon.com. 1 7200 900 1
 MADE_UP_SOA_TTL = 900
 
 _TRANSFERS = ("AXFR", "IXFR")  # Route 53 hands no zone out
-_OTHER_POLICIES = ("Weight", "Region", "GeoLocation", "GeoProximityLocation", "CidrRoutingConfig")
-_OTHER_POLICIES += ("MultiValueAnswer", "TrafficPolicyInstanceId", "AliasTarget")
+_OTHER_POLICIES = (
+    *("Weight", "Region", "GeoLocation", "GeoProximityLocation", "CidrRoutingConfig"),
+    *("MultiValueAnswer", "TrafficPolicyInstanceId", "AliasTarget"),
+)
 
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})|\\(.)")
 _STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"')
@@ -86,9 +88,9 @@ class ServedZone:
                 said.answer += self._rows(owner, [choose(there["CNAME"], healthy)])
                 owner = said.answer[-1].rdata.label
                 continue
-            for found in there or ():
+            for found, record_sets in (there or {}).items():
                 if type in (found, "ANY"):
-                    said.answer += self._rows(owner, [choose(there[found], healthy)])
+                    said.answer += self._rows(owner, [choose(record_sets, healthy)])
             if there is None:
                 said.status = "NXDOMAIN"
             if not any(_lower(rr.rname) == _lower(owner) for rr in said.answer):

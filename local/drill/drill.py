@@ -7,6 +7,7 @@ import secrets
 import time
 from collections import Counter
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from local.drill import scenarios
@@ -212,10 +213,13 @@ class Drill:
             pairs["archive"] = {side: world.graphs[side].exports["archive"] for side in SIDES}
             # A canary may fly just now.
             for name, buckets in pairs.items():
-                count = until(lambda b=buckets: _same(self._evidence.versions(b)), within=_SOON)
+                count = until(partial(self._same_versions, buckets), within=_SOON)
                 story.expect(f"{name}: {count} versions, the same in both", bool(count))
             count = until(lambda: _same(self._evidence.items()), within=_SOON)
             story.expect(f"tracker: {count} items, the same in both", bool(count))
+
+    def _same_versions(self, buckets: Mapping[str, str]) -> str | None:
+        return _same(self._evidence.versions(buckets))
 
     def _expect_delivered(self, sender: Sender, side: str, name: str, content: bytes) -> None:
         """Expect the receipt, the content at every destination, the facts, and the archived copy."""

@@ -84,15 +84,16 @@ class Observations:
         s3 = self._world.client("s3", SIDE_OF[to.region or REGION_OF[WEST]])
         prefix = to.prefix.strip("/")
         try:
-            return s3.get_object(Bucket=to.bucket, Key=f"{prefix}/{name}" if prefix else name)["Body"].read()
+            answer = s3.get_object(Bucket=to.bucket, Key=f"{prefix}/{name}" if prefix else name)
         except s3.exceptions.NoSuchKey:
             return None
+        return bytes(answer["Body"].read())
 
     def archived(self, side: str, fact: Fact) -> bytes:
         """Return the archived copy that an ARCHIVED fact speaks of."""
         s3 = self._world.client("s3", side)
         answer = s3.get_object(Bucket=fact.detail["bucket"], Key=fact.detail["archive_key"])
-        return answer["Body"].read()
+        return bytes(answer["Body"].read())
 
     def versions(self, buckets: Mapping[str, str]) -> dict[str, dict[tuple[str, str], str]]:
         """Return, per side, the ETag of every version in a bucket of that side."""

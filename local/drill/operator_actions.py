@@ -69,10 +69,10 @@ class Nis:
 
     def notices(self) -> list[dict[str, Any]]:
         """Publish what customers are told, and return it."""
-        told = until(self._publish, within=SOON, every=1)
-        self._story.expect("the notices were published as they were reviewed", bool(told))
-        self._timeline.note("operator", f"tells {len(told)} customers, by ops notice")
-        return told or []
+        notices = until(self._publish, within=SOON, every=1) or []
+        self._story.expect("the notices were published as they were reviewed", bool(notices))
+        self._timeline.note("operator", f"tells {len(notices)} customers, by ops notice")
+        return notices
 
     def _publish(self) -> list[dict[str, Any]]:
         """Review and publish the notices; return none when they have changed in between."""

@@ -63,7 +63,7 @@ def make(
         revisions = {f"{base} ({commit[:10]})": folder / "base", WORKING_TREE: root}
         _unpack(commit, base, root, folder / "base")
         held = {revision: set(recording.stacks_of(where)) for revision, where in revisions.items()}
-        stacks = sorted(set.intersection(*held.values()) & ({stack} if stack else set.union(*held.values())))
+        stacks = sorted(each for each in _in_all(held) if stack in (None, each))
         if not stacks:
             raise PreviewError(f"no stack to compare: {'; '.join(_apart(held)) or 'there is no stack file'}")
         graphs = _run(revisions, stacks, folder, tell)
@@ -151,10 +151,16 @@ def _run(
     return [recording.load(record) for record in records.values()]
 
 
+def _in_all(held: Mapping[str, set[str]]) -> set[str]:
+    """Return the stacks that every revision has a file of."""
+    first, *others = held.values()
+    return first.intersection(*others)
+
+
 def _apart(held: Mapping[str, set[str]]) -> Iterator[str]:
     """Yield a note for each stack that only one revision has a file of."""
     for revision, stacks in held.items():
-        for stack in sorted(stacks - set.intersection(*held.values())):
+        for stack in sorted(stacks - _in_all(held)):
             yield f"{stack} is not compared: only {revision} has a file of that stack"
 
 

@@ -80,7 +80,7 @@ def _bundle_without_dependencies(build: Path, config: Mapping[str, str]) -> None
 
     What is pinned is in the name of the folder of dependencies, and that is in the bundle's name.
     """
-    bundle = importlib.import_module("components.bundle")
+    bundle: Any = importlib.import_module("components.bundle")  # the revision's own, whatever it has
     bundle.BUILD = build
     if "mft:lambdaRuntime" in config:
         bundle.dependencies(config["mft:lambdaRuntime"]).mkdir()

@@ -200,11 +200,12 @@ class Files:
 
     def _head(self, place: Place) -> dict[str, Any] | None:
         try:
-            return self._s3.head_object(Bucket=place.bucket, Key=place.key)
+            head: dict[str, Any] = self._s3.head_object(Bucket=place.bucket, Key=place.key)
         except ClientError as exc:
             if exc.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
+        return head
 
     def _keys(self, place: Place, most: int) -> list[str]:
         page = self._s3.list_objects_v2(Bucket=place.bucket, Prefix=place.below, MaxKeys=most)

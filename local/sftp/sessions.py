@@ -7,9 +7,10 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import asyncssh
+from asyncssh.channel import SSHChannel
 from asyncssh.sftp import SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
@@ -116,7 +117,10 @@ class _Session(SSHServerStreamSession[bytes]):
 
     def session_started(self) -> None:
         service = self._init_sftp_server()
-        reader, writer = SSHReader(self, self._chan), SSHWriter(self, self._chan)
+        assert isinstance(service, _Service)
+        assert self._chan is not None
+        assert self._conn is not None
+        reader, writer = SSHReader[bytes](self, self._chan), SSHWriter[bytes](self, self._chan)
         handler = _Handler(service, reader, writer, self._sftp_version)
         self._conn.create_task(handler.run(), reader.logger)
 
@@ -127,18 +131,20 @@ class _Handler(SFTPServerHandler):
     _extensions = [(b"posix-rename@openssh.com", b"1"), (b"limits@openssh.com", b"1")]  # noqa: RUF012
 
     async def _cleanup(self, exc: Exception | None) -> None:
+        assert isinstance(self._server, _Service)
         self._server.dropped = True
         await super()._cleanup(exc)
 
 
-def _unsupported(*_args: Any) -> None:
+def _unsupported(*_args: Any, **_named: Any) -> NoReturn:
     raise asyncssh.SFTPOpUnsupported("not supported on Amazon S3")
 
 
 class _Service(asyncssh.SFTPServer):
     """SFTP over one user's files. Every method of the base that would touch this machine is replaced."""
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], login: Login) -> None:
+    def __init__(self, channel: SSHChannel[bytes], login: Login) -> None:
+        assert isinstance(channel, asyncssh.SSHServerChannel)
         super().__init__(channel)
         assert login.files
         self.dropped = False
@@ -158,12 +164,12 @@ class _Service(asyncssh.SFTPServer):
         self._opened[upload] = now()
         return upload
 
-    async def read(self, file_obj: Upload | Download, offset: int, size: int) -> bytes:
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         if not isinstance(file_obj, Download):
             raise asyncssh.SFTPPermissionDenied("the file is open for writing")
         return await self._call(file_obj.read, offset, size)
 
-    async def write(self, file_obj: Upload | Download, offset: int, data: bytes) -> int:
+    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         if not isinstance(file_obj, Upload):
             raise asyncssh.SFTPPermissionDenied("the file is open for reading")
         if file_obj.write(offset, data):
@@ -174,7 +180,7 @@ class _Service(asyncssh.SFTPServer):
                 raise
         return len(data)
 
-    async def close(self, file_obj: Upload | Download) -> None:
+    async def close(self, file_obj: object) -> None:
         if not isinstance(file_obj, Upload) or self._endpoint.stopping:
             return
         started = self._opened.pop(file_obj)
@@ -212,14 +218,24 @@ class _Service(asyncssh.SFTPServer):
 
     lstat = stat
 
-    def fstat(self, file_obj: Upload | Download) -> asyncssh.SFTPAttrs:
-        return asyncssh.SFTPAttrs(size=file_obj.size) if isinstance(file_obj, Upload) else file_obj.attrs
+    def fstat(self, file_obj: object) -> asyncssh.SFTPAttrs:
+        if isinstance(file_obj, Upload):
+            return asyncssh.SFTPAttrs(size=file_obj.size)
+        assert isinstance(file_obj, Download)
+        return file_obj.attrs
 
-    def setstat(self, path: object, attrs: asyncssh.SFTPAttrs) -> None:
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def _set_attributes(self) -> None:
         if not self._endpoint.ignores_setstat:
             _unsupported()
-
-    lsetstat = fsetstat = setstat
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         pages = self._files.listing(path)

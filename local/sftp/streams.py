@@ -95,7 +95,7 @@ class Upload:
             stored = self._s3.complete_multipart_upload(
                 **self._multipart, MultipartUpload={"Parts": self._parts}
             )
-        return stored["ETag"].strip('"')
+        return str(stored["ETag"]).strip('"')
 
     def abort(self) -> None:
         """Leave nothing of this upload in S3."""

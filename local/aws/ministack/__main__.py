@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarms,
@@ -58,6 +59,7 @@ def serve(socket_fd: int) -> None:
     """Answer requests on the listening socket `socket_fd`, for ever."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
+    from hypercorn.typing import ASGIFramework
     from ministack import app
     from ministack.services import s3
 
@@ -71,7 +73,10 @@ def serve(socket_fd: int) -> None:
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(LINE.run())
-            tasks.create_task(hypercorn_serve(front, config, shutdown_trigger=asyncio.Event().wait))
+            app_of_hypercorn = cast(ASGIFramework, front)  # whose types spell out each message of ASGI
+            tasks.create_task(
+                hypercorn_serve(app_of_hypercorn, config, shutdown_trigger=asyncio.Event().wait)
+            )
 
     asyncio.run(run())
 

@@ -11,10 +11,9 @@ from __future__ import annotations
 import operator
 import time
 from collections.abc import Callable, Sequence
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _CHANGE = "alarms by dimension and period"
 
@@ -42,10 +41,11 @@ def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None
 
 
 @after("services.cloudwatch")
-def _alarms(cloudwatch: ModuleType) -> None:
-    names = ("_evaluate_alarm", "_metrics", "_dims_key", "_dims_from_list", "_calc_stats", "_stat_value")
-    names += ("_record_history", "_dispatch_alarm_actions", "_evaluate_parent_alarms")
-    for name in names:
+def _alarms(cloudwatch: Module) -> None:
+    for name in (
+        *("_evaluate_alarm", "_metrics", "_dims_key", "_dims_from_list", "_calc_stats", "_stat_value"),
+        *("_record_history", "_dispatch_alarm_actions", "_evaluate_parent_alarms"),
+    ):
         original(_CHANGE, cloudwatch, name)
 
     def evaluate(alarm: dict[str, Any]) -> None:

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,12 +19,9 @@ from urllib.parse import parse_qs
 
 import botocore.session
 
+from local.aws.ministack.asgi import Message, Receive, Send
 from local.aws.ministack.controls import Call
-from local.aws.ministack.request_cache import Message
 from runtime.contract import TRACKER_PK
-
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _CALLER = re.compile(r"\bapp/(\S+)")
 

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import contextvars
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 #: What the endpoint's client says it is: `Config(user_agent_extra=TRANSFER_AGENT)`.
 TRANSFER_AGENT = "mft-local-transfer"
@@ -16,11 +15,13 @@ _from_endpoint: contextvars.ContextVar[bool] = contextvars.ContextVar("from_endp
 
 
 @after("services.eventbridge")
-def _transfer_events(events: ModuleType) -> None:
+def _transfer_events(events: Module) -> None:
     change = "events of the SFTP endpoint"
     handle, put = original(change, events, "handle_request"), original(change, events, "_put_events")
 
-    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Any:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Any:
         token = _from_endpoint.set(TRANSFER_AGENT in headers.get("user-agent", ""))
         try:
             return await handle(method, path, headers, body, query)

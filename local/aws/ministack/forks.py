@@ -17,11 +17,10 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from local.aws.ministack.forkserver import MESSAGE
-from local.aws.ministack.patching import after
+from local.aws.ministack.patching import Module, after
 
 _SERVER = Path(__file__).with_name("forkserver.py")
 
@@ -105,7 +104,7 @@ def end_servers() -> None:
 
 
 @after("core.lambda_runtime")
-def _forked(runtime: ModuleType) -> None:
+def _forked(runtime: Module) -> None:
     def started(command: list[str], *, cwd: str, env: dict[str, str], **how: Any) -> Any:
         """Start what `subprocess.Popen` would; from a fork server when it has boto3 in its own code."""
         if not (Path(cwd) / "boto3").is_dir() or not hasattr(os, "pidfd_open"):

@@ -16,7 +16,7 @@ import runpy
 import signal
 import socket
 import sys
-from types import ModuleType
+from typing import Any
 
 #: What takes a worker longest to import.
 _HEAVY = ("boto3.session", "boto3.s3.transfer", "aws_lambda_powertools", "asyncssh")
@@ -38,7 +38,7 @@ def _warm(code: str) -> None:
     gc.freeze()
 
 
-def _share_models(botocore: ModuleType) -> None:
+def _share_models(botocore: Any) -> None:
     loader = botocore.create_loader()
     botocore.create_loader = lambda *paths: loader
     session = botocore.Session()
@@ -47,7 +47,7 @@ def _share_models(botocore: ModuleType) -> None:
         session.create_client(name, region_name=_REGION)
 
 
-def _become(worker: dict, files: list[int]) -> None:
+def _become(worker: dict[str, Any], files: list[int]) -> None:
     """Be the worker until it ends."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate(files):

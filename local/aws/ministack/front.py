@@ -12,28 +12,33 @@ import contextlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from local.aws.ministack.asgi import App, Message, Receive, Send
 from local.aws.ministack.calls import Calls
 from local.aws.ministack.controls import ADMIN, DNS_AGENT
 from local.aws.ministack.lag import LINE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
-from local.aws.ministack.request_cache import App, Message
 
 #: The services without a region of their own here. In GovCloud the APIs of IAM and Route 53 are in
 #: us-gov-west-1 whoever calls; STS is in each region, but answers for a dead one unless control planes die.
 _GLOBAL = ("iam", "route53", "sts")
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request")
+#: Returns the region of a bucket, None when there is no such bucket.
+BucketRegion = Callable[[str], str | None]
+
 _COPY_REFUSED = (
     b"<Error><Code>ServiceUnavailable</Code><Message>Its source's region is down</Message></Error>"
 )
 
 
-def region_of(scope: Message, headers: dict[bytes, bytes], bucket_region: Callable) -> tuple[str | None, str]:
+def region_of(
+    scope: Message, headers: Mapping[bytes, bytes], bucket_region: BucketRegion
+) -> tuple[str | None, str]:
     """Return the region and the service of a request: what it is signed for, or its bucket's if unsigned."""
     signed = headers.get(b"authorization", b"").decode("latin-1") or unquote(scope["query_string"].decode())
     if found := _SCOPE.search(signed):
@@ -50,7 +55,7 @@ def refused(region: str | None, service: str, agent: str) -> bool:
     return service != "sts" or REGIONS.is_down(region)
 
 
-async def drop(receive: Callable, send: Any) -> None:
+async def drop(receive: Receive, send: Any) -> None:
     """Close the connection without an answer, and take what was still coming in."""
     from hypercorn.events import Closed
 
@@ -61,7 +66,7 @@ async def drop(receive: Callable, send: Any) -> None:
                 pass
 
 
-async def answer(send: Callable, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+async def answer(send: Send, status: int, body: bytes, kind: bytes = b"application/json") -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
@@ -70,13 +75,13 @@ async def answer(send: Callable, status: int, body: bytes, kind: bytes = b"appli
 class Front:
     """An ASGI application before another."""
 
-    def __init__(self, inner: App, bucket_region: Callable[[str], str | None]) -> None:
+    def __init__(self, inner: App, bucket_region: BucketRegion) -> None:
         self.inner = inner
         self.bucket_region = bucket_region
         self.calls = Calls()
-        self.under_way: defaultdict[str | None, set[asyncio.Task]] = defaultdict(set)
+        self.under_way: defaultdict[str | None, set[asyncio.Task[Any]]] = defaultdict(set)
 
-    async def __call__(self, scope: Message, receive: Callable, send: Any) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(ADMIN):
@@ -84,7 +89,7 @@ class Front:
         else:
             await self.guard(scope, receive, send)
 
-    async def guard(self, scope: Message, receive: Callable, send: Any) -> None:
+    async def guard(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         region, service = region_of(scope, headers, self.bucket_region)
         with self.calls.watch(scope, headers, region, service) as heard:
@@ -110,13 +115,13 @@ class Front:
             finally:
                 mine.discard(task)
 
-    async def admin(self, verb: str, receive: Callable, send: Callable) -> None:
+    async def admin(self, verb: str, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         given = json.loads(body or b"{}")
-        actions = {
+        actions: dict[str, Callable[..., Awaitable[Any]]] = {
             "calls": self.told,
             "down": self.down,
             "lag": self.lag,

@@ -15,15 +15,14 @@ Deliveries of events and notifications wait for both their regions. Schedules do
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 from local.aws.ministack.regions import REGIONS
 
 _CHANGE = "region outage"
-_runtime: list[ModuleType] = []
-_queues: list[ModuleType] = []
+_runtime: list[Module] = []
+_queues: list[Module] = []
 
 
 def region_of(arn: str) -> str:
@@ -67,7 +66,7 @@ def _later(*regions: str, call: Callable[[], Any]) -> None:
 
 
 @after("core.lambda_runtime")
-def _workers(runtime: ModuleType) -> None:
+def _workers(runtime: Module) -> None:
     for name in ("_lock", "_workers", "kill_workers"):
         original(_CHANGE, runtime, name)
     spawn = original(_CHANGE, runtime.Worker, "_spawn")
@@ -88,32 +87,34 @@ def _workers(runtime: ModuleType) -> None:
 
 
 @after("services.sqs")
-def _messages(sqs: ModuleType) -> None:
+def _messages(sqs: Module) -> None:
     for name in ("_queues", "_queues_lock"):
         original(_CHANGE, sqs, name)
     _queues.append(sqs)
 
 
 @after("services.lambda_svc")
-def _functions(functions: ModuleType) -> None:
+def _functions(functions: Module) -> None:
     dispatch = original(_CHANGE, functions, "_execute_function_dispatch")
     execute = original(_CHANGE, functions, "_execute_function_with_config_scope")
     mappings = original(_CHANGE, functions, "_iter_all_esms")
     region_of_config = original(_CHANGE, functions, "_account_region_from_function_config")
 
     def home(func: dict[str, Any]) -> str:
-        return region_of_config(func.get("config") or func)[1]
+        return str(region_of_config(func.get("config") or func)[1])
 
     def lost(region: str) -> dict[str, Any]:
         body = {"errorType": "Lambda.ServiceException", "errorMessage": f"{region} went down"}
         return {"error": True, "body": body, "log": "", "_mft_lost": True}
 
-    def dispatch_where_up(func: dict, config: dict, event: Any, request_id: str, started: float) -> dict:
+    def dispatch_where_up(
+        func: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float
+    ) -> dict[str, Any]:
         region = home(func)
         life = REGIONS.life(region)
         if life is None:
             return lost(region)
-        result = dispatch(func, config, event, request_id, started)
+        result: dict[str, Any] = dispatch(func, config, event, request_id, started)
         return lost(region) if result.get("error") and REGIONS.life(region) != life else result
 
     def outlive(func: dict[str, Any], call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def _functions(functions: ModuleType) -> None:
                 return result
 
     def execute_task(func: dict[str, Any], event: Any) -> dict[str, Any]:
-        result = execute(func, event)
+        result: dict[str, Any] = execute(func, event)
         if result.get("_mft_lost"):
             REGIONS.hold(home(func))
         return result
@@ -136,7 +137,7 @@ def _functions(functions: ModuleType) -> None:
 
 
 @after("services.stepfunctions")
-def _executions(states: ModuleType) -> None:
+def _executions(states: Module) -> None:
     here = original(_CHANGE, states, "get_region")
     sleep, invoke = (original(_CHANGE, states, name) for name in ("_scaled_sleep", "_invoke_resource"))
     invoke_within = original(_CHANGE, states, "_invoke_resource_with_timeout")
@@ -170,10 +171,12 @@ def _executions(states: ModuleType) -> None:
 
 
 @after("services.eventbridge")
-def _rules(events: ModuleType) -> None:
+def _rules(events: Module) -> None:
     invoke, here = original(_CHANGE, events, "_invoke_target"), original(_CHANGE, events, "get_region")
 
-    def invoke_where_up(target: dict, event: dict, rule: dict, view: Any = None) -> None:
+    def invoke_where_up(
+        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+    ) -> None:
         _later(here(), region_of(target.get("Arn", "")), call=lambda: invoke(target, event, rule, view))
 
     events._invoke_target = invoke_where_up
@@ -181,12 +184,12 @@ def _rules(events: ModuleType) -> None:
 
 
 @after("services.scheduler")
-def _schedules(scheduler: ModuleType) -> None:
+def _schedules(scheduler: Module) -> None:
     scheduler._mft_is_down = REGIONS.is_down
 
 
 @after("services.sns")
-def _topics(sns: ModuleType) -> None:
+def _topics(sns: Module) -> None:
     deliver = original(_CHANGE, sns, "_deliver_to_sqs")
 
     def deliver_where_up(endpoint: str, *args: Any, topic_arn: str = "", **more: Any) -> None:
@@ -197,7 +200,7 @@ def _topics(sns: ModuleType) -> None:
 
 
 @after("services.s3")
-def _buckets(s3: ModuleType) -> None:
+def _buckets(s3: Module) -> None:
     fire, bucket_region = original(_CHANGE, s3, "_fire_s3_event"), original(_CHANGE, s3, "bucket_region")
 
     def fire_where_up(bucket: str, *args: Any, **more: Any) -> None:

@@ -12,9 +12,10 @@ import importlib.machinery
 import importlib.metadata
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
 from typing import Any
 
 PINNED = "1.5.33"
@@ -48,20 +49,25 @@ class Edit:
         return source.replace(self.old, self.new)
 
 
-_AFTER: dict[str, list[Callable[[ModuleType], None]]] = {}
+#: A module of MiniStack, or a class in one. MiniStack ships no types, so all its attributes are Any.
+Module = Any
+
+Change = Callable[[Module], None]
+
+_AFTER: dict[str, list[Change]] = {}
 
 
-def after(module: str) -> Callable[[Callable[[ModuleType], None]], Callable[[ModuleType], None]]:
+def after(module: str) -> Callable[[Change], Change]:
     """Register a function that changes `module` (`services.s3`) when it has been imported."""
 
-    def register(change: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+    def register(change: Change) -> Change:
         _AFTER.setdefault(module, []).append(change)
         return change
 
     return register
 
 
-def original(change: str, module: ModuleType, name: str) -> Any:
+def original(change: str, module: Module, name: str) -> Any:
     """Return `module`'s attribute that `change` is about to replace or call; PatchError when it is gone."""
     try:
         return getattr(module, name)
@@ -89,7 +95,7 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
     edits: dict[str, list[Edit]]
 
-    def get_code(self, fullname: str):
+    def get_code(self, fullname: str) -> CodeType:
         source = self.get_data(self.path).decode()
         for edit in self.edits.get(fullname.removeprefix(f"{PACKAGE}."), ()):
             source = edit.apply(source)
@@ -112,10 +118,12 @@ def install(edits: list[Edit]) -> None:
 
     class Finder(importlib.machinery.PathFinder):
         @classmethod
-        def find_spec(cls, name, path=None, target=None):
-            if name.partition(".")[0] != PACKAGE:
+        def find_spec(
+            cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        ) -> ModuleSpec | None:
+            if fullname.partition(".")[0] != PACKAGE:
                 return None
-            spec = super().find_spec(name, path, target)
+            spec = super().find_spec(fullname, path, target)
             if spec and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                 spec.loader = _Loader(spec.loader.name, spec.loader.path)
                 spec.loader.edits = by_module

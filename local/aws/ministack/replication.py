@@ -12,11 +12,10 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from local.aws.ministack import lag
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _ALGORITHM = "x-amz-server-side-encryption"
 _KEY_ID = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -27,7 +26,7 @@ _CHANGE = "S3 replication"
 class ReplicaCopy:
     """One version of an object or delete marker, on its way to the bucket that a replication rule names."""
 
-    s3: ModuleType
+    s3: Module
     bucket: str
     key: str
     version: str
@@ -57,7 +56,7 @@ class ReplicaCopy:
         versions.insert(place, entry)
         for one in versions:
             one["is_latest"] = one is versions[-1]
-        return entry["is_latest"]
+        return bool(entry["is_latest"])
 
 
 def _age(entry: dict[str, Any]) -> tuple[str, str]:
@@ -124,7 +123,7 @@ def arrive_marker(item: ReplicaCopy) -> None:
             bucket["objects"].pop(item.key, None)
 
 
-def _encrypt(s3: ModuleType, replica: dict[str, Any], destination: dict[str, Any]) -> bool:
+def _encrypt(s3: Module, replica: dict[str, Any], destination: dict[str, Any]) -> bool:
     """Put the destination's key in place of the source's; return False when there is no such key."""
     wanted = (destination.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID")
     if not wanted or replica["preserved_headers"].get(_ALGORITHM) != "aws:kms":
@@ -141,7 +140,7 @@ def _encrypt(s3: ModuleType, replica: dict[str, Any], destination: dict[str, Any
 
 
 @after("services.s3")
-def _replicate(s3: ModuleType) -> None:
+def _replicate(s3: Module) -> None:
     record_version, rule_for = (
         original(_CHANGE, s3, "_record_object_version"),
         original(_CHANGE, s3, "_replication_rule_for"),
@@ -153,7 +152,9 @@ def _replicate(s3: ModuleType) -> None:
     for used in ("_object_tags", "_record_delete_marker", "_maybe_replicate_delete_marker"):
         original(_CHANGE, s3, used)
 
-    def plan(bucket: str, key: str, record: dict[str, Any], data: Any, tags: dict | None = None) -> None:
+    def plan(
+        bucket: str, key: str, record: dict[str, Any], data: Any, tags: dict[str, str] | None = None
+    ) -> None:
         rule, role = rule_for(bucket, key, tags)
         if rule is None:
             return
@@ -165,7 +166,7 @@ def _replicate(s3: ModuleType) -> None:
 
     def record_and_ship(bucket: str, key: str, prior: Any, record: dict[str, Any], data: Any) -> str | None:
         rule, role = record.pop("_mft_rule", (None, ""))
-        version = record_version(bucket, key, prior, record, data)
+        version: str | None = record_version(bucket, key, prior, record, data)
         if rule is not None and version is not None:
             ship(latest(bucket, key, rule, role, record, data), arrive)
         return version
@@ -176,7 +177,9 @@ def _replicate(s3: ModuleType) -> None:
         if rule is not None and (wanted or "Filter" not in rule):  # rules of the first schema want it
             ship(latest(bucket, key, rule, role, {}, b""), arrive_marker)
 
-    def latest(bucket: str, key: str, rule: dict, role: str, record: dict, data: Any) -> ReplicaCopy:
+    def latest(
+        bucket: str, key: str, rule: dict[str, Any], role: str, record: dict[str, Any], data: Any
+    ) -> ReplicaCopy:
         entry = s3._object_versions[(bucket, key)][-1]
         version = entry["version_id"]
         what = {"record": record, "entry": entry, "data": data}

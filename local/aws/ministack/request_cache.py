@@ -7,18 +7,15 @@ the next attempt gets that answer again. AWS protects its creates by client toke
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-Message = dict[str, Any]
-App = Callable[[Message, Callable, Callable], Awaitable[None]]
+from local.aws.ministack.asgi import App, Message, Receive, Send
 
 
 def replaying(inner: App, keep: int = 512, largest: int = 1 << 16) -> App:
     """Wrap an ASGI application; the last `keep` answers of at most `largest` bytes are remembered."""
     answers: OrderedDict[bytes, list[Message]] = OrderedDict()
 
-    async def app(scope: Message, receive: Callable, send: Callable) -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
         call = headers.get(b"amz-sdk-invocation-id")
         if scope["type"] != "http" or scope["method"] == "GET" or not call:

@@ -45,7 +45,7 @@ def render(runs: Sequence[Run], *, made: datetime) -> str:
     scenarios = _grouped(runs)
     by_fate = [(name, counted(_transfers(of_one))) for name, of_one in scenarios.items()]
     firsts = {id(of_one[0]) for of_one in scenarios.values()}
-    return _template().render(
+    page: str = _template().render(
         made=f"{made:%Y-%m-%d %H:%M} UTC",
         runs=[_run(number, run, is_first=id(run) in firsts) for number, run in enumerate(runs, start=1)],
         scenarios=[_scenario(of_one, runs) for of_one in scenarios.values()],
@@ -58,6 +58,7 @@ def render(runs: Sequence[Run], *, made: datetime) -> str:
         legend=legend(by_fate),
         calls=_calls(runs),
     )
+    return page
 
 
 def _template() -> Any:

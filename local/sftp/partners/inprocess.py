@@ -54,7 +54,7 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Files(asyncssh.SFTPServer):
-    def __init__(self, channel: asyncssh.SSHServerChannel, partner: AsyncsshPartner) -> None:
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], partner: AsyncsshPartner) -> None:
         super().__init__(channel, chroot=str(partner.root).encode())
         self._faults = partner.faults
         for request in partner.denied:
@@ -70,7 +70,9 @@ class _Files(asyncssh.SFTPServer):
         full_after = self._faults.full_after
         if full_after is not None and offset + len(data) > full_after:
             raise asyncssh.SFTPNoSpaceOnFilesystem("no space left")
-        return super().write(file_obj, offset, data)
+        written = super().write(file_obj, offset, data)
+        assert isinstance(written, int)  # the base writes to this machine's files at once
+        return written
 
 
 def _denied(request: str) -> Callable[..., None]:

@@ -79,8 +79,8 @@ class OpenSshPartner(Partner):
         with sock, (self.root / "sshd.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - a fixed command of ours
                 [_sshd() or "", "-i", "-e", "-f", str(self.root / f"{name}.conf")],
-                stdin=sock,
-                stdout=sock,
+                stdin=sock.fileno(),
+                stdout=sock.fileno(),
                 stderr=log,
                 start_new_session=True,
                 # Python ignores SIGXFSZ, and sshd inherits that: too long a write fails and kills nobody.
