@@ -13,9 +13,11 @@ import boto3
 import yaml
 from botocore.config import Config
 
+from customers import project
 from runtime.contract import REGION_OF
 
-ROOT = Path(__file__).resolve().parent.parent
+#: The folder of the project that the tools were started in; the current folder where that is in none.
+ROOT = project.nearest(Path.cwd()) or Path.cwd()
 STACKS = {"west": "gov-west", "east": "gov-east"}
 
 #: Short: an operator waits, and a region that is asked may be dead.
@@ -71,7 +73,13 @@ def health_check_quota(root: Path = ROOT) -> int:
 
 
 def _configs(root: Path) -> Mapping[str, Mapping[str, Any]]:
-    return {stack: _config(root / f"Pulumi.{stack}.yaml") for stack in STACKS.values()}
+    files = {stack: root / f"Pulumi.{stack}.yaml" for stack in STACKS.values()}
+    if not any(file.exists() for file in files.values()):
+        raise EnvironmentRefusedError(
+            f"{root} holds no stack files ({', '.join(file.name for file in files.values())});"
+            " change to the folder of the project, or name that folder with --root"
+        )
+    return {stack: _config(file) for stack, file in files.items()}
 
 
 def _agreed(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
