@@ -1,4 +1,4 @@
-"""The platform on one machine: `python -m local up`, `python -m local drill`, `python -m local plan`."""
+"""The platform on one machine: two emulated cells, the drills played in them, and plans without a cloud."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def drill(
     Without --scenario or --all: all that customers do, and then a region that is
     lost with files in flight. Exit 0 only if every expectation held.
 
-    Example: python -m local drill --scenario region-lost-at-rest --repeat 3 --report drill.html
+    Example: mft-local drill --scenario region-lost-at-rest --repeat 3 --report drill.html
     """
     if scenario and everything:
         raise typer.BadParameter("--scenario and --all exclude each other")
@@ -139,7 +139,7 @@ def up(
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
-    Example: python -m local up --sftp-port 2222
+    Example: mft-local up --sftp-port 2222
     """
     root = _project()
     registry = registry or root / "customers"
@@ -172,7 +172,7 @@ def plan(
 
     Exit 1 when a resource would go that the base protects.
 
-    Example: python -m local plan --base origin/main --markdown
+    Example: mft-local plan --base origin/main --markdown
     """
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
