@@ -26,21 +26,20 @@ from local.drill import rto, scenarios
 from local.drill.drill import Drill
 from local.drill.scenario_runner import play_all
 from local.drill.story import Progress, Story, StoryError
+from local.loopback import LoopbackError
 from local.preview import preview as plans
 from local.preview import recording, rendering
 from local.program import ROOT, ProgramError
 from local.sftp.clients import UploadError
 from local.world import World, WorldError
-from ops.dns.name_servers import ENV_NAME_SERVERS
-from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import SIDES
 
 app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _REFUSED = (
-    *(BundleError, CannotMakeError, EmulatorError, NameRefusedError, ProgramError, RegistryError),
-    *(StoryError, UploadError, WorldError, plans.PreviewError, OSError),
+    *(BundleError, CannotMakeError, EmulatorError, LoopbackError, NameRefusedError, ProgramError),
+    *(RegistryError, StoryError, UploadError, WorldError, plans.PreviewError, OSError),
 )
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
@@ -190,14 +189,14 @@ def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
     assert server is not None
     if as_json:
         ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
-        ways |= {"root": str(world.project), "environment": _environment(world)}
+        ways |= {"root": str(world.project), "environment": world.environment}
         Console(soft_wrap=True).print_json(data=ways)
         return
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
         console.print(f"  {who}:\n    {command}", markup=False)
     console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
-    environment = " ".join(f"{name}={value}" for name, value in _environment(world).items())
+    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
     console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
     console.print("\n[bold]The operators' tools, in the same shell:[/]")
     for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
@@ -207,19 +206,6 @@ def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
     for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
         console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
     console.print("\nCtrl-C ends it and removes everything.")
-
-
-def _environment(world: World) -> dict[str, str]:
-    """Return the variables by which AWS's tools, and the operators', find this world."""
-    server = world.dns
-    assert server is not None
-    return {
-        "AWS_ENDPOINT_URL": world.aws.endpoint,
-        "AWS_ACCESS_KEY_ID": world.aws.account,
-        "AWS_SECRET_ACCESS_KEY": "local",
-        ENV_NAME_SERVERS: f"{server.address}:{server.port}",
-        ENV_SFTP_PORT: str(world.sftp_port),
-    }
 
 
 @contextmanager

@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers import names
 from local.dns.resolver import NotInDnsError, Resolver
 from local.drill.sender import Sender
+from local.loopback import SIDE_AT
 from local.sftp.clients import OpenSession, SftpClient, UploadError
-from local.world import SIDE_AT, World
+from local.world import World
 from runtime.contract import SIDE_OF, BucketRecord
 
 #: What an upload ends with that was not acknowledged.

@@ -134,8 +134,13 @@ class Observations:
 
     def backlog(self, side: str) -> int:
         """Return how many files a region that is up has to take in, or carries."""
-        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue")
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        sqs = self._world.client("sqs", side)
-        told = sqs.get_queue_attributes(QueueUrl=queue.outputs["url"], AttributeNames=names)["Attributes"]
-        return sum(int(told[name]) for name in names) + len(self.executions(side, statusFilter="RUNNING"))
+        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
+        waiting = messages_in(self._world.client("sqs", side), queue)
+        return waiting + len(self.executions(side, statusFilter="RUNNING"))
+
+
+def messages_in(sqs: Any, url: str) -> int:
+    """Return how many messages a queue holds, those that a consumer has received included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)
