@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
-from customers.model import Customer, SftpDestination
+from customers.model import Customer, S3Destination, SftpDestination
 from local.drill.story import until
 from local.world import World
 from runtime import contract
@@ -78,9 +78,15 @@ class Observations:
 
     def delivered(self, customer: Customer, destination: str, name: str) -> bytes | None:
         """Return the content of a file at a destination; None where it is not."""
-        to = customer.destinations[destination]
-        if isinstance(to, SftpDestination):
-            return self._world.outside.partners[customer.id, destination].files().get(name)
+        match to := customer.destinations[destination]:
+            case SftpDestination():
+                return self._world.outside.partners[customer.id, destination].files().get(name)
+            case S3Destination():
+                return self._in_bucket(to, name)
+            case _:
+                assert_never(to)
+
+    def _in_bucket(self, to: S3Destination, name: str) -> bytes | None:
         s3 = self._world.client("s3", SIDE_OF[to.region or REGION_OF[WEST]])
         prefix = to.prefix.strip("/")
         try:
