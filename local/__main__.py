@@ -1,4 +1,4 @@
-"""The platform on one machine: `python -m local up`, `python -m local drill`, `python -m local plan`."""
+"""The platform on one machine: play a drill against it, keep it running, or preview a change of it."""
 
 from __future__ import annotations
 
@@ -34,7 +34,13 @@ from local.sftp.clients import UploadError
 from local.world import World, WorldError
 from runtime.contract import SIDES
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help=__doc__,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",  # which wraps a paragraph of a docstring anew
+)
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _REFUSED = (
@@ -45,7 +51,10 @@ _REFUSED = (
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 
 Registry = Annotated[
-    Path, typer.Option("--registry", help="Folder of the customers' YAML files.", show_default="customers")
+    Path,
+    typer.Option(
+        "--registry", metavar="FOLDER", help="Folder of the customers' YAML files.", show_default="customers"
+    ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
@@ -54,7 +63,7 @@ def _scenario(name: str) -> str:
     if name not in scenarios.NAMES:
         near = difflib.get_close_matches(name, scenarios.NAMES, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else "."
-        raise typer.BadParameter(f"{name!r} is no scenario{hint} They are {', '.join(scenarios.NAMES)}")
+        raise typer.BadParameter(f"{name!r} is not a scenario{hint} One of {', '.join(scenarios.NAMES)}.")
     return name
 
 
@@ -64,13 +73,15 @@ Scenarios = Annotated[
         "--scenario",
         parser=_scenario,
         metavar="NAME",
-        help=f"Play this one; may be given again. {', '.join(scenarios.NAMES)}.",
+        help=f"Scenario to play; can be repeated. One of {', '.join(scenarios.NAMES)}.",
     ),
 ]
 All = Annotated[bool, typer.Option("--all", help="Play every scenario.")]
-Repeat = Annotated[int, typer.Option("--repeat", min=1, help="Play so many times, for the distribution.")]
+Repeat = Annotated[
+    int, typer.Option("--repeat", min=1, metavar="TIMES", help="How often to play each scenario.")
+]
 ReportFile = Annotated[
-    Path | None, typer.Option("--report", metavar="FILE.html", help="Write a report to look at in a browser.")
+    Path | None, typer.Option("--report", metavar="FILE", help="Write an HTML report to this file.")
 ]
 
 
@@ -83,20 +94,20 @@ def drill(
     report: ReportFile = None,
     as_json: AsJson = False,
 ) -> None:
-    """Play the whole story against both cells and judge it, or scenarios of failover, and measure those.
+    """Play the whole story against both cells, or scenarios of failover, and judge every step.
 
-    Without --scenario or --all: all that customers do, and then a region that is
-    lost with files in flight. Exit 0 only if every expectation held.
+    Without --scenario and --all, the story is everything that customers do, and then the loss of a region
+    with files in flight. Exits with 0 only if every expectation held.
 
-    Example: python -m local drill --scenario region-lost-at-rest --repeat 3 --report drill.html
+    Example: `mft-local drill --scenario east-lost --report drill.html`
     """
     if scenario and everything:
         raise typer.BadParameter("--scenario and --all exclude each other")
     names = list(scenarios.NAMES) if everything else list(scenario or ())
     if repeat > 1 and not names:
-        raise typer.BadParameter("--repeat goes with --scenario or --all")
+        raise typer.BadParameter("--repeat needs --scenario or --all")
     if report and not report.parent.is_dir():
-        raise typer.BadParameter(f"{report.parent} is no folder", param_hint="--report")
+        raise typer.BadParameter(f"{report.parent} is not a folder", param_hint="--report")
     story = Story(as_json=as_json)
     story.say(_STARTING)
 
@@ -115,10 +126,10 @@ def drill(
         story.keep("runs", documents)
         rto.show(story, runs)
         if report:
-            from local.drill.report import write  # what draws it is no load for a drill without
+            from local.drill.report import write  # loaded only where a report is asked for
 
             write(documents, report)
-            story.say(f"the report is in {report}")
+            story.say(f"the report was written to {report}")
     story.summary()
     if not story.held:
         raise typer.Exit(1)
@@ -127,12 +138,14 @@ def drill(
 @app.command()
 def up(
     registry: Registry = ROOT / "customers",
-    sftp_port: Annotated[int, typer.Option(help="Port of both SFTP endpoints; 0 takes a free one.")] = 0,
+    sftp_port: Annotated[
+        int, typer.Option(metavar="PORT", help="Port of both SFTP endpoints; 0 takes a free one.")
+    ] = 0,
     as_json: AsJson = False,
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
-    Example: python -m local up --sftp-port 2222
+    Example: `mft-local up --sftp-port 2222`
     """
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     progress = Progress(console)
@@ -149,26 +162,30 @@ def up(
         with suppress(KeyboardInterrupt):
             while world.aws.alive():
                 time.sleep(1)
-            raise WorldError(f"the emulated AWS has ended; what it said last:\n{world.aws.tail()}")
+            raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
 
 
 @app.command()
 def plan(
-    base: Annotated[str, typer.Option(help="Git revision that the working tree is compared with.")] = "HEAD",
-    stack: Annotated[str | None, typer.Option(help="Compare this stack only, e.g. gov-west.")] = None,
+    base: Annotated[
+        str, typer.Option(metavar="REVISION", help="Git revision to compare the working tree with.")
+    ] = "HEAD",
+    stack: Annotated[
+        str | None, typer.Option(metavar="STACK", help="Only stack to compare, e.g. gov-west.")
+    ] = None,
     as_json: AsJson = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="Print Markdown for a pull request.")] = False,
 ) -> None:
-    """Print what the working tree would add, change, replace and delete, per customer; no cloud is asked.
+    """Print what the working tree would add, change, replace and delete, per customer, without a cloud.
 
-    Exit 1 when a resource would go that the base protects.
+    Exits with 1 if a resource would go that the base protects.
 
-    Example: python -m local plan --base origin/main --markdown
+    Example: `mft-local plan --base origin/main --markdown`
     """
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
     if stack is not None and stack not in (known := recording.stacks_of(ROOT)):
-        raise typer.BadParameter(f"{stack!r} is none of the stacks {', '.join(known)}", param_hint="--stack")
+        raise typer.BadParameter(f"{stack!r} is not one of {', '.join(known)}", param_hint="--stack")
     with _clear_errors(), _errors.status("") as status:
         made = plans.make(base, stack=stack, tell=status.update)
     if as_json:
@@ -205,12 +222,12 @@ def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
     console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
     for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
         console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
-    console.print("\nCtrl-C ends it and removes everything.")
+    console.print("\nCtrl-C stops everything and removes it.")
 
 
 @contextmanager
 def _clear_errors() -> Iterator[None]:
-    """Turn what a person can mend into one message on standard error and exit 1."""
+    """Turn errors that a person can fix into one message on standard error and exit 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
@@ -224,20 +241,25 @@ def _clear_errors() -> Iterator[None]:
 
 @contextmanager
 def _while_alive(world: World) -> Iterator[None]:
-    """Say so when what failed is the emulated AWS itself."""
+    """Raise WorldError in place of any failure that comes of the end of the emulated AWS."""
     try:
         yield
     except (BotoCoreError, ClientError, ProgramError) as error:
         if world.aws.alive():
             raise
         raise WorldError(
-            "the emulated AWS has ended; run the command again. If it ends again, this is what it said "
-            f"last:\n{world.aws.tail()}"
+            "the emulated AWS has ended; run the command again. If it ends again, these are the last lines "
+            f"of its log:\n{world.aws.tail()}"
         ) from error
 
 
-if __name__ == "__main__":
+def main() -> None:
+    """Run the command line."""
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )
     app()
+
+
+if __name__ == "__main__":
+    main()
