@@ -19,7 +19,7 @@ from botocore.exceptions import ClientError
 from customers.model import Customer
 from local.aws.emulator import Emulator
 from local.sftp.partners import Partner, partner
-from runtime.contract import REGION_OF, secret_name
+from runtime.contract import REGION_OF, WEST, secret_name
 
 _KEY_TYPE = "ecdsa-sha2-nistp256"
 
@@ -43,8 +43,7 @@ class ExternalParties:
             for user in document.get("sftp", {}).get("users", ()):
                 user["public_keys"] = [self._public_key(user["name"])]
             for name, destination in document["destinations"].items():
-                play = self._server if destination["kind"] == "sftp" else self._bucket
-                play(document["id"], name, destination)
+                self._destination(document["id"], name, destination)
             document["receipts"] = [
                 self._receipt(document["id"], each) for each in document.get("receipts", ())
             ]
@@ -84,6 +83,15 @@ class ExternalParties:
             key.write_private_key(str(self.keys[user]))
         return asyncssh.read_private_key(self.keys[user]).export_public_key().decode().strip()
 
+    def _destination(self, customer: str, name: str, destination: dict[str, Any]) -> None:
+        match destination["kind"]:
+            case "sftp":
+                self._server(customer, name, destination)
+            case "s3":
+                self._bucket(destination)
+            case kind:
+                raise ValueError(f"{customer}: nobody here plays {name}, a destination of kind {kind!r}")
+
     def _server(self, customer: str, name: str, destination: dict[str, Any]) -> None:
         server = self.partners.get((customer, name))
         if server is None:
@@ -101,8 +109,8 @@ class ExternalParties:
             "directory": server.directory,
         }
 
-    def _bucket(self, customer: str, name: str, destination: dict[str, Any]) -> None:
-        region = destination.setdefault("region", REGION_OF["west"])
+    def _bucket(self, destination: dict[str, Any]) -> None:
+        region = destination.setdefault("region", REGION_OF[WEST])
         s3 = self.aws.client("s3", region)
         try:
             s3.head_bucket(Bucket=destination["bucket"])
@@ -112,12 +120,16 @@ class ExternalParties:
             )
 
     def _receipt(self, customer: str, target: dict[str, Any]) -> dict[str, Any]:
-        if target["kind"] == "sqs":
-            region, name = target["arn"].split(":")[3], target["arn"].split(":")[5]
-            return {"kind": "sqs", "arn": self._make_queue(name, region)[1]}
-        if target["kind"] == "https":  # the emulated SNS would really call it
-            return {"kind": "sqs", "arn": self._make_queue(f"web-of-{customer}", REGION_OF["west"])[1]}
-        return target
+        match target["kind"]:
+            case "sqs":
+                region, name = target["arn"].split(":")[3], target["arn"].split(":")[5]
+                return {"kind": "sqs", "arn": self._make_queue(name, region)[1]}
+            case "https":  # the emulated SNS would really call it
+                return {"kind": "sqs", "arn": self._make_queue(f"web-of-{customer}", REGION_OF[WEST])[1]}
+            case "email":  # the emulated SNS sends no mail
+                return target
+            case kind:
+                raise ValueError(f"{customer}: nobody here takes receipts of kind {kind!r}")
 
     def _make_queue(self, name: str, region: str) -> tuple[str, str]:
         sqs = self.aws.client("sqs", region)

@@ -8,10 +8,7 @@ Everything is on loopback, in one temporary folder, and gone when the world ends
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -30,20 +27,20 @@ from customers.model import Customer
 from customers.registry import Registry, load
 from local import program
 from local.aws.emulator import Emulator
-from local.aws.ministack.controls import DNS_AGENT
+from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
 from local.dns.resolver import Resolver
 from local.dns.server import DnsServer
 from local.external_parties import ExternalParties
+from local.loopback import ADDRESSES, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
-from local.sftp.endpoint import USER_AGENT, TransferEndpoint
+from local.sftp.endpoint import TransferEndpoint
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST
 from runtime.environment import ENV_ADDRESSES
 
-#: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
-ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
-SIDE_AT = {address: side for side, address in ADDRESSES.items()}
 STACKS = {WEST: "gov-west", EAST: "gov-east"}
 
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
@@ -117,6 +114,18 @@ class World:
     def project(self) -> Path:
         """The folder with the stack files and `customers/`, as the program and `ops` find them."""
         return self.folder / "project"
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which AWS's tools, and the operators', find this world once it serves names."""
+        assert self.dns is not None
+        return {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_ACCESS_KEY_ID": self.aws.account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            ENV_NAME_SERVERS: f"{self.dns.address}:{self.dns.port}",
+            ENV_SFTP_PORT: str(self.sftp_port),
+        }
 
     def client(self, service: str, side: str) -> Any:
         """Return the boto3 client of a service in the region of a side."""
@@ -231,7 +240,7 @@ class World:
         return self.registry.of_cell(self.config[WEST]["mft:cell"])
 
     def _start(self) -> None:
-        self.sftp_port = _free_port(self.sftp_port)
+        self.sftp_port = free_port(self.sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
         self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
@@ -264,7 +273,7 @@ class World:
             set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
             s3=self.client("s3", side),
             transfer=self.client("transfer", side),
-            events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=USER_AGENT),
+            events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=TRANSFER_AGENT),
         )
         self.endpoints[side].start()
 
@@ -281,31 +290,3 @@ def _new_key(name: str) -> asyncssh.SSHKey:
             return asyncssh.generate_private_key("ecdsa-sha2-nistp256")
         case _:
             raise ValueError(f"no host key is made here for the setting {name}")
-
-
-def _free_port(wanted: int) -> int:
-    """Return a port that is free at every cell's address: the wanted one, or any for 0.
-
-    Raises WorldError when it is in use, or when an address is not there.
-    """
-    for _ in range(100):
-        with contextlib.ExitStack() as probes:
-            port = wanted
-            try:
-                for address in ADDRESSES.values():
-                    probe = probes.enter_context(socket.socket())
-                    probe.bind((address, port))
-                    port = probe.getsockname()[1]
-                return port
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    raise WorldError(
-                        f"the loopback address {address} is not there; on macOS run: "
-                        f"sudo ifconfig lo0 alias {address}"
-                    ) from error
-                if wanted:
-                    raise WorldError(
-                        f"port {wanted} of {address} cannot be used ({error.strerror}); "
-                        "choose another with --sftp-port, or leave it out for a free one"
-                    ) from error
-    raise WorldError("no port is free at both cells' loopback addresses; end some servers and try again")

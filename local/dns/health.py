@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import contextlib
 import http.client
-import operator
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
@@ -26,6 +25,8 @@ from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
+
+from local.thresholds import BREACHES
 
 #: What a request to a region, or to a control plane, fails with while that is down.
 UNREACHABLE = (BotoCoreError, ClientError)
@@ -37,14 +38,6 @@ SEARCHED = 5120  # bytes of a body
 TCP_CONNECT, HTTP_CONNECT, HTTP_ANSWER = 10.0, 4.0, 2.0  # seconds
 DEFAULT_FAILURE_THRESHOLD = 3
 ENDPOINTS = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
-
-_BREACHES = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
-
 
 #: The status of a check on an alarm without enough data; with `LastKnownStatus` it stays as it is.
 _WITHOUT_DATA = {"Healthy": True, "Unhealthy": False}
@@ -217,7 +210,7 @@ def within(alarm: Alarm, values: Sequence[float]) -> bool | None:
     `values` are those of the periods that are looked at, the newest first.
     """
     latest = values[: alarm["EvaluationPeriods"]]
-    breaches = _BREACHES[alarm["ComparisonOperator"]]
+    breaches = BREACHES[alarm["ComparisonOperator"]]
     if not all(breaches(value, alarm["Threshold"]) for value in latest):
         return True
     return None if len(latest) < alarm["EvaluationPeriods"] else False

@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 from local.drill.observations import Observations
 from local.drill.runs import Fate
@@ -14,9 +15,6 @@ from runtime import contract
 from runtime.contract import Kind
 from runtime.facts import ENDED, Fact, Status, by_transfer, status
 from runtime.patterns import literal_prefix
-
-#: Became of a file in the end: nobody has anything left to do but a person who decides.
-_SETTLED = frozenset({Status.DELIVERED, Status.DUPLICATE, Status.HELD})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +75,7 @@ class Account:
     @property
     def is_settled(self) -> bool:
         """Return whether it was delivered, or is held for a person to decide."""
-        return bool(self.ends) and self.ends <= _SETTLED
+        return bool(self.ends) and all(map(_is_settled, self.ends))
 
     def fate(self) -> Fate:
         """Return what became of it, in words."""
@@ -91,6 +89,16 @@ class Account:
             delivered_by=", ".join(sorted({fact.side for fact in delivered})),
             sent=max(sends.values(), default=0),
         )
+
+
+def _is_settled(end: Status) -> bool:
+    match end:
+        case Status.DELIVERED | Status.DUPLICATE | Status.HELD:
+            return True
+        case Status.UNDER_WAY | Status.REJECTED | Status.FAILED:
+            return False
+        case _:
+            assert_never(end)
 
 
 class AcknowledgedFiles:

@@ -13,8 +13,9 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers import names
 from local.dns.resolver import NotInDnsError, Resolver
 from local.drill.sender import Sender
+from local.loopback import SIDE_AT
 from local.sftp.clients import OpenSession, SftpClient, UploadError
-from local.world import SIDE_AT, World
+from local.world import World
 from runtime.contract import SIDE_OF, BucketRecord
 
 #: What an upload ends with that was not acknowledged.
@@ -141,6 +142,11 @@ class HardCoded(ByRecord):
         return self._written
 
 
+#: Every kind, by what it sends with.
+BY_SFTP = (ByName, ForEver, Staying)
+BY_SDK = (ByRecord, HardCoded)
+
+
 def crowd(world: World, side: str, *, by_sftp: Sender, by_sdk: Sender) -> list[CustomerClient]:
     """Return one client of each kind, of these senders' customers, which use the names of `side`."""
 
@@ -154,6 +160,6 @@ def crowd(world: World, side: str, *, by_sftp: Sender, by_sdk: Sender) -> list[C
     host = names.endpoint_host(side, by_sftp.customer.id, world.zone)
     record = names.bucket_record(side, by_sdk.customer.id, world.zone)
     return [
-        *(kind(by_sftp, host, world.serve_names(), at) for kind in (ByName, ForEver, Staying)),
-        *(kind(by_sdk, record, world.serve_names(), storage) for kind in (ByRecord, HardCoded)),
+        *(kind(by_sftp, host, world.serve_names(), at) for kind in BY_SFTP),
+        *(kind(by_sdk, record, world.serve_names(), storage) for kind in BY_SDK),
     ]

@@ -18,7 +18,7 @@ from local.drill.runs import Run
 from local.drill.scenario_runner import NEWCOMER, Plays, newcomer
 from local.drill.scheduled_functions import ScheduledFunctions
 from local.drill.sender import Cast, Sender
-from local.drill.story import Story, until
+from local.drill.story import SOON, Story, until
 from local.sftp.partners import Partner
 from local.world import SPEED_UP, World
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
@@ -26,9 +26,7 @@ from runtime.facts import Fact
 
 _AT_THE_END = "region-lost-mid-transfer"
 
-#: Seconds within which something has to have happened here. Generous: a small machine may be busy.
-_SOON = 60
-_AFTER_ALL_RETRIES = 180
+_AFTER_ALL_RETRIES = 180  # seconds
 
 
 class Drill:
@@ -176,7 +174,7 @@ class Drill:
             self._world.sftp(sender.user, WEST).upload("patient.csv", content)
             key = sender.key("patient.csv")
             tries = until(
-                lambda: self._evidence.failed_attempts(sender.customer, WEST, key) >= 3, within=_SOON
+                lambda: self._evidence.failed_attempts(sender.customer, WEST, key) >= 3, within=SOON
             )
             story.expect("it was tried at least three times while the port refused", bool(tries))
             self._partner().faults.clear()
@@ -213,9 +211,9 @@ class Drill:
             pairs["archive"] = {side: world.graphs[side].exports["archive"] for side in SIDES}
             # A canary may fly just now.
             for name, buckets in pairs.items():
-                count = until(partial(self._same_versions, buckets), within=_SOON)
+                count = until(partial(self._same_versions, buckets), within=SOON)
                 story.expect(f"{name}: {count} versions, the same in both", bool(count))
-            count = until(lambda: _same(self._evidence.items()), within=_SOON)
+            count = until(lambda: _same(self._evidence.items()), within=SOON)
             story.expect(f"tracker: {count} items, the same in both", bool(count))
 
     def _same_versions(self, buckets: Mapping[str, str]) -> str | None:
@@ -241,7 +239,7 @@ class Drill:
         story.expect("the archive holds the copy", copies == [content])
 
     def _receipt(
-        self, sender: Sender, side: str, name: str, outcome: str, *, within: float = _SOON
+        self, sender: Sender, side: str, name: str, outcome: str, *, within: float = SOON
     ) -> dict[str, Any]:
         found = self._evidence.receipt(sender.customer, side, sender.key(name), outcome, within=within)
         return dict(found or {})

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
-from customers.model import Customer, SftpDestination
+from customers.model import Customer, S3Destination, SftpDestination
 from local.drill.story import until
 from local.world import World
 from runtime import contract
@@ -78,9 +78,15 @@ class Observations:
 
     def delivered(self, customer: Customer, destination: str, name: str) -> bytes | None:
         """Return the content of a file at a destination; None where it is not."""
-        to = customer.destinations[destination]
-        if isinstance(to, SftpDestination):
-            return self._world.outside.partners[customer.id, destination].files().get(name)
+        match to := customer.destinations[destination]:
+            case SftpDestination():
+                return self._world.outside.partners[customer.id, destination].files().get(name)
+            case S3Destination():
+                return self._in_bucket(to, name)
+            case _:
+                assert_never(to)
+
+    def _in_bucket(self, to: S3Destination, name: str) -> bytes | None:
         s3 = self._world.client("s3", SIDE_OF[to.region or REGION_OF[WEST]])
         prefix = to.prefix.strip("/")
         try:
@@ -134,8 +140,13 @@ class Observations:
 
     def backlog(self, side: str) -> int:
         """Return how many files a region that is up has to take in, or carries."""
-        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue")
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        sqs = self._world.client("sqs", side)
-        told = sqs.get_queue_attributes(QueueUrl=queue.outputs["url"], AttributeNames=names)["Attributes"]
-        return sum(int(told[name]) for name in names) + len(self.executions(side, statusFilter="RUNNING"))
+        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
+        waiting = messages_in(self._world.client("sqs", side), queue)
+        return waiting + len(self.executions(side, statusFilter="RUNNING"))
+
+
+def messages_in(sqs: Any, url: str) -> int:
+    """Return how many messages a queue holds, those that a consumer has received included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)

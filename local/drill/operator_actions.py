@@ -9,14 +9,11 @@ from typing import Any
 from local.drill.answer_log import AnswerLog
 from local.drill.measures import Timeline
 from local.drill.ops_cli import WHY, Operators, OpsRefusedError
-from local.drill.story import Story, until
+from local.drill.story import SOON, Story, until
 from local.world import World
 from ops.recovery.reconcile import GapKind
 from runtime.contract import EAST, PRIMARY, REGION_OF, WEST, peer_of
 from runtime.facts import Status
-
-#: Seconds within which something has to have happened here. Generous: a small machine may be busy.
-SOON = 120
 
 
 class Nis:

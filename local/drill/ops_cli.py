@@ -15,7 +15,6 @@ from local.drill.crash_point import CrashPoint
 from local.drill.story import StoryError
 from local.program import ROOT
 from local.world import World
-from ops.dns.name_servers import ENV_NAME_SERVERS
 
 _CALLER = "ops-"
 WHY = "the drill"
@@ -92,20 +91,11 @@ class Operators:
         return out
 
     def _start(self, command: list[str], *, endpoint: str) -> subprocess.Popen[str]:
-        world = self._world
-        assert world.dns is not None
-        environment = {
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": world.aws.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}",  # its calls are told by this name
-            "AWS_ENDPOINT_URL": endpoint,
-            ENV_NAME_SERVERS: f"{world.dns.address}:{world.dns.port}",
-        }
+        verb = {"AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}"}  # by which its calls are told apart
         return subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "ops", *command, "--root", str(world.project)],
+            [sys.executable, "-m", "ops", *command, "--root", str(self._world.project)],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | self._world.environment | {"AWS_ENDPOINT_URL": endpoint} | verb,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

@@ -13,8 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.drill.acknowledged_files import AcknowledgedFiles, SentFile
 from local.drill.measures import Timeline, unreplicated
 from local.drill.observations import Observations
-from local.drill.operator_actions import SOON
-from local.drill.story import Story, until
+from local.drill.story import SOON, Story, until
 from local.program import ProgramError
 from local.world import DNS_SPEED_UP, OUTAGE, SPEED_UP, World
 from runtime import timing

@@ -22,14 +22,15 @@ from local.drill.acknowledged_files import Account, SentFile
 from local.drill.answer_log import AnswerLog
 from local.drill.client_kinds import CustomerClient, crowd
 from local.drill.observations import Observations
-from local.drill.operator_actions import SOON, Nis
+from local.drill.operator_actions import Nis
 from local.drill.population import Population
 from local.drill.region_faults import Backstage
 from local.drill.runs import Fared
 from local.drill.sender import Cast, Sender, sdk_senders
-from local.drill.story import Story, until
+from local.drill.story import SOON, Story, until
+from local.loopback import SIDE_AT
 from local.sftp.partners import Partner
-from local.world import SIDE_AT, World
+from local.world import World
 from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
 
 #: Files under way in one region above which clients wait.

@@ -5,11 +5,10 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from local.drill.story import Story, until
+from local.drill.observations import messages_in
+from local.drill.story import SOON, Story, until
 from local.world import World
 from runtime.contract import REGION_OF, SIDES, Position, peer_of
-
-_SOON = 60
 
 
 class ScheduledFunctions:
@@ -55,13 +54,7 @@ class ScheduledFunctions:
         report = {"Records": [{"eventName": "Replication:OperationMissedThreshold", "s3": place}]}
         sqs = self._world.client("sqs", side)
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(report))
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-        def is_taken() -> bool:
-            told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-            return {told[name] for name in names} == {"0"}
-
-        taken = until(is_taken, within=_SOON)
+        taken = until(lambda: not messages_in(sqs, queue), within=SOON)
         self._story.expect(f"{side}: S3's report of a late copy was counted", bool(taken))
 
     def _call(self, side: str, function: str) -> dict[str, Any]:

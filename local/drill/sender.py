@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from customers.model import Customer, Route, S3Destination, SftpDestination
+from customers.document import routing_document
+from customers.model import Customer, S3Destination, SftpDestination
 from local.drill.story import StoryError
 from runtime import contract
-from runtime.patterns import literal_prefix, matches
+from runtime.patterns import literal_prefix
+from runtime.routing import RoutingDocument, RoutingRule
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,10 +25,10 @@ class Sender:
         """Return the key that a file of this name gets."""
         return f"{self.folder}{name}"
 
-    def route(self, name: str) -> Route | None:
-        """Return the route that takes a file of this name."""
-        below = contract.below_inbound(self.key(name))
-        return next((route for route in self.customer.routes if matches(route.match, below)), None)
+    def route(self, name: str) -> RoutingRule | None:
+        """Return the rule that takes a file of this name, found as the functions find it."""
+        document = {**routing_document(self.customer), "receipts_topic": ""}  # no topic takes part in routing
+        return RoutingDocument.parse(document).route(self.key(name))
 
 
 def sftp_senders(customers: Sequence[Customer]) -> list[Sender]:

@@ -16,6 +16,9 @@ from local.program import Resource
 
 T = TypeVar("T")
 
+#: Seconds within which something has to have happened. Generous, because a small machine may be busy.
+SOON = 120
+
 
 class StoryError(RuntimeError):
     """The story cannot go on; the message says why and what to do."""

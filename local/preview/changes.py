@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from local.preview.replacement import LOSES, forces_replacement
 from local.preview.values import differences, leaves, within
@@ -39,6 +39,22 @@ class Operation(StrEnum):
     CHANGE = "change"
     ADD = "add"
 
+    @property
+    def destroys(self) -> bool:
+        """Whether AWS deletes what the base describes."""
+        match self:
+            case Operation.DELETE | Operation.REPLACE:
+                return True
+            case Operation.DANGLE | Operation.RELEASE | Operation.CHANGE | Operation.ADD:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether the resource that the base describes is Pulumi's no longer."""
+        return self.destroys or self is Operation.RELEASE
+
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyChange:
@@ -68,14 +84,9 @@ class ResourceChange:
     is_protected: bool = False
 
     @property
-    def goes(self) -> bool:
-        """Return whether the resource that the base knows would no longer be Pulumi's."""
-        return self.action in (Operation.DELETE, Operation.REPLACE, Operation.RELEASE)
-
-    @property
     def breaches(self) -> bool:
-        """Return whether a resource goes that is protected in the base."""
-        return self.goes and self.was_protected
+        """Whether a resource goes that is protected in the base."""
+        return self.action.lets_go and self.was_protected
 
     @property
     def refused(self) -> bool:
@@ -88,8 +99,8 @@ class ResourceChange:
 
     @property
     def loses(self) -> str:
-        """Return what would be lost for good, "" for nothing."""
-        return LOSES.get(self.type, "") if self.action in (Operation.DELETE, Operation.REPLACE) else ""
+        """What would be lost for good, "" for nothing."""
+        return LOSES.get(self.type, "") if self.action.destroys else ""
 
     @property
     def bares(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 from rich.console import Console
 from rich.text import Text
@@ -11,16 +11,6 @@ from rich.text import Text
 from local.preview.changes import Operation, PropertyChange, ResourceChange
 from local.preview.preview import Preview
 from local.preview.summary import reaches, sections, sentence, stakes
-
-#: How a line begins, as text and in a Markdown diff, and its colour.
-_SIGNS = {
-    Operation.DELETE: ("-", "-", "bold red"),
-    Operation.REPLACE: ("-+", "-", "bold red"),
-    Operation.DANGLE: ("!", "!", "bold red"),
-    Operation.RELEASE: ("o", "!", "yellow"),
-    Operation.CHANGE: ("~", "!", "yellow"),
-    Operation.ADD: ("+", "+", "green"),
-}
 
 _REFUSED = (
     "Refused: what the base protects would go. To let go of a customer, set its lifecycle to retired, apply "
@@ -47,7 +37,7 @@ def text(plan: Preview, console: Console) -> None:
         for stacks, lines in in_stacks:
             say(f"  {stacks}")
             for line in lines:
-                sign, _, style = _SIGNS[line.action]
+                sign, _, style = _sign(line.action)
                 say(f"    {sign:2} {line}", style)
                 for change in line.changes:
                     say(f"         {change}")
@@ -71,7 +61,7 @@ def markdown(plan: Preview) -> str:
         for stacks, lines in in_stacks:
             parts += [f"{stacks}:", "", "~~~~diff"]
             for line in lines:
-                parts += [f"{_SIGNS[line.action][1]} {line}", *(f"    {each}" for each in line.changes)]
+                parts += [f"{_sign(line.action)[1]} {line}", *(f"    {each}" for each in line.changes)]
             parts += ["~~~~", ""]
         parts.append("</details>")
     return "\n".join([*parts, "", *(f"- _{note}_" for note in plan.notes)])
@@ -98,6 +88,25 @@ def document(plan: Preview) -> dict[str, Any]:
         "dataAtStake": stakes(plan),
         "notes": list(plan.notes),
     }
+
+
+def _sign(action: Operation) -> tuple[str, str, str]:
+    """Return how a line begins, in text and in a Markdown diff, and its colour."""
+    match action:
+        case Operation.DELETE:
+            return "-", "-", "bold red"
+        case Operation.REPLACE:
+            return "-+", "-", "bold red"
+        case Operation.DANGLE:
+            return "!", "!", "bold red"
+        case Operation.RELEASE:
+            return "o", "!", "yellow"
+        case Operation.CHANGE:
+            return "~", "!", "yellow"
+        case Operation.ADD:
+            return "+", "+", "green"
+        case _:
+            assert_never(action)
 
 
 def _step(step: ResourceChange) -> dict[str, Any]:

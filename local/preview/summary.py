@@ -6,24 +6,11 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 from local.preview.changes import Operation, PropertyChange, ResourceChange
 from local.preview.preview import Preview
 
-_VERBS = {
-    Operation.DELETE: "deletes",
-    Operation.REPLACE: "replaces",
-    Operation.DANGLE: "strands",
-    Operation.RELEASE: "lets go of",
-    Operation.CHANGE: "changes",
-    Operation.ADD: "adds",
-}
-_SUFFIXES = {
-    Operation.REPLACE: " is replaced",
-    Operation.DANGLE: " goes on naming what is gone",
-    Operation.RELEASE: " stays in AWS, and Pulumi forgets it",
-}
 _ORDER = list(Operation)
 #: So many names, or characters of a value, are told; JSON has them all.
 _NAMES, _LENGTH = 8, 90
@@ -40,7 +27,7 @@ class SummaryLine:
 
     def __str__(self) -> str:
         count = f"{len(self.names)} " if len(self.names) > 1 else ""
-        return f"{count}{self.type} {_listed(self.names)}{_SUFFIXES.get(self.action, '')}"
+        return f"{count}{self.type} {_listed(self.names)}{_suffix(self.action)}"
 
 
 def sentence(steps: Sequence[ResourceChange]) -> str:
@@ -89,6 +76,39 @@ def sections(plan: Preview) -> Iterator[tuple[str, list[tuple[str, list[SummaryL
             for stack, steps in plan.stacks.items()
         }
         yield customer or "the cell", _alike({stack: lines for stack, lines in own.items() if lines})
+
+
+def _verb(action: Operation) -> str:
+    match action:
+        case Operation.DELETE:
+            return "deletes"
+        case Operation.REPLACE:
+            return "replaces"
+        case Operation.DANGLE:
+            return "strands"
+        case Operation.RELEASE:
+            return "lets go of"
+        case Operation.CHANGE:
+            return "changes"
+        case Operation.ADD:
+            return "adds"
+        case _:
+            assert_never(action)
+
+
+def _suffix(action: Operation) -> str:
+    """Return what a line says after the resource; its sign says the rest."""
+    match action:
+        case Operation.REPLACE:
+            return " is replaced"
+        case Operation.DANGLE:
+            return " goes on naming what is gone"
+        case Operation.RELEASE:
+            return " stays in AWS, and Pulumi forgets it"
+        case Operation.DELETE | Operation.CHANGE | Operation.ADD:
+            return ""
+        case _:
+            assert_never(action)
 
 
 def _lines(steps: Sequence[ResourceChange]) -> list[SummaryLine]:
@@ -141,7 +161,7 @@ def _alike(by_stack: Mapping[str, Any]) -> list[tuple[str, Any]]:
 
 def _counted(counts: Sequence[tuple[Operation, int]]) -> str:
     one = sum(count for _, count in counts) == 1
-    each = ", ".join(f"{_VERBS[action]} {count}" for action, count in counts)
+    each = ", ".join(f"{_verb(action)} {count}" for action, count in counts)
     return f"{each} {'resource' if one else 'resources'}"
 
 
@@ -166,14 +186,10 @@ def _stake(stack: str, step: ResourceChange) -> str:
     if step.bares:
         kept = any(change.path == "retain_on_delete" and change.new for change in step.changes)
         return f"{who} loses its protection{', and stays in AWS when it goes' if kept else ''}"
-    if step.shortens and not step.goes:
+    if step.shortens and not step.action.lets_go:
         told = ", ".join(f"{change.path} {change.old} -> {change.new}" for change in step.shortens)
         return f"{who} keeps data for a shorter time, and what is older goes: {told}"
-    fate = (
-        "would stay in AWS, forgotten"
-        if step.action is Operation.RELEASE
-        else f"would be {step.action}d".upper()
-    )
+    fate = f"would be {step.action}d".upper() if step.action.destroys else "would stay in AWS, forgotten"
     lost = f", and with it {step.loses}" if step.loses else ""
     if step.refused:
         return f"{who} {fate}{lost}. It is protected, so Pulumi would stop there"

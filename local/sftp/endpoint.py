@@ -28,9 +28,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 from local.sftp.sessions import Login, now
 from runtime.contract import PARTITION
 
-#: In the user agent of the requests that may raise events whose source is `aws.transfer`.
-USER_AGENT = "mft-local-transfer"
-
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
@@ -78,7 +75,8 @@ class TransferEndpoint:
     """A Transfer Family server that listens on a loopback address while the context is open.
 
     `s3`, `transfer` and `events` are boto3 clients of the emulated AWS in `region`; the caller closes them.
-    `events` is made with botocore's `Config(user_agent_extra=USER_AGENT)`, or the bus refuses its events.
+    `events` says in its user agent that it is this endpoint's (TRANSFER_AGENT of the emulated AWS), or the
+    bus refuses its events.
     `set_stat_option` is the server's ProtocolDetails.SetStatOption: AWS fails SETSTAT on S3 unless it is
     ENABLE_NO_OP.
     """

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from local.loopback import ADDRESSES
 from local.program import ROOT
-from local.world import ADDRESSES
 from tests.local.conftest import LIMIT, Played, start
 from tests.local.permissions import BY_AWS, RARE, Compared, compare
 

@@ -78,7 +78,7 @@ def ended(words: str) -> tuple[int, str]:
 def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
     status, said = ended("--scenario region-lost-at-reest")
     assert status == 2
-    assert "'region-lost-at-reest' is no scenario; did you mean region-lost-at-rest?" in said
+    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in said
 
 
 @pytest.mark.parametrize(

@@ -8,21 +8,14 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-
 
 from __future__ import annotations
 
-import operator
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from local.aws.ministack.patching import Module, after, original
+from local.thresholds import BREACHES
 
 _CHANGE = "alarms by dimension and period"
-
-_BREACHES: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
 
 
 def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None:
@@ -30,7 +23,7 @@ def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None
 
     `values` are those of the periods that it looks at, None for one without data.
     """
-    breaches = _BREACHES.get(alarm["ComparisonOperator"])
+    breaches = BREACHES.get(alarm["ComparisonOperator"])
     missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])
     if breaches is None:
         return None

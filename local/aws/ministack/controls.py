@@ -15,6 +15,10 @@ ADMIN = "/_mft/"
 #: Route 53 answers queries from elsewhere, also while its API is down.
 DNS_AGENT = "mft-local-dns"
 
+#: What the local SFTP endpoint says it is when it puts events: `Config(user_agent_extra=TRANSFER_AGENT)`.
+#: Only its events may have `aws.transfer` as their source.
+TRANSFER_AGENT = "mft-local-transfer"
+
 CONTROL_PLANES_IN = REGION_OF[WEST]
 ANSWERS_WITHIN = 30.0
 

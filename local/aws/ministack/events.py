@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextvars
 from typing import Any
 
+from local.aws.ministack.controls import TRANSFER_AGENT
 from local.aws.ministack.patching import Module, after, original
 
-#: What the endpoint's client says it is: `Config(user_agent_extra=TRANSFER_AGENT)`.
-TRANSFER_AGENT = "mft-local-transfer"
 TRANSFER_SOURCE = "aws.transfer"
 
 _from_endpoint: contextvars.ContextVar[bool] = contextvars.ContextVar("from_endpoint", default=False)

@@ -11,6 +11,7 @@ from typing import Any
 from xml.etree import ElementTree  # only to write: what comes in is read by MiniStack's own parser
 
 from customers import route53 as rules
+from customers.route53.batch import HEALTH_CHECK_LIMIT
 from customers.route53.zone import ZONE_LIMIT
 from local.aws.ministack.patching import Module, after, original
 
@@ -128,7 +129,7 @@ _LIMIT = re.compile(
     r"/2013-04-01/(?P<answer>account|hostedzone)limit/(?:(?P<zone>[A-Z0-9]+)/)?(?P<type>[A-Z_]+)"
 )
 #: What an account has that never asked for more.
-_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": 200, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
+_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": HEALTH_CHECK_LIMIT, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
 
 
 def _limit(answer: str, type: str, counted: int) -> Answer:

@@ -68,7 +68,7 @@ def _ssh_key(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     name = inputs["name"]
     statistics = {"statistic": "Statistic", "extendedStatistic": "ExtendedStatistic"}
-    judged = {told: inputs[given] for given, told in statistics.items() if given in inputs}
+    judged = {field: inputs[name] for name, field in statistics.items() if name in inputs}
     clients("cloudwatch").put_metric_alarm(
         AlarmName=name,
         AlarmDescription=inputs["alarmDescription"],
@@ -97,20 +97,23 @@ def _parameter(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     config: dict[str, Any] = {"Type": inputs["type"]}
-    if inputs["type"] == "CALCULATED":
-        config["ChildHealthChecks"] = inputs["childHealthchecks"]
-        config["HealthThreshold"] = int(inputs["childHealthThreshold"])
-    elif inputs["type"] == "CLOUDWATCH_METRIC":
-        region, name = inputs["cloudwatchAlarmRegion"], inputs["cloudwatchAlarmName"]
-        config["AlarmIdentifier"] = {"Region": region, "Name": name}
-        config["InsufficientDataHealthStatus"] = inputs["insufficientDataHealthStatus"]
-        config["Disabled"] = inputs.get("disabled", False)
-    else:
-        config["FullyQualifiedDomainName"], config["Port"] = inputs["fqdn"], int(inputs["port"])
-        config["ResourcePath"], config["EnableSNI"] = inputs["resourcePath"], inputs["enableSni"]
-        config["RequestInterval"] = int(inputs["requestInterval"])
-        config["FailureThreshold"] = int(inputs["failureThreshold"])
-        config["Inverted"] = inputs["invertHealthcheck"]
+    match inputs["type"]:
+        case "CALCULATED":
+            config["ChildHealthChecks"] = inputs["childHealthchecks"]
+            config["HealthThreshold"] = int(inputs["childHealthThreshold"])
+        case "CLOUDWATCH_METRIC":
+            region, name = inputs["cloudwatchAlarmRegion"], inputs["cloudwatchAlarmName"]
+            config["AlarmIdentifier"] = {"Region": region, "Name": name}
+            config["InsufficientDataHealthStatus"] = inputs["insufficientDataHealthStatus"]
+            config["Disabled"] = inputs.get("disabled", False)
+        case "HTTPS":
+            config["FullyQualifiedDomainName"], config["Port"] = inputs["fqdn"], int(inputs["port"])
+            config["ResourcePath"], config["EnableSNI"] = inputs["resourcePath"], inputs["enableSni"]
+            config["RequestInterval"] = int(inputs["requestInterval"])
+            config["FailureThreshold"] = int(inputs["failureThreshold"])
+            config["Inverted"] = inputs["invertHealthcheck"]
+        case other:
+            raise ValueError(f"health check {inputs['name']}: type {other} is not made here")
     # As the provider does: what is asked for, and something that is nobody else's.
     reference = "-".join(filter(None, (inputs.get("referenceName"), inputs["name"])))
     made = clients("route53").create_health_check(CallerReference=reference, HealthCheckConfig=config)[

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from markupsafe import Markup
 
@@ -30,15 +30,29 @@ def fate_of(transfer: Mapping[str, Any]) -> str:
 
     `fate` says of each submission what came of it, e.g. `2 delivered, held`.
     """
-    words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")}
+    words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")} - {""}
+    found = {_fate_of_one(Status(word)) if word in list(Status) else "open" for word in words}
     sides = [side for side in ("west", "east") if side in transfer["delivered_by"]]
-    if words & {Status.FAILED, Status.REJECTED}:
-        return "failed"
-    if Status.HELD in words:
-        return "held"
-    if words <= {Status.DELIVERED, Status.DUPLICATE} and sides:
+    if worst := next((fate for fate in ("failed", "held", "open") if fate in found), None):
+        return worst
+    if found and sides:
         return "both" if len(sides) == 2 else sides[0]
     return "open"
+
+
+def _fate_of_one(status: Status) -> str:
+    """Return the fate of one submission: one of FATES, or "delivered", by whichever region."""
+    match status:
+        case Status.FAILED | Status.REJECTED:
+            return "failed"
+        case Status.HELD:
+            return "held"
+        case Status.DELIVERED | Status.DUPLICATE:
+            return "delivered"
+        case Status.UNDER_WAY:
+            return "open"
+        case _:
+            assert_never(status)
 
 
 def counted(transfers: Iterable[Mapping[str, Any]]) -> Counter[str]:

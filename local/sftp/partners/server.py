@@ -11,11 +11,15 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 
 from local.sftp.partners.faults import Faults
 from local.sftp.partners.gate import Gate
+
+#: What runs a partner's server.
+PartnerKind = Literal["openssh", "asyncssh"]
 
 KEY_TYPE = "ecdsa-sha2-nistp256"
 
@@ -32,7 +36,7 @@ class Partner(ABC):
     stopped and started again; `close` removes the folder.
     """
 
-    kind: str
+    kind: PartnerKind
 
     def __init__(
         self,
