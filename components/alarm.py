@@ -31,6 +31,15 @@ class Watched:
     addresses: int
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What an alarm watches: a metric of CloudWatch, by its namespace, its name and its dimensions."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
     """One alarm of a cell. `section` is the runbook's; `period` is in seconds.
@@ -44,9 +53,7 @@ class Alarm:
     section: str
     means: str
     first: str
-    namespace: str
-    metric: str
-    dimensions: Mapping[str, pulumi.Input[str]]
+    metric: Metric
     statistic: str = "Sum"
     at_least: float | None = None
     below: float | None = None
@@ -78,9 +85,9 @@ def make(
     return aws.cloudwatch.MetricAlarm(
         f"{name}-{alarm.name}",
         alarm_description=alarm.description,
-        namespace=alarm.namespace,
-        metric_name=alarm.metric,
-        dimensions=alarm.dimensions,
+        namespace=alarm.metric.namespace,
+        metric_name=alarm.metric.name,
+        dimensions=alarm.metric.dimensions,
         statistic=None if is_percentile else alarm.statistic,
         extended_statistic=alarm.statistic if is_percentile else None,
         evaluate_low_sample_count_percentiles="ignore" if is_percentile else None,

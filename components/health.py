@@ -82,22 +82,22 @@ class Health(pulumi.ComponentResource):
         return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, check: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
             type="CALCULATED",
             child_healthchecks=leaves,
             child_health_threshold=len(leaves),  # above the number of children is never healthy
-            reference_name=self._reference(check),
+            reference_name=self._reference(word),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return check.id
 
-    def _reference(self, check: str) -> str:
+    def _reference(self, word: str) -> str:
         """Return what `ops shift` finds a check by."""
         settings = self._settings
-        return contract.check_reference(settings.namespace, settings.cell, settings.side, check)
+        return contract.check_reference(settings.namespace, settings.cell, settings.side, word)
 
     def _leaf(self, role: str, alarm: aws.cloudwatch.MetricAlarm) -> pulumi.Output[str]:
         """Make a check that an alarm of this region feeds; no data is what a dead region sends."""

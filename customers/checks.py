@@ -56,13 +56,16 @@ def at(data: Any, *path: str | int) -> Any:
 
 def texts(data: Any, *path: str | int | EllipsisType) -> Iterator[tuple[Path, str]]:
     """Yield the texts at a path, with their paths; `...` stands for every item of a list or mapping."""
-    if ... in path:
-        where = path.index(...)
-        items = at(data, *path[:where])
-        for step in items if isinstance(items, dict) else range(_count(items)):
-            yield from texts(data, *path[:where], step, *path[where + 1 :])
-    elif isinstance(text := at(data, *path), str):
-        yield path, text
+    above: list[str | int] = []
+    for number, step in enumerate(path, start=1):
+        if isinstance(step, EllipsisType):
+            items = at(data, *above)
+            for item in items if isinstance(items, dict) else range(_count(items)):
+                yield from texts(data, *above, item, *path[number:])
+            return
+        above.append(step)
+    if isinstance(text := at(data, *above), str):
+        yield tuple(above), text
 
 
 def nearest(word: str, known: list[str]) -> str:

@@ -85,7 +85,7 @@ def _kind(path: Path, one: Any, data: Any) -> Finding:
 def _sentence(one: Any, path: Path, data: Any) -> str:
     kind, value, context = one["type"], one["input"], one.get("ctx", {})
     if kind == REFUSED:
-        return context["message"]
+        return str(context["message"])
     if kind == "missing":
         return "is missing; add it"
     if kind == "extra_forbidden":
