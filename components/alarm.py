@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +12,9 @@ import pulumi_aws as aws
 RUNBOOK = "docs/runbook.md"
 
 MINUTE = 60
+
+#: What a period without data means.
+Missing = Literal["quiet", "alarm", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +63,7 @@ class Alarm:
     period: int = 300
     breaching: int = 1
     of: int = 1
-    missing: Literal["quiet", "alarm", "unknown"] = "quiet"
+    missing: Missing = "quiet"
 
     @property
     def description(self) -> str:
@@ -96,10 +99,21 @@ def make(
         datapoints_to_alarm=alarm.breaching,
         threshold=threshold,
         comparison_operator=comparison,
-        treat_missing_data={"quiet": "notBreaching", "alarm": "breaching", "unknown": "missing"}[
-            alarm.missing
-        ],
+        treat_missing_data=_treatment(alarm.missing),
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
         opts=pulumi.ResourceOptions(parent=parent),
     )
+
+
+def _treatment(missing: Missing) -> str:
+    """Return CloudWatch's word for what a period without data means."""
+    match missing:
+        case "quiet":
+            return "notBreaching"
+        case "alarm":
+            return "breaching"
+        case "unknown":
+            return "missing"
+        case _:
+            assert_never(missing)

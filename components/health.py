@@ -77,9 +77,9 @@ class Health(pulumi.ComponentResource):
 
     def check_for(self, customer: Customer, *, parent: pulumi.Resource) -> pulumi.Output[str]:
         """Return the id of the check that this customer's records carry here, its own or the cell's."""
-        if customer.failover.health_check == "cell":
-            return self.cell_check_id
-        return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        if customer.has_own_check:
+            return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        return self.cell_check_id
 
     def _over(
         self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource

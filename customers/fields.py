@@ -13,6 +13,7 @@ from pydantic_core import PydanticCustomError
 
 from customers import names
 from customers.keys import KeyRefusedError, PublicKey
+from customers.paths import shown
 from runtime import patterns
 from runtime.contract import PARTITION, REGION_OF
 
@@ -57,12 +58,6 @@ def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> M
             raise ValueError(f"{shown(value)} {rule}" if show else rule)
 
     return _checked(check, describe=describe, pattern=pattern)
-
-
-def shown(value: object) -> str:
-    """Return a value as messages print it: never longer than a glance."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:50]}…{text[-1]} ({len(str(value))} characters)"
 
 
 def seconds(duration: str) -> int:

@@ -13,8 +13,7 @@ from typing import Any
 
 import yaml
 
-from customers.checks import Path
-from customers.fields import shown
+from customers.paths import KeyPath, shown
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -39,17 +38,17 @@ class Document:
     """
 
     data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
-    faults: list[tuple[int, Path, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    faults: list[tuple[int, KeyPath, str]] = field(default_factory=list)
     sound: bool = True
 
-    def line(self, path: Path) -> int:
+    def line(self, path: KeyPath) -> int:
         """Return the line of a path, or of the nearest thing around it."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def fault(self, line: int, message: str, path: Path = (), *, sound: bool = True) -> None:
+    def fault(self, line: int, message: str, path: KeyPath = (), *, sound: bool = True) -> None:
         """Remember something wrong, and whether the data is sound all the same."""
         self.faults.append((line, path, message))
         self.sound &= sound
@@ -154,7 +153,7 @@ def _remedy(problem: str) -> str:
     return f"is not YAML: {problem}"
 
 
-def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     """Return the data of a node, noting the line of everything below it."""
     if isinstance(node, yaml.SequenceNode):
         items = []
@@ -168,7 +167,7 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
     return _scalar(node)
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
     data: dict[str, Any] = {}
     keys: dict[str, int] = {}
     for key_node, value_node in node.value:
