@@ -60,7 +60,7 @@ class Alarm:
     statistic: str = "Sum"
     at_least: float | None = None
     below: float | None = None
-    period: int = 300
+    period: int = 5 * MINUTE
     breaching: int = 1
     of: int = 1
     missing: Missing = "quiet"

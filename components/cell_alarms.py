@@ -58,7 +58,8 @@ def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
     yield Alarm(
         name="replication-late",
         section="replication-late",
-        means=f"A file had not reached {peer} after 15 minutes: were this region lost, it would be missing.",
+        means=f"A file had not reached {peer} after {timing.REPLICATION_MINUTES} minutes: were this region "
+        "lost, it would be missing.",
         first="see whether it is one bucket or all of them, in the replication function's log.",
         metric=Metric(METRICS, METRIC_REPLICATION_MISSED, own),
         at_least=1,

@@ -5,6 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from components.alarm import MINUTE
+from components.canary import CANARY_MINUTES
+from components.probe import PROBE_MINUTES
 from components.publication import Publication
 from components.settings import Settings
 from customers.model import Customer
@@ -114,7 +117,7 @@ class Health(pulumi.ComponentResource):
 
     def _alarm(self, role: str, description: str, metric: str, statistic: str) -> aws.cloudwatch.MetricAlarm:
         """Make the alarm that says a metric of this cell stayed below 1 for three of its periods."""
-        minutes = {METRIC_ADDRESSES: 1, METRIC_CANARY: 5}[metric]
+        minutes = {METRIC_ADDRESSES: PROBE_MINUTES, METRIC_CANARY: CANARY_MINUTES}[metric]
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{role}",
             alarm_description=description,
@@ -122,7 +125,7 @@ class Health(pulumi.ComponentResource):
             metric_name=metric,
             dimensions=cell_dimensions(self._settings.namespace, self._settings.cell),
             statistic=statistic,
-            period=60 * minutes,
+            period=minutes * MINUTE,
             evaluation_periods=3,
             datapoints_to_alarm=3,
             threshold=1,

@@ -116,7 +116,9 @@ class EmailReceipt(Value):
 
 Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminator="kind")]
 
-Days = Annotated[fields.Whole, Field(ge=1, le=3650)]
+#: Days for which anything is kept, at most.
+LONGEST_RETENTION = 3650
+Days = Annotated[fields.Whole, Field(ge=1, le=LONGEST_RETENTION)]
 
 
 class Retention(Value):
