@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from runtime.contract import REGION_OF, Kind
-from runtime.facts import Fact, Status, lacks, status, submitted, told
+from runtime.facts import Fact, Status, describe, lacks, status, submitted
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
 
@@ -134,7 +134,7 @@ class _Judgement:
         since = _at(received) if received else submitted(self._seen.transfer)
         # Only what still goes on may be in time: nothing will come of the others by itself.
         young = became is Status.UNDER_WAY
-        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=young)
+        return self._gap(GapKind.UNDELIVERED, describe(lacking), since, may_be_young=young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

@@ -15,8 +15,8 @@ from typing import Any
 
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
-from runtime.executions import TAKEOVER, Executions, first
-from runtime.facts import Fact, Status, lacks, standing, status, told
+from runtime.executions import Executions, Purpose, first
+from runtime.facts import Fact, Status, describe, lacks, standing, status
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
@@ -101,7 +101,7 @@ class Replay:
             return said.verdict(Choice.ASK, str(error))
         chosen = said.wanted if force else said.failed + said.open
         over = tuple(sorted(fact.sort_key for fact in said.ends if fact.destination in chosen))
-        why = f"{said.status}: {', '.join(chosen)}" if force else told(said.waiting)
+        why = f"{said.status}: {', '.join(chosen)}" if force else describe(said.waiting)
         return said.verdict(Choice.DELIVER, why, side=side, destinations=chosen, over=over)
 
     def change(self, verdict: ReplayVerdict, *, file: str, force: bool, why: str) -> str | None:
@@ -168,7 +168,11 @@ class Replay:
     def _running(self, said: _Facts) -> str | None:
         """Return the execution that carries a transfer at this moment, if one does."""
         transfer = said.facts[0].transfer
-        names = [first(transfer), f"{transfer}-{TAKEOVER}-1", *sorted({f.writer for f in said.replayed})]
+        names = [
+            first(transfer),
+            f"{transfer}-{Purpose.TAKEOVER}-1",
+            *sorted({f.writer for f in said.replayed}),
+        ]
         for region, name in product(self.regions.values(), names):
             run = region.executions.find(name)
             if run is not None and run.ended is None:

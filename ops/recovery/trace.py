@@ -16,7 +16,7 @@ from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
 from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
-from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
 from runtime.tracker import History, Tracker
 
@@ -181,7 +181,7 @@ class Trace:
         """Yield when a transfer's executions began and ended: those that were heard of, and all in turn."""
         for side, machine in machines.items():
             seen = {name for name in known if name.startswith(f"{transfer}-")} | {first(transfer)}
-            for purpose in (TAKEOVER, RELEASE, ASK):
+            for purpose in Purpose:
                 for generation in count(1):
                     name = f"{transfer}-{purpose}-{generation}"
                     if name not in seen and self._run(side, machine, name) is None:
