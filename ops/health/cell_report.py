@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from ops.cell import DeployedCell
-from ops.cell_manifest import CellManifest, PartsError
+from ops.cell_manifest import CellManifest, ManifestError
 from ops.health import cell_metrics
 from ops.health.cell_metrics import CellMetrics
 
@@ -83,7 +83,7 @@ def read(cell: DeployedCell) -> CellReport:
         parts = CellManifest.read(
             namespace=where.namespace, cell=where.cell, side=cell.side, parameters=clients["ssm"]
         )
-    except PartsError as error:
+    except ManifestError as error:
         return CellReport(region=cell.region, answers=True, unknowns=[str(error)])
     except (NoConnectionError, HTTPClientError) as error:
         return CellReport(region=cell.region, answers=False, unknowns=[f"does not answer: {error}"])

@@ -14,11 +14,12 @@ from botocore.exceptions import HTTPClientError
 
 from customers import names
 from ops.cell import cells, known_customers, side_of
+from ops.cell_manifest import CellManifest
 from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import REGION_OF, Position, cell_parameter, is_canary, peer_of
+from runtime.contract import REGION_OF, Position, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
 from runtime.receipts import Receipts
@@ -119,7 +120,7 @@ class Regions:
         return Intake(
             namespace=self._environment.namespace,
             side=side,
-            state_machine=self._state_machine(side),
+            state_machine=self.manifest(side).state_machine,
             tracker=tracker,
             directory=self.directory(side),
             receipts=Receipts(tracker=tracker, topics=self.client("sns", side), side=side),
@@ -134,7 +135,16 @@ class Regions:
     def executions(self, side: str) -> Executions:
         """Return the executions of a region that answers."""
         workflow = self.client("stepfunctions", side)
-        return Executions(state_machine=self._state_machine(side), workflow=workflow)
+        return Executions(state_machine=self.manifest(side).state_machine, workflow=workflow)
+
+    def manifest(self, side: str) -> CellManifest:
+        """Return what the cell of a region that answers consists of; ManifestError when that is not known."""
+        return CellManifest.read(
+            namespace=self._environment.namespace,
+            cell=self._environment.cell,
+            side=side,
+            parameters=self.client("ssm", side),
+        )
 
     def tracker(self, side: str) -> Tracker:
         """Return a region's tracker."""
@@ -171,13 +181,3 @@ class Regions:
             return self.switch(side).position() is Position.LOST
         except ValueError as error:
             raise RefusedError(str(error)) from error
-
-    def _state_machine(self, side: str) -> str:
-        name = cell_parameter(self._environment.namespace, self._environment.cell, "state-machine")
-        ssm = self.client("ssm", side)
-        try:
-            return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-        except ssm.exceptions.ParameterNotFound as error:
-            raise RefusedError(
-                f"{REGION_OF[side]} has no parameter {name}, which names its workflow: run pulumi up there"
-            ) from error

@@ -11,6 +11,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from customers import names
+from ops.cell_manifest import ManifestError
 from ops.environment import Environment
 from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
@@ -165,15 +166,11 @@ class Trace:
 
     def _machines(self, unknowns: list[str]) -> dict[str, str]:
         """Return the ARN of each region's state machine; say which are not known."""
-        parameter = contract.cell_parameter(
-            self._environment.namespace, self._environment.cell, "state-machine"
-        )
         machines = {}
         for store in self._stores:
-            ssm = self._regions.client("ssm", store.side)
             try:
-                machines[store.side] = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
-            except (ClientError, BotoCoreError) as error:
+                machines[store.side] = self._regions.manifest(store.side).state_machine
+            except (ManifestError, ClientError, BotoCoreError) as error:
                 unknowns.append(f"executions in {REGION_OF[store.side]} are not looked at: {error}")
         return machines
 

@@ -147,8 +147,8 @@ def test_parts_that_are_not_written_down(east, value):
     name = contract.cell_parameter(NAMESPACE, east.place.cell, "parts")
     if value:
         east.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        said = f"{EASTERN}: parameter {name} does not say what it has to"
+        said = f"{EASTERN}: the parameter {name} does not list what the cell consists of"
     else:
         east.client("ssm").delete_parameter(Name=name)
-        said = f"{EASTERN}: there is no parameter {name}, which says what its cell is made of"
+        said = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
     assert problems(east.cell) == [f"{said}; run `pulumi up --refresh` on gov-east"]

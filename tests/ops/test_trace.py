@@ -139,11 +139,14 @@ def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
 
 def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
-    parameter = contract.cell_parameter("mft", estate.west.cell, "state-machine")
+    parameter = contract.cell_parameter("mft", estate.west.cell, "parts")
     estate.west.client("ssm").delete_parameter(Name=parameter)
     told = story(estate, transfer.id)
     (unknown,) = told["unknowns"]
-    assert unknown.startswith(f"executions in {WESTERN} are not looked at: ")
+    assert unknown == (
+        f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
+        " consists of, is missing; run `pulumi up --refresh` on gov-west"
+    )
     assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
 
 
