@@ -100,7 +100,7 @@ class Deliverer:
     ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
-            own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+            own = standing(history.of(transfer.id))
             about = [fact for fact in own if fact.destination == destination]
             if any(fact.kind is Kind.DELIVERED for fact in about):
                 self._breaker.leave(transfer.customer, destination, owner)

@@ -127,6 +127,11 @@ def standing(facts: Iterable[Fact]) -> list[Fact]:
     return [fact for fact in facts if fact.sort_key not in over]
 
 
+def of_transfer(facts: Iterable[Fact], transfer: str) -> list[Fact]:
+    """Return the facts of one transfer, in the order given; empty when there are none."""
+    return [fact for fact in facts if fact.transfer == transfer]
+
+
 def by_transfer(facts: Iterable[Fact]) -> dict[str, list[Fact]]:
     """Return the facts of a file, grouped by transfer, oldest transfer first."""
     groups: dict[str, list[Fact]] = {}

@@ -101,7 +101,7 @@ class Intake:
             return "ours"
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
-        if any(fact.transfer == name for fact in self._tracker.history(file).facts):
+        if self._tracker.history(file).of(name):
             return "known"
         return self._take_in(customer, arrived, version, is_late=True)[0]
 
@@ -230,8 +230,8 @@ class Intake:
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
         """Return the transfer with the destinations of its RECEIVED fact, or None when there is none."""
-        for fact in self._tracker.history(transfer.file).facts:
-            if fact.kind is Kind.RECEIVED and fact.transfer == transfer.id:
+        for fact in self._tracker.history(transfer.file).of(transfer.id):
+            if fact.kind is Kind.RECEIVED:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None
 

@@ -124,7 +124,7 @@ class OrphanObjects:
     def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
         file = file_id(customer.id, version.key)
         name = transfer_id(file, version.id, version.modified)
-        return any(fact.transfer == name for fact in self._tracker.history(file).facts)
+        return bool(self._tracker.history(file).of(name))
 
     def _is_replica(self, bucket: str, version: _Version) -> bool:
         head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)

@@ -44,8 +44,8 @@ class Receipts:
         reason: str | None = None,
     ) -> None:
         """Publish the receipt of a transfer, unless the tracker holds one with this outcome."""
-        facts = self._tracker.history(transfer.file).facts
-        sent = (fact for fact in facts if fact.transfer == transfer.id and fact.kind is Kind.RECEIPT)
+        facts = self._tracker.history(transfer.file).of(transfer.id)
+        sent = (fact for fact in facts if fact.kind is Kind.RECEIPT)
         if any(fact.detail["outcome"] == outcome for fact in sent):
             return
         fact = transfer.fact(Kind.RECEIPT, side=self._side, writer=writer, outcome=outcome.value)

@@ -43,7 +43,7 @@ class Release:
         A release that was interrupted is finished by doing it again. Raises NotHeldError.
         """
         history = self._tracker.history(transfer.file)
-        own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+        own = standing(history.of(transfer.id))
         held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
         if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
             raise NotHeldError(f"{destination} has been served with {transfer.id}")
@@ -72,7 +72,7 @@ class Release:
         file is sent a second time. With the `name` that it returned before, an interrupted one is finished.
         """
         transfer = replace(transfer, taken_over=True, asks=False)
-        own = [fact for fact in history.facts if fact.transfer == transfer.id]
+        own = history.of(transfer.id)
         name, over = name or self._next(transfer, own), list(over)
         for destination in destinations:
             detail = {

@@ -16,7 +16,7 @@ from runtime.breaker import Breaker
 from runtime.contract import Kind
 from runtime.decision import Action, Decision, compare, judge, newer_delivery, unmeasured
 from runtime.delivery.source import Source
-from runtime.facts import ENDED, Fact, Status, by_transfer, standing, status, submitted
+from runtime.facts import ENDED, Fact, Status, by_transfer, of_transfer, standing, status, submitted
 from runtime.receipts import Outcome, Receipts
 from runtime.routing import Directory
 from runtime.tracker import History, Lease, Tracker
@@ -54,7 +54,7 @@ class Leases:
         seen = history.lease
         ended = False
         if seen and seen.owner != owner:
-            holder = by_transfer(history.facts).get(seen.transfer, ())
+            holder = history.of(seen.transfer)
             ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
         wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + LEASE)
         return self._tracker.claim(
@@ -72,7 +72,7 @@ class Leases:
             return False
         if history.lease and history.lease.owner == owner:
             return False
-        return status(by_transfer(history.facts).get(theirs.transfer, ())) not in ENDED
+        return status(history.of(theirs.transfer)) not in ENDED
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator opened the transfer again after this execution had ended it."""
@@ -115,7 +115,7 @@ def overtaken(
     delivered it since this one was judged.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer.id)
+    own = standing(of_transfer(facts, transfer.id))
     if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
         raise OvertakenError(f"{destination} was served by another execution")
     if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
@@ -195,7 +195,7 @@ class Workflow:
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
                 self._breaker.leave(transfer.customer, result["destination"], owner)
-        facts = standing(by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, []))
+        facts = standing(self._tracker.history(transfer.file).of(transfer.id))
         outcome = {
             Status.DELIVERED: Outcome.DELIVERED,
             Status.DUPLICATE: Outcome.DUPLICATE,
@@ -210,7 +210,7 @@ class Workflow:
         return outcome
 
     def _is_settled(self, transfer: Transfer, history: History) -> bool:
-        return status(fact for fact in history.facts if fact.transfer == transfer.id) in ENDED
+        return status(history.of(transfer.id)) in ENDED
 
     def _judge(self, transfer: Transfer, history: History) -> Decision:
         customer = self._directory.customer(transfer.customer)
