@@ -20,6 +20,7 @@ from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from ops.registry import read_registry
 from runtime.contract import PRIMARY, Position, peer_of
+from runtime.timing import REPLICATION_MINUTES
 
 
 def restoration(
@@ -73,8 +74,8 @@ def _no_gaps(environment: Environment, out_since: datetime) -> None:
     if counts.remaining:
         told = ", ".join(f"{number:,} {kind}" for kind, number in counts.document().items() if number)
         raise RefusedError(
-            f"{counts.remaining:,} gaps remain of what was submitted from 15 minutes before it went out:"
-            f" {told}; they are shown by: {command}; and closed by: {command} --repair"
+            f"{counts.remaining:,} gaps remain of what was submitted from {REPLICATION_MINUTES} minutes"
+            f" before it went out: {told}; they are shown by: {command}; and closed by: {command} --repair"
         )
 
 

@@ -13,6 +13,7 @@ from ops.failover import interlocks
 from ops.failover.evacuation import SwitchPlan
 from ops.logbook import Logbook, Recording
 from runtime.contract import SIDE_OF
+from runtime.timing import TTL_LIMIT
 
 #: Seconds until DNS is given up: three times the 60 s of the metric's period, the 30 s of its evaluation, and
 #: what it takes until every name server knows.
@@ -20,7 +21,7 @@ GIVE_UP = 300.0
 
 #: What nobody can take from those who have it. The TTL is the longest that the registry allows.
 OLD_ANSWERS = (
-    "resolvers keep the old answers for the records' TTL, 60 s at most",
+    f"resolvers keep the old answers for the records' TTL, {TTL_LIMIT} s at most",
     "SFTP sessions that stand stay where they are until they end, or their region dies",
     "clients that ignore the TTL stay until they look the name up again: restart them",
 )

@@ -12,10 +12,8 @@ from ops.finding import Finding, deploy
 from ops.health import cell_metrics
 from ops.health.cell_metrics import CellMetrics
 from runtime.contract import REGION_OF, SIDES, peer_of
+from runtime.timing import FACTS_SECONDS, REPLICATION_MINUTES
 
-#: Seconds: what S3 promises (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html)
-#: and what an alarm says of facts.
-FILES_BEHIND, FACTS_BEHIND = 900, 60
 _SEE = "see docs/runbook.md#{}"
 
 
@@ -26,9 +24,10 @@ def of_cell(side: str, measured: CellMetrics) -> Iterator[Finding]:
         what = f"S3 gave up on {measured.copies_lost:,} copies to {peer} in the last 24 hours"
         yield Finding(where=region, what=what, remedy=_SEE.format("replication-failed"))
     if measured.copies_late:
-        what = f"{measured.copies_late:,} files of the last 24 hours were not in {peer} after 15 minutes"
+        late = f"{measured.copies_late:,} files of the last 24 hours"
+        what = f"{late} were not in {peer} after {REPLICATION_MINUTES} minutes"
         yield Finding(where=region, what=what, remedy=_SEE.format("replication-late"))
-    if measured.facts_delay is not None and measured.facts_delay > FACTS_BEHIND:
+    if measured.facts_delay is not None and measured.facts_delay > FACTS_SECONDS:
         what = f"facts come to {peer} {measured.facts_delay:,.0f} s late"
         yield Finding(where=region, what=what, remedy=_SEE.format("facts-delayed"))
 
@@ -48,7 +47,7 @@ def of_customers(cell: DeployedCell, customers: Iterable[Customer], cloudwatch: 
     routed = [each.id for each in customers if each.is_routed]
     pairs = [(names.bucket(namespace, id, source), names.bucket(namespace, id, cell.side)) for id in routed]
     for id, behind in zip(routed, cell_metrics.copies_behind(pairs, cloudwatch), strict=True):
-        if behind is not None and behind > FILES_BEHIND:
+        if behind is not None and behind > 60 * REPLICATION_MINUTES:
             yield Finding(
                 where=cell.region,
                 customer=id,
