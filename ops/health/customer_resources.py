@@ -17,19 +17,17 @@ from customers.registry import revision
 from ops.cell import DeployedCell
 from ops.finding import Finding, deploy
 from ops.recovery.regions import Regions
+from runtime import objects
 from runtime.contract import cell_parameter, config_key, peer_of, sftp_home
 
 #: What services say of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_NONE = frozenset(
-    {
-        "NoSuchBucket",
-        "NoSuchKey",
-        "ReplicationConfigurationNotFoundError",
-        "ParameterNotFound",
-        "ResourceNotFoundException",
-        "ServerSideEncryptionConfigurationNotFoundError",
-    }
-)
+_NONE = objects.ABSENT | {
+    "NoSuchBucket",
+    "ReplicationConfigurationNotFoundError",
+    "ParameterNotFound",
+    "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,23 +46,24 @@ class Releases:
 
     def __init__(self, regions: Regions, file: FoundFile) -> None:
         """`file` names a transfer."""
-        self._regions, self._file = regions, file
+        assert file.transfer is not None
+        self._regions, self._file, self._transfer = regions, file, file.transfer
         self._facts = {fact.sort_key: fact for fact in self._known()}
 
     def plan(self, decision: ReleaseDecision, destinations: Collection[str]) -> ReleasePlan:
         """Return the plan for these destinations, or all that hold it; RefusedError when they do not."""
         received = next((fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED), None)
         if received is None:
-            raise RefusedError(f"no fact tells what was submitted as {self._file.transfer}")
+            raise RefusedError(f"no fact tells what was submitted as {self._transfer}")
         try:
             side = self._regions.replay.side(received)
         except NoRegionError as error:
-            raise RefusedError(f"{self._file.transfer} cannot be released: {error}") from error
+            raise RefusedError(f"{self._transfer} cannot be released: {error}") from error
         held = self._held(decision, side)
         wanted = destinations or held
         if not held or set(wanted) - held.keys():
             by = ", ".join(sorted(held)) or "no destination"
-            raise RefusedError(f"{self._file.transfer} is held by {by}: there is nothing else to release")
+            raise RefusedError(f"{self._transfer} is held by {by}: there is nothing else to release")
         return ReleasePlan(
             customer=self._file.customer,
             key=self._file.key,
@@ -104,6 +105,4 @@ class Releases:
     def _known(self) -> Iterator[Fact]:
         file = file_id(self._file.customer, self._file.key)
         for store in self._regions.stores(self._file.customer):
-            for fact in store.tracker.history(file).facts:
-                if fact.transfer == self._file.transfer:
-                    yield fact
+            yield from store.tracker.history(file).of(self._transfer)

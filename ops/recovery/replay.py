@@ -160,8 +160,7 @@ class Replay:
         known = {
             fact.sort_key: fact
             for region in self.regions.values()
-            for fact in region.tracker.history(file).facts
-            if fact.transfer == transfer
+            for fact in region.tracker.history(file).of(transfer)
         }
         return [known[name] for name in sorted(known)]
 
