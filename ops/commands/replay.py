@@ -7,7 +7,6 @@ import shlex
 from collections import Counter
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -19,14 +18,12 @@ from ops.plan import RefusedError
 from ops.progress import Bar
 from ops.recovery.regions import Regions
 from ops.recovery.replay import Choice, ReplayVerdict
-from ops.recovery.replay_plan import STATES, Application, ReplayPlan, StartPace, Wanted, look
+from ops.recovery.replay_plan import Application, ReplayPlan, StartPace, State, Wanted, look
 from ops.recovery.window import Length, Since, Until, Window
 from runtime.facts import submitted
 from runtime.patterns import PatternError, check
 
 app = typer.Typer(no_args_is_help=True)
-
-State = StrEnum("State", {name: name for name in STATES})
 
 
 def _pattern(text: str) -> str:
@@ -104,7 +101,7 @@ def plan(
     """
     asked = _window(transfer or (), since, until, window)
     wanted = {"customer": customer, "window": asked, "transfers": transfer or ()}
-    wanted |= {"state": state.value if state else "", "key": key or ""}
+    wanted |= {"state": state, "key": key or ""}
     counts: Counter[Choice] = Counter()
     steps: list[ReplayVerdict] = []
     with refusing(as_json=as_json, advice="planning changes nothing: run it again"):

@@ -47,7 +47,7 @@ class Counts:
     @property
     def remaining(self) -> int:
         """The gaps that will not close by themselves."""
-        return self.found.total() - self.found[GapKind.REPLICATING]
+        return sum(count for kind, count in self.found.items() if not kind.closes_by_itself)
 
     def add(self, other: Counts) -> None:
         """Count in what another customer has."""

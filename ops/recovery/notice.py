@@ -14,28 +14,22 @@ from ops.cell import DeployedCell, known_customer, side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery import notice_text
+from ops.recovery.notice_entries import LISTS, entry, stamp
 from runtime.contract import (
     PRIMARY,
     REGION_OF,
     SIDES,
-    Kind,
     Position,
     is_canary,
     peer_of,
     switch_parameter,
 )
-from runtime.facts import Fact, Status, by_transfer, lacks, standing, status, submitted
+from runtime.facts import Fact, by_transfer, submitted
 from runtime.routing import RoutingDocument
 
 #: How long before a region was taken out submissions are looked at, unless an operator says since when:
 #: it may have failed for a while before anybody decided.
 LOOK_BACK = timedelta(days=1)
-
-_WHY = {
-    Status.UNDER_WAY: "not finished when the region was lost",
-    Status.FAILED: "not delivered",
-    Status.REJECTED: "not accepted",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +67,7 @@ class Notice:
         document = {**vars(self), "schema": 1, "outcome": "notice"}
         if room is not None and room < self.files:
             document["whole"] = notice_text.whole(document)
-        for name in ("resend", "held", "delivered"):
+        for name in LISTS:
             files = getattr(self, name)
             shown = list(files if room is None else files[:room])
             room = None if room is None else room - len(shown)
@@ -110,17 +104,11 @@ class Notices:
         """Return the notice for a customer, from the facts."""
         customer, environment = self._cell.directory.customer(name), self._environment
         zone, side = environment.zone, self._cell.side
-        resend, held, delivered = [], [], []
+        lists: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
         for facts in self._transfers(customer):
-            match status(facts):
-                case Status.DELIVERED | Status.DUPLICATE:
-                    delivered.append(_delivered(facts))
-                case Status.HELD:
-                    held.append(_held(facts))
-                case Status.UNDER_WAY if _origin(facts) != self._lost:
-                    continue  # goes on in the region that serves, and ends in a receipt
-                case other:
-                    resend.append({**_about(facts), "why": _WHY[other]})
+            if found := entry(facts, self._lost):
+                name, document = found
+                lists[name].append(document)
         return Notice(
             customer=customer.id,
             out=self.out,
@@ -134,10 +122,8 @@ class Notices:
             record=names.bucket_record(PRIMARY, customer.id, zone),
             policy=customer.policy,
             window_seconds=int(customer.window.total_seconds()),
-            since=_stamp(self.since),
-            resend=resend,
-            held=held,
-            delivered=delivered,
+            since=stamp(self.since),
+            **lists,
         )
 
     def publish(self, notice: Notice) -> str:
@@ -203,44 +189,3 @@ def changes(reviewed: str, now: str) -> str:
         part for at, part in enumerate(parts) if reviewed[4 * at : 4 * at + 4] != now[4 * at : 4 * at + 4]
     ]
     return f"changed since {reviewed} was reviewed: {', '.join(different)}"
-
-
-def _origin(facts: Iterable[Fact]) -> str:
-    """Return the side that received a transfer, as far as its facts tell."""
-    facts = list(facts)
-    return next((fact.side for fact in facts if fact.kind is Kind.RECEIVED), facts[0].side)
-
-
-def _about(facts: Sequence[Fact]) -> dict[str, Any]:
-    first = facts[0]
-    return {"key": first.key, "transfer": first.transfer, "submitted": _stamp(submitted(first.transfer))}
-
-
-def _delivered(facts: Sequence[Fact]) -> dict[str, Any]:
-    destinations = []
-    for fact in standing(facts):
-        if fact.kind is Kind.DELIVERED:
-            told = {"name": fact.destination, "delivered": fact.at, "sha256": fact.detail["sha256"]}
-            destinations.append(told)
-        elif fact.kind is Kind.DUPLICATE:
-            destinations.append({"name": fact.destination, "duplicate_of": fact.detail["of"]})
-    return {**_about(facts), "destinations": destinations}
-
-
-def _held(facts: Sequence[Fact]) -> dict[str, Any]:
-    """Return what is told of a file that a destination holds: that one, and those that were given up."""
-    lacking = lacks(facts)
-    destinations = [
-        {"name": fact.destination, told: fact.detail["reason"]}
-        for kind, is_so, told in (
-            (Kind.HELD, Status.HELD, "held"),
-            (Kind.FAILED, Status.FAILED, "not_delivered"),
-        )
-        for fact in standing(facts)
-        if fact.kind is kind and fact.destination in lacking.get(is_so, ())
-    ]
-    return {**_about(facts), "destinations": destinations}
-
-
-def _stamp(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from runtime.contract import REGION_OF, Kind
 from runtime.facts import Fact, Status, lacks, status, submitted, told
@@ -31,6 +32,19 @@ class GapKind(StrEnum):
     RECORD_MISSING = "record missing"
     UNDELIVERED = "undelivered"
     UNKNOWN = "unknown to the tracker"
+
+    @property
+    def closes_by_itself(self) -> bool:
+        """Whether such a gap needs nothing but time."""
+        match self:
+            case GapKind.REPLICATING:
+                return True
+            case GapKind.ARCHIVE_MISSING | GapKind.INBOUND_MISSING | GapKind.RECORD_MISSING:
+                return False
+            case GapKind.UNDELIVERED | GapKind.UNKNOWN:
+                return False
+            case forgotten:
+                assert_never(forgotten)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,12 +118,22 @@ class _Judgement:
             yield from self._unknown()
             return
         yield from self._records()
-        if became is Status.REJECTED:
-            return
-        if became not in (Status.DELIVERED, Status.DUPLICATE):
-            yield self._undelivered(became)
+        is_archived = self._latest(Kind.ARCHIVED) is not None
+        match became:
+            case Status.REJECTED:
+                return
+            case Status.DELIVERED | Status.DUPLICATE:
+                is_archived = True
+            case Status.FAILED | Status.HELD:
+                is_archived = True
+                # Nothing will come of it by itself, however young it is.
+                yield self._undelivered(may_be_young=False)
+            case Status.UNDER_WAY:
+                yield self._undelivered(may_be_young=True)
+            case forgotten:
+                assert_never(forgotten)
         yield from self._copies_of_what_came()
-        if became is not Status.UNDER_WAY or self._latest(Kind.ARCHIVED):
+        if is_archived:
             yield from self._copies_in_the_archive()
 
     def _unknown(self) -> Iterator[Gap]:
@@ -128,13 +152,12 @@ class _Judgement:
                 where = f"{kinds} in {REGION_OF[side]}"
                 yield self._gap(GapKind.RECORD_MISSING, where, min(map(_at, missing)), side)
 
-    def _undelivered(self, became: Status) -> Gap:
+    def _undelivered(self, *, may_be_young: bool) -> Gap:
         received = self._seen.received
-        lacking = lacks(self._seen.facts) or {became: ("nobody knows where to",)}
+        # Without RECEIVED no destination is known, and the transfer is under way.
+        lacking = lacks(self._seen.facts) or {Status.UNDER_WAY: ("no fact names its destinations",)}
         since = _at(received) if received else submitted(self._seen.transfer)
-        # Only what still goes on may be in time: nothing will come of the others by itself.
-        young = became is Status.UNDER_WAY
-        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=young)
+        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=may_be_young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
 import boto3
 from botocore.config import Config
@@ -178,6 +178,13 @@ class Regions:
 
     def _is_lost(self, side: str) -> bool:
         try:
-            return self.switch(side).position() is Position.LOST
+            position = self.switch(side).position()
         except ValueError as error:
             raise RefusedError(str(error)) from error
+        match position:
+            case Position.LOST:
+                return True
+            case Position.IN | Position.OUT:
+                return False
+            case forgotten:
+                assert_never(forgotten)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from ops.plan import RefusedError, digest
 from ops.recovery.lookup import FoundFile
@@ -89,13 +89,23 @@ class Releases:
     def _held(self, decision: ReleaseDecision, side: str) -> dict[str, list[Fact]]:
         """Return the facts that hold it, by destination; those too that an interrupted release set aside."""
         region, everything = self._regions.replay.regions[side], sorted(self._facts.items())
-        stand = standing(self._facts.values())
-        served = {fact.destination for fact in stand if fact.kind is Kind.DELIVERED}
-        holding = {fact.sort_key for fact in stand if fact.kind is Kind.HELD}
-        for fact in stand:
-            is_this = fact.kind is Kind.REPLAYED and fact.detail["decision"] == decision and fact.side == side
-            if is_this and region.executions.find(fact.writer) is None:
-                holding |= set(fact.detail["over"])
+        served, holding = set(), set()
+        for fact in standing(self._facts.values()):
+            match fact.kind:
+                case Kind.DELIVERED:
+                    served.add(fact.destination)
+                case Kind.HELD:
+                    holding.add(fact.sort_key)
+                case Kind.REPLAYED:
+                    is_this = fact.detail["decision"] == decision and fact.side == side
+                    if is_this and region.executions.find(fact.writer) is None:
+                        holding |= set(fact.detail["over"])
+                case Kind.RECEIVED | Kind.FAILED | Kind.DUPLICATE | Kind.REJECTED | Kind.ARCHIVED:
+                    pass
+                case Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
+                    pass
+                case forgotten:
+                    assert_never(forgotten)
         held: dict[str, list[Fact]] = {}
         for name, fact in everything:
             if name in holding and fact.kind is Kind.HELD and fact.destination not in served:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from boto3.s3.transfer import TransferConfig
 
@@ -87,6 +87,10 @@ class Repair:
                     yield self._ask(
                         seen, f"{gap.where}: DynamoDB brings it; see the table's ReplicationLatency"
                     )
+                case GapKind.ARCHIVE_MISSING | GapKind.REPLICATING:
+                    pass  # the one is copied, above; the other closes by itself
+                case forgotten:
+                    assert_never(forgotten)
 
     def carry_out(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
         """Do it; return what was done in a word or two. `plan` is the digest under which it was reviewed.
@@ -106,7 +110,10 @@ class Repair:
                 arrived = Arrival(bucket=about["bucket"], key=remedy.key, version_id=about["version_id"])
                 intake = self._intakes[remedy.side]
                 return intake.adopt(arrived) if about["replica"] else intake.accept(arrived)
-        return "nothing"
+            case Deed.ASK:
+                return "nothing"
+            case forgotten:
+                assert_never(forgotten)
 
     def _copies(self, seen: Seen, lacking: Sequence[str]) -> Iterator[Remedy]:
         there, received = seen.archives(), seen.received
@@ -143,10 +150,14 @@ class Repair:
 
     def _replayed(self, seen: Seen) -> Remedy:
         verdict = self._replay.verdict(seen.facts)
-        if verdict.choice is not Choice.DELIVER:
-            return self._ask(seen, verdict.why)
-        about = {"verdict": asdict(verdict), "file": seen.facts[0].file}
-        return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
+        match verdict.choice:
+            case Choice.DELIVER:
+                about = {"verdict": asdict(verdict), "file": seen.facts[0].file}
+                return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
+            case Choice.SKIP | Choice.ASK:
+                return self._ask(seen, verdict.why)
+            case forgotten:
+                assert_never(forgotten)
 
     def _taken_in(self, seen: Seen) -> Remedy:
         if not seen.inbound:

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import Any
+from typing import Any, assert_never
 
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
@@ -20,8 +20,6 @@ from runtime.facts import Fact, Status, lacks, standing, status, told
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
-
-_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
 
 
 class Choice(StrEnum):
@@ -85,11 +83,18 @@ class Replay:
         execution carries at this moment, is not.
         """
         said = _Facts(facts)
-        if said.status is Status.REJECTED:
-            return said.verdict(Choice.SKIP, "it was rejected; the customer sends it again")
-        if said.received is None:
-            return said.verdict(Choice.ASK, "no fact tells what was submitted, and where it should go")
-        if said.status in (Status.DELIVERED, Status.DUPLICATE) and not force:
+        match said.status:
+            case Status.REJECTED:
+                return said.verdict(Choice.SKIP, "it was rejected; the customer sends it again")
+            case Status.DELIVERED | Status.DUPLICATE:
+                is_served = True
+            case Status.UNDER_WAY | Status.FAILED | Status.HELD:
+                is_served = False
+            case forgotten:
+                assert_never(forgotten)
+        if said.received is None or not said.wanted:
+            return said.verdict(Choice.ASK, "no fact says what was submitted and where it should go")
+        if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
             return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with ops release")
@@ -183,16 +188,42 @@ class _Facts:
         self.status = status(facts)
         self.received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
-        self.ends = [fact for fact in standing(facts) if fact.kind in _ENDS]
+        self.ends = [fact for fact in standing(facts) if _is_end(fact.kind)]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()
-        self.waiting = lacks(facts)
-        self.held = self.waiting.pop(Status.HELD, ())
-        self.failed = self.waiting.get(Status.FAILED, ())
-        self.open = self.waiting.get(Status.UNDER_WAY, ())
+        self.held: tuple[str, ...] = ()
+        self.failed: tuple[str, ...] = ()
+        self.open: tuple[str, ...] = ()
+        #: What a replay is for: the destinations that failed, and those that are still open.
+        self.waiting: dict[Status, tuple[str, ...]] = {}
+        for is_so, names in lacks(facts).items():
+            match is_so:
+                case Status.HELD:
+                    self.held = names
+                case Status.FAILED:
+                    self.failed = self.waiting[is_so] = names
+                case Status.UNDER_WAY:
+                    self.open = self.waiting[is_so] = names
+                case Status.DELIVERED | Status.DUPLICATE | Status.REJECTED:
+                    pass  # nothing is lacking
+                case forgotten:
+                    assert_never(forgotten)
 
     def verdict(self, choice: Choice, why: str, **about: Any) -> ReplayVerdict:
         one = self.facts[0]
         return ReplayVerdict(transfer=one.transfer, key=one.key, choice=choice, why=why, **about)
+
+
+def _is_end(kind: Kind) -> bool:
+    """Return whether a fact of this kind ends the transfer at its destination."""
+    match kind:
+        case Kind.DELIVERED | Kind.DUPLICATE | Kind.FAILED | Kind.HELD:
+            return True
+        case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
+            return False
+        case Kind.RECEIPT | Kind.CLAIM:
+            return False
+        case forgotten:
+            assert_never(forgotten)
 
 
 def _begun(facts: Iterable[Fact], why: str) -> str | None:

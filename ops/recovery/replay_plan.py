@@ -7,9 +7,10 @@ import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
+from enum import StrEnum
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from ops.plan import RefusedError, digest
 from ops.recovery.inventory import recorded
@@ -20,29 +21,48 @@ from runtime.contract import below_inbound, file_id
 from runtime.facts import Fact, Status, lacks, status
 from runtime.patterns import matches
 
-#: What operators call the states of transfers. One that failed at one destination and is held by another is
-#: in both.
-STATES = {
-    "failed": frozenset({Status.FAILED}),
-    "held": frozenset({Status.HELD}),
-    "undelivered": frozenset({Status.FAILED, Status.HELD, Status.UNDER_WAY}),
-    "delivered": frozenset({Status.DELIVERED, Status.DUPLICATE}),
-}
 _SCHEMA = 1
 _AT_ONCE = 8
 _TOLD = 20
+
+
+class State(StrEnum):
+    """How operators name the transfers that they look for. One that failed at one destination and is held by
+    another is in both states."""
+
+    FAILED = "failed"
+    HELD = "held"
+    UNDELIVERED = "undelivered"
+    DELIVERED = "delivered"
+
+
+def states(status: Status) -> tuple[State, ...]:
+    """Return the states in which a transfer of this status is; what was rejected is in none."""
+    match status:
+        case Status.FAILED:
+            return State.FAILED, State.UNDELIVERED
+        case Status.HELD:
+            return State.HELD, State.UNDELIVERED
+        case Status.UNDER_WAY:
+            return (State.UNDELIVERED,)
+        case Status.DELIVERED | Status.DUPLICATE:
+            return (State.DELIVERED,)
+        case Status.REJECTED:
+            return ()
+        case forgotten:
+            assert_never(forgotten)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
     """Which transfers of a customer are looked at; empty filters let everything through.
 
-    `state` is one of STATES, `key` a pattern on the key below `inbound/`.
+    `key` is a pattern for the key below `inbound/`.
     """
 
     customer: str
     window: Window
-    state: str = ""
+    state: State | None = None
     key: str = ""
     transfers: Collection[str] = ()
 
@@ -52,8 +72,13 @@ class Wanted:
         return (
             (not self.transfers or one.transfer in self.transfers)
             and (not self.key or matches(self.key, below_inbound(one.key)))
-            and (not self.state or bool({status(facts), *lacks(facts)} & STATES[self.state]))
+            and (not self.state or self.state in _states(facts))
         )
+
+
+def _states(facts: Sequence[Fact]) -> set[State]:
+    """Return the states of a transfer: those of its status, and of what is so at its destinations."""
+    return {state for is_so in (status(facts), *lacks(facts)) for state in states(is_so)}
 
 
 @dataclass(frozen=True, kw_only=True)
