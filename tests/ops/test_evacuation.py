@@ -346,7 +346,7 @@ def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet,
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
     told = fleet.plan("evacuate", WESTERN)
     (warning,) = told["warnings"]
-    assert warning.startswith("the name server 127.0.0.1 gives no answer that makes sense: ")
+    assert warning.startswith("the name server 127.0.0.1 gives no usable answer: ")
     code, told = fleet.apply("evacuate", WESTERN)
     assert (code, told["left"], len(told["asked"])) == (0, [], 1)
 
@@ -373,7 +373,7 @@ def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
 def test_name_servers_that_cannot_be_read_are_named(fleet, monkeypatch, text):  # noqa: F811
     monkeypatch.setenv(ENV_NAME_SERVERS, text)
     (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
-    assert f"{ENV_NAME_SERVERS}: {text.split()[0]!r} is no address and port" in warning
+    assert f"{ENV_NAME_SERVERS}: {text.split()[0]!r} is not an address and port" in warning
 
 
 # --- Cut off -----------------------------------------------------------------------------------------
@@ -524,7 +524,7 @@ def test_without_the_peer_nothing_is_done(place, verb):
 def test_without_customers_buckets_and_name_servers_a_region_is_evacuated_all_the_same(place):
     said = apply(place)
     assert said.code == 0
-    assert f"warning: {EASTERN} does not tell who its customers are, so no DNS is looked at" in said.out
+    assert f"warning: {EASTERN} does not list its customers, so DNS is not looked at" in said.out
     assert "warning: NOT RECORDED: " in said.out
     assert place.position(WEST) == "out"
     assert place.published(WEST)
