@@ -1,4 +1,4 @@
-"""What a customer is told when a region is out: where to send now, what arrived, and what to send again."""
+"""Notices to customers when a region is out: where to send now, what has arrived, what to send again."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from runtime.contract import (
 from runtime.facts import Fact, by_transfer, submitted
 from runtime.routing import RoutingDocument
 
-#: How long before a region was taken out submissions are looked at, unless an operator says since when:
-#: it may have failed for a while before anybody decided.
+#: Submissions are listed from this long before a region was taken out, unless an operator gives another time:
+#: the region may have failed for a while before anybody decided.
 LOOK_BACK = timedelta(days=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """What one customer is told.
+    """The notice to one customer.
 
-    `out` and `region` are the region that is out and the one that serves; `hosts` are SFTP host names and
-    `record` a TXT record's name. `since` is when the submissions in question begin, and `window_seconds` how
-    long a file that is sent again is recognised. The lists hold a document for each transfer.
+    `out` is the region that is out of service, and `region` the one that serves; `hosts` are SFTP host names
+    and `record` is a TXT record's name. Submissions since `since` are listed, and for `window_seconds` a file
+    that is sent again is recognised. The lists hold a document for each transfer.
     """
 
     customer: str
@@ -56,13 +56,13 @@ class Notice:
 
     @property
     def files(self) -> int:
-        """How many files are listed."""
+        """The number of files in all lists."""
         return len(self.resend) + len(self.held) + len(self.delivered)
 
     def document(self, room: int | None = None) -> dict[str, Any]:
-        """Return the notice, ready for JSON, with `room` files in all: first those to send again.
+        """Return the notice, ready for JSON, with at most `room` files: first those to send again.
 
-        Where a list is cut, `whole` is how operators get all of it.
+        If a list is cut, `whole` is the command by which operators get all of it.
         """
         document = {**vars(self), "schema": 1, "outcome": "notice"}
         if room is not None and room < self.files:
@@ -76,27 +76,29 @@ class Notice:
 
 
 class Notices:
-    """The notices of an environment while one region is out. Asks the other region only."""
+    """The notices of an environment while one region is out. Only the other region is asked."""
 
     def __init__(
         self, environment: Environment, *, out_of: str | None = None, since: datetime | None = None
     ) -> None:
-        """`out_of` is the region that is out; without it, the one that its switch says is.
+        """`out_of` is the region that is out; without it, the one whose switch says so.
 
-        Raises RefusedError when neither is.
+        Raises RefusedError if neither switch does.
         """
         self._environment = environment
+        declared: datetime | None = None
         if out_of is None:
             self._lost, declared = self._evacuated()
         else:
             self._lost = side_of(out_of)
-            declared = self._declared(self._lost) if since is None else None
+            if since is None:
+                declared = self._declared(self._lost)
         self.out = REGION_OF[self._lost]
         self.since = (since or (declared or datetime.now(UTC)) - LOOK_BACK).replace(microsecond=0)
         self._cell = DeployedCell(environment=environment, side=peer_of(self._lost))
 
     def customers(self, wanted: str | None) -> list[str]:
-        """Return this customer, or all; RefusedError, with the nearest, for one that is none."""
+        """Return this customer, or all; RefusedError, with the nearest match, for an unknown one."""
         known = [name for name in self._cell.directory.names() if not is_canary(name)]
         return known if wanted is None else [known_customer(wanted, known)]
 
@@ -129,7 +131,7 @@ class Notices:
     def publish(self, notice: Notice) -> str:
         """Publish a notice to its customer's receipt topic; return the message's id.
 
-        Programs tell it from a receipt by its `outcome`, which is `notice`.
+        Its `outcome`, which is `notice`, distinguishes it from a receipt.
         """
         published = self._cell.client("sns").publish(
             TopicArn=self._cell.directory.customer(notice.customer).receipts_topic,
@@ -157,12 +159,16 @@ class Notices:
                 if declared := self._declared(side):
                     return side, declared
             except (ClientError, BotoCoreError) as error:
-                silent.append(f"; {REGION_OF[peer_of(side)]} does not tell about {REGION_OF[side]}: {error}")
-        told = "".join(silent)
-        raise RefusedError(f"no region is out{told}; say which one customers are to leave: --out-of REGION")
+                silent.append(
+                    f"; {REGION_OF[peer_of(side)]} does not say whether {REGION_OF[side]} is: {error}"
+                )
+        unknown = "".join(silent)
+        raise RefusedError(
+            f"no region is out{unknown}; name the one that customers shall leave: --out-of REGION"
+        )
 
     def _declared(self, side: str) -> datetime | None:
-        """Return when a side was taken out, or None while it is in; its peer keeps the switch."""
+        """Return when the switch of a side was moved out, or None while it is in; the peer keeps it."""
         name = switch_parameter(self._environment.namespace, self._environment.cell, side)
         ssm = self._environment.client("ssm", peer_of(side))
         parameter = ssm.get_parameter(Name=name)["Parameter"]
@@ -170,7 +176,7 @@ class Notices:
 
 
 def digest_of(notices: Iterable[Notice]) -> str:
-    """Return 12 hex digits for notices: 4 for where to send, 4 for what to send again, 4 for the rest."""
+    """Return 12 hex digits: 4 for where to send, 4 for what to send again, 4 for the rest of the notices."""
     where, again, rest = [], [], []
     for notice in notices:
         document = notice.document()
@@ -181,9 +187,9 @@ def digest_of(notices: Iterable[Notice]) -> str:
 
 
 def changes(reviewed: str, now: str) -> str:
-    """Return what is different in notices whose digest is `now`, from those that were `reviewed`."""
+    """Return in words what has changed between the digests `reviewed` and `now`."""
     if len(reviewed) != len(now):
-        return f"{reviewed!r} is no digest of notices"
+        return f"{reviewed!r} is not a digest of notices"
     parts = ("where to send", "what to send again", "what is delivered or held")
     different = [
         part for at, part in enumerate(parts) if reviewed[4 * at : 4 * at + 4] != now[4 * at : 4 * at + 4]

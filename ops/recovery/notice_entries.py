@@ -15,9 +15,9 @@ LISTS = (RESEND, HELD, DELIVERED)
 
 
 def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None:
-    """Return the list of a notice that a transfer belongs in, and the document about it.
+    """Return the name of the list that a transfer belongs in, and the document about it.
 
-    None for what the region that is not `lost` is working on: it ends in a receipt.
+    None for a transfer under way in the region that is not `lost`: it will end with a receipt.
     """
     match status(facts):
         case Status.DELIVERED | Status.DUPLICATE:
@@ -57,7 +57,7 @@ def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
 
 
 def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
-    """Return a document for each destination that holds a transfer, then for those where it failed."""
+    """Return a document for each destination that holds the transfer, then for each where it failed."""
     lacking = lacks(facts)
     held, failed = [], []
     for fact in standing(facts):
@@ -88,5 +88,5 @@ def _about(facts: Sequence[Fact]) -> dict[str, Any]:
 
 
 def stamp(at: datetime) -> str:
-    """Return a time as notices have it, UTC, to the second."""
+    """Return a time as it is written in notices: UTC, to the second."""
     return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"

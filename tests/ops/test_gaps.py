@@ -235,7 +235,7 @@ def test_a_customer_that_cannot_be_looked_at_is_named(place):
     )
     done = place.ops("gaps")
     assert done.code == 1
-    assert done.err.startswith(f"{name} cannot be looked at: ")
+    assert done.err.startswith(f"{name} cannot be searched for gaps: ")
     assert "NoSuchBucket" in done.err
 
 

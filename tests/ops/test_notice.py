@@ -167,10 +167,10 @@ def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
 def test_while_no_region_is_out_one_has_to_be_named(estate):
     said = estate.ops("notice", "--all")
     assert (said.code, said.out) == (1, "")
-    assert said.err.strip() == "no region is out; say which one customers are to leave: --out-of REGION"
+    assert said.err.strip() == "no region is out; name the one that customers shall leave: --out-of REGION"
     estate.lose(EAST)
     told = estate.ops("notice", "--all").err
-    assert f"no region is out; {EASTERN} does not tell about {WESTERN}: " in told
+    assert f"no region is out; {EASTERN} does not say whether {WESTERN} is: " in told
 
 
 # --- How it is worded --------------------------------------------------------------------------------
@@ -187,11 +187,11 @@ def test_in_words_and_in_markdown(estate):
         f"{WESTERN} is out: send to {EASTERN}",
         f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
         f"sftp.east{estate.west.cell}.{ZONE}",
-        "within 1 hour of when it was first sent",
+        "within 1 hour of the first time",
         "Send again (1)",
         f"- {under_way.key}, sent 20",
-        "Held: do not send again until we have told you (0)",
-        "Delivered: need not be sent again (1)",
+        "Held: do not send again until you hear from us (0)",
+        "Delivered: no need to send again (1)",
         "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ):
         assert needed in said.out

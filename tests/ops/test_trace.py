@@ -222,7 +222,7 @@ def test_a_key_that_two_customers_have_needs_a_customer(estate):
         Bucket=contract.bucket_of(other, "mft", WEST), Key=KEY, Body=b"theirs"
     )
     assert refused(estate, KEY) == (
-        f"{estate.customer}, {other} have {KEY!r} each: say whose with --customer"
+        f"{KEY!r} is a file of each of {estate.customer}, {other}: add --customer"
     )
     assert story(estate, KEY, "--customer", other)["customer"] == other
 
