@@ -1,9 +1,9 @@
 """Gaps: where the records, the copies and the deliveries of a transfer disagree. Pure: no clock, no I/O.
 
-What is not there within 15 minutes of when it was due is a gap; before that it is on its way. S3 replicates
+Whatever is missing 15 minutes after it was due is a gap; before that it counts as replicating. S3 replicates
 within that time, with Replication Time Control
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html), DynamoDB within
-seconds. What lifecycle rules have taken away, and facts that have expired, are nobody's loss.
+seconds. Objects that lifecycle rules have removed, and facts that have expired, are no gaps.
 """
 
 from __future__ import annotations
@@ -19,12 +19,12 @@ from runtime.facts import Fact, Status, lacks, status, submitted, told
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
 
-#: For so long what is not there is on its way.
+#: For this long a missing copy or fact counts as replicating.
 GRACE = timedelta(minutes=REPLICATION_MINUTES)
 
 
 class GapKind(StrEnum):
-    """What is wrong with a transfer, or that it is merely young."""
+    """What is wrong with a transfer, or that it is merely too young to judge."""
 
     REPLICATING = "replicating"
     ARCHIVE_MISSING = "archive missing"
@@ -57,9 +57,9 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """All that the regions which were asked hold of one transfer, each by side.
+    """Everything that the regions that were asked hold of one transfer, by side.
 
-    `facts` is the union of the regions' facts, `unrecorded` what of it a side does not have. `archived` is
+    `facts` is the union of the regions' facts, and `unrecorded` has those that a side lacks. `archived` is
     the size in bytes of the copy in the archive.
     """
 
@@ -72,27 +72,27 @@ class Seen:
 
     @property
     def received(self) -> Fact | None:
-        """The fact that says what was submitted, and where it should go."""
+        """The fact that says what was submitted and where it should go, or None."""
         return next((fact for fact in self.facts if fact.kind is Kind.RECEIVED), None)
 
     @property
     def size(self) -> int | None:
-        """Bytes that were submitted, or None when nothing tells."""
+        """The size of the submitted file in bytes, or None if it is not known."""
         if self.received is not None:
             return int(self.received.detail["size"])
         return next((stored.size for stored in self.inbound.values()), None)
 
     def archives(self) -> set[str]:
-        """Return the sides whose archive has the whole file."""
+        """Return the sides whose archive has the complete file."""
         size = self.size
         return {side for side, its in self.archived.items() if size in (None, its)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """One thing that is not as it should be: what, where, and since when.
+    """Something that is not as it should be: what, where, and since when.
 
-    `side` is the region that lacks something, empty where the finding is about no single region.
+    `side` is that of the region that lacks something, empty if the gap is not about a single region.
     """
 
     finding: GapKind
@@ -104,7 +104,7 @@ class Gap:
 
 
 def gaps(seen: Seen, *, customer: RoutingDocument, sides: Collection[str], now: datetime) -> list[Gap]:
-    """Return the gaps of one transfer, none when it is complete. Only `sides` were asked."""
+    """Return the gaps of one transfer; none if it is complete. Only `sides` were asked."""
     return list(_Judgement(seen, customer, sides, now).gaps())
 
 
@@ -137,7 +137,7 @@ class _Judgement:
             yield from self._copies_in_the_archive()
 
     def _unknown(self) -> Iterator[Gap]:
-        """A file without facts. Facts outlive the files they are about, the archive's copies outlive them."""
+        """Yield the gap of a file without facts; none if they may have expired before its archived copies."""
         seen, since = self._seen, submitted(self._seen.transfer)
         if not seen.inbound and since + timedelta(days=self._customer.tracker_days) <= self._now:
             return

@@ -1,4 +1,4 @@
-"""Releases: what an operator decides about destinations that hold a file, planned and done."""
+"""Releases: an operator's decision about destinations that hold a file, planned and carried out."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from runtime.transfer import Transfer
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePlan:
-    """What becomes of a transfer at destinations that hold it, and through which region.
+    """What is to become of a transfer at the destinations that hold it, and through which region.
 
-    `held` says why, by destination; `over` are the sort keys of the facts that are decided on.
+    `held` has the reason of each destination; `over` are the sort keys of the facts that are decided on.
     """
 
     customer: str
@@ -33,7 +33,7 @@ class ReleasePlan:
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits that stand for all of it."""
+        """Twelve hex digits that identify the plan."""
         return digest(vars(self))
 
     def document(self) -> dict[str, Any]:
@@ -42,19 +42,19 @@ class ReleasePlan:
 
 
 class Releases:
-    """Releases of one transfer through the regions that answer and are not out."""
+    """Releases of one transfer, through the regions that answer and are not declared lost."""
 
     def __init__(self, regions: Regions, file: FoundFile) -> None:
-        """`file` names a transfer."""
+        """`file` must have been found by its transfer."""
         assert file.transfer is not None
         self._regions, self._file, self._transfer = regions, file, file.transfer
         self._facts = {fact.sort_key: fact for fact in self._known()}
 
     def plan(self, decision: ReleaseDecision, destinations: Collection[str]) -> ReleasePlan:
-        """Return the plan for these destinations, or all that hold it; RefusedError when they do not."""
+        """Return the plan for these destinations, or for all that hold it; RefusedError if one does not."""
         received = next((fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED), None)
         if received is None:
-            raise RefusedError(f"no fact tells what was submitted as {self._transfer}")
+            raise RefusedError(f"no fact says what was submitted as {self._transfer}")
         try:
             side = self._regions.replay.side(received)
         except NoRegionError as error:
@@ -75,7 +75,7 @@ class Releases:
         )
 
     def apply(self, plan: ReleasePlan, *, why: str) -> Iterator[tuple[str, str]]:
-        """Release each destination; yield it and the execution's name. RefusedError when it has changed."""
+        """Release each destination; yield it and the execution's name. RefusedError if facts have changed."""
         region, who = self._regions.replay.regions[plan.side], self._regions.who()
         release = Release(tracker=region.tracker, executions=region.executions)
         received = next(fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED)
@@ -84,10 +84,10 @@ class Releases:
             try:
                 yield destination, release.release(transfer, destination, plan.decision, who=who, why=why)
             except NotHeldError as error:
-                raise RefusedError(f"it has changed meanwhile: {error}") from error
+                raise RefusedError(f"the facts have changed: {error}") from error
 
     def _held(self, decision: ReleaseDecision, side: str) -> dict[str, list[Fact]]:
-        """Return the facts that hold it, by destination; those too that an interrupted release set aside."""
+        """Return the facts that hold it, by destination, with those that an interrupted release set aside."""
         region, everything = self._regions.replay.regions[side], sorted(self._facts.items())
         served, holding = set(), set()
         for fact in standing(self._facts.values()):

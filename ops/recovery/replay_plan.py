@@ -1,4 +1,4 @@
-"""Replays: planning which transfers are carried again, and carrying out exactly what was planned."""
+"""Replay plans: which transfers are to be delivered again, and doing exactly that."""
 
 from __future__ import annotations
 
@@ -23,12 +23,11 @@ from runtime.patterns import matches
 
 _SCHEMA = 1
 _AT_ONCE = 8
-_TOLD = 20
+_LISTED = 20
 
 
 class State(StrEnum):
-    """How operators name the transfers that they look for. One that failed at one destination and is held by
-    another is in both states."""
+    """How operators select transfers. One may be in several: failed at one destination, held by another."""
 
     FAILED = "failed"
     HELD = "held"
@@ -37,7 +36,7 @@ class State(StrEnum):
 
 
 def states(status: Status) -> tuple[State, ...]:
-    """Return the states in which a transfer of this status is; what was rejected is in none."""
+    """Return the states of a transfer with this status; a rejected one has none."""
     match status:
         case Status.FAILED:
             return State.FAILED, State.UNDELIVERED
@@ -55,7 +54,7 @@ def states(status: Status) -> tuple[State, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Wanted:
-    """Which transfers of a customer are looked at; empty filters let everything through.
+    """Which transfers of a customer are considered; an empty filter excludes nothing.
 
     `key` is a pattern for the key below `inbound/`.
     """
@@ -67,7 +66,7 @@ class Wanted:
     transfers: Collection[str] = ()
 
     def __contains__(self, facts: Sequence[Fact]) -> bool:
-        """Return whether a transfer, by its facts, is looked at."""
+        """Return whether the transfer with these facts is considered."""
         one = facts[0]
         return (
             (not self.transfers or one.transfer in self.transfers)
@@ -77,13 +76,13 @@ class Wanted:
 
 
 def _states(facts: Sequence[Fact]) -> set[State]:
-    """Return the states of a transfer: those of its status, and of what is so at its destinations."""
+    """Return the states of a transfer: those of its status, and of its state at each destination."""
     return {state for is_so in (status(facts), *lacks(facts)) for state in states(is_so)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayPlan:
-    """What is to be carried again, and why."""
+    """What is to be delivered again, and why."""
 
     customer: str
     reason: str
@@ -92,16 +91,16 @@ class ReplayPlan:
 
     @cached_property
     def digest(self) -> str:
-        """Twelve hex digits that stand for all of it."""
+        """Twelve hex digits that identify the plan."""
         return digest(self._document())
 
     @cached_property
     def why(self) -> str:
-        """The reason as it is recorded: no other plan has the same."""
+        """The reason as it is recorded, which is unique to this plan."""
         return f"{self.reason} (plan {self.digest}{', forced' if self.force else ''})"
 
     def write(self, path: Path) -> None:
-        """Write the plan to a file; RefusedError when that cannot be written."""
+        """Write the plan to a file; RefusedError if it cannot be written."""
         try:
             path.write_text(f"{json.dumps(self._document(), indent=1)}\n")
         except OSError as error:
@@ -109,19 +108,19 @@ class ReplayPlan:
 
     @classmethod
     def read(cls, path: Path) -> ReplayPlan:
-        """Return the plan in a file; RefusedError when there is none."""
+        """Return the plan in a file; RefusedError if it has none."""
         try:
             document = json.loads(path.read_text())
         except OSError as error:
             raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise RefusedError(f"{path} is no plan of `ops replay plan`: {error}") from error
+            raise RefusedError(f"{path} is not a plan of `ops replay plan`: {error}") from error
         try:
             if document.pop("schema") != _SCHEMA:
                 raise RefusedError(f"{path} was written by another version of this tool: plan again")
             return cls(**{**document, "steps": tuple(map(ReplayVerdict.parse, document["steps"]))})
         except (AttributeError, KeyError, TypeError) as error:
-            raise RefusedError(f"{path} is no plan of `ops replay plan`: {error!r}") from error
+            raise RefusedError(f"{path} is not a plan of `ops replay plan`: {error!r}") from error
 
     def _document(self) -> dict[str, Any]:
         return {
@@ -134,7 +133,7 @@ class ReplayPlan:
 
 
 def look(regions: Regions, wanted: Wanted, *, force: bool) -> Iterator[ReplayVerdict]:
-    """Yield the verdict on each transfer that is wanted, in the order of time."""
+    """Yield the verdict on each transfer to be considered, in the order of time."""
     trackers = [store.tracker for store in regions.stores(wanted.customer)]
     for facts in recorded(wanted.customer, trackers, wanted.window.since, wanted.window.until):
         if facts in wanted:
@@ -143,14 +142,14 @@ def look(regions: Regions, wanted: Wanted, *, force: bool) -> Iterator[ReplayVer
 
 @dataclass(frozen=True, kw_only=True)
 class StartPace:
-    """So many starts a second; `sleep` and `clock` are those of the machine."""
+    """A limit of `rate` starts a second."""
 
     rate: float
     sleep: Callable[[float], None] = time.sleep
     clock: Callable[[], float] = time.monotonic
 
     def of(self, steps: Sequence[ReplayVerdict]) -> Iterator[ReplayVerdict]:
-        """Yield steps no faster than the rate, the first at once."""
+        """Yield the steps no faster than the rate, the first one immediately."""
         due = self.clock()
         for step in steps:
             if (wait := due - self.clock()) > 0:
@@ -160,13 +159,13 @@ class StartPace:
 
 
 class Application:
-    """Carrying out a plan, which may be done again until all of it is done."""
+    """Carries out a plan. This may be repeated until all of it is done."""
 
     def __init__(self, regions: Regions, plan: ReplayPlan) -> None:
         self._regions, self._plan = regions, plan
 
     def confirm(self, checked: Callable[[], None]) -> None:
-        """Return when everything is as it was planned; RefusedError, which says what changed, when not."""
+        """Check that nothing has changed since the plan; RefusedError, naming the changes, otherwise."""
 
         def change(step: ReplayVerdict) -> str | None:
             changed = self._regions.replay.change(step, **self._how(step))
@@ -176,12 +175,14 @@ class Application:
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             changes = [changed for changed in workers.map(change, self._plan.steps) if changed]
         if changes:
-            more = [f"and {len(changes) - _TOLD:,} more"] if len(changes) > _TOLD else []
-            told = "\n  ".join([*changes[:_TOLD], *more])
-            raise RefusedError(f"it is not as it was planned, so nothing was done; plan again:\n  {told}")
+            more = [f"and {len(changes) - _LISTED:,} more"] if len(changes) > _LISTED else []
+            listed = "\n  ".join([*changes[:_LISTED], *more])
+            raise RefusedError(
+                f"facts have changed since the plan, so nothing was done; plan again:\n  {listed}"
+            )
 
     def run(self, pace: StartPace) -> Iterator[tuple[ReplayVerdict, str, bool]]:
-        """Carry out each step; yield it, its execution's name or what changed, and whether it is done."""
+        """Carry out each step; yield it, its execution's name or what has changed, and whether it is done."""
         who = self._regions.who()
         for step in pace.of(self._plan.steps):
             try:

@@ -86,7 +86,7 @@ ANSWERS = {
     ),
     Status.REJECTED: Answers(
         end=Kind.REJECTED,
-        replay=(Choice.SKIP, "it was rejected; the customer sends it again"),
+        replay=(Choice.SKIP, "it was rejected; the customer must send it again"),
         gap=None,
         notice=("resend", "not accepted"),
     ),
@@ -234,11 +234,11 @@ def test_every_gap_is_found_and_has_its_remedy():
         GapKind.ARCHIVE_MISSING: (Deed.COPY, "from archive-west to archive-east"),
         GapKind.INBOUND_MISSING: (
             Deed.ASK,
-            "inbound in us-gov-east-1: S3 makes a replica again by a Batch Replication job",
+            "inbound in us-gov-east-1: an S3 Batch Replication job replicates it again",
         ),
         GapKind.RECORD_MISSING: (
             Deed.ASK,
-            "DELIVERED in us-gov-east-1: DynamoDB brings it; see the table's ReplicationLatency",
+            "DELIVERED in us-gov-east-1: DynamoDB replicates it; see the table's ReplicationLatency",
         ),
         GapKind.UNDELIVERED: (Deed.REPLAY, "failed: partner"),
         GapKind.UNKNOWN: (Deed.TAKE_IN, "from mft-c001-east"),

@@ -288,7 +288,7 @@ def test_nothing_can_be_said_of_two_dead_regions_or_of_one_that_is_none(place):
     for side in SIDES:
         place.lose(side)
     done = place.ops("gaps")
-    assert (done.code, done.line.startswith("there is nothing to look at: ")) == (1, True)
+    assert (done.code, done.line.startswith("no region can be looked at: ")) == (1, True)
     assert (WESTERN in done.line, EASTERN in done.line) == (True, True)
 
 
@@ -476,7 +476,7 @@ def test_without_any_copy_left_the_customer_is_asked(place, late):
         where = {"Bucket": side.bucket, "Key": SDK, "VersionId": about.version_id}
         side.client("s3").delete_object(**where)
     _, remedies = planned(place)
-    assert "no copy of it is left anywhere; the customer sends it again" in [each["why"] for each in remedies]
+    assert "no copy is left anywhere; the customer must send it again" in [each["why"] for each in remedies]
 
 
 @pytest.mark.parametrize("after", [False, True])

@@ -246,7 +246,7 @@ def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
     code, documents = apply(place, file, digest)
     assert code == 1
     head, *changes = documents[-1]["refused"].splitlines()
-    assert head == "it is not as it was planned, so nothing was done; plan again:"
+    assert head == "facts have changed since the plan, so nothing was done; plan again:"
     assert sorted(changes) == sorted(
         [
             f"  {SDK} ({first.id}): was deliver (failed: partner), is skip (delivered to partner)",
@@ -263,7 +263,7 @@ def test_a_region_that_went_out_since_the_plan_changes_it(place, file):
     digest, _ = planned(place, "--out", str(file))
     declare_out(place, place.west)
     code, documents = apply(place, file, digest)
-    assert (code, f"{WESTERN} is out, or silent" in documents[-1]["refused"]) == (1, True)
+    assert (code, f"{WESTERN} is out, or does not answer" in documents[-1]["refused"]) == (1, True)
 
 
 def test_what_changes_while_others_are_started_is_left_out_and_said(place, file, monkeypatch):

@@ -170,7 +170,7 @@ def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
     assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
-    assert told["leases"][WESTERN].endswith(f", as {EASTERN} knows it")
+    assert told["leases"][WESTERN].endswith(f", according to {EASTERN}")
     assert unknown in estate.ops("trace", transfer.id).out
 
 
