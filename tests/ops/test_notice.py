@@ -207,7 +207,7 @@ def test_in_words_and_in_markdown(estate):
 def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
     said = estate.ops("notice", "--customer", estate.customer, *OUT_OF_WEST)
-    assert "what is sent again is delivered again" in said.out
+    assert "a file that is sent again is delivered\nagain" in said.out
     assert "recognised" not in said.out
 
 
@@ -308,7 +308,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
     estate.place.write(WEST, namespace=NAMESPACE, zone="other.gov")
     estate.place.write(EAST, namespace=NAMESPACE, zone="other.gov")
     assert "reviewed: where to send, what to send again, what is" in estate.json(*words)[1]["refused"]
-    assert "'7' is no digest" in estate.json(*words[:-1], "7")[1]["refused"]
+    assert "'7' is not a digest of notices" in estate.json(*words[:-1], "7")[1]["refused"]
 
 
 def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
