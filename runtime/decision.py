@@ -19,10 +19,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from runtime.contract import Kind
-from runtime.facts import Fact, of_transfer, standing, submitted
-
-#: A destination with one of these, from this transfer, is sent nothing more by its workflow.
-_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
+from runtime.facts import Fact, of_transfer, settling, standing, submitted
 
 
 class Action(StrEnum):
@@ -157,8 +154,9 @@ def _verdict(
 
 
 def _left(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
-    ended = {fact.destination for fact in own if fact.kind in _ENDS}
-    return tuple(name for name in destinations if name not in ended)
+    """Return the destinations that nothing settles: a settled one is sent nothing more by its workflow."""
+    settled = settling(own)
+    return tuple(name for name in destinations if name not in settled)
 
 
 def _asked(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:

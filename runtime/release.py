@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import assert_never
 
 from runtime.contract import Kind
-from runtime.executions import RELEASE, Executions
+from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, standing, status
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
@@ -23,6 +24,17 @@ class ReleaseDecision(StrEnum):
 
     DELIVERED = "delivered"
     RESEND = "resend"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the destination has the file, on the operator's word."""
+        match self:
+            case ReleaseDecision.DELIVERED:
+                return True
+            case ReleaseDecision.RESEND:
+                return False
+            case _:
+                assert_never(self)
 
 
 class NotHeldError(LookupError):
@@ -92,7 +104,7 @@ class Release:
 
     def _next(self, transfer: Transfer, own: Iterable[Fact]) -> str:
         taken = {fact.writer for fact in own if fact.kind is Kind.REPLAYED}
-        names = (f"{transfer.id}-{RELEASE}-{generation}" for generation in itertools.count(1))
+        names = (f"{transfer.id}-{Purpose.RELEASE}-{generation}" for generation in itertools.count(1))
         return next(name for name in names if name not in taken and self._executions.find(name) is None)
 
     def _interrupted(self, own: Iterable[Fact], destination: str, decision: ReleaseDecision) -> str | None:

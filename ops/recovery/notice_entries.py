@@ -32,8 +32,8 @@ def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None
             why = "not delivered"
         case Status.REJECTED:
             why = "not accepted"
-        case forgotten:
-            assert_never(forgotten)
+        case _:
+            assert_never(status(facts))
     return RESEND, {**_about(facts), "why": why}
 
 
@@ -51,8 +51,8 @@ def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
                 pass
             case Kind.REPLAYED | Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
                 pass
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(fact.kind)
     return destinations
 
 
@@ -72,8 +72,8 @@ def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
                 pass
             case Kind.REPLAYED | Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
                 pass
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(fact.kind)
     return held + failed
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from runtime.contract import REGION_OF, Kind
-from runtime.facts import Fact, Status, lacks, status, submitted, told
+from runtime.facts import Fact, Status, describe, lacks, status, submitted
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
 
@@ -43,8 +43,8 @@ class GapKind(StrEnum):
                 return False
             case GapKind.UNDELIVERED | GapKind.UNKNOWN:
                 return False
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +130,8 @@ class _Judgement:
                 yield self._undelivered(may_be_young=False)
             case Status.UNDER_WAY:
                 yield self._undelivered(may_be_young=True)
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(became)
         yield from self._copies_of_what_came()
         if is_archived:
             yield from self._copies_in_the_archive()
@@ -157,7 +157,7 @@ class _Judgement:
         # Without RECEIVED no destination is known, and the transfer is under way.
         lacking = lacks(self._seen.facts) or {Status.UNDER_WAY: ("no fact names its destinations",)}
         since = _at(received) if received else submitted(self._seen.transfer)
-        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=may_be_young)
+        return self._gap(GapKind.UNDELIVERED, describe(lacking), since, may_be_young=may_be_young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

@@ -22,7 +22,6 @@ from ops.recovery.replay import Replay, ReplayRegion
 from runtime.contract import REGION_OF, Position, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
-from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
 from runtime.switch import Switch
 from runtime.tracker import Tracker
@@ -116,16 +115,12 @@ class Regions:
 
     def intake(self, side: str) -> Intake:
         """Return the intake of a region that answers."""
-        tracker = self.tracker(side)
         return Intake(
             namespace=self._environment.namespace,
-            side=side,
             state_machine=self.manifest(side).state_machine,
-            tracker=tracker,
+            tracker=self.tracker(side),
             directory=self.directory(side),
-            receipts=Receipts(tracker=tracker, topics=self.client("sns", side), side=side),
-            s3=self.client("s3", side),
-            workflow=self.client("stepfunctions", side),
+            client=lambda service: self.client(service, side),
         )
 
     def directory(self, side: str) -> Directory:
@@ -186,5 +181,5 @@ class Regions:
                 return True
             case Position.IN | Position.OUT:
                 return False
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(position)

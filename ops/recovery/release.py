@@ -104,8 +104,8 @@ class Releases:
                     pass
                 case Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
                     pass
-                case forgotten:
-                    assert_never(forgotten)
+                case _:
+                    assert_never(fact.kind)
         held: dict[str, list[Fact]] = {}
         for name, fact in everything:
             if name in holding and fact.kind is Kind.HELD and fact.destination not in served:

@@ -89,8 +89,8 @@ class Repair:
                     )
                 case GapKind.ARCHIVE_MISSING | GapKind.REPLICATING:
                     pass  # the one is copied, above; the other closes by itself
-                case forgotten:
-                    assert_never(forgotten)
+                case _:
+                    assert_never(gap.finding)
 
     def carry_out(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
         """Apply a remedy; return its result in a word or two. `plan` is the digest of the reviewed plan.
@@ -112,8 +112,8 @@ class Repair:
                 return intake.adopt(arrived) if about["replica"] else intake.accept(arrived)
             case Deed.ASK:
                 return "nothing"
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(remedy.deed)
 
     def _copies(self, seen: Seen, lacking: Sequence[str]) -> Iterator[Remedy]:
         there, received = seen.archives(), seen.received
@@ -156,8 +156,8 @@ class Repair:
                 return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
             case Choice.SKIP | Choice.ASK:
                 return self._ask(seen, verdict.why)
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(verdict.choice)
 
     def _taken_in(self, seen: Seen) -> Remedy:
         if not seen.inbound:

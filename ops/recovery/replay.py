@@ -15,8 +15,8 @@ from typing import Any, assert_never
 
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
-from runtime.executions import TAKEOVER, Executions, first
-from runtime.facts import Fact, Status, lacks, standing, status, told
+from runtime.executions import Executions, Purpose, first
+from runtime.facts import Fact, Status, describe, lacks, settles, standing, status
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
@@ -90,8 +90,8 @@ class Replay:
                 is_served = True
             case Status.UNDER_WAY | Status.FAILED | Status.HELD:
                 is_served = False
-            case forgotten:
-                assert_never(forgotten)
+            case _:
+                assert_never(said.status)
         if said.received is None or not said.wanted:
             return said.verdict(Choice.ASK, "no fact says what was submitted and where it should go")
         if is_served and not force:
@@ -106,7 +106,7 @@ class Replay:
             return said.verdict(Choice.ASK, str(error))
         chosen = said.wanted if force else said.failed + said.open
         over = tuple(sorted(fact.sort_key for fact in said.ends if fact.destination in chosen))
-        why = f"{said.status}: {', '.join(chosen)}" if force else told(said.waiting)
+        why = f"{said.status}: {', '.join(chosen)}" if force else describe(said.waiting)
         return said.verdict(Choice.DELIVER, why, side=side, destinations=chosen, over=over)
 
     def change(self, verdict: ReplayVerdict, *, file: str, force: bool, why: str) -> str | None:
@@ -172,7 +172,11 @@ class Replay:
     def _running(self, said: _Facts) -> str | None:
         """Return the name of an execution that is delivering a transfer at this moment, or None."""
         transfer = said.facts[0].transfer
-        names = [first(transfer), f"{transfer}-{TAKEOVER}-1", *sorted({f.writer for f in said.replayed})]
+        names = [
+            first(transfer),
+            f"{transfer}-{Purpose.TAKEOVER}-1",
+            *sorted({f.writer for f in said.replayed}),
+        ]
         for region, name in product(self.regions.values(), names):
             run = region.executions.find(name)
             if run is not None and run.ended is None:
@@ -188,7 +192,7 @@ class _Facts:
         self.status = status(facts)
         self.received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
-        self.ends = [fact for fact in standing(facts) if _is_end(fact.kind)]
+        self.ends = [fact for fact in standing(facts) if settles(fact.kind)]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()
         self.held: tuple[str, ...] = ()
         self.failed: tuple[str, ...] = ()
@@ -205,25 +209,12 @@ class _Facts:
                     self.open = self.waiting[is_so] = names
                 case Status.DELIVERED | Status.DUPLICATE | Status.REJECTED:
                     pass  # nothing is lacking
-                case forgotten:
-                    assert_never(forgotten)
+                case _:
+                    assert_never(is_so)
 
     def verdict(self, choice: Choice, why: str, **about: Any) -> ReplayVerdict:
         one = self.facts[0]
         return ReplayVerdict(transfer=one.transfer, key=one.key, choice=choice, why=why, **about)
-
-
-def _is_end(kind: Kind) -> bool:
-    """Return whether a fact of this kind ends the transfer at its destination."""
-    match kind:
-        case Kind.DELIVERED | Kind.DUPLICATE | Kind.FAILED | Kind.HELD:
-            return True
-        case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
-            return False
-        case Kind.RECEIPT | Kind.CLAIM:
-            return False
-        case forgotten:
-            assert_never(forgotten)
 
 
 def _begun(facts: Iterable[Fact], why: str) -> str | None:

@@ -48,8 +48,8 @@ def states(status: Status) -> tuple[State, ...]:
             return (State.DELIVERED,)
         case Status.REJECTED:
             return ()
-        case forgotten:
-            assert_never(forgotten)
+        case _:
+            assert_never(status)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from ops.cell import side_of
 from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery.regions import Regions
-from runtime.arrival import Arrival
+from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import REGION_OF, peer_of
 from runtime.executions import Executions
 from runtime.facts import Status
@@ -96,6 +96,6 @@ class _IntakeDryRun(Intake):
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
 
-    def adopt(self, arrived: Arrival) -> str:
+    def adopt(self, arrived: Arrival) -> IntakeResult:
         version = self._head(arrived, str(arrived.version_id))
-        return "received" if version and version.is_replica else "ours"
+        return IntakeResult.RECEIVED if version and version.is_replica else IntakeResult.OURS

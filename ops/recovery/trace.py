@@ -17,7 +17,7 @@ from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
 from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
-from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
 from runtime.tracker import History, Tracker
 
@@ -176,7 +176,7 @@ class Trace:
         """Yield when a transfer's executions began and ended: the `known`, and those with the next names."""
         for side, machine in machines.items():
             seen = {name for name in known if name.startswith(f"{transfer}-")} | {first(transfer)}
-            for purpose in (TAKEOVER, RELEASE, ASK):
+            for purpose in Purpose:
                 for generation in count(1):
                     name = f"{transfer}-{purpose}-{generation}"
                     if name not in seen and self._run(side, machine, name) is None:

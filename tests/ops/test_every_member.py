@@ -204,8 +204,6 @@ def test_every_kind_of_fact_is_in_a_trace_under_its_own_name(estate):
 def test_every_kind_of_fact_besides_others_leaves_every_verb_an_answer(status, kind):
     """The fact is about a destination that the transfer has not."""
     facts = (*facts_of(status), fact_of(kind, destination="another"))
-    if (status, kind) == (Status.DUPLICATE, Kind.DELIVERED):
-        status = Status.DELIVERED  # sent anywhere, a transfer is a duplicate no more
     expected = ANSWERS[status]
     verdict = replay().verdict(facts)
     assert (verdict.choice, verdict.why) == expected.replay

@@ -12,9 +12,8 @@ import pytest
 from ops.recovery import notice_text
 from ops.recovery.notice import LOOK_BACK, Notice
 from runtime import contract
-from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome
 from runtime.executions import first
-from runtime.receipts import Outcome
 from tests.ops.transfers import Estate, Side, deliver, other_customer
 from tests.runtime.cells import NAMESPACE
 

@@ -9,7 +9,7 @@ import pytest
 
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
-from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.executions import Purpose, first
 from tests.ops.transfers import Estate, deliver, other_customer, replicate
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
@@ -117,7 +117,7 @@ def test_a_fact_that_the_replicas_tell_differently_is_marked_in_both(estate, req
 def test_every_execution_of_a_transfer_is_told(estate):
     transfer = deliver(estate.west)
     states = estate.east.client("stepfunctions")
-    names = [f"{TAKEOVER}-1", f"{TAKEOVER}-2", f"{RELEASE}-1", f"{ASK}-1"]
+    names = [f"{Purpose.TAKEOVER}-1", f"{Purpose.TAKEOVER}-2", f"{Purpose.RELEASE}-1", f"{Purpose.ASK}-1"]
     for name in names:
         states.start_execution(
             stateMachineArn=estate.east.state_machine, name=f"{transfer.id}-{name}", input="{}"
