@@ -22,6 +22,7 @@ from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.health import cell_findings, cell_report
 from ops.health.cell_report import CellReport
+from ops.plan import command
 from ops.switches import Kept
 from runtime.contract import REGION_OF, SIDES, peer_of
 
@@ -74,7 +75,7 @@ class StatusWatch:
         self._shifts: tuple[float, Shifts] | None = None
 
     def look(self) -> StatusReport:
-        """Return how it is now; raises nothing that AWS causes."""
+        """Return how both regions are now. Of AWS's errors, raises only those about missing or expired credentials."""
         found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}
@@ -85,8 +86,8 @@ class StatusWatch:
         findings += problems
         findings += [shifts.problem] if shifts.problem else []
         findings += [
-            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back: python -m ops shift"
-            f" {' '.join(customers)} --back"
+            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back:"
+            f" {command('shift', *customers, '--back')}"
             for side, customers in shifts.out_of.items()
             if customers
         ]

@@ -7,23 +7,13 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from customers import names
-from ops.cell import DeployedCell, known_customer, side_of
+from ops.cell import DeployedCell, known_customers, side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery import notice_text
-from runtime.contract import (
-    PRIMARY,
-    REGION_OF,
-    SIDES,
-    Kind,
-    Position,
-    is_canary,
-    peer_of,
-    switch_parameter,
-)
+from ops.switches import standing_of
+from runtime.contract import PRIMARY, REGION_OF, SIDES, Kind, is_canary, peer_of
 from runtime.facts import Fact, Status, by_transfer, lacks, standing, status, submitted
 from runtime.routing import RoutingDocument
 
@@ -92,6 +82,7 @@ class Notices:
         Raises RefusedError when neither is.
         """
         self._environment = environment
+        declared: datetime | None = None
         if out_of is None:
             self._lost, declared = self._evacuated()
         else:
@@ -101,10 +92,10 @@ class Notices:
         self.since = (since or (declared or datetime.now(UTC)) - LOOK_BACK).replace(microsecond=0)
         self._cell = DeployedCell(environment=environment, side=peer_of(self._lost))
 
-    def customers(self, wanted: str | None) -> list[str]:
-        """Return this customer, or all; RefusedError, with the nearest, for one that is none."""
+    def customers(self, wanted: Iterable[str]) -> list[str]:
+        """Return these customers, or all when none is wanted; RefusedError, with the nearest, for others."""
         known = [name for name in self._cell.directory.names() if not is_canary(name)]
-        return known if wanted is None else [known_customer(wanted, known)]
+        return known_customers(wanted, known) or known
 
     def notice(self, name: str) -> Notice:
         """Return the notice for a customer, from the facts."""
@@ -170,39 +161,34 @@ class Notices:
             try:
                 if declared := self._declared(side):
                     return side, declared
-            except (ClientError, BotoCoreError) as error:
-                silent.append(f"; {REGION_OF[peer_of(side)]} does not tell about {REGION_OF[side]}: {error}")
-        told = "".join(silent)
-        raise RefusedError(f"no region is out{told}; say which one customers are to leave: --out-of REGION")
+            except RefusedError as error:
+                silent.append(f"; {error}")
+        raise RefusedError(
+            f"no region is known to be out{''.join(silent)};"
+            " name the one that customers are to leave: --region REGION"
+        )
 
     def _declared(self, side: str) -> datetime | None:
-        """Return when a side was taken out, or None while it is in; its peer keeps the switch."""
-        name = switch_parameter(self._environment.namespace, self._environment.cell, side)
-        ssm = self._environment.client("ssm", peer_of(side))
-        parameter = ssm.get_parameter(Name=name)["Parameter"]
-        return parameter["LastModifiedDate"].astimezone(UTC) if parameter["Value"] != Position.IN else None
+        """Return when a side was taken out, None while it is in; RefusedError when its peer does not say."""
+        standing = standing_of(self._environment, side)
+        return standing.since.astimezone(UTC) if standing.position.is_out else None
 
 
-def digest_of(notices: Iterable[Notice]) -> str:
-    """Return 12 hex digits for notices: 4 for where to send, 4 for what to send again, 4 for the rest."""
-    where, again, rest = [], [], []
-    for notice in notices:
-        document = notice.document()
-        again.append(document.pop("resend"))
-        rest.append([document.pop("held"), document.pop("delivered")])
-        where.append(document)
-    return "".join(digest({"part": part})[:4] for part in (where, again, rest))
+def plan_of(notices: Iterable[Notice]) -> dict[str, dict[str, Any]]:
+    """Return what the digest of notices stands for, by customer; each list by its length and a hash."""
+    return {
+        notice.customer: {
+            **vars(notice),
+            "resend": _fingerprint(notice.resend),
+            "held": _fingerprint(notice.held),
+            "delivered": _fingerprint(notice.delivered),
+        }
+        for notice in notices
+    }
 
 
-def changes(reviewed: str, now: str) -> str:
-    """Return what is different in notices whose digest is `now`, from those that were `reviewed`."""
-    if len(reviewed) != len(now):
-        return f"{reviewed!r} is no digest of notices"
-    parts = ("where to send", "what to send again", "what is delivered or held")
-    different = [
-        part for at, part in enumerate(parts) if reviewed[4 * at : 4 * at + 4] != now[4 * at : 4 * at + 4]
-    ]
-    return f"changed since {reviewed} was reviewed: {', '.join(different)}"
+def _fingerprint(files: Sequence[dict[str, Any]]) -> str:
+    return f"{len(files):,} ({digest({'files': files})})"
 
 
 def _origin(facts: Iterable[Fact]) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from ops.plan import RefusedError, digest
+from ops.plan_store import outdated
 from ops.recovery.inventory import recorded
 from ops.recovery.regions import Regions
 from ops.recovery.replay import FactsChangedError, ReplayVerdict
@@ -28,9 +29,8 @@ STATES = {
     "undelivered": frozenset({Status.FAILED, Status.HELD, Status.UNDER_WAY}),
     "delivered": frozenset({Status.DELIVERED, Status.DUPLICATE}),
 }
-_SCHEMA = 1
+_SCHEMA = 2
 _AT_ONCE = 8
-_TOLD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,27 +58,32 @@ class Wanted:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayPlan:
-    """What is to be carried again, and why."""
+    """What is to be carried again. `planned` is when the plan was made: no two plans are the same."""
 
     customer: str
-    reason: str
+    planned: str
     force: bool
     steps: tuple[ReplayVerdict, ...]
 
     @cached_property
-    def digest(self) -> str:
-        """Twelve hex digits that stand for all of it."""
-        return digest(self._document())
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The plan by transfer, with what is true of all of it under the customer; the digest stands for it."""
+        whole = {self.customer: {"planned": self.planned, "force": self.force}}
+        return whole | {step.transfer: asdict(step) for step in self.steps}
 
     @cached_property
-    def why(self) -> str:
-        """The reason as it is recorded: no other plan has the same."""
-        return f"{self.reason} (plan {self.digest}{', forced' if self.force else ''})"
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest(self.document)
+
+    def why(self, reason: str) -> str:
+        """Return the reason as it is recorded, with the plan."""
+        return f"{reason} (plan {self.digest}{', forced' if self.force else ''})"
 
     def write(self, path: Path) -> None:
         """Write the plan to a file; RefusedError when that cannot be written."""
         try:
-            path.write_text(f"{json.dumps(self._document(), indent=1)}\n")
+            path.write_text(f"{json.dumps(self._file(), indent=1)}\n")
         except OSError as error:
             raise RefusedError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -98,11 +103,11 @@ class ReplayPlan:
         except (AttributeError, KeyError, TypeError) as error:
             raise RefusedError(f"{path} is no plan of `ops replay plan`: {error!r}") from error
 
-    def _document(self) -> dict[str, Any]:
+    def _file(self) -> dict[str, Any]:
         return {
             "schema": _SCHEMA,
             "customer": self.customer,
-            "reason": self.reason,
+            "planned": self.planned,
             "force": self.force,
             "steps": [asdict(step) for step in self.steps],
         }
@@ -135,13 +140,16 @@ class StartPace:
 
 
 class Application:
-    """Carrying out a plan, which may be done again until all of it is done."""
+    """Carrying out a plan for a reason, which may be done again until all of it is done."""
 
-    def __init__(self, regions: Regions, plan: ReplayPlan) -> None:
-        self._regions, self._plan = regions, plan
+    def __init__(self, regions: Regions, plan: ReplayPlan, *, reason: str) -> None:
+        self._regions, self._plan, self._why = regions, plan, plan.why(reason)
 
     def confirm(self, checked: Callable[[], None]) -> None:
-        """Return when everything is as it was planned; RefusedError, which says what changed, when not."""
+        """Raise RefusedError, which says what has changed, unless everything is as it was planned.
+
+        `checked` is called after each step.
+        """
 
         def change(step: ReplayVerdict) -> str | None:
             changed = self._regions.replay.change(step, **self._how(step))
@@ -151,9 +159,7 @@ class Application:
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             changes = [changed for changed in workers.map(change, self._plan.steps) if changed]
         if changes:
-            more = [f"and {len(changes) - _TOLD:,} more"] if len(changes) > _TOLD else []
-            told = "\n  ".join([*changes[:_TOLD], *more])
-            raise RefusedError(f"it is not as it was planned, so nothing was done; plan again:\n  {told}")
+            raise outdated(self._plan.digest, changes)
 
     def run(self, pace: StartPace) -> Iterator[tuple[ReplayVerdict, str, bool]]:
         """Carry out each step; yield it, its execution's name or what changed, and whether it is done."""
@@ -168,4 +174,4 @@ class Application:
 
     def _how(self, step: ReplayVerdict) -> dict[str, Any]:
         plan = self._plan
-        return {"file": file_id(plan.customer, step.key), "force": plan.force, "why": plan.why}
+        return {"file": file_id(plan.customer, step.key), "force": plan.force, "why": self._why}
