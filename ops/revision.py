@@ -50,8 +50,14 @@ def files_of(root: Path, commit: str, endings: Mapping[str, str]) -> Iterator[Pa
                 for member in tar:
                     parent, _, file = member.name.rpartition("/")
                     if member.isfile() and file.endswith(endings.get(parent, "/")):
-                        (folder / parent / file).write_bytes(tar.extractfile(member).read())
+                        _extract(tar, member, folder / parent / file)
         yield folder
+
+
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    source = tar.extractfile(member)
+    assert source is not None  # it is a file
+    path.write_bytes(source.read())
 
 
 class _GitError(RefusedError):

@@ -30,7 +30,7 @@ Grace = Annotated[
 
 @app.callback()
 def chains() -> None:
-    """Show what was recorded for auditors, in hash chains that nobody can change."""
+    """Check what was recorded for auditors, in hash chains."""
 
 
 @app.command()

@@ -26,11 +26,11 @@ Retiring = Annotated[
 
 
 def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Compare the registry with what is deployed, and refuse what must not be done.
+    """Refuse changes of the registry that must not be deployed.
 
-    Refused, with exit code 1, are: the removal of a customer that is not retired, a changed id or cell, a
-    skipped step of the lifecycle, a changed primary without `rehome`, many customers out of service at once,
-    and more than AWS's quotas allow.
+    The registry is compared with the one that is deployed. Refused, with exit code 1, are: the removal of
+    a customer that is not retired, a changed id or cell, a skipped step of the lifecycle, a changed
+    primary without `rehome`, many customers out of service at once, and more than AWS's quotas allow.
 
     Files that are not committed count. The command does not ask AWS for anything.
 

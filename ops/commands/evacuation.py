@@ -73,7 +73,7 @@ def restore(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Put a region back into DNS, once no gaps remain and its cell is well.
+    """Put a region back into DNS, once it is well and no gaps remain.
 
     After acting, the command watches the zone's name servers until they answer as usual.
 
@@ -104,9 +104,10 @@ def _move(
         if not as_json:
             typer.echo(line)
 
-    with refusing(
-        as_json=as_json, acts=approved is not None, so_far=lambda: act.so_far if act else "nothing was done"
-    ):
+    def so_far() -> str:
+        return act.so_far if act else "nothing was done"
+
+    with refusing(as_json=as_json, acts=approved is not None, so_far=so_far):
         environment = Environment.read(root)
         plan = planned(environment)
         document = _document(plan, options, reason)

@@ -64,7 +64,7 @@ def gaps(
     as_json: AsLines = False,
     root: Root = ROOT,
 ) -> None:
-    """Compare the tracker with the inbound files and archives of both regions.
+    """Compare what both regions have tracked, received and archived.
 
     A transfer is complete, or has gaps: `replicating` (younger than 15 minutes), `archive missing`, `inbound
     missing`, `record missing`, `undelivered`, `unknown to the tracker`. The exit code is 1 when gaps other

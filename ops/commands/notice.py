@@ -64,11 +64,11 @@ def notice(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Tell customers of a region that is out where to send, and what to send again.
+    """Tell customers where to send while a region is out.
 
-    The notices are made from the facts that the other region has: what is delivered, what is held, and what
-    has no receipt. They cover submissions from a day before the region was taken out, or from --since. With
-    --apply, they are published to the customers' receipt topics.
+    A notice also says what to send again. It is made from the facts that the other region has: what is
+    delivered, what is held, and what has no receipt. It covers submissions from a day before the region was
+    taken out, or from --since. With --apply, notices are published to the customers' receipt topics.
 
     Example: mft-ops notice c7k2m --markdown
     """

@@ -16,7 +16,7 @@ CERTIFICATES = 0
 
 
 def ready(customers: AllCustomers = None, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Compare both cells, and customers in them, with each other and the registry.
+    """Compare both cells with each other and with the registry.
 
     Compared are host keys as they are served, users, buckets, replication, queues, alarms, quotas, health
     checks, records as Route 53 holds them and as the name servers answer, and the deployed registry. Each

@@ -34,9 +34,7 @@ if TYPE_CHECKING:
 All = Annotated[bool, typer.Option("--all", help="All customers of the cell that are in service.")]
 FromRegistry = Annotated[
     bool,
-    typer.Option(
-        "--from-registry", help="The customers whose files name REGION already; DNS is moved to match."
-    ),
+    typer.Option("--from-registry", help="Customers whose files name REGION already; DNS is moved to match."),
 ]
 To = Annotated[str, typer.Option("--to", metavar="REGION", help="Region that `primary.` is to answer with.")]
 
@@ -53,9 +51,10 @@ def rehome(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Make a region the PRIMARY of customers' `primary.` names, in Route 53 and in the registry.
+    """Change which region customers' `primary.` names answer with.
 
-    This needs Route 53's control plane, in us-gov-west-1. All records of a customer change at once. A command
+    REGION becomes the PRIMARY of these names in Route 53, and the registry says so. This needs Route 53's
+    control plane, in us-gov-west-1. All records of a customer change at once. A command
     that was killed goes on when it is run again. Commit the customers' files and `rehomes/` afterwards; the
     next `pulumi up --refresh` then changes nothing.
 

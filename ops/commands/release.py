@@ -53,7 +53,7 @@ def release(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Decide about a held file: the partner has it, or it is sent again.
+    """Decide about a held file: it was delivered, or is sent again.
 
     Ask the partner first. The decision is recorded with the reason and who made it. With --resend, a partner
     that has the file after all may get it twice.

@@ -49,11 +49,11 @@ def shift(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Take customers out of a region, or bring them back; all others stay.
+    """Take customers out of a region, or bring them back.
 
-    This needs Route 53's control plane, in us-gov-west-1; `evacuate` does not. The command refuses while the
-    other region is out or not ready, and when a customer is out of it. The next `pulumi up --refresh` leaves
-    the shift in place.
+    All other customers stay. This needs Route 53's control plane, in us-gov-west-1; `evacuate` does not.
+    The command refuses while the other region is out or not ready, and when a customer is out of it. The
+    next `pulumi up --refresh` leaves the shift in place.
 
     Example: mft-ops shift c7k2m --region us-gov-west-1
     """

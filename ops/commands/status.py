@@ -32,10 +32,11 @@ _UNKNOWN = "not known"
 
 
 def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Show how both regions are: switches, customers out, copies, queues, workflow, alarms.
+    """Show both regions on one screen: switches, queues, alarms.
 
-    The exit code is 0 when all is well, and 1 when something is found. The command works while a region or
-    Route 53's control plane is dead, and reads no registry.
+    The screen also has customers that are out, copies to the peer and the workflow. The exit code is 0
+    when all is well, and 1 when something is found. The command works while a region or Route 53's
+    control plane is dead, and reads no registry.
 
     Example: mft-ops status --watch
     """

@@ -32,7 +32,7 @@ def takeover(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Finish what a lost region has left unfinished, in the other region, now.
+    """Finish now, in the other region, what a lost region has left.
 
     The other region does that by itself every minute while REGION is declared lost. A pass by hand beside it
     does no harm, so it needs no digest. The command refuses while REGION is not declared lost.

@@ -29,7 +29,7 @@ _WIDE = 2000
 
 
 def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Print one file's story across both regions, in the order of time.
+    """Print one file's story across both regions, in order of time.
 
     The story is made of the facts of both replicas and where they differ, leases, executions, objects and
     their copies, and receipts. While a region is dead, it is made from the other alone.

@@ -171,8 +171,8 @@ class Rehome:
             servers = NameServers.of(self._environment.zone)
         except RefusedError as error:
             raise RefusedError(
-                f"the changes are made but not verified: {error}; run the same command again on a machine that"
-                " reaches the name servers"
+                f"the changes are made but not verified: {error}; run the same command again where the name"
+                " servers can be reached"
             ) from error
         return [
             *(f"the name server {each}" for each in servers.silent),

@@ -1,4 +1,4 @@
-"""Shifting customers: their six halves in a region carry a check that is never healthy, or the usual one again.
+"""Shifting customers: their six halves in a region carry a check that is never healthy, or the usual one.
 
 Route 53 then answers with the other region for these customers alone. `evacuate` takes a region out for all
 customers, and does not need Route 53's control plane.

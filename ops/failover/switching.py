@@ -37,7 +37,8 @@ class Act:
     """A plan while it is carried out.
 
     `so_far` says what has been done. `moved_seconds` is the time from the switch's move until all name
-    servers answered as planned, None while they do not or cannot be asked; `left` is what they answer instead.
+    servers answered as planned, None while they do not or cannot be asked; `left` is what they answer
+    instead.
     """
 
     environment: Environment

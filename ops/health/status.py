@@ -75,7 +75,7 @@ class StatusWatch:
         self._shifts: tuple[float, Shifts] | None = None
 
     def look(self) -> StatusReport:
-        """Return how both regions are now. Of AWS's errors, raises only those about missing or expired credentials."""
+        """Return how both regions are now; raises what botocore raises for missing or expired credentials."""
         found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}

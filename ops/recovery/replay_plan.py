@@ -67,7 +67,7 @@ class ReplayPlan:
 
     @cached_property
     def document(self) -> dict[str, dict[str, Any]]:
-        """The plan by transfer, with what is true of all of it under the customer; the digest stands for it."""
+        """The plan by transfer, and by customer what holds for all of it; the digest stands for it."""
         whole = {self.customer: {"planned": self.planned, "force": self.force}}
         return whole | {step.transfer: asdict(step) for step in self.steps}
 
