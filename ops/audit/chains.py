@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from datetime import timedelta
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.audit.verification import ChainResult, Trail
-from ops.cell import cells, known_customer
+from ops.cell import cells, known_customers
 from ops.environment import Environment
 from ops.recovery.regions import Regions
 
@@ -31,19 +31,18 @@ class AuditVerification:
         }
         self.unknowns = () if only else tuple(self._regions.unknowns)
 
-    def chains(self, customer: str | None) -> list[tuple[str, str]]:
-        """Return the region and customer of every chain, or of one customer's, including former customers.
+    def chains(self, customers: Iterable[str]) -> list[tuple[str, str]]:
+        """Return the region and customer of these customers' chains, or of all chains if none is named.
 
-        Raises RefusedError for a customer that never existed.
+        Former customers have chains too. Raises RefusedError for a customer that never existed.
         """
         chained = {region: trail.customers() for region, trail in self._trails.items()}
-        if customer is not None:
-            known_customer(customer, self._current.union(*chained.values()))
+        wanted = known_customers(customers, self._current.union(*chained.values()))
         return [
             (region, name)
             for region, names in chained.items()
             for name in sorted(self._current | names)
-            if customer in (None, name)
+            if not wanted or name in wanted
         ]
 
     def verify(

@@ -17,8 +17,9 @@ from botocore.exceptions import ClientError, HTTPClientError
 from customers import route53 as rules
 from customers.route53 import Record, RecordChange
 from customers.route53.batch import CHARACTERS_LIMIT, RECORDS_LIMIT
+from ops.aws_errors import blames_credentials
 from ops.environment import Environment
-from ops.plan import RefusedError, is_expired
+from ops.plan import RefusedError, command
 from runtime.contract import REGION_OF, WEST
 
 CONTROL_SIDE = WEST
@@ -41,7 +42,7 @@ class ControlPlaneError(RefusedError):
         super().__init__(
             f"Route 53's control plane, in {CONTROL_REGION}, does not answer, and records cannot be changed"
             f" or read without it: {error}. Taking a whole region out of DNS needs neither:"
-            f" python -m ops evacuate {CONTROL_REGION}"
+            f" {command('evacuate', CONTROL_REGION)}"
         )
 
 
@@ -155,7 +156,7 @@ class HostedZone:
                 ChangeBatch={"Comment": comment, "Changes": changes},
             )
         except ClientError as error:
-            if is_expired(error):
+            if blames_credentials(error):
                 raise
             wanted = {change.record for change in batch if change.action != "DELETE"}
             if error.response["Error"]["Code"] == "InvalidChangeBatch" and wanted <= set(self.records()):

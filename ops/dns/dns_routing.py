@@ -14,10 +14,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from customers import dns, names
 from customers.route53 import Record, absolute, quoted
+from ops.aws_errors import blames_credentials
 from ops.cell import DeployedCell
 from ops.dns.name_servers import NameServers, NoAnswerError
 from ops.environment import Environment
-from ops.plan import RefusedError, is_expired
+from ops.plan import RefusedError
 from runtime.contract import SIDES, is_canary
 
 #: How many names are listed in warnings.
@@ -50,7 +51,7 @@ def look(cell: DeployedCell, endpoint: str) -> NameRouting:
     try:
         customers = [name for name in cell.directory.names() if not is_canary(name)]
     except (ClientError, BotoCoreError) as error:
-        if is_expired(error):
+        if blames_credentials(error):
             raise
         return NameRouting(
             warnings=[f"{cell.region} does not list its customers, so DNS is not looked at: {error}"]

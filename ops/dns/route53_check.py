@@ -17,6 +17,7 @@ from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone
 from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.finding import Finding, deploy
+from ops.plan import command
 from runtime.contract import REGION_OF, SIDES
 
 
@@ -64,7 +65,7 @@ class Records:
                     where=ROUTE53,
                     customer=customer.id,
                     what=f"it is shifted out of {REGION_OF[side]}",
-                    remedy=f"python -m ops shift {customer.id} --back",
+                    remedy=command("shift", customer.id, "--back"),
                 )
 
     def strangers(self, known: Iterable[str]) -> Iterator[Finding]:

@@ -21,6 +21,7 @@ from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.health import cell_findings, cell_report
 from ops.health.cell_report import CellReport
+from ops.plan import command
 from ops.switches import Kept
 from runtime.contract import REGION_OF, SIDES, peer_of
 
@@ -73,7 +74,7 @@ class StatusWatch:
         self._shifts: tuple[float, Shifts] | None = None
 
     def look(self) -> StatusReport:
-        """Return the present state; never raises an error from AWS."""
+        """Return the present state; raises botocore's errors only for missing or expired credentials."""
         found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}
@@ -84,8 +85,8 @@ class StatusWatch:
         findings += problems
         findings += [shifts.problem] if shifts.problem else []
         findings += [
-            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back: python -m ops shift"
-            f" {' '.join(customers)} --back"
+            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back:"
+            f" {command('shift', *customers, '--back')}"
             for side, customers in shifts.out_of.items()
             if customers
         ]

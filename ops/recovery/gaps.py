@@ -166,7 +166,8 @@ class RepairPlan:
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        self._hash = hashlib.sha256()
+        self._hashes: dict[str, Any] = {}
+        self._counts: dict[str, Counter[str]] = {}
         self.deeds: Counter[Deed] = Counter()
 
     def add(self, remedy: dict[str, Any]) -> None:
@@ -175,12 +176,22 @@ class RepairPlan:
         self.deeds[deed] += 1
         self._file.write(line)
         if deed is not Deed.ASK:
-            self._hash.update(line.encode())
+            customer = remedy["customer"]
+            self._hashes.setdefault(customer, hashlib.sha256()).update(line.encode())
+            self._counts.setdefault(customer, Counter())[deed.value] += 1
+
+    @property
+    def document(self) -> dict[str, dict[str, Any]]:
+        """How many remedies there are for each customer, and a hash of them; the digest stands for it."""
+        return {
+            customer: {**self._counts[customer], "remedies": remedies.hexdigest()[:12]}
+            for customer, remedies in self._hashes.items()
+        }
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits: plans that do the same have the same digest."""
-        return digest({"remedies": self._hash.hexdigest()})
+        """The digest of the plan: plans that do the same have the same digest."""
+        return digest(self.document)
 
     def remedies(self) -> Iterator[Remedy]:
         """Yield all remedies that were added."""

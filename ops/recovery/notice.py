@@ -7,23 +7,14 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from customers import names
-from ops.cell import DeployedCell, known_customer, side_of
+from ops.cell import DeployedCell, known_customers, side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery import notice_text
 from ops.recovery.notice_entries import LISTS, entry, stamp
-from runtime.contract import (
-    PRIMARY,
-    REGION_OF,
-    SIDES,
-    Position,
-    is_canary,
-    peer_of,
-    switch_parameter,
-)
+from ops.switches import standing_of
+from runtime.contract import PRIMARY, REGION_OF, SIDES, is_canary, peer_of
 from runtime.facts import Fact, by_transfer, submitted
 from runtime.routing import RoutingDocument
 
@@ -97,10 +88,10 @@ class Notices:
         self.since = (since or (declared or datetime.now(UTC)) - LOOK_BACK).replace(microsecond=0)
         self._cell = DeployedCell(environment=environment, side=peer_of(self._lost))
 
-    def customers(self, wanted: str | None) -> list[str]:
-        """Return this customer, or all; RefusedError, with the nearest match, for an unknown one."""
+    def customers(self, wanted: Iterable[str]) -> list[str]:
+        """Return these customers, or all if none is named; RefusedError for unknown ones."""
         known = [name for name in self._cell.directory.names() if not is_canary(name)]
-        return known if wanted is None else [known_customer(wanted, known)]
+        return known_customers(wanted, known) or known
 
     def notice(self, name: str) -> Notice:
         """Return the notice for a customer, from the facts."""
@@ -158,40 +149,26 @@ class Notices:
             try:
                 if declared := self._declared(side):
                     return side, declared
-            except (ClientError, BotoCoreError) as error:
-                silent.append(
-                    f"; {REGION_OF[peer_of(side)]} does not say whether {REGION_OF[side]} is: {error}"
-                )
-        unknown = "".join(silent)
+            except RefusedError as error:
+                silent.append(f"; {error}")
         raise RefusedError(
-            f"no region is out{unknown}; name the one that customers shall leave: --out-of REGION"
+            f"no region is known to be out{''.join(silent)};"
+            " name the one that customers are to leave: --region REGION"
         )
 
     def _declared(self, side: str) -> datetime | None:
-        """Return when the switch of a side was moved out, or None while it is in; the peer keeps it."""
-        name = switch_parameter(self._environment.namespace, self._environment.cell, side)
-        ssm = self._environment.client("ssm", peer_of(side))
-        parameter = ssm.get_parameter(Name=name)["Parameter"]
-        return parameter["LastModifiedDate"].astimezone(UTC) if parameter["Value"] != Position.IN else None
+        """Return when a side was taken out, None while it is in; RefusedError if its peer does not say."""
+        standing = standing_of(self._environment, side)
+        return standing.since.astimezone(UTC) if standing.position.is_out else None
 
 
-def digest_of(notices: Iterable[Notice]) -> str:
-    """Return 12 hex digits: 4 for where to send, 4 for what to send again, 4 for the rest of the notices."""
-    where, again, rest = [], [], []
-    for notice in notices:
-        document = notice.document()
-        again.append(document.pop("resend"))
-        rest.append([document.pop("held"), document.pop("delivered")])
-        where.append(document)
-    return "".join(digest({"part": part})[:4] for part in (where, again, rest))
+def plan_of(notices: Iterable[Notice]) -> dict[str, dict[str, Any]]:
+    """Return the document of which the digest is made, by customer; each list by its length and a hash."""
+    return {
+        notice.customer: {**vars(notice), **{name: _fingerprint(getattr(notice, name)) for name in LISTS}}
+        for notice in notices
+    }
 
 
-def changes(reviewed: str, now: str) -> str:
-    """Return in words what has changed between the digests `reviewed` and `now`."""
-    if len(reviewed) != len(now):
-        return f"{reviewed!r} is not a digest of notices"
-    parts = ("where to send", "what to send again", "what is delivered or held")
-    different = [
-        part for at, part in enumerate(parts) if reviewed[4 * at : 4 * at + 4] != now[4 * at : 4 * at + 4]
-    ]
-    return f"changed since {reviewed} was reviewed: {', '.join(different)}"
+def _fingerprint(files: Sequence[dict[str, Any]]) -> str:
+    return f"{len(files):,} ({digest({'files': files})})"

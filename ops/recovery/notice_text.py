@@ -6,6 +6,8 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+from ops.plan import command
+
 #: The most bytes of a message, with room for its subject and attributes.
 #: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 LIMIT = 250_000
@@ -101,8 +103,8 @@ def _files(notice: Mapping[str, Any], name: str, code: Callable[[str], str]) -> 
 
 def whole(notice: Mapping[str, Any]) -> str:
     """Return the command that prints a notice with complete lists."""
-    words = f"--customer {notice['customer']} --out-of {notice['out']} --since {notice['since']}"
-    return f"python -m ops notice {words} --format json"
+    words = (notice["customer"], "--region", notice["out"], "--since", notice["since"])
+    return command("notice", *words, "--json")
 
 
 def _more(file: Mapping[str, Any]) -> str:

@@ -19,6 +19,7 @@ from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
+from ops.switches import switch_of
 from runtime.contract import REGION_OF, Position, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
@@ -146,14 +147,8 @@ class Regions:
         return Tracker(table=self._cells[side].table, side=side, client=self.client("dynamodb", side))
 
     def switch(self, side: str) -> Switch:
-        """Return a side's switch, which its peer keeps. It can be read, but not moved."""
-        return Switch(
-            namespace=self._environment.namespace,
-            cell=self._environment.cell,
-            side=side,
-            parameters=self.client("ssm", peer_of(side)),
-            metrics=None,
-        )
+        """Return a side's switch, which its peer keeps."""
+        return switch_of(self._environment, side, client=self.client)
 
     def who(self) -> str:
         """Return the ARN of the operator's credentials."""

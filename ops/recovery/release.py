@@ -10,7 +10,7 @@ from ops.plan import RefusedError, digest
 from ops.recovery.lookup import FoundFile
 from ops.recovery.regions import Regions
 from ops.recovery.replay import NoRegionError
-from runtime.contract import REGION_OF, Kind, file_id
+from runtime.contract import Kind, file_id
 from runtime.facts import Fact, standing
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.transfer import Transfer
@@ -32,13 +32,14 @@ class ReleasePlan:
     over: tuple[str, ...]
 
     @property
-    def digest(self) -> str:
-        """Twelve hex digits that identify the plan."""
-        return digest(vars(self))
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The plan by transfer, of which the digest is made."""
+        return {self.transfer: vars(self)}
 
-    def document(self) -> dict[str, Any]:
-        """Return the plan, ready for JSON."""
-        return {**vars(self), "region": REGION_OF[self.side], "digest": self.digest}
+    @property
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest(self.document)
 
 
 class Releases:

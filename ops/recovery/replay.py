@@ -218,10 +218,21 @@ class _Facts:
 
 
 def _begun(facts: Iterable[Fact], why: str) -> str | None:
-    """Return the name of the execution that the plan with this `why` has started, or None."""
+    """Return the name of the execution that the plan named in `why` has started, or None."""
+    plan = _plan_of(why)
     return next(
-        (fact.writer for fact in facts if fact.kind is Kind.REPLAYED and fact.detail["why"] == why), None
+        (
+            fact.writer
+            for fact in facts
+            if fact.kind is Kind.REPLAYED and _plan_of(fact.detail["why"]) == plan
+        ),
+        None,
     )
+
+
+def _plan_of(why: str) -> str:
+    """Return what names the plan at the end of a recorded reason: it may be resumed for another reason."""
+    return why.rpartition(" (plan ")[2]
 
 
 def _difference(was: ReplayVerdict, now: ReplayVerdict) -> str:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 from ops.plan import RefusedError, digest
+from ops.plan_store import outdated
 from ops.recovery.inventory import recorded
 from ops.recovery.regions import Regions
 from ops.recovery.replay import FactsChangedError, ReplayVerdict
@@ -21,9 +22,8 @@ from runtime.contract import below_inbound, file_id
 from runtime.facts import Fact, Status, lacks, status
 from runtime.patterns import matches
 
-_SCHEMA = 1
+_SCHEMA = 2
 _AT_ONCE = 8
-_LISTED = 20
 
 
 class State(StrEnum):
@@ -82,27 +82,32 @@ def _states(facts: Sequence[Fact]) -> set[State]:
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayPlan:
-    """What is to be delivered again, and why."""
+    """What is to be delivered again. `planned` is when the plan was made: no two plans are the same."""
 
     customer: str
-    reason: str
+    planned: str
     force: bool
     steps: tuple[ReplayVerdict, ...]
 
     @cached_property
-    def digest(self) -> str:
-        """Twelve hex digits that identify the plan."""
-        return digest(self._document())
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The plan by transfer, and by customer what applies to all of it; the digest is made of it."""
+        whole = {self.customer: {"planned": self.planned, "force": self.force}}
+        return whole | {step.transfer: asdict(step) for step in self.steps}
 
     @cached_property
-    def why(self) -> str:
-        """The reason as it is recorded, which is unique to this plan."""
-        return f"{self.reason} (plan {self.digest}{', forced' if self.force else ''})"
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest(self.document)
+
+    def why(self, reason: str) -> str:
+        """Return the reason as it is recorded, with the digest of the plan."""
+        return f"{reason} (plan {self.digest}{', forced' if self.force else ''})"
 
     def write(self, path: Path) -> None:
         """Write the plan to a file; RefusedError if it cannot be written."""
         try:
-            path.write_text(f"{json.dumps(self._document(), indent=1)}\n")
+            path.write_text(f"{json.dumps(self._file(), indent=1)}\n")
         except OSError as error:
             raise RefusedError(f"{path} cannot be written: {error.strerror}") from error
 
@@ -122,11 +127,11 @@ class ReplayPlan:
         except (AttributeError, KeyError, TypeError) as error:
             raise RefusedError(f"{path} is not a plan of `ops replay plan`: {error!r}") from error
 
-    def _document(self) -> dict[str, Any]:
+    def _file(self) -> dict[str, Any]:
         return {
             "schema": _SCHEMA,
             "customer": self.customer,
-            "reason": self.reason,
+            "planned": self.planned,
             "force": self.force,
             "steps": [asdict(step) for step in self.steps],
         }
@@ -159,13 +164,16 @@ class StartPace:
 
 
 class Application:
-    """Carries out a plan. This may be repeated until all of it is done."""
+    """Carries out a plan for a reason. This may be repeated until all of it is done."""
 
-    def __init__(self, regions: Regions, plan: ReplayPlan) -> None:
-        self._regions, self._plan = regions, plan
+    def __init__(self, regions: Regions, plan: ReplayPlan, *, reason: str) -> None:
+        self._regions, self._plan, self._why = regions, plan, plan.why(reason)
 
     def confirm(self, checked: Callable[[], None]) -> None:
-        """Check that nothing has changed since the plan; RefusedError, naming the changes, otherwise."""
+        """Check that nothing has changed since the plan; RefusedError, naming the changes, otherwise.
+
+        `checked` is called after each step.
+        """
 
         def change(step: ReplayVerdict) -> str | None:
             changed = self._regions.replay.change(step, **self._how(step))
@@ -175,11 +183,7 @@ class Application:
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             changes = [changed for changed in workers.map(change, self._plan.steps) if changed]
         if changes:
-            more = [f"and {len(changes) - _LISTED:,} more"] if len(changes) > _LISTED else []
-            listed = "\n  ".join([*changes[:_LISTED], *more])
-            raise RefusedError(
-                f"facts have changed since the plan, so nothing was done; plan again:\n  {listed}"
-            )
+            raise outdated(self._plan.digest, changes)
 
     def run(self, pace: StartPace) -> Iterator[tuple[ReplayVerdict, str, bool]]:
         """Carry out each step; yield it, its execution's name or what has changed, and whether it is done."""
@@ -194,4 +198,4 @@ class Application:
 
     def _how(self, step: ReplayVerdict) -> dict[str, Any]:
         plan = self._plan
-        return {"file": file_id(plan.customer, step.key), "force": plan.force, "why": plan.why}
+        return {"file": file_id(plan.customer, step.key), "force": plan.force, "why": self._why}

@@ -12,7 +12,7 @@ from typing import Any
 
 from ops.cell import side_of
 from ops.environment import Environment
-from ops.plan import RefusedError
+from ops.plan import RefusedError, command
 from ops.recovery.regions import Regions
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import REGION_OF, peer_of
@@ -38,7 +38,7 @@ class Takeovers:
         if self._lost not in self._regions.out:
             raise RefusedError(
                 f"{region} is not declared lost, so {self.region} takes nothing over from it; "
-                f"if it is: python -m ops evacuate {region} --lost --apply"
+                f"if it is: {command('evacuate', region, '--lost')}"
             )
 
     def look(self, looked: Callable[[], None]) -> TakenOver:

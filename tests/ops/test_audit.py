@@ -136,7 +136,7 @@ def western(estate: Estate) -> Chain:
 
 def findings(estate: Estate, *words: str) -> list[str]:
     """Return what is found of West's chain; East's is sound."""
-    code, told = estate.json("audit", "verify", "--customer", estate.customer, *words)
+    code, told = estate.json("audit", "verify", estate.customer, *words)
     by_region = {each["region"]: each["findings"] for each in told["chains"]}
     found = by_region.pop(WESTERN)
     assert not any(by_region.values())
@@ -477,14 +477,14 @@ def test_all_days_that_a_former_customers_chain_is_about_are_compared(estate):
 
 
 def findings_of_west_alone(estate: Estate) -> list[str]:
-    _, told = estate.json("audit", "verify", "--customer", estate.customer)
+    _, told = estate.json("audit", "verify", estate.customer)
     (only,) = told["chains"]
     assert only["region"] == WESTERN
     return only["findings"]
 
 
 def test_a_customer_that_never_was_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", "--customer", f"{estate.customer}x")
+    said = estate.ops("audit", "verify", f"{estate.customer}x")
     assert (said.code, said.out) == (1, "")
     assert said.err.strip().endswith(f"did you mean {estate.customer}?")
 

@@ -259,7 +259,7 @@ def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, men
     mended.callback(twins.change, *(("UPSERT", each) for each in was))
     twins.change(*(("UPSERT", {**each, "HealthCheckId": out}) for each in was))
     (line,) = twins.differences()
-    assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; python -m ops shift c7k2m --back"), (
+    assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; mft-ops shift c7k2m --back"), (
         "and every answer is as it has to be then"
     )
 
@@ -284,7 +284,7 @@ def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended): 
     mended.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
     first, *answers = twins.differences("c7k2m")
-    assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; python -m ops restore {WESTERN}", first)
+    assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; mft-ops restore {WESTERN}", first)
     west = [f"{each}.c7k2m.{ZONE}" for each in ("_bucket.primary", "_bucket.west", "primary", "west")]
     assert sorted(each.split()[2].rstrip(".") for each in answers) == sorted(west)
     assert all(each.startswith("DNS: c7k2m: ") for each in answers)
@@ -306,7 +306,7 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     silent, switch, endpoint, control = lines
     assert silent.startswith(f"{WESTERN}: does not answer: ")
     assert switch == (
-        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer"
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer"
     )
     assert endpoint.startswith(f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, ")
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")

@@ -117,7 +117,7 @@ def test_what_is_found_is_told_with_where_to_read_on(both, place):
         " see docs/runbook.md#replication-failed",
         f"{EASTERN}: 2 files of the last 24 hours were not in {WESTERN} after 15 minutes;"
         " see docs/runbook.md#replication-late",
-        f"{WESTERN}: it is lost since THEN; python -m ops restore {WESTERN}",
+        f"{WESTERN}: it is lost since THEN; mft-ops restore {WESTERN}",
     ]
     said = place.ops("status")
     assert said.code == 1
@@ -157,16 +157,16 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
         zone.route53.change_resource_record_sets(HostedZoneId=zone.zone_id, ChangeBatch=batch)
     zone.server.refresh()
     told = document(place)
-    back = f"{WESTERN}: aaa111 shifted out; bring back: python -m ops shift aaa111 --back"
+    back = f"{WESTERN}: aaa111 shifted out; bring back: mft-ops shift aaa111 --back"
     assert told["findings"] == [back]
-    assert told["shifts_as_told_by"] == "Route 53"
+    assert told["shifts_according_to"] == "Route 53"
     assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
 
     place.door.closed = {CONTROL_PLANE}
     told = document(place)
     silent = "Route 53's control plane does not answer: DNS says which customers are shifted out"
     assert told["findings"] == [silent, back]
-    assert told["shifts_as_told_by"] == "DNS"
+    assert told["shifts_according_to"] == "DNS"
     assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
 
 
@@ -190,7 +190,7 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     first, *others = told["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
-        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer",
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
     said = place.ops("status")
