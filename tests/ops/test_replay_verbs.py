@@ -209,17 +209,17 @@ def test_the_survivor_replays_what_a_lost_region_had_received(place, file, lost)
 def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
     end(place.west)
     digest, _ = planned(place, "--out", str(file))
-    end = "nothing was done: plan again, and review the new plan"
+    tail = "nothing was done: plan again, and review the new plan"
     unknown = "it was not shown on this machine, so what has changed is not known"
     assert apply(place, file, "0" * 12) == (
         1,
-        [{"refused": f"plan {'0' * 12} no longer holds: {unknown}; {end}"}],
+        [{"refused": f"plan {'0' * 12} no longer holds: {unknown}; {tail}"}],
     )
     file.write_text(file.read_text().replace('"force": false', '"force": true'))
     change = f"{place.customer}: force is True, was False"
     assert apply(place, file, digest) == (
         1,
-        [{"refused": f"plan {digest} no longer holds: {change}; {end}"}],
+        [{"refused": f"plan {digest} no longer holds: {change}; {tail}"}],
     )
     assert replays(place.west) == []
 
@@ -253,15 +253,15 @@ def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
     )
     code, documents = apply(place, file, digest)
     assert code == 1
-    head, end = f"plan {digest} no longer holds: ", "; nothing was done: plan again, and review the new plan"
+    head, tail = f"plan {digest} no longer holds: ", "; nothing was done: plan again, and review the new plan"
     refused = documents[-1]["refused"]
-    assert (refused.startswith(head), refused.endswith(end)) == (True, True)
+    assert (refused.startswith(head), refused.endswith(tail)) == (True, True)
     one = f"{SDK} ({first.id}): was deliver (failed: partner), is skip (delivered to partner)"
     other = (
         f"{OTHER} ({second.id}): was deliver (failed: partner),"
         " is ask (held by partner; decide with ops release)"
     )
-    assert refused[len(head) : -len(end)] in (f"{one}; {other}", f"{other}; {one}")
+    assert refused[len(head) : -len(tail)] in (f"{one}; {other}", f"{other}; {one}")
     assert replays(place.west) == replays(place.east) == []
     assert Kind.REPLAYED not in place.west.kinds(third)
 
@@ -318,6 +318,9 @@ def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, f
         code, documents = apply(place, file, digest)
         assert (code, documents[-1]) == (0, {"counts": {"steps": 3, "not_done": 0}})
         assert replays(place.west) == transfers
+    again = ("replay", "apply", str(file), "--digest", digest, "--rate", "1000/s", "--reason", "once more")
+    assert place.ops(*again).code == 0, "another reason makes no other plan of it"
+    assert replays(place.west) == transfers
     facts = [f for n in range(3) for f in place.west.facts(f"inbound/sdk/{n}.csv") if f.kind is Kind.REPLAYED]
     assert sorted(fact.transfer for fact in facts) == transfers
 
