@@ -18,7 +18,7 @@ from ops.plan import NO_REASON, Approval, RefusedError, command
 from ops.progress import Bar
 from ops.recovery.regions import Regions
 from ops.recovery.replay import Choice, ReplayVerdict
-from ops.recovery.replay_plan import Application, ReplayPlan, StartPace, Wanted, look
+from ops.recovery.replay_plan import Application, ReplayPlan, StartPace, State, Wanted, look
 from ops.recovery.window import Length, Since, Until, Window
 from runtime.facts import submitted
 from runtime.patterns import PatternError, check

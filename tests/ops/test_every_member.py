@@ -142,7 +142,7 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
         code, story = estate.json("trace", transfer, *customer)
         assert (code, [chapter["status"] for chapter in story["chapters"]]) == (0, [status.value])
 
-    planned = lines(estate, "replay", "plan", *customer, "--reason", "a test")
+    planned = lines(estate, "replay", "plan", estate.customer)
     verdicts = {each["verdict"]["transfer"]: each["verdict"] for each in planned if "verdict" in each}
     assert {transfers[name]: (each["choice"], each["why"]) for name, each in verdicts.items()} == {
         status: ANSWERS[status].replay for status in Status
@@ -151,11 +151,11 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
     assert set(counts) == {choice.value for choice in Choice}
     assert all(counts.values()), "each choice is the answer to some status"
 
-    found = [each["gap"] for each in lines(estate, "gaps", *customer) if "gap" in each]
+    found = [each["gap"] for each in lines(estate, "gaps", estate.customer) if "gap" in each]
     undelivered = {transfers[each["transfer"]]: each["where"] for each in found if is_undelivered(each)}
     assert undelivered == {status: ANSWERS[status].gap for status in Status if ANSWERS[status].gap}
 
-    _, plan = estate.json("notice", *customer, "--out-of", WESTERN)
+    _, plan = estate.json("notice", estate.customer, "--region", WESTERN)
     (notice,) = plan["notices"]
     told = {
         transfers[file["transfer"]]: (name, file.get("why"))
@@ -165,7 +165,7 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
     assert told == {status: ANSWERS[status].notice for status in Status}
 
     for transfer, status in transfers.items():
-        code, said = estate.json("release", transfer, *customer, "--resend", "--reason", "a test")
+        code, said = estate.json("release", transfer, *customer, "--resend")
         if ANSWERS[status].is_released:
             assert (code, said["held"]) == (0, {"partner": DETAIL[Kind.HELD]["reason"]})
         else:
@@ -260,7 +260,7 @@ def test_every_deed_is_planned_in_a_word_of_its_own_and_carried_out(estate, late
         transfer = leave(estate.west, status)
         estate.west.archive.store(transfer, owner=first(transfer.id))
     estate.west.upload(b"abc", "inbound/sdk/unknown.csv")
-    words = ("gaps", "--repair", "--customer", estate.customer)
+    words = ("gaps", estate.customer, "--repair")
     planned = lines(estate, *words)
     remedies = [each["remedy"] for each in planned if "remedy" in each]
     assert sorted(each["deed"] for each in remedies) == sorted(deed.value for deed in Deed)
