@@ -8,7 +8,7 @@ from typing import Any
 
 from local.drill.answer_log import AnswerLog
 from local.drill.measures import Timeline
-from local.drill.ops_cli import WHY, Operators, OpsRefusedError
+from local.drill.ops_cli import Operators, OpsRefusedError
 from local.drill.story import SOON, Story, until
 from local.world import World
 from ops.recovery.reconcile import GapKind
@@ -83,7 +83,7 @@ class Nis:
     def release(self, transfer: str, *, is_there: bool) -> None:
         """Decide about a held file, as the partner says: it has it, or it is sent again."""
         word = "--delivered" if is_there else "--resend"
-        self.ops("release", transfer, word, "--reason", WHY)
+        self.ops("release", transfer, word)
 
     def gaps(self) -> list[dict[str, Any]]:
         """Return the gaps of the last hour that will not close by themselves."""
@@ -132,7 +132,7 @@ class Nis:
 
     def moves(self, customer: str, side: str) -> tuple[str, str]:
         """Return what `ops rehome` says of Route 53 and the registry, for a move of a customer to a side."""
-        [move] = self._operators.say("rehome", customer, "--to", side)["moves"]
+        [move] = self._operators.say("rehome", customer, "--to", REGION_OF[side])["moves"]
         return move["route53"], move["registry"]
 
     def _noted_as_moved(self, found: bool, whose: str, side: str) -> None:

@@ -15,6 +15,7 @@ from local.drill.crash_point import CrashPoint
 from local.drill.story import StoryError
 from local.program import ROOT
 from local.world import World
+from ops.plan import NO_REASON
 
 _CALLER = "ops-"
 WHY = "the drill"
@@ -58,10 +59,10 @@ class Operators:
     def replay(self, customer: str, state: str) -> None:
         """Carry a customer's transfers of the last hour again that are in a state."""
         plan = self._world.folder / "replay.json"
-        words = ["--customer", customer, "--state", state, "--window", "1h", "--reason", WHY]
-        told = self.lines("replay", "plan", *words, "--out", str(plan))
-        [digest] = [line["plan"]["digest"] for line in told if "plan" in line]
-        self._done(["replay", "apply", str(plan), "--digest", digest])
+        words = [customer, "--state", state, "--window", "1h", "--out", str(plan)]
+        lines = self.lines("replay", "plan", *words)
+        [command] = [line["plan"]["command"] for line in lines if "plan" in line]
+        self._done(self._reviewed(command))
 
     def repair(self) -> None:
         """Close what gaps of the last hour can be closed by copies and replays."""
@@ -72,15 +73,12 @@ class Operators:
         self._done(self._reviewed(plan["command"]))
 
     def command(self, verb: str, *words: str) -> list[str]:
-        """Return the command line that does what the verb now plans: the one that it prints, if any."""
-        plan = self.say(verb, *words)
-        if "command" in plan:
-            return self._reviewed(plan["command"])
-        return [verb, *words, *(["--digest", plan["digest"]] if "digest" in plan else []), "--apply"]
+        """Return the words that carry out what the verb now plans: the command that it prints."""
+        return self._reviewed(str(self.say(verb, *words)["command"]))
 
     def _reviewed(self, command: str) -> list[str]:
-        """Return the words after `python -m ops` of a command that a plan prints, with a reason in it."""
-        return [WHY if word == "WHY" else word for word in shlex.split(command)[3:]]
+        """Return the words of a command that a plan prints, without `mft-ops` and with a reason in it."""
+        return [WHY if word == NO_REASON else word for word in shlex.split(command)[1:]]
 
     def _done(self, command: list[str]) -> str:
         process = self._start(command, endpoint=self._world.aws.endpoint)

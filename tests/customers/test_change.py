@@ -200,7 +200,7 @@ WEST = registry(a={"id": "c7k2m"}, **OTHERS)
 EAST = registry(a={"id": "c7k2m", "primary": "east"}, **OTHERS)
 UNRECORDED = (
     "customers/a.yaml:4: primary: goes from 'west' to 'east' without a new record of it in"
-    " rehomes/c7k2m.json; put 'west' back and run: python -m ops rehome c7k2m --to east"
+    " rehomes/c7k2m.json; put 'west' back and run: mft-ops rehome c7k2m --to us-gov-east-1"
 )
 UNEDITED = (
     "customers/a.yaml:4: primary: is '{}', and J. Doe moved it to '{}' by rehomes/c7k2m.json; write '{}',"

@@ -13,7 +13,7 @@ def play(stage: Stage) -> None:
     """Shift a customer out of West and bring it back."""
     customer = stage.by_sftp.customer.id
     stage.nis.decide(f"shift {customer} out of {REGION_OF[WEST]}", out=WEST)
-    stage.nis.ops("shift", customer, "--out-of", REGION_OF[WEST])
+    stage.nis.ops("shift", customer, "--region", REGION_OF[WEST])
     stage.nis.names_leave(WEST, [customer])
     stage.expect("nobody else's names have moved", stage.nis.others_are_usual(customer))
     stage.delivered(stage.send("shifted.csv", to=WEST), by=EAST)

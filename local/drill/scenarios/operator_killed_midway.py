@@ -21,12 +21,12 @@ def play(stage: Stage) -> None:
     stage.nis.restore(WEST)
 
     here, there = customer.primary, peer_of(customer.primary)
-    stage.nis.ops("rehome", customer.id, "--to", there, killed_after=CHANGED)
+    stage.nis.ops("rehome", customer.id, "--to", REGION_OF[there], killed_after=CHANGED)
     stage.expect("Route 53 has moved it, the registry has not", stage.nis.moves(customer.id, there) == HALF)
-    stage.nis.ops("rehome", customer.id, "--to", there)
+    stage.nis.ops("rehome", customer.id, "--to", REGION_OF[there])
     stage.expect("Route 53 and the registry have moved it", stage.nis.moves(customer.id, there) == WHOLE)
     stage.nis.names_answer(customer.id, PRIMARY, there)
-    stage.nis.ops("rehome", customer.id, "--to", here)
+    stage.nis.ops("rehome", customer.id, "--to", REGION_OF[here])
     stage.nis.names_are_usual()
 
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from local.drill.scenario_api import Stage
-from runtime.contract import PRIMARY, peer_of
+from runtime.contract import PRIMARY, REGION_OF, peer_of
 
 
 def play(stage: Stage) -> None:
@@ -15,12 +15,12 @@ def play(stage: Stage) -> None:
     here, there = customer.primary, peer_of(customer.primary)
     before = stage.send("before.csv", to=PRIMARY)
     stage.nis.decide(f"move {customer.id} to {there}", out=here)
-    stage.nis.ops("rehome", customer.id, "--to", there)
+    stage.nis.ops("rehome", customer.id, "--to", REGION_OF[there])
     stage.nis.names_answer(customer.id, PRIMARY, there)
     stage.delivered(before, by=here)
     stage.delivered(stage.send("after.csv", to=PRIMARY), by=there)
     stage.delivered(stage.send("still.csv", to=here), by=here)
     stage.expect("nobody else's names have moved", stage.nis.others_are_usual(customer.id))
-    stage.nis.ops("rehome", customer.id, "--to", here)
+    stage.nis.ops("rehome", customer.id, "--to", REGION_OF[here])
     stage.nis.names_are_usual()
     stage.delivered(stage.send("back.csv", to=PRIMARY), by=here)

@@ -14,8 +14,8 @@ def play(stage: Stage) -> None:
     """Try what cannot work while West is dead, then what does."""
     customer = stage.by_sftp.customer.id
     stage.lose(WEST)
-    stage.nis.refused("shift", customer, "--out-of", REGION_OF[WEST], names="ops evacuate")
-    stage.nis.refused("rehome", customer, "--to", EAST, names="ops evacuate")
+    stage.nis.refused("shift", customer, "--region", REGION_OF[WEST], names="mft-ops evacuate")
+    stage.nis.refused("rehome", customer, "--to", REGION_OF[EAST], names="mft-ops evacuate")
     stage.frozen(EAST)
     stage.nis.evacuate(WEST, lost=True)
     stage.delivered(stage.send("after.csv", to=WEST), by=EAST)
