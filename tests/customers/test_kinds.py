@@ -104,7 +104,7 @@ def test_no_two_files_meet_at_a_destination_of_any_kind(kind: str) -> None:
             "destinations": {"a": same, "b": second},
             "routes": [{"match": "sdk/x/**", "to": ["a"]}, {"match": "sdk/y/**", "to": ["b"]}],
         }
-        found = [message for _, message in checks.findings(data) if "two files one name" in message]
+        found = [message for _, message in checks.findings(data) if "two files under one name" in message]
         assert len(found) == count, found
 
 
@@ -114,7 +114,7 @@ def test_no_destination_of_any_kind_is_the_platform_itself(kind: str, tmp_path: 
     (usual,) = [line for line in SOUND.splitlines() if line.strip().startswith(f"{key}:")]
     text = broken((usual, f"    {key}: {ours}"))
     (line,) = said(write(tmp_path, acme=text), namespace="mft", zone="mft.example.gov")
-    assert f"{ours!r} is this platform's" in line
+    assert f"{ours!r} belongs to this platform" in line
 
 
 @pytest.mark.parametrize("kind", get_args(DestinationKind))

@@ -121,7 +121,7 @@ def test_a_quota_for_the_cells_alone_is_met_by_sharing():
 def test_six_hundred_customers_are_too_many_for_the_default_quota():
     (sentence,) = refusals(many(600), health_checks=200)
     assert sentence.startswith(
-        "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), and"
+        "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), but"
         " mft:healthCheckQuota is 200; ask AWS for 1,210 and set it to that, or set failover.health_check:"
         " cell for these (505): c00095, c00096, "
     )
@@ -135,7 +135,7 @@ def test_a_thousand_new_checks_are_a_days_work():
     assert refusals(many(495), health_checks=5000, before=[]) == []
     assert refusals(many(496), health_checks=5000) == []
     assert refusals(many(496), health_checks=5000, before=[]) == [
-        "customers: 1,002 health checks are new, and Route 53 makes 1,000 a day; deploy what is new in 2"
+        "customers: 1,002 health checks are new, but Route 53 creates 1,000 a day; deploy what is new in 2"
         " steps, cells first and then customers by id: day 1 up to c00494, day 2 up to c00495"
     ]
 
@@ -180,7 +180,7 @@ def test_a_zone_holds_ten_thousand_records(before):
     assert refusals(full, health_checks=200, before=before) == []
     over = [one("a00000", check="cell"), *full]
     (sentence,) = refusals(over, health_checks=200, before=before)
-    assert "10,012 DNS records are needed, and a zone holds 10,000; " in sentence
+    assert "10,012 DNS records are needed, but a zone holds 10,000; " in sentence
     (id,) = named(sentence)
     assert id == ("a00000" if before else "c00832")
     assert needs([each for each in over if each.id != id]).records <= 10_000
@@ -192,7 +192,7 @@ def test_an_account_has_ten_thousand_buckets():
     assert refusals(full, health_checks=200) == []
     over = [*full, *many(3, room, lifecycle="onboarding")]
     (sentence,) = refusals(over, health_checks=200)
-    assert f"{needs(over).buckets:,} buckets are needed, and an account has 10,000; " in sentence
+    assert f"{needs(over).buckets:,} buckets are needed, but an account can have 10,000; " in sentence
     assert named(sentence) == [each.id for each in over[-3:]]
 
 

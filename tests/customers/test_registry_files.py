@@ -50,14 +50,14 @@ def test_a_key_that_is_no_word_is_quoted(tmp_path):
         ("primary: west", 'primary: west\n"a: b\\nc": 1'),
     )
     assert said(write(tmp_path, acme=strange), namespace=NAMESPACE, zone=ZONE) == [
-        "customers/acme.yaml:5: 'a: b\\nc': is not a known key; known are cell, destinations, duplicates,"
+        "customers/acme.yaml:5: 'a: b\\nc': is not a known key; use one of cell, destinations, duplicates,"
         " failover, id, lifecycle, name, primary, receipts, retention, routes, sdk, sftp, temporary_names",
         "customers/acme.yaml:19: destinations.*: '*' is not a destination name; use up to 40 lower-case"
         " letters, digits and hyphens, the first a letter",
         "customers/acme.yaml:19: destinations.*: no route sends anything here; add it to a route's 'to' or"
         " remove it",
-        "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' is this platform's: a file would come in"
-        " again; name a partner's bucket",
+        "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' belongs to this platform, so files would"
+        " come in again; name a partner's bucket",
     ]
 
 
@@ -95,13 +95,13 @@ def test_a_key_listed_twice_is_found_although_the_file_is_broken_elsewhere(tmp_p
     ]
 
 
-def test_a_principal_of_another_partition_is_told_which_is_meant(tmp_path):
+def test_a_principal_of_another_partition_is_refused_with_an_example(tmp_path):
     other = ":".join(["arn", "aws", "iam", "", "123456789012", "role/a"])
     sdk = f"sdk:\n  principals:\n    - {other}\ndestinations:\n"
     route = "routes:\n  - match: sdk/*.dat\n    to: [landing]\n"
     assert said(write(tmp_path, acme=broken(("destinations:\n", sdk), ("routes:\n", route)))) == [
-        f"customers/acme.yaml:13: sdk.principals[0]: {other!r} is of the partition 'aws'; only 'aws-us-gov'"
-        " can be granted here, use the GovCloud account's own, such as"
+        f"customers/acme.yaml:13: sdk.principals[0]: {other!r} is in the partition 'aws', and this platform"
+        " is in 'aws-us-gov'; use an ARN of the GovCloud account, such as"
         " arn:aws-us-gov:iam::123456789012:role/uploader"
     ]
 
@@ -133,7 +133,7 @@ def test_nobody_can_send(tmp_path):
         ("a: &a [*a]\n", None),
         (
             "id: x: y\n",
-            "1: is not YAML: a value holds ': ', or the line is indented wrongly; quote the value",
+            "1: is not YAML: a value holds ': ', or the indentation is wrong; quote the value",
         ),
         ("id: 'x\nname: y\n", "1: is not YAML: a quote is opened here and never closed; close it"),
         ("id: [", "1: is not YAML: a bracket is never closed, or a value is missing; close it"),

@@ -40,7 +40,11 @@ def refusal(
         ("partition", "aws", "'aws' is not the partition aws-us-gov"),
         ("accountId", "12345", "'12345' is not an account id of 12 digits"),
         ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits, hyphens"),
-        ("namespace", "xn--acme", "'xn--acme' begins like 'xn--', which S3 keeps for itself; use another"),
+        (
+            "namespace",
+            "xn--acme",
+            "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
+        ),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
         ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),
