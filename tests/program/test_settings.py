@@ -39,14 +39,14 @@ def refusal(
         ("region", "us-east-1", "'us-east-1' is not a GovCloud region"),
         ("partition", "aws", "'aws' is not the partition aws-us-gov"),
         ("accountId", "12345", "'12345' is not an account id of 12 digits"),
-        ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits, hyphens"),
+        ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits and hyphens"),
         (
             "namespace",
             "xn--acme",
             "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
         ),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
-        ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
+        ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without a final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),
         ("peer", "yes", "'yes' is not 'absent' or 'present': whether the other region's stack exists"),
         (
@@ -57,9 +57,9 @@ def refusal(
         (
             "switch",
             "off",
-            "'off' is not 'alarm' or 'endpoint': what tells health checkers",
+            "'off' is not 'alarm' or 'endpoint': what shows health checkers",
         ),
-        ("healthCheckQuota", "many", "'many' is not how many health checks the account may have"),
+        ("healthCheckQuota", "many", "'many' is not a number of health checks that the account may have"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )
