@@ -35,7 +35,7 @@ class SwitchKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The environment of this stack's cell. `host_keys` are its private SFTP host keys, the main one first."""
+    """The environment of this stack's cell. `host_keys` are its SFTP host keys, the main one first."""
 
     stack: str
     region: str
