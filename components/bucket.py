@@ -142,9 +142,7 @@ def bucket(
                     mode="COMPLIANCE", days=lock_days
                 )
             ),
-            opts=pulumi.ResourceOptions(
-                parent=parent, depends_on=[versioning]
-            ),  # S3 refuses it without versioning
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
         )
     if events_after or replication:
         needed = [replication.events.allowed] if replication else []
@@ -168,9 +166,7 @@ def bucket(
             bucket=made.bucket,
             role=replication.role_arn,
             rules=[_replication_rule(replication)],
-            opts=pulumi.ResourceOptions(
-                parent=parent, depends_on=[versioning]
-            ),  # S3 refuses it without versioning
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
         )
     return made
 

@@ -50,9 +50,8 @@ class Canary(pulumi.ComponentResource):
                 },
                 sort_keys=True,
             ),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[storage.config]
-            ),  # the name alone is no dependency
+            # A bucket's name alone is not a dependency on it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[storage.config]),
         )
         bucket(
             f"{name}-bucket",

@@ -89,9 +89,8 @@ class Function(pulumi.ComponentResource):
             if placement
             else None,
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=logs.name),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[allowed]
-            ),  # otherwise its first call may be denied
+            # Otherwise its first calls could be denied.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
         self.arn = self.function.arn
         self._name, self._child = name, child
@@ -102,9 +101,7 @@ class Function(pulumi.ComponentResource):
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
         """
-        schedule = (
-            f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge requires the right number
-        )
+        schedule = f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge refuses `1 minutes`
         rule = aws.cloudwatch.EventRule(self._name, schedule_expression=schedule, opts=self._child)
         aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.arn, opts=self._child)
         aws.lambda_.Permission(

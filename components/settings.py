@@ -25,7 +25,7 @@ class Peer(StrEnum):
 
 
 class SwitchKind(StrEnum):
-    """What tells health checkers that a region is out of DNS."""
+    """What shows health checkers that a region is out of DNS."""
 
     #: An alarm in the peer region.
     ALARM = "alarm"

@@ -72,9 +72,8 @@ class Tenant(pulumi.ComponentResource):
             key=contract.config_key(self.customer.id),
             content_type="application/json",
             content=jsontext.render(document, sort_keys=True),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self._cell.storage.config]
-            ),  # the name alone is no dependency
+            # A bucket's name alone is not a dependency on it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cell.storage.config]),
         )
 
     def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:

@@ -1,4 +1,4 @@
-"""What can be broken in a file, and the one line that is then said: by case, a change and the line."""
+"""Ways to break a file: by case, a change of the sound file, and the one line that reports it."""
 
 from __future__ import annotations
 

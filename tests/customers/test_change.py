@@ -1,4 +1,4 @@
-"""What of a change of the registry is refused, where, and with which remedy."""
+"""Which changes of the registry are refused, at which line, and with which remedy."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from customers.rehoming import Rehoming
 from customers.source import read
 
 _SAMPLE = customer()
-#: The lines of a file whose every key is given; it is short, so that lines can be told.
+#: The lines of a short file with every key that matters here.
 LINES = "name: {name}\nid: {id}\nlifecycle: {lifecycle}\nprimary: {primary}\ncell: '{cell}'\n"
 
 
 def registry(**files: dict) -> Registry:
-    """Return the registry of these files, each given as what differs from an active customer in the West."""
+    """Return the registry of these files, each given by its differences from an active customer in West."""
     usual = {"lifecycle": "active", "primary": "west", "cell": "1"}
     facts = {file: {**usual, "name": f"Agency {file}", **changes} for file, changes in files.items()}
     customers = sorted((_SAMPLE.model_copy(update=each) for each in facts.values()), key=lambda each: each.id)
@@ -60,11 +60,11 @@ def move(to: str, id: str = "c7k2m", day: int = 1) -> Rehoming:
     )
 
 
-#: Others that stay as they are, so that one in six goes without being asked.
+#: Other customers that do not change, so that one of six may leave without confirmation.
 OTHERS = crowd(5)
 
 
-def test_nothing_is_said_of_what_does_not_change():
+def test_an_unchanged_registry_is_not_refused():
     same = registry(a={"id": "c7k2m"}, **OTHERS)
     assert said(same, same) == []
     assert said(Registry(()), same) == []
@@ -128,7 +128,7 @@ def test_another_file_with_another_name_is_another_customer():
     )
 
 
-def test_what_else_changed_with_an_id_is_said_at_once():
+def test_other_changes_beside_an_id_are_reported_at_once():
     before = registry(a={"id": "c7k2m"}, **OTHERS)
     after = registry(a={"id": "h4t9q", "primary": "east", "cell": "2", "lifecycle": "retired"}, **OTHERS)
     keys = [line.split(": ")[:2] for line in said(before, after)]
@@ -171,7 +171,7 @@ def test_no_step_of_the_lifecycle_is_skipped(was, now):
     (line,) = lines
     start = f"customers/a.yaml:3: lifecycle: goes from '{was}' to '{now}' and skips "
     assert line.startswith(start)
-    # What it names leads there, step by step.
+    # The stages that the message names lead there, step by step.
     between = line.removeprefix(start).partition(";")[0].replace("'", "").split(", ")
     for step, following in zip([was, *between], [*between, now], strict=True):
         assert following in STEPS[step]
@@ -256,7 +256,7 @@ def test_before_there_are_dns_records_a_primary_is_free():
 
 
 def going(count: int, of: int, *, was: str = "draining", now: str = "retired", besides: int = 0) -> tuple:
-    """Return two registries between which `count` of `of` go; and some are retired already."""
+    """Return two registries: `count` of `of` customers leave, and some others are already retired."""
     rest = {**crowd(of - count, first=count), **crowd(besides, "retired", first=of)}
     return registry(**crowd(count, was), **rest), registry(**crowd(count, now), **rest)
 
@@ -298,7 +298,7 @@ def test_who_comes_back_or_comes_new_does_not_go():
 # --- All of it ---------------------------------------------------------------------------------------
 
 
-def test_everything_is_said_in_order_and_at_once():
+def test_everything_is_reported_in_order_and_at_once():
     before = registry(a={"id": "c7k2m"}, b={"id": "h4t9q"}, c={"id": "r2w6d"})
     after = registry(
         a={"id": "c7k2m", "lifecycle": "retired", "cell": "2"},

@@ -1,4 +1,4 @@
-"""What a registry needs of AWS's quotas: what is counted, what is refused, and whether the remedy is one."""
+"""What a registry needs of AWS's quotas: the counts, the refusals, and whether the remedies help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIFECYCLES = ("onboarding", "active", "draining", "retired")
 
 
 def one(id: str, *, lifecycle: str = "active", check: str = "customer", cell: str = "1") -> Customer:
-    """Return a customer quickly: nothing of it is checked again."""
+    """Return a customer quickly, without validation."""
     failover = Failover(health_check=check)
     return _SAMPLE.model_copy(update={"id": id, "lifecycle": lifecycle, "failover": failover, "cell": cell})
 
@@ -29,7 +29,7 @@ def many(count: int, first: int = 0, **what: str) -> list[Customer]:
 
 
 def shared(customers: list[Customer], ids: set[str]) -> list[Customer]:
-    """Return the customers with some of them on their cell's check."""
+    """Return the customers, of whom some share their cell's check."""
     return [
         one(each.id, lifecycle=each.lifecycle, check="cell", cell=each.cell) if each.id in ids else each
         for each in customers
@@ -37,7 +37,7 @@ def shared(customers: list[Customer], ids: set[str]) -> list[Customer]:
 
 
 def named(sentence: str) -> list[str]:
-    """Return the ids that a sentence ends with; it says how many there are."""
+    """Return the ids at the end of a sentence, which also states their number."""
     found = re.search(r"\(([0-9,]+)\): (.*)$", sentence)
     ids = found[2].split(", ")
     assert len(ids) == int(found[1].replace(",", "")) == len(set(ids))
@@ -196,7 +196,7 @@ def test_an_account_has_ten_thousand_buckets():
     assert named(sentence) == [each.id for each in over[-3:]]
 
 
-def test_everything_that_is_exceeded_is_said():
+def test_every_quota_that_is_exceeded_is_reported():
     crowd = many(5000)
     assert [re.search(r"health checks are (needed|new)|records|buckets", said)[0] for said in
             refusals(crowd, health_checks=200, before=[])] == [

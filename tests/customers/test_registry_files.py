@@ -1,4 +1,4 @@
-"""Broken files, and exactly what is said about each: the file, the line, the place, what to do."""
+"""Broken files, and the exact message about each: the file, the line, the place, the remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_one_thing_broken_is_one_line(case, tmp_path):
     assert line == f"customers/acme.yaml:{expected}"
 
 
-def test_all_problems_of_all_files_are_said_at_once_in_order(tmp_path):
+def test_all_problems_of_all_files_are_reported_at_once_in_order(tmp_path):
     bad = broken(
         ("id: c7k2m", "id: C"),
         ("primary: west", "primary: wst"),
@@ -71,7 +71,7 @@ SECOND_ROUTE = "routes:\n  - match: sftp/c7k2m-night/*.dat\n    to: [landing]\n"
 
 
 def test_what_cannot_be_read_is_not_missed(tmp_path):
-    """A damaged name or pattern is one problem, and not also a user without a route or a route for nobody."""
+    """A damaged name or pattern is only one problem, not also a user without a route or a useless route."""
     two_users = (("destinations:\n", SECOND_USER), ("routes:\n", SECOND_ROUTE))
     load(write(tmp_path, acme=broken(*two_users)))
     for damage, place in (
@@ -155,7 +155,7 @@ def test_a_file_without_a_customer_in_it(text, expected, tmp_path):
 
 
 def test_yaml_words_are_text_as_in_the_editor(tmp_path):
-    """YAML 1.1 would make a truth of `no`, a date of 2026-01-31 and 4530 of 75:30."""
+    """YAML 1.1 would read `no` as a boolean, 2026-01-31 as a date and 75:30 as 4530."""
     for name in ("no", "2026-01-31", "75:30", "2024-99-99", "1e3", "0o17", "="):
         (customer,) = load(write(tmp_path, acme=broken(("Example agency", name)))).customers
         assert customer.name == name
@@ -211,7 +211,7 @@ PLACES = list(paths(yaml.safe_load(FULL)))[1:]
 
 
 def judged(directory, text: str) -> str:
-    """Return what is printed about a file, or nothing for a good one; anything but a refusal escapes."""
+    """Return what is printed about a file, or nothing for a valid one; any other exception is raised."""
     registry = write(directory, acme="")
     (registry / "acme.yaml").write_bytes(text.encode("utf-8", errors="surrogatepass"))
     problems: tuple[Problem, ...] = ()

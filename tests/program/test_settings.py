@@ -1,4 +1,4 @@
-"""A stack setting that is missing or malformed is one clear line, before any resource."""
+"""A missing or malformed stack setting is reported in one clear line, before any resource is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask
 def refusal(
     config: dict[str, str | None], secrets: dict[str, str] = SECRETS, ask: program.Ask = ask
 ) -> list[str]:
-    """Run gov-west with changes to its configuration; return the lines that it refuses with."""
+    """Run gov-west with changes to its configuration; return the lines of the refusal."""
     made: list[str] = []
 
     def make(resource: program.Resource) -> tuple[str, dict]:
@@ -113,7 +113,7 @@ def test_a_quota_that_the_registry_breaks() -> None:
     assert "set failover.health_check: cell for these (1): " in line
 
 
-def test_missing_settings_are_all_told_at_once() -> None:
+def test_all_missing_settings_are_reported_at_once() -> None:
     lines = refusal({"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": "x"})
     assert [line.partition(" is not set")[0] for line in lines] == [
         "Pulumi.gov-west.yaml: mft:region",
@@ -135,10 +135,10 @@ def test_every_setting_is_declared_with_type_and_description() -> None:
     declared = yaml.safe_load((program.ROOT / "Pulumi.yaml").read_text())["config"]
     asked = {f"mft:{key}" for key in (*settings.KEYS, *settings.HOST_KEYS)}
     assert declared.keys() == asked
-    for key, told in declared.items():
-        assert told["type"] == "string"
-        assert told["description"]
-        assert bool(told.get("secret")) == (key in SECRETS), key
+    for key, setting in declared.items():
+        assert setting["type"] == "string"
+        assert setting["description"]
+        assert bool(setting.get("secret")) == (key in SECRETS), key
     for stack in STACKS:
         given = {key for key in program.stack_config(stack) if key.startswith("mft:")}
         assert given == asked - SECRETS.keys()
