@@ -13,6 +13,7 @@ from enum import StrEnum
 from itertools import product
 from typing import Any, assert_never
 
+from ops.plan import command
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import Executions, Purpose, first
@@ -20,6 +21,8 @@ from runtime.facts import Fact, Status, describe, lacks, settles, standing, stat
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
+
+_DECIDE = f"decide with {command('release')}"
 
 
 class Choice(StrEnum):
@@ -97,7 +100,7 @@ class Replay:
         if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
-            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with ops release")
+            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; {_DECIDE}")
         if said.open and (running := self._running(said)):
             return said.verdict(Choice.SKIP, f"{running} is delivering it")
         try:
