@@ -99,6 +99,10 @@ class Population:
         """Return whether each of these kinds, or of all, has had a file acknowledged by the survivor."""
         return all(self._tallies[kind].reached for kind in kinds or self._tallies)
 
+    def cannot_send(self, kinds: Iterable[str]) -> bool:
+        """Return whether the last upload of each of these kinds of clients failed."""
+        return all(self._tallies[kind].was_failing for kind in kinds)
+
     def fared(self, decided: float | None) -> list[Fared]:
         """Return how each kind fared; `decided` is when the operator did, in seconds since the epoch."""
         return [

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 
+from local.drill.client_kinds import ForEver, HardCoded
 from local.drill.scenario_api import Stage
 from runtime.contract import EAST, PRIMARY, WEST
 
@@ -39,6 +40,7 @@ def play(stage: Stage) -> None:
     stage.take_over(EAST)
     stage.delivered(delivered, by=EAST)
     stage.told(held, "held" if held.waits_for_a_person else "delivered", by=EAST)
+    stage.cannot_send(ForEver, HardCoded)
     stage.notify()
     stage.reached()
     stage.returns(WEST)
