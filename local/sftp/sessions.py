@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -144,8 +144,8 @@ class _Service(asyncssh.SFTPServer):
     """SFTP over one user's files. Every method of the base that would touch this machine is replaced."""
 
     def __init__(self, channel: SSHChannel[bytes], login: Login) -> None:
-        assert isinstance(channel, asyncssh.SSHServerChannel)
-        super().__init__(channel)
+        # asyncssh puts its line editor in front of a server's channel; the base takes either.
+        super().__init__(cast("asyncssh.SSHServerChannel[bytes]", channel))
         assert login.files
         self.dropped = False
         self._login = login
