@@ -99,8 +99,8 @@ class World:
             self.dns.close()
         for endpoint in self.endpoints.values():
             endpoint.stop()
-        if hasattr(self, "outside"):
-            self.outside.close()
+        if hasattr(self, "external_parties"):
+            self.external_parties.close()
         if hasattr(self, "aws"):
             self.aws.stop()
         if hasattr(self, "folder"):
@@ -137,7 +137,7 @@ class World:
             address,
             self.sftp_port,
             user,
-            self.outside.keys[user],
+            self.external_parties.keys[user],
             host_keys=self._public_host_keys,
             folder=self.folder,
         )
@@ -169,7 +169,7 @@ class World:
             if customer.is_retired:
                 continue
             topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
-            self.outside.subscribe(customer, side, topic.outputs["arn"])
+            self.external_parties.subscribe(customer, side, topic.outputs["arn"])
         return graph
 
     def _maker(self, side: str) -> Make:
@@ -228,7 +228,7 @@ class World:
             shutil.copy(path, registry)
         self.registry = self._load(registry)
         self.registry_folder = registry
-        self.outside.stand_in(registry, self.project)
+        self.external_parties.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:
         """Return the customers of this cell."""
@@ -249,8 +249,8 @@ class World:
             stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
             stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
-        self.outside = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
-        self.outside.stand_in(self.registry_folder, self.project)
+        self.external_parties = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
+        self.external_parties.stand_in(self.registry_folder, self.project)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:

@@ -167,7 +167,7 @@ def test_a_population_counts_what_it_asked_and_where_that_went(
     threading.Event().wait(0.3)
     assert platform.stored == [], "somebody sent while the machine was behind"
     behind.clear()
-    eventually(lambda: all(each.acknowledged for each in population.fared(None)))
+    eventually(lambda: all(each.acknowledged for each in population.counts(None)))
     population.pause()
     stored = len(platform.stored)
     platform.answered, platform.dead = EAST, {WEST}
@@ -180,7 +180,7 @@ def test_a_population_counts_what_it_asked_and_where_that_went(
     population.read_notice({**NOTICE, "customer": kinds[0].sender.customer.id})
     eventually(population.reached)
     population.stop()
-    by_name, for_ever = population.fared(decided)
+    by_name, for_ever = population.counts(decided)
     assert by_name.asked == by_name.failed + by_name.acknowledged
     assert set(by_name.by_side) == {WEST, EAST}
     assert for_ever.failed > 0

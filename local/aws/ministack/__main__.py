@@ -28,7 +28,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
 )
 from local.aws.ministack.edits import EDITS
 from local.aws.ministack.front import Front
-from local.aws.ministack.lag import LINE
+from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.request_cache import replaying
 
 PARENT_POLL = 0.3
@@ -72,7 +72,7 @@ def serve(socket_fd: int) -> None:
 
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(LINE.run())
+            tasks.create_task(QUEUE.run())
             app_of_hypercorn = cast(ASGIFramework, front)  # whose types spell out each message of ASGI
             tasks.create_task(
                 hypercorn_serve(app_of_hypercorn, config, shutdown_trigger=asyncio.Event().wait)

@@ -20,7 +20,7 @@ from urllib.parse import unquote
 from local.aws.ministack.asgi import App, Message, Receive, Send
 from local.aws.ministack.calls import Calls
 from local.aws.ministack.controls import ADMIN, DNS_AGENT
-from local.aws.ministack.lag import LINE
+from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
 
@@ -146,15 +146,15 @@ class Front:
     async def up(self, region: str, passed: float = 0) -> list[str]:
         if REGIONS.is_down(region):
             let_pass(region, passed)
-            REGIONS.revive(region, first=partial(LINE.deliver, region))
+            REGIONS.revive(region, first=partial(QUEUE.deliver, region))
         return sorted(REGIONS.down)
 
     async def lag(self, **seconds: float) -> dict[str, float]:
-        LINE.lag.update(seconds)
-        return LINE.lag
+        QUEUE.lag.update(seconds)
+        return QUEUE.lag
 
     async def told(self) -> list[dict[str, Any]]:
         return self.calls.told()
 
     async def pending(self) -> list[dict[str, Any]]:
-        return LINE.pending()
+        return QUEUE.pending()

@@ -20,7 +20,7 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parcel:
+class ReplicatedWrite:
     """One object version or one item's write, from one region to one other."""
 
     kind: str  # S3 or DYNAMODB
@@ -39,20 +39,20 @@ class Parcel:
 
 @dataclass(frozen=True, eq=False)
 class _Sent:
-    parcel: Parcel
+    write: ReplicatedWrite
     due: float
     at: float  # seconds since the epoch
     scope: contextvars.Context  # the account and region of the writer
 
     def deliverable(self, now: float, back: str | None = None) -> bool:
-        ends = {self.parcel.source, self.parcel.target}
+        ends = {self.write.source, self.write.target}
         return (self.due <= now or back in ends) and REGIONS.down.isdisjoint(ends)
 
 
 class ReplicationQueue:
     """All that has been written in one region and has not arrived in the other.
 
-    Without lag and with both regions up a parcel arrives before its write is answered. Else it waits here,
+    Without lag and with both regions up a write arrives before its write is answered. Else it waits here,
     and `run` delivers it in the order of due times, on the event loop: between two requests, never in one.
     """
 
@@ -63,12 +63,12 @@ class ReplicationQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
 
-    def send(self, parcel: Parcel) -> None:
-        """Let a parcel arrive: now, after the lag, or when the regions are back."""
-        lag = self.lag[parcel.kind]
-        sent = _Sent(parcel, time.monotonic() + lag, time.time(), contextvars.copy_context())
+    def send(self, write: ReplicatedWrite) -> None:
+        """Let a write arrive: now, after the lag, or when the regions are back."""
+        lag = self.lag[write.kind]
+        sent = _Sent(write, time.monotonic() + lag, time.time(), contextvars.copy_context())
         if lag == 0 and sent.deliverable(sent.due):
-            parcel.arrive()
+            write.arrive()
             return
         with self._lock:
             self._sent.append(sent)
@@ -78,7 +78,7 @@ class ReplicationQueue:
     def pending(self) -> list[dict[str, Any]]:
         """Return what has not arrived, in the order in which it was written."""
         with self._lock:
-            return [one.parcel.described() | {"sent": one.at} for one in self._sent]
+            return [one.write.described() | {"sent": one.at} for one in self._sent]
 
     def deliver(self, back: str | None = None) -> None:
         """Deliver all that is due and whose regions are up; for the region that is `back`, all is due."""
@@ -88,9 +88,9 @@ class ReplicationQueue:
             self._sent = [one for one in self._sent if one not in arriving]
         for one in sorted(arriving, key=lambda one: one.due):
             try:
-                one.scope.run(one.parcel.arrive)
+                one.scope.run(one.write.arrive)
             except Exception:
-                _log.exception("replication of %s failed", one.parcel)
+                _log.exception("replication of %s failed", one.write)
 
     def _next(self) -> float | None:
         """Return the seconds until something is due, or None when nothing will be."""
@@ -112,4 +112,4 @@ class ReplicationQueue:
             self._wake.clear()
 
 
-LINE = ReplicationQueue()
+QUEUE = ReplicationQueue()

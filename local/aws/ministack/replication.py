@@ -65,8 +65,8 @@ def _age(entry: dict[str, Any]) -> tuple[str, str]:
 
 def ship(item: ReplicaCopy, arrive: Callable[[ReplicaCopy], None]) -> None:
     """Send a copy on its way."""
-    lag.LINE.send(
-        lag.Parcel(
+    lag.QUEUE.send(
+        lag.ReplicatedWrite(
             kind=lag.S3,
             source=item.s3.bucket_region(item.bucket),
             target=item.s3._replication_destination_region(item.rule["Destination"]["Bucket"]),

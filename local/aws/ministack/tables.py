@@ -62,8 +62,8 @@ def _replicate(dynamodb: Module) -> None:
             table.setdefault(_CLOCK, {})[tuple(map(value, key.values()))] = written
         write = partial(arrive, name, key, written, event, *copy.deepcopy((old, new)))
         for region in others:
-            lag.LINE.send(
-                lag.Parcel(
+            lag.QUEUE.send(
+                lag.ReplicatedWrite(
                     kind=lag.DYNAMODB,
                     source=home(),
                     target=region,
