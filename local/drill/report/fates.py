@@ -28,7 +28,8 @@ _BAR, _ROW = 20, 46
 def fate_of(transfer: Mapping[str, Any]) -> str:
     """Return the fate of a file, one of FATES: the worst among its submissions.
 
-    `transfer["fate"]` lists the outcomes of its submissions, e.g. `2 delivered, held`; an unknown one is open.
+    `transfer["fate"]` lists the outcomes of its submissions, e.g. `2 delivered, held`. An unknown outcome
+    counts as not accounted for.
     """
     words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")} - {""}
     found = {_fate_of_one(Status(word)) if word in list(Status) else "open" for word in words}
