@@ -95,7 +95,7 @@ class OpsCli:
         return out
 
     def _start(self, command: list[str], *, endpoint: str) -> subprocess.Popen[str]:
-        verb = {"AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}"}  # by which its calls are told apart
+        verb = {"AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}"}  # to attribute its calls
         return subprocess.Popen(  # noqa: S603 - our own command
             [sys.executable, "-m", "ops", *command, "--root", str(self._world.project)],
             cwd=ROOT,

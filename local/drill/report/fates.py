@@ -42,7 +42,7 @@ def fate_of(transfer: Mapping[str, Any]) -> str:
 
 
 def _fate_of_one(status: Status) -> str:
-    """Return the fate of one submission: one of FATES, or "delivered", by whichever region."""
+    """Return the fate of one submission: one of FATES, or "delivered" for either region."""
     match status:
         case Status.FAILED | Status.REJECTED:
             return "failed"

@@ -15,7 +15,7 @@ def play(api: ScenarioApi) -> None:
     api.operators.decide(f"shift {customer} out of {REGION_OF[WEST]}", out=WEST)
     api.operators.ops("shift", customer, "--out-of", REGION_OF[WEST])
     api.operators.names_leave(WEST, [customer])
-    api.expect("nobody else's names have moved", api.operators.others_are_usual(customer))
+    api.expect("no other customer's names have moved", api.operators.others_are_usual(customer))
     api.delivered(api.send("shifted.csv", to=WEST), by=EAST)
     api.delivered(api.send("stays.csv", to=WEST, by=api.newcomer), by=WEST)
     api.operators.ops("shift", customer, "--back")

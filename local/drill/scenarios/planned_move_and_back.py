@@ -21,7 +21,7 @@ def play(api: ScenarioApi) -> None:
     api.delivered(before, by=here)
     api.delivered(api.send("after.csv", to=PRIMARY), by=there)
     api.delivered(api.send("still.csv", to=here), by=here)
-    api.expect("nobody else's names have moved", api.operators.others_are_usual(customer.id))
+    api.expect("no other customer's names have moved", api.operators.others_are_usual(customer.id))
     api.operators.ops("rehome", customer.id, "--to", here)
     api.operators.names_are_usual()
     api.delivered(api.send("back.csv", to=PRIMARY), by=here)
