@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up test simulate bench check format schema bundle clean
+.PHONY: drill drill-all up test simulate bench check format schema reference bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -34,7 +34,9 @@ bench: $(READY)
 check: $(READY)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
+	@$(BIN)/mypy --no-error-summary
 	@$(BIN)/python -m customers.schema --check
+	@{ $(REFERENCE); } | cmp -s docs/cli.md - || { echo "docs/cli.md is not current; run: make reference"; exit 1; }
 
 format: $(READY)
 	@$(BIN)/ruff check --fix
@@ -42,6 +44,14 @@ format: $(READY)
 
 schema: $(READY)
 	@$(BIN)/python -m customers.schema
+
+# The reference of both command lines, as typer writes it.
+REFERENCE = set -e; echo '<!-- `make reference` writes this page. -->'; \
+	for each in ops local; do $(BIN)/python -m typer $$each.__main__ utils docs --name mft-$$each; done
+
+reference: $(READY)
+	@mkdir -p .build
+	@{ $(REFERENCE); } > .build/cli.md && mv .build/cli.md docs/cli.md
 
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
 bundle: $(READY)

@@ -11,7 +11,8 @@ from components.cell import Cell
 from components.deployed import Deployed
 from components.settings import Settings, SettingsError
 from components.tenant import Tenant
-from customers.registry import RegistryError, load
+from customers.problems import RegistryError
+from customers.registry import load
 
 gc.disable()  # two thirds of a run with many customers; what it makes lives until the process ends
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +12,9 @@ import pulumi_aws as aws
 RUNBOOK = "docs/runbook.md"
 
 MINUTE = 60
+
+#: What a period without data means.
+Missing = Literal["quiet", "alarm", "unknown"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,15 @@ class Watched:
     addresses: int
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What an alarm watches: a metric of CloudWatch, by its namespace, its name and its dimensions."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
     """One alarm of a cell. `section` is the runbook's; `period` is in seconds.
@@ -44,16 +56,14 @@ class Alarm:
     section: str
     means: str
     first: str
-    namespace: str
-    metric: str
-    dimensions: Mapping[str, pulumi.Input[str]]
+    metric: Metric
     statistic: str = "Sum"
     at_least: float | None = None
     below: float | None = None
-    period: int = 300
+    period: int = 5 * MINUTE
     breaching: int = 1
     of: int = 1
-    missing: Literal["quiet", "alarm", "unknown"] = "quiet"
+    missing: Missing = "quiet"
 
     @property
     def description(self) -> str:
@@ -78,9 +88,9 @@ def make(
     return aws.cloudwatch.MetricAlarm(
         f"{name}-{alarm.name}",
         alarm_description=alarm.description,
-        namespace=alarm.namespace,
-        metric_name=alarm.metric,
-        dimensions=alarm.dimensions,
+        namespace=alarm.metric.namespace,
+        metric_name=alarm.metric.name,
+        dimensions=alarm.metric.dimensions,
         statistic=None if is_percentile else alarm.statistic,
         extended_statistic=alarm.statistic if is_percentile else None,
         evaluate_low_sample_count_percentiles="ignore" if is_percentile else None,
@@ -89,10 +99,21 @@ def make(
         datapoints_to_alarm=alarm.breaching,
         threshold=threshold,
         comparison_operator=comparison,
-        treat_missing_data={"quiet": "notBreaching", "alarm": "breaching", "unknown": "missing"}[
-            alarm.missing
-        ],
+        treat_missing_data=_treatment(alarm.missing),
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
         opts=pulumi.ResourceOptions(parent=parent),
     )
+
+
+def _treatment(missing: Missing) -> str:
+    """Return CloudWatch's word for what a period without data means."""
+    match missing:
+        case "quiet":
+            return "notBreaching"
+        case "alarm":
+            return "breaching"
+        case "unknown":
+            return "missing"
+        case _:
+            assert_never(missing)

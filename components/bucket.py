@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -20,6 +21,19 @@ class Keep(Enum):
     PROTECT = "Pulumi refuses to delete it"
     RETAIN = "Pulumi forgets it, the bucket stays"
     DROP = "Pulumi deletes it"
+
+    @property
+    def options(self) -> tuple[bool, bool]:
+        """The resource options `protect` and `retain_on_delete` of the bucket."""
+        match self:
+            case Keep.PROTECT:
+                return True, False
+            case Keep.RETAIN:
+                return False, True
+            case Keep.DROP:
+                return False, False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,13 +75,9 @@ def bucket(
     events go to EventBridge as soon as that resource, which their consumer needs, exists. With `lock_days`
     no version can be removed or overwritten for so long, by anybody.
     """
-    retain = keep is Keep.RETAIN  # a kept bucket keeps its policy, its encryption, its expiry
+    protect, retain = keep.options  # a retained bucket keeps its policy, its encryption, its expiry
     child = pulumi.ResourceOptions(parent=parent, retain_on_delete=retain)
-    data = pulumi.ResourceOptions(
-        parent=parent,
-        protect=keep is Keep.PROTECT,
-        retain_on_delete=retain,
-    )
+    data = pulumi.ResourceOptions(parent=parent, protect=protect, retain_on_delete=retain)
     made = aws.s3.Bucket(name, bucket=bucket_name, object_lock_enabled=True if lock_days else None, opts=data)
     versioning = aws.s3.BucketVersioning(
         name,

@@ -14,6 +14,8 @@ from runtime import contract
 from runtime.environment import ENV_CANARY_BUCKET
 from runtime.metric_names import METRICS
 
+#: Minutes between two synthetic transfers.
+CANARY_MINUTES = 5
 #: Seconds: what a transfer may take, and what an AWS that answers slowly may take besides.
 _TIMEOUT = 180
 
@@ -75,5 +77,5 @@ class Canary(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={ENV_CANARY_BUCKET: own},
-        ).every(minutes=5)
+        ).every(CANARY_MINUTES)
         self.register_outputs({"bucket": own})

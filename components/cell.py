@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import pulumi
 
@@ -26,7 +26,7 @@ from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
 from components.services import Gateways, Interfaces
-from components.settings import Settings
+from components.settings import Settings, SwitchKind
 from components.storage import Storage
 from components.tracker import Tracker
 from components.workflow import Workflow
@@ -115,11 +115,14 @@ class Cell(pulumi.ComponentResource):
         )
         machine = self.workflow.state_machine_arn
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
-        publication = (
-            Publication(f"{name}-publication", settings=settings, opts=child)
-            if settings.switch_by_object
-            else None
-        )
+        publication: Publication | None
+        match settings.switch:
+            case SwitchKind.ALARM:
+                publication = None
+            case SwitchKind.ENDPOINT:
+                publication = Publication(f"{name}-publication", settings=settings, opts=child)
+            case _:
+                assert_never(settings.switch)
         self.failover = PeerSwitch(
             f"{name}-failover",
             functions=functions,

@@ -32,6 +32,7 @@ from runtime.metric_names import (
     METRICS,
     cell_dimensions,
 )
+from runtime.timing import REPLICATION_MINUTES
 
 _COLUMNS, _TEXT, _GRAPH, _ALARMS = 24, 2, 6, 5
 
@@ -186,7 +187,9 @@ class Dashboard(pulumi.ComponentResource):
                 self._graph(
                     "Files not copied as promised",
                     self._own(METRIC_REPLICATION_FAILED, "Sum", label="failed"),
-                    self._own(METRIC_REPLICATION_MISSED, "Sum", label="not within 15 minutes"),
+                    self._own(
+                        METRIC_REPLICATION_MISSED, "Sum", label=f"not within {REPLICATION_MINUTES} minutes"
+                    ),
                     self._own(METRIC_REPLICATION_LATE, "Sum", label="late"),
                     self._own(METRIC_REPLICATION_UNTRACKED, "Sum", label="nobody knows"),
                 ),

@@ -100,13 +100,25 @@ class Firewall(pulumi.ComponentResource):
         )
         return group.id
 
-    def _out(self, rule: str, group: pulumi.Output[str], port: int, **to: pulumi.Input[str]) -> None:
+    def _out(
+        self,
+        rule: str,
+        group: pulumi.Output[str],
+        port: int,
+        *,
+        cidr_ipv4: pulumi.Input[str] | None = None,
+        prefix_list_id: pulumi.Input[str] | None = None,
+        referenced_security_group_id: pulumi.Input[str] | None = None,
+    ) -> None:
+        """Let a group connect to one port of a network, a prefix list, or another group."""
         aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-{rule}",
             security_group_id=group,
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
+            cidr_ipv4=cidr_ipv4,
+            prefix_list_id=prefix_list_id,
+            referenced_security_group_id=referenced_security_group_id,
             opts=self._child,
-            **to,
         )

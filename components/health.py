@@ -5,6 +5,9 @@ from __future__ import annotations
 import pulumi
 import pulumi_aws as aws
 
+from components.alarm import MINUTE
+from components.canary import CANARY_MINUTES
+from components.probe import PROBE_MINUTES
 from components.publication import Publication
 from components.settings import Settings
 from customers.model import Customer
@@ -77,27 +80,27 @@ class Health(pulumi.ComponentResource):
 
     def check_for(self, customer: Customer, *, parent: pulumi.Resource) -> pulumi.Output[str]:
         """Return the id of the check that this customer's records carry here, its own or the cell's."""
-        if customer.failover.health_check == "cell":
-            return self.cell_check_id
-        return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        if customer.has_own_check:
+            return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        return self.cell_check_id
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, check: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
             type="CALCULATED",
             child_healthchecks=leaves,
             child_health_threshold=len(leaves),  # above the number of children is never healthy
-            reference_name=self._reference(check),
+            reference_name=self._reference(word),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return check.id
 
-    def _reference(self, check: str) -> str:
+    def _reference(self, word: str) -> str:
         """Return what `ops shift` finds a check by."""
         settings = self._settings
-        return contract.check_reference(settings.namespace, settings.cell, settings.side, check)
+        return contract.check_reference(settings.namespace, settings.cell, settings.side, word)
 
     def _leaf(self, role: str, alarm: aws.cloudwatch.MetricAlarm) -> pulumi.Output[str]:
         """Make a check that an alarm of this region feeds; no data is what a dead region sends."""
@@ -114,7 +117,7 @@ class Health(pulumi.ComponentResource):
 
     def _alarm(self, role: str, description: str, metric: str, statistic: str) -> aws.cloudwatch.MetricAlarm:
         """Make the alarm that says a metric of this cell stayed below 1 for three of its periods."""
-        minutes = {METRIC_ADDRESSES: 1, METRIC_CANARY: 5}[metric]
+        minutes = {METRIC_ADDRESSES: PROBE_MINUTES, METRIC_CANARY: CANARY_MINUTES}[metric]
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{role}",
             alarm_description=description,
@@ -122,7 +125,7 @@ class Health(pulumi.ComponentResource):
             metric_name=metric,
             dimensions=cell_dimensions(self._settings.namespace, self._settings.cell),
             statistic=statistic,
-            period=60 * minutes,
+            period=minutes * MINUTE,
             evaluation_periods=3,
             datapoints_to_alarm=3,
             threshold=1,

@@ -12,7 +12,7 @@ from components import log
 from components.settings import Settings
 
 ZONES = ("a", "b", "c")
-_VPC_CIDR = ipaddress.ip_network("10.64.0.0/16")
+_VPC_CIDR = ipaddress.IPv4Network("10.64.0.0/16")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,19 +83,27 @@ class Network(pulumi.ComponentResource):
         self._flow_logs(key_arn)
         self.register_outputs({"vpc_id": self.vpc_id})
 
-    def _route_table(self, role: str, **to: pulumi.Input[str]) -> pulumi.Output[str]:
+    def _route_table(
+        self,
+        role: str,
+        *,
+        gateway_id: pulumi.Input[str] | None = None,
+        nat_gateway_id: pulumi.Input[str] | None = None,
+    ) -> pulumi.Output[str]:
+        """Make a route table whose default route leads to one of these gateways."""
         table = aws.ec2.RouteTable(f"{self._name}-{role}", vpc_id=self.vpc_id, opts=self._child)
         aws.ec2.Route(
             f"{self._name}-{role}-default",
             route_table_id=table.id,
             destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway_id,
+            nat_gateway_id=nat_gateway_id,
             opts=self._child,
-            **to,
         )
         return table.id
 
     def _subnet(
-        self, role: str, block: ipaddress.IPv4Network | ipaddress.IPv6Network, table: pulumi.Output[str]
+        self, role: str, block: ipaddress.IPv4Network, table: pulumi.Output[str]
     ) -> pulumi.Output[str]:
         subnet = aws.ec2.Subnet(
             f"{self._name}-{role}",

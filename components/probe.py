@@ -12,6 +12,9 @@ from components.network import Placement
 from runtime.environment import ENV_ADDRESSES
 from runtime.metric_names import METRICS
 
+#: Minutes between two probes of the endpoint.
+PROBE_MINUTES = 1
+
 
 class Probe(pulumi.ComponentResource):
     """How many of the endpoint's `addresses` answer, every minute; it goes out where `placement` says."""
@@ -37,5 +40,5 @@ class Probe(pulumi.ComponentResource):
             memory=256,
             environment={ENV_ADDRESSES: places},
             placement=placement,
-        ).every(minutes=1)
+        ).every(PROBE_MINUTES)
         self.register_outputs({})

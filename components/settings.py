@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 import pulumi
 
@@ -13,6 +15,22 @@ from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
 
 class SettingsError(ValueError):
     """The stack configuration is missing something or holds something that cannot be. Lists everything."""
+
+
+class Peer(StrEnum):
+    """Whether the other region's stack exists."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+
+
+class SwitchKind(StrEnum):
+    """What tells health checkers that a region is out of DNS."""
+
+    #: An alarm in the peer region.
+    ALARM = "alarm"
+    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
+    ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -27,9 +45,9 @@ class Settings:
     cell: str
     zone: str
     zone_id: str
-    peer_present: bool
+    peer: Peer
     automatic_failover: bool
-    switch_by_object: bool
+    switch: SwitchKind
     health_check_quota: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
@@ -38,6 +56,17 @@ class Settings:
     def side(self) -> str:
         """Return `east` or `west`."""
         return SIDE_OF[self.region]
+
+    @property
+    def peer_present(self) -> bool:
+        """Return whether the other region's stack exists."""
+        match self.peer:
+            case Peer.PRESENT:
+                return True
+            case Peer.ABSENT:
+                return False
+            case _:
+                assert_never(self.peer)
 
     @property
     def peer_side(self) -> str:
@@ -102,9 +131,9 @@ class Settings:
             cell=found["cell"],
             zone=found["zone"],
             zone_id=found["zoneId"],
-            peer_present=found["peer"] == "present",
+            peer=Peer(found["peer"]),
             automatic_failover=found["automaticFailover"] == "true",
-            switch_by_object=found["switch"] == "endpoint",
+            switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
@@ -128,10 +157,10 @@ KEYS = {
         "mft.example.gov",
     ),
     "zoneId": (r"Z[A-Z0-9]{1,31}", "a Route 53 hosted zone id", "Z0123456789EXAMPLE"),
-    "peer": ("absent|present", "'absent' or 'present': whether the other region's stack exists", "present"),
+    "peer": ("|".join(Peer), "'absent' or 'present': whether the other region's stack exists", "present"),
     "automaticFailover": ("true|false", "'true' or 'false': whether failed checks move traffic", "false"),
     "switch": (
-        "alarm|endpoint",
+        "|".join(SwitchKind),
         "'alarm' or 'endpoint': what tells health checkers that a region is out",
         "alarm",
     ),

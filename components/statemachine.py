@@ -11,6 +11,8 @@ from typing import Any
 #: Seconds until a delivery function is stopped by Lambda, its longest. A task waits longer than its
 #: function can run, so two attempts never write one temporary name.
 DELIVERY_TIMEOUT = 900
+#: The same of a function that only decides or records.
+STEP_TIMEOUT = 60
 _MARGIN = 30
 
 #: About two hours of attempts: 30 s, doubled up to 15 minutes, with jitter.
@@ -64,7 +66,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
         "States": {
             "Begin": {"Type": "Pass", "Parameters": {"transfer.$": "$"}, "Next": "Claim"},
             "Claim": {
-                **invoke("claim", 60, **transfer),
+                **invoke("claim", STEP_TIMEOUT, **transfer),
                 "ResultPath": "$.verdict",
                 "Retry": [_STEP_RETRY],
                 "Next": "Decide",
@@ -109,7 +111,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 "Next": "Complete",
             },
             "Complete": {
-                **invoke("complete", 60, **transfer, **{"results.$": "$.results"}),
+                **invoke("complete", STEP_TIMEOUT, **transfer, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
                 "Retry": [_NO_RETRY, _STEP_RETRY],
                 "Catch": [_BEGIN_AGAIN],

@@ -11,10 +11,8 @@ from components import policy
 from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
+from customers.model import LONGEST_RETENTION
 from runtime.timing import AUDIT_DAYS
-
-#: Days after which what is left of former customers goes: the longest that a customer may ask.
-ARCHIVE_DAYS = 3650
 
 
 class Storage(pulumi.ComponentResource):
@@ -61,7 +59,7 @@ class Storage(pulumi.ComponentResource):
             key_arn=key_arn,
             lifecycle=[
                 *(expiry(id, prefix=f"{id}/", days=days) for id, days in archive_days.items()),
-                expiry("of-former-customers", prefix="", days=ARCHIVE_DAYS),
+                expiry("of-former-customers", prefix="", days=LONGEST_RETENTION),
             ],
             replication=self.replication_to(self._cell_bucket("archive", settings.peer_side)),
             parent=self,

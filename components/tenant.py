@@ -8,6 +8,8 @@ lets go of it.
 
 from __future__ import annotations
 
+from typing import assert_never
+
 import pulumi
 import pulumi_aws as aws
 
@@ -16,7 +18,7 @@ from components.bucket import Keep, bucket, expiry
 from components.cell import Cell
 from customers import names
 from customers.document import routing_document
-from customers.model import Customer, EmailReceipt, HttpsReceipt, SqsReceipt
+from customers.model import Customer, EmailReceipt, HttpsReceipt, Receipt, SqsReceipt
 from runtime import contract
 
 
@@ -37,7 +39,7 @@ class Tenant(pulumi.ComponentResource):
         if customer.takes_files:
             for user in customer.sftp.users:
                 cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
-        if customer.lifecycle == "active":
+        if customer.is_in_service:
             check = cell.health.check_for(customer, parent=self)
             dns.records(customer, settings=settings, health_check_id=check, parent=self)
         self.register_outputs({"bucket": self.bucket})
@@ -51,12 +53,13 @@ class Tenant(pulumi.ComponentResource):
             opts=self._child,
         )
         for number, target in enumerate(customer.receipts, start=1):
+            endpoint, is_raw = _subscribed(target)
             aws.sns.TopicSubscription(
                 f"{customer.id}-receipts-{number}",
                 topic=topic.arn,
                 protocol=target.kind,
-                endpoint=_address(target),
-                raw_message_delivery=True if isinstance(target, SqsReceipt) else None,
+                endpoint=endpoint,
+                raw_message_delivery=is_raw,
                 opts=self._child,
             )
         return topic
@@ -120,11 +123,14 @@ class Tenant(pulumi.ComponentResource):
         ]
 
 
-def _address(target: SqsReceipt | HttpsReceipt | EmailReceipt) -> str:
+def _subscribed(target: Receipt) -> tuple[str, bool | None]:
+    """Return the endpoint of a subscription, and whether it gets the bare message without SNS's envelope."""
     match target:
         case SqsReceipt():
-            return target.arn
+            return target.arn, True
         case HttpsReceipt():
-            return target.url
+            return target.url, None
         case EmailReceipt():
-            return target.address
+            return target.address, None
+        case _:
+            assert_never(target)

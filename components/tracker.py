@@ -44,9 +44,16 @@ class Tracker(pulumi.ComponentResource):
             self._join(name, settings, key_arn)
         self.register_outputs({"table": self.table})
 
-    def use(self, sid: str, *, actions: tuple[str, ...], **more: Mapping[str, Any]) -> policy.Statement:
+    def use(
+        self,
+        sid: str,
+        *,
+        actions: tuple[str, ...],
+        principals: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, Any] | None = None,
+    ) -> policy.Statement:
         """Return the statement that allows `actions` on this region's table."""
-        return policy.allow(sid, actions, [self.arn], **more)
+        return policy.allow(sid, actions, [self.arn], principals=principals, conditions=conditions)
 
     def look_up(self) -> policy.Statement:
         """Return the statement that lets a role ask this region's table for a customer's day."""

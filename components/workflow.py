@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -11,7 +12,7 @@ from components import policy
 from components.functions import Function, Functions
 from components.log import LOG_DAYS
 from components.network import Placement
-from components.statemachine import DELIVERY_TIMEOUT, definition
+from components.statemachine import DELIVERY_TIMEOUT, STEP_TIMEOUT, definition
 from runtime import contract
 from runtime.environment import ENV_ARCHIVE_BUCKET
 
@@ -106,14 +107,6 @@ class Workflow(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # it is checked when it is made
         )
         self.state_machine_arn = machine.arn
-        aws.ssm.Parameter(
-            f"{name}-transfers",
-            name=contract.cell_parameter(settings.namespace, settings.cell, "state-machine"),
-            type="String",
-            value=machine.arn,
-            description="The state machine of this cell, for those who replay and release transfers",
-            opts=child,
-        )
         self.register_outputs({"state_machine_arn": self.state_machine_arn})
 
     def _steps(self) -> dict[str, Function]:
@@ -195,5 +188,23 @@ class Workflow(pulumi.ComponentResource):
             ),
         }
 
-    def _step(self, step: str, statements: list[policy.Statement], **more: object) -> Function:
-        return self._functions.make(f"{self._name}-{step}", step, statements, parent=self, **more)  # type: ignore[arg-type]
+    def _step(
+        self,
+        step: str,
+        statements: list[policy.Statement],
+        *,
+        timeout: int = STEP_TIMEOUT,
+        memory: int = 512,
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
+        placement: Placement | None = None,
+    ) -> Function:
+        return self._functions.make(
+            f"{self._name}-{step}",
+            step,
+            statements,
+            parent=self,
+            timeout=timeout,
+            memory=memory,
+            environment=environment,
+            placement=placement,
+        )

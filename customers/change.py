@@ -21,24 +21,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cached_property
+from typing import assert_never
 
+from customers.kinds import Lifecycle
 from customers.model import Customer
 from customers.problems import Problem
 from customers.registry import Registry
 from customers.rehoming import Rehoming, Rehomings, path_of
+from runtime.contract import REGION_OF
 
 #: How many, and which percentage, may go out of service at once.
 MANY, PERCENT = 10, 20
-
-#: What lies between two states of the lifecycle; a change that is not here is one step.
-_BETWEEN = {
-    ("onboarding", "draining"): ("active",),
-    ("active", "retired"): ("draining",),
-    ("active", "onboarding"): ("draining", "retired"),
-    ("draining", "onboarding"): ("retired",),
-    ("retired", "active"): ("onboarding",),
-    ("retired", "draining"): ("onboarding", "active"),
-}
 
 
 class RegistryChange:
@@ -61,12 +54,7 @@ class RegistryChange:
     @cached_property
     def leaving(self) -> tuple[str, ...]:
         """The ids of the customers that go out of service, or are retired."""
-        return tuple(
-            now.id
-            for was, now in self.kept
-            if was.lifecycle != now.lifecycle
-            and (now.is_retired or (was.lifecycle, now.lifecycle) == ("active", "draining"))
-        )
+        return tuple(now.id for was, now in self.kept if _leaves(was.lifecycle, now.lifecycle))
 
     def refusals(self, *, was_moved: Rehomings, moved: Rehomings, leaving: int | None) -> list[str]:
         """Return a sentence for everything that must not be done: first what has a line, in order.
@@ -126,7 +114,7 @@ class RegistryChange:
             )
 
     def _stepped(self, was: Customer, now: Customer) -> Iterator[Problem]:
-        if between := _BETWEEN.get((was.lifecycle, now.lifecycle)):
+        if between := stages_between(was.lifecycle, now.lifecycle):
             yield self._at(
                 now,
                 "lifecycle",
@@ -136,7 +124,7 @@ class RegistryChange:
 
     def _rechecked(self, was: Customer, now: Customer) -> Iterator[Problem]:
         old, new = was.failover.health_check, now.failover.health_check
-        if old != new and was.lifecycle == now.lifecycle == "active":
+        if old != new and was.is_in_service and now.is_in_service:
             yield self._after.files[now.id].problem(
                 ("failover", "health_check"),
                 f"goes from {old!r} to {new!r} while the customer is in service, and its records would keep a"
@@ -164,7 +152,7 @@ class RegistryChange:
         else:
             message = (
                 f"goes from {was.primary!r} to {now.primary!r} without a new record of it in {record}; put"
-                f" {was.primary!r} back and run: python -m ops rehome {was.id} --to {now.primary}"
+                f" {was.primary!r} back and run: mft-ops rehome {was.id} --to {REGION_OF[now.primary]}"
             )
         yield self._at(now, "primary", message)
 
@@ -184,6 +172,44 @@ class RegistryChange:
 
     def _at(self, customer: Customer, key: str, message: str) -> Problem:
         return self._after.files[customer.id].problem((key,), message)
+
+
+def _next(stage: Lifecycle) -> tuple[Lifecycle, ...]:
+    """Return the stages of the lifecycle that are one step away from a stage."""
+    match stage:
+        case "onboarding":
+            return ("active", "retired")
+        case "active":
+            return ("draining",)
+        case "draining":
+            return ("retired", "active")
+        case "retired":
+            return ("onboarding",)
+        case _:
+            assert_never(stage)
+
+
+def stages_between(was: Lifecycle, now: Lifecycle) -> tuple[Lifecycle, ...]:
+    """Return the fewest stages that lie between two; none when the change is one step, or none."""
+    paths: list[tuple[Lifecycle, ...]] = [(was,)]
+    for path in paths:  # it grows meanwhile: shorter paths come first
+        if path[-1] == now:
+            return path[1:-1]
+        paths += [(*path, stage) for stage in _next(path[-1]) if stage not in path]
+    raise ValueError(f"no steps lead from {was!r} to {now!r}")
+
+
+def _leaves(was: Lifecycle, now: Lifecycle) -> bool:
+    """Return whether a change of the lifecycle takes a customer out of service, or retires it."""
+    match now:
+        case "onboarding" | "active":
+            return False
+        case "draining":
+            return was == "active"
+        case "retired":
+            return was != "retired"
+        case _:
+            assert_never(now)
 
 
 def _less(some: dict[str, Customer], others: dict[str, Customer]) -> dict[str, Customer]:

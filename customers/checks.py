@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
-from types import EllipsisType
-from typing import Any
+from typing import Any, TypeGuard, assert_never, get_args
 
 from customers import names
-from customers.fields import seconds, shown
+from customers.fields import seconds
+from customers.kinds import DestinationKind, ReceiptKind
+from customers.paths import Finding, KeyPath, at, count, dotted, nearest, shown, texts
 from runtime import patterns
 
 #: The type of the model's error that carries findings, each a path and a sentence.
 FINDINGS = "findings"
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
 
 #: What holds where a file says nothing; the model takes its defaults from here.
 INBOUND_DAYS = 30
@@ -42,37 +40,6 @@ def findings(customer: Any) -> list[Finding]:
     return [finding for check in checks for finding in check(customer)]
 
 
-def at(data: Any, *path: str | int) -> Any:
-    """Return what is at a path, or None when the data has another shape."""
-    for step in path:
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data
-
-
-def texts(data: Any, *path: str | int | EllipsisType) -> Iterator[tuple[Path, str]]:
-    """Yield the texts at a path, with their paths; `...` stands for every item of a list or mapping."""
-    if ... in path:
-        where = path.index(...)
-        items = at(data, *path[:where])
-        for step in items if isinstance(items, dict) else range(_count(items)):
-            yield from texts(data, *path[:where], step, *path[where + 1 :])
-    elif isinstance(text := at(data, *path), str):
-        yield path, text
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """Return the remedy for an unknown word: the one that was probably meant, or all there are."""
-    close = get_close_matches(word, known, n=1)
-    if close:
-        return f"did you mean {shown(close[0])}?"
-    return f"known are {', '.join(map(_plain, sorted(known))) or 'none'}"
-
-
 def _senders(customer: Any) -> Iterator[Finding]:
     """Somebody must be able to send."""
     users, principals = at(customer, "sftp", "users"), at(customer, "sdk", "principals")
@@ -83,7 +50,7 @@ def _senders(customer: Any) -> Iterator[Finding]:
         yield (), "nobody can send; add a user under 'sftp.users' or an ARN under 'sdk.principals'"
 
 
-def _globs(customer: Any) -> list[tuple[Path, str]]:
+def _globs(customer: Any) -> list[tuple[KeyPath, str]]:
     """Return the routes' patterns, those that are patterns."""
     found = []
     for path, pattern in texts(customer, "routes", ..., "match"):
@@ -131,17 +98,34 @@ def _arrivals(customer: Any) -> Iterator[Finding]:
                 )
 
 
-def _places(customer: Any, route: str | int) -> dict[Path, str]:
+def _places(customer: Any, route: str | int) -> dict[KeyPath, str]:
     """Return where a route sends to, each place with the name of the destination that it is."""
-    found: dict[Path, str] = {}
+    found: dict[KeyPath, str] = {}
     for _, name in texts(customer, "routes", route, "to", ...):
-        match at(customer, "destinations", name):
-            case {"kind": "sftp", "host": str(host), **rest}:
-                folder = str(rest.get("directory", ".")).rstrip("/")
-                found[host, str(rest.get("port", 22)), str(rest.get("user")), folder] = name
-            case {"kind": "s3", "bucket": str(bucket), **rest}:
-                found[bucket, str(rest.get("prefix", ""))] = name
+        destination = at(customer, "destinations", name)
+        kind = at(destination, "kind")
+        if is_destination_kind(kind) and (place := _place(kind, destination)):
+            found[place] = name
     return found
+
+
+def is_destination_kind(word: object) -> TypeGuard[DestinationKind]:
+    """Return whether a word is a kind of destination."""
+    return word in get_args(DestinationKind)
+
+
+def _place(kind: DestinationKind, destination: dict[str, Any]) -> KeyPath | None:
+    """Return what tells the place of a destination from all others; None when it cannot be read."""
+    match kind:
+        case "sftp":
+            folder = str(destination.get("directory", ".")).rstrip("/")
+            port, user = str(destination.get("port", 22)), str(destination.get("user"))
+            return (host, port, user, folder) if isinstance(host := destination.get("host"), str) else None
+        case "s3":
+            prefix = str(destination.get("prefix", ""))
+            return (bucket, prefix) if isinstance(bucket := destination.get("bucket"), str) else None
+        case _:
+            assert_never(kind)
 
 
 def _landing(customer: Any) -> Iterator[Finding]:
@@ -154,8 +138,8 @@ def _landing(customer: Any) -> Iterator[Finding]:
         if re.fullmatch(names.USER, user)
     ]
     # A route or user that could not be read might be the one that is missed here.
-    all_globs = len(globs) == _count(at(customer, "routes"))
-    all_places = len(places) == _count(at(customer, "sftp", "users"))
+    all_globs = len(globs) == count(at(customer, "routes"))
+    all_places = len(places) == count(at(customer, "sftp", "users"))
     if at(customer, "sdk", "principals"):
         places.append((("sdk",), "sdk/**", "files of SDK clients"))
     for path, place, whose in places if all_globs and globs else ():
@@ -165,10 +149,6 @@ def _landing(customer: Any) -> Iterator[Finding]:
         if not any(patterns.overlaps(place, pattern) for _, place, _ in places):
             landings = ", ".join(place for _, place, _ in places)
             yield path, f"{shown(pattern)} takes nothing that can arrive; files arrive as {landings}"
-
-
-def _count(items: Any) -> int:
-    return len(items) if isinstance(items, list | tuple) else 0
 
 
 def _targets(customer: Any) -> Iterator[Finding]:
@@ -181,7 +161,7 @@ def _targets(customer: Any) -> Iterator[Finding]:
     for path, name in routed:
         if name not in known:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
-    routes = range(_count(at(customer, "routes")))
+    routes = range(count(at(customer, "routes")))
     # A route whose targets could not be read might be the one that is missed here.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
         return
@@ -196,20 +176,33 @@ def _targets(customer: Any) -> Iterator[Finding]:
 def _twice(customer: Any) -> Iterator[Finding]:
     """Nothing that is listed may be listed twice."""
     lists = [texts(customer, "sftp", "users", ..., "name"), texts(customer, "sdk", "principals", ...)]
-    lists += [texts(customer, "receipts", ..., key) for key in ("arn", "url", "address")]
+    lists += [texts(customer, "receipts", ..., _receipt_key(kind)) for kind in get_args(ReceiptKind)]
     for list_path in (("routes", "to"), ("sftp.users", "public_keys"), ("sftp.users", "source_cidrs")):
         outer = tuple(list_path[0].split("."))
         items = at(customer, *outer)
-        for number in range(_count(items)):
+        for number in range(count(items)):
             lists.append(texts(customer, *outer, number, list_path[1], ...))
     for entries in lists:
-        first: dict[str, Path] = {}
+        first: dict[str, KeyPath] = {}
         for path, text in entries:
             # The key's comment says nothing about which key it is.
             same = " ".join(text.split()[:2]) if "public_keys" in path else text
             if same in first:
                 yield path, f"is listed twice, first as {dotted(first[same])}; remove one"
             first.setdefault(same, path)
+
+
+def _receipt_key(kind: ReceiptKind) -> str:
+    """Return the key under which a receipt of a kind says where it goes."""
+    match kind:
+        case "sqs":
+            return "arn"
+        case "https":
+            return "url"
+        case "email":
+            return "address"
+        case _:
+            assert_never(kind)
 
 
 def _memory(customer: Any) -> Iterator[Finding]:
@@ -233,14 +226,3 @@ def _memory(customer: Any) -> Iterator[Finding]:
             f"the tracker forgets after {kept['tracker_days']} days, and a file can come again for {needed}"
             f" (inbound_days and the window); set tracker_days to {needed} or more",
         )
-
-
-def dotted(path: Path) -> str:
-    """Return a path as people write it: `sftp.users[0].name`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in path)
-    return text.removeprefix(".")
-
-
-def _plain(key: str) -> str:
-    """Return a key as it is when it is a word, and quoted when it could be taken for something else."""
-    return key if re.fullmatch(r"[\w*-]{1,60}", key, re.ASCII) else shown(key)

@@ -7,7 +7,7 @@ region. The values of a half depend on its side alone: moving a customer changes
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal, assert_never
 
 from customers import names
 from customers.route53 import Record, quoted
@@ -17,12 +17,15 @@ if TYPE_CHECKING:
     from customers.model import Customer
 
 
+RecordType = Literal["CNAME", "TXT"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Half:
     """One half of a failover pair: what one stack owns of one name."""
 
     name: str
-    type: str
+    type: RecordType
     set_identifier: str
     failover: str
     value: str
@@ -41,8 +44,9 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
     TXT values are bare: whoever talks to the API itself adds the quotes that it wants.
     """
     host, found = values(customer.id, side, cell=customer.cell, namespace=namespace, zone=zone)
-    return tuple(
-        Half(
+
+    def half(endpoint: str, name: str, type: RecordType, value: str) -> Half:
+        return Half(
             name=name,
             type=type,
             set_identifier=side,
@@ -50,10 +54,13 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
             value=value,
             ttl=customer.failover.ttl,
         )
+
+    return tuple(
+        each
         for endpoint in ENDPOINTS
-        for name, type, value in (
-            (names.endpoint_host(endpoint, customer.id, zone), "CNAME", host),
-            (names.bucket_record(endpoint, customer.id, zone), "TXT", found),
+        for each in (
+            half(endpoint, names.endpoint_host(endpoint, customer.id, zone), "CNAME", host),
+            half(endpoint, names.bucket_record(endpoint, customer.id, zone), "TXT", found),
         )
     )
 
@@ -70,8 +77,19 @@ def record(half: Half, *, health_check: str | bool | None) -> Record:
         name=half.name,
         type=half.type,
         ttl=half.ttl,
-        values=(quoted(half.value) if half.type == "TXT" else half.value,),
+        values=(_spelled(half),),
         set_identifier=half.set_identifier,
         failover=half.failover,
         health_check=health_check,
     )
+
+
+def _spelled(half: Half) -> str:
+    """Return the value of a half as the API takes it."""
+    match half.type:
+        case "CNAME":
+            return half.value
+        case "TXT":
+            return quoted(half.value)
+        case _:
+            assert_never(half.type)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, fields
+from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Side
 from runtime import timing
 
 
@@ -76,7 +77,7 @@ class Route(Value):
     match: fields.Glob
     to: Annotated[tuple[fields.DestinationName, ...], Field(min_length=1)]
     """Names of destinations; a file is sent to each."""
-    on_unknown: Literal["deliver", "hold"] = "deliver"
+    on_unknown: OnUnknown = "deliver"
     """What to do after a crash, when nobody can tell whether the partner already has the file: deliver it,
     perhaps a second time, or hold it for a person."""
 
@@ -84,7 +85,7 @@ class Route(Value):
 class Duplicates(Value):
     """What a further submission of the same key within the window is."""
 
-    policy: Literal["content", "version"] = "content"
+    policy: DuplicatesPolicy = "content"
     """`content`: skip it when its bytes are those already delivered. `version`: send every submission."""
     window: fields.Duration = checks.WINDOW
 
@@ -115,7 +116,9 @@ class EmailReceipt(Value):
 
 Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminator="kind")]
 
-Days = Annotated[fields.Whole, Field(ge=1, le=3650)]
+#: Days for which anything is kept, at most.
+LONGEST_RETENTION = 3650
+Days = Annotated[fields.Whole, Field(ge=1, le=LONGEST_RETENTION)]
 
 
 class Retention(Value):
@@ -135,7 +138,7 @@ class Failover(Value):
 
     ttl: Annotated[fields.Whole, Field(ge=1, le=timing.TTL_LIMIT)] = timing.TTL_LIMIT
     """Seconds that resolvers may keep an answer, and so a part of how long a failover takes."""
-    health_check: Literal["customer", "cell"] = "customer"
+    health_check: CheckOwner = "customer"
     """Whether this customer has a health check of its own in each cell, or shares the cell's."""
 
 
@@ -144,10 +147,10 @@ class Customer(Value):
 
     id: fields.Id
     name: fields.HumanName
-    lifecycle: Literal["onboarding", "active", "draining", "retired"]
+    lifecycle: Lifecycle
     """`onboarding`: everything but traffic. `active`: in service. `draining`: nothing new, what is in flight
     finishes. `retired`: data is let go; apply it in both stacks before the file may be removed."""
-    primary: Literal["east", "west"]
+    primary: Side
     """The region that `primary.` answers while both are healthy."""
     cell: fields.Cell = "1"
     sftp: Sftp = Sftp()
@@ -174,17 +177,57 @@ class Customer(Value):
     @property
     def takes_files(self) -> bool:
         """Whether this customer may put files into its buckets."""
-        return self.lifecycle in ("onboarding", "active")
+        match self.lifecycle:
+            case "onboarding" | "active":
+                return True
+            case "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
 
     @property
     def is_routed(self) -> bool:
         """Whether files in this customer's buckets are worked on and copied to the other region."""
-        return self.lifecycle in ("active", "draining")
+        match self.lifecycle:
+            case "active" | "draining":
+                return True
+            case "onboarding" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether this customer has DNS records, and the health check that they carry."""
+        match self.lifecycle:
+            case "active":
+                return True
+            case "onboarding" | "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
 
     @property
     def is_retired(self) -> bool:
         """Whether this customer's data is let go: no longer protected, and kept by AWS alone."""
-        return self.lifecycle == "retired"
+        match self.lifecycle:
+            case "retired":
+                return True
+            case "onboarding" | "active" | "draining":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def has_own_check(self) -> bool:
+        """Whether this customer's records carry a health check of its own in each cell."""
+        match self.failover.health_check:
+            case "customer":
+                return True
+            case "cell":
+                return False
+            case _:
+                assert_never(self.failover.health_check)
 
     @property
     def window_seconds(self) -> int:

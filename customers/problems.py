@@ -8,8 +8,9 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from customers.checks import FINDINGS, Finding, Path, at, findings, nearest
-from customers.fields import REFUSED, shown
+from customers.checks import FINDINGS, findings
+from customers.fields import REFUSED
+from customers.paths import Finding, KeyPath, at, nearest, shown
 from customers.schema import keys_at, kinds_at
 
 #: Sections whose items are told apart by their `kind`: the model puts the kind into the path of an error.
@@ -67,14 +68,14 @@ def sentences(error: ValidationError, data: Any) -> Iterator[Finding]:
     yield from disagreements
 
 
-def _path(location: Path) -> Path:
+def _path(location: KeyPath) -> KeyPath:
     """Return an error's path in the file, without the kinds and marks that only the model knows."""
     if len(location) > 2 and location[0] in _BY_KIND:
         location = (*location[:2], *location[3:])
     return tuple(step for step in location if step != "[key]")
 
 
-def _kind(path: Path, one: Any, data: Any) -> Finding:
+def _kind(path: KeyPath, one: Any, data: Any) -> Finding:
     kinds = kinds_at(path, data)
     given = at(data, *path, "kind")
     if given is None:
@@ -82,10 +83,10 @@ def _kind(path: Path, one: Any, data: Any) -> Finding:
     return (*path, "kind"), f"{_said(given)} is not one of {', '.join(kinds)}"
 
 
-def _sentence(one: Any, path: Path, data: Any) -> str:
+def _sentence(one: Any, path: KeyPath, data: Any) -> str:
     kind, value, context = one["type"], one["input"], one.get("ctx", {})
     if kind == REFUSED:
-        return context["message"]
+        return str(context["message"])
     if kind == "missing":
         return "is missing; add it"
     if kind == "extra_forbidden":

@@ -132,8 +132,8 @@ def _cells(customers: Iterable[Customer]) -> set[str]:
 
 
 def _active(customers: Iterable[Customer]) -> set[str]:
-    return {customer.id for customer in customers if customer.lifecycle == "active"}
+    return {customer.id for customer in customers if customer.is_in_service}
 
 
 def _own_check(customers: Iterable[Customer]) -> set[str]:
-    return _active(each for each in customers if each.failover.health_check == "customer")
+    return _active(each for each in customers if each.has_own_check)

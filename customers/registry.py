@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import ValidationError
 
-from customers import checks, keys, names
+from customers import keys, names
 from customers.leaks import leaks
-from customers.model import Customer, S3Destination, SftpDestination
+from customers.model import Customer, Destination, S3Destination, SftpDestination
+from customers.paths import Finding, KeyPath, at, dotted, texts
 from customers.problems import Problem, RegistryError, sentences
 from customers.source import Document, read
 from runtime.contract import ENDPOINTS, SIDES
@@ -29,9 +30,9 @@ class RegistryFile:
     path: str
     document: Document
 
-    def problem(self, path: checks.Path, message: str) -> Problem:
+    def problem(self, path: KeyPath, message: str) -> Problem:
         """Return a problem at a path of this file."""
-        return Problem(self.path, self.document.line(path), checks.dotted(path), message)
+        return Problem(self.path, self.document.line(path), dotted(path), message)
 
 
 @dataclass(frozen=True)
@@ -64,9 +65,17 @@ def partner_ports(customers: Iterable[Customer], region: str) -> tuple[int, ...]
     Those of partners' SFTP servers, and 443 where a bucket is, or may be, in the other region.
     """
     destinations = [each for customer in customers for each in customer.destinations.values()]
-    ports = {each.port for each in destinations if isinstance(each, SftpDestination)}
-    elsewhere = any(isinstance(each, S3Destination) and each.region != region for each in destinations)
-    return tuple(sorted(ports | {443} if elsewhere else ports))
+    return tuple(sorted({port for each in destinations for port in _ports(each, region)}))
+
+
+def _ports(destination: Destination, region: str) -> tuple[int, ...]:
+    match destination:
+        case SftpDestination():
+            return (destination.port,)
+        case S3Destination():
+            return () if destination.region == region else (443,)
+        case _:
+            assert_never(destination)
 
 
 def load(
@@ -154,9 +163,7 @@ def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[RegistryF
         problems.append(Problem(shown, line, "", "is not UTF-8; save the file in that encoding"))
         return
     document = read(text)
-    problems += [
-        Problem(shown, line, checks.dotted(path), message) for line, path, message in document.faults
-    ]
+    problems += [Problem(shown, line, dotted(path), message) for line, path, message in document.faults]
     if document.data is not None and document.sound:
         yield RegistryFile(shown, document)
 
@@ -173,7 +180,7 @@ def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
 def _shared(files: list[RegistryFile]) -> Iterator[Problem]:
     """Yield what two files hold and only one may."""
     for what, remedy, values in (
-        ("id", "give this customer another", lambda data: checks.texts(data, "id")),
+        ("id", "give this customer another", lambda data: texts(data, "id")),
         ("SFTP user name", "one server serves them all, so name it otherwise", _users),
         ("SFTP key", "a key must belong to one customer, so let one of them make a new key", _fingerprints),
     ):
@@ -184,9 +191,9 @@ def _clashes(
     files: list[RegistryFile],
     what: str,
     remedy: str,
-    values: Callable[[Any], Iterator[tuple[checks.Path, str]]],
+    values: Callable[[Any], Iterator[tuple[KeyPath, str]]],
 ) -> Iterator[Problem]:
-    first: dict[str, tuple[RegistryFile, checks.Path]] = {}
+    first: dict[str, tuple[RegistryFile, KeyPath]] = {}
     for file in files:
         for path, value in values(file.document.data):
             other, other_path = first.setdefault(value, (file, path))
@@ -195,44 +202,44 @@ def _clashes(
                 yield file.problem(path, f"the {what} {value!r} is already used in {place}; {remedy}")
 
 
-def _users(data: Any) -> Iterator[tuple[checks.Path, str]]:
-    return checks.texts(data, "sftp", "users", ..., "name")
+def _users(data: Any) -> Iterator[tuple[KeyPath, str]]:
+    return texts(data, "sftp", "users", ..., "name")
 
 
-def _fingerprints(data: Any) -> Iterator[tuple[checks.Path, str]]:
-    for path, line in checks.texts(data, "sftp", "users", ..., "public_keys", ...):
+def _fingerprints(data: Any) -> Iterator[tuple[KeyPath, str]]:
+    for path, line in texts(data, "sftp", "users", ..., "public_keys", ...):
         try:
             yield path, keys.PublicKey.parse(line).fingerprint
         except keys.KeyRefusedError:
             continue
 
 
-def _in_namespace(data: Any, namespace: str) -> Iterator[checks.Finding]:
+def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:
     """Yield what a customer cannot have in an environment with this namespace."""
-    for path, id in checks.texts(data, "id"):
+    for path, id in texts(data, "id"):
         if names.is_id(id):
             yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
-    cell = checks.at(data, "cell") or "1"
+    cell = at(data, "cell") or "1"
     if names.is_cell(cell):
         wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
         yield from _refused(("cell",), wanted)
-    for path, bucket in checks.texts(data, "destinations", ..., "bucket"):
+    for path, bucket in texts(data, "destinations", ..., "bucket"):
         if bucket.startswith(f"{namespace}-") and bucket.endswith(tuple(f"-{side}" for side in SIDES)):
             yield path, f"{bucket!r} is this platform's: a file would come in again; name a partner's bucket"
 
 
-def _in_zone(data: Any, zone: str) -> Iterator[checks.Finding]:
+def _in_zone(data: Any, zone: str) -> Iterator[Finding]:
     """Yield what a customer cannot have in an environment with this zone."""
-    for path, id in checks.texts(data, "id"):
+    for path, id in texts(data, "id"):
         if names.is_id(id):
             wanted = (partial(names.bucket_record, endpoint, id, zone) for endpoint in ENDPOINTS)
             yield from _refused(path, wanted)
-    for path, host in checks.texts(data, "destinations", ..., "host"):
+    for path, host in texts(data, "destinations", ..., "host"):
         if f".{host}".endswith(f".{zone}"):
             yield path, f"{host!r} is this platform's: a file would come in again; name a partner's host"
 
 
-def _refused(path: checks.Path, wanted: Iterable[Callable[[], str]]) -> Iterator[checks.Finding]:
+def _refused(path: KeyPath, wanted: Iterable[Callable[[], str]]) -> Iterator[Finding]:
     """Yield the longest of the names that may not be made, if there is one."""
     found = []
     for name in wanted:

@@ -6,15 +6,16 @@ One file a customer, `rehomes/<id>.json` beside `customers/`: a list, oldest fir
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from customers import checks, fields
+from customers import fields
+from customers.kinds import Side
 from customers.model import Value
+from customers.paths import dotted
 
 FOLDER = "rehomes"
-_Side = Literal["east", "west"]
 _Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
@@ -22,8 +23,8 @@ class Rehoming(Value):
     """One move, signed off."""
 
     customer: fields.Id
-    from_: Annotated[_Side, Field(alias="from")]
-    to: _Side
+    from_: Annotated[Side, Field(alias="from")]
+    to: Side
     who: _Said
     why: _Said
     when: AwareDatetime
@@ -64,9 +65,7 @@ def read(root: Path) -> Rehomings:
             found[file.stem] = _LIST.validate_json(file.read_bytes())
         except ValidationError as error:
             problems += [
-                f"{path}: {checks.dotted(one['loc'])}: {one['msg']}"
-                if one["loc"]
-                else f"{path}: {one['msg']}"
+                f"{path}: {dotted(one['loc'])}: {one['msg']}" if one["loc"] else f"{path}: {one['msg']}"
                 for one in error.errors(include_url=False)
             ]
             continue

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from customers.checks import Path, at
 from customers.model import Customer
+from customers.paths import KeyPath, at
 
-FILE = pathlib.Path(__file__).with_name("schema.json")
+FILE = Path(__file__).with_name("schema.json")
 
 
 @cache
@@ -21,17 +21,17 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Customer.model_json_schema()}
 
 
-def keys_at(path: Path, data: Any) -> list[str]:
+def keys_at(path: KeyPath, data: Any) -> list[str]:
     """Return the keys that may stand at a path of `data`; none where the kind of thing is not known."""
     return list(_chosen(_part(path, data), at(data, *path)).get("properties", {}))
 
 
-def kinds_at(path: Path, data: Any) -> list[str]:
+def kinds_at(path: KeyPath, data: Any) -> list[str]:
     """Return the kinds that the thing at a path of `data` may have."""
     return sorted(_part(path, data)["discriminator"]["mapping"])
 
 
-def _part(path: Path, data: Any) -> dict[str, Any]:
+def _part(path: KeyPath, data: Any) -> dict[str, Any]:
     """Return the part of the schema that speaks of a path of `data`."""
     part = schema()
     for depth, step in enumerate(path):

@@ -7,13 +7,13 @@ aliases, tags and merge keys are refused: what a line says must not depend on an
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from customers.checks import Path
-from customers.fields import shown
+from customers.paths import KeyPath, shown
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
@@ -38,17 +38,17 @@ class Document:
     """
 
     data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
-    faults: list[tuple[int, Path, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    faults: list[tuple[int, KeyPath, str]] = field(default_factory=list)
     sound: bool = True
 
-    def line(self, path: Path) -> int:
+    def line(self, path: KeyPath) -> int:
         """Return the line of a path, or of the nearest thing around it."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def fault(self, line: int, message: str, path: Path = (), *, sound: bool = True) -> None:
+    def fault(self, line: int, message: str, path: KeyPath = (), *, sound: bool = True) -> None:
         """Remember something wrong, and whether the data is sound all the same."""
         self.faults.append((line, path, message))
         self.sound &= sound
@@ -58,14 +58,19 @@ class _Composer(yaml.composer.Composer):
     """A composer of node trees that notes what the registry does not allow and goes on."""
 
     document: Document
+    #: Of the parser that it is combined with.
+    peek_event: Callable[[], Any]
+    get_event: Callable[[], Any]
+    dispose: Callable[[], None]
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
-        line = event.start_mark.line + 1
+        start, end = event.start_mark, event.end_mark
+        line = start.line + 1
         if isinstance(event, yaml.AliasEvent):
             self.get_event()
             self.document.fault(line, "aliases are not allowed; write the value out", sound=False)
-            return yaml.ScalarNode("alias", "", event.start_mark, event.end_mark)
+            return yaml.ScalarNode("alias", "", start, end)
         if event.anchor is not None:
             self.document.fault(line, "anchors are not allowed; write the value out where it is needed")
             event.anchor = None
@@ -88,7 +93,7 @@ class _FastLoader(_Composer, yaml.constructor.SafeConstructor, yaml.resolver.Res
     """libyaml's parser, twenty times as fast; its errors are not told."""
 
     def __init__(self, text: str) -> None:
-        self._parser = yaml.cyaml.CParser(text)
+        self._parser = yaml._yaml.CParser(text)
         _Composer.__init__(self)
         for name in ("check_event", "get_event", "peek_event", "dispose"):
             setattr(self, name, getattr(self._parser, name))
@@ -123,8 +128,8 @@ def _read(text: str, kind: type[_Loader] | type[_FastLoader]) -> Document:
         else:
             document.lines[()] = node.start_mark.line + 1
             document.data = _value(node, (), document)
-        if loader.check_node():
-            line = loader.get_node().start_mark.line + 1
+        if loader.check_node() and (second := loader.get_node()):
+            line = second.start_mark.line + 1
             document.fault(line, "a second document begins; write one customer a file")
     except yaml.MarkedYAMLError as error:
         # What is opened and not closed is found where it begins, not where the file ends.
@@ -148,7 +153,7 @@ def _remedy(problem: str) -> str:
     return f"is not YAML: {problem}"
 
 
-def _value(node: yaml.Node, path: Path, document: Document) -> Any:
+def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     """Return the data of a node, noting the line of everything below it."""
     if isinstance(node, yaml.SequenceNode):
         items = []
@@ -158,10 +163,11 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
         return items
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, document)
+    assert isinstance(node, yaml.ScalarNode), f"YAML has no {type(node).__name__}"
     return _scalar(node)
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
     data: dict[str, Any] = {}
     keys: dict[str, int] = {}
     for key_node, value_node in node.value:
@@ -188,8 +194,9 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
 
 
 def _scalar(node: yaml.ScalarNode) -> str | int | bool | None:
+    text: str = node.value
     if node.style is not None:
-        return node.value
-    if node.value in _WORDS:
-        return _WORDS[node.value]
-    return int(node.value) if _INTEGER.fullmatch(node.value) else node.value
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    return int(text) if _INTEGER.fullmatch(text) else text

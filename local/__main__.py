@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
 from components.bundle import BundleError
+from customers import project
 from customers.names import NameRefusedError
 from customers.problems import RegistryError
 from local.aws.emulator import EmulatorError
@@ -29,7 +30,7 @@ from local.drill.story import Progress, Story, StoryError
 from local.loopback import LoopbackError
 from local.preview import preview as plans
 from local.preview import recording, rendering
-from local.program import ROOT, ProgramError
+from local.program import ProgramError
 from local.sftp.clients import UploadError
 from local.world import World, WorldError
 from runtime.contract import SIDES
@@ -51,9 +52,12 @@ _REFUSED = (
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 
 Registry = Annotated[
-    Path,
+    Path | None,
     typer.Option(
-        "--registry", metavar="FOLDER", help="Folder of the customers' YAML files.", show_default="customers"
+        "--registry",
+        metavar="FOLDER",
+        help="Folder of the customers' YAML files.",
+        show_default="the project's",
     ),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
@@ -87,7 +91,7 @@ ReportFile = Annotated[
 
 @app.command()
 def drill(
-    registry: Registry = ROOT / "customers",
+    registry: Registry = None,
     scenario: Scenarios = None,
     everything: All = False,
     repeat: Repeat = 1,
@@ -108,12 +112,14 @@ def drill(
         raise typer.BadParameter("--repeat needs --scenario or --all")
     if report and not report.parent.is_dir():
         raise typer.BadParameter(f"{report.parent} is not a folder", param_hint="--report")
+    root = _project()
+    customers = registry or root / "customers"
     story = Story(as_json=as_json)
     story.say(_STARTING)
 
     @contextmanager
     def world() -> Iterator[World]:
-        with World(registry, tell=story.progress.made) as made, _while_alive(made):
+        with World(customers, root=root, tell=story.progress.made) as made, _while_alive(made):
             yield made
 
     with _clear_errors():
@@ -137,7 +143,7 @@ def drill(
 
 @app.command()
 def up(
-    registry: Registry = ROOT / "customers",
+    registry: Registry = None,
     sftp_port: Annotated[
         int, typer.Option(metavar="PORT", help="Port of both SFTP endpoints; 0 takes a free one.")
     ] = 0,
@@ -147,12 +153,14 @@ def up(
 
     Example: `mft-local up --sftp-port 2222`
     """
+    root = _project()
+    customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     progress = Progress(console)
     console.print(_STARTING)
     with (
         _clear_errors(),
-        World(registry, sftp_port=sftp_port, tell=progress.made) as world,
+        World(customers, root=root, sftp_port=sftp_port, tell=progress.made) as world,
         _while_alive(world),
     ):
         for step, seconds in world.deploy():
@@ -184,10 +192,11 @@ def plan(
     """
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
-    if stack is not None and stack not in (known := recording.stacks_of(ROOT)):
+    root = _project()
+    if stack is not None and stack not in (known := recording.stacks_of(root)):
         raise typer.BadParameter(f"{stack!r} is not one of {', '.join(known)}", param_hint="--stack")
     with _clear_errors(), _errors.status("") as status:
-        made = plans.make(base, stack=stack, tell=status.update)
+        made = plans.make(base, root=root, stack=stack, tell=status.update)
     if as_json:
         print(json.dumps(rendering.document(made), indent=2))
     elif markdown:
@@ -196,6 +205,14 @@ def plan(
         rendering.text(made, Console(highlight=False, soft_wrap=True))
     if made.breaches:
         raise typer.Exit(1)
+
+
+def _project() -> Path:
+    try:
+        return project.find()
+    except project.ProjectNotFoundError as error:
+        _errors.print(str(error), markup=False)
+        raise typer.Exit(1) from error
 
 
 def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:

@@ -68,13 +68,17 @@ class World:
         self,
         registry: Path,
         *,
+        root: Path = program.ROOT,
         sftp_port: int = 0,
         tell: Callable[[Resource], None] | None = None,
     ) -> None:
-        """Read the registry; RegistryError with all its problems. `sftp_port` 0 takes a free port."""
-        self.registry_folder = registry
+        """Read the registry and the stack files below `root`; RegistryError with all the registry's problems.
+
+        `sftp_port` 0 takes a free port.
+        """
+        self.root, self.registry_folder = root, registry
         self.sftp_port = sftp_port
-        self.config = {side: program.stack_config(stack) for side, stack in STACKS.items()}
+        self.config = {side: program.stack_config(stack, root=root) for side, stack in STACKS.items()}
         west = self.config[WEST]
         self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
         self.registry = self._load(registry)
@@ -167,6 +171,7 @@ class World:
             config={**self.config[side], "mft:peer": peer},
             secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
             root=self.project,
+            main=self.root / "__main__.py",
         )
         self.graphs[side] = graph
         for customer in self.customers():

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 UPLOADED = "SFTP Server File Upload Completed"
@@ -36,6 +37,24 @@ class Arrival:
     size: int | None = None
     failure: str | None = None
     ended: datetime | None = None
+
+
+class IntakeResult(StrEnum):
+    """What the intake made of an arrival.
+
+    RECEIVED: a workflow carries it. REJECTED: its receipt says why not. KNOWN: a fact was already about it.
+    GONE: no such version exists any more. REPLICA and OURS: it is for the other region, or for this region's
+    own events, to take it in. FOLDER and TEMPORARY: it is no file yet.
+    """
+
+    RECEIVED = "received"
+    REJECTED = "rejected"
+    KNOWN = "known"
+    GONE = "gone"
+    REPLICA = "replica"
+    OURS = "ours"
+    FOLDER = "folder"
+    TEMPORARY = "temporary"
 
 
 def arrival(event: dict[str, Any]) -> Arrival:

@@ -13,14 +13,15 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from runtime.contract import TRACKER_PK, TRACKER_SK, TRACKER_TTL
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import Tracker
 
 #: Failures in a row, of any files, after which one file at a time tries.
 FAILURES = 5
 
-#: Seconds for which it is one execution's turn to try: the longest pause between two of its attempts, and a
-#: whole attempt. The turn of one that died goes to whoever comes after this.
-TURN = 1900
+#: Seconds for which it is one execution's turn to try. The turn of an execution that died goes, after this
+#: time, to the next one that asks.
+TURN = ATTEMPT_SECONDS
 
 #: Seconds after the last failure at which all is forgotten.
 _FORGET = 86_400

@@ -14,17 +14,17 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from runtime.facts import Fact
 
 #: Where in an audit bucket the customers' chains are.
 PREFIX = "audit/"
 
-_HEADER = dict.fromkeys(("customer", "region", "previous", "previous_at", "day", "at"), str)
+_HEADER: dict[str, type] = dict.fromkeys(("customer", "region", "previous", "previous_at", "day", "at"), str)
 _HEADER |= {"number": int, "facts": int}
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-_FACT = dict.fromkeys(Fact.__dataclass_fields__, str) | {"expires": int, "detail": dict}
+_FACT: dict[str, type] = dict.fromkeys(Fact.__dataclass_fields__, str) | {"expires": int, "detail": dict}
 _KEY = re.compile(rf"{PREFIX}([a-z0-9]+)/([0-9]{{12}})\.jsonl")
 
 
@@ -176,7 +176,7 @@ def breaks(head: Head, link: Link, *, customer: str, region: str, number: int) -
     return problems
 
 
-def _is_of(value: Any, form: Mapping[str, type]) -> bool:
+def _is_of(value: Any, form: Mapping[str, type]) -> TypeGuard[dict[str, Any]]:
     """Return whether a value is a JSON object with exactly these fields, of these types."""
     return (
         isinstance(value, dict)

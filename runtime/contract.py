@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import assert_never
 
 # --- Regions -------------------------------------------------------------------------------------
 
@@ -144,7 +145,7 @@ def secret_name(namespace: str, customer: str, secret: str) -> str:
     return f"{namespace}/{customer}/{secret}"
 
 
-# --- Facts ---------------------------------------------------------------------------------------
+# --- Facts and receipts ----------------------------------------------------------------------------
 
 
 class Kind(StrEnum):
@@ -161,6 +162,16 @@ class Kind(StrEnum):
     CONFLICT = "CONFLICT"
     RECEIPT = "RECEIPT"
     CLAIM = "CLAIM"
+
+
+class Outcome(StrEnum):
+    """How a transfer ended, as its receipt states it."""
+
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+    HELD = "held"
+    REJECTED = "rejected"
 
 
 #: Attribute names of the tracker table and its index.
@@ -187,7 +198,24 @@ class Position(StrEnum):
     @property
     def is_out(self) -> bool:
         """Whether the region's records answer with the other one."""
-        return self is not Position.IN
+        match self:
+            case Position.IN:
+                return False
+            case Position.OUT | Position.LOST:
+                return True
+            case _:
+                assert_never(self)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether an operator has declared the region lost, so that its peer takes over its transfers."""
+        match self:
+            case Position.LOST:
+                return True
+            case Position.IN | Position.OUT:
+                return False
+            case _:
+                assert_never(self)
 
 
 def switch_parameter(namespace: str, cell: str, side: str) -> str:

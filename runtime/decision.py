@@ -19,10 +19,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from runtime.contract import Kind
-from runtime.facts import Fact, standing, submitted
-
-#: A destination with one of these, from this transfer, is sent nothing more by its workflow.
-_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
+from runtime.facts import Fact, of_transfer, settling, standing, submitted
 
 
 class Action(StrEnum):
@@ -68,7 +65,7 @@ def judge(
     no others.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer)
+    own = standing(of_transfer(facts, transfer))
     left = _asked(own, destinations) if asks else _left(own, destinations)
     if not left or any(fact.kind is Kind.REJECTED for fact in own):
         return Decision(action=Action.DONE)
@@ -88,7 +85,7 @@ def compare(
     A destination is spared only when the last delivery there, within the window, was of the same content.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer)
+    own = standing(of_transfer(facts, transfer))
     others = _delivered_nearby(facts, transfer, window)
     last = {fact.destination: fact for fact in sorted(_delivered(facts, transfer), key=_moment)}
     same = {
@@ -107,7 +104,7 @@ def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> st
     second have no order.
     """
     facts = tuple(facts)
-    if destination in replayed(fact for fact in facts if fact.transfer == transfer):
+    if destination in replayed(of_transfer(facts, transfer)):
         return None
     newer = {
         fact.transfer
@@ -124,7 +121,7 @@ def unmeasured(facts: Iterable[Fact], transfer: str, destination: str, window: t
     when an operator has had this one sent again there.
     """
     facts = tuple(facts)
-    own = [fact for fact in facts if fact.transfer == transfer]
+    own = of_transfer(facts, transfer)
     there = (fact for fact in _delivered(facts, transfer) if fact.destination == destination)
     last = max(there, key=_moment, default=None)
     if destination in replayed(own) or last is None or last not in _delivered_nearby(facts, transfer, window):
@@ -157,8 +154,9 @@ def _verdict(
 
 
 def _left(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
-    ended = {fact.destination for fact in own if fact.kind in _ENDS}
-    return tuple(name for name in destinations if name not in ended)
+    """Return the destinations that nothing settles: a settled one is sent nothing more by its workflow."""
+    settled = settling(own)
+    return tuple(name for name in destinations if name not in settled)
 
 
 def _asked(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:

@@ -100,7 +100,7 @@ class Deliverer:
     ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
-            own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+            own = standing(history.of(transfer.id))
             about = [fact for fact in own if fact.destination == destination]
             if any(fact.kind is Kind.DELIVERED for fact in about):
                 self._breaker.leave(transfer.customer, destination, owner)
@@ -182,7 +182,7 @@ class Deliverer:
 def _word(about: list[Fact]) -> Fact | None:
     """Return the fact in which an operator says that the destination has the file."""
     said = (fact for fact in about if fact.kind is Kind.REPLAYED)
-    return next((fact for fact in said if fact.detail["decision"] == ReleaseDecision.DELIVERED), None)
+    return next((fact for fact in said if ReleaseDecision(fact.detail["decision"]).is_there), None)
 
 
 def _is_release(own: list[Fact], owner: str) -> bool:

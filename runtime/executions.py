@@ -12,12 +12,19 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
 from runtime.transfer import Transfer
 
-#: What a name says of why there is an execution after the one that ingest began.
-TAKEOVER, RELEASE, ASK = "takeover", "release", "ask"
+
+class Purpose(StrEnum):
+    """Why there is an execution besides the one that ingest started; a part of its name."""
+
+    TAKEOVER = "takeover"
+    RELEASE = "release"
+    ASK = "ask"
+
 
 #: Longest pause between the end of an execution and the next of its purpose; the first is two minutes, and
 #: each is twice the one before.
@@ -30,14 +37,28 @@ def first(transfer: str) -> str:
 
 
 def earlier(name: str) -> list[str]:
-    """Return the names of the executions that may have tried to deliver before this one, as names tell."""
-    transfer, purpose, generation = name.rsplit("-", 2) if name.count("-") == 3 else (name, "", "1")
-    if purpose not in (TAKEOVER, RELEASE):
+    """Return the names of the executions that may have tried to deliver before the execution `name`.
+
+    They follow from the name alone. An execution that only asks sends nothing, so none went before it; nor
+    did any before the first one, or before an execution whose name is of another form.
+    """
+    if name.count("-") != 3:
+        return []
+    transfer, text, generation = name.rsplit("-", 2)
+    try:
+        purpose = Purpose(text)
+    except ValueError:
         return []
     others = [f"{transfer}-{purpose}-{number}" for number in range(1, int(generation))]
-    if purpose == RELEASE:
-        others.insert(0, f"{transfer}-{TAKEOVER}-1")
-    return [first(transfer), *others]
+    match purpose:
+        case Purpose.TAKEOVER:
+            return [first(transfer), *others]
+        case Purpose.RELEASE:
+            return [first(transfer), f"{transfer}-{Purpose.TAKEOVER}-1", *others]
+        case Purpose.ASK:
+            return []
+        case _:
+            assert_never(purpose)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +102,7 @@ class Executions:
             return None
         return ExecutionState(ended=None if told["status"] == "RUNNING" else told["stopDate"])
 
-    def again(self, transfer: Transfer, purpose: str) -> bool:
+    def again(self, transfer: Transfer, purpose: Purpose) -> bool:
         """Let an execution of this purpose run; return whether one does.
 
         Where the last one ended without settling the transfer, the next begins after a pause.

@@ -15,8 +15,8 @@ from datetime import date
 
 from botocore.exceptions import ClientError
 
-from runtime.contract import Kind, Position
-from runtime.executions import ASK, Executions
+from runtime.contract import Kind
+from runtime.executions import Executions, Purpose
 from runtime.facts import Fact, standing
 from runtime.switch import Switch
 from runtime.transfer import Transfer
@@ -58,7 +58,7 @@ class HeldTransfers:
         if self._clock() < self._due:
             return Asked()
         self._due = self._clock() + PAUSE
-        is_alone = self._switch.position() is Position.LOST
+        is_alone = self._switch.position().is_lost
         asked: list[str] = []
         refused: list[ClientError] = []
         for facts in self._survey.find(today, remaining):
@@ -67,7 +67,7 @@ class HeldTransfers:
                 continue
             transfer = Transfer.here(received, self._side, taken_over=True, asks=True)
             try:
-                if self._executions.again(transfer, ASK):
+                if self._executions.again(transfer, Purpose.ASK):
                     asked.append(transfer.id)
             except ClientError as error:
                 refused.append(error)

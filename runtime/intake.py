@@ -8,11 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime import contract, objects
-from runtime.arrival import Arrival
-from runtime.contract import Kind
+from runtime.arrival import Arrival, IntakeResult
+from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
-from runtime.receipts import Outcome, Receipts
+from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -51,44 +51,46 @@ class Intake:
         self,
         *,
         namespace: str,
-        side: str,
         state_machine: str,
         tracker: Tracker,
         directory: Directory,
-        receipts: Receipts,
-        s3: Any,
-        workflow: Any,
+        client: Callable[[str], Any],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._namespace, self._side, self._now = namespace, side, now
-        self._tracker, self._directory, self._receipts = tracker, directory, receipts
-        self._s3, self._executions = s3, Executions(state_machine=state_machine, workflow=workflow)
+        """Everything given belongs to the tracker's region.
 
-    def accept(self, arrived: Arrival) -> str:
+        `state_machine` is the ARN of the workflow; `client` returns the region's client of an AWS service.
+        """
+        self._namespace, self._side, self._now = namespace, tracker.side, now
+        self._tracker, self._directory, self._s3 = tracker, directory, client("s3")
+        self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
+        self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
+
+    def accept(self, arrived: Arrival) -> IntakeResult:
         """Take an arrival in; return one word for the log: what became of it.
 
         Raises when something is out of reach; the queue then brings the event again.
         """
         name = contract.customer_of(arrived.bucket, self._namespace, self._side)
         if arrived.key.endswith("/"):
-            return "folder"
+            return IntakeResult.FOLDER
         customer = self._directory.customer(name)
         if customer.is_temporary(arrived.key):
-            return "temporary"
+            return IntakeResult.TEMPORARY
         taken: Version | None = None
-        became = "gone"
+        result = IntakeResult.GONE
         # Uploads of the same bytes have an event each: two at once may both have meant one version.
         while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
-                return became if taken else "replica"
+                return result if taken else IntakeResult.REPLICA
             is_late = self._now() - version.modified > LATE
-            became, is_new = self._take_in(customer, arrived, version, is_late=is_late)
+            result, is_new = self._take_in(customer, arrived, version, is_late=is_late)
             if is_new or arrived.version_id is not None:
                 break
             taken = version
-        return became
+        return result
 
-    def adopt(self, arrived: Arrival) -> str:
+    def adopt(self, arrived: Arrival) -> IntakeResult:
         """Take in a lost region's object that no fact is about; return what became of it, as accept does.
 
         The lost region may have delivered it all the same: facts replicate apart from objects.
@@ -96,18 +98,18 @@ class Intake:
         customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
         version = self._version(arrived, customer)
         if version is None:
-            return "gone"
+            return IntakeResult.GONE
         if not version.is_replica:
-            return "ours"
+            return IntakeResult.OURS
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
-        if any(fact.transfer == name for fact in self._tracker.history(file).facts):
-            return "known"
+        if self._tracker.history(file).of(name):
+            return IntakeResult.KNOWN
         return self._take_in(customer, arrived, version, is_late=True)[0]
 
     def _take_in(
         self, customer: RoutingDocument, arrived: Arrival, version: Version, *, is_late: bool
-    ) -> tuple[str, bool]:
+    ) -> tuple[IntakeResult, bool]:
         """Return what became of a version, and whether nobody had received it before."""
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
@@ -116,13 +118,13 @@ class Intake:
             refusal = f"no route takes {contract.below_inbound(arrived.key)}"
         if refusal is None and self._tracker.record(self._received(transfer)):
             self._start(transfer)
-            return "received", True
+            return IntakeResult.RECEIVED, True
         # A repeated event: where the file goes was decided when it was received, whatever the registry says.
         before = self._as_received(transfer)
         if refusal is not None and before is None:
             return self._reject(transfer, customer, refusal), True
         self._start(before or transfer)
-        return "received", False
+        return IntakeResult.RECEIVED, False
 
     def _version(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
         """Return the version that the event is about, or None when it is not there any more.
@@ -230,18 +232,18 @@ class Intake:
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
         """Return the transfer with the destinations of its RECEIVED fact, or None when there is none."""
-        for fact in self._tracker.history(transfer.file).facts:
-            if fact.kind is Kind.RECEIVED and fact.transfer == transfer.id:
+        for fact in self._tracker.history(transfer.file).of(transfer.id):
+            if fact.kind is Kind.RECEIVED:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None
 
-    def _reject(self, transfer: Transfer, customer: RoutingDocument, reason: str) -> str:
+    def _reject(self, transfer: Transfer, customer: RoutingDocument, reason: str) -> IntakeResult:
         rejected = transfer.fact(
             Kind.REJECTED, side=self._side, writer=WRITER, version_id=transfer.version_id, reason=reason
         )
         self._tracker.record(rejected)
         self._receipts.send(customer, transfer, Outcome.REJECTED, writer=WRITER, reason=reason)
-        return "rejected"
+        return IntakeResult.REJECTED
 
     def _start(self, transfer: Transfer) -> None:
         self._executions.start(transfer, first(transfer.id))

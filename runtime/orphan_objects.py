@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from runtime.arrival import Arrival
+from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument
@@ -107,7 +107,7 @@ class OrphanObjects:
                 continue
             if version.key.startswith(INBOUND_SDK):
                 arrived = Arrival(bucket=bucket, key=version.key, version_id=version.id)
-                if self._intake.adopt(arrived) in ("received", "rejected"):
+                if self._intake.adopt(arrived) in (IntakeResult.RECEIVED, IntakeResult.REJECTED):
                     adopted.append(version.key)
             elif self._is_replica(bucket, version):
                 unproven.append(version.key)
@@ -124,8 +124,8 @@ class OrphanObjects:
     def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
         file = file_id(customer.id, version.key)
         name = transfer_id(file, version.id, version.modified)
-        return any(fact.transfer == name for fact in self._tracker.history(file).facts)
+        return bool(self._tracker.history(file).of(name))
 
     def _is_replica(self, bucket: str, version: _Version) -> bool:
         head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)
-        return head.get("ReplicationStatus") == "REPLICA"
+        return bool(head.get("ReplicationStatus") == "REPLICA")

@@ -10,9 +10,10 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import assert_never
 
 from runtime.contract import Kind
-from runtime.executions import RELEASE, Executions
+from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, standing, status
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
@@ -23,6 +24,17 @@ class ReleaseDecision(StrEnum):
 
     DELIVERED = "delivered"
     RESEND = "resend"
+
+    @property
+    def is_there(self) -> bool:
+        """Whether the destination has the file, on the operator's word."""
+        match self:
+            case ReleaseDecision.DELIVERED:
+                return True
+            case ReleaseDecision.RESEND:
+                return False
+            case _:
+                assert_never(self)
 
 
 class NotHeldError(LookupError):
@@ -43,7 +55,7 @@ class Release:
         A release that was interrupted is finished by doing it again. Raises NotHeldError.
         """
         history = self._tracker.history(transfer.file)
-        own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+        own = standing(history.of(transfer.id))
         held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
         if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
             raise NotHeldError(f"{destination} has been served with {transfer.id}")
@@ -72,7 +84,7 @@ class Release:
         file is sent a second time. With the `name` that it returned before, an interrupted one is finished.
         """
         transfer = replace(transfer, taken_over=True, asks=False)
-        own = [fact for fact in history.facts if fact.transfer == transfer.id]
+        own = history.of(transfer.id)
         name, over = name or self._next(transfer, own), list(over)
         for destination in destinations:
             detail = {
@@ -92,7 +104,7 @@ class Release:
 
     def _next(self, transfer: Transfer, own: Iterable[Fact]) -> str:
         taken = {fact.writer for fact in own if fact.kind is Kind.REPLAYED}
-        names = (f"{transfer.id}-{RELEASE}-{generation}" for generation in itertools.count(1))
+        names = (f"{transfer.id}-{Purpose.RELEASE}-{generation}" for generation in itertools.count(1))
         return next(name for name in names if name not in taken and self._executions.find(name) is None)
 
     def _interrupted(self, own: Iterable[Fact], destination: str, decision: ReleaseDecision) -> str | None:

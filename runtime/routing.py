@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from runtime.contract import below_inbound, config_key
@@ -19,6 +20,13 @@ FRESH = 30
 
 class UnknownCustomerError(LookupError):
     """The cell's config bucket holds no routing document for this customer."""
+
+
+class DestinationKind(StrEnum):
+    """How a destination is reached: the `kind` of its entry in a routing document."""
+
+    SFTP = "sftp"
+    S3 = "s3"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,14 +100,14 @@ class Directory:
 
     def customer(self, name: str) -> RoutingDocument:
         """Return a customer; UnknownCustomerError when the cell does not know it."""
-        read_at, customer = self._read.get(name, (None, None))
-        if customer is None or self._now() - read_at > FRESH:
+        kept = self._read.get(name)
+        if kept is None or self._now() - kept[0] > FRESH:
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=config_key(name))
             except self._client.exceptions.NoSuchKey as error:
                 raise UnknownCustomerError(
                     f"no routing document for customer {name!r} in this cell"
                 ) from error
-            customer = RoutingDocument.parse(json.loads(answer["Body"].read()))
-            self._read[name] = (self._now(), customer)
-        return customer
+            kept = self._now(), RoutingDocument.parse(json.loads(answer["Body"].read()))
+            self._read[name] = kept
+        return kept[1]

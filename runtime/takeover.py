@@ -20,8 +20,8 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runtime import objects
-from runtime.contract import Kind, Position
-from runtime.executions import TAKEOVER, Executions, first
+from runtime.contract import Kind
+from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, submitted
 from runtime.orphan_objects import OrphanObjects
 from runtime.switch import Switch
@@ -81,7 +81,7 @@ class Takeover:
         is how many seconds are left for it. A transfer that AWS refuses to take over does not hold back the
         others: TakeoverIncompleteError after them.
         """
-        if self._switch.position() is not Position.LOST:
+        if not self._switch.position().is_lost:
             return TakenOver()
         started, absent, failed = [], [], []
         carried: set[str] = set()
@@ -96,7 +96,7 @@ class Takeover:
                 if not self._has_arrived(transfer):
                     absent.append(transfer.id)
                 # Submissions of one file go one after the other: else the older could be the last to arrive.
-                elif transfer.file not in carried and self._executions.again(transfer, TAKEOVER):
+                elif transfer.file not in carried and self._executions.again(transfer, Purpose.TAKEOVER):
                     started.append(transfer.id)
                     carried.add(transfer.file)
             except ClientError as error:

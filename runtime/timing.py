@@ -26,6 +26,10 @@ REPLICATION_MINUTES = 15
 #: Seconds within which a fact is in the other region, usually; nothing promises it. More alarms.
 FACTS_SECONDS = 60
 
+#: Most seconds from the end of one delivery attempt to the end of the next one: the state machine's longest
+#: pause and the function's timeout, with a margin.
+ATTEMPT_SECONDS = 1900
+
 #: Minutes between two exports of a region's facts to its audit bucket.
 AUDIT_MINUTES = 15
 #: Days for which nobody, the account's root included, can remove an audit record: 12 months at hand and 18

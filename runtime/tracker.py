@@ -24,7 +24,7 @@ from runtime.contract import (
     TRACKER_TTL,
     Kind,
 )
-from runtime.facts import Fact
+from runtime.facts import Fact, of_transfer
 
 #: Details of RECEIVED that say what was submitted, and of REPLAYED the ends that it sets aside.
 _OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
@@ -53,6 +53,10 @@ class History:
     facts: tuple[Fact, ...]
     lease: Lease | None
     peers: Lease | None = None
+
+    def of(self, transfer: str) -> list[Fact]:
+        """Return the facts of one of the file's transfers, by its id; empty when there are none."""
+        return of_transfer(self.facts, transfer)
 
 
 class Tracker:

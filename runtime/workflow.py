@@ -13,21 +13,21 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision, compare, judge, newer_delivery, unmeasured
 from runtime.delivery.source import Source
-from runtime.facts import ENDED, Fact, Status, by_transfer, standing, status, submitted
-from runtime.receipts import Outcome, Receipts
+from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
+from runtime.receipts import Receipts, lines, outcome_of
 from runtime.routing import Directory
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
 
 #: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
 LEASE = 3600
 
-#: A delivery attempt that finds less than this left of its lease renews it, in seconds: the longest
-#: pause before the next attempt, plus that attempt's whole timeout.
-RENEW_BELOW = 1900
+#: A delivery attempt renews its lease when fewer than this many seconds are left of it.
+RENEW_BELOW = ATTEMPT_SECONDS
 
 #: Why an older submission is held; an operator may release it.
 NEWER = "a newer version of this key was delivered"
@@ -54,7 +54,7 @@ class Leases:
         seen = history.lease
         ended = False
         if seen and seen.owner != owner:
-            holder = by_transfer(history.facts).get(seen.transfer, ())
+            holder = history.of(seen.transfer)
             ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
         wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + LEASE)
         return self._tracker.claim(
@@ -72,7 +72,7 @@ class Leases:
             return False
         if history.lease and history.lease.owner == owner:
             return False
-        return status(by_transfer(history.facts).get(theirs.transfer, ())) not in ENDED
+        return status(history.of(theirs.transfer)) not in ENDED
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator opened the transfer again after this execution had ended it."""
@@ -115,7 +115,7 @@ def overtaken(
     delivered it since this one was judged.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer.id)
+    own = standing(of_transfer(facts, transfer.id))
     if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
         raise OvertakenError(f"{destination} was served by another execution")
     if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
@@ -137,7 +137,7 @@ class Workflow:
         side: str,
         tracker: Tracker,
         directory: Directory,
-        receipts: Receipts | None = None,
+        receipts: Receipts,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._receipts = side, tracker, directory, receipts
@@ -195,22 +195,14 @@ class Workflow:
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
                 self._breaker.leave(transfer.customer, result["destination"], owner)
-        facts = standing(by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, []))
-        outcome = {
-            Status.DELIVERED: Outcome.DELIVERED,
-            Status.DUPLICATE: Outcome.DUPLICATE,
-            Status.HELD: Outcome.HELD,
-            Status.REJECTED: Outcome.REJECTED,
-        }.get(status(facts), Outcome.FAILED)
+        facts = standing(self._tracker.history(transfer.file).of(transfer.id))
+        outcome = outcome_of(status(facts))
         customer = self._directory.customer(transfer.customer)
-        assert self._receipts is not None
-        self._receipts.send(
-            customer, transfer, outcome, writer=owner, destinations=_destinations(transfer, facts)
-        )
+        self._receipts.send(customer, transfer, outcome, writer=owner, destinations=lines(transfer, facts))
         return outcome
 
     def _is_settled(self, transfer: Transfer, history: History) -> bool:
-        return status(fact for fact in history.facts if fact.transfer == transfer.id) in ENDED
+        return status(history.of(transfer.id)) in ENDED
 
     def _judge(self, transfer: Transfer, history: History) -> Decision:
         customer = self._directory.customer(transfer.customer)
@@ -247,29 +239,10 @@ def _pause(age: float) -> int:
     return max(60, min(900, int(age / 20)))
 
 
-def _destinations(transfer: Transfer, facts: list[Fact]) -> list[dict[str, Any]]:
-    """Return, per destination, the fact that settles it, in the words of a receipt."""
-    told = {
-        Kind.FAILED: lambda fact: {"outcome": "failed", "reason": fact.detail["reason"]},
-        Kind.HELD: lambda fact: {"outcome": "held", "reason": fact.detail["reason"]},
-        Kind.DUPLICATE: lambda fact: {"outcome": "duplicate", "of": fact.detail["of"]},
-        Kind.DELIVERED: lambda fact: {"outcome": "delivered", "sha256": fact.detail["sha256"]},
-    }
-    lines = []
-    for name in transfer.destinations:
-        settled: dict[str, Any] = {}
-        for kind, tell in told.items():
-            for fact in facts:
-                if fact.kind is kind and fact.destination == name:
-                    settled = tell(fact)
-        lines.append({"name": name, **settled})
-    return lines
-
-
 def _reason(cause: str | None) -> str:
     """Return the message in what Step Functions calls an error's cause: of a function, a JSON document."""
     try:
-        message = json.loads(cause)["errorMessage"]
+        message = json.loads(cause or "")["errorMessage"]
     except (ValueError, TypeError, KeyError):
         message = cause
     return str(message)[:_LONGEST_REASON]

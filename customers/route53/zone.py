@@ -6,12 +6,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from customers.route53.record import ROLES, Record, absolute, faults, malformed
+from runtime import timing
 
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 ZONE_LIMIT = 10_000
-#: Ours: "we recommend that you specify a TTL of 60 seconds or less" where a health check decides.
-#: https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html
-FAILOVER_TTL = 60
 
 
 @dataclass
@@ -57,9 +55,9 @@ def violations(records: Iterable[Record], zone: str) -> list[str]:
         texts += conflicts(record, made.beside(record), made.name)
         if record.failover:
             pairs.setdefault((record.host, record.type), set()).add(record.failover)
-            if record.ttl is not None and record.ttl > FAILOVER_TTL:
+            if record.ttl is not None and record.ttl > timing.TTL_LIMIT:
                 texts.append(
-                    f"TTL {record.ttl} is over {FAILOVER_TTL}: clients would stay with a lost region"
+                    f"TTL {record.ttl} is over {timing.TTL_LIMIT}: clients would stay with a lost region"
                 )
         subject = f"{record.host} {record.type} {record.set_identifier or ''}".rstrip()
         found += [f"{subject}: {text}" for text in texts]

@@ -8,7 +8,7 @@ from typing import Any
 
 from local.drill.answer_log import AnswerLog
 from local.drill.measures import Timeline
-from local.drill.ops_cli import WHY, OpsCli, OpsRefusedError
+from local.drill.ops_cli import OpsCli, OpsRefusedError
 from local.drill.story import SOON, Story, until
 from local.world import World
 from ops.recovery.reconcile import GapKind
@@ -87,7 +87,7 @@ class OperatorActions:
     def release(self, transfer: str, *, is_there: bool) -> None:
         """Decide about a held file: `is_there` says whether the partner has it; if not, it is sent again."""
         word = "--delivered" if is_there else "--resend"
-        self.ops("release", transfer, word, "--reason", WHY)
+        self.ops("release", transfer, word)
 
     def gaps(self) -> list[dict[str, Any]]:
         """Return the gaps of the last hour that will not close by themselves."""
@@ -136,7 +136,7 @@ class OperatorActions:
 
     def moves(self, customer: str, side: str) -> tuple[str, str]:
         """Return what `ops rehome` says about Route 53 and the registry for a customer's move to a side."""
-        [move] = self._cli.say("rehome", customer, "--to", side)["moves"]
+        [move] = self._cli.say("rehome", customer, "--to", REGION_OF[side])["moves"]
         return move["route53"], move["registry"]
 
     def _noted_as_moved(self, found: bool, whose: str, side: str) -> None:

@@ -15,6 +15,7 @@ from local.drill.crash_point import CrashPoint
 from local.drill.story import StoryError
 from local.program import ROOT
 from local.world import World
+from ops.plan import NO_REASON
 
 _CALLER = "ops-"
 WHY = "the drill"
@@ -62,10 +63,10 @@ class OpsCli:
     def replay(self, customer: str, state: str) -> None:
         """Replay the transfers of a customer from the last hour that are in a state."""
         plan = self._world.folder / "replay.json"
-        words = ["--customer", customer, "--state", state, "--window", "1h", "--reason", WHY]
-        lines = self.lines("replay", "plan", *words, "--out", str(plan))
-        [digest] = [line["plan"]["digest"] for line in lines if "plan" in line]
-        self._done(["replay", "apply", str(plan), "--digest", digest])
+        words = [customer, "--state", state, "--window", "1h", "--out", str(plan)]
+        lines = self.lines("replay", "plan", *words)
+        [command] = [line["plan"]["command"] for line in lines if "plan" in line]
+        self._done(self._reviewed(command))
 
     def repair(self) -> None:
         """Close those gaps of the last hour that copies and replays can close."""
@@ -76,15 +77,12 @@ class OpsCli:
         self._done(self._reviewed(plan["command"]))
 
     def command(self, verb: str, *words: str) -> list[str]:
-        """Return the command line that carries out what a verb plans: the one that it prints, if any."""
-        plan = self.say(verb, *words)
-        if "command" in plan:
-            return self._reviewed(plan["command"])
-        return [verb, *words, *(["--digest", plan["digest"]] if "digest" in plan else []), "--apply"]
+        """Return the words of the command that carries out what a verb plans, which the plan prints."""
+        return self._reviewed(str(self.say(verb, *words)["command"]))
 
     def _reviewed(self, command: str) -> list[str]:
-        """Return the words after `python -m ops` of a command that a plan prints, with a reason filled in."""
-        return [WHY if word == "WHY" else word for word in shlex.split(command)[3:]]
+        """Return the words of a command that a plan prints, without `mft-ops` and with a reason filled in."""
+        return [WHY if word == NO_REASON else word for word in shlex.split(command)[1:]]
 
     def _done(self, command: list[str]) -> str:
         process = self._start(command, endpoint=self._world.aws.endpoint)

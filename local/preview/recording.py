@@ -124,7 +124,7 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 
 def main(folder: Path, record: Path, stacks: Sequence[str]) -> None:
     """Write the record, or exit with 1 and the reason."""
-    sys.path[:] = [str(folder), *(each for each in sys.path if Path(each).resolve() != program.ROOT)]
+    sys.path[:] = [str(folder), *(each for each in sys.path if not Path(each, "Pulumi.yaml").is_file())]
     os.chdir(folder)  # messages name files as seen from the project
     graphs = {}
     try:

@@ -2,7 +2,7 @@
 
     client = Client("c7k2m", "mft.example.gov", journal=Path("sent.jsonl"))
     client.upload(Path("report.csv"), "daily/report.csv")
-    client.told(receipt)                # each message of the receipt topic, parsed: receipts and notices
+    client.receive(message)             # each receipt and notice that comes from the receipt topic, parsed
     for sent in client.due().again:
         client.resend(sent)
 

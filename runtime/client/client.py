@@ -70,7 +70,7 @@ class Client:
             if "sent" in document:
                 self._ledger.add(Sent.parse(document["sent"]))
             else:
-                self._ledger.told(document["told"], datetime.fromisoformat(document["at"]))
+                self._ledger.receive(document["message"], datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
         """Upload a file as `inbound/sdk/<name>` and return what was acknowledged.
@@ -81,11 +81,14 @@ class Client:
             raise ValueError(f"{name!r} is no name of a file: write it as `folder/report.csv`")
         return self._send(source, f"{INBOUND_SDK}{name}", endpoint)
 
-    def told(self, message: Mapping[str, Any]) -> None:
-        """Take in a message of the receipt topic, parsed: a receipt or a notice. It may come twice."""
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic.
+
+        Taking in a message twice changes nothing.
+        """
         at = self._now()
-        self._journal.add({"told": message, "at": at.isoformat()})
-        self._ledger.told(message, at)
+        self._journal.add({"message": message, "at": at.isoformat()})
+        self._ledger.receive(message, at)
 
     def due(self) -> Due:
         """Return what has to be sent again now."""
@@ -106,16 +109,18 @@ class Client:
         return self._send(source, sent.key, endpoint, first=sent.first)
 
     def _send(self, source: Path, key: str, endpoint: str, first: str = "") -> Sent:
-        for tried in range(_TRIES):
-            if tried:
-                self._sleep(_PAUSE * 2 ** (tried - 1))
+        tries = 0
+        while True:
+            tries += 1
             try:
                 record = self._buckets.find(endpoint)
                 with source.open("rb") as file:
                     done = upload(self._s3(record.region), record, key, file)
             except (NotFoundError, ClientError, BotoCoreError) as error:
                 self._buckets.forget()
-                failure = error
+                if tries == _TRIES:
+                    raise NotAcknowledgedError(f"{source} as {key}: after {tries} tries: {error}") from error
+                self._sleep(_PAUSE * 2 ** (tries - 1))
                 continue
             sent = Sent(
                 key=key,
@@ -131,7 +136,6 @@ class Client:
             self._journal.add({"sent": sent.document()})
             self._ledger.add(sent)
             return sent
-        raise NotAcknowledgedError(f"{source} as {key}: after {_TRIES} tries: {failure}") from failure
 
 
 def _client(region: str) -> Any:

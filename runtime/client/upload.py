@@ -84,7 +84,8 @@ class _Parts:
 
 
 def _put(s3: Any, where: dict[str, str], content: bytes) -> dict[str, Any]:
-    return s3.put_object(**where, Body=content, ChecksumSHA256=_checksum(content))
+    answer: dict[str, Any] = s3.put_object(**where, Body=content, ChecksumSHA256=_checksum(content))
+    return answer
 
 
 def _in_parts(s3: Any, where: dict[str, str], first: bytes, parts: _Parts) -> dict[str, Any]:
@@ -96,12 +97,13 @@ def _in_parts(s3: Any, where: dict[str, str], first: bytes, parts: _Parts) -> di
             checksum = _checksum(content)
             part = s3.upload_part(**which, PartNumber=number, Body=content, ChecksumSHA256=checksum)
             sent.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumSHA256": checksum})
-        return s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
+        answer: dict[str, Any] = s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
     except Exception:
         # Where this fails too, the bucket's own rule removes the parts after some days.
         with suppress(ClientError, BotoCoreError):
             s3.abort_multipart_upload(**which)
         raise
+    return answer
 
 
 def _checksum(content: bytes) -> str:

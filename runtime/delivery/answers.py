@@ -52,9 +52,10 @@ def answering(
     a write only says that this handle is of no use. An unspecific failure is transient: it is what
     OpenSSH says of a full disk and of a used-up quota.
     """
+    passing: tuple[type[Exception], ...] = (DeliveryError, *apart)
     try:
         yield
-    except (DeliveryError, *apart):
+    except passing:
         raise
     except asyncssh.SFTPPermissionDenied as error:
         raise PermanentDeliveryError(place, step, words(error)) from error

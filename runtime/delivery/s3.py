@@ -91,7 +91,9 @@ class _Copy:
     def look(self) -> Mapping[str, Any] | None:
         """Return what S3 says of the object at the destination, or None when there is none."""
         try:
-            return self._s3.head_object(Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED")
+            there: Mapping[str, Any] = self._s3.head_object(
+                Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED"
+            )
         except ClientError as error:
             # Of a bucket that does not exist HeadObject says no more than of an object: the copy will tell.
             if code_of(error) in ABSENT:
@@ -99,6 +101,7 @@ class _Copy:
             raise self._failure(error, "look") from error
         except BotoCoreError as error:
             raise self._failure(error, "look") from error
+        return there
 
     def same(self, there: Mapping[str, Any]) -> Delivery | None:
         """Return the delivery, as not sent, when the object has the source's size and SHA-256."""
@@ -137,11 +140,12 @@ class _Copy:
     def _head_source(self) -> Mapping[str, Any]:
         source = self._source
         try:
-            return source.s3.head_object(
+            head: Mapping[str, Any] = source.s3.head_object(
                 Bucket=source.bucket, Key=source.key, VersionId=source.version_id, ChecksumMode="ENABLED"
             )
         except (ClientError, BotoCoreError) as error:
             raise s3_failure(error, source.place, "look") from error
+        return head
 
     def _copy(self, once: Any, head: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -150,7 +154,8 @@ class _Copy:
             )
         except (ClientError, BotoCoreError) as error:
             raise self._failure(error, "copy") from error
-        return answer.get("CopyObjectResult", {})
+        result: Mapping[str, Any] = answer.get("CopyObjectResult", {})
+        return result
 
     def _copy_in_parts(self, head: Mapping[str, Any]) -> None:
         try:

@@ -129,7 +129,7 @@ class SftpSession:
         digest, offset = hashlib.sha256(), 0
         try:
             while offset < size:
-                request = file.read(min(2 * MIB, size - offset), offset)
+                request: Awaitable[bytes] = file.read(min(2 * MIB, size - offset), offset)
                 data = await self._ask("read back", request, apart=_UNREADABLE)
                 if not data:
                     break

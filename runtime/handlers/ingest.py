@@ -3,41 +3,25 @@
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime.arrival import arrival
-from runtime.environment import ENV_NAMESPACE, ENV_SIDE, ENV_STATE_MACHINE
 from runtime.handlers import wiring
-from runtime.intake import Intake
 
 _batch = BatchProcessor(event_type=EventType.SQS)
 
 
-@cache
-def _intake() -> Intake:
-    return Intake(
-        namespace=wiring.env(ENV_NAMESPACE),
-        side=wiring.env(ENV_SIDE),
-        state_machine=wiring.env(ENV_STATE_MACHINE),
-        tracker=wiring.tracker(),
-        directory=wiring.directory(),
-        receipts=wiring.receipts(),
-        s3=wiring.client("s3"),
-        workflow=wiring.client("stepfunctions"),
-    )
-
-
 def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
-    became = _intake().accept(arrived)
-    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=became)
-    wiring.metrics().taken_in(arrived, became)
+    result = wiring.intake().accept(arrived)
+    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=result)
+    wiring.metrics().taken_in(arrived, result)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
     """Take in a batch of intake events; return which of them the queue must bring again."""
     return process_partial_response(event=event, record_handler=_accept, processor=_batch, context=context)

@@ -11,7 +11,6 @@ from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.handlers import wiring
 from runtime.held_transfers import HeldTransfers
-from runtime.intake import Intake
 from runtime.orphan_objects import OrphanObjects
 from runtime.takeover import Takeover
 from runtime.transfer_scan import TransferScan
@@ -32,22 +31,12 @@ def _survey(wanted: Status) -> TransferScan:
 @cache
 def _takeover() -> Takeover:
     side, namespace = wiring.env(ENV_SIDE), wiring.env(ENV_NAMESPACE)
-    intake = Intake(
-        namespace=namespace,
-        side=side,
-        state_machine=wiring.env(ENV_STATE_MACHINE),
-        tracker=wiring.tracker(),
-        directory=wiring.directory(),
-        receipts=wiring.receipts(),
-        s3=wiring.client("s3"),
-        workflow=wiring.client("stepfunctions"),
-    )
     unseen = OrphanObjects(
         namespace=namespace,
         side=side,
         tracker=wiring.tracker(),
         directory=wiring.directory(),
-        intake=intake,
+        intake=wiring.intake(),
         s3=wiring.client("s3"),
     )
     return Takeover(
@@ -77,7 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """
 
     def remaining() -> float:
-        return context.get_remaining_time_in_millis() / 1000
+        return float(context.get_remaining_time_in_millis() / 1000)
 
     today = datetime.now(UTC).date()
     done = _takeover().run(today, remaining)
@@ -90,5 +79,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "asked": held.asked,
     }
     left = done.left + held.left
-    wiring.logger.info("takeover", **{name: len(names) for name, names in found.items()}, left=left)
+    counts = {name: len(names) for name, names in found.items()}
+    wiring.logger.info("takeover", extra={**counts, "left": left})
     return {**{name: names[:_TOLD] for name, names in found.items()}, "left": left}

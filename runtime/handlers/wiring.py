@@ -19,9 +19,11 @@ from runtime.environment import (
     ENV_CONFIG_BUCKET,
     ENV_NAMESPACE,
     ENV_SIDE,
+    ENV_STATE_MACHINE,
     ENV_SWITCH_BUCKET,
     ENV_TRACKER,
 )
+from runtime.intake import Intake
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
 from runtime.receipts import Receipts
@@ -68,15 +70,22 @@ def directory() -> Directory:
 
 
 @cache
-def receipts() -> Receipts:
-    """Return the receipts of this cell."""
-    return Receipts(tracker=tracker(), topics=client("sns"), side=env(ENV_SIDE))
+def intake() -> Intake:
+    """Return the intake of this cell."""
+    return Intake(
+        namespace=env(ENV_NAMESPACE),
+        state_machine=env(ENV_STATE_MACHINE),
+        tracker=tracker(),
+        directory=directory(),
+        client=client,
+    )
 
 
 @cache
 def workflow() -> Workflow:
-    """Return the deciding and closing steps."""
-    return Workflow(side=env(ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts())
+    """Return the workflow steps that decide and close."""
+    receipts = Receipts(tracker=tracker(), topics=client("sns"), side=env(ENV_SIDE))
+    return Workflow(side=env(ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts)
 
 
 def dimensions() -> dict[str, str]:

@@ -53,6 +53,14 @@ FINGERPRINTS = {
     RSA: "SHA256:Eh7vd9rHlWYusFZYsOVIQ0HdQSkw1Ry2EngBFRpOlrY",
 }
 
+#: What each lifecycle may become: itself, or one of these.
+STEPS = {
+    "onboarding": {"active", "retired"},
+    "active": {"draining"},
+    "draining": {"retired", "active"},
+    "retired": {"onboarding"},
+}
+
 #: A sound file; tests break it, and count its lines.
 SOUND = f"""\
 id: c7k2m

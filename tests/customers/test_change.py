@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 
 import pytest
-from customer_samples import customer
+from customer_samples import STEPS, customer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,13 +18,6 @@ from customers.rehoming import Rehoming
 from customers.source import read
 
 _SAMPLE = customer()
-#: What each lifecycle may become: itself, or one of these.
-STEPS = {
-    "onboarding": {"active", "retired"},
-    "active": {"draining"},
-    "draining": {"retired", "active"},
-    "retired": {"onboarding"},
-}
 #: The lines of a file whose every key is given; it is short, so that lines can be told.
 LINES = "name: {name}\nid: {id}\nlifecycle: {lifecycle}\nprimary: {primary}\ncell: '{cell}'\n"
 
@@ -207,7 +200,7 @@ WEST = registry(a={"id": "c7k2m"}, **OTHERS)
 EAST = registry(a={"id": "c7k2m", "primary": "east"}, **OTHERS)
 UNRECORDED = (
     "customers/a.yaml:4: primary: goes from 'west' to 'east' without a new record of it in"
-    " rehomes/c7k2m.json; put 'west' back and run: python -m ops rehome c7k2m --to east"
+    " rehomes/c7k2m.json; put 'west' back and run: mft-ops rehome c7k2m --to us-gov-east-1"
 )
 UNEDITED = (
     "customers/a.yaml:4: primary: is '{}', and J. Doe moved it to '{}' by rehomes/c7k2m.json; write '{}',"

@@ -195,7 +195,8 @@ def test_a_revision_that_refuses_is_named_with_its_own_words(project: Project, t
         r"the program refuses to run in HEAD \([0-9a-f]{10}\):\ncustomers/agency-a.yaml:6: primary: ", base
     )
     assert tree.startswith(
-        "the program refuses to run in the working tree:\nthe program failed at components/tenant.py:1: Module"
+        "the program refuses to run in the working tree:\n"
+        "the program failed at components/tenant.py:1: Module"
     )
     assert "'nowhere' is not a revision of this repository" in project.plan("--base", "nowhere", code=1)
     assert "gov-north" in project.plan("--stack", "gov-north", code=2)

@@ -47,6 +47,19 @@ class Side(Cell):
     def audit_bucket(self) -> str:
         return names.cell_bucket(NAMESPACE, self.cell, "audit", self.side)
 
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the program records of a cell; of all this only the state machine is there."""
+        return {
+            "server": "s-1",
+            "addresses": [],
+            "queue": "queue",
+            "dead_letters": {},
+            "state_machine": self.state_machine,
+            "functions": {},
+            "alerts": "topic",
+        }
+
     def make(self) -> Side:
         super().make()
         s3 = self.client("s3")
@@ -54,8 +67,8 @@ class Side(Cell):
         s3.create_bucket(Bucket=self.audit_bucket, CreateBucketConfiguration=where)
         s3.put_bucket_versioning(Bucket=self.audit_bucket, VersioningConfiguration={"Status": "Enabled"})
         self.client("ssm").put_parameter(
-            Name=contract.cell_parameter(NAMESPACE, self.cell, "state-machine"),
-            Value=self.state_machine,
+            Name=contract.cell_parameter(NAMESPACE, self.cell, "parts"),
+            Value=json.dumps(self.manifest),
             Type="String",
         )
         return self

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.settings import SwitchKind
 from local import program
 from local.program import Graph, Resource
 from runtime.contract import REGION_OF, SIDE_OF, peer_of
@@ -70,7 +71,7 @@ OF_CUSTOMERS = {
     ("BucketObjectv2", "content.destinations.*.region"),
 }
 
-_PLACES = [(stack, switch) for stack in STACKS for switch in ("alarm", "endpoint")]
+_PLACES = [(stack, switch) for stack in STACKS for switch in SwitchKind]
 _REGION = re.compile(r"\b(?:us|ca|eu|ap|sa|af|me|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]\b")
 
 

@@ -333,13 +333,10 @@ class Cell:
     def intake(self) -> Intake:
         return Intake(
             namespace=NAMESPACE,
-            side=self.side,
             state_machine=self.state_machine,
             tracker=self.tracker,
             directory=self.directory,
-            receipts=self.receipts,
-            s3=self.client("s3"),
-            workflow=self.client("stepfunctions"),
+            client=self.client,
         )
 
     @property

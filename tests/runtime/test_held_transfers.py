@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from local.sftp.partners import Partner
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.held_transfers import PAUSE, Asked, HeldTransfers
-from runtime.receipts import Outcome
 from runtime.release import ReleaseDecision
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, eventually, owner

@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, submitted
-from runtime.receipts import Outcome
 from runtime.tracker import Lease, Tracker
 from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
@@ -240,6 +239,7 @@ def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
             side=west.side,
             tracker=west.tracker,
             directory=west.directory,
+            receipts=west.receipts,
             now=lambda hours=hours: submitted(second.id).timestamp() + hours * 3600,
         )
         assert workflow.claim(second, owner=owner(second)) == Decision(action=Action.WAIT, wait=seconds)

@@ -13,7 +13,7 @@ def play(api: ScenarioApi) -> None:
     """Shift a customer out of West and bring it back."""
     customer = api.by_sftp.customer.id
     api.operators.decide(f"shift {customer} out of {REGION_OF[WEST]}", out=WEST)
-    api.operators.ops("shift", customer, "--out-of", REGION_OF[WEST])
+    api.operators.ops("shift", customer, "--region", REGION_OF[WEST])
     api.operators.names_leave(WEST, [customer])
     api.expect("no other customer's names have moved", api.operators.others_are_usual(customer))
     api.delivered(api.send("shifted.csv", to=WEST), by=EAST)

@@ -21,14 +21,14 @@ def play(api: ScenarioApi) -> None:
     api.operators.restore(WEST)
 
     here, there = customer.primary, peer_of(customer.primary)
-    api.operators.ops("rehome", customer.id, "--to", there, killed_after=CHANGED)
+    api.operators.ops("rehome", customer.id, "--to", REGION_OF[there], killed_after=CHANGED)
     moved = api.operators.moves(customer.id, there)
     api.expect("the customer has moved in Route 53, but not in the registry", moved == HALF)
-    api.operators.ops("rehome", customer.id, "--to", there)
+    api.operators.ops("rehome", customer.id, "--to", REGION_OF[there])
     moved = api.operators.moves(customer.id, there)
     api.expect("the customer has moved in Route 53 and in the registry", moved == WHOLE)
     api.operators.names_answer(customer.id, PRIMARY, there)
-    api.operators.ops("rehome", customer.id, "--to", here)
+    api.operators.ops("rehome", customer.id, "--to", REGION_OF[here])
     api.operators.names_are_usual()
 
 

@@ -14,8 +14,8 @@ def play(api: ScenarioApi) -> None:
     """Try what cannot work while West is dead, then what can."""
     customer = api.by_sftp.customer.id
     api.lose(WEST)
-    api.operators.refused("shift", customer, "--out-of", REGION_OF[WEST], names="ops evacuate")
-    api.operators.refused("rehome", customer, "--to", EAST, names="ops evacuate")
+    api.operators.refused("shift", customer, "--region", REGION_OF[WEST], names="mft-ops evacuate")
+    api.operators.refused("rehome", customer, "--to", REGION_OF[EAST], names="mft-ops evacuate")
     api.frozen(EAST)
     api.operators.evacuate(WEST, lost=True)
     api.delivered(api.send("after.csv", to=WEST), by=EAST)
