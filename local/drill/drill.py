@@ -241,8 +241,18 @@ class Drill:
     def _receipt(
         self, sender: Sender, side: str, name: str, outcome: str, *, within: float = SOON
     ) -> dict[str, Any]:
+        """Return a receipt once it has arrived and is recorded in the tracker, which happens afterwards."""
         found = self._observations.receipt(sender.customer, side, sender.key(name), outcome, within=within)
-        return dict(found or {})
+        if found is None:
+            return {}
+        wanted = (Kind.RECEIPT, found["transfer"], outcome)
+
+        def is_recorded() -> bool:
+            facts = self._facts(sender, side, name)
+            return any((each.kind, each.transfer, each.detail.get("outcome")) == wanted for each in facts)
+
+        until(is_recorded, within=SOON)
+        return dict(found)
 
     def _facts(self, sender: Sender, side: str, name: str) -> list[Fact]:
         return list(self._observations.facts(sender.customer, side, sender.key(name)))

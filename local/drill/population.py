@@ -100,6 +100,10 @@ class Population:
         """Return whether the survivor has acknowledged a file of each of these kinds, or of every kind."""
         return all(self._tallies[kind].reached for kind in kinds or self._tallies)
 
+    def cannot_send(self, kinds: Iterable[str]) -> bool:
+        """Return whether the last upload of each of these kinds of clients failed."""
+        return all(self._tallies[kind].was_failing for kind in kinds)
+
     def counts(self, decided: float | None) -> list[ClientCounts]:
         """Return the counts of each kind.
 

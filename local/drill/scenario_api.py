@@ -235,6 +235,12 @@ class ScenarioApi(RegionFaults):
         arrived = any(self.population.reached([kind.kind]) for kind in kinds)
         self.expect(f"have not reached the other region: {names}", not arrived)
 
+    def cannot_send(self, *kinds: type[CustomerClient]) -> None:
+        """Expect these kinds of clients to try, and to fail, where they are."""
+        names = [kind.kind for kind in kinds]
+        found = until(lambda: self.population.cannot_send(names), within=SOON)
+        self.expect(f"cannot send: {'; '.join(names)}", found)
+
     def notify(self) -> None:
         """Let operators publish the notices, and the people who run the clients read them."""
         self.population.pause()  # what is delivered changes the notices

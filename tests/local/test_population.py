@@ -184,8 +184,10 @@ def test_a_population_counts_what_it_asked_and_where_that_went(
     decided = timeline.began
     threading.Event().wait(0.3)
     assert len(platform.stored) == stored, "somebody sent while all were to be quiet"
+    assert not population.cannot_send([ForEver.kind])
     population.resume()
-    eventually(lambda: population.reached([ByName.kind]))
+    eventually(lambda: population.reached([ByName.kind]) and population.cannot_send([ForEver.kind]))
+    assert not population.cannot_send([ByName.kind, ForEver.kind]), "one of them has arrived"
     assert not population.reached([ForEver.kind])
     population.read_notice({**NOTICE, "customer": kinds[0].sender.customer.id})
     eventually(population.reached)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import secrets
 
+from local.drill.client_kinds import ForEver, HardCoded
 from local.drill.scenario_api import ScenarioApi
 from runtime.contract import EAST, PRIMARY, WEST
 
@@ -41,6 +42,7 @@ def play(api: ScenarioApi) -> None:
     api.take_over(EAST)
     api.delivered(delivered, by=EAST)
     api.receipt_says(held, "held" if held.waits_for_a_person else "delivered", by=EAST)
+    api.cannot_send(ForEver, HardCoded)
     api.notify()
     api.reached()
     api.returns(WEST)
