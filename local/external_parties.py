@@ -1,7 +1,7 @@
-"""Everyone outside the platform, on this machine: customers who hold keys, partners who run servers.
+"""The parties outside the platform, on this machine: customers with their keys, partners with their servers.
 
-The registry names other people's hosts, buckets, queues and public keys. The local world runs the program
-on a copy of it in which each of these is one that the world plays itself; nothing else is changed.
+The registry names other people's hosts, buckets, queues and public keys. The local world runs the program on
+a copy of the registry in which each of these is replaced by one of its own; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -26,7 +26,11 @@ _KEY_TYPE = "ecdsa-sha2-nistp256"
 
 @dataclass
 class ExternalParties:
-    """Keys by SFTP user, partners by (customer id, destination), receipt queues by (customer id, side)."""
+    """Stands in for customers and partners.
+
+    `keys` are private key files by SFTP user, `partners` are servers by customer id and destination, and
+    `receipts` are URLs of queues by customer id and side.
+    """
 
     aws: Emulator
     namespace: str
@@ -36,7 +40,7 @@ class ExternalParties:
     receipts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def stand_in(self, registry: Path, project: Path) -> None:
-        """Write the registry's copy below `project/customers`, and make whoever it newly speaks of."""
+        """Write the registry's copy below `project/customers`, and make the parties that are new in it."""
         (project / "customers").mkdir(parents=True, exist_ok=True)
         for path in sorted(registry.glob("*.yaml")):
             document = yaml.safe_load(path.read_text())
@@ -50,7 +54,7 @@ class ExternalParties:
             (project / "customers" / path.name).write_text(yaml.safe_dump(document, sort_keys=False))
 
     def subscribe(self, customer: Customer, side: str, topic: str) -> None:
-        """Listen to a customer's receipts in one region, as its mail server or web address would."""
+        """Subscribe a queue to a customer's receipts in one region, in place of its mail or web server."""
         if (customer.id, side) in self.receipts:
             return
         region = REGION_OF[side]
@@ -61,7 +65,7 @@ class ExternalParties:
         self.receipts[customer.id, side] = url
 
     def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
-        """Take the receipts that have come for a customer in one region since the last time."""
+        """Return the receipts that a customer got in one region since the last call."""
         sqs, url = self.aws.client("sqs", REGION_OF[side]), self.receipts[customer, side]
         taken = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -90,7 +94,7 @@ class ExternalParties:
             case "s3":
                 self._bucket(destination)
             case kind:
-                raise ValueError(f"{customer}: nobody here plays {name}, a destination of kind {kind!r}")
+                raise ValueError(f"{customer}: {name}: the local world has no destination of kind {kind!r}")
 
     def _server(self, customer: str, name: str, destination: dict[str, Any]) -> None:
         server = self.partners.get((customer, name))
@@ -129,7 +133,7 @@ class ExternalParties:
             case "email":  # the emulated SNS sends no mail
                 return target
             case kind:
-                raise ValueError(f"{customer}: nobody here takes receipts of kind {kind!r}")
+                raise ValueError(f"{customer}: the local world has no receipts of kind {kind!r}")
 
     def _make_queue(self, name: str, region: str) -> tuple[str, str]:
         sqs = self.aws.client("sqs", region)

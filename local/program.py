@@ -1,7 +1,7 @@
-"""Runs the real `__main__.py` of a stack in this process, without the Pulumi CLI or an engine.
+"""Runs the real `__main__.py` of a stack in this process, without the Pulumi CLI or engine.
 
-What becomes of each resource is the caller's: the tests echo and record it, the local world makes it in
-the emulated AWS. There is no state, diff or delete here; those are Pulumi's, in real use.
+The caller decides what becomes of each resource: tests record it, and the local world makes it in the
+emulated AWS. There is no state, diff or deletion here; in real use those are Pulumi's.
 """
 
 from __future__ import annotations
@@ -43,11 +43,11 @@ class ProgramError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource as the program registered it, and what was made of it.
+    """A resource as the program registered it, with the id and outputs that it got.
 
     `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` and `secret_outputs` name the inputs
     and outputs that are encrypted in a stack's state; `depends_on`, `property_dependencies`, `parent` and
-    `former_urns` are URNs.
+    `former_urns` hold URNs.
     """
 
     urn: str
@@ -70,10 +70,11 @@ class Resource:
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: Given a resource, makes it and returns its id and its outputs.
+#: Makes a resource and returns its id and outputs.
 Make = Callable[[Resource], tuple[str, Mapping[str, Any]]]
 
-#: Answers what the program asks of AWS: a function's token (`aws:route53/getZone:getZone`) and its arguments.
+#: Answers an invoke of the program: takes a function's token (`aws:route53/getZone:getZone`) and its
+#: arguments.
 Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -90,14 +91,14 @@ class Graph:
         return tuple(each for each in self.resources if each.type == type)
 
     def one(self, type: str, name: str) -> Resource:
-        """Return the resource of a type and logical name; LookupError when there is not exactly one."""
+        """Return the resource with a type and logical name; LookupError unless there is exactly one."""
         found = [each for each in self.of(type) if each.name == name]
         if len(found) != 1:
             raise LookupError(f"{len(found)} resources are {type} {name!r}")
         return found[0]
 
     def below(self, parent: Resource) -> Iterator[Resource]:
-        """Yield everything that has this resource as its ancestor."""
+        """Yield every resource that has this one as an ancestor."""
         for each in self.resources:
             if each.parent == parent.urn:
                 yield each
@@ -115,7 +116,7 @@ class _NoMocks(mocks.Mocks):
 
 
 class _Monitor(mocks.MockMonitor):
-    """Stands in for the engine's resource monitor: sees what a request carries and the mocks hide."""
+    """Stands in for the engine's resource monitor, to see what requests carry and Pulumi's mocks hide."""
 
     def __init__(self, make: Make, ask: Ask) -> None:
         super().__init__(mocks=_NoMocks())
@@ -130,7 +131,7 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:
         try:
             answer = self._ask(request.tok, rpc.deserialize_properties(request.args))
-        except Exception as error:  # the engine, too, hands on whatever a provider says
+        except Exception as error:  # the engine, too, passes on whatever a provider says
             failure = provider_pb2.CheckFailure(reason=str(error))
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
         returned = _sync_await(rpc.serialize_properties(dict(answer), {}))
@@ -181,7 +182,7 @@ class _Monitor(mocks.MockMonitor):
 
 
 def stack_config(stack: str, *, root: Path = ROOT) -> dict[str, str]:
-    """Return the configuration that `Pulumi.<stack>.yaml` holds, as the CLI hands it to the program."""
+    """Return the configuration in `Pulumi.<stack>.yaml`, as the CLI passes it to the program."""
     document = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())
     return {
         key: value if isinstance(value, str) else json.dumps(value)
@@ -201,8 +202,8 @@ def run(
 ) -> Graph:
     """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
 
-    Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through,
-    and so does KeyboardInterrupt, also for SIGTERM.
+    Raises ProgramError with the program's message when it refuses, whatever `make` raises, and
+    KeyboardInterrupt for SIGINT and SIGTERM.
     """
     monitor = _Monitor(make, ask)
     settings.configure(
@@ -235,9 +236,10 @@ def run(
 
 @contextmanager
 def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]]:
-    """Yield the task of some work, which a signal cancels: KeyboardInterrupt is what comes of that.
+    """Yield a task of this work that a signal cancels; the context then raises KeyboardInterrupt.
 
-    Raised within Pulumi's SDK, it would be kept until all resources are there, which is never.
+    If KeyboardInterrupt were raised within Pulumi's SDK, the SDK would wait for all resources first, for
+    ever.
     """
     loop: asyncio.AbstractEventLoop = _ensure_event_loop()  # type: ignore[no-untyped-call]  # as above
     task = loop.create_task(work)

@@ -1,9 +1,10 @@
-"""The whole platform on one machine: two cells made by the real program, and everyone outside them.
+"""The whole platform on one machine: two cells made by the real program, and the parties outside them.
 
     with World(registry) as world:
-        world.deploy()
+        for step, seconds in world.deploy():
+            ...
 
-Everything is on loopback, in one temporary folder, and gone when the world ends.
+Everything is on loopback and in one temporary folder, and is removed when the world ends.
 """
 
 from __future__ import annotations
@@ -46,22 +47,22 @@ STACKS = {WEST: "gov-west", EAST: "gov-east"}
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
 SPEED_UP = 600
 
-#: The same for alarms' periods and what resolvers may keep: 60 s become 10 s. A look at an alarm takes less.
+#: The same for the periods of alarms and for TTLs: 60 s become 10 s. An evaluation of an alarm takes less.
 DNS_SPEED_UP = 6
 
-#: Seconds for which an outage stands here, however short it is: longer than a queue hides a message.
+#: Seconds that an outage stands for, however short it is here: longer than a queue hides a message.
 OUTAGE = 3600
 
-#: Functions that run at once. A burst of uploads would start a process each, of 80 MB.
+#: Functions that may run at once; each is a process of 80 MB.
 LAMBDAS = 12
 
 
 class WorldError(RuntimeError):
-    """The local world cannot start or go on; the message says what to do."""
+    """The local world cannot start or continue; the message says what to do."""
 
 
 class World:
-    """Two cells and those outside. `tell` is called with each resource when it is first made."""
+    """Two cells and the external parties. `tell` is called with each resource when it is first made."""
 
     def __init__(
         self,
@@ -103,8 +104,8 @@ class World:
             self.dns.close()
         for endpoint in self.endpoints.values():
             endpoint.stop()
-        if hasattr(self, "outside"):
-            self.outside.close()
+        if hasattr(self, "external_parties"):
+            self.external_parties.close()
         if hasattr(self, "aws"):
             self.aws.stop()
         if hasattr(self, "folder"):
@@ -117,7 +118,7 @@ class World:
 
     @property
     def environment(self) -> dict[str, str]:
-        """The variables by which AWS's tools, and the operators', find this world once it serves names."""
+        """The variables by which AWS's tools and `ops` find this world, once its name server runs."""
         assert self.dns is not None
         return {
             "AWS_ENDPOINT_URL": self.aws.endpoint,
@@ -136,18 +137,21 @@ class World:
         return self.sftp_at(user, ADDRESSES[side])
 
     def sftp_at(self, user: str, address: str) -> SftpClient:
-        """Return the client of an SFTP user at an address that it has looked up."""
+        """Return the client of an SFTP user at an address."""
         return SftpClient(
             address,
             self.sftp_port,
             user,
-            self.outside.keys[user],
+            self.external_parties.keys[user],
             host_keys=self._public_host_keys,
             folder=self.folder,
         )
 
     def deploy(self) -> Iterator[tuple[str, float]]:
-        """Run both stacks as a new environment does: West, East, West again; yield steps and seconds."""
+        """Run both stacks as for a new environment: West, East, West again.
+
+        Yields the name of each step when it is done, and the seconds that it took.
+        """
         for step, side, peer in (
             ("gov-west, peer absent", WEST, "absent"),
             ("gov-east", EAST, "present"),
@@ -159,7 +163,7 @@ class World:
             yield step, time.monotonic() - began
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
-        """Run the program of one stack on the registry as it stands; return what it registered."""
+        """Run the program of one stack on the current registry; return what it registered."""
         graph = program.run(
             STACKS[side],
             make=self._maker(side),
@@ -174,11 +178,11 @@ class World:
             if customer.is_retired:
                 continue
             topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
-            self.outside.subscribe(customer, side, topic.outputs["arn"])
+            self.external_parties.subscribe(customer, side, topic.outputs["arn"])
         return graph
 
     def _maker(self, side: str) -> Make:
-        """Return the maker of a stack's resources; its probe looks where the endpoint is on this machine."""
+        """Return the maker of a stack's resources; its probe is pointed at the endpoint on this machine."""
         make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self.sftp_port}"
 
         def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
@@ -199,12 +203,12 @@ class World:
         self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
 
     def find_again(self, side: str) -> None:
-        """Let a lost region return: what was held back arrives, and what was under way goes on."""
+        """Bring a lost region back: what was held back arrives, and what was under way goes on."""
         self.aws.region_up(REGION_OF[side], passed=OUTAGE)
         self.endpoints[side].start()
 
     def serve_names(self) -> Resolver:
-        """Start the zone's name server, unless it runs; return a client's resolver with an empty cache."""
+        """Start the zone's name server unless it runs; return a resolver for one client, its cache empty."""
         if self.dns is None:
             self.dns = DnsServer(
                 cache(
@@ -218,7 +222,7 @@ class World:
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
 
     def _loopback_addresses(self) -> dict[str, str]:
-        """Return where each Elastic IP of the graphs is on this machine."""
+        """Return the loopback address for each Elastic IP of the graphs."""
         return {
             address.outputs["publicIp"]: ADDRESSES[side]
             for side, graph in self.graphs.items()
@@ -226,14 +230,14 @@ class World:
         }
 
     def add_customer(self, file: Path) -> None:
-        """Go on with a registry that has one more customer, from the next run of the program on."""
+        """Add a customer's file to the registry; the next run of the program reads it."""
         registry = self.folder / "registry"
         registry.mkdir()
         for path in (*self.registry_folder.glob("*.yaml"), file):
             shutil.copy(path, registry)
         self.registry = self._load(registry)
         self.registry_folder = registry
-        self.outside.stand_in(registry, self.project)
+        self.external_parties.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:
         """Return the customers of this cell."""
@@ -254,8 +258,8 @@ class World:
             stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
             stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
-        self.outside = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
-        self.outside.stand_in(self.registry_folder, self.project)
+        self.external_parties = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
+        self.external_parties.stand_in(self.registry_folder, self.project)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:
@@ -282,11 +286,11 @@ class World:
 
 
 def _new_key(name: str) -> asyncssh.SSHKey:
-    """Return a new host key for a setting of the stack."""
+    """Return a new host key for a setting of the stack, one of HOST_KEYS."""
     match name:
         case "hostKeyRsa":
             return asyncssh.generate_private_key("ssh-rsa", key_size=3072)
         case "hostKeyEcdsa":
             return asyncssh.generate_private_key("ecdsa-sha2-nistp256")
         case _:
-            raise ValueError(f"no host key is made here for the setting {name}")
+            raise ValueError(f"the local world has no host key for the setting {name}")

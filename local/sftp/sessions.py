@@ -1,4 +1,4 @@
-"""What happens on one connection to an emulated Transfer Family server: the login, then SFTP over S3."""
+"""A connection to an emulated Transfer Family server: the login, then SFTP over S3."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, NoReturn, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
@@ -23,15 +23,15 @@ log = logging.getLogger("local.sftp.endpoint")
 
 
 def now() -> str:
-    """Return the time as the service's events write it."""
+    """Return the current time in the format of the service's events."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Server(Protocol):
-    """What a connection needs of the server that took it.
+    """What a connection needs from its server.
 
-    `s3` and `transfer` are boto3 clients, `connections` all that are open, and `stopping` is True while the
-    server drops them: nothing is stored or announced any more.
+    `s3` and `transfer` are boto3 clients, `connections` are all open ones, and `stopping` is True while the
+    server drops them: then nothing is stored and no event is sent any more.
     """
 
     server_id: str
@@ -42,14 +42,14 @@ class Server(Protocol):
     transfer: Any
 
     async def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-        """Run a blocking function beside the loop; errors of AWS become errors of SFTP."""
+        """Run a blocking function in a thread; errors of AWS become errors of SFTP."""
 
     async def emit(self, login: Login, event: str, started: str, **detail: Any) -> None:
         """Put an event on the default bus."""
 
 
 class Login(asyncssh.SSHServer):
-    """One connection: who is at the other end, and what the Transfer API says of that user."""
+    """One connection, with its user as the Transfer API describes it."""
 
     def __init__(self, endpoint: Server) -> None:
         self.endpoint = endpoint
@@ -72,7 +72,7 @@ class Login(asyncssh.SSHServer):
             log.info("%s login refused user=%s ip=%s", self.endpoint.server_id, self.user, self.client_ip)
 
     async def begin_auth(self, username: str) -> bool:
-        # A client may try several names on one connection: nothing of an earlier one may remain.
+        # A client may try several users on one connection: nothing of an earlier one may remain.
         self.user, self.files, self._keys = username, None, set()
         try:
             found = await self.endpoint.call(
@@ -126,7 +126,7 @@ class _Session(SSHServerStreamSession[bytes]):
 
 
 class _Handler(SFTPServerHandler):
-    """asyncssh closes a lost session's files as if the client had: this tells the two apart."""
+    """Marks the service of a lost session, whose files asyncssh closes as if the client had closed them."""
 
     _extensions = [(b"posix-rename@openssh.com", b"1"), (b"limits@openssh.com", b"1")]  # noqa: RUF012
 
@@ -141,11 +141,11 @@ def _unsupported(*_args: Any, **_named: Any) -> NoReturn:
 
 
 class _Service(asyncssh.SFTPServer):
-    """SFTP over one user's files. Every method of the base that would touch this machine is replaced."""
+    """SFTP over a user's files. Every method of the base class that would touch this machine is replaced."""
 
     def __init__(self, channel: SSHChannel[bytes], login: Login) -> None:
-        assert isinstance(channel, asyncssh.SSHServerChannel)
-        super().__init__(channel)
+        # asyncssh puts its line editor in front of a server's channel; the base takes either.
+        super().__init__(cast("asyncssh.SSHServerChannel[bytes]", channel))
         assert login.files
         self.dropped = False
         self._login = login

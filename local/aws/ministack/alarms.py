@@ -1,7 +1,7 @@
-"""How alarms judge their metrics: by their own dimensions, period by period, the last of which ends now.
+"""Alarms that evaluate the metric with their own dimensions, period by period, the last of which ends now.
 
-MiniStack's take every metric of the same name, whatever its dimensions, and all periods as one: a throttled
-function would set off the alarms of all.
+MiniStack's alarms take every metric of the same name, whatever its dimensions, and all periods as one: one
+throttled function would set off the alarms of every function.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html (sliding)
 """
@@ -19,9 +19,9 @@ _CHANGE = "alarms by dimension and period"
 
 
 def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None:
-    """Return whether an alarm is on, None when it stays as it is.
+    """Return whether an alarm is on, or None if it stays as it is.
 
-    `values` are those of the periods that it looks at, None for one without data.
+    `values` are those of the periods that the alarm evaluates, None for a period without data.
     """
     breaches = BREACHES.get(alarm["ComparisonOperator"])
     missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])

@@ -1,4 +1,4 @@
-"""Lets the program's own SFTP endpoint emit the events that Transfer Family emits on AWS."""
+"""Lets the local SFTP endpoint put the events that Transfer Family puts on AWS."""
 
 from __future__ import annotations
 

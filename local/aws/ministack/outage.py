@@ -1,15 +1,15 @@
-"""What stops inside a region that is down, and how it goes on when the region is back.
+"""What stops in a region that is down, and how it goes on when the region is back.
 
-Functions: running ones are killed with their processes and none starts. An asynchronous event is handed to
-its function again when the region is back, as AWS keeps it; a batch of a queue returns to the queue after
+Functions that run are killed with their processes, and none starts. An asynchronous event is passed to its
+function again when the region is back, because AWS keeps it; a batch of a queue returns to the queue after
 its visibility timeout, most of which can pass while the region is down: `let_pass`.
 
-Executions of state machines freeze where they are: no state begins while the region is down. A Wait's time
-passes meanwhile. A Lambda task that was running fails when the region is back, with
-`Lambda.ServiceException`, which a Retry for that or for States.ALL repeats; when its TimeoutSeconds passed
-during the outage it fails with States.Timeout.
+Executions of state machines freeze: no state begins while the region is down. The time of a Wait goes on. A
+Lambda task that was running fails when the region is back, with `Lambda.ServiceException`, which a Retry for
+that error or for States.ALL repeats; if its TimeoutSeconds passed during the outage, it fails with
+States.Timeout.
 
-Deliveries of events and notifications wait for both their regions. Schedules do not fire.
+Deliveries of events and notifications wait until both their regions are up. Schedules do not fire.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ _queues: list[Module] = []
 
 
 def region_of(arn: str) -> str:
-    """Return the region of an ARN; empty when it names none or is none."""
+    """Return the region in an ARN; empty if it has none, or is not an ARN."""
     return (arn.split(":") + [""] * 4)[3]
 
 
 def end_workers(region: str) -> None:
-    """Kill the functions of a region that run, and its idle workers."""
+    """Kill the workers of a region, busy and idle ones."""
     for runtime in _runtime:
         with runtime._lock:
             keys = [key for key in runtime._workers if key.split(":")[1] == region]
@@ -43,7 +43,7 @@ def end_workers(region: str) -> None:
 
 
 def let_pass(region: str, seconds: float) -> None:
-    """Let so many seconds more have passed for what the queues of a region hide."""
+    """Shorten by `seconds` the time for which the queues of a region hide their messages."""
     for queues in _queues:
         with queues._queues_lock:
             for key, queue in queues._queues.all_items():
@@ -52,7 +52,7 @@ def let_pass(region: str, seconds: float) -> None:
 
 
 def _later(*regions: str, call: Callable[[], Any]) -> None:
-    """Make a call now, or when these regions are up."""
+    """Make a call now, or as soon as all these regions are up."""
     from ministack.core.concurrency import spawn_background
 
     def wait() -> None:
@@ -80,7 +80,7 @@ def _workers(runtime: Module) -> None:
             spawn(worker)
             if REGIONS.life(region) == life:
                 return
-            worker._proc.kill()  # it began before the death and was not yet in sight of `end_workers`
+            worker._proc.kill()  # it was started before the region died, and `end_workers` did not see it yet
         raise RuntimeError(f"{region} is down")
 
     runtime.Worker._spawn = spawn_where_up
@@ -162,7 +162,7 @@ def _executions(states: Module) -> None:
         try:
             return invoke_within(resource, data, timeout)
         finally:
-            thawed()  # time runs out meanwhile, and that is noticed when the region is back
+            thawed()  # a timeout that passes during the outage takes effect when the region is back
 
     states._mft_thawed = thawed
     states._invoke_resource_with_timeout = invoke_within_or_later

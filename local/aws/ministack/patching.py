@@ -1,8 +1,8 @@
-"""Loads MiniStack with changes, and refuses to when any of them no longer fits.
+"""Loads MiniStack with changes, and refuses to if any of them no longer fits.
 
-Two kinds of change. An `Edit` replaces a text in a module's source before it is compiled: for a line in
-the middle of a function. An `@after` function runs once when a module has been imported and replaces
-its functions: for anything larger. Both are named, so that what does not fit can be told.
+There are two kinds of change. An `Edit` replaces text in a module's source before it is compiled: for a line
+in the middle of a function. An `@after` function runs once a module has been imported, and replaces its
+functions: for anything larger. Both are named, so that an error can say which change does not fit.
 """
 
 from __future__ import annotations
@@ -28,12 +28,12 @@ _COMPARED = re.compile(r'(artition"?(?: [!=]=| =|:)) "aws"')
 
 
 class PatchError(RuntimeError):
-    """MiniStack is not what a change expects; the message names the change."""
+    """MiniStack is not as a change expects it; the message names the change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One text, found exactly once in one module, and what it becomes."""
+    """A text that occurs exactly once in a module, and its replacement."""
 
     name: str
     why: str
@@ -42,10 +42,10 @@ class Edit:
     new: str
 
     def apply(self, source: str) -> str:
-        """Return `source` with the text replaced; PatchError when it is not there, or twice."""
+        """Return `source` with the text replaced; PatchError unless it occurs exactly once."""
         if (found := source.count(self.old)) != 1:
             where = f"{PACKAGE}.{self.module}"
-            raise PatchError(f"change {self.name!r}: its text is {found} times in {where}, not once")
+            raise PatchError(f"change {self.name!r}: its text occurs {found} times in {where}, not once")
         return source.replace(self.old, self.new)
 
 
@@ -68,7 +68,7 @@ def after(module: str) -> Callable[[Change], Change]:
 
 
 def original(change: str, module: Module, name: str) -> Any:
-    """Return `module`'s attribute that `change` is about to replace or call; PatchError when it is gone."""
+    """Return the attribute of `module` that `change` replaces or calls; PatchError if it does not exist."""
     try:
         return getattr(module, name)
     except AttributeError:
@@ -86,12 +86,12 @@ def check_version() -> None:
 
 
 def in_partition(source: str) -> str:
-    """Return a module's source with the hard-coded partition replaced, in ARNs and in comparisons."""
+    """Return a module's source with the hard-coded partition replaced in ARNs and comparisons."""
     return _COMPARED.sub(r'\1 "aws-us-gov"', source.replace(_OTHER_PARTITION, _PARTITION))
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Compiles the changed source; the byte code caches of the installation are neither read nor written."""
+    """Compiles the changed source; neither reads nor writes the byte code caches of the installation."""
 
     edits: dict[str, list[Edit]]
 
@@ -108,9 +108,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def install(edits: list[Edit]) -> None:
-    """Load MiniStack's server and every module that changes, changed; PatchError when one does not fit.
+    """Import MiniStack's server and every changed module; PatchError if a change does not fit.
 
-    They are imported here and now, so that what does not fit is known before the first request.
+    They are imported at once, so that a change that does not fit is known before the first request.
     """
     by_module: dict[str, list[Edit]] = {}
     for edit in edits:

@@ -1,4 +1,4 @@
-"""Lets the emulated Route 53 refuse what Route 53 refuses, in its words."""
+"""Lets the emulated Route 53 refuse what Route 53 refuses, with the same messages."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _POLICIES = (
     "MultiValueAnswer",
     "CidrRoutingConfig",
 )
-#: What of MiniStack's module is replaced or called, without its underscore.
+#: The names in MiniStack's module that are replaced or called, without their underscore.
 _USED = (
     *("change_resource_record_sets", "create_health_check", "update_health_check"),
     *("parse_body", "parse_record_set", "find", "findall", "text", "error_response"),
@@ -37,7 +37,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def record(fields: dict[str, Any]) -> rules.Record:
-    """Return MiniStack's dictionary of a record set as the rules know it."""
+    """Convert MiniStack's dictionary of a record set to the record that the rules take."""
     alias = fields.get("AliasTarget")
     return rules.Record(
         name=fields["Name"],
@@ -60,7 +60,7 @@ def _judged(route53: Module) -> None:
     make_check: Callable[[bytes], Answer] = use.create_health_check
     edit_check: Callable[[str, bytes], Answer] = use.update_health_check
     error_response: Callable[[str, str, int], Answer] = use.error_response
-    lock = threading.RLock()  # from judging to applying; MiniStack's own is taken inside
+    lock = threading.RLock()  # held from judging to applying; MiniStack's own lock is taken within
 
     def refusing(handle: Callable[..., Answer]) -> Callable[..., Answer]:
         def handled(*given: Any) -> Answer:
@@ -68,8 +68,8 @@ def _judged(route53: Module) -> None:
                 try:
                     return handle(*given)
                 except rules.BatchRefusedError as refused:
-                    # Seen on the wire: https://github.com/AnalogJ/lexicon/issues/179. The other form of the
-                    # API reference, a root named InvalidChangeBatch, leaves botocore without code and text.
+                    # As seen on the wire: https://github.com/AnalogJ/lexicon/issues/179. With the other form
+                    # in the API reference, a root named InvalidChangeBatch, botocore finds no code and text.
                     return error_response(refused.code, refused.message, _STATUS.get(refused.code, 400))
 
         return handled
@@ -96,7 +96,7 @@ def _judged(route53: Module) -> None:
 
     def create_health_check(body: bytes) -> Answer:
         root = use.parse_body(body)
-        # The reference of one that exists is answered with it, and makes none.
+        # A reference that is in use returns the existing health check and makes none.
         if root is not None and use.text(root, "CallerReference") not in use.hc_caller_refs:
             rules.check_new_health_check(children(root), set(use.health_checks))
         return make_check(body)
@@ -128,7 +128,7 @@ def _judged(route53: Module) -> None:
 _LIMIT = re.compile(
     r"/2013-04-01/(?P<answer>account|hostedzone)limit/(?:(?P<zone>[A-Z0-9]+)/)?(?P<type>[A-Z_]+)"
 )
-#: What an account has that never asked for more.
+#: The default quotas of an account.
 _LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": HEALTH_CHECK_LIMIT, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
 
 

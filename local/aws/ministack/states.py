@@ -1,4 +1,4 @@
-"""What the changed lines of Step Functions and Lambda call: delays, strict paths, waiting for a slot."""
+"""The functions that the edits of Step Functions and Lambda call: delays, strict paths, waits for a slot."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from local.aws.ministack.patching import Module, after, original
 
 
 def retry_delay(retrier: dict[str, Any], count: int) -> float:
-    """Return the seconds before retry number `count` (from 0), as the retrier's fields say."""
+    """Return the seconds before retry number `count` (from 0), by the fields of the retrier."""
     delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** count
     delay = min(delay, retrier.get("MaxDelaySeconds", delay))
     return random.uniform(0, delay) if retrier.get("JitterStrategy") == "FULL" else delay  # noqa: S311

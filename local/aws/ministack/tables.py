@@ -1,4 +1,4 @@
-"""Replicates the writes of a global table, the later one winning, and gives each replica its own key."""
+"""Replicates the writes of a global table (the last writer wins), and gives each replica its own key."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 from local.aws.ministack import lag
 from local.aws.ministack.patching import Module, after, original
 
-#: In each replica: the time of the last write of every item, deletes included, by which writers compare.
+#: In each replica: the time of the last write of every item, including deletions, to compare writers by.
 _CLOCK = "_mft_clock"
 
 
@@ -62,8 +62,8 @@ def _replicate(dynamodb: Module) -> None:
             table.setdefault(_CLOCK, {})[tuple(map(value, key.values()))] = written
         write = partial(arrive, name, key, written, event, *copy.deepcopy((old, new)))
         for region in others:
-            lag.LINE.send(
-                lag.Parcel(
+            lag.QUEUE.send(
+                lag.ReplicatedWrite(
                     kind=lag.DYNAMODB,
                     source=home(),
                     target=region,
@@ -83,7 +83,7 @@ def _replicate(dynamodb: Module) -> None:
         new: Any,
         region: str,
     ) -> None:
-        """Apply a write to one replica, unless that has a later one of the item."""
+        """Apply a write to one replica, unless the replica has a later write of the item."""
         replica = tables.get_scoped(account(), region, name)
         if replica is None:
             return

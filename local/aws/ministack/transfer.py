@@ -1,7 +1,7 @@
-"""The control plane of Transfer Family: servers, users, their keys and host keys, as the API describes them.
+"""The control plane of Transfer Family: servers, users, their keys, and host keys, as the API describes them.
 
-MiniStack keeps a third of a server's fields and knows no host keys. The endpoint that clients log in to
-is the program's own; this is what its settings are read from.
+MiniStack keeps a third of a server's fields and has no host keys. The endpoint that clients log in to is
+local (`local.sftp.endpoint`) and reads its settings from here.
 """
 
 from __future__ import annotations
@@ -34,13 +34,13 @@ _DEFAULTS = {
 
 
 class TransferRefusedError(Exception):
-    """A request that Transfer Family answers with an error: code and message."""
+    """Transfer Family refuses a request; the arguments are the code and the message of its error."""
 
 
 def _host_key(
     server: dict[str, Any], body: str | None, algorithm: str = "", more: Mapping[str, Any] | None = None
 ) -> dict[str, Any]:
-    """Return a host key of `server`, from a private key's text or generated; the text is not kept."""
+    """Return a host key of `server`, from the text of a private key or generated; the text is not kept."""
     import asyncssh
     from ministack.core.responses import new_uuid
 
@@ -63,7 +63,7 @@ def _host_key(
 
 
 class Control:
-    """The actions of the API that MiniStack lacks or answers in part."""
+    """The actions of the API that MiniStack does not have, or has only in part."""
 
     def __init__(self, module: Module) -> None:
         for name in ("_servers", "_users", "_user_key", "_error"):
@@ -85,7 +85,7 @@ class Control:
         return found
 
     def _settle(self, server: dict[str, Any], data: dict[str, Any]) -> None:
-        """Take over the given fields; a given host key replaces the keys that were generated."""
+        """Store the given fields; a given host key replaces the keys that were generated."""
         if data.get("HostKey"):
             server["HostKeys"] = [_host_key(server, data["HostKey"])]
         server.update({name: data[name] for name in _SERVER if name in data})
@@ -105,7 +105,7 @@ class Control:
             del self.module._servers[server["ServerId"]]
             raise
         if "HostKeys" not in server:
-            kinds = ("ecdsa-sha2-nistp256", "ssh-ed25519")  # AWS makes an RSA key as well: too slow here
+            kinds = ("ecdsa-sha2-nistp256", "ssh-ed25519")  # AWS makes an RSA key too, which is slow here
             server["HostKeys"] = [_host_key(server, None, kind) for kind in kinds]
         return answer
 
@@ -178,7 +178,7 @@ class Control:
         return described
 
     def tagged(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the server, user or host key of an ARN."""
+        """Return the server, user or host key that has an ARN."""
         servers: list[dict[str, Any]] = list(self.module._servers.values())
         users: list[dict[str, Any]] = list(self.module._users.values())
         keys: list[dict[str, Any]] = [key for server in servers for key in server["HostKeys"]]

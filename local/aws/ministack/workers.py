@@ -1,4 +1,4 @@
-"""Unpacks a Lambda zip once for all its workers, so that only the first compiles what it imports."""
+"""Unpacks a Lambda bundle once for all its workers, so that only the first one compiles what it imports."""
 
 from __future__ import annotations
 

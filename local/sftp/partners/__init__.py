@@ -1,11 +1,11 @@
-"""The partners' SFTP servers on this machine: real OpenSSH where it is installed, asyncssh where it is not.
+"""The partners' SFTP servers on this machine: OpenSSH if it is installed, asyncssh otherwise.
 
     with partner() as p:
         ...deliver to p.host, p.port, p.user, p.directory with p.private_key, expecting p.host_key...
         p.faults.drop(after=100_000)
         assert p.files() == {"a.txt": b"..."}
 
-They differ in what they can be made to do: only the asyncssh one can freeze (see Faults.freeze).
+They differ in the faults that they support: only the asyncssh server can freeze (see Faults.freeze).
 """
 
 from __future__ import annotations

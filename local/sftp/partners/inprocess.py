@@ -1,4 +1,4 @@
-"""A partner's server in this process, for machines without OpenSSH and for what OpenSSH cannot do wrong."""
+"""A partner's server in this process, for machines without OpenSSH and for faults that it cannot have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.sftp.partners.server import Partner
 
 
 class AsyncsshPartner(Partner):
-    """A partner in this process. Its user sees the partner's folder as `/`, and the directory as `/inbox`."""
+    """A partner with a server in this process. Its user sees the partner's folder as `/`."""
 
     kind = "asyncssh"
 
@@ -77,7 +77,7 @@ class _Files(asyncssh.SFTPServer):
 
 def _denied(request: str) -> Callable[..., None]:
     def refuse(*_: Any) -> None:
-        # What is an extension of the protocol is unknown to a server that does not have it.
+        # These are extensions of the protocol, which are unknown to a server that does not have them.
         if request in ("posix-rename", "fsync"):
             raise asyncssh.SFTPOpUnsupported(f"no {request}")
         raise asyncssh.SFTPPermissionDenied(f"{request} is denied")
