@@ -30,8 +30,8 @@ from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
 
-#: The result of an attempt whose time ran out and which the next one continues; others are DELIVERED and
-#: HELD.
+#: The result of an attempt that ran out of time and is continued by the next one. The other results are
+#: DELIVERED and HELD.
 CONTINUE = "CONTINUE"
 
 
@@ -190,14 +190,14 @@ def _word(about: list[Fact]) -> Fact | None:
 def _is_release(own: list[Fact], owner: str) -> bool:
     """Return whether an operator's decision started this execution.
 
-    If two were started at once, either serves the destinations of both, because both were decided about.
+    Of two executions that were started at once, either serves the destinations of both decisions.
     """
     return any(fact.kind is Kind.REPLAYED and fact.writer == owner for fact in own)
 
 
 @contextmanager
 def _nothing_sent_yet(destination: str) -> Iterator[None]:
-    """Raise TransientDeliveryError for a failure of AWS: nothing was sent, so the result is not unknown."""
+    """Raise TransientDeliveryError for a failure of AWS: nothing was sent, so the result is known."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:

@@ -17,8 +17,7 @@ from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
-#: The writer of ingest's facts: it writes at most one of a kind about a transfer, however often the event
-#: comes.
+#: The writer of ingest's facts. It is constant, so a repeated event adds no second fact of a kind.
 WRITER = "ingest"
 
 #: An event that comes later than this after its object was delayed by a fault, such as the loss of a region.
@@ -80,8 +79,7 @@ class Intake:
             return IntakeResult.TEMPORARY
         taken: Version | None = None
         result = IntakeResult.GONE
-        # Uploads of the same bytes have one event each, and two concurrent events may have picked one
-        # version.
+        # Uploads of the same bytes have one event each; two concurrent ones may have picked one version.
         while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
                 return result if taken else IntakeResult.REPLICA
@@ -121,8 +119,7 @@ class Intake:
         if refusal is None and self._tracker.record(self._received(transfer)):
             self._start(transfer)
             return IntakeResult.RECEIVED, True
-        # A repeated event: the destinations were decided when the file was received, whatever the registry
-        # says now.
+        # A repeated event: the destinations were decided on receipt, whatever the registry says now.
         before = self._as_received(transfer)
         if refusal is not None and before is None:
             return self._reject(transfer, customer, refusal), True
@@ -254,9 +251,9 @@ class Intake:
 
 
 def _is_unclear(ended: datetime | None, modified: Sequence[datetime]) -> bool:
-    """Return whether the first version may be from after a command's end, and a later one be the command's.
+    """Return whether the first version may be newer than the end of a command that wrote another one.
 
-    S3 reports the time of a version to the second.
+    `modified` are the times of the versions, which S3 reports to the second.
     """
     if ended is None or not modified or modified[0] < ended.replace(microsecond=0):
         return False

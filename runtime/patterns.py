@@ -2,8 +2,8 @@
 
 `*` matches any run of characters within one segment of the key, `?` matches one character other than `/`, and
 `**` matches any number of whole segments. As the last segment, `**` matches at least one, so a pattern never
-matches a key outside its literal prefix. Character classes and alternatives are not supported. Their
-characters are refused, so that they cannot be mistaken for them. Only the standard library is used.
+matches a key outside its literal prefix. Character classes and alternatives are not supported, and their
+characters are refused rather than taken literally. Only the standard library is used.
 """
 
 from __future__ import annotations

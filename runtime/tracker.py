@@ -3,8 +3,8 @@
 The table is a DynamoDB global table: both regions write to it, and the last writer of an item wins. Each
 fact has its own key and is inserted once, so replication can neither merge nor lose one. The lease is the
 only item that changes. It excludes a second sender within its region, but not in the other region, because
-a conditional write is evaluated against the local replica only (
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html).
+a conditional write is evaluated only against the local replica:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 """
 
 from __future__ import annotations

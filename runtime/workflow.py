@@ -92,7 +92,8 @@ class Leases:
         """
         lease = history.lease
         if lease is None or lease.owner != owner:
-            raise LeaseLostError(f"{lease.owner if lease else 'nobody'} holds the lease on {transfer.file}")
+            holder = lease.owner if lease else "no execution"
+            raise LeaseLostError(f"{holder} holds the lease on {transfer.file}")
         if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
             raise LeaseLostError(f"another execution took the lease on {transfer.file}")
 
@@ -235,14 +236,13 @@ class Workflow:
 def _pause(age: float) -> int:
     """Return the seconds for which a transfer of this age, in seconds, waits for another one of its file.
 
-    An execution's history is limited to 25,000 events, and each look takes about ten, so it lasts for a
-    month.
+    An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """
     return max(60, min(900, int(age / 20)))
 
 
 def _reason(cause: str | None) -> str:
-    """Return the message from Step Functions' cause of an error, which is a JSON document for a function."""
+    """Return the message in the cause of an error, which is a JSON document if a function raised it."""
     try:
         message = json.loads(cause or "")["errorMessage"]
     except (ValueError, TypeError, KeyError):

@@ -17,8 +17,8 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.journal import Journal
 from runtime.client.submissions import Due, Sent, Submissions
-from runtime.client.upload import upload
-from runtime.contract import INBOUND_SDK, PRIMARY
+from runtime.client.upload import Uploaded, upload
+from runtime.contract import INBOUND_SDK, PRIMARY, BucketRecord
 
 #: The number of tries of an upload, and the seconds before the second try, which double before each further
 #: one: ten minutes in all, which is longer than the evacuation of a region takes to reach DNS.
@@ -65,12 +65,12 @@ class Client:
         self._patience, self._window, self._sleep, self._now = patience, window, sleep, now
         self._buckets = buckets or Buckets(customer, zone)
         self._s3 = cache(s3 or _client)
-        self._journal, self._ledger = Journal(journal), Submissions(customer)
+        self._journal, self._submissions = Journal(journal), Submissions(customer)
         for document in self._journal.read():
             if "sent" in document:
-                self._ledger.add(Sent.parse(document["sent"]))
+                self._submissions.add(Sent.parse(document["sent"]))
             else:
-                self._ledger.receive(document["message"], datetime.fromisoformat(document["at"]))
+                self._submissions.receive(document["message"], datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
         """Upload a file as `inbound/sdk/<name>` and return the acknowledged submission.
@@ -89,11 +89,11 @@ class Client:
         """
         at = self._now()
         self._journal.add({"message": message, "at": at.isoformat()})
-        self._ledger.receive(message, at)
+        self._submissions.receive(message, at)
 
     def due(self) -> Due:
         """Return the submissions that have to be sent again now."""
-        return self._ledger.due(self._now(), patience=self._patience, window=self._window)
+        return self._submissions.due(self._now(), patience=self._patience, window=self._window)
 
     def resend(self, sent: Sent, *, endpoint: str = PRIMARY) -> Sent:
         """Send a file again from its path.
@@ -113,33 +113,35 @@ class Client:
         return self._send(source, sent.key, endpoint, first=sent.first)
 
     def _send(self, source: Path, key: str, endpoint: str, first: str = "") -> Sent:
+        record, done = self._upload(source, key, endpoint)
+        sent = Sent(
+            key=key,
+            bucket=record.bucket,
+            region=record.region,
+            version_id=done.version_id,
+            sha256=done.sha256,
+            size=done.size,
+            at=self._now(),
+            source=str(source.absolute()),
+            first=first or done.version_id,
+        )
+        self._journal.add({"sent": sent.document()})
+        self._submissions.add(sent)
+        return sent
+
+    def _upload(self, source: Path, key: str, endpoint: str) -> tuple[BucketRecord, Uploaded]:
         tries = 0
         while True:
-            tries += 1
             try:
                 record = self._buckets.find(endpoint)
                 with source.open("rb") as file:
-                    done = upload(self._s3(record.region), record, key, file)
+                    return record, upload(self._s3(record.region), record, key, file)
             except (NotFoundError, ClientError, BotoCoreError) as error:
                 self._buckets.forget()
+                tries += 1
                 if tries == _TRIES:
                     raise NotAcknowledgedError(f"{source} as {key}: after {tries} tries: {error}") from error
-                self._sleep(_PAUSE * 2 ** (tries - 1))
-                continue
-            sent = Sent(
-                key=key,
-                bucket=record.bucket,
-                region=record.region,
-                version_id=done.version_id,
-                sha256=done.sha256,
-                size=done.size,
-                at=self._now(),
-                source=str(source.absolute()),
-                first=first or done.version_id,
-            )
-            self._journal.add({"sent": sent.document()})
-            self._ledger.add(sent)
-            return sent
+            self._sleep(_PAUSE * 2 ** (tries - 1))
 
 
 def _client(region: str) -> Any:
