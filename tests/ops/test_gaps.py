@@ -414,7 +414,7 @@ def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
     deeds = {each["transfer"]: (each["deed"], each["why"]) for each in remedies}
     assert deeds == {
         failed.id: ("replay", "failed: partner"),
-        held.id: ("ask", "held by partner; decide with ops release"),
+        held.id: ("ask", "held by partner; decide with mft-ops release"),
     }
     assert apply(place, digest) == (1, ["replayed"])
     fact = place.west.fact(Kind.REPLAYED, failed)
