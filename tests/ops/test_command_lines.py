@@ -215,3 +215,15 @@ def test_a_silent_region_is_no_matter_of_credentials(place):
     assert said.code == 1
     assert said.line.startswith("there is nothing to look at: us-gov-east-1: it does not answer: ")
     assert "credentials" not in said.line
+
+
+def test_messages_print_commands_as_operators_type_them():
+    """`python -m ops` goes on working, and nothing tells anybody to type it."""
+    packages = ("components", "customers", "ops", "runtime")
+    found = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if "python -m ops" in path.read_text()
+    }
+    assert found == {"ops/__init__.py"}
