@@ -213,7 +213,7 @@ def test_a_silent_region_is_no_matter_of_credentials(place):
     place.door.closed = {"us-gov"}
     said = place.ops("gaps")
     assert said.code == 1
-    assert said.line.startswith("there is nothing to look at: us-gov-east-1: it does not answer: ")
+    assert said.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
     assert "credentials" not in said.line
 
 
