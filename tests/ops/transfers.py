@@ -18,7 +18,7 @@ from runtime.decision import Action
 from runtime.executions import first
 from runtime.transfer import Transfer
 from tests.runtime import cells
-from tests.runtime.cells import NAMESPACE, ROLE, Cell
+from tests.runtime.cells import NAMESPACE, ROLE, Cell, eventually
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Place
@@ -138,7 +138,7 @@ def replicate(estate: Estate) -> None:
 
 
 def deliver(side: Side, content: bytes = b"abc", key: str = "inbound/sdk/a.csv") -> Transfer:
-    """Carry a file from its upload to its receipt."""
+    """Carry a file from its upload to its receipt, and wait until its execution has ended as well."""
     transfer = side.receive(content, key)
     owner = first(transfer.id)
     if side.workflow.claim(transfer, owner=owner).action is Action.COMPARE:
@@ -146,6 +146,7 @@ def deliver(side: Side, content: bytes = b"abc", key: str = "inbound/sdk/a.csv")
     side.attempt(transfer)
     side.archive.store(transfer, owner=owner)
     side.workflow.complete(transfer, [], owner=owner)
+    eventually(lambda: side.has_ended(owner))
     return transfer
 
 
