@@ -13,7 +13,6 @@ from enum import StrEnum
 from itertools import product
 from typing import Any, assert_never
 
-from ops.plan import command
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import Executions, Purpose, first
@@ -21,8 +20,6 @@ from runtime.facts import Fact, Status, describe, lacks, settles, standing, stat
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
-
-_DECIDE = f"decide with {command('release')}"
 
 
 class Choice(StrEnum):
@@ -100,7 +97,7 @@ class Replay:
         if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
-            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; {_DECIDE}")
+            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with mft-ops release")
         if said.open and (running := self._running(said)):
             return said.verdict(Choice.SKIP, f"{running} is delivering it")
         try:

@@ -182,7 +182,7 @@ def test_the_command_that_is_printed_carries_out_the_plan(place, file):
     failed, other = end(place.west), end(place.east, OTHER)
     plan = place.ops("replay", "plan", place.customer, "--out", str(file))
     words = shlex.split(plan.out.splitlines()[-1])
-    done = place.ops(*words[1:], "--rate", "1000/s")
+    done = place.ops(*words[1:])
     assert (done.code, done.out.splitlines()[-1]) == (0, "2 of 2 started")
     assert (replays(place.west), replays(place.east)) == ([failed.id], [other.id])
     fact = place.west.fact(Kind.REPLAYED, failed)
