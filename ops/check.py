@@ -11,7 +11,8 @@ from pathlib import Path
 from customers import quota, rehoming
 from customers.change import RegistryChange
 from customers.names import NameRefusedError
-from customers.registry import Registry, RegistryError, load
+from customers.problems import RegistryError
+from customers.registry import Registry, load
 from customers.rehoming import Rehomings, RehomingsRefusedError
 from ops.environment import Environment, health_check_quota
 from ops.plan import RefusedError

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from customers import names, rehoming
 from customers.model import Customer
-from customers.registry import Registry, RegistryError, load
+from customers.problems import RegistryError
+from customers.registry import Registry, load
 from customers.rehoming import RehomingsRefusedError
 from ops.environment import Environment
 from ops.plan import RefusedError
