@@ -139,11 +139,14 @@ def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
 
 def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
-    parameter = contract.cell_parameter("mft", estate.west.cell, "state-machine")
+    parameter = contract.cell_parameter("mft", estate.west.cell, "parts")
     estate.west.client("ssm").delete_parameter(Name=parameter)
     told = story(estate, transfer.id)
     (unknown,) = told["unknowns"]
-    assert unknown.startswith(f"executions in {WESTERN} are not looked at: ")
+    assert unknown == (
+        f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
+        " consists of, is missing; run `pulumi up --refresh` on gov-west"
+    )
     assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
 
 
@@ -167,7 +170,7 @@ def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
     assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
-    assert told["leases"][WESTERN].endswith(f", as {EASTERN} knows it")
+    assert told["leases"][WESTERN].endswith(f", according to {EASTERN}")
     assert unknown in estate.ops("trace", transfer.id).out
 
 
@@ -219,7 +222,7 @@ def test_a_key_that_two_customers_have_needs_a_customer(estate):
         Bucket=contract.bucket_of(other, "mft", WEST), Key=KEY, Body=b"theirs"
     )
     assert refused(estate, KEY) == (
-        f"{estate.customer}, {other} have {KEY!r} each: say whose with --customer"
+        f"{KEY!r} is a file of each of {estate.customer}, {other}: add --customer"
     )
     assert story(estate, KEY, "--customer", other)["customer"] == other
 

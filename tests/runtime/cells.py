@@ -272,6 +272,12 @@ class Cell:
             for each in listed
         }
 
+    def has_ended(self, execution: str) -> bool:
+        """Return whether the execution of this name has ended, with the time at which it did."""
+        arn = f"{self.state_machine.replace(':stateMachine:', ':execution:')}:{execution}"
+        states = self.aws.client("stepfunctions", self.region)
+        return "stopDate" in states.describe_execution(executionArn=arn)
+
     def receipts_published(self, count: int) -> list[dict[str, Any]]:
         """Return the receipts since the last look; fail when there are not `count` of them."""
         sqs, found = self.aws.client("sqs", self.region), []

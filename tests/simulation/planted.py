@@ -403,17 +403,21 @@ def with_bug(bug: Planted, seed: int) -> Outcome:
         return simulate(generate(seed))
 
 
-def _search(number: int) -> tuple[str, int | None, str]:
-    """Return the first seed that finds a bug, and the rule: one that holds without the bug."""
-    bug = PLANTED[number]
+def search(bug: Planted, among: range) -> tuple[int, str] | None:
+    """Return the first of some seeds that finds a bug, and the rule: one that holds without the bug."""
     with edge.attached():
-        for seed in range(_TRIES):
+        for seed in among:
             with plant(bug):
                 outcome = simulate(generate(seed))
             rules = [each.rule for each in outcome.violations]
             if rules and "mistake" not in rules and not simulate(generate(seed)).violations:
-                return bug.name, seed, rules[0]
-    return bug.name, None, ""
+                return seed, rules[0]
+    return None
+
+
+def _search(number: int) -> tuple[str, int | None, str]:
+    bug = PLANTED[number]
+    return bug.name, *(search(bug, range(_TRIES)) or (None, ""))
 
 
 def main() -> None:
