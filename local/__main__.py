@@ -19,7 +19,7 @@ from rich.console import Console
 
 from components.bundle import BundleError
 from customers.names import NameRefusedError
-from customers.registry import RegistryError
+from customers.problems import RegistryError
 from local.aws.emulator import EmulatorError
 from local.aws.provision import CannotMakeError
 from local.drill import rto, scenarios
