@@ -1,4 +1,4 @@
-"""An alarm as a value: when it goes off, what that means, what to do first, and where the rest is written."""
+"""An alarm as a value: when it goes off, what that means, what to do first, and its runbook section."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ Missing = Literal["quiet", "alarm", "unknown"]
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What of a cell is watched, by the names that CloudWatch's dimensions have for it.
+    """The resources of a cell that are watched, as CloudWatch's dimensions name them.
 
-    `functions` are by handler, `dead_letters` by the function whose messages they are, `nat_gateways` by
-    zone; `addresses` is how many the SFTP endpoint has.
+    `functions` are by handler, `dead_letters` by the function whose messages they hold, `nat_gateways` by
+    zone; `addresses` is the number of addresses of the SFTP endpoint.
     """
 
     functions: Mapping[str, pulumi.Input[str]]
@@ -45,11 +45,11 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One alarm of a cell. `section` is the runbook's; `period` is in seconds.
+    """One alarm of a cell. `section` is its section of the runbook; `period` is in seconds.
 
-    It goes off when the metric was `at_least` a value, or `below` one, in `breaching` of the last `of`
-    periods. `missing` says what a period without data is: `quiet` where the metric comes with what it counts,
-    `alarm` where silence is the fault itself, `unknown` where another alarm is about the silence.
+    It goes off when the metric was `at_least` a value, or `below` a value, in `breaching` of the last `of`
+    periods. `missing` is the meaning of a period without data: `quiet` if the metric is only published when
+    there is something to count, `alarm` if silence itself is the fault, `unknown` if another alarm covers it.
     """
 
     name: str
@@ -67,16 +67,16 @@ class Alarm:
 
     @property
     def description(self) -> str:
-        """What is mailed with the alarm."""
+        """The text that is mailed with the alarm."""
         return f"{self.means} First: {self.first} Runbook: {RUNBOOK}#{self.section}"
 
 
 def make(
     alarm: Alarm, *, name: str, topic_arn: pulumi.Input[str], parent: pulumi.Resource
 ) -> aws.cloudwatch.MetricAlarm:
-    """Make an alarm that tells a topic when it goes off and when it is over.
+    """Make an alarm that notifies a topic when it goes off and when it is over.
 
-    A percentile of too few values says nothing, so it changes nothing:
+    A percentile of too few values means nothing, so it does not change the alarm's state:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html.
     """
     is_percentile = alarm.statistic.startswith("p")

@@ -53,7 +53,7 @@ class Cell(pulumi.ComponentResource):
         bundle: Path,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`customers` are those of this cell: their networks are let in, their files' retention is kept."""
+        """`customers` are those of this cell: their networks are let in, their retention is configured."""
         name = f"cell{settings.cell}"
         super().__init__("mft:cell:Cell", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -182,7 +182,7 @@ class Cell(pulumi.ComponentResource):
         self.register_outputs(self.exports)
 
     def _watched(self, functions: Functions) -> Watched:
-        """Return what the alarms and the dashboard look at."""
+        """Return the resources that the alarms and the dashboard watch."""
         return Watched(
             functions={handler: each.function.name for handler, each in functions.made.items()},
             ingest_queue=self.intake.queue.name,

@@ -1,4 +1,4 @@
-"""Alarms about what carries transfers: replication, the switch, the functions, the tracker, the way out."""
+"""Alarms about the cell's machinery: replication, the switch, functions, the tracker, NAT gateways."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from runtime.metric_names import (
     METRICS,
 )
 
-#: Failed attempts in five minutes that are more than the partners who are down on any day.
+#: Failed attempts in five minutes; partners that are down on an ordinary day cause fewer.
 _MANY_ATTEMPTS = 20
 
 
 def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
-    """Yield them; `own` are the dimensions of the cell's own metrics."""
+    """Yield these alarms; `own` are the dimensions of the cell's own metrics."""
     yield from _copies(settings.peer_region, own)
     if settings.peer_present:
         yield _facts(settings.peer_region, watched.table)
@@ -67,7 +67,7 @@ def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
 
 
 def _facts(peer: str, table: str) -> Alarm:
-    """Return the alarm on the tracker's replication; the canary's facts are something to copy at any hour."""
+    """Return the alarm on the tracker's replication. The canary writes facts at any hour."""
     return Alarm(
         name="facts-delayed",
         section="facts-delayed",
@@ -109,7 +109,7 @@ def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
 
 
 def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
-    """Return the alarm on a function that keeps failing; what fails once is tried again by what called it."""
+    """Return the alarm on a function that keeps failing; its caller repeats a call that fails once."""
     section, means, at_least = {
         "deliver": (
             "deliveries-failing",

@@ -1,9 +1,9 @@
-"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its halves of DNS.
+"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its DNS records.
 
-What there is of it follows its lifecycle: `onboarding` has bucket, users, keys and topic; `active` also
-routing, replication, records and their health check; `draining` finishes what it has, with bucket, topic,
-routing and replication; `retired` is a bucket that nothing protects and that AWS keeps when the program
-lets go of it.
+Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys and topic; `active` also has
+routing, replication, records and their health check; `draining` finishes files in flight with bucket, topic,
+routing and replication; `retired` is only a bucket, which is not protected and which remains in AWS when the
+program no longer declares it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from runtime import contract
 
 
 class Tenant(pulumi.ComponentResource):
-    """One customer in one cell, as far as its lifecycle has come."""
+    """One customer in one cell, with the resources of its stage of the lifecycle."""
 
     customer: Customer
     bucket: str
@@ -72,9 +72,8 @@ class Tenant(pulumi.ComponentResource):
             key=contract.config_key(self.customer.id),
             content_type="application/json",
             content=jsontext.render(document, sort_keys=True),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self._cell.storage.config]
-            ),  # name is no edge
+            # A bucket's name alone is not a dependency on it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cell.storage.config]),
         )
 
     def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:
@@ -100,7 +99,7 @@ class Tenant(pulumi.ComponentResource):
                 f"{customer.id}-sdk-{number}",
                 key_id=cell_storage.key_arn,
                 grantee_principal=principal,
-                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts to complete a multipart upload
+                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts when it completes a multipart upload
                 constraints=[aws.kms.GrantConstraintArgs(encryption_context_subset={"aws:s3:arn": made.arn})],
                 opts=self._child,
             )
@@ -124,7 +123,7 @@ class Tenant(pulumi.ComponentResource):
 
 
 def _subscribed(target: Receipt) -> tuple[str, bool | None]:
-    """Return the endpoint of a subscription, and whether it gets the bare message without SNS's envelope."""
+    """Return the endpoint of a subscription, and whether its messages come without SNS's envelope."""
     match target:
         case SqsReceipt():
             return target.arn, True

@@ -1,4 +1,4 @@
-"""Alarms about transfers: whether the cell takes files in, carries them, brings them to their partners."""
+"""Alarms about transfers: whether files are taken in, processed and delivered."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from runtime.metric_names import (
 
 
 def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
-    """Yield them; `own` are the dimensions of the cell's own metrics."""
+    """Yield these alarms; `own` are the dimensions of the cell's own metrics."""
     yield from _service(own, watched.addresses)
     yield from _files(own)
     yield from _intake(watched)
@@ -103,7 +103,7 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         metric=Metric(METRICS, METRIC_OBJECT_GONE, own),
         at_least=1,
     )
-    # In a quiet hour nothing is delivered; then the canary tells.
+    # In a quiet hour nothing is delivered, and only the canary shows whether the cell works.
     yield Alarm(
         name="deliveries-slow",
         section="deliveries-slow",
@@ -130,16 +130,16 @@ def _intake(watched: Watched) -> Iterator[Alarm]:
         breaching=2,
         of=2,
     )
-    told = {
+    means = {
         "ingest": "Uploads could not be taken in after all tries, and wait for a person: files are not sent.",
         "replication": "Replication events could not be read, and wait for a person.",
     }
-    # A queue that nobody has used for six hours reports nothing.
+    # A queue that was not used for six hours has no data.
     for what, queue in watched.dead_letters.items():
         yield Alarm(
             name=f"{what}-dead-letters",
             section=f"{what}-dead-letters",
-            means=told[what],
+            means=means[what],
             first=f"read one message, and the {what} function's log about it.",
             metric=Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}),
             statistic="Maximum",

@@ -1,4 +1,4 @@
-"""The cell's workflow: the state machine that carries a transfer, and the functions that are its steps."""
+"""The cell's workflow: the state machine that processes a transfer, and the functions that are its steps."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from components.statemachine import DELIVERY_TIMEOUT, STEP_TIMEOUT, definition
 from runtime import contract
 from runtime.environment import ENV_ARCHIVE_BUCKET
 
-#: What Step Functions does under the workflow's role to log and trace; none of it knows resources.
+#: The actions that Step Functions performs under the workflow's role to log and trace. None has resources.
 #: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 _OBSERVED = (
     policy.allow(
@@ -63,7 +63,7 @@ class Workflow(pulumi.ComponentResource):
         delivery: Placement,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`delivery` is where the function that delivers runs."""
+        """`delivery` is the placement of the function that delivers."""
         super().__init__("mft:workflow:Workflow", name, None, opts)
         self._name, self._functions, self._placement = name, functions, delivery
         child = pulumi.ResourceOptions(parent=self)
@@ -104,7 +104,7 @@ class Workflow(pulumi.ComponentResource):
                 log_destination=pulumi.Output.concat(logs.arn, ":*"),
             ),
             tracing_configuration=aws.sfn.StateMachineTracingConfigurationArgs(enabled=True),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # it is checked when it is made
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # AWS checks the role at creation
         )
         self.state_machine_arn = machine.arn
         self.register_outputs({"state_machine_arn": self.state_machine_arn})
@@ -134,8 +134,8 @@ class Workflow(pulumi.ComponentResource):
                         ["secretsmanager:GetSecretValue"],
                         [settings.arn("secretsmanager", f"secret:{settings.namespace}/*")],
                     ),
-                    # Destinations are others' buckets; five hundred customers' would not fit in a policy.
-                    # Their owners must grant it too, or S3 refuses. Our own buckets are shut out below.
+                    # Destinations are others' buckets, and those of 500 customers would not fit in a policy.
+                    # Their owners must grant access too. Our own buckets are excluded below.
                     policy.allow(
                         "WriteDestinations",
                         ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
@@ -144,7 +144,7 @@ class Workflow(pulumi.ComponentResource):
                     policy.deny(
                         "NeverOurOwn",
                         ["s3:PutObject", "s3:AbortMultipartUpload"],
-                        # Below `delivered/` of its own bucket the canary finds its copies.
+                        # Deliveries to `delivered/` of the canary's bucket remain allowed.
                         [
                             settings.bucket_arn(f"{settings.namespace}-*/{contract.INBOUND}*"),
                             settings.bucket_arn(f"{settings.namespace}-cell*/*"),
@@ -182,7 +182,7 @@ class Workflow(pulumi.ComponentResource):
                 "complete",
                 [
                     *functions.read_customers(),
-                    tracker.use("Facts", actions=_CLAIM),  # a failed file leaves its destination's breaker
+                    tracker.use("Facts", actions=_CLAIM),  # a failed file releases its destination's breaker
                     functions.send_receipts(),
                 ],
             ),

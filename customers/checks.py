@@ -1,7 +1,7 @@
-"""What the parts of one customer must agree on. Pure, and content with a customer that is broken elsewhere.
+"""The rules that span several parts of one customer. Pure, and usable on a customer that is broken elsewhere.
 
-Everything here reads plain data as it came out of a file: what has the wrong shape is passed over, because
-the model has already said so. That is how a file's problems are all found at once.
+The checks read plain data as it came out of a file and skip what has the wrong shape, because the model
+reports that. This is how all problems of a file are found at once.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from customers.kinds import DestinationKind, ReceiptKind
 from customers.paths import Finding, KeyPath, at, count, dotted, nearest, shown, texts
 from runtime import patterns
 
-#: The type of the model's error that carries findings, each a path and a sentence.
+#: The type of the model's error that carries findings.
 FINDINGS = "findings"
 
-#: What holds where a file says nothing; the model takes its defaults from here.
+#: The model's defaults.
 INBOUND_DAYS = 30
 TRACKER_DAYS = 400
 WINDOW = "7d"
@@ -27,7 +27,7 @@ _DAY = 86400
 
 
 def findings(customer: Any) -> list[Finding]:
-    """Return every disagreement between the parts of one customer."""
+    """Return every violation of these rules in one customer."""
     checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (
         _senders,
         _routes,
@@ -43,7 +43,7 @@ def findings(customer: Any) -> list[Finding]:
 def _senders(customer: Any) -> Iterator[Finding]:
     """Somebody must be able to send."""
     users, principals = at(customer, "sftp", "users"), at(customer, "sdk", "principals")
-    # A section of the wrong shape is somebody's attempt to name a sender: the model speaks of it.
+    # A section of the wrong shape is an attempt to name a sender, and the model reports it.
     malformed = at(customer, "sftp") is not None and not isinstance(at(customer, "sftp"), dict)
     malformed |= at(customer, "sdk") is not None and not isinstance(at(customer, "sdk"), dict)
     if isinstance(customer, dict) and not users and not principals and not malformed:
@@ -51,7 +51,7 @@ def _senders(customer: Any) -> Iterator[Finding]:
 
 
 def _globs(customer: Any) -> list[tuple[KeyPath, str]]:
-    """Return the routes' patterns, those that are patterns."""
+    """Return the valid patterns of the routes, with their paths."""
     found = []
     for path, pattern in texts(customer, "routes", ..., "match"):
         try:
@@ -70,15 +70,15 @@ def _routes(customer: Any) -> Iterator[Finding]:
             if (key := patterns.common_key(pattern, other)) is not None:
                 yield (
                     path,
-                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both take"
-                    f" {shown(key)}; make them disjoint, or one route with all destinations",
+                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both match"
+                    f" {shown(key)}; make them disjoint, or write one route with all destinations",
                 )
 
 
 def _arrivals(customer: Any) -> Iterator[Finding]:
-    """No two routes may give two files one name at one place, where the second would replace the first.
+    """No two routes may write two files under the same name at one place: the second would replace the first.
 
-    A file is called there what is left of its key below the route's literal prefix.
+    A file's name there is the part of its key after the route's literal prefix.
     """
     globs = _globs(customer)
     for number, (path, pattern) in enumerate(globs):
@@ -93,13 +93,13 @@ def _arrivals(customer: Any) -> Iterator[Finding]:
                 to = min(_places(customer, path[1])[place] for place in shared)
                 yield (
                     path,
-                    f"this and routes[{earlier[1]}] can give two files one name at {to!r}, as {shown(name)};"
-                    " give one of them a destination with a directory or prefix of its own",
+                    f"this and routes[{earlier[1]}] can write two files under one name at {to!r}, such as"
+                    f" {shown(name)}; give one of them a destination with its own directory or prefix",
                 )
 
 
 def _places(customer: Any, route: str | int) -> dict[KeyPath, str]:
-    """Return where a route sends to, each place with the name of the destination that it is."""
+    """Return the places that a route sends to, each with the name of its destination."""
     found: dict[KeyPath, str] = {}
     for _, name in texts(customer, "routes", route, "to", ...):
         destination = at(customer, "destinations", name)
@@ -115,7 +115,7 @@ def is_destination_kind(word: object) -> TypeGuard[DestinationKind]:
 
 
 def _place(kind: DestinationKind, destination: dict[str, Any]) -> KeyPath | None:
-    """Return what tells the place of a destination from all others; None when it cannot be read."""
+    """Return what distinguishes a destination's place from all others, or None if it cannot be read."""
     match kind:
         case "sftp":
             folder = str(destination.get("directory", ".")).rstrip("/")
@@ -129,7 +129,7 @@ def _place(kind: DestinationKind, destination: dict[str, Any]) -> KeyPath | None
 
 
 def _landing(customer: Any) -> Iterator[Finding]:
-    """Every place where files land must have a route, and every route a place."""
+    """Every place where files arrive must have a route, and every route must match such a place."""
     globs = _globs(customer)
     users = list(texts(customer, "sftp", "users", ..., "name"))
     places = [
@@ -137,22 +137,22 @@ def _landing(customer: Any) -> Iterator[Finding]:
         for path, user in users
         if re.fullmatch(names.USER, user)
     ]
-    # A route or user that could not be read might be the one that is missed here.
+    # A route or user that could not be read might be the missing one.
     all_globs = len(globs) == count(at(customer, "routes"))
     all_places = len(places) == count(at(customer, "sftp", "users"))
     if at(customer, "sdk", "principals"):
         places.append((("sdk",), "sdk/**", "files of SDK clients"))
     for path, place, whose in places if all_globs and globs else ():
         if not any(patterns.overlaps(place, pattern) for _, pattern in globs):
-            yield path, f"no route takes {whose}; add one that matches {place!r}"
+            yield path, f"no route matches {whose}; add one that matches {place!r}"
     for path, pattern in globs if all_places and places else ():
         if not any(patterns.overlaps(place, pattern) for _, place, _ in places):
             landings = ", ".join(place for _, place, _ in places)
-            yield path, f"{shown(pattern)} takes nothing that can arrive; files arrive as {landings}"
+            yield path, f"{shown(pattern)} matches no file that can arrive; files arrive as {landings}"
 
 
 def _targets(customer: Any) -> Iterator[Finding]:
-    """Routes and destinations must know each other."""
+    """Every target of a route must be a destination, and every destination the target of a route."""
     destinations = at(customer, "destinations")
     if not isinstance(destinations, dict):
         return
@@ -162,7 +162,7 @@ def _targets(customer: Any) -> Iterator[Finding]:
         if name not in known:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
     routes = range(count(at(customer, "routes")))
-    # A route whose targets could not be read might be the one that is missed here.
+    # A route whose targets could not be read might be the missing one.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
         return
     for name in known:
@@ -174,7 +174,7 @@ def _targets(customer: Any) -> Iterator[Finding]:
 
 
 def _twice(customer: Any) -> Iterator[Finding]:
-    """Nothing that is listed may be listed twice."""
+    """No list may contain an entry twice."""
     lists = [texts(customer, "sftp", "users", ..., "name"), texts(customer, "sdk", "principals", ...)]
     lists += [texts(customer, "receipts", ..., _receipt_key(kind)) for kind in get_args(ReceiptKind)]
     for list_path in (("routes", "to"), ("sftp.users", "public_keys"), ("sftp.users", "source_cidrs")):
@@ -185,7 +185,7 @@ def _twice(customer: Any) -> Iterator[Finding]:
     for entries in lists:
         first: dict[str, KeyPath] = {}
         for path, text in entries:
-            # The key's comment says nothing about which key it is.
+            # The comment is not part of a key's identity.
             same = " ".join(text.split()[:2]) if "public_keys" in path else text
             if same in first:
                 yield path, f"is listed twice, first as {dotted(first[same])}; remove one"
@@ -193,7 +193,7 @@ def _twice(customer: Any) -> Iterator[Finding]:
 
 
 def _receipt_key(kind: ReceiptKind) -> str:
-    """Return the key under which a receipt of a kind says where it goes."""
+    """Return the key that holds the address of a receipt target of this kind."""
     match kind:
         case "sqs":
             return "arn"
@@ -206,7 +206,7 @@ def _receipt_key(kind: ReceiptKind) -> str:
 
 
 def _memory(customer: Any) -> Iterator[Finding]:
-    """The tracker must remember a file longer than the file and its resends can be around."""
+    """The tracker must remember a file for as long as it is kept and can be sent again."""
     kept = {"inbound_days": INBOUND_DAYS, "tracker_days": TRACKER_DAYS}
     for name in kept:
         given = at(customer, "retention", name)
@@ -223,6 +223,6 @@ def _memory(customer: Any) -> Iterator[Finding]:
             path = ("retention", "inbound_days") if at(customer, "retention") else ("duplicates", "window")
         yield (
             path,
-            f"the tracker forgets after {kept['tracker_days']} days, and a file can come again for {needed}"
-            f" (inbound_days and the window); set tracker_days to {needed} or more",
+            f"the tracker forgets a file after {kept['tracker_days']} days, but it can be sent again for"
+            f" {needed} (inbound_days plus the window); set tracker_days to {needed} or more",
         )

@@ -1,7 +1,7 @@
-"""The DNS records of a customer as values. Pure; what Route 53 says of them is in `route53`.
+"""The DNS records of a customer as values. Pure; the rules of Route 53 are in `customers.route53`.
 
 Each customer has six names, each a failover pair, and each stack owns the six halves that point at its own
-region. The values of a half depend on its side alone: moving a customer changes roles and health only.
+region. The value of a half depends only on its side: moving a customer changes only roles and health.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ RecordType = Literal["CNAME", "TXT"]
 
 @dataclass(frozen=True, kw_only=True)
 class Half:
-    """One half of a failover pair: what one stack owns of one name."""
+    """One half of a failover pair: the record that one stack owns under one name."""
 
     name: str
     type: RecordType
@@ -33,7 +33,7 @@ class Half:
 
 
 def role(customer: Customer, endpoint: str, side: str) -> str:
-    """Return which half of an endpoint's pair a side is for this customer."""
+    """Return whether a side's half of an endpoint's pair is its PRIMARY or SECONDARY for this customer."""
     preferred = customer.primary if endpoint == PRIMARY else endpoint
     return "PRIMARY" if side == preferred else "SECONDARY"
 
@@ -41,7 +41,7 @@ def role(customer: Customer, endpoint: str, side: str) -> str:
 def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Half, ...]:
     """Return the six halves that the stack of `side` owns for a customer, in a stable order.
 
-    TXT values are bare: whoever talks to the API itself adds the quotes that it wants.
+    TXT values are without quotes; code that calls the API directly adds them.
     """
     host, found = values(customer.id, side, cell=customer.cell, namespace=namespace, zone=zone)
 
@@ -66,13 +66,13 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
 
 
 def values(id: str, side: str, *, cell: str, namespace: str, zone: str) -> tuple[str, str]:
-    """Return what the halves of a side say of a customer: the CNAME's host, and the TXT's bare text."""
+    """Return the values of a side's halves for a customer: the CNAME's host, the TXT's bare text."""
     found = BucketRecord(bucket=names.bucket(namespace, id, side), region=REGION_OF[side])
     return names.cell_host(side, cell, zone), found.render()
 
 
 def record(half: Half, *, health_check: str | bool | None) -> Record:
-    """Return a half as the API takes it, carrying this health check."""
+    """Return a half as the API takes it, with this health check."""
     return Record(
         name=half.name,
         type=half.type,

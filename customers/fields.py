@@ -1,4 +1,4 @@
-"""The kinds of text that a customer's file holds: what each may be, as pydantic types with plain messages."""
+"""The types of the values in a customer's file: pydantic types whose errors are sentences for people."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from customers.paths import shown
 from runtime import patterns
 from runtime.contract import PARTITION, REGION_OF
 
-#: The type of every error that these checks raise: its message is already a sentence for people.
+#: The type of every error that these checks raise. Its message is already a complete sentence.
 REFUSED = "refused"
 
 _REGION = "|".join(sorted(REGION_OF.values()))
@@ -28,16 +28,19 @@ _HOST = re.compile(
 
 
 def refused(message: str) -> PydanticCustomError:
-    """Return the error that makes pydantic carry `message` as it is."""
+    """Return an error whose `message` pydantic passes on unchanged."""
     return PydanticCustomError(REFUSED, "{message}", {"message": message})
 
 
-#: What `Annotated` takes after `str`: the check of a text, and its description in the schema.
+#: The metadata of an `Annotated[str, ...]`: the check of a text, and its description in the schema.
 Marks = tuple[AfterValidator, Any]
 
 
 def _checked(check: Callable[[str], object], *, describe: str, pattern: str | None = None) -> Marks:
-    """Return the marks of a text that `check` takes, or turns into another; ValueError if not."""
+    """Return the metadata of a text that `check` accepts; `check` returns None or another text to use.
+
+    It raises ValueError, with a sentence for people, for a text that it refuses.
+    """
 
     def validated(value: str) -> str:
         try:
@@ -51,7 +54,7 @@ def _checked(check: Callable[[str], object], *, describe: str, pattern: str | No
 
 
 def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> Marks:
-    """Return the marks of a text that matches a whole regular expression; `rule` says it in words."""
+    """Return the metadata of a text that matches a regular expression from end to end; `rule` explains it."""
 
     def check(value: str) -> None:
         if not re.fullmatch(pattern, value, re.ASCII):
@@ -61,7 +64,7 @@ def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> M
 
 
 def seconds(duration: str) -> int:
-    """Return the seconds of a duration such as `7d` or `12h`; ValueError when it is none."""
+    """Return the seconds of a duration such as `7d` or `12h`; ValueError for any other text."""
     found = _DURATION.fullmatch(duration)
     if not found:
         raise ValueError(f"{shown(duration)} is not a duration; write a number and d or h, such as 7d or 12h")
@@ -76,7 +79,7 @@ def _source(cidr: str) -> None:
     if "/" not in cidr:
         raise ValueError(f"{cidr!r} has no prefix length; write {network}")
     if cidr != str(network):
-        raise ValueError(f"{shown(cidr)} has host bits set or is not written plainly; write {network}")
+        raise ValueError(f"{shown(cidr)} has host bits set or is not in its usual form; write {network}")
     if network.prefixlen < 8:
         raise ValueError(
             f"{cidr!r} opens the endpoint of every customer of the cell to a large part of the internet;"
@@ -97,9 +100,11 @@ def _host(host: str) -> None:
 def _temporary(pattern: str) -> None:
     patterns.check(pattern)
     if "/" in pattern:
-        raise ValueError(f"{shown(pattern)} has a '/'; it is compared with the last part of a key only")
+        raise ValueError(
+            f"{shown(pattern)} contains '/', but it is compared only with the last part of a key"
+        )
     if not pattern.strip("*?"):
-        raise ValueError(f"{shown(pattern)} takes every name, so no file would ever be sent; name an ending")
+        raise ValueError(f"{shown(pattern)} matches every name, so no file would ever be sent; add an ending")
 
 
 def _glob(pattern: str) -> None:
@@ -117,15 +122,15 @@ def _key(line: str) -> PublicKey:
 
 
 def _arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
-    """Return the marks of an ARN of this partition."""
+    """Return the metadata of an ARN of this partition."""
     pattern = rf"arn:{PARTITION}:{rest}"
 
     def check(value: str) -> None:
         partition = value.split(":")[1] if value.startswith("arn:") and value.count(":") > 1 else PARTITION
         if partition != PARTITION:
             raise ValueError(
-                f"{shown(value)} is of the partition {partition!r}; only {PARTITION!r} can be granted here,"
-                f" use the GovCloud account's own, such as arn:{PARTITION}:{example}"
+                f"{shown(value)} is in the partition {partition!r}, and this platform is in {PARTITION!r};"
+                f" use an ARN of the GovCloud account, such as arn:{PARTITION}:{example}"
             )
         if not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(f"{shown(value)} is not {what}; write arn:{PARTITION}:{example}")
@@ -154,8 +159,8 @@ HumanName = Annotated[
     str,
     *_matching(
         r"\S(.{0,98}\S)?",
-        "is not a name; write 1 to 100 characters on one line, no blank at either end",
-        describe="For people. It never leaves this file.",
+        "is not a name; write 1 to 100 characters on one line, without blanks at either end",
+        describe="Name for people. It is never used outside this file.",
     ),
 ]
 User = Annotated[
@@ -226,7 +231,7 @@ RemoteDirectory = Annotated[
     str,
     *_matching(
         r"(?!(.*/)?\.\.(/|$))[^\x00-\x1f\\]{1,512}",
-        "is not a directory; write a path without '..' and backslashes",
+        "is not a directory; write a path without '..' or backslashes",
         describe="Directory on the partner's server; `.` is where the login starts.",
     ),
 ]
@@ -237,8 +242,8 @@ Prefix = Annotated[
     str,
     *_matching(
         r"|(?!/)[^\x00-\x1f]{1,512}/",
-        "is not a prefix; end it with '/' and do not begin with one, or leave it out",
-        describe="Where in the bucket files go; empty, or ending in '/'.",
+        "is not a prefix; end it with '/' and do not begin it with one, or leave it out",
+        describe="Prefix of the files' keys in the bucket: empty, or ending in '/'.",
     ),
 ]
 DestinationName = Annotated[
@@ -246,21 +251,24 @@ DestinationName = Annotated[
     *_matching(
         r"[a-z][a-z0-9-]{0,39}",
         "is not a destination name; use up to 40 lower-case letters, digits and hyphens, the first a letter",
-        describe="What routes call it.",
+        describe="Name by which routes refer to the destination.",
     ),
 ]
 Glob = Annotated[
-    str, *_checked(_glob, describe="Pattern on the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
+    str, *_checked(_glob, describe="Pattern for the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
 ]
 TemporaryName = Annotated[
-    str, *_checked(_temporary, describe="Pattern on the last part of a key: such an upload waits.")
+    str,
+    *_checked(
+        _temporary, describe="Pattern for the last part of a key: a matching upload waits for its rename."
+    ),
 ]
 Duration = Annotated[
     str,
     *_checked(
         lambda text: seconds(text) and None,
         pattern=_DURATION.pattern,
-        describe="A number and d or h: 7d, 12h.",
+        describe="A number followed by d or h, such as 7d or 12h.",
     ),
 ]
 Whole = Annotated[int, Strict()]

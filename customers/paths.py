@@ -62,7 +62,7 @@ def nearest(word: str, known: list[str]) -> str:
     close = get_close_matches(word, known, n=1)
     if close:
         return f"did you mean {shown(close[0])}?"
-    return f"known are {', '.join(map(_plain, sorted(known))) or 'none'}"
+    return f"use one of {', '.join(map(_plain, sorted(known)))}" if known else "there are none"
 
 
 def _plain(key: str) -> str:

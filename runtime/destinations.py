@@ -1,4 +1,4 @@
-"""Channels: a destination of one kind, opened for one file."""
+"""The destinations of customers, each opened for the delivery of one file."""
 
 from __future__ import annotations
 
@@ -18,7 +18,10 @@ from runtime.transfer import Transfer
 
 @dataclass(frozen=True)
 class Work:
-    """What is sent: a transfer, under a name, by an execution, in the seconds that `remaining` returns."""
+    """The delivery of one file: the transfer, its name at the destination, and the execution that owns it.
+
+    `remaining` returns the seconds that are left.
+    """
 
     transfer: Transfer
     name: str
@@ -30,19 +33,20 @@ class Destination(Protocol):
     """A destination of one kind, opened for one file."""
 
     def find(self) -> Delivery | None:
-        """Return the delivery when exactly this file is there already."""
+        """Return the delivery if exactly this file is already there, else None. Raises DeliveryError."""
 
     def deliver(self, *, after_unknown: bool, before: Callable[[], None]) -> Delivery:
-        """Bring the file there; `before` is called, and may raise, just before it appears.
+        """Deliver the file; `before` is called, and may raise, just before the file appears.
 
-        Raises DeliveryError.
+        With `after_unknown` the destination is searched for the file first. Raises DeliveryError.
         """
 
 
 class Destinations:
-    """Opens channels from one region.
+    """Opens destinations from one region.
 
-    `s3` makes the S3 client of a region (None: this one); `s3_once` one that repeats no request by itself.
+    `s3` makes an S3 client of a region, where None is this one; `s3_once` makes one that repeats no request
+    by itself. `secrets` is a Secrets Manager client.
     """
 
     def __init__(

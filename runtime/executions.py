@@ -1,8 +1,8 @@
-"""Executions of the workflow: a transfer may have several, one after another, each with a name of its own.
+"""Executions of the workflow: a transfer may have several, one after another, each with its own name.
 
 A name cannot be used again for 90 days
-(https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html), so what is carried
-a second time needs another one: `<transfer>-<purpose>-<generation>`.
+(https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html), so a transfer that
+is carried again needs another one: `<transfer>-<purpose>-<generation>`.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ class Purpose(StrEnum):
     ASK = "ask"
 
 
-#: Longest pause between the end of an execution and the next of its purpose; the first is two minutes, and
-#: each is twice the one before.
+#: The longest pause between the end of an execution and the start of the next one for the same purpose. The
+#: first pause is two minutes, and each further one is twice as long.
 LONGEST_PAUSE = timedelta(days=1)
 
 
 def first(transfer: str) -> str:
-    """Return the name of the execution that ingest begins."""
+    """Return the name of the execution that ingest starts."""
     return f"{transfer}-g1"
 
 
@@ -63,7 +63,7 @@ def earlier(name: str) -> list[str]:
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionState:
-    """An execution that was started: `ended` is when it was over, None while it runs."""
+    """An execution that was started: `ended` is the time at which it ended, or None while it runs."""
 
     ended: datetime | None
 
@@ -82,7 +82,7 @@ class Executions:
         self._state_machine, self._workflow, self._now = state_machine, workflow, now
 
     def start(self, transfer: Transfer, name: str) -> bool:
-        """Start an execution; return False, changing nothing, when one of that name was started and ended."""
+        """Start an execution; return False, and change nothing, if one of that name has already ended."""
         try:
             self._workflow.start_execution(
                 stateMachineArn=self._state_machine,
@@ -94,18 +94,18 @@ class Executions:
         return True
 
     def find(self, name: str) -> ExecutionState | None:
-        """Return the execution of that name, or None when there never was one."""
+        """Return the execution of that name, or None if there never was one."""
         arn = f"{self._state_machine.replace(':stateMachine:', ':execution:')}:{name}"
         try:
-            told = self._workflow.describe_execution(executionArn=arn)
+            found = self._workflow.describe_execution(executionArn=arn)
         except self._workflow.exceptions.ExecutionDoesNotExist:
             return None
-        return ExecutionState(ended=None if told["status"] == "RUNNING" else told["stopDate"])
+        return ExecutionState(ended=None if found["status"] == "RUNNING" else found["stopDate"])
 
     def again(self, transfer: Transfer, purpose: Purpose) -> bool:
-        """Let an execution of this purpose run; return whether one does.
+        """Start an execution for this purpose unless one runs; return whether one runs then.
 
-        Where the last one ended without settling the transfer, the next begins after a pause.
+        After an execution that has ended without settling the transfer, the next one starts after a pause.
         """
         ended = None
         for generation in itertools.count(1):

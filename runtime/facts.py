@@ -111,7 +111,7 @@ def status(facts: Iterable[Fact]) -> Status:
     It has ended when it was rejected, or when each of its destinations was served, was spared, holds it or
     has failed. A destination that already had the same content from another transfer is spared (DUPLICATE).
     Facts that an operator has set aside (REPLAYED) do not count. RECEIVED names the destinations: without it
-    (the fact may not have replicated yet) nobody knows whether a destination still waits, so the transfer is
+    (the fact may not have replicated yet) it is unknown whether a destination still waits, so the transfer is
     under way.
     """
     stood = standing(facts)

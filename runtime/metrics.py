@@ -1,8 +1,9 @@
-"""What a cell's functions count on their way, written to their logs, where CloudWatch takes it from.
+"""The metrics that a cell's functions write to their logs, from which CloudWatch extracts them.
 
-No API is called: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html.
-A metric has the cell's dimensions and no others; a customer is never one. Synthetic transfers count nowhere
-here: the canary publishes what became of them.
+No API is called:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html. A
+metric has the cell's dimensions and no others; a customer is never a dimension. Synthetic transfers are not
+counted here, because the canary publishes their results.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from runtime.transfer import Transfer
 
 
 class Metrics:
-    """Counts for one cell, whose `dimensions` every metric has."""
+    """Counts for one cell; every metric has the cell's `dimensions`."""
 
     def __init__(
         self, *, dimensions: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -43,9 +44,9 @@ class Metrics:
         self._dimensions, self._now = dict(dimensions), now
 
     def completed(self, transfer: Transfer, outcome: Outcome) -> None:
-        """Count a transfer whose receipt has been sent: how long it took, or that it was not delivered.
+        """Count a transfer whose receipt has been sent: its duration, or that it was not delivered.
 
-        One that only asked its destination about a file was counted when it was held.
+        An execution that only asked about a held file is not counted: the file was counted when it was held.
         """
         if contract.is_canary(transfer.customer) or transfer.asks:
             return
@@ -81,7 +82,7 @@ class Metrics:
                 assert_never(result)
 
     def replication(self, event: ReplicationEvent) -> None:
-        """Count an object that was not copied as promised."""
+        """Count an object that was not copied to the peer as promised."""
         match event:
             case ReplicationEvent.FAILED:
                 self._put(METRIC_REPLICATION_FAILED)
@@ -95,7 +96,7 @@ class Metrics:
                 assert_never(event)
 
     def peer(self, position: Position) -> None:
-        """Say where the peer's switch stands."""
+        """Publish the position of the peer's switch."""
         self._put(METRIC_PEER_OUT, float(position.is_out))
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:

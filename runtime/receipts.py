@@ -1,7 +1,7 @@
-"""Receipts: what a customer is told about a transfer. No receipt is what entitles a client to resend.
+"""Receipts: the messages that state the outcome of a transfer. A client may resend a file without a receipt.
 
-A receipt is one JSON message on the customer's topic. It is published first and recorded after, so a
-crash in between repeats it: a customer may get a receipt twice, never none.
+A receipt is one JSON message on the customer's topic. It is published first and recorded afterwards, so a
+crash in between repeats it: a customer may get a receipt twice, but never none.
 """
 
 from __future__ import annotations
@@ -18,9 +18,10 @@ from runtime.transfer import Transfer
 
 
 def outcome_of(status: Status) -> Outcome:
-    """Return the outcome that the receipt of a transfer of this status states, once nothing tries any more.
+    """Return the outcome for the receipt of a transfer whose workflow is complete.
 
-    A destination that has no end by then was not served, and nothing will serve it: that is a failure.
+    A transfer that is still under way by then has failed, because nothing will serve its destinations any
+    more.
     """
     match status:
         case Status.DELIVERED:
@@ -38,7 +39,7 @@ def outcome_of(status: Status) -> Outcome:
 
 
 def lines(transfer: Transfer, facts: Iterable[Fact]) -> list[dict[str, Any]]:
-    """Return a receipt's `destinations`: each with its name and what the standing facts say about it."""
+    """Return the `destinations` of a receipt: each name, with the result that the standing facts give it."""
     settled = settling(facts)
     return [
         {"name": name, **(_line(settled[name]) if name in settled else {})} for name in transfer.destinations
@@ -79,7 +80,7 @@ class Receipts:
         destinations: Sequence[dict[str, Any]] = (),
         reason: str | None = None,
     ) -> None:
-        """Publish the receipt of a transfer, unless the tracker holds one with this outcome."""
+        """Publish and record the receipt of a transfer, unless one with this outcome was recorded already."""
         facts = self._tracker.history(transfer.file).of(transfer.id)
         sent = (fact for fact in facts if fact.kind is Kind.RECEIPT)
         if any(fact.detail["outcome"] == outcome for fact in sent):

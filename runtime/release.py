@@ -1,7 +1,7 @@
-"""Release: what an operator decides about a destination of which nobody knows whether it has a file.
+"""Release: an operator's decision about a destination that may or may not have a file.
 
-The decision is a fact (REPLAYED) that opens the destination again; an execution of its own then does what was
-decided, under the file's lease, and sends the receipt.
+The decision is a fact (REPLAYED) that opens the destination again. A new execution then carries it out, under
+the file's lease, and sends the receipt.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from runtime.transfer import Transfer
 
 
 class ReleaseDecision(StrEnum):
-    """What is to be taken for true of a destination: it has the file, or it needs it (again)."""
+    """What the operator has found out: the destination has the file, or needs to be sent it (again)."""
 
     DELIVERED = "delivered"
     RESEND = "resend"
 
     @property
     def is_there(self) -> bool:
-        """Whether the destination has the file, on the operator's word."""
+        """Whether the operator states that the destination has the file."""
         match self:
             case ReleaseDecision.DELIVERED:
                 return True
@@ -38,11 +38,11 @@ class ReleaseDecision(StrEnum):
 
 
 class NotHeldError(LookupError):
-    """The destination does not hold this transfer (any more): there is nothing to release."""
+    """The destination does not hold this transfer, or no longer does: there is nothing to release."""
 
 
 class Release:
-    """Releases in one region: `tracker` and `executions` are that region's, and so is a Transfer's bucket."""
+    """Releases in one region, to which `tracker`, `executions` and the buckets of transfers belong."""
 
     def __init__(self, *, tracker: Tracker, executions: Executions) -> None:
         self._tracker, self._executions = tracker, executions
@@ -50,9 +50,9 @@ class Release:
     def release(
         self, transfer: Transfer, destination: str, decision: ReleaseDecision, *, who: str, why: str
     ) -> str:
-        """Release a held destination; return the name of the execution that does what was decided.
+        """Release a held destination; return the name of the execution that carries out the decision.
 
-        A release that was interrupted is finished by doing it again. Raises NotHeldError.
+        A release that was interrupted is finished by repeating it. Raises NotHeldError.
         """
         history = self._tracker.history(transfer.file)
         own = standing(history.of(transfer.id))
@@ -78,10 +78,10 @@ class Release:
         why: str,
         name: str | None = None,
     ) -> str:
-        """Set aside the facts of `over`, which opens the destinations again; return the execution's name.
+        """Set aside the facts in `over`, which opens the destinations again; return the execution's name.
 
-        `history` is what the decision was made on. Nothing is checked here: with DELIVERED facts in `over` a
-        file is sent a second time. With the `name` that it returned before, an interrupted one is finished.
+        `history` is what the decision was based on. Nothing is checked here: with DELIVERED facts in `over`,
+        the file is sent a second time. An interrupted call is finished with the `name` that it had chosen.
         """
         transfer = replace(transfer, taken_over=True, asks=False)
         own = history.of(transfer.id)

@@ -58,8 +58,15 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
     for path in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml"), *ROOT.glob("customers/*.yaml")):
         shutil.copy2(path, place / path.relative_to(ROOT))
     for command in (["init", "--quiet"], ["add", "."], ["commit", "--quiet", "-m", "the project"]):
-        subprocess.run(["git", *IDENTITY, *command], cwd=place, check=True)
+        git(place, *command)
     return Installed(site, place)
+
+
+def git(folder: Path, *command: str) -> str:
+    done = subprocess.run(
+        ["git", *IDENTITY, *command], cwd=folder, capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 def test_the_wheel_holds_every_file_of_the_packages_but_the_registry(installed: Installed) -> None:
@@ -95,7 +102,9 @@ def test_a_plan_runs_the_program_of_the_project_around_the_current_folder(instal
         planned = json.loads(installed.run(*command, folder=installed.project / "below").stdout)
     finally:
         newcomer.unlink()
-    assert planned["stacks"]
+    assert set(planned["stacks"]) == {"gov-west"}
+    assert set(planned["stacks"]["gov-west"]["customers"]) == {"n3w0k"}
+    assert planned["commit"] == git(installed.project, "rev-parse", "HEAD").strip()
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = Fals
 
     Example: mft-ops check --base origin/main
     """
-    from ops import check as checking  # pydantic is no load for the verbs of an incident
+    from ops import check as checking  # loads pydantic, which verbs of an incident do without
 
     with refusing(as_json=as_json):
         verdict = checking.check(root, base, retiring=retiring)

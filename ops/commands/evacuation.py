@@ -82,7 +82,7 @@ def restore(
     approved = approval(apply=apply, digest=digest, reason=reason)
 
     def plan(environment: Environment) -> SwitchPlan:
-        from ops.failover.restoration import restoration  # pydantic is no load for `evacuate`
+        from ops.failover.restoration import restoration  # loads pydantic, which `evacuate` does without
 
         return restoration(environment, root, region, override=override)
 

@@ -27,7 +27,7 @@ def ready(customers: AllCustomers = None, as_json: AsJson = False, root: Root = 
 
     Example: mft-ops ready c7k2m
     """
-    from ops.health.ready import Readiness  # pydantic is no load for the verbs of an incident
+    from ops.health.ready import Readiness  # loads pydantic, which verbs of an incident do without
 
     with refusing(as_json=as_json):
         readiness = Readiness(Environment.read(root), root, customers or ())

@@ -63,7 +63,7 @@ def rehome(
     if bool(customers) + everyone + from_registry != 1:
         raise typer.BadParameter("name customers, or give --all or --from-registry: one of these")
     approved = approval(apply=apply, digest=digest, reason=reason)
-    from ops.dns.dns_changes import HostedZone  # pydantic is no load for the verbs of an incident
+    from ops.dns.dns_changes import HostedZone  # loads pydantic, which verbs of an incident do without
     from ops.failover.rehome import Rehome
 
     bar: Bar | None = None

@@ -52,6 +52,8 @@ def _state(text: str) -> State:
         raise typer.BadParameter(f"{text!r} is not one of {', '.join(State)}") from error
 
 
+_USUAL_RATE = 5.0
+
 Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer whose transfers they are.")]
 InState = Annotated[
     State | None,
@@ -89,13 +91,12 @@ Reason = Annotated[
     typer.Option("--reason", parser=not_blank, metavar="TEXT", help="Reason, which is recorded."),
 ]
 Rate = Annotated[
-    float,
+    float | None,
     typer.Option(
         "--rate",
         parser=_rate,
         metavar="N/s",
-        show_default=False,
-        help="Transfers started a second; 5/s by default.",
+        help=f"Transfers started a second; {_USUAL_RATE:g}/s by default.",
     ),
 ]
 
@@ -176,7 +177,7 @@ def apply(
     file: PlanFile,
     digest: Digest,
     reason: Reason,
-    rate: Rate = 5.0,
+    rate: Rate = None,
     as_json: AsLines = False,
     root: Root = ROOT,
 ) -> None:
@@ -198,7 +199,7 @@ def apply(
         done = 0
         try:
             with Bar(total, "started") as bar:
-                for step, became, is_done in application.run(StartPace(rate=rate)):
+                for step, became, is_done in application.run(StartPace(rate=rate or _USUAL_RATE)):
                     about = {"key": step.key, "transfer": step.transfer, "became": became}
                     line = f"{'started' if is_done else 'not done'}: {printable(step.key)}: {became}"
                     typer.echo(json.dumps({"started" if is_done else "not_done": about}) if as_json else line)

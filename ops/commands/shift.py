@@ -60,7 +60,7 @@ def shift(
     if bool(region) == back:
         raise typer.BadParameter("give --region and a region, or --back: one of these")
     approved = approval(apply=apply, digest=digest, reason=reason)
-    from ops.dns.dns_changes import HostedZone  # pydantic is no load for the verbs of an incident
+    from ops.dns.dns_changes import HostedZone  # loads pydantic, which verbs of an incident do without
     from ops.failover.shift import Shifting
 
     bar: Bar | None = None

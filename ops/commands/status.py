@@ -42,7 +42,7 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
     """
     if watch and as_json:
         raise typer.BadParameter("--watch and --json exclude each other")
-    from ops.health.status import StatusWatch  # DNS is no load for the other verbs of an incident
+    from ops.health.status import StatusWatch  # loads dnspython, which most verbs do without
 
     with refusing(as_json=as_json):
         looking = StatusWatch(Environment.read(root))

@@ -16,8 +16,8 @@ from ops.progress import Bar
 from ops.recovery.takeover import Takeovers
 from runtime.takeover import TakenOver
 
-#: What is printed about each entry of each list, before and after it was done.
-_WORDS = {
+#: What is printed about each entry of each list of a pass, before and after it was done.
+WORDS = {
     "started": ("would go on here", "goes on here"),
     "absent": ("has not arrived here", "has not arrived here"),
     "adopted": ("would be taken in: no fact is about it", "was taken in: no fact was about it"),
@@ -66,7 +66,7 @@ def takeover(
         return
     for warning in recording.warnings:
         typer.echo(f"warning: {warning}")
-    for name, words in _WORDS.items():
+    for name, words in WORDS.items():
         for each in asdict(done)[name]:
             typer.echo(f"{printable(each)} {words[apply]}")
     counts = ", ".join(f"{count} {name}" for name, count in _counts(done).items())
@@ -83,4 +83,4 @@ def takeover(
 def _counts(done: TakenOver) -> dict[str, int]:
     """Return the length of each list."""
     found = asdict(done)
-    return {name: len(found[name]) for name in _WORDS}
+    return {name: len(found[name]) for name in WORDS}

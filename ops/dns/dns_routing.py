@@ -1,4 +1,4 @@
-"""Where customers' names point, according to the zone's name servers: it takes no Route 53 API.
+"""Where customers' names point, according to the zone's name servers. This needs no Route 53 API.
 
 All of a customer's records for one region carry the same health check. So the answer for `east.` shows
 whether the customer is in East at all: if it names West, the customer was shifted out of East, or East is out

@@ -129,7 +129,7 @@ def look(
         of_checks, of_records = zone.limits()
     except ControlPlaneError as error:
         what = f"its control plane, in {CONTROL_REGION}, does not answer: {error.__cause__}"
-        remedy = "records, health checks and quotas are not compared; `ops evacuate` does not need it"
+        remedy = "records, health checks and quotas are not compared; `mft-ops evacuate` does not need it"
         return [Finding(where=ROUTE53, what=what, remedy=remedy)], shifted
     except (ClientError, BotoCoreError) as error:
         return [Finding(where=ROUTE53, what=f"what it holds is not known: {error}")], shifted

@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery.inventory import Inventory
 from ops.recovery.reconcile import Gap, GapKind, gaps
@@ -70,19 +69,6 @@ class ScanListener:
 
 
 NO_LISTENER = ScanListener()
-
-
-def remaining(
-    environment: Environment, *, customers: Collection[str] = (), window: Window | None = None
-) -> Counts:
-    """Return the counts of gaps of these customers, or of all; `silent` names regions that do not answer.
-
-    Raises RefusedError if no region answers, and for an unknown customer.
-    """
-    report = GapReport(Regions.find(environment), customers, window or Window.of())
-    for _ in report.lines():
-        pass
-    return report.counts
 
 
 class GapReport:

@@ -97,7 +97,7 @@ class Replay:
         if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
-            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with ops release")
+            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with mft-ops release")
         if said.open and (running := self._running(said)):
             return said.verdict(Choice.SKIP, f"{running} is delivering it")
         try:

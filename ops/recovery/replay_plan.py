@@ -119,13 +119,13 @@ class ReplayPlan:
         except OSError as error:
             raise RefusedError(f"{path} cannot be read: {error.strerror}") from error
         except ValueError as error:
-            raise RefusedError(f"{path} is not a plan of `ops replay plan`: {error}") from error
+            raise RefusedError(f"{path} is not a plan of `mft-ops replay plan`: {error}") from error
         try:
             if document.pop("schema") != _SCHEMA:
                 raise RefusedError(f"{path} was written by another version of this tool: plan again")
             return cls(**{**document, "steps": tuple(map(ReplayVerdict.parse, document["steps"]))})
         except (AttributeError, KeyError, TypeError) as error:
-            raise RefusedError(f"{path} is not a plan of `ops replay plan`: {error!r}") from error
+            raise RefusedError(f"{path} is not a plan of `mft-ops replay plan`: {error!r}") from error
 
     def _file(self) -> dict[str, Any]:
         return {

@@ -64,8 +64,8 @@ class Takeovers:
         takeover = Takeover(
             side=side,
             switch=regions.switch(self._lost),
-            survey=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
-            unseen=unseen,
+            scan=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
+            orphans=unseen,
             executions=executions,
             s3=s3,
         )

@@ -31,9 +31,10 @@ class Window:
         until: datetime | None = None,
         length: timedelta | None = None,
     ) -> Window:
-        """Return the window with these ends: without `since` it is `length` long, without `until` ends now.
+        """Return the window with these ends.
 
-        Raises typer.BadParameter if it would be empty.
+        Without `since` it is `length` long, or three days; without `until` it ends now. Raises
+        typer.BadParameter if it would be empty.
         """
         now = datetime.now(UTC)
         begin = since or (until or now) - (length or DAYS)

@@ -1,4 +1,4 @@
-"""SQS -> a running workflow per file. One bad event in a batch does not hold back the others."""
+"""Start a workflow for each event on the ingest queue. A bad event does not hold up the rest of its batch."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def _accept(record: SQSRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    """Take in a batch of intake events; return which of them the queue must bring again."""
+    """Take in a batch of intake events; return those that the queue has to deliver again."""
     return process_partial_response(event=event, record_handler=_accept, processor=_batch, context=context)

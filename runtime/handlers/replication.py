@@ -1,4 +1,4 @@
-"""SQS -> a line in the log and a count for each object that was not copied to the peer as promised."""
+"""Log and count each object that was not copied to the peer as promised, from the events on the queue."""
 
 from __future__ import annotations
 
@@ -23,5 +23,5 @@ def _count(record: SQSRecord) -> None:
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
-    """Take in a batch of notifications; return which of them the queue must bring again."""
+    """Take in a batch of notifications; return those that the queue has to deliver again."""
     return process_partial_response(event=event, record_handler=_count, processor=_batch, context=context)

@@ -1,6 +1,6 @@
-"""What the entry points share: settings from the environment, AWS clients, the core's parts.
+"""What the entry points share: settings from the environment, AWS clients, and the objects of the core.
 
-Parts are made when first asked for and kept while the function is warm.
+Objects are made on first use and kept while the function is warm.
 """
 
 from __future__ import annotations
@@ -41,19 +41,19 @@ _ONCE = _TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts"
 
 
 def env(name: str) -> str:
-    """Return a variable that the program sets on every function that reads it; KeyError without it."""
+    """Return a variable of the environment, which the program sets on every function that reads it."""
     return os.environ[name]
 
 
 @cache
 def client(service: str, region: str | None = None) -> Any:
-    """Return the client of an AWS service, in this function's own region unless another is named."""
+    """Return the client of an AWS service in a region, which is this function's own by default."""
     return boto3.client(service, region_name=region, config=_CLIENT)
 
 
 @cache
 def client_once(service: str, region: str) -> Any:
-    """Return a client that repeats no request by itself, for what must not happen twice."""
+    """Return a client that repeats no request by itself, for effects that must not happen twice."""
     return boto3.client(service, region_name=region, config=_ONCE)
 
 
@@ -95,12 +95,12 @@ def dimensions() -> dict[str, str]:
 
 @cache
 def metrics() -> Metrics:
-    """Return what counts for this cell."""
+    """Return the metrics of this cell."""
     return Metrics(dimensions=dimensions())
 
 
 def peer_switch() -> Switch:
-    """Return the peer region's switch, which this region keeps."""
+    """Return the peer region's switch, which is kept in this region."""
     facts = {
         "namespace": env(ENV_NAMESPACE),
         "cell": env(ENV_CELL),
@@ -113,7 +113,7 @@ def peer_switch() -> Switch:
 
 
 def step(event: dict[str, Any]) -> tuple[Transfer, str]:
-    """Return the transfer and the execution's name from a workflow step's event, and log under both."""
+    """Return the transfer and the execution's name from the event of a workflow step, and log with both."""
     transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
     logger.append_keys(transfer=transfer.id, customer=transfer.customer, execution=owner)
     return transfer, owner

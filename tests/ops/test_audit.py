@@ -61,7 +61,7 @@ def erase(side: Side, of: Fact) -> None:
 def export(side: Side, day: datetime = EARLIER) -> None:
     made = Audit(
         tracker=side.tracker,
-        ledger=ChainIndex(table=side.table, side=side.side, client=side.client("dynamodb")),
+        index=ChainIndex(table=side.table, side=side.side, client=side.client("dynamodb")),
         directory=side.directory,
         bucket=side.audit_bucket,
         s3=side.client("s3"),
@@ -352,7 +352,7 @@ def test_reordered_facts_are_found_and_named(estate, western):
     assert findings(estate) == [
         "link 1 was altered: its content is not what it was sealed with",
         f"link 1 was altered: {json.loads(one)['key']} RECEIVED of {json.loads(one)['transfer']}"
-        " does not stand where it stood",
+        " is out of order",
     ]
 
 

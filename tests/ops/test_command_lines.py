@@ -213,5 +213,17 @@ def test_a_silent_region_is_no_matter_of_credentials(place):
     place.door.closed = {"us-gov"}
     said = place.ops("gaps")
     assert said.code == 1
-    assert said.line.startswith("there is nothing to look at: us-gov-east-1: it does not answer: ")
+    assert said.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
     assert "credentials" not in said.line
+
+
+def test_messages_print_commands_as_operators_type_them():
+    """`python -m ops` goes on working, and nothing tells anybody to type it."""
+    packages = ("components", "customers", "ops", "runtime")
+    found = {
+        str(path.relative_to(ROOT))
+        for package in packages
+        for path in (ROOT / package).rglob("*.py")
+        if "python -m ops" in path.read_text()
+    }
+    assert found == {"ops/__init__.py"}

@@ -17,7 +17,7 @@ import ops.recovery.gaps
 from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery import reconcile, repair
-from ops.recovery.gaps import GapReport, ScanListener, remaining
+from ops.recovery.gaps import Counts, GapReport, ScanListener
 from ops.recovery.reconcile import GapKind
 from ops.recovery.regions import Regions
 from ops.recovery.window import Window
@@ -73,6 +73,13 @@ def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
     _, documents = said(place, "--repair", *words)
     (plan,) = (document["plan"] for document in documents if "plan" in document)
     return plan["digest"], [document["remedy"] for document in documents if "remedy" in document]
+
+
+def remaining(environment: Environment, *, customers: tuple[str, ...] = ()) -> Counts:
+    """Return the counts of a whole report on these customers, or on all."""
+    report = GapReport(Regions.find(environment), customers, Window.of())
+    assert all(report.lines())
+    return report.counts
 
 
 def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
@@ -301,10 +308,10 @@ def test_what_remains_is_counted_for_other_verbs(place, late):
     assert remaining(environment).remaining == 0
     carry(place.west)
     fail(place.west, OTHER)
-    left = remaining(environment, customers=[place.customer])
+    left = remaining(environment, customers=(place.customer,))
     assert (left.transfers, left.complete, left.remaining, left.silent) == (2, 1, 1, {})
     with pytest.raises(RefusedError):
-        remaining(environment, customers=["nobody"])
+        remaining(environment, customers=("nobody",))
     place.lose(WEST)
     assert list(remaining(environment).silent) == [WESTERN]
 
@@ -414,7 +421,7 @@ def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
     deeds = {each["transfer"]: (each["deed"], each["why"]) for each in remedies}
     assert deeds == {
         failed.id: ("replay", "failed: partner"),
-        held.id: ("ask", "held by partner; decide with ops release"),
+        held.id: ("ask", "held by partner; decide with mft-ops release"),
     }
     assert apply(place, digest) == (1, ["replayed"])
     fact = place.west.fact(Kind.REPLAYED, failed)

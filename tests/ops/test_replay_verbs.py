@@ -94,7 +94,7 @@ def test_a_verdict_per_file_and_a_plan_in_a_file(place, file):
     assert again != digest, "no two plans are the same: what one has done, the other may do again"
     assert (text.code, len(lines)) == (0, 5)
     assert f"deliver: {SDK} {failed.id}: failed: partner" in lines
-    assert f"ask: {OTHER} {held.id}: held by partner; decide with ops release" in lines
+    assert f"ask: {OTHER} {held.id}: held by partner; decide with mft-ops release" in lines
     assert lines[3:] == [
         f"plan {again}: 1 to skip, 1 to deliver, 1 to ask; nothing was done; to do it:",
         f"  mft-ops replay apply {file} --reason WHY --digest {again}",
@@ -182,7 +182,7 @@ def test_the_command_that_is_printed_carries_out_the_plan(place, file):
     failed, other = end(place.west), end(place.east, OTHER)
     plan = place.ops("replay", "plan", place.customer, "--out", str(file))
     words = shlex.split(plan.out.splitlines()[-1])
-    done = place.ops(*words[1:], "--rate", "1000/s")
+    done = place.ops(*words[1:])
     assert (done.code, done.out.splitlines()[-1]) == (0, "2 of 2 started")
     assert (replays(place.west), replays(place.east)) == ([failed.id], [other.id])
     fact = place.west.fact(Kind.REPLAYED, failed)
@@ -259,7 +259,7 @@ def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
     one = f"{SDK} ({first.id}): was deliver (failed: partner), is skip (delivered to partner)"
     other = (
         f"{OTHER} ({second.id}): was deliver (failed: partner),"
-        " is ask (held by partner; decide with ops release)"
+        " is ask (held by partner; decide with mft-ops release)"
     )
     assert refused[len(head) : -len(tail)] in (f"{one}; {other}", f"{other}; {one}")
     assert replays(place.west) == replays(place.east) == []

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
+from ops.commands.takeover import WORDS
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
 from runtime.facts import status
+from runtime.takeover import TakenOver
 from tests.ops.transfers import NAMESPACE, Estate, deliver, other_customer, replicate
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
@@ -85,6 +88,11 @@ def test_doing_it_needs_a_reason_which_is_recorded(lost: Estate) -> None:
     )
     assert (intent["verb"], intent["why"]) == ("takeover", "West does not answer")
     assert outcome["started"] == 1
+
+
+def test_every_list_of_a_pass_is_printed() -> None:
+    lists = {field.name for field in fields(TakenOver) if field.default == ()}
+    assert lists == set(WORDS)
 
 
 def test_what_has_not_arrived_is_named(lost: Estate) -> None:

@@ -371,11 +371,11 @@ class Cell:
     def release(self) -> Release:
         return Release(tracker=self.tracker, executions=self.its_executions)
 
-    def survey(self, wanted: Status) -> TransferScan:
+    def scan(self, wanted: Status) -> TransferScan:
         return TransferScan(tracker=self.tracker, directory=self.directory, wanted=wanted)
 
     @property
-    def unseen(self) -> OrphanObjects:
+    def orphans(self) -> OrphanObjects:
         return OrphanObjects(
             namespace=NAMESPACE,
             side=self.side,

@@ -55,7 +55,7 @@ def holds(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTra
     usual = {
         "side": cell.side,
         "switch": switch_of(peer),
-        "survey": cell.survey(Status.HELD),
+        "scan": cell.scan(Status.HELD),
         "executions": Executions(
             state_machine=cell.state_machine, workflow=cell.client("stepfunctions"), now=lambda: when
         ),

@@ -113,7 +113,7 @@ def test_what_is_held_is_asked_about_unless_forced(west):
     about = west.receive(b"abc")
     end(west, about, Kind.HELD)
     verdict = judged(west, about)
-    assert (verdict.choice, verdict.why) == (Choice.ASK, "held by partner; decide with ops release")
+    assert (verdict.choice, verdict.why) == (Choice.ASK, "held by partner; decide with mft-ops release")
     assert judged(west, about, force=True).choice is Choice.DELIVER
 
 
@@ -294,7 +294,7 @@ def test_what_changed_meanwhile_is_not_done(west, kind):
         carry_out(west, about, verdict)
     now = {
         Kind.DELIVERED: "skip (delivered to partner)",
-        Kind.HELD: "ask (held by partner; decide with ops release)",
+        Kind.HELD: "ask (held by partner; decide with mft-ops release)",
         Kind.REJECTED: "skip (it was rejected; the customer must send it again)",
     }[kind]
     assert str(caught.value) == f"{SDK} ({about.id}): was deliver (failed: partner), is {now}"

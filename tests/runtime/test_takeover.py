@@ -67,8 +67,8 @@ def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
     usual = {
         "side": survivor.side,
         "switch": switch_of(lost),
-        "survey": survivor.survey(Status.UNDER_WAY),
-        "unseen": survivor.unseen,
+        "scan": survivor.scan(Status.UNDER_WAY),
+        "orphans": survivor.orphans,
         "executions": survivor.its_executions,
         "s3": survivor.client("s3"),
     }

@@ -204,7 +204,7 @@ def test_a_lease_that_another_took_over_is_lost(west):
 
 def test_a_lease_that_was_never_taken_cannot_be_kept(west):
     transfer = west.receive(b"abc")
-    with pytest.raises(LeaseLostError, match="nobody holds the lease"):
+    with pytest.raises(LeaseLostError, match="no execution holds the lease"):
         Leases(tracker=west.tracker).keep(transfer, owner(transfer), west.tracker.history(transfer.file))
     assert west.tracker.history(transfer.file).lease is None
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runtime import receipts, tracker, workflow
+from runtime import contract, tracker, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryUnknownError
@@ -129,7 +129,7 @@ def _one_key(real: Any) -> property:
 
 def _delivered_first(real: Any, self: Any, transfer: Transfer, destination: str, *given: Any) -> None:
     real(self, transfer, destination, *given)
-    sha256 = self._channels.source(transfer).sha256()
+    sha256 = self._destinations.source(transfer).sha256()
     detail = {"sha256": sha256, "size": transfer.size, "path": "", "sent": True, "after_unknown": False}
     self._record(transfer, Kind.DELIVERED, "early", destination, **detail)
 
@@ -186,7 +186,7 @@ def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -
     verdict = real(self, transfer, owner=owner)
     if verdict.action == "deliver":
         customer = self._directory.customer(transfer.customer)
-        self._receipts.send(customer, transfer, receipts.Outcome.DELIVERED, writer=owner)
+        self._receipts.send(customer, transfer, contract.Outcome.DELIVERED, writer=owner)
     return verdict
 
 
@@ -239,7 +239,7 @@ def _judged_before(real: Any, self: Any, transfer: Transfer, *, owner: str) -> A
     """Claim, and judge by what was read before the lease was taken."""
     history = self._tracker.history(transfer.file)
     stale = copy.copy(self)
-    stale._judge = lambda transfer, _: workflow.Workflow._judge(self, transfer, history)
+    stale._decide = lambda transfer, _: workflow.Workflow._decide(self, transfer, history)
     return real(stale, transfer, owner=owner)
 
 

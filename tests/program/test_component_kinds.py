@@ -1,4 +1,4 @@
-"""Every member of each closed set of words is known to the components in which it decides."""
+"""Every member of each closed set of words is handled by the components that depend on it."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SUBSCRIPTION = "aws:sns/topicSubscription:TopicSubscription"
 
 #: The key of a receipt's address in a customer's file, and whether SNS sends the bare message.
 RECEIPTS = {"sqs": ("arn", True), "https": ("url", None), "email": ("address", None)}
-#: The alarm of the cell that takes a period without data so, and CloudWatch's word for it.
+#: An alarm for which a period without data has this meaning, and CloudWatch's word for it.
 SILENCES = {
     "quiet": ("files-failed", "notBreaching"),
     "alarm": ("canary-silent", "breaching"),
@@ -34,7 +34,7 @@ SILENCES = {
 }
 #: Whether Pulumi refuses to delete a bucket, and whether it leaves the bucket when it forgets it.
 KEPT = {Keep.PROTECT: (True, False), Keep.RETAIN: (False, True), Keep.DROP: (False, False)}
-#: What kind of health check looks at the switch, and whether a bucket publishes it.
+#: The type of the switch's health check, and whether a bucket publishes the switch.
 SWITCHES = {SwitchKind.ALARM: ("CLOUDWATCH_METRIC", False), SwitchKind.ENDPOINT: ("HTTPS", True)}
 #: Whether anything is replicated.
 PEERS = {Peer.ABSENT: False, Peer.PRESENT: True}

@@ -1,4 +1,4 @@
-"""Every word of the closed sets is known to all code that it decides in."""
+"""Every member of the closed sets of words is handled by all code of the registry that depends on it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from customers.model import Customer
 from customers.quota import needs
 from customers.registry import partner_ports
 
-#: One destination of each kind: what the file must say, and what changes its place.
+#: A destination of each kind, and a field that makes it another place.
 DESTINATIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "sftp": (
         {"kind": "sftp", "host": "sftp.partner.example", "user": "mft", "host_key": KEY, "secret": "partner"},
@@ -32,14 +32,14 @@ DESTINATIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     ),
     "s3": ({"kind": "s3", "bucket": "partner-landing"}, {"prefix": "elsewhere/"}),
 }
-#: The same, at an address of the platform itself.
+#: An address of each kind that belongs to the platform itself.
 OURS = {"sftp": {"host": "sftp.west1.mft.example.gov"}, "s3": {"bucket": "mft-h4t9q-west"}}
 RECEIPTS: dict[str, dict[str, Any]] = {
     "sqs": {"kind": "sqs", "arn": "arn:aws-us-gov:sqs:us-gov-west-1:123456789012:receipts"},
     "https": {"kind": "https", "url": "https://hooks.agency.example/receipts"},
     "email": {"kind": "email", "address": "receipts@agency.example"},
 }
-#: What is true of a customer in each stage: it takes files, is routed, is in service, is retired.
+#: Whether a customer in each stage takes files, is routed, is in service, is retired.
 STAGES = {
     "onboarding": (True, False, False, False),
     "active": (True, True, True, False),
@@ -49,7 +49,7 @@ STAGES = {
 
 
 def kinds_of(union: Any) -> set[str]:
-    """Return the words by which the members of a discriminated union are told apart."""
+    """Return the kinds of the members of a discriminated union."""
     members = get_args(get_args(union)[0])
     return {word for member in members for word in get_args(member.model_fields["kind"].annotation)}
 
@@ -104,7 +104,7 @@ def test_no_two_files_meet_at_a_destination_of_any_kind(kind: str) -> None:
             "destinations": {"a": same, "b": second},
             "routes": [{"match": "sdk/x/**", "to": ["a"]}, {"match": "sdk/y/**", "to": ["b"]}],
         }
-        found = [message for _, message in checks.findings(data) if "two files one name" in message]
+        found = [message for _, message in checks.findings(data) if "two files under one name" in message]
         assert len(found) == count, found
 
 
@@ -114,7 +114,7 @@ def test_no_destination_of_any_kind_is_the_platform_itself(kind: str, tmp_path: 
     (usual,) = [line for line in SOUND.splitlines() if line.strip().startswith(f"{key}:")]
     text = broken((usual, f"    {key}: {ours}"))
     (line,) = said(write(tmp_path, acme=text), namespace="mft", zone="mft.example.gov")
-    assert f"{ours!r} is this platform's" in line
+    assert f"{ours!r} belongs to this platform" in line
 
 
 @pytest.mark.parametrize("kind", get_args(DestinationKind))

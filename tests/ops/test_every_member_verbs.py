@@ -98,7 +98,7 @@ ANSWERS = {
     ),
     Status.HELD: Answers(
         end=Kind.HELD,
-        replay=(Choice.ASK, "held by partner; decide with ops release"),
+        replay=(Choice.ASK, "held by partner; decide with mft-ops release"),
         gap="held: partner",
         notice=("held", None),
         is_released=True,
