@@ -26,6 +26,10 @@ class Health(pulumi.ComponentResource):
     A record may carry a check of the cell or of its customer; both are healthy when every leaf is. What
     moves traffic by itself, `endpoint` and `canary`, is disabled unless the settings say otherwise: a
     disabled check counts as healthy, and the number of leaves stays.
+
+    Route 53 supports no alarms of M out of N datapoints, so the alarms that feed checks leave
+    `datapoints_to_alarm` unset: all periods must breach.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
     """
 
     cell_check_id: pulumi.Output[str]
@@ -124,7 +128,6 @@ class Health(pulumi.ComponentResource):
             statistic=statistic,
             period=60 * minutes,
             evaluation_periods=3,
-            datapoints_to_alarm=3,
             threshold=1,
             comparison_operator="LessThanThreshold",
             treat_missing_data="missing",
@@ -143,7 +146,6 @@ class Health(pulumi.ComponentResource):
             statistic="Maximum",
             period=timing.SWITCH_PERIOD,
             evaluation_periods=timing.SWITCH_PERIODS,
-            datapoints_to_alarm=timing.SWITCH_PERIODS,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="missing",

@@ -212,6 +212,8 @@ def _in_namespace(data: Any, namespace: str) -> Iterator[checks.Finding]:
     for path, id in checks.texts(data, "id"):
         if names.is_id(id):
             yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
+            for where, secret in checks.texts(data, "destinations", ..., "secret"):
+                yield from _refused(where, [partial(names.check_secret, namespace, id, secret)])
     cell = checks.at(data, "cell") or "1"
     if names.is_cell(cell):
         wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
@@ -232,7 +234,7 @@ def _in_zone(data: Any, zone: str) -> Iterator[checks.Finding]:
             yield path, f"{host!r} is this platform's: a file would come in again; name a partner's host"
 
 
-def _refused(path: checks.Path, wanted: Iterable[Callable[[], str]]) -> Iterator[checks.Finding]:
+def _refused(path: checks.Path, wanted: Iterable[Callable[[], object]]) -> Iterator[checks.Finding]:
     """Yield the longest of the names that may not be made, if there is one."""
     found = []
     for name in wanted:
