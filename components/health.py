@@ -29,7 +29,7 @@ class Health(pulumi.ComponentResource):
 
     Route 53 supports no alarms of M out of N datapoints, so the alarms that feed checks leave
     `datapoints_to_alarm` unset: all periods must breach.
-    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
     """
 
     cell_check_id: pulumi.Output[str]

@@ -41,6 +41,16 @@ def refusal(
         ("accountId", "12345", "'12345' is not an account id of 12 digits"),
         ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits, hyphens"),
         ("namespace", "xn--acme", "'xn--acme' begins like 'xn--', which S3 keeps for itself; use another"),
+        (
+            "namespace",
+            "aws-mft",
+            "'aws-mft' begins with 'aws', which Systems Manager keeps for itself; use another",
+        ),
+        (
+            "namespace",
+            "ssmft",
+            "'ssmft' begins with 'ssm', which Systems Manager keeps for itself; use another",
+        ),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
         ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),

@@ -60,7 +60,7 @@ def customer(id: str, key: str) -> dict[str, Any]:
         "primary": "west",
         "cell": CELL,
         "sftp": {"users": [{"name": user, "public_keys": [key], "source_cidrs": ["198.51.100.128/25"]}]},
-        "sdk": {"principals": [f"arn:{PARTITION}:iam::123456789012:role/{'p' * 152}/{id}{'r' * 44}"]},
+        "sdk": {"principals": [f"arn:{PARTITION}:iam::123456789012:role/{'p' * 153}/{id}{'r' * 44}"]},
         "destinations": {
             "d" * 40: {
                 **sftp,
