@@ -112,8 +112,8 @@ def test_a_secrets_name_counts_whole(tmp_path):
     assert load(write(tmp_path, acme=fits), namespace=NAMESPACE, zone=ZONE).customers
     assert load(write(tmp_path, acme=long)).customers
     assert said(tmp_path / "customers", namespace=NAMESPACE, zone=ZONE) == [
-        "customers/acme.yaml:17: destinations.partner.secret: the secret's full name, mft/c7k2m/ and this name,"
-        " has 513 characters, 512 are allowed; shorten this name"
+        "customers/acme.yaml:17: destinations.partner.secret: the secret's full name, mft/c7k2m/ and this"
+        " name, has 513 characters, 512 are allowed; shorten this name"
     ]
 
 

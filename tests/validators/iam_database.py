@@ -64,11 +64,12 @@ def _complaints(statement: Statement) -> Iterator[str]:
 def _condition(actions: tuple[str, ...], operator: str, key: str) -> Iterator[str]:
     quantifier, _, comparison = operator.rpartition(":")
     for action in actions:
-        types = {_KEYS[key]} if key in _KEYS else {_type(one, key) for one in _privileges(action)} - {None}
+        found = [_KEYS[key]] if key in _KEYS else [_type(one, key) for one in _privileges(action)]
+        types = [each for each in found if each]
         if not types:
             yield f"{action} has no condition key {key}"
             continue
-        (type, *_) = types
+        type = types[0]
         is_list = type.startswith("ArrayOf")
         if is_list != bool(quantifier):
             yield f"{operator} does not compare {key}, which is {type}"
@@ -106,7 +107,7 @@ def _type(privilege: tuple[str, str], key: str) -> str | None:
     known |= {k for type in types if type for k in definition["resources"][type]["condition_keys"]}
     for each in known:
         if re.fullmatch(re.sub(r"\\\$\\\{.*?\\\}|<.*?>", ".+", re.escape(each)), key):
-            return definition["conditions"][each]["type"]
+            return str(definition["conditions"][each]["type"])
     return None
 
 

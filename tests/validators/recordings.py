@@ -66,7 +66,7 @@ def recorded(stack: str, peer: str, switch: str) -> Graph:
 
 def distinct(graphs: list[Graph]) -> list[Resource]:
     """Return the AWS resources of some graphs, one of those with equal inputs in one region."""
-    found = {}
+    found: dict[tuple[str, str, str], Resource] = {}
     for graph in graphs:
         for each in graph.resources:
             if each.custom and each.type.startswith("aws:"):
@@ -83,7 +83,7 @@ def region(graph: Graph) -> str:
 def generated_name(resource: Resource) -> str:
     """Return a name as the providers generate it for a resource that the program gives none."""
     if prefix := resource.inputs.get("namePrefix"):
-        return prefix + _digest(resource.urn, TERRAFORM_SUFFIX)
+        return str(prefix) + _digest(resource.urn, TERRAFORM_SUFFIX)
     return f"{resource.name}-{_digest(resource.urn, PULUMI_SUFFIX)}"
 
 

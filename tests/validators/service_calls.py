@@ -2,125 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 from local.program import Resource
-from tests.validators.service_models import ShapeNode, complaints, operation
-from tests.validators.translation import Renames, translate
+from tests.validators import nesting
+from tests.validators.api_calls import Call, Made, made
+from tests.validators.service_models import complaints
 
-
-@dataclass(frozen=True)
-class Call:
-    """An operation of a service. `takes` are the inputs of a resource that go into it, renamed where needed.
-
-    `beside` is what the provider adds to the request: ids of what an earlier call made.
-    """
-
-    service: str
-    operation: str
-    takes: Renames = field(default_factory=dict)
-    beside: Mapping[str, Any] = field(default_factory=dict)
-
-    def request(self, inputs: Mapping[str, Any]) -> dict[str, Any]:
-        """Return the request that carries some inputs; UnmappedError for one that it has no place for."""
-        shape = operation(self.service, self.operation).input_shape
-        return {**self.beside, **translate(ShapeNode(shape), inputs, self.takes)}
-
-
-@dataclass(frozen=True)
-class Made:
-    """How a type is made: the first call takes every input that no later one takes."""
-
-    calls: tuple[Call, ...]
-    prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict
-
-    def requests(self, inputs: Mapping[str, Any]) -> list[tuple[Call, dict[str, Any]]]:
-        """Return the calls that the provider makes for some inputs, each with its request."""
-        inputs = self.prepare(inputs)
-        first, *later = self.calls
-        taken = {key.split(".")[0] for call in later for key in call.takes} - set(first.takes)
-        made = [(first, first.request({k: v for k, v in inputs.items() if k not in taken}))]
-        for call in later:
-            own = {k: v for k, v in inputs.items() if k in call.takes}
-            if own.keys() & taken:
-                made.append((call, call.request(own)))
-        return made
-
-
-def made(*calls: Call, prepare: Callable[[Mapping[str, Any]], Mapping[str, Any]] = dict) -> Made:
-    """Return how a type is made by some calls."""
-    return Made(calls, prepare)
-
-
-def _group(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    rules = [
-        {
-            "ipProtocol": rule["protocol"],
-            "fromPort": rule["fromPort"],
-            "toPort": rule["toPort"],
-            "ipRanges": [{"cidrIp": each, "description": rule["description"]} for each in rule["cidrBlocks"]],
-        }
-        for rule in inputs.get("ingress", ())
-    ]
-    return {**inputs, "ingress": rules or None}
-
-
-def _function(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**inputs, "code": {"zipFile": b"zip"}}
-
-
-def _keys(names: Mapping[str, Any]) -> list[dict[str, str]]:
-    kinds = {"HASH": "hashKey", "RANGE": "rangeKey"}
-    return [{"attributeName": names[key], "keyType": kind} for kind, key in kinds.items() if key in names]
-
-
-def _table(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    kept = {key: value for key, value in inputs.items() if key not in ("hashKey", "rangeKey")}
-    encryption = {**inputs["serverSideEncryption"], "sseType": "KMS"}  # the provider adds the type
-    return {**kept, "keySchema": _keys(inputs), "serverSideEncryption": encryption}
-
-
-def _record(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    quote = '"{}"' if inputs["type"] == "TXT" else "{}"  # the provider adds them
-    return {**inputs, "records": [{"value": quote.format(each)} for each in inputs["records"]]}
-
-
-def _queues(inputs: Mapping[str, Any]) -> Mapping[str, Any]:
-    return {**inputs, "eventbridge": {} if inputs.get("eventbridge") else None}
-
-
-_RULE = (
-    {"referencedSecurityGroupId": "IpPermissions[].UserIdGroupPairs[].GroupId"}
-    | {
-        key: f"IpPermissions[].{member}"
-        for key, member in {
-            "ipProtocol": "IpProtocol",
-            "fromPort": "FromPort",
-            "toPort": "ToPort",
-            "cidrIpv4": "IpRanges[].CidrIp",
-            "prefixListId": "PrefixListIds[].PrefixListId",
-        }.items()
-    }
-    | {"securityGroupId": "GroupId"}
-)
-_CHECK = "ResourceRecordSet"
-_CHANGE = f"ChangeBatch.Changes[].{_CHECK}"
-_HEALTH = {
-    "cloudwatchAlarmName": "AlarmIdentifier.Name",
-    "cloudwatchAlarmRegion": "AlarmIdentifier.Region",
-    "childHealthchecks": "ChildHealthChecks",
-    "childHealthThreshold": "HealthThreshold",
-    "fqdn": "FullyQualifiedDomainName",
-    "enableSni": "EnableSNI",
-    "invertHealthcheck": "Inverted",
-    **{each: each[0].upper() + each[1:] for each in ("type", "port", "resourcePath", "requestInterval")},
-    **{each: each[0].upper() + each[1:] for each in ("failureThreshold", "disabled")},
-    "insufficientDataHealthStatus": "InsufficientDataHealthStatus",
+#: What a health check's configuration calls otherwise than Pulumi.
+HEALTH_CHECK = {
+    f"healthCheckConfig.{key}": member
+    for key, member in {
+        "cloudwatchAlarmName": "AlarmIdentifier.Name",
+        "cloudwatchAlarmRegion": "AlarmIdentifier.Region",
+        "childHealthThreshold": "HealthThreshold",
+        "fqdn": "FullyQualifiedDomainName",
+        "invertHealthcheck": "Inverted",
+    }.items()
 }
-_ENCRYPTION = "ServerSideEncryptionConfiguration.Rules"
-_AN_ID = {"GroupId": "sg-0123456789abcdef0"}
+
+_KEY = {"KeyId": "12345678-90ab-cdef-1234-567890abcdef"}
 
 #: Every type of the program that an operation of AWS's makes.
 CALLS: Mapping[str, Made] = {
@@ -162,11 +63,7 @@ CALLS: Mapping[str, Made] = {
                 "streamViewType": "StreamSpecification.StreamViewType",
             },
         ),
-        Call(
-            "dynamodb",
-            "UpdateTimeToLive",
-            {"name": "TableName", "ttl": "TimeToLiveSpecification"},
-        ),
+        Call("dynamodb", "UpdateTimeToLive", {"name": "TableName", "ttl": "TimeToLiveSpecification"}),
         Call(
             "dynamodb",
             "UpdateContinuousBackups",
@@ -176,7 +73,7 @@ CALLS: Mapping[str, Made] = {
                 "pointInTimeRecovery.enabled": "PointInTimeRecoveryEnabled",
             },
         ),
-        prepare=_table,
+        prepare=nesting.table,
     ),
     "aws:dynamodb/tableReplica:TableReplica": made(
         Call(
@@ -217,8 +114,13 @@ CALLS: Mapping[str, Made] = {
     "aws:ec2/routeTableAssociation:RouteTableAssociation": made(Call("ec2", "AssociateRouteTable")),
     "aws:ec2/securityGroup:SecurityGroup": made(
         Call("ec2", "CreateSecurityGroup", {"name": "GroupName"}),
-        Call("ec2", "AuthorizeSecurityGroupIngress", {"ingress": "IpPermissions"}, _AN_ID),
-        prepare=_group,
+        Call(
+            "ec2",
+            "AuthorizeSecurityGroupIngress",
+            {"ipPermissions": "IpPermissions"},
+            {"GroupId": "sg-0123456789abcdef0"},
+        ),
+        prepare=nesting.security_group,
     ),
     "aws:ec2/subnet:Subnet": made(Call("ec2", "CreateSubnet")),
     "aws:ec2/vpc:Vpc": made(
@@ -244,59 +146,20 @@ CALLS: Mapping[str, Made] = {
     "aws:kms/grant:Grant": made(Call("kms", "CreateGrant")),
     "aws:kms/key:Key": made(
         Call("kms", "CreateKey"),
-        Call(
-            "kms",
-            "EnableKeyRotation",
-            {"enableKeyRotation": ""},
-            {"KeyId": "12345678-90ab-cdef-1234-567890abcdef"},
-        ),
-        Call(
-            "kms",
-            "ScheduleKeyDeletion",
-            {"deletionWindowInDays": "PendingWindowInDays"},
-            {"KeyId": "12345678-90ab-cdef-1234-567890abcdef"},
-        ),
+        Call("kms", "EnableKeyRotation", {"enableKeyRotation": ""}, _KEY),
+        Call("kms", "ScheduleKeyDeletion", {"deletionWindowInDays": "PendingWindowInDays"}, _KEY),
     ),
     "aws:lambda/eventSourceMapping:EventSourceMapping": made(Call("lambda", "CreateEventSourceMapping")),
     "aws:lambda/function:Function": made(
         Call("lambda", "CreateFunction", {"name": "FunctionName", "kmsKeyArn": "KMSKeyArn"}),
-        prepare=_function,
+        prepare=lambda inputs: {**inputs, "code": {"zipFile": b"zip"}},
     ),
     "aws:lambda/permission:Permission": made(Call("lambda", "AddPermission", {"function": "FunctionName"})),
     "aws:route53/healthCheck:HealthCheck": made(
-        Call(
-            "route53",
-            "CreateHealthCheck",
-            {
-                "referenceName": "CallerReference",
-                **{key: f"HealthCheckConfig.{member}" for key, member in _HEALTH.items()},
-            },
-        ),
-        prepare=lambda inputs: {"referenceName": "terraform", **inputs},
+        Call("route53", "CreateHealthCheck", HEALTH_CHECK), prepare=nesting.health_check
     ),
     "aws:route53/record:Record": made(
-        Call(
-            "route53",
-            "ChangeResourceRecordSets",
-            {
-                "zoneId": "HostedZoneId",
-                "action": "ChangeBatch.Changes[].Action",
-                "name": f"{_CHANGE}.Name",
-                "type": f"{_CHANGE}.Type",
-                "ttl": f"{_CHANGE}.TTL",
-                "records": f"{_CHANGE}.ResourceRecords",
-                "setIdentifier": f"{_CHANGE}.SetIdentifier",
-                "healthCheckId": f"{_CHANGE}.HealthCheckId",
-                "failoverRoutingPolicies": f"{_CHANGE}.Failover",
-            },
-        ),
-        prepare=lambda inputs: {
-            **_record(inputs),
-            "action": "CREATE",
-            "failoverRoutingPolicies": next(
-                (each["type"] for each in inputs.get("failoverRoutingPolicies") or ()), None
-            ),
-        },
+        Call("route53", "ChangeResourceRecordSets"), prepare=nesting.record_change
     ),
     "aws:s3/bucket:Bucket": made(
         Call("s3", "CreateBucket", {"objectLockEnabled": "ObjectLockEnabledForBucket"})
@@ -313,7 +176,7 @@ CALLS: Mapping[str, Made] = {
                 "queues": "NotificationConfiguration.QueueConfigurations",
             },
         ),
-        prepare=_queues,
+        prepare=lambda inputs: {**inputs, "eventbridge": {} if inputs.get("eventbridge") else None},
     ),
     "aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration": made(
         Call(
@@ -357,7 +220,7 @@ CALLS: Mapping[str, Made] = {
             "s3",
             "PutBucketEncryption",
             {
-                "rules": _ENCRYPTION,
+                "rules": "ServerSideEncryptionConfiguration.Rules",
                 "rules.applyServerSideEncryptionByDefault.sseAlgorithm": "SSEAlgorithm",
                 "rules.applyServerSideEncryptionByDefault.kmsMasterKeyId": "KMSMasterKeyID",
             },
@@ -409,10 +272,10 @@ CALLS: Mapping[str, Made] = {
     "aws:transfer/sshKey:SshKey": made(Call("transfer", "ImportSshPublicKey", {"body": "SshPublicKeyBody"})),
     "aws:transfer/user:User": made(Call("transfer", "CreateUser")),
     "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule": made(
-        Call("ec2", "AuthorizeSecurityGroupEgress", _RULE)
+        Call("ec2", "AuthorizeSecurityGroupEgress"), prepare=nesting.security_group_rule
     ),
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": made(
-        Call("ec2", "AuthorizeSecurityGroupIngress", _RULE)
+        Call("ec2", "AuthorizeSecurityGroupIngress"), prepare=nesting.security_group_rule
     ),
 }
 

@@ -6,13 +6,13 @@ import html
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from typing import Any
 
 import botocore.session
 import regex
 from botocore.model import OperationModel, Shape
 
-from tests.validators.translation import Node
+from tests.validators.translation import Kind, Node
 
 
 @dataclass(frozen=True)
@@ -22,11 +22,16 @@ class ShapeNode:
     shape: Shape
 
     @property
-    def kind(self) -> Literal["structure", "list", "map", "text", "number", "other"]:
-        name = self.shape.type_name
-        if name in ("structure", "list", "map"):
-            return name
-        return {"string": "text", "integer": "number", "long": "number"}.get(name, "other")
+    def kind(self) -> Kind:
+        kinds: dict[str, Kind] = {
+            "structure": "structure",
+            "list": "list",
+            "map": "map",
+            "string": "text",
+            "integer": "number",
+            "long": "number",
+        }
+        return kinds.get(self.shape.type_name, "other")
 
     @property
     def members(self) -> Mapping[str, Node]:

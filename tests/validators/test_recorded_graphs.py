@@ -16,6 +16,7 @@ from tests.iam import documents
 from tests.program.conftest import STACKS
 from tests.validators import (
     cloudformation,
+    cloudformation_types,
     iam_database,
     metrics,
     name_limits,
@@ -68,7 +69,7 @@ def test_the_services_take_every_request(resources: list[Resource]) -> None:
 
 
 def test_every_type_is_linted_or_has_a_reason_why_not(resources: list[Resource]) -> None:
-    linted, unlinted = cloudformation.TEMPLATES.keys(), cloudformation.UNLINTED.keys()
+    linted, unlinted = cloudformation_types.TEMPLATES.keys(), cloudformation_types.UNLINTED.keys()
     assert {each.type for each in resources} == linted | unlinted
     assert not linted & unlinted
 
@@ -76,7 +77,9 @@ def test_every_type_is_linted_or_has_a_reason_why_not(resources: list[Resource])
 @pytest.mark.parametrize("where", ["us-gov-west-1", "us-gov-east-1"])
 def test_cfn_lint_finds_nothing(samples: list[Graph], where: str) -> None:
     found = distinct([graph for graph in samples if region(graph) == where])
-    problems = cloudformation.complaints([r for r in found if r.type in cloudformation.TEMPLATES], where)
+    problems = cloudformation.complaints(
+        [r for r in found if r.type in cloudformation_types.TEMPLATES], where
+    )
     assert not problems, "\n".join(problems)
 
 

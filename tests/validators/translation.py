@@ -11,11 +11,14 @@ from typing import Any, Literal, Protocol
 Renames = Mapping[str, str]
 
 
+Kind = Literal["structure", "list", "map", "text", "number", "other"]
+
+
 class Node(Protocol):
     """A place in the other description: a structure with members, a list or map with items, or a scalar."""
 
     @property
-    def kind(self) -> Literal["structure", "list", "map", "text", "number", "other"]: ...
+    def kind(self) -> Kind: ...
 
     @property
     def members(self) -> Mapping[str, Node]: ...
