@@ -20,7 +20,7 @@ settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
 #: Files that take longest: begun first, they do not keep one of two workers when the other has nothing left.
-_LONG = ("test_drill.py", "test_scenarios.py")
+_LONG = ("test_drill.py", "test_scenarios.py", "test_recorded_graphs.py")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
