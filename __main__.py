@@ -1,4 +1,4 @@
-"""One stack: the cell of one GovCloud region and its side of every customer in the registry."""
+"""One stack: the cell of one GovCloud region, and the resources of its customers in that region."""
 
 import gc
 from pathlib import Path
@@ -11,9 +11,10 @@ from components.cell import Cell
 from components.deployed import Deployed
 from components.settings import Settings, SettingsError
 from components.tenant import Tenant
-from customers.registry import RegistryError, load
+from customers.problems import RegistryError
+from customers.registry import load
 
-gc.disable()  # two thirds of a run with many customers; what it makes lives until the process ends
+gc.disable()  # it takes two thirds of a run with many customers, and objects live until the process ends
 
 try:
     settings = Settings.from_config()

@@ -1,10 +1,10 @@
-"""An alarm as a value: when it goes off, what that means, what to do first, and where the rest is written."""
+"""An alarm as a value: when it goes off, what that means, what to do first, and its runbook section."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -13,13 +13,16 @@ RUNBOOK = "docs/runbook.md"
 
 MINUTE = 60
 
+#: What a period without data means.
+Missing = Literal["quiet", "alarm", "unknown"]
+
 
 @dataclass(frozen=True, kw_only=True)
 class Watched:
-    """What of a cell is watched, by the names that CloudWatch's dimensions have for it.
+    """The resources of a cell that are watched, as CloudWatch's dimensions name them.
 
-    `functions` are by handler, `dead_letters` by the function whose messages they are, `nat_gateways` by
-    zone; `addresses` is how many the SFTP endpoint has.
+    `functions` are by handler, `dead_letters` by the function whose messages they hold, `nat_gateways` by
+    zone; `addresses` is the number of addresses of the SFTP endpoint.
     """
 
     functions: Mapping[str, pulumi.Input[str]]
@@ -31,42 +34,49 @@ class Watched:
     addresses: int
 
 
+@dataclass(frozen=True)
+class Metric:
+    """What an alarm watches: a metric of CloudWatch, by its namespace, its name and its dimensions."""
+
+    namespace: str
+    name: str
+    dimensions: Mapping[str, pulumi.Input[str]]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Alarm:
-    """One alarm of a cell. `section` is the runbook's; `period` is in seconds.
+    """One alarm of a cell. `section` is its section of the runbook; `period` is in seconds.
 
-    It goes off when the metric was `at_least` a value, or `below` one, in `breaching` of the last `of`
-    periods. `missing` says what a period without data is: `quiet` where the metric comes with what it counts,
-    `alarm` where silence is the fault itself, `unknown` where another alarm is about the silence.
+    It goes off when the metric was `at_least` a value, or `below` a value, in `breaching` of the last `of`
+    periods. `missing` is the meaning of a period without data: `quiet` if the metric is only published when
+    there is something to count, `alarm` if silence itself is the fault, `unknown` if another alarm covers it.
     """
 
     name: str
     section: str
     means: str
     first: str
-    namespace: str
-    metric: str
-    dimensions: Mapping[str, pulumi.Input[str]]
+    metric: Metric
     statistic: str = "Sum"
     at_least: float | None = None
     below: float | None = None
-    period: int = 300
+    period: int = 5 * MINUTE
     breaching: int = 1
     of: int = 1
-    missing: Literal["quiet", "alarm", "unknown"] = "quiet"
+    missing: Missing = "quiet"
 
     @property
     def description(self) -> str:
-        """What is mailed with the alarm."""
+        """The text that is mailed with the alarm."""
         return f"{self.means} First: {self.first} Runbook: {RUNBOOK}#{self.section}"
 
 
 def make(
     alarm: Alarm, *, name: str, topic_arn: pulumi.Input[str], parent: pulumi.Resource
 ) -> aws.cloudwatch.MetricAlarm:
-    """Make an alarm that tells a topic when it goes off and when it is over.
+    """Make an alarm that notifies a topic when it goes off and when it is over.
 
-    A percentile of too few values says nothing, so it changes nothing:
+    A percentile of too few values means nothing, so it does not change the alarm's state:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/percentiles-with-low-samples.html.
     """
     is_percentile = alarm.statistic.startswith("p")
@@ -78,9 +88,9 @@ def make(
     return aws.cloudwatch.MetricAlarm(
         f"{name}-{alarm.name}",
         alarm_description=alarm.description,
-        namespace=alarm.namespace,
-        metric_name=alarm.metric,
-        dimensions=alarm.dimensions,
+        namespace=alarm.metric.namespace,
+        metric_name=alarm.metric.name,
+        dimensions=alarm.metric.dimensions,
         statistic=None if is_percentile else alarm.statistic,
         extended_statistic=alarm.statistic if is_percentile else None,
         evaluate_low_sample_count_percentiles="ignore" if is_percentile else None,
@@ -89,10 +99,21 @@ def make(
         datapoints_to_alarm=alarm.breaching,
         threshold=threshold,
         comparison_operator=comparison,
-        treat_missing_data={"quiet": "notBreaching", "alarm": "breaching", "unknown": "missing"}[
-            alarm.missing
-        ],
+        treat_missing_data=_treatment(alarm.missing),
         alarm_actions=[topic_arn],
         ok_actions=[topic_arn],
         opts=pulumi.ResourceOptions(parent=parent),
     )
+
+
+def _treatment(missing: Missing) -> str:
+    """Return CloudWatch's word for what a period without data means."""
+    match missing:
+        case "quiet":
+            return "notBreaching"
+        case "alarm":
+            return "breaching"
+        case "unknown":
+            return "missing"
+        case _:
+            assert_never(missing)

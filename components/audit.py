@@ -9,12 +9,12 @@ from components.functions import Functions
 from runtime.environment import ENV_AUDIT_BUCKET
 from runtime.timing import AUDIT_MINUTES
 
-#: Seconds. A usual pass takes one; what was not exported for days takes longer.
+#: Seconds. A run usually takes one second, and longer after days without an export.
 _TIMEOUT = 900
 
 
 class Audit(pulumi.ComponentResource):
-    """This region's facts in hash chains, a quarter of an hour after they were written."""
+    """The scheduled function that adds this region's facts to hash chains in the audit bucket."""
 
     def __init__(
         self, name: str, *, functions: Functions, opts: pulumi.ResourceOptions | None = None
@@ -28,14 +28,14 @@ class Audit(pulumi.ComponentResource):
                 *functions.read_customers(),
                 functions.tracker.look_up(),
                 functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:GetItem")),
-                # It notes what it has exported, and can write no fact.
+                # It records what it has exported, and cannot write a fact.
                 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/specifying-conditions.html
                 functions.tracker.use(
                     "Notes",
                     actions=("dynamodb:PutItem",),
                     conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["audit#*"]}},
                 ),
-                # Without the right to list, S3 answers "denied" for a link that does not exist.
+                # Without permission to list, S3 answers "denied" for a link that does not exist.
                 policy.allow("SeeAbsence", ["s3:ListBucket"], [bucket]),
                 policy.allow("Links", ["s3:GetObject", "s3:PutObject"], [f"{bucket}/audit/*"]),
             ],

@@ -1,10 +1,11 @@
-"""Buckets that are private, versioned, encrypted and TLS only, with all their satellites."""
+"""Buckets that are private, versioned, encrypted and TLS-only, with all their satellite resources."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import Enum
+from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -15,16 +16,29 @@ from runtime import timing
 
 
 class Keep(Enum):
-    """What happens to a bucket that the program no longer makes."""
+    """What happens to a bucket that the program no longer declares."""
 
     PROTECT = "Pulumi refuses to delete it"
     RETAIN = "Pulumi forgets it, the bucket stays"
     DROP = "Pulumi deletes it"
 
+    @property
+    def options(self) -> tuple[bool, bool]:
+        """The resource options `protect` and `retain_on_delete` of the bucket."""
+        match self:
+            case Keep.PROTECT:
+                return True, False
+            case Keep.RETAIN:
+                return False, True
+            case Keep.DROP:
+                return False, False
+            case _:
+                assert_never(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Events:
-    """Where S3 reports what goes wrong with replication: a queue, and the policy that lets S3 in."""
+    """Where S3 reports replication problems: a queue, and the policy that lets S3 send to it."""
 
     queue_arn: pulumi.Input[str]
     allowed: pulumi.Resource
@@ -57,17 +71,13 @@ def bucket(
     """Make a bucket and all its satellites, and return the bucket.
 
     Public access is blocked, versions are kept, objects are encrypted with `key_arn` (None: with S3's
-    own key), requests without TLS are refused. `statements` join the bucket policy. With `events_after`, its
-    events go to EventBridge as soon as that resource, which their consumer needs, exists. With `lock_days`
-    no version can be removed or overwritten for so long, by anybody.
+    own key), requests without TLS are refused. `statements` are added to the bucket policy. With
+    `events_after`, its events go to EventBridge once that resource, which their consumer needs, exists. With
+    `lock_days`, nobody can remove or overwrite a version for that many days.
     """
-    retain = keep is Keep.RETAIN  # a kept bucket keeps its policy, its encryption, its expiry
+    protect, retain = keep.options  # a retained bucket keeps its policy, its encryption, its expiry
     child = pulumi.ResourceOptions(parent=parent, retain_on_delete=retain)
-    data = pulumi.ResourceOptions(
-        parent=parent,
-        protect=keep is Keep.PROTECT,
-        retain_on_delete=retain,
-    )
+    data = pulumi.ResourceOptions(parent=parent, protect=protect, retain_on_delete=retain)
     made = aws.s3.Bucket(name, bucket=bucket_name, object_lock_enabled=True if lock_days else None, opts=data)
     versioning = aws.s3.BucketVersioning(
         name,
@@ -119,7 +129,7 @@ def bucket(
         rules=[*lifecycle, _UNFINISHED],
         opts=pulumi.ResourceOptions(
             parent=parent,
-            depends_on=[versioning],  # rules speak of old versions
+            depends_on=[versioning],  # its rules apply to old versions
             retain_on_delete=retain,
         ),
     )
@@ -132,10 +142,11 @@ def bucket(
                     mode="COMPLIANCE", days=lock_days
                 )
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 refuses it before
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
         )
     if events_after or replication:
-        told = [replication.events.allowed] if replication else []
+        needed = [replication.events.allowed] if replication else []
+        needed += [events_after] if events_after else []
         aws.s3.BucketNotification(
             name,
             bucket=made.bucket,
@@ -147,9 +158,7 @@ def bucket(
             ]
             if replication
             else None,
-            opts=pulumi.ResourceOptions(
-                parent=parent, depends_on=[*told, *([events_after] if events_after else [])]
-            ),
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
         )
     if replication:
         aws.s3.BucketReplicationConfig(
@@ -157,7 +166,7 @@ def bucket(
             bucket=made.bucket,
             role=replication.role_arn,
             rules=[_replication_rule(replication)],
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 refuses it before
+            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
         )
     return made
 
@@ -165,7 +174,7 @@ def bucket(
 def expiry(
     rule: str, *, prefix: str, days: int, current: bool = True
 ) -> aws.s3.BucketLifecycleConfigurationRuleArgs:
-    """Return a lifecycle rule: versions below `prefix` go after `days`, without `current` only old ones."""
+    """Return a lifecycle rule that deletes versions below `prefix` after `days`, or only old versions."""
     return aws.s3.BucketLifecycleConfigurationRuleArgs(
         id=rule,
         status="Enabled",
@@ -187,7 +196,7 @@ _UNFINISHED = aws.s3.BucketLifecycleConfigurationRuleArgs(
 )
 
 
-#: What S3 tells of objects that miss the 15 minutes; EventBridge does not carry these.
+#: S3's events about objects that are not replicated within 15 minutes. EventBridge does not carry these.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-how-to-event-types-and-destinations.html
 _REPLICATION_EVENTS = (
     "s3:Replication:OperationFailedReplication",
@@ -198,9 +207,9 @@ _REPLICATION_EVENTS = (
 
 
 def _replication_rule(to: Replication) -> aws.s3.BucketReplicationConfigRuleArgs:
-    """Return the rule: everything, within 15 minutes, with metrics; deletions are not copied.
+    """Return the rule: all objects, within 15 minutes, with metrics; deletions are not replicated.
 
-    Replication Time Control needs a Metrics block of the same threshold, and 15 minutes is its only value
+    Replication Time Control needs a Metrics block with the same threshold, and 15 minutes is its only value
     (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html).
     """
     return aws.s3.BucketReplicationConfigRuleArgs(
@@ -215,7 +224,7 @@ def _replication_rule(to: Replication) -> aws.s3.BucketReplicationConfigRuleArgs
             sse_kms_encrypted_objects=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaSseKmsEncryptedObjectsArgs(
                 status="Enabled"
             ),
-            # A synchronised replica would lose the mark that tells it from an original.
+            # A synchronised replica would lose the mark that distinguishes it from an original.
             replica_modifications=aws.s3.BucketReplicationConfigRuleSourceSelectionCriteriaReplicaModificationsArgs(
                 status="Disabled"
             ),

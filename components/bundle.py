@@ -1,7 +1,7 @@
-"""The Lambda bundle: the runtime package and everything it imports, as one zip that runs alone.
+"""The Lambda bundle: the runtime package and everything that it imports, in one zip file.
 
 `python -m components.bundle` installs the dependencies for the Lambda platform below `.build/`, once per
-set of pinned versions; `pulumi up` then only zips. The zip is the same, byte for byte, for the same files.
+set of pinned versions; `pulumi up` then only zips. The same files always give the same zip, byte for byte.
 """
 
 from __future__ import annotations
@@ -16,12 +16,15 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / ".build"
-RUNTIME = ROOT / "runtime"
+from customers import project
+
+CODE = Path(__file__).resolve().parent.parent
+RUNTIME = CODE / "runtime"
+#: In a checkout its own folder; where the code is installed as a package, that of the project.
+BUILD = (project.nearest(CODE) or project.nearest(Path.cwd()) or Path.cwd()) / ".build"
 REQUIREMENTS = RUNTIME / "requirements.txt"
 
-#: What Lambda's x86_64 runtimes can load: wheels for glibc up to that of Amazon Linux 2023.
+#: The wheels that Lambda's x86_64 runtimes can load: for glibc up to the version in Amazon Linux 2023.
 _PLATFORMS = (
     "manylinux_2_34_x86_64",
     "manylinux_2_28_x86_64",
@@ -29,26 +32,26 @@ _PLATFORMS = (
     "manylinux_2_17_x86_64",
 )
 
-#: AWS services whose models botocore needs here; the other 400 are two thirds of its size.
+#: AWS services whose models botocore needs here. The other 400 models are two thirds of its size.
 SERVICES = {"cloudwatch", "dynamodb", "s3", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
 class BundleError(RuntimeError):
-    """The bundle cannot be made; the message says what to run."""
+    """The bundle cannot be built; the message says what to run."""
 
 
 def dependencies(runtime: str) -> Path:
-    """Return the folder that holds, or will hold, the installed dependencies for a Lambda runtime."""
+    """Return the folder of the installed dependencies for a Lambda runtime, whether it exists or not."""
     pinned = hashlib.sha256(REQUIREMENTS.read_bytes() + repr(sorted(SERVICES)).encode()).hexdigest()[:12]
     return BUILD / f"dependencies-{runtime}-{pinned}"
 
 
 def install(runtime: str) -> Path:
-    """Install the dependencies for a Lambda runtime (`python3.13`) unless they are there; return the folder.
+    """Install the dependencies for a Lambda runtime (`python3.13`) unless they exist; return their folder.
 
-    Raises BundleError with pip's words when it fails.
+    Raises BundleError with pip's message if that fails.
     """
     folder = dependencies(runtime)
     if folder.is_dir():
@@ -68,14 +71,14 @@ def install(runtime: str) -> Path:
     except OSError:
         if not folder.is_dir():
             raise
-        shutil.rmtree(unfinished)  # another process was first
+        shutil.rmtree(unfinished)  # another process was faster
     return folder
 
 
 def build(runtime: str) -> Path:
-    """Write the bundle of a Lambda runtime, unless it is there, and return the zip's path.
+    """Write the bundle for a Lambda runtime unless it exists, and return the path of the zip file.
 
-    Raises BundleError when the dependencies are not installed.
+    Raises BundleError if the dependencies are not installed.
     """
     folder = dependencies(runtime)
     if not folder.is_dir():
@@ -101,13 +104,13 @@ def build(runtime: str) -> Path:
 
 
 def _sources() -> list[Path]:
-    """Return the runtime's own files: the customers' SDK does not run in Lambda."""
+    """Return the runtime's own files, without the customers' SDK, which does not run in Lambda."""
     found = (path for path in RUNTIME.rglob("*.py") if "__pycache__" not in path.parts)
     return [path for path in found if not path.is_relative_to(RUNTIME / "client")]
 
 
 def _installed(folder: Path) -> list[Path]:
-    """Return the installed files that a function can need: no caches, no other services' models."""
+    """Return the installed files without caches, scripts and the models of other services."""
     models = folder / "botocore" / "data"
     kept = []
     for path in folder.rglob("*"):
@@ -121,7 +124,7 @@ def _installed(folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Install the dependencies of one Lambda runtime, or say why that failed and exit 1."""
+    """Install the dependencies for one Lambda runtime, or print why that failed and exit 1."""
     parser = argparse.ArgumentParser(prog="python -m components.bundle", description=__doc__.splitlines()[0])
     parser.add_argument("runtime", help="Lambda runtime, e.g. python3.13")
     try:

@@ -1,4 +1,4 @@
-"""The canary: a sender of synthetic transfers, which pass through the cell as a customer's files do."""
+"""The canary: a sender of synthetic transfers, which pass through the cell like a customer's files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,9 @@ from runtime import contract
 from runtime.environment import ENV_CANARY_BUCKET
 from runtime.metric_names import METRICS
 
-#: Seconds: what a transfer may take, and what an AWS that answers slowly may take besides.
+#: Minutes between two synthetic transfers.
+CANARY_MINUTES = 5
+#: Seconds: the time that a transfer may take, plus the time that slow answers of AWS may take.
 _TIMEOUT = 180
 
 
@@ -29,7 +31,7 @@ class Canary(pulumi.ComponentResource):
         settings, storage = functions.settings, functions.storage
         id = contract.canary(settings.cell)
         own = names.canary_bucket(settings.namespace, settings.cell, settings.side)
-        # Nobody listens; that receipts can be sent is part of what is tried.
+        # It has no subscriber; the canary also tests that receipts can be sent.
         topic = aws.sns.Topic(
             f"{name}-receipts",
             name_prefix=f"{settings.namespace}-{id}-",
@@ -48,7 +50,8 @@ class Canary(pulumi.ComponentResource):
                 },
                 sort_keys=True,
             ),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[storage.config]),  # name is no edge
+            # A bucket's name alone is not a dependency on it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[storage.config]),
         )
         bucket(
             f"{name}-bucket",
@@ -56,7 +59,7 @@ class Canary(pulumi.ComponentResource):
             settings=settings,
             key_arn=storage.key_arn,
             lifecycle=[expiry("all", prefix="", days=CANARY_DAYS)],
-            keep=Keep.DROP,  # nobody's files are in it
+            keep=Keep.DROP,  # it contains no customer's files
             events_after=document,
             parent=self,
         )
@@ -67,7 +70,7 @@ class Canary(pulumi.ComponentResource):
             [
                 policy.allow("Send", ["s3:PutObject"], [f"{arn}/{contract.CANARY_INBOUND}*"]),
                 policy.allow("ReadCopies", ["s3:GetObject"], [f"{arn}/{contract.CANARY_DELIVERED}*"]),
-                # Without the right to list, S3 answers "denied" for a copy that does not exist.
+                # Without permission to list, S3 answers "denied" for a copy that does not exist.
                 policy.allow("SeeAbsence", ["s3:ListBucket"], [arn]),
                 functions.tracker.use("Facts", actions=("dynamodb:Query",)),
                 functions.publish_metrics(METRICS),
@@ -75,5 +78,5 @@ class Canary(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={ENV_CANARY_BUCKET: own},
-        ).every(minutes=5)
+        ).every(CANARY_MINUTES)
         self.register_outputs({"bucket": own})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 import pulumi
 
@@ -26,7 +26,7 @@ from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
 from components.services import Gateways, Interfaces
-from components.settings import Settings
+from components.settings import Settings, SwitchKind
 from components.storage import Storage
 from components.tracker import Tracker
 from components.workflow import Workflow
@@ -53,7 +53,7 @@ class Cell(pulumi.ComponentResource):
         bundle: Path,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`customers` are those of this cell: their networks are let in, their files' retention is kept."""
+        """`customers` are those of this cell: their networks are let in, their retention is configured."""
         name = f"cell{settings.cell}"
         super().__init__("mft:cell:Cell", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -115,11 +115,14 @@ class Cell(pulumi.ComponentResource):
         )
         machine = self.workflow.state_machine_arn
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
-        publication = (
-            Publication(f"{name}-publication", settings=settings, opts=child)
-            if settings.switch_by_object
-            else None
-        )
+        publication: Publication | None
+        match settings.switch:
+            case SwitchKind.ALARM:
+                publication = None
+            case SwitchKind.ENDPOINT:
+                publication = Publication(f"{name}-publication", settings=settings, opts=child)
+            case _:
+                assert_never(settings.switch)
         self.failover = PeerSwitch(
             f"{name}-failover",
             functions=functions,
@@ -179,7 +182,7 @@ class Cell(pulumi.ComponentResource):
         self.register_outputs(self.exports)
 
     def _watched(self, functions: Functions) -> Watched:
-        """Return what the alarms and the dashboard look at."""
+        """Return the resources that the alarms and the dashboard watch."""
         return Watched(
             functions={handler: each.function.name for handler, each in functions.made.items()},
             ingest_queue=self.intake.queue.name,

@@ -1,4 +1,4 @@
-"""Alarms about what carries transfers: replication, the switch, the functions, the tracker, the way out."""
+"""Alarms about the cell's machinery: replication, the switch, functions, the tracker, NAT gateways."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pulumi
 
-from components.alarm import MINUTE, Alarm, Watched
+from components.alarm import MINUTE, Alarm, Metric, Watched
 from components.settings import Settings
 from runtime import contract, timing
 from runtime.metric_names import (
@@ -17,12 +17,12 @@ from runtime.metric_names import (
     METRICS,
 )
 
-#: Failed attempts in five minutes that are more than the partners who are down on any day.
+#: Failed attempts in five minutes; partners that are down on an ordinary day cause fewer.
 _MANY_ATTEMPTS = 20
 
 
 def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
-    """Yield them; `own` are the dimensions of the cell's own metrics."""
+    """Yield these alarms; `own` are the dimensions of the cell's own metrics."""
     yield from _copies(settings.peer_region, own)
     if settings.peer_present:
         yield _facts(settings.peer_region, watched.table)
@@ -37,15 +37,12 @@ def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) ->
             section="nat-ports",
             means=f"The NAT gateway of zone {zone} has no port left: deliveries from there cannot connect.",
             first="find the destination that takes the connections in the flow logs.",
-            namespace="AWS/NATGateway",
-            metric="ErrorPortAllocation",
-            dimensions={"NatGatewayId": gateway},
+            metric=Metric("AWS/NATGateway", "ErrorPortAllocation", {"NatGatewayId": gateway}),
             at_least=1,
         )
 
 
 def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": METRICS, "dimensions": own}
     for name, metric_name, means in (
         ("replication-failed", METRIC_REPLICATION_FAILED, "S3 could not copy a file"),
         ("replication-untracked", METRIC_REPLICATION_UNTRACKED, "S3 lost sight of a file's copy"),
@@ -55,32 +52,29 @@ def _copies(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
             section="replication-failed",
             means=f"{means} to {peer}: if this region is lost, so is that file.",
             first="find bucket, key and reason in the replication function's log.",
-            metric=metric_name,
+            metric=Metric(METRICS, metric_name, own),
             at_least=1,
-            **metric,
         )
     yield Alarm(
         name="replication-late",
         section="replication-late",
-        means=f"A file had not reached {peer} after 15 minutes: were this region lost, it would be missing.",
+        means=f"A file had not reached {peer} after {timing.REPLICATION_MINUTES} minutes: were this region "
+        "lost, it would be missing.",
         first="see whether it is one bucket or all of them, in the replication function's log.",
-        metric=METRIC_REPLICATION_MISSED,
+        metric=Metric(METRICS, METRIC_REPLICATION_MISSED, own),
         at_least=1,
-        **metric,
     )
 
 
 def _facts(peer: str, table: str) -> Alarm:
-    """Return the alarm on the tracker's replication; the canary's facts are something to copy at any hour."""
+    """Return the alarm on the tracker's replication. The canary writes facts at any hour."""
     return Alarm(
         name="facts-delayed",
         section="facts-delayed",
         means=f"What this region has delivered is not known in {peer} within a minute: a takeover would send "
         "files again.",
         first=f"see whether {peer} is in trouble. Do not evacuate this region meanwhile, unless it must be.",
-        namespace="AWS/DynamoDB",
-        metric="ReplicationLatency",
-        dimensions={"TableName": table, "ReceivingRegion": peer},
+        metric=Metric("AWS/DynamoDB", "ReplicationLatency", {"TableName": table, "ReceivingRegion": peer}),
         statistic="Average",
         at_least=timing.FACTS_SECONDS * 1000,  # milliseconds
         breaching=3,
@@ -90,32 +84,32 @@ def _facts(peer: str, table: str) -> Alarm:
 
 
 def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": METRICS, "dimensions": own, "metric": METRIC_PEER_OUT}
+    position = Metric(METRICS, METRIC_PEER_OUT, own)
     yield Alarm(
         name="peer-out",
         section="peer-out",
         means=f"{peer} is out of DNS: this region carries all customers, and takes over what was left there.",
         first="make sure that it was meant; everything else follows docs/runbook.md.",
+        metric=position,
         statistic="Maximum",
         at_least=1,
         period=MINUTE,
         missing="unknown",
-        **metric,
     )
     yield Alarm(
         name="switch-silent",
         section="switch-silent",
         means=f"Where the switch of {peer} stands is not published: Route 53 goes by what it knew last.",
         first="see whether the switch function runs.",
+        metric=position,
         statistic="SampleCount",
         below=1,
         missing="alarm",
-        **metric,
     )
 
 
 def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
-    """Return the alarm on a function that keeps failing; what fails once is tried again by what called it."""
+    """Return the alarm on a function that keeps failing; its caller repeats a call that fails once."""
     section, means, at_least = {
         "deliver": (
             "deliveries-failing",
@@ -133,9 +127,7 @@ def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
         section=section,
         means=means,
         first="read the newest errors in its log.",
-        namespace="AWS/Lambda",
-        metric="Errors",
-        dimensions=function,
+        metric=Metric("AWS/Lambda", "Errors", function),
         at_least=at_least,
         breaching=2,
         of=3,
@@ -148,9 +140,7 @@ def _throttles(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm
         section="function-throttles",
         means=f"The function {handler} is not allowed to run as often as it is called.",
         first="compare ConcurrentExecutions with the account's quota.",
-        namespace="AWS/Lambda",
-        metric="Throttles",
-        dimensions=function,
+        metric=Metric("AWS/Lambda", "Throttles", function),
         at_least=1,
         breaching=2,
         of=3,
@@ -170,9 +160,7 @@ def _tracker(table: str) -> Iterator[Alarm]:
             section="tracker-throttled",
             means=f"DynamoDB refuses {name.replace('-', ' ')} of the tracker: transfers wait.",
             first="see on the dashboard whether one customer sends far more than usual.",
-            namespace="AWS/DynamoDB",
-            metric=metric,
-            dimensions=dimensions,
+            metric=Metric("AWS/DynamoDB", metric, dimensions),
             at_least=1,
             breaching=3,
             of=3,

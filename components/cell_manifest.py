@@ -1,4 +1,4 @@
-"""What a cell is made of, written down where an operator's tools find it: AWS chose these names, not we."""
+"""The cell's manifest: the names that AWS chose for its resources, where operators' tools can read them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime import contract
 
 
 class ManifestParameter(pulumi.ComponentResource):
-    """One parameter of the cell's own region; `ops.cell_manifest` reads it."""
+    """One parameter in the cell's own region, which `ops.cell_manifest` reads."""
 
     def __init__(
         self,
@@ -29,7 +29,7 @@ class ManifestParameter(pulumi.ComponentResource):
         dead_letters: dict[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`dead_letters` are URLs, by the function whose messages are in them."""
+        """`dead_letters` are URLs of queues, by the function whose messages they hold."""
         super().__init__("mft:parts:Parts", name, None, opts)
         aws.ssm.Parameter(
             name,

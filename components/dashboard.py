@@ -1,6 +1,6 @@
-"""The dashboard: what an operator looks at first, from whether anybody is hurt down to why.
+"""The dashboard: what an operator looks at first, from the effect on customers down to the causes.
 
-The body's grammar: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html.
+The format of its body: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/CloudWatch-Dashboard-Body-Structure.html.
 """
 
 from __future__ import annotations
@@ -32,6 +32,7 @@ from runtime.metric_names import (
     METRICS,
     cell_dimensions,
 )
+from runtime.timing import REPLICATION_MINUTES
 
 _COLUMNS, _TEXT, _GRAPH, _ALARMS = 24, 2, 6, 5
 
@@ -40,7 +41,7 @@ Line = list[Any]
 
 
 class Dashboard(pulumi.ComponentResource):
-    """One cell's dashboard. All of an account's dashboards are in one list, so its name says the region."""
+    """One cell's dashboard. An account has one list of dashboards, so the name contains the region's side."""
 
     def __init__(
         self,
@@ -186,7 +187,9 @@ class Dashboard(pulumi.ComponentResource):
                 self._graph(
                     "Files not copied as promised",
                     self._own(METRIC_REPLICATION_FAILED, "Sum", label="failed"),
-                    self._own(METRIC_REPLICATION_MISSED, "Sum", label="not within 15 minutes"),
+                    self._own(
+                        METRIC_REPLICATION_MISSED, "Sum", label=f"not within {REPLICATION_MINUTES} minutes"
+                    ),
                     self._own(METRIC_REPLICATION_LATE, "Sum", label="late"),
                     self._own(METRIC_REPLICATION_UNTRACKED, "Sum", label="nobody knows"),
                 ),
@@ -248,12 +251,12 @@ class Dashboard(pulumi.ComponentResource):
         return {"type": "metric", "height": _GRAPH, "properties": properties}
 
 
-#: What of a line is not a dimension.
+#: Arguments of a line that are not dimensions.
 _SHOWN = ("label", "yAxis", "region")
 
 
 def _line(namespace: str, metric: str, stat: str, **more: Any) -> Line:
-    """Return a line of a graph: its dimensions, and how it is shown."""
+    """Return a line of a graph: its metric, its dimensions, and how it is shown."""
     shown = {name: more.pop(name) for name in _SHOWN if name in more}
     dimensions = [part for dimension in more.items() for part in dimension]
     return [namespace, metric, *dimensions, {"stat": stat, **shown}]
@@ -270,7 +273,7 @@ def _text(title: str, *sections: str) -> list[Widget]:
 
 
 def _placed(groups: Sequence[Sequence[Sequence[Widget]]]) -> list[Widget]:
-    """Return the widgets with their places: those of a row share its width, rows stand below one another."""
+    """Return the widgets with their positions: the widgets of a row share its width, and rows are stacked."""
     placed, y = [], 0
     for row in (row for group in groups for row in group):
         width = _COLUMNS // len(row)

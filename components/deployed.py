@@ -1,4 +1,4 @@
-"""Which registry a stack has deployed, written down when all of it is there."""
+"""The revision of the registry that a stack has deployed, recorded after everything else."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runtime import contract
 
 
 class Deployed(pulumi.ComponentResource):
-    """One parameter of the cell's own region; `ops ready` compares it with the registry of a checkout."""
+    """One parameter in the cell's own region, which `ops ready` compares with the registry of a checkout."""
 
     def __init__(
         self,
@@ -31,7 +31,7 @@ class Deployed(pulumi.ComponentResource):
             type="String",
             value=revision(tenant.customer for tenant in tenants),
             description="The revision of the registry that this stack has deployed",
-            # Last of all: a run that stopped midway has not deployed it.
+            # It comes last, because a run that stopped midway has not deployed the registry.
             opts=pulumi.ResourceOptions(parent=self, depends_on=list(tenants)),
         )
         self.register_outputs({})

@@ -1,4 +1,4 @@
-"""Records: this stack's halves of a customer's failover pairs."""
+"""DNS records: this stack's halves of a customer's failover pairs."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def records(
 ) -> None:
     """Make the six halves that point at this region: CNAME and TXT of `east.`, `west.` and `primary.`.
 
-    All six carry one health check and one TTL, so that they can never disagree.
+    All six carry the same health check and TTL, so they always fail over together.
     """
     for half in dns.halves(customer, settings.side, namespace=settings.namespace, zone=settings.zone):
         endpoint = half.name.removeprefix("_bucket.").partition(".")[0]
@@ -35,6 +35,6 @@ def records(
             health_check_id=health_check_id,
             opts=pulumi.ResourceOptions(
                 parent=parent,
-                ignore_changes=["healthCheckId"],  # `ops shift` re-points it, one customer at a time
+                ignore_changes=["healthCheckId"],  # `ops shift` changes it, one customer at a time
             ),
         )

@@ -1,4 +1,4 @@
-"""The cell's SFTP endpoint: a Transfer Family server on Elastic IPs, under a name of its own."""
+"""The cell's SFTP endpoint: a Transfer Family server on Elastic IPs, with its own host name."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from customers import names
 from customers.model import Customer, SftpUser
 from runtime import contract
 
-#: Set by name: the provider's default is the policy of 2018, which is not FIPS.
+#: Set explicitly, because the provider's default is the policy of 2018, which is not a FIPS policy.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
 SECURITY_POLICY = "TransferSecurityPolicy-FIPS-2024-01"
 
@@ -20,7 +20,7 @@ _TTL = 60
 
 
 class Endpoint(pulumi.ComponentResource):
-    """One cell's SFTP server, its host keys, the role its users act under, its A record, its log."""
+    """One cell's SFTP server, its host keys, the role of its users, its A record and its log."""
 
     server_id: pulumi.Output[str]
     host: str
@@ -39,7 +39,7 @@ class Endpoint(pulumi.ComponentResource):
         self._settings = settings
         child = pulumi.ResourceOptions(parent=self)
         main_key, *other_keys = settings.host_keys
-        # Who came, from where, with which cipher, and who was refused. Logs that AWS delivers need this name:
+        # The log has every login, its source and cipher, and every refusal. Vended logs need this prefix:
         # https://docs.aws.amazon.com/transfer/latest/userguide/structured-logging.html
         logs, log_role = log.written_by(
             "transfer.amazonaws.com",
@@ -63,7 +63,7 @@ class Endpoint(pulumi.ComponentResource):
                 security_group_ids=[group_id],
             ),
             security_policy_name=SECURITY_POLICY,
-            # Without it clients that keep times (put -p, WinSCP) fail after a complete upload.
+            # Without it, clients that preserve timestamps (put -p, WinSCP) fail after a complete upload.
             protocol_details=aws.transfer.ServerProtocolDetailsArgs(set_stat_option="ENABLE_NO_OP"),
             host_key=main_key,
             structured_log_destinations=[pulumi.Output.concat(logs.arn, ":*")],
@@ -110,7 +110,7 @@ class Endpoint(pulumi.ComponentResource):
         self.register_outputs({"server_id": self.server_id, "host": self.host})
 
     def add_user(self, user: SftpUser, customer: Customer, *, bucket: str, parent: pulumi.Resource) -> None:
-        """Make one SFTP user with its keys: a login that sees its own folder of its customer's bucket."""
+        """Make one SFTP user with its keys. It sees only its own folder in its customer's bucket."""
         settings = self._settings
         folder = contract.sftp_home(user.name)
         arn = settings.bucket_arn(bucket)

@@ -1,4 +1,4 @@
-"""The peer's switch, which this cell keeps and publishes, and the takeover that it starts."""
+"""The switch of the peer region, which this cell keeps and publishes, and the takeover that it starts."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from runtime import contract, timing
 from runtime.environment import ENV_STATE_MACHINE, ENV_SWITCH_BUCKET
 from runtime.metric_names import SWITCH_NAMESPACE
 
-#: Seconds. A pass stops in time and says what is left for the next one, which may run beside it.
+#: Seconds. A run stops in time and leaves the rest to the next one; two runs may overlap.
 _TAKEOVER_TIMEOUT = 900
 
 
 class PeerSwitch(pulumi.ComponentResource):
-    """The position of the peer region's switch, and what looks at it again and again."""
+    """The position of the peer region's switch, and the scheduled functions that act on it."""
 
     def __init__(
         self,
@@ -47,11 +47,11 @@ class PeerSwitch(pulumi.ComponentResource):
             "ReadSwitch", ["ssm:GetParameter"], [settings.arn("ssm", f"parameter{parameter}")]
         )
         if publication:
-            self._watching("switch", [read, *publication.write], {ENV_SWITCH_BUCKET: publication.bucket})
+            self._scheduled("switch", [read, *publication.write], {ENV_SWITCH_BUCKET: publication.bucket})
         else:
             publish = functions.publish_metrics(SWITCH_NAMESPACE)
-            self._watching("switch", [read, publish], {})
-        self._watching(
+            self._scheduled("switch", [read, publish], {})
+        self._scheduled(
             "takeover",
             [
                 read,
@@ -75,7 +75,7 @@ class PeerSwitch(pulumi.ComponentResource):
         )
         self.register_outputs({})
 
-    def _watching(
+    def _scheduled(
         self,
         handler: str,
         statements: list[policy.Statement],

@@ -1,4 +1,4 @@
-"""Who may talk to whom in a cell: one security group a role, each naming its peers."""
+"""The permitted connections in a cell: one security group per role, and its rules."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ HEALTH_CHECKERS = (
 
 
 class Firewall(pulumi.ComponentResource):
-    """The groups of the SFTP endpoint, of what runs in the private subnets, and of the service endpoints."""
+    """The groups of the SFTP endpoint, of functions in the private subnets, and of the service endpoints."""
 
     endpoint_group_id: pulumi.Output[str]
     services_group_id: pulumi.Output[str]
@@ -41,12 +41,12 @@ class Firewall(pulumi.ComponentResource):
         gateway_lists: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`partner_ports` are where destinations listen; `gateway_lists`, prefix lists of S3 and DynamoDB."""
+        """`partner_ports` are ports of destinations, `gateway_lists` the prefix lists of S3 and DynamoDB."""
         super().__init__("mft:firewall:Firewall", name, None, opts)
         self._name, self._network = name, network
         self._child = pulumi.ResourceOptions(parent=self)
         egress = [pulumi.Output.concat(each.public_ip, "/32") for each in network.egress_addresses]
-        # Service-managed Transfer users have no source filter of their own, so the group takes the union.
+        # Service-managed Transfer users have no source filter, so the group lets in the networks of all.
         self.endpoint_group_id = self._group(
             "endpoint",
             "SFTP from the customers of this cell, from health checkers, from the probe of this cell",
@@ -79,11 +79,11 @@ class Firewall(pulumi.ComponentResource):
         for number, prefix_list in enumerate(gateway_lists, start=1):
             self._out(f"delivery-gateway-{number}", delivery, HTTPS, prefix_list_id=prefix_list)
         for port in partner_ports:
-            # Partners are names, and their addresses are theirs to change.
+            # Partners are known by name, and may change their addresses.
             self._out(f"delivery-partners-{port}", delivery, port, cidr_ipv4="0.0.0.0/0")
         for number, address in enumerate(network.endpoint_addresses, start=1):
-            its = pulumi.Output.concat(address.public_ip, "/32")
-            self._out(f"probe-endpoint-{number}", probe, SFTP, cidr_ipv4=its)
+            cidr = pulumi.Output.concat(address.public_ip, "/32")
+            self._out(f"probe-endpoint-{number}", probe, SFTP, cidr_ipv4=cidr)
         self.delivery = Placement(subnet_ids=network.private_subnet_ids, group_id=delivery)
         self.probe = Placement(subnet_ids=network.private_subnet_ids, group_id=probe)
         self.register_outputs({"endpoint_group_id": self.endpoint_group_id})
@@ -100,13 +100,25 @@ class Firewall(pulumi.ComponentResource):
         )
         return group.id
 
-    def _out(self, rule: str, group: pulumi.Output[str], port: int, **to: pulumi.Input[str]) -> None:
+    def _out(
+        self,
+        rule: str,
+        group: pulumi.Output[str],
+        port: int,
+        *,
+        cidr_ipv4: pulumi.Input[str] | None = None,
+        prefix_list_id: pulumi.Input[str] | None = None,
+        referenced_security_group_id: pulumi.Input[str] | None = None,
+    ) -> None:
+        """Let a group connect to one port of a network, a prefix list, or another group."""
         aws.vpc.SecurityGroupEgressRule(
             f"{self._name}-{rule}",
             security_group_id=group,
             ip_protocol="tcp",
             from_port=port,
             to_port=port,
+            cidr_ipv4=cidr_ipv4,
+            prefix_list_id=prefix_list_id,
+            referenced_security_group_id=referenced_security_group_id,
             opts=self._child,
-            **to,
         )

@@ -1,4 +1,4 @@
-"""Lambda functions: each with a role and a log group of its own, all from one bundle."""
+"""Lambda functions, each with its own role and log group, all from one bundle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.environment import ENV_CELL, ENV_CONFIG_BUCKET, ENV_NAMESPACE, ENV_
 
 
 class Function(pulumi.ComponentResource):
-    """One function of the cell: its code, the role that can do what it calls and no more, its logs."""
+    """One function of the cell: its code, a role with only the permissions that it needs, its logs."""
 
     arn: pulumi.Output[str]
     function: aws.lambda_.Function
@@ -40,7 +40,7 @@ class Function(pulumi.ComponentResource):
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
-        With a `placement` it runs in the cell's private subnets; without one, outside any network of ours.
+        With a `placement` it runs in the cell's private subnets; without one, in no VPC.
         """
         super().__init__("mft:functions:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -78,7 +78,7 @@ class Function(pulumi.ComponentResource):
             memory_size=memory,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
-                # CloudTrail then says which function called, in whichever region.
+                # With this, CloudTrail shows which function made a call, in any region.
                 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
                 variables={**environment, "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}"}
             ),
@@ -89,18 +89,19 @@ class Function(pulumi.ComponentResource):
             if placement
             else None,
             logging_config=aws.lambda_.FunctionLoggingConfigArgs(log_format="Text", log_group=logs.name),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # or the first call is denied
+            # Otherwise its first calls could be denied.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
         self.arn = self.function.arn
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
     def every(self, minutes: int) -> None:
-        """Have it called on a schedule.
+        """Schedule the function at this rate.
 
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
         """
-        schedule = f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge minds its grammar
+        schedule = f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge refuses `1 minutes`
         rule = aws.cloudwatch.EventRule(self._name, schedule_expression=schedule, opts=self._child)
         aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.arn, opts=self._child)
         aws.lambda_.Permission(
@@ -114,17 +115,18 @@ class Function(pulumi.ComponentResource):
 
 
 def _key_actions(statements: Sequence[policy.Statement]) -> list[str]:
-    """Return what is done with the data key in a function's name.
+    """Return the actions on the data key that services perform under a function's role.
 
-    Lambda decrypts its environment, S3 and SQS what it reads; S3 and SNS encrypt what it writes.
+    Lambda decrypts the function's environment, S3 and SQS decrypt what it reads; S3 and SNS encrypt what it
+    writes.
     """
     allowed = {action for each in statements if each["Effect"] == "Allow" for action in each["Action"]}
     writes = not allowed.isdisjoint({"s3:PutObject", "sns:Publish"})
     return ["kms:Decrypt", "kms:GenerateDataKey"] if writes else ["kms:Decrypt"]
 
 
-#: What Lambda does under a function's role to connect it to subnets. The interfaces are Lambda's to make, so
-#: none can be named: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
+#: The actions that Lambda performs under a function's role to connect it to subnets. Lambda creates the
+#: interfaces, so the resources are unknown: https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html
 _NETWORK_ACTIONS = (
     "ec2:CreateNetworkInterface",
     "ec2:DescribeNetworkInterfaces",
@@ -136,7 +138,7 @@ _NETWORK_ACTIONS = (
 
 
 def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
-    """Return the statements that let Lambda connect a function, and keep the function's code from it."""
+    """Return statements that allow Lambda to connect a function, but deny the function's code the same."""
     code = {"ArnLike": {"lambda:SourceFunctionArn": settings.arn("lambda", "function:*")}}
     return (
         policy.allow("JoinNetwork", _NETWORK_ACTIONS, ["*"]),
@@ -146,7 +148,7 @@ def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Functions:
-    """What all functions of a cell have in common, and those that were `made`, by handler."""
+    """What all functions of a cell have in common. `made` are the functions made so far, by handler."""
 
     settings: Settings
     storage: Storage
@@ -166,7 +168,7 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
     ) -> Function:
-        """Make a function that can do what `statements` allow."""
+        """Make a function whose role has these `statements`."""
         self.made[handler] = Function(
             name,
             settings=self.settings,
@@ -190,25 +192,25 @@ class Functions:
         return self.made[handler]
 
     def read_customers(self) -> list[policy.Statement]:
-        """Return the statements that let a function find and read the customers' routing documents."""
+        """Return the statements that allow a function to list and read the customers' routing documents."""
         config = self.settings.bucket_arn(self.storage.config_bucket)
         return [
-            # Without the right to list, S3 answers "denied" for a document that does not exist.
+            # Without permission to list, S3 answers "denied" for a document that does not exist.
             policy.allow("SeeCustomers", ["s3:ListBucket"], [config]),
             policy.allow("ReadCustomers", ["s3:GetObject"], [f"{config}/*"]),
         ]
 
     def publish_metrics(self, namespace: str) -> policy.Statement:
-        """Return the statement that lets a function publish metrics in a CloudWatch namespace."""
+        """Return the statement that allows a function to publish metrics in a CloudWatch namespace."""
         return policy.allow(
             "PublishMetrics",
             ["cloudwatch:PutMetricData"],
-            ["*"],  # the action knows no resources; the condition is its bound
+            ["*"],  # the action has no resources; the condition restricts it
             conditions={"StringEquals": {"cloudwatch:namespace": namespace}},
         )
 
     def send_receipts(self) -> policy.Statement:
-        """Return the statement that lets a function publish to the customers' topics."""
+        """Return the statement that allows a function to publish to the customers' topics."""
         topics = self.settings.arn("sns", f"{self.settings.namespace}-*")
         return policy.allow("SendReceipts", ["sns:Publish"], [topics])
 

@@ -1,10 +1,13 @@
-"""Health checks: what takes a cell, or one customer in it, out of DNS."""
+"""Health checks, which take a cell, or one customer in it, out of DNS."""
 
 from __future__ import annotations
 
 import pulumi
 import pulumi_aws as aws
 
+from components.alarm import MINUTE
+from components.canary import CANARY_MINUTES
+from components.probe import PROBE_MINUTES
 from components.publication import Publication
 from components.settings import Settings
 from customers.model import Customer
@@ -21,14 +24,14 @@ from runtime.metric_names import (
 
 
 class Health(pulumi.ComponentResource):
-    """One cell's leaf checks, the check over them that records carry, and one that is never healthy.
+    """One cell's leaf checks, the check over them that records carry, and a check that is never healthy.
 
-    A record may carry a check of the cell or of its customer; both are healthy when every leaf is. What
-    moves traffic by itself, `endpoint` and `canary`, is disabled unless the settings say otherwise: a
-    disabled check counts as healthy, and the number of leaves stays.
+    A record carries the check of the cell or of its customer; both are healthy if every leaf is. The leaves
+    that move traffic without an operator, `endpoint` and `canary`, are disabled unless the settings enable
+    them: a disabled check counts as healthy, so the number of leaves is always the same.
 
-    Route 53 supports no alarms of M out of N datapoints, so the alarms that feed checks leave
-    `datapoints_to_alarm` unset: all periods must breach.
+    Route 53 does not support alarms of M out of N datapoints, so the alarms that feed checks leave
+    `datapoints_to_alarm` unset: every period must breach.
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
     """
 
@@ -43,7 +46,7 @@ class Health(pulumi.ComponentResource):
         publication: Publication | None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """With a `publication` the switch is an object in the peer region; without, a metric there."""
+        """With a `publication` the switch is an object in the peer region; otherwise it is a metric there."""
         super().__init__("mft:health:Health", name, None, opts)
         self._name, self._settings = name, settings
         self._child = pulumi.ResourceOptions(parent=self)
@@ -72,7 +75,7 @@ class Health(pulumi.ComponentResource):
             f"{name}-out",
             type="CALCULATED",
             child_healthchecks=[switch],
-            child_health_threshold=2,  # more than there are children: never healthy
+            child_health_threshold=2,  # more than the number of children, so never healthy
             reference_name=self._reference("out"),
             opts=self._child,
         )
@@ -80,31 +83,31 @@ class Health(pulumi.ComponentResource):
         self.register_outputs({"cell_check_id": self.cell_check_id, "out_check_id": self.out_check_id})
 
     def check_for(self, customer: Customer, *, parent: pulumi.Resource) -> pulumi.Output[str]:
-        """Return the id of the check that this customer's records carry here, its own or the cell's."""
-        if customer.failover.health_check == "cell":
-            return self.cell_check_id
-        return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        """Return the id of the check that this customer's records carry here: its own or the cell's."""
+        if customer.has_own_check:
+            return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+        return self.cell_check_id
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, check: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
             type="CALCULATED",
             child_healthchecks=leaves,
             child_health_threshold=len(leaves),  # above the number of children is never healthy
-            reference_name=self._reference(check),
+            reference_name=self._reference(word),
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return check.id
 
-    def _reference(self, check: str) -> str:
-        """Return what `ops shift` finds a check by."""
+    def _reference(self, word: str) -> str:
+        """Return the caller reference by which `ops shift` finds a check."""
         settings = self._settings
-        return contract.check_reference(settings.namespace, settings.cell, settings.side, check)
+        return contract.check_reference(settings.namespace, settings.cell, settings.side, word)
 
     def _leaf(self, role: str, alarm: aws.cloudwatch.MetricAlarm) -> pulumi.Output[str]:
-        """Make a check that an alarm of this region feeds; no data is what a dead region sends."""
+        """Make a check on an alarm of this region. Missing data is unhealthy: a dead region sends none."""
         check = aws.route53.HealthCheck(
             f"{self._name}-{role}",
             type="CLOUDWATCH_METRIC",
@@ -117,8 +120,8 @@ class Health(pulumi.ComponentResource):
         return check.id
 
     def _alarm(self, role: str, description: str, metric: str, statistic: str) -> aws.cloudwatch.MetricAlarm:
-        """Make the alarm that says a metric of this cell stayed below 1 for three of its periods."""
-        minutes = {METRIC_ADDRESSES: 1, METRIC_CANARY: 5}[metric]
+        """Make an alarm that goes off if a metric of this cell was below 1 for three of its periods."""
+        minutes = {METRIC_ADDRESSES: PROBE_MINUTES, METRIC_CANARY: CANARY_MINUTES}[metric]
         return aws.cloudwatch.MetricAlarm(
             f"{self._name}-{role}",
             alarm_description=description,
@@ -126,7 +129,7 @@ class Health(pulumi.ComponentResource):
             metric_name=metric,
             dimensions=cell_dimensions(self._settings.namespace, self._settings.cell),
             statistic=statistic,
-            period=60 * minutes,
+            period=minutes * MINUTE,
             evaluation_periods=3,
             threshold=1,
             comparison_operator="LessThanThreshold",
@@ -138,7 +141,7 @@ class Health(pulumi.ComponentResource):
         settings = self._settings
         alarm = aws.cloudwatch.MetricAlarm(
             f"{self._name}-switch",
-            region=settings.peer_region,  # the lever must work while this region is dead
+            region=settings.peer_region,  # the switch must work while this region is dead
             alarm_description=f"{settings.region} is out: its records answer with {settings.peer_region}",
             namespace=SWITCH_NAMESPACE,
             metric_name=SWITCH_METRIC,
@@ -162,9 +165,10 @@ class Health(pulumi.ComponentResource):
         return check.id
 
     def _switched_by_object(self, publication: Publication) -> pulumi.Output[str]:
-        """Make the check for where alarms cannot feed one: it is unhealthy while an object is in the peer.
+        """Make the check for where no alarm can feed one: it is unhealthy while an object is in the peer.
 
-        Inverted, because the object is in the region that stays: should that one fail, this one is healthy.
+        It is inverted, because the object is in the region that stays in service. If that region fails too,
+        this one counts as healthy.
         """
         check = aws.route53.HealthCheck(
             f"{self._name}-switch",

@@ -1,4 +1,4 @@
-"""The cell's intake: the rules that pick events about customers' files, their queue, the ingest function."""
+"""The cell's intake: rules that select events about customers' files, their queue, the ingest function."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from components.settings import Settings
 from runtime import contract
 from runtime.environment import ENV_STATE_MACHINE
 
-#: Seconds. A message stays hidden for six times the function's timeout, as AWS asks of a queue that feeds
-#: Lambda: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
+#: Seconds. A message stays hidden for six times the function's timeout, as AWS recommends for a queue that
+#: invokes Lambda: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _TIMEOUT = 60
 _TRIES = 20
 _FOURTEEN_DAYS = 14 * 24 * 3600
 
 
 class Intake(pulumi.ComponentResource):
-    """From an object in a customer's bucket to a started workflow; what cannot be taken in is kept."""
+    """The path from an object in a customer's bucket to a started workflow. Failed events are kept."""
 
     queue: aws.sqs.Queue
     dead_letters: aws.sqs.Queue
@@ -36,7 +36,7 @@ class Intake(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mft:intake:Intake", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
-        kept = pulumi.ResourceOptions(parent=self, protect=True)  # events of acknowledged files are in it
+        kept = pulumi.ResourceOptions(parent=self, protect=True)  # it holds the events of acknowledged files
         key_arn = functions.storage.key_arn
         dead = aws.sqs.Queue(
             f"{name}-dead-letters",
@@ -116,7 +116,7 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
             **created,
             "detail": {"bucket": ours, "object": {"key": [{"prefix": contract.INBOUND_SDK}]}},
         },
-        # Transfer Family renames by copying. Its own event for that may not exist in every region.
+        # Transfer Family renames by copying. Its own rename event may not exist in every region.
         "sftp-copies": {
             **created,
             "detail": {

@@ -1,4 +1,4 @@
-"""JSON texts of values that hold outputs: policies, routing documents, dashboards."""
+"""JSON texts of values that contain outputs: policies, routing documents, dashboards."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ import pulumi
 
 
 def render(value: Any, *, sort_keys: bool = False) -> pulumi.Input[str]:
-    """Return the JSON text of a value; one with outputs in it is an output itself.
+    """Return the JSON text of a value; it is an output if the value contains outputs.
 
-    Only they are waited for. `Output.json_dumps` makes an output of each of a document's hundred strings,
-    which would be most of what a customer costs.
+    Only the outputs in the value are awaited. `Output.json_dumps` turns each of a document's hundred strings
+    into an output, which would be most of the running time per customer.
     """
     outputs = list(_outputs(value))
     if not outputs:
@@ -36,7 +36,7 @@ def _outputs(value: Any) -> Iterator[pulumi.Output[Any]]:
 
 
 def _filled(value: Any, known: Iterator[Any]) -> Any:
-    """Return a value with what is known of its outputs in their places."""
+    """Return a value in which the known results replace its outputs."""
     if isinstance(value, pulumi.Output):
         return next(known)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""The region's data key: files, facts, messages and logs of one cell are encrypted with it."""
+"""The region's data key, which encrypts the files, facts, messages and logs of one cell."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class DataKey(pulumi.ComponentResource):
             enable_key_rotation=True,
             deletion_window_in_days=30,
             policy=_policy(settings),
-            opts=pulumi.ResourceOptions(parent=self, protect=True),  # without it nothing can be read
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # without it no data can be read
         )
         alias = aws.kms.Alias(
             name,
@@ -38,7 +38,7 @@ class DataKey(pulumi.ComponentResource):
 def _policy(settings: Settings) -> pulumi.Input[str]:
     """Return the key's policy: the account administers it and delegates its use through IAM.
 
-    AWS services use it under names of their own, for this account only; CloudWatch Logs for its log groups
+    AWS services use it as service principals, only for this account; CloudWatch Logs for its log groups
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html).
     """
     account = {"AWS": settings.arn("iam", "root", region="")}
@@ -47,7 +47,7 @@ def _policy(settings: Settings) -> pulumi.Input[str]:
     administer += ["CancelKeyDeletion"]
     use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     ours = {"StringEquals": {"aws:SourceAccount": settings.account}}
-    # What puts messages into encrypted queues and topics: rules, alarms, notifications of replication.
+    # These put messages into encrypted queues and topics: rules, alarms, replication events.
     writers = ["events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com"]
     return policy.document(
         policy.allow("Administer", [f"kms:{verb}" for verb in administer], ["*"], principals=account),

@@ -1,4 +1,4 @@
-"""Logs: how long they are kept, and those that an AWS service writes under a role of its own."""
+"""Logs: how long they are kept, and log groups that an AWS service writes under its own role."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def written_by(
     parent: pulumi.Resource,
     name_prefix: str | None = None,
 ) -> tuple[aws.cloudwatch.LogGroup, aws.iam.Role]:
-    """Make a log group, and the role under which a service (`transfer.amazonaws.com`) writes into it only."""
+    """Make a log group, and a role with which a service (`transfer.amazonaws.com`) can write only to it."""
     child = pulumi.ResourceOptions(parent=parent)
     logs = aws.cloudwatch.LogGroup(
         name, name_prefix=name_prefix, retention_in_days=LOG_DAYS, kms_key_id=key_arn, opts=child

@@ -1,7 +1,7 @@
-"""Monitoring: what wakes an operator of one cell, and where it tells them.
+"""Monitoring: the alarms of one cell, and the topic that notifies operators.
 
-Each cell watches itself, and what leaves it for the peer; both together watch both ways. No alarm is about
-one customer.
+Each cell watches itself and what it replicates to its peer, so the two cells together watch both directions.
+No alarm is about a single customer.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from runtime.metric_names import cell_dimensions
 
 
 class Monitoring(pulumi.ComponentResource):
-    """One cell's alarms, and the topic that they tell; operators subscribe to it."""
+    """One cell's alarms, and the topic that they notify, to which operators subscribe."""
 
     topic_arn: pulumi.Output[str]
     alarm_arns: list[pulumi.Output[str]]

@@ -1,4 +1,4 @@
-"""The cell's network: a VPC of its own over three zones, shared with nothing of the other region."""
+"""The cell's network: its own VPC in three zones, not connected to the other region."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from components import log
 from components.settings import Settings
 
 ZONES = ("a", "b", "c")
-_VPC_CIDR = ipaddress.ip_network("10.64.0.0/16")
+_VPC_CIDR = ipaddress.IPv4Network("10.64.0.0/16")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Placement:
-    """Where in the network a function runs: its subnets, and the security group that says whom it reaches."""
+    """Where in the network a function runs: its subnets and its security group."""
 
     subnet_ids: list[pulumi.Output[str]]
     group_id: pulumi.Output[str]
@@ -26,8 +26,8 @@ class Placement:
 class Network(pulumi.ComponentResource):
     """One cell's VPC: in each zone a public and a private subnet, a NAT gateway, and two Elastic IPs.
 
-    Customers reach the SFTP endpoint at `endpoint_addresses`; partners see deliveries come from
-    `egress_addresses`. Both are kept for good, since others' firewalls name them.
+    Customers reach the SFTP endpoint at `endpoint_addresses`; deliveries reach partners from
+    `egress_addresses`. Neither may ever change, because others' firewalls name them.
     """
 
     vpc_id: pulumi.Output[str]
@@ -57,7 +57,7 @@ class Network(pulumi.ComponentResource):
             opts=self._child,
         )
         self.vpc_id = vpc.id
-        # What joins no group by name is in this one, which lets nothing in or out.
+        # A resource without a security group is in this one, which allows no traffic.
         aws.ec2.DefaultSecurityGroup(f"{name}-default", vpc_id=vpc.id, opts=self._child)
         gateway = aws.ec2.InternetGateway(f"{name}-gateway", vpc_id=vpc.id, opts=self._child)
         public = self._route_table("public", gateway_id=gateway.id)
@@ -69,12 +69,12 @@ class Network(pulumi.ComponentResource):
             self.endpoint_addresses.append(self._address(f"endpoint-{zone}"))
             self.egress_addresses.append(self._address(f"egress-{zone}"))
         for number, (zone, block) in enumerate(zip(ZONES, blocks[3:6], strict=True)):
-            # One a zone: the loss of a zone leaves the others their way out.
+            # One per zone, so that the loss of a zone does not cut off the others.
             nat = aws.ec2.NatGateway(
                 f"{name}-nat-{zone}",
                 subnet_id=self.public_subnet_ids[number],
                 allocation_id=self.egress_addresses[number].allocation_id,
-                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),  # it needs a way out itself
+                opts=pulumi.ResourceOptions(parent=self, depends_on=[gateway]),  # it needs the gateway
             )
             table = self._route_table(f"private-{zone}", nat_gateway_id=nat.id)
             self.private_subnet_ids.append(self._subnet(f"private-{zone}", block, table))
@@ -83,19 +83,27 @@ class Network(pulumi.ComponentResource):
         self._flow_logs(key_arn)
         self.register_outputs({"vpc_id": self.vpc_id})
 
-    def _route_table(self, role: str, **to: pulumi.Input[str]) -> pulumi.Output[str]:
+    def _route_table(
+        self,
+        role: str,
+        *,
+        gateway_id: pulumi.Input[str] | None = None,
+        nat_gateway_id: pulumi.Input[str] | None = None,
+    ) -> pulumi.Output[str]:
+        """Make a route table whose default route leads to one of these gateways."""
         table = aws.ec2.RouteTable(f"{self._name}-{role}", vpc_id=self.vpc_id, opts=self._child)
         aws.ec2.Route(
             f"{self._name}-{role}-default",
             route_table_id=table.id,
             destination_cidr_block="0.0.0.0/0",
+            gateway_id=gateway_id,
+            nat_gateway_id=nat_gateway_id,
             opts=self._child,
-            **to,
         )
         return table.id
 
     def _subnet(
-        self, role: str, block: ipaddress.IPv4Network | ipaddress.IPv6Network, table: pulumi.Output[str]
+        self, role: str, block: ipaddress.IPv4Network, table: pulumi.Output[str]
     ) -> pulumi.Output[str]:
         subnet = aws.ec2.Subnet(
             f"{self._name}-{role}",
@@ -113,7 +121,7 @@ class Network(pulumi.ComponentResource):
         return aws.ec2.Eip(
             f"{self._name}-{role}",
             domain="vpc",
-            opts=pulumi.ResourceOptions(parent=self, protect=True),  # others' firewalls name it
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # others' firewalls name this address
         )
 
     def _flow_logs(self, key_arn: pulumi.Input[str]) -> None:

@@ -1,4 +1,4 @@
-"""IAM policy documents, as plain data with resource names inside; nothing here knows a partition."""
+"""IAM policy documents as plain data. Nothing here depends on a partition."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ def document(*statements: Statement) -> pulumi.Input[str]:
 def assumed_by(service: str, *, account: str | None = None) -> pulumi.Input[str]:
     """Return a trust policy for an AWS service principal, e.g. `lambda.amazonaws.com`.
 
-    With `account`, only for work of that account (the confused deputy problem:
+    With `account`, the service may act only on behalf of that account (the confused deputy problem:
     https://docs.aws.amazon.com/IAM/latest/UserGuide/confused-deputy.html).
     """
     statement: Statement = {

@@ -1,4 +1,4 @@
-"""What is checked before the first resource: that AWS's quotas suffice, that the settings' zone is there."""
+"""Checks before the first resource: AWS's quotas are sufficient, and the zone of the settings exists."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from customers.registry import Registry
 
 
 def check_quotas(settings: Settings, registry: Registry) -> None:
-    """Raise SettingsError, with every number and its remedy, when the registry needs more than AWS allows."""
+    """Raise SettingsError, with the numbers and remedies, if the registry needs more than AWS's quotas."""
     if refused := quota.refusals(registry.customers, health_checks=settings.health_check_quota):
         raise SettingsError("\n".join(refused))
 
 
 def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
-    """Raise SettingsError unless the hosted zone of the settings exists under the name that they give it.
+    """Raise SettingsError unless the hosted zone of the settings exists and has the name in the settings.
 
-    A wrong account is refused by the provider itself, by its `allowed_account_ids`.
+    The provider itself refuses a wrong account, by its `allowed_account_ids`.
     """
     where = f"Pulumi.{settings.stack}.yaml: mft:zoneId: {settings.zone_id}"
     remedy = f"run: pulumi config set mft:zoneId ID --stack {settings.stack}"

@@ -1,4 +1,4 @@
-"""The probe: the function that tries the SFTP endpoint's public addresses, as a client outside would."""
+"""The probe: a function that connects to the SFTP endpoint's public addresses, like an outside client."""
 
 from __future__ import annotations
 
@@ -12,9 +12,12 @@ from components.network import Placement
 from runtime.environment import ENV_ADDRESSES
 from runtime.metric_names import METRICS
 
+#: Minutes between two probes of the endpoint.
+PROBE_MINUTES = 1
+
 
 class Probe(pulumi.ComponentResource):
-    """How many of the endpoint's `addresses` answer, every minute; it goes out where `placement` says."""
+    """The scheduled function that counts how many of the endpoint's `addresses` answer."""
 
     def __init__(
         self,
@@ -26,7 +29,7 @@ class Probe(pulumi.ComponentResource):
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mft:probe:Probe", name, None, opts)
-        places = pulumi.Output.all(*addresses).apply(
+        hosts = pulumi.Output.all(*addresses).apply(
             lambda known: ",".join(f"{address}:{SFTP}" for address in known)
         )
         functions.make(
@@ -35,7 +38,7 @@ class Probe(pulumi.ComponentResource):
             [functions.publish_metrics(METRICS)],
             parent=self,
             memory=256,
-            environment={ENV_ADDRESSES: places},
+            environment={ENV_ADDRESSES: hosts},
             placement=placement,
-        ).every(minutes=1)
+        ).every(PROBE_MINUTES)
         self.register_outputs({})

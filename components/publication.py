@@ -1,4 +1,4 @@
-"""Where the switches are said by an object: a bucket that health checkers, and nobody else, can read."""
+"""The bucket for switches that are published as objects; only health checkers can read it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime import contract
 
 
 class Publication(pulumi.ComponentResource):
-    """One cell's bucket for the position of its peer's switch, and where the peer says that of its own."""
+    """One cell's bucket for the position of its peer's switch, and where the peer publishes this cell's."""
 
     bucket: str
     peer_host: str
@@ -34,10 +34,10 @@ class Publication(pulumi.ComponentResource):
             name,
             bucket_name=self.bucket,
             settings=settings,
-            key_arn=None,  # a health checker has no right to any key
+            key_arn=None,  # a health checker cannot use a key
             lifecycle=[expiry("moves", prefix="", days=1, current=False)],
             statements=[
-                # Not public, as S3 sees it, because of the condition:
+                # Because of its condition, S3 does not consider this statement public:
                 # https://docs.aws.amazon.com/AmazonS3/latest/userguide/access-control-block-public-access.html
                 policy.allow(
                     "HealthCheckers",
@@ -47,7 +47,7 @@ class Publication(pulumi.ComponentResource):
                     conditions={"IpAddress": {"aws:SourceIp": list(HEALTH_CHECKERS)}},
                 )
             ],
-            keep=Keep.DROP,  # the switch's parameter is the truth, and is published again every minute
+            keep=Keep.DROP,  # the position itself is in a parameter, and is published every minute
             parent=self,
         )
         self.write = [

@@ -1,4 +1,4 @@
-"""What goes wrong with replication: S3's events about it, their queue, and the function that counts them."""
+"""Replication problems: S3's events about them, their queue, and the function that counts them."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _FOURTEEN_DAYS = 14 * 24 * 3600
 
 
 class ReplicationEvents(pulumi.ComponentResource):
-    """One cell's queue of replication events: of copies that left this region late, or not at all.
+    """One cell's queue of events about objects that were replicated late or not at all.
 
     Both stacks have one, so both directions are watched. It exists before the buckets that report to it.
     """
@@ -72,7 +72,7 @@ class ReplicationEvents(pulumi.ComponentResource):
         self.register_outputs({"queue_arn": self._queue.arn})
 
     def watch(self, functions: Functions) -> None:
-        """Have the events counted and logged by a function of the cell."""
+        """Make the function of the cell that counts and logs the events."""
         function = functions.make(
             self._name,
             "replication",

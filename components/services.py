@@ -1,4 +1,4 @@
-"""The ways from the private subnets to AWS services: bulk never crosses a NAT gateway."""
+"""VPC endpoints of AWS services for the private subnets: bulk data never crosses a NAT gateway."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from runtime.metric_names import METRICS
 
 
 class Gateways(pulumi.ComponentResource):
-    """Gateway endpoints of S3 and DynamoDB, in the private route tables; `lists` are their prefix lists."""
+    """Gateway endpoints of S3 and DynamoDB in the private route tables; `lists` are their prefix lists."""
 
     lists: list[pulumi.Output[str]]
 
@@ -31,7 +31,7 @@ class Gateways(pulumi.ComponentResource):
         super().__init__("mft:services:Gateways", name, None, opts)
         of_this_account = {"StringEquals": {"aws:PrincipalAccount": settings.account}}
         policies = {
-            # Destinations are others' buckets, so any can be named; what a role may do is in its policy.
+            # Destinations are others' buckets, so any bucket is allowed; the roles' policies are narrower.
             "s3": policy.allow(
                 "Files",
                 [
@@ -68,7 +68,7 @@ class Gateways(pulumi.ComponentResource):
 
 
 class Interfaces(pulumi.ComponentResource):
-    """Interface endpoints of what the functions in the private subnets call besides."""
+    """Interface endpoints of the other services that functions in the private subnets call."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class Interfaces(pulumi.ComponentResource):
                 policy.allow(
                     "Metrics",
                     ["cloudwatch:PutMetricData"],
-                    ["*"],  # the action knows no resources
+                    ["*"],  # the action has no resources
                     principals={"AWS": "*"},
                     conditions={
                         "StringEquals": {

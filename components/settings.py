@@ -1,9 +1,11 @@
-"""The stack's settings: facts of the place, read once, checked all together, none with a default."""
+"""The stack's settings: facts about its environment, read once and checked together, without defaults."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import assert_never
 
 import pulumi
 
@@ -12,12 +14,28 @@ from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
 
 
 class SettingsError(ValueError):
-    """The stack configuration is missing something or holds something that cannot be. Lists everything."""
+    """The stack configuration is incomplete or invalid. The message lists all problems."""
+
+
+class Peer(StrEnum):
+    """Whether the other region's stack exists."""
+
+    ABSENT = "absent"
+    PRESENT = "present"
+
+
+class SwitchKind(StrEnum):
+    """What shows health checkers that a region is out of DNS."""
+
+    #: An alarm in the peer region.
+    ALARM = "alarm"
+    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
+    ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """Where this stack's cell stands. `host_keys` are the SFTP server's private keys, the main one first."""
+    """The environment of this stack's cell. `host_keys` are its SFTP host keys, the main one first."""
 
     stack: str
     region: str
@@ -27,9 +45,9 @@ class Settings:
     cell: str
     zone: str
     zone_id: str
-    peer_present: bool
+    peer: Peer
     automatic_failover: bool
-    switch_by_object: bool
+    switch: SwitchKind
     health_check_quota: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
@@ -38,6 +56,17 @@ class Settings:
     def side(self) -> str:
         """Return `east` or `west`."""
         return SIDE_OF[self.region]
+
+    @property
+    def peer_present(self) -> bool:
+        """Return whether the other region's stack exists."""
+        match self.peer:
+            case Peer.PRESENT:
+                return True
+            case Peer.ABSENT:
+                return False
+            case _:
+                assert_never(self.peer)
 
     @property
     def peer_side(self) -> str:
@@ -52,18 +81,18 @@ class Settings:
     def arn(
         self, service: str, resource: str, *, region: str | None = None, account: str | None = None
     ) -> str:
-        """Return an ARN of this partition; `region=""` or `account=""` for services that leave it out."""
+        """Return an ARN of this partition; `region=""` or `account=""` for services that omit it."""
         region = self.region if region is None else region
         account = self.account if account is None else account
         return f"arn:{self.partition}:{service}:{region}:{account}:{resource}"
 
     def bucket_arn(self, bucket: str) -> str:
-        """Return a bucket's ARN; `*` in it makes it a pattern."""
+        """Return a bucket's ARN; with `*` in the name it is a pattern."""
         return self.arn("s3", bucket, region="", account="")
 
     @classmethod
     def from_config(cls) -> Settings:
-        """Return the settings of the running stack; SettingsError with one line for each problem."""
+        """Return the settings of the running stack; SettingsError with one line per problem."""
         config, stack = pulumi.Config("mft"), pulumi.get_stack()
         problems: list[str] = []
         found: dict[str, str] = {}
@@ -102,46 +131,50 @@ class Settings:
             cell=found["cell"],
             zone=found["zone"],
             zone_id=found["zoneId"],
-            peer_present=found["peer"] == "present",
+            peer=Peer(found["peer"]),
             automatic_failover=found["automaticFailover"] == "true",
-            switch_by_object=found["switch"] == "endpoint",
+            switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
         )
 
 
-#: Host keys of the types that the FIPS security policies serve, RSA and ECDSA. Every type that one region
-#: serves the other serves with the same key, or clients raise an alarm at failover.
+#: Host keys of the types that the FIPS security policies allow, RSA and ECDSA. Both regions must have the
+#: same key of each type, or clients report a changed host key at failover.
 HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
 
-#: Every other setting: what its value looks like, what that means, and an example.
+#: Every other setting: the pattern of its value, the meaning in words, and an example.
 KEYS = {
     "region": ("|".join(REGION_OF.values()), "a GovCloud region", REGION_OF["west"]),
     "partition": (PARTITION, f"the partition {PARTITION}", PARTITION),
     "accountId": (r"[0-9]{12}", "an account id of 12 digits", "123456789012"),
-    "namespace": (r"[a-z][a-z0-9-]{1,18}[a-z0-9]", "3 to 20 lower-case letters, digits, hyphens", "acme-mft"),
+    "namespace": (
+        r"[a-z][a-z0-9-]{1,18}[a-z0-9]",
+        "3 to 20 lower-case letters, digits and hyphens",
+        "acme-mft",
+    ),
     "cell": (r"[1-9][0-9]{0,2}", "a cell number from 1 to 999", "1"),
     "zone": (
         r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}",
-        "a DNS zone without final dot",
+        "a DNS zone without a final dot",
         "mft.example.gov",
     ),
     "zoneId": (r"Z[A-Z0-9]{1,31}", "a Route 53 hosted zone id", "Z0123456789EXAMPLE"),
-    "peer": ("absent|present", "'absent' or 'present': whether the other region's stack exists", "present"),
+    "peer": ("|".join(Peer), "'absent' or 'present': whether the other region's stack exists", "present"),
     "automaticFailover": ("true|false", "'true' or 'false': whether failed checks move traffic", "false"),
     "switch": (
-        "alarm|endpoint",
-        "'alarm' or 'endpoint': what tells health checkers that a region is out",
+        "|".join(SwitchKind),
+        "'alarm' or 'endpoint': what shows health checkers that a region is out",
         "alarm",
     ),
-    "healthCheckQuota": (r"[1-9][0-9]{0,5}", "how many health checks the account may have", "200"),
+    "healthCheckQuota": (r"[1-9][0-9]{0,5}", "a number of health checks that the account may have", "200"),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }
 
 
 def _refused_name(key: str, value: str) -> str | None:
-    """Return why names cannot be made with a namespace or zone, or None."""
+    """Return why no names can be made with a namespace or zone, or None."""
     checks = {"namespace": names.check_namespace, "zone": names.check_zone}
     try:
         if key in checks:

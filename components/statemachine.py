@@ -1,16 +1,18 @@
-"""The workflow's definition in Amazon States Language: pure data, from function ARNs to JSON.
+"""The workflow's definition in Amazon States Language: pure data, made from the ARNs of its functions.
 
 claim -> (wait | compare) -> deliver to each destination -> archive -> complete. Errors are matched by the
-class names of `runtime.delivery.errors`, `runtime.workflow` and `runtime.breaker`.
+class names in `runtime.delivery.errors`, `runtime.workflow` and `runtime.breaker`.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-#: Seconds until a delivery function is stopped by Lambda, its longest. A task waits longer than its
-#: function can run, so two attempts never write one temporary name.
+#: Seconds until Lambda stops a delivery function, the longest that Lambda allows. A task waits longer than
+#: its function can run, so two attempts never write to the same temporary name.
 DELIVERY_TIMEOUT = 900
+#: Seconds until Lambda stops a function that only decides or records.
+STEP_TIMEOUT = 60
 _MARGIN = 30
 
 #: About two hours of attempts: 30 s, doubled up to 15 minutes, with jitter.
@@ -22,11 +24,11 @@ DELIVERY_RETRY = {
     "JitterStrategy": "FULL",
 }
 
-#: A step that only decides or records is repeated for most of a day before its execution fails.
+#: A step that only decides or records is repeated for most of a day before the execution fails.
 _STEP_RETRY = {**DELIVERY_RETRY, "ErrorEquals": ["States.ALL"], "IntervalSeconds": 2, "MaxAttempts": 60}
 
-#: Three days of waiting for a destination that keeps failing, while one other file tries it: from a minute up
-#: to a quarter of an hour each. None of it counts as an attempt.
+#: Three days of waiting for a destination that keeps failing, while one other file tries it: each wait is
+#: from one minute to a quarter of an hour. Waits do not count as attempts.
 _WAIT_FOR_OTHERS = {
     "ErrorEquals": ["BreakerOpenError"],
     "IntervalSeconds": 60,
@@ -38,7 +40,7 @@ _WAIT_FOR_OTHERS = {
 _LOST = ["LeaseLostError", "OvertakenError"]
 _NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
-#: Whoever lost the lease, or was overtaken, claims again, and is judged again, by what was delivered by then.
+#: An execution that lost its lease or was overtaken claims again. What was delivered by then decides.
 _BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain"}
 
 
@@ -64,7 +66,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
         "States": {
             "Begin": {"Type": "Pass", "Parameters": {"transfer.$": "$"}, "Next": "Claim"},
             "Claim": {
-                **invoke("claim", 60, **transfer),
+                **invoke("claim", STEP_TIMEOUT, **transfer),
                 "ResultPath": "$.verdict",
                 "Retry": [_STEP_RETRY],
                 "Next": "Decide",
@@ -104,12 +106,12 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 **invoke("archive", DELIVERY_TIMEOUT, **transfer),
                 "ResultPath": "$.archived",
                 "Retry": [_STEP_RETRY],
-                # The customer's receipt is not held back by our archive; the execution fails after it.
+                # A failure to archive does not delay the receipt; the execution fails afterwards.
                 "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unarchived", "Next": "Complete"}],
                 "Next": "Complete",
             },
             "Complete": {
-                **invoke("complete", 60, **transfer, **{"results.$": "$.results"}),
+                **invoke("complete", STEP_TIMEOUT, **transfer, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
                 "Retry": [_NO_RETRY, _STEP_RETRY],
                 "Catch": [_BEGIN_AGAIN],
@@ -135,11 +137,11 @@ def _when(action: str, to: str) -> dict[str, Any]:
 
 
 def _delivery(invoke: Any) -> dict[str, Any]:
-    """Return the states of one destination: attempts, and attempts after one whose end nobody knows.
+    """Return the states of one destination: attempts, and attempts after one with an unknown result.
 
-    TransientDeliveryError says that nothing was delivered. A lost answer, a function that died or ran out
-    of time says nothing: from then on every attempt looks first whether the file is there. An attempt that
-    ran out of its function's time is followed by one that goes on where it ended.
+    TransientDeliveryError means that nothing was delivered. After a lost answer, or a function that crashed
+    or timed out, the result is unknown: from then on every attempt first checks whether the file is there.
+    An attempt that uses up its function's time is followed by one that continues where it ended.
     """
     payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
     nothing_sent = ["TransientDeliveryError", "Lambda.TooManyRequestsException"]
@@ -163,7 +165,7 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         }
 
     return {
-        # A lost region may have delivered it at its last moment, and its fact was lost with it.
+        # A lost region may have delivered the file at the last moment, and lost the fact about it.
         "HowToBegin": {
             "Type": "Choice",
             "Choices": [

@@ -1,4 +1,4 @@
-"""The cell's storage: the archive, the audit trail, the customers' routing documents, replication."""
+"""The cell's storage: archive, audit trail, the customers' routing documents, and their replication."""
 
 from __future__ import annotations
 
@@ -11,10 +11,8 @@ from components import policy
 from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
+from customers.model import LONGEST_RETENTION
 from runtime.timing import AUDIT_DAYS
-
-#: Days after which what is left of former customers goes: the longest that a customer may ask.
-ARCHIVE_DAYS = 3650
 
 
 class Storage(pulumi.ComponentResource):
@@ -36,15 +34,15 @@ class Storage(pulumi.ComponentResource):
         replication_events: Events,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`archive_days` says, per customer id, for how many days its archived files are kept."""
+        """`archive_days` is the number of days for which archived files are kept, by customer id."""
         super().__init__("mft:storage:Storage", name, None, opts)
         self._settings, self._replication_events = settings, replication_events
         child = pulumi.ResourceOptions(parent=self)
         self.key_arn = key_arn
         role = aws.iam.Role(
             f"{name}-replication",
-            # No account is asked of S3: that it names one when it replicates is not documented, and a bucket
-            # of another account could not be given this role.
+            # Without a condition on the account: it is not documented that S3 names one when it replicates,
+            # and a bucket of another account could not be given this role.
             # https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
             assume_role_policy=policy.assumed_by("s3.amazonaws.com"),
             opts=child,
@@ -61,7 +59,7 @@ class Storage(pulumi.ComponentResource):
             key_arn=key_arn,
             lifecycle=[
                 *(expiry(id, prefix=f"{id}/", days=days) for id, days in archive_days.items()),
-                expiry("of-former-customers", prefix="", days=ARCHIVE_DAYS),
+                expiry("of-former-customers", prefix="", days=LONGEST_RETENTION),
             ],
             replication=self.replication_to(self._cell_bucket("archive", settings.peer_side)),
             parent=self,
@@ -83,7 +81,7 @@ class Storage(pulumi.ComponentResource):
             settings=settings,
             key_arn=key_arn,
             lifecycle=[],
-            keep=Keep.DROP,  # the program writes all of it again from the registry
+            keep=Keep.DROP,  # the program can write all of it again from the registry
             parent=self,
         )
         self.register_outputs({"key_arn": self.key_arn})

@@ -1,12 +1,14 @@
-"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its halves of DNS.
+"""A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its DNS records.
 
-What there is of it follows its lifecycle: `onboarding` has bucket, users, keys and topic; `active` also
-routing, replication, records and their health check; `draining` finishes what it has, with bucket, topic,
-routing and replication; `retired` is a bucket that nothing protects and that AWS keeps when the program
-lets go of it.
+Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys and topic; `active` also has
+routing, replication, records and their health check; `draining` finishes files in flight with bucket, topic,
+routing and replication; `retired` is only a bucket, which is not protected and which remains in AWS when the
+program no longer declares it.
 """
 
 from __future__ import annotations
+
+from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
@@ -16,12 +18,12 @@ from components.bucket import Keep, bucket, expiry
 from components.cell import Cell
 from customers import names
 from customers.document import routing_document
-from customers.model import Customer, EmailReceipt, HttpsReceipt, SqsReceipt
+from customers.model import Customer, EmailReceipt, HttpsReceipt, Receipt, SqsReceipt
 from runtime import contract
 
 
 class Tenant(pulumi.ComponentResource):
-    """One customer in one cell, as far as its lifecycle has come."""
+    """One customer in one cell, with the resources of its stage of the lifecycle."""
 
     customer: Customer
     bucket: str
@@ -37,7 +39,7 @@ class Tenant(pulumi.ComponentResource):
         if customer.takes_files:
             for user in customer.sftp.users:
                 cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
-        if customer.lifecycle == "active":
+        if customer.is_in_service:
             check = cell.health.check_for(customer, parent=self)
             dns.records(customer, settings=settings, health_check_id=check, parent=self)
         self.register_outputs({"bucket": self.bucket})
@@ -51,12 +53,13 @@ class Tenant(pulumi.ComponentResource):
             opts=self._child,
         )
         for number, target in enumerate(customer.receipts, start=1):
+            endpoint, is_raw = _subscribed(target)
             aws.sns.TopicSubscription(
                 f"{customer.id}-receipts-{number}",
                 topic=topic.arn,
                 protocol=target.kind,
-                endpoint=_address(target),
-                raw_message_delivery=True if isinstance(target, SqsReceipt) else None,
+                endpoint=endpoint,
+                raw_message_delivery=is_raw,
                 opts=self._child,
             )
         return topic
@@ -69,9 +72,8 @@ class Tenant(pulumi.ComponentResource):
             key=contract.config_key(self.customer.id),
             content_type="application/json",
             content=jsontext.render(document, sort_keys=True),
-            opts=pulumi.ResourceOptions(
-                parent=self, depends_on=[self._cell.storage.config]
-            ),  # name is no edge
+            # A bucket's name alone is not a dependency on it.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cell.storage.config]),
         )
 
     def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:
@@ -97,7 +99,7 @@ class Tenant(pulumi.ComponentResource):
                 f"{customer.id}-sdk-{number}",
                 key_id=cell_storage.key_arn,
                 grantee_principal=principal,
-                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts to complete a multipart upload
+                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts when it completes a multipart upload
                 constraints=[aws.kms.GrantConstraintArgs(encryption_context_subset={"aws:s3:arn": made.arn})],
                 opts=self._child,
             )
@@ -120,11 +122,14 @@ class Tenant(pulumi.ComponentResource):
         ]
 
 
-def _address(target: SqsReceipt | HttpsReceipt | EmailReceipt) -> str:
+def _subscribed(target: Receipt) -> tuple[str, bool | None]:
+    """Return the endpoint of a subscription, and whether its messages come without SNS's envelope."""
     match target:
         case SqsReceipt():
-            return target.arn
+            return target.arn, True
         case HttpsReceipt():
-            return target.url
+            return target.url, None
         case EmailReceipt():
-            return target.address
+            return target.address, None
+        case _:
+            assert_never(target)

@@ -1,4 +1,4 @@
-"""The tracker table: owned by gov-west, joined by gov-east with a replica of its own."""
+"""The tracker table: the stack gov-west owns it, and gov-east adds its replica."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _ATTRIBUTES = (
 
 
 class Tracker(pulumi.ComponentResource):
-    """This region's side of the global table MFT-TransferTracker."""
+    """This region's replica of the global table MFT-TransferTracker."""
 
     table: str
     arn: str
@@ -44,12 +44,19 @@ class Tracker(pulumi.ComponentResource):
             self._join(name, settings, key_arn)
         self.register_outputs({"table": self.table})
 
-    def use(self, sid: str, *, actions: tuple[str, ...], **more: Mapping[str, Any]) -> policy.Statement:
+    def use(
+        self,
+        sid: str,
+        *,
+        actions: tuple[str, ...],
+        principals: Mapping[str, Any] | None = None,
+        conditions: Mapping[str, Any] | None = None,
+    ) -> policy.Statement:
         """Return the statement that allows `actions` on this region's table."""
-        return policy.allow(sid, actions, [self.arn], **more)
+        return policy.allow(sid, actions, [self.arn], principals=principals, conditions=conditions)
 
     def look_up(self) -> policy.Statement:
-        """Return the statement that lets a role ask this region's table for a customer's day."""
+        """Return the statement that allows a role to query this region's table by customer and day."""
         return policy.allow("Days", ["dynamodb:Query"], [f"{self.arn}/index/{contract.TRACKER_INDEX}"])
 
     def _own(self, name: str, key_arn: pulumi.Input[str]) -> None:

@@ -1,4 +1,4 @@
-"""Alarms about transfers: whether the cell takes files in, carries them, brings them to their partners."""
+"""Alarms about transfers: whether files are taken in, processed and delivered."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import pulumi
 
-from components.alarm import MINUTE, Alarm, Watched
+from components.alarm import MINUTE, Alarm, Metric, Watched
 from runtime.metric_names import (
     METRIC_ADDRESSES,
     METRIC_CANARY,
@@ -19,7 +19,7 @@ from runtime.metric_names import (
 
 
 def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
-    """Yield them; `own` are the dimensions of the cell's own metrics."""
+    """Yield these alarms; `own` are the dimensions of the cell's own metrics."""
     yield from _service(own, watched.addresses)
     yield from _files(own)
     yield from _intake(watched)
@@ -27,104 +27,94 @@ def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]
 
 
 def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
-    metric = {"namespace": METRICS, "dimensions": own}
     yield Alarm(
         name="canary-failing",
         section="canary-failing",
         means="Two synthetic transfers in a row were not delivered: customers' files may not be either.",
         first="read `failure` in the canary function's log.",
-        metric=METRIC_CANARY,
+        metric=Metric(METRICS, METRIC_CANARY, own),
         statistic="Maximum",
         below=1,
         breaching=2,
         of=2,
         missing="unknown",
-        **metric,
     )
     yield Alarm(
         name="canary-silent",
         section="canary-silent",
         means="No synthetic transfer has reported for 15 minutes: nobody knows whether the cell delivers.",
         first="see whether the canary function runs.",
-        metric=METRIC_CANARY,
+        metric=Metric(METRICS, METRIC_CANARY, own),
         statistic="SampleCount",
         below=1,
         period=15 * MINUTE,
         missing="alarm",
-        **metric,
     )
     yield Alarm(
         name="endpoint-silent",
         section="endpoint-silent",
         means="No address of the SFTP endpoint answers, or nobody looks: customers cannot log in here.",
         first="try the addresses from outside; if they are dead, evacuate this region.",
-        metric=METRIC_ADDRESSES,
+        metric=Metric(METRICS, METRIC_ADDRESSES, own),
         statistic="Maximum",
         below=1,
         period=MINUTE,
         breaching=3,
         of=3,
         missing="alarm",
-        **metric,
     )
     yield Alarm(
         name="endpoint-zone-lost",
         section="endpoint-zone-lost",
         means=f"Fewer than {addresses} addresses of the SFTP endpoint answer: a zone is probably lost.",
         first="see which; clients try the others, so there is time.",
-        metric=METRIC_ADDRESSES,
+        metric=Metric(METRICS, METRIC_ADDRESSES, own),
         statistic="Maximum",
         below=addresses,
         period=MINUTE,
         breaching=5,
         of=5,
         missing="unknown",
-        **metric,
     )
 
 
 def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
-    metric = {"namespace": METRICS, "dimensions": own}
     yield Alarm(
         name="files-failed",
         section="files-failed",
         means="A file was given up after all attempts. Its customer was told so.",
         first="find the destination and the reason in the tracker's FAILED facts.",
-        metric=METRIC_FAILED,
+        metric=Metric(METRICS, METRIC_FAILED, own),
         at_least=1,
-        **metric,
     )
     yield Alarm(
         name="files-held",
         section="files-held",
         means="A file is held: nobody can tell whether its partner has it, and a person has to decide.",
         first="ask the partner whether the file is there.",
-        metric=METRIC_HELD,
+        metric=Metric(METRICS, METRIC_HELD, own),
         at_least=1,
-        **metric,
     )
     yield Alarm(
         name="object-gone",
         section="object-gone",
         means="An upload was reported whose object is not in its bucket: a file may be lost.",
         first="find bucket and key in the ingest function's log (`became: gone`).",
-        metric=METRIC_OBJECT_GONE,
+        metric=Metric(METRICS, METRIC_OBJECT_GONE, own),
         at_least=1,
-        **metric,
     )
-    # In a quiet hour nothing is delivered; then the canary tells.
+    # In a quiet hour nothing is delivered, and only the canary shows whether the cell works.
     yield Alarm(
         name="deliveries-slow",
         section="deliveries-slow",
         means="Half of all files take more than 15 minutes from their submission to their receipt.",
         first="see on the dashboard whether they wait in the queue, in the workflow, or at partners.",
-        metric=METRIC_DELIVERY_SECONDS,
+        metric=Metric(METRICS, METRIC_DELIVERY_SECONDS, own),
         statistic="p50",
         at_least=15 * MINUTE,
         period=15 * MINUTE,
         breaching=2,
         of=2,
-        **metric,
     )
 
 
@@ -134,35 +124,30 @@ def _intake(watched: Watched) -> Iterator[Alarm]:
         section="ingest-delayed",
         means="An upload has waited more than 10 minutes to be taken in.",
         first="see whether the ingest function fails or is throttled.",
-        namespace="AWS/SQS",
-        metric="ApproximateAgeOfOldestMessage",
-        dimensions={"QueueName": watched.ingest_queue},
+        metric=Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": watched.ingest_queue}),
         statistic="Maximum",
         at_least=10 * MINUTE,
         breaching=2,
         of=2,
     )
-    told = {
+    means = {
         "ingest": "Uploads could not be taken in after all tries, and wait for a person: files are not sent.",
         "replication": "Replication events could not be read, and wait for a person.",
     }
-    # A queue that nobody has used for six hours reports nothing.
+    # A queue that was not used for six hours has no data.
     for what, queue in watched.dead_letters.items():
         yield Alarm(
             name=f"{what}-dead-letters",
             section=f"{what}-dead-letters",
-            means=told[what],
+            means=means[what],
             first=f"read one message, and the {what} function's log about it.",
-            namespace="AWS/SQS",
-            metric="ApproximateNumberOfMessagesVisible",
-            dimensions={"QueueName": queue},
+            metric=Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}),
             statistic="Maximum",
             at_least=1,
         )
 
 
 def _workflow(machine: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:
-    metric = {"namespace": "AWS/States", "dimensions": machine}
     for ending, metric_name in (("failed", "ExecutionsFailed"), ("timed-out", "ExecutionsTimedOut")):
         yield Alarm(
             name=f"executions-{ending}",
@@ -170,18 +155,16 @@ def _workflow(machine: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:
             means=f"A transfer's execution {ending.replace('-', ' ')}: its file is not delivered, not "
             "archived, or not accounted for.",
             first="open the execution and read the state that ended it.",
-            metric=metric_name,
+            metric=Metric("AWS/States", metric_name, machine),
             at_least=1,
-            **metric,
         )
     yield Alarm(
         name="executions-throttled",
         section="executions-throttled",
         means="Step Functions holds transfers back, because there are more than the account's quota.",
         first="wait if it is a burst; ask for a higher quota if it lasts.",
-        metric="ExecutionThrottled",
+        metric=Metric("AWS/States", "ExecutionThrottled", machine),
         at_least=1,
         breaching=3,
         of=3,
-        **metric,
     )

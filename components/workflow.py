@@ -1,8 +1,9 @@
-"""The cell's workflow: the state machine that carries a transfer, and the functions that are its steps."""
+"""The cell's workflow: the state machine that processes a transfer, and the functions that are its steps."""
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 
 import pulumi
 import pulumi_aws as aws
@@ -11,11 +12,11 @@ from components import policy
 from components.functions import Function, Functions
 from components.log import LOG_DAYS
 from components.network import Placement
-from components.statemachine import DELIVERY_TIMEOUT, definition
+from components.statemachine import DELIVERY_TIMEOUT, STEP_TIMEOUT, definition
 from runtime import contract
 from runtime.environment import ENV_ARCHIVE_BUCKET
 
-#: What Step Functions does under the workflow's role to log and trace; none of it knows resources.
+#: The actions that Step Functions performs under the workflow's role to log and trace. None has resources.
 #: https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html
 _OBSERVED = (
     policy.allow(
@@ -62,7 +63,7 @@ class Workflow(pulumi.ComponentResource):
         delivery: Placement,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`delivery` is where the function that delivers runs."""
+        """`delivery` is the placement of the function that delivers."""
         super().__init__("mft:workflow:Workflow", name, None, opts)
         self._name, self._functions, self._placement = name, functions, delivery
         child = pulumi.ResourceOptions(parent=self)
@@ -103,17 +104,9 @@ class Workflow(pulumi.ComponentResource):
                 log_destination=pulumi.Output.concat(logs.arn, ":*"),
             ),
             tracing_configuration=aws.sfn.StateMachineTracingConfigurationArgs(enabled=True),
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # it is checked when it is made
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # AWS checks the role at creation
         )
         self.state_machine_arn = machine.arn
-        aws.ssm.Parameter(
-            f"{name}-transfers",
-            name=contract.cell_parameter(settings.namespace, settings.cell, "state-machine"),
-            type="String",
-            value=machine.arn,
-            description="The state machine of this cell, for those who replay and release transfers",
-            opts=child,
-        )
         self.register_outputs({"state_machine_arn": self.state_machine_arn})
 
     def _steps(self) -> dict[str, Function]:
@@ -141,8 +134,8 @@ class Workflow(pulumi.ComponentResource):
                         ["secretsmanager:GetSecretValue"],
                         [settings.arn("secretsmanager", f"secret:{settings.namespace}/*")],
                     ),
-                    # Destinations are others' buckets; five hundred customers' would not fit in a policy.
-                    # Their owners must grant it too, or S3 refuses. Our own buckets are shut out below.
+                    # Destinations are others' buckets, and those of 500 customers would not fit in a policy.
+                    # Their owners must grant access too. Our own buckets are excluded below.
                     policy.allow(
                         "WriteDestinations",
                         ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
@@ -151,7 +144,7 @@ class Workflow(pulumi.ComponentResource):
                     policy.deny(
                         "NeverOurOwn",
                         ["s3:PutObject", "s3:AbortMultipartUpload"],
-                        # Below `delivered/` of its own bucket the canary finds its copies.
+                        # Deliveries to `delivered/` of the canary's bucket remain allowed.
                         [
                             settings.bucket_arn(f"{settings.namespace}-*/{contract.INBOUND}*"),
                             settings.bucket_arn(f"{settings.namespace}-cell*/*"),
@@ -189,11 +182,29 @@ class Workflow(pulumi.ComponentResource):
                 "complete",
                 [
                     *functions.read_customers(),
-                    tracker.use("Facts", actions=_CLAIM),  # a failed file leaves its destination's breaker
+                    tracker.use("Facts", actions=_CLAIM),  # a failed file releases its destination's breaker
                     functions.send_receipts(),
                 ],
             ),
         }
 
-    def _step(self, step: str, statements: list[policy.Statement], **more: object) -> Function:
-        return self._functions.make(f"{self._name}-{step}", step, statements, parent=self, **more)  # type: ignore[arg-type]
+    def _step(
+        self,
+        step: str,
+        statements: list[policy.Statement],
+        *,
+        timeout: int = STEP_TIMEOUT,
+        memory: int = 512,
+        environment: Mapping[str, pulumi.Input[str]] | None = None,
+        placement: Placement | None = None,
+    ) -> Function:
+        return self._functions.make(
+            f"{self._name}-{step}",
+            step,
+            statements,
+            parent=self,
+            timeout=timeout,
+            memory=memory,
+            environment=environment,
+            placement=placement,
+        )

@@ -1,1 +1,1 @@
-"""The registry: one YAML file a customer, and the pure code that reads, checks and names what is in them."""
+"""The registry: one YAML file per customer, and the pure code that reads, checks and names its contents."""

@@ -1,27 +1,25 @@
-"""What the parts of one customer must agree on. Pure, and content with a customer that is broken elsewhere.
+"""The rules that span several parts of one customer. Pure, and usable on a customer that is broken elsewhere.
 
-Everything here reads plain data as it came out of a file: what has the wrong shape is passed over, because
-the model has already said so. That is how a file's problems are all found at once.
+The checks read plain data as it came out of a file and skip what has the wrong shape, because the model
+reports that. This is how all problems of a file are found at once.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from difflib import get_close_matches
-from types import EllipsisType
-from typing import Any
+from typing import Any, TypeGuard, assert_never, get_args
 
 from customers import names
-from customers.fields import seconds, shown
+from customers.fields import seconds
+from customers.kinds import DestinationKind, ReceiptKind
+from customers.paths import Finding, KeyPath, at, count, dotted, nearest, shown, texts
 from runtime import patterns
 
-#: The type of the model's error that carries findings, each a path and a sentence.
+#: The type of the model's error that carries findings.
 FINDINGS = "findings"
-Path = tuple[str | int, ...]
-Finding = tuple[Path, str]
 
-#: What holds where a file says nothing; the model takes its defaults from here.
+#: The model's defaults.
 INBOUND_DAYS = 30
 TRACKER_DAYS = 400
 WINDOW = "7d"
@@ -29,7 +27,7 @@ _DAY = 86400
 
 
 def findings(customer: Any) -> list[Finding]:
-    """Return every disagreement between the parts of one customer."""
+    """Return every violation of these rules in one customer."""
     checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (
         _senders,
         _routes,
@@ -42,49 +40,18 @@ def findings(customer: Any) -> list[Finding]:
     return [finding for check in checks for finding in check(customer)]
 
 
-def at(data: Any, *path: str | int) -> Any:
-    """Return what is at a path, or None when the data has another shape."""
-    for step in path:
-        if isinstance(data, dict):
-            data = data.get(step)
-        elif isinstance(data, list | tuple) and isinstance(step, int) and step < len(data):
-            data = data[step]
-        else:
-            return None
-    return data
-
-
-def texts(data: Any, *path: str | int | EllipsisType) -> Iterator[tuple[Path, str]]:
-    """Yield the texts at a path, with their paths; `...` stands for every item of a list or mapping."""
-    if ... in path:
-        where = path.index(...)
-        items = at(data, *path[:where])
-        for step in items if isinstance(items, dict) else range(_count(items)):
-            yield from texts(data, *path[:where], step, *path[where + 1 :])
-    elif isinstance(text := at(data, *path), str):
-        yield path, text
-
-
-def nearest(word: str, known: list[str]) -> str:
-    """Return the remedy for an unknown word: the one that was probably meant, or all there are."""
-    close = get_close_matches(word, known, n=1)
-    if close:
-        return f"did you mean {shown(close[0])}?"
-    return f"known are {', '.join(map(_plain, sorted(known))) or 'none'}"
-
-
 def _senders(customer: Any) -> Iterator[Finding]:
     """Somebody must be able to send."""
     users, principals = at(customer, "sftp", "users"), at(customer, "sdk", "principals")
-    # A section of the wrong shape is somebody's attempt to name a sender: the model speaks of it.
+    # A section of the wrong shape is an attempt to name a sender, and the model reports it.
     malformed = at(customer, "sftp") is not None and not isinstance(at(customer, "sftp"), dict)
     malformed |= at(customer, "sdk") is not None and not isinstance(at(customer, "sdk"), dict)
     if isinstance(customer, dict) and not users and not principals and not malformed:
         yield (), "nobody can send; add a user under 'sftp.users' or an ARN under 'sdk.principals'"
 
 
-def _globs(customer: Any) -> list[tuple[Path, str]]:
-    """Return the routes' patterns, those that are patterns."""
+def _globs(customer: Any) -> list[tuple[KeyPath, str]]:
+    """Return the valid patterns of the routes, with their paths."""
     found = []
     for path, pattern in texts(customer, "routes", ..., "match"):
         try:
@@ -103,15 +70,15 @@ def _routes(customer: Any) -> Iterator[Finding]:
             if (key := patterns.common_key(pattern, other)) is not None:
                 yield (
                     path,
-                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both take"
-                    f" {shown(key)}; make them disjoint, or one route with all destinations",
+                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both match"
+                    f" {shown(key)}; make them disjoint, or write one route with all destinations",
                 )
 
 
 def _arrivals(customer: Any) -> Iterator[Finding]:
-    """No two routes may give two files one name at one place, where the second would replace the first.
+    """No two routes may write two files under the same name at one place: the second would replace the first.
 
-    A file is called there what is left of its key below the route's literal prefix.
+    A file's name there is the part of its key after the route's literal prefix.
     """
     globs = _globs(customer)
     for number, (path, pattern) in enumerate(globs):
@@ -126,26 +93,43 @@ def _arrivals(customer: Any) -> Iterator[Finding]:
                 to = min(_places(customer, path[1])[place] for place in shared)
                 yield (
                     path,
-                    f"this and routes[{earlier[1]}] can give two files one name at {to!r}, as {shown(name)};"
-                    " give one of them a destination with a directory or prefix of its own",
+                    f"this and routes[{earlier[1]}] can write two files under one name at {to!r}, such as"
+                    f" {shown(name)}; give one of them a destination with its own directory or prefix",
                 )
 
 
-def _places(customer: Any, route: str | int) -> dict[Path, str]:
-    """Return where a route sends to, each place with the name of the destination that it is."""
-    found: dict[Path, str] = {}
+def _places(customer: Any, route: str | int) -> dict[KeyPath, str]:
+    """Return the places that a route sends to, each with the name of its destination."""
+    found: dict[KeyPath, str] = {}
     for _, name in texts(customer, "routes", route, "to", ...):
-        match at(customer, "destinations", name):
-            case {"kind": "sftp", "host": str(host), **rest}:
-                folder = str(rest.get("directory", ".")).rstrip("/")
-                found[host, str(rest.get("port", 22)), str(rest.get("user")), folder] = name
-            case {"kind": "s3", "bucket": str(bucket), **rest}:
-                found[bucket, str(rest.get("prefix", ""))] = name
+        destination = at(customer, "destinations", name)
+        kind = at(destination, "kind")
+        if is_destination_kind(kind) and (place := _place(kind, destination)):
+            found[place] = name
     return found
 
 
+def is_destination_kind(word: object) -> TypeGuard[DestinationKind]:
+    """Return whether a word is a kind of destination."""
+    return word in get_args(DestinationKind)
+
+
+def _place(kind: DestinationKind, destination: dict[str, Any]) -> KeyPath | None:
+    """Return what distinguishes a destination's place from all others, or None if it cannot be read."""
+    match kind:
+        case "sftp":
+            folder = str(destination.get("directory", ".")).rstrip("/")
+            port, user = str(destination.get("port", 22)), str(destination.get("user"))
+            return (host, port, user, folder) if isinstance(host := destination.get("host"), str) else None
+        case "s3":
+            prefix = str(destination.get("prefix", ""))
+            return (bucket, prefix) if isinstance(bucket := destination.get("bucket"), str) else None
+        case _:
+            assert_never(kind)
+
+
 def _landing(customer: Any) -> Iterator[Finding]:
-    """Every place where files land must have a route, and every route a place."""
+    """Every place where files arrive must have a route, and every route must match such a place."""
     globs = _globs(customer)
     users = list(texts(customer, "sftp", "users", ..., "name"))
     places = [
@@ -153,26 +137,22 @@ def _landing(customer: Any) -> Iterator[Finding]:
         for path, user in users
         if re.fullmatch(names.USER, user)
     ]
-    # A route or user that could not be read might be the one that is missed here.
-    all_globs = len(globs) == _count(at(customer, "routes"))
-    all_places = len(places) == _count(at(customer, "sftp", "users"))
+    # A route or user that could not be read might be the missing one.
+    all_globs = len(globs) == count(at(customer, "routes"))
+    all_places = len(places) == count(at(customer, "sftp", "users"))
     if at(customer, "sdk", "principals"):
         places.append((("sdk",), "sdk/**", "files of SDK clients"))
     for path, place, whose in places if all_globs and globs else ():
         if not any(patterns.overlaps(place, pattern) for _, pattern in globs):
-            yield path, f"no route takes {whose}; add one that matches {place!r}"
+            yield path, f"no route matches {whose}; add one that matches {place!r}"
     for path, pattern in globs if all_places and places else ():
         if not any(patterns.overlaps(place, pattern) for _, place, _ in places):
             landings = ", ".join(place for _, place, _ in places)
-            yield path, f"{shown(pattern)} takes nothing that can arrive; files arrive as {landings}"
-
-
-def _count(items: Any) -> int:
-    return len(items) if isinstance(items, list | tuple) else 0
+            yield path, f"{shown(pattern)} matches no file that can arrive; files arrive as {landings}"
 
 
 def _targets(customer: Any) -> Iterator[Finding]:
-    """Routes and destinations must know each other."""
+    """Every target of a route must be a destination, and every destination the target of a route."""
     destinations = at(customer, "destinations")
     if not isinstance(destinations, dict):
         return
@@ -181,8 +161,8 @@ def _targets(customer: Any) -> Iterator[Finding]:
     for path, name in routed:
         if name not in known:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
-    routes = range(_count(at(customer, "routes")))
-    # A route whose targets could not be read might be the one that is missed here.
+    routes = range(count(at(customer, "routes")))
+    # A route whose targets could not be read might be the missing one.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
         return
     for name in known:
@@ -194,26 +174,39 @@ def _targets(customer: Any) -> Iterator[Finding]:
 
 
 def _twice(customer: Any) -> Iterator[Finding]:
-    """Nothing that is listed may be listed twice."""
+    """No list may contain an entry twice."""
     lists = [texts(customer, "sftp", "users", ..., "name"), texts(customer, "sdk", "principals", ...)]
-    lists += [texts(customer, "receipts", ..., key) for key in ("arn", "url", "address")]
+    lists += [texts(customer, "receipts", ..., _receipt_key(kind)) for kind in get_args(ReceiptKind)]
     for list_path in (("routes", "to"), ("sftp.users", "public_keys"), ("sftp.users", "source_cidrs")):
         outer = tuple(list_path[0].split("."))
         items = at(customer, *outer)
-        for number in range(_count(items)):
+        for number in range(count(items)):
             lists.append(texts(customer, *outer, number, list_path[1], ...))
     for entries in lists:
-        first: dict[str, Path] = {}
+        first: dict[str, KeyPath] = {}
         for path, text in entries:
-            # The key's comment says nothing about which key it is.
+            # The comment is not part of a key's identity.
             same = " ".join(text.split()[:2]) if "public_keys" in path else text
             if same in first:
                 yield path, f"is listed twice, first as {dotted(first[same])}; remove one"
             first.setdefault(same, path)
 
 
+def _receipt_key(kind: ReceiptKind) -> str:
+    """Return the key that holds the address of a receipt target of this kind."""
+    match kind:
+        case "sqs":
+            return "arn"
+        case "https":
+            return "url"
+        case "email":
+            return "address"
+        case _:
+            assert_never(kind)
+
+
 def _memory(customer: Any) -> Iterator[Finding]:
-    """The tracker must remember a file longer than the file and its resends can be around."""
+    """The tracker must remember a file for as long as it is kept and can be sent again."""
     kept = {"inbound_days": INBOUND_DAYS, "tracker_days": TRACKER_DAYS}
     for name in kept:
         given = at(customer, "retention", name)
@@ -230,17 +223,6 @@ def _memory(customer: Any) -> Iterator[Finding]:
             path = ("retention", "inbound_days") if at(customer, "retention") else ("duplicates", "window")
         yield (
             path,
-            f"the tracker forgets after {kept['tracker_days']} days, and a file can come again for {needed}"
-            f" (inbound_days and the window); set tracker_days to {needed} or more",
+            f"the tracker forgets a file after {kept['tracker_days']} days, but it can be sent again for"
+            f" {needed} (inbound_days plus the window); set tracker_days to {needed} or more",
         )
-
-
-def dotted(path: Path) -> str:
-    """Return a path as people write it: `sftp.users[0].name`."""
-    text = "".join(f"[{step}]" if isinstance(step, int) else f".{_plain(step)}" for step in path)
-    return text.removeprefix(".")
-
-
-def _plain(key: str) -> str:
-    """Return a key as it is when it is a word, and quoted when it could be taken for something else."""
-    return key if re.fullmatch(r"[\w*-]{1,60}", key, re.ASCII) else shown(key)

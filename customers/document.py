@@ -1,4 +1,4 @@
-"""What the functions need to know of a customer at run time. No human name and no secret is in it."""
+"""What the functions need to know about a customer at run time. It contains no human name and no secret."""
 
 from __future__ import annotations
 
@@ -8,18 +8,18 @@ from customers import names
 from customers.model import Customer
 from runtime import contract
 
-#: Endings that SFTP clients give to an upload that is still going on.
+#: Endings that SFTP clients give to an unfinished upload.
 TEMPORARY_NAMES = ("*.filepart", "*.tmp", "*.part")
 VERSION = 1
 
-#: Days for which the files of synthetic transfers are kept; facts about them, twice as long.
+#: Days for which the files of synthetic transfers are kept. Facts about them are kept twice as long.
 CANARY_DAYS = 1
 
 
 def routing_document(customer: Customer) -> dict[str, Any]:
     """Return the document, ready for JSON, that the program writes under `contract.config_key`.
 
-    The same in both regions. Keys are only ever added; a change of meaning is a new `schema`.
+    It is the same in both regions. Keys are only ever added; a change of meaning needs a new `schema`.
     """
     return {
         "schema": VERSION,
@@ -36,9 +36,9 @@ def routing_document(customer: Customer) -> dict[str, Any]:
 
 
 def canary_document(namespace: str, cell: str, side: str) -> dict[str, Any]:
-    """Return the document, as `routing_document` does, of the sender of a cell's synthetic transfers.
+    """Return the routing document, as above, of the sender of a cell's synthetic transfers.
 
-    Its bucket of `side` is its partner's too: what is put at one end comes out at the other.
+    Its bucket of `side` is also its destination: a file that is put at one end is delivered at the other.
     """
     return {
         "schema": VERSION,

@@ -1,4 +1,4 @@
-"""The kinds of text that a customer's file holds: what each may be, as pydantic types with plain messages."""
+"""The types of the values in a customer's file: pydantic types whose errors are sentences for people."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ from collections.abc import Callable
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, Strict
+from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
 from customers import names
 from customers.keys import KeyRefusedError, PublicKey
+from customers.paths import shown
 from runtime import patterns
 from runtime.contract import PARTITION, REGION_OF
 
-#: The type of every error that these checks raise: its message is already a sentence for people.
+#: The type of every error that these checks raise. Its message is already a complete sentence.
 REFUSED = "refused"
 
 _REGION = "|".join(sorted(REGION_OF.values()))
@@ -26,12 +28,19 @@ _HOST = re.compile(
 
 
 def refused(message: str) -> PydanticCustomError:
-    """Return the error that makes pydantic carry `message` as it is."""
+    """Return an error whose `message` pydantic passes on unchanged."""
     return PydanticCustomError(REFUSED, "{message}", {"message": message})
 
 
-def _checked(check: Callable[[str], object], *, describe: str, pattern: str | None = None) -> Any:
-    """Return the annotation of a text that `check` takes, or turns into another; ValueError if not."""
+#: The metadata of an `Annotated[str, ...]`: the check of a text, and its description in the schema.
+Marks = tuple[AfterValidator, Any]
+
+
+def _checked(check: Callable[[str], object], *, describe: str, pattern: str | None = None) -> Marks:
+    """Return the metadata of a text that `check` accepts; `check` returns None or another text to use.
+
+    It raises ValueError, with a sentence for people, for a text that it refuses.
+    """
 
     def validated(value: str) -> str:
         try:
@@ -40,12 +49,12 @@ def _checked(check: Callable[[str], object], *, describe: str, pattern: str | No
             raise refused(str(error)) from None
         return value if result is None else str(result)
 
-    extra = {"pattern": f"^(?:{pattern})$"} if pattern else None
-    return Annotated[str, AfterValidator(validated), Field(description=describe, json_schema_extra=extra)]
+    extra: JsonDict | None = {"pattern": f"^(?:{pattern})$"} if pattern else None
+    return AfterValidator(validated), Field(description=describe, json_schema_extra=extra)
 
 
-def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> Any:
-    """Return the annotation of a text that matches a whole regular expression; `rule` says it in words."""
+def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> Marks:
+    """Return the metadata of a text that matches a regular expression from end to end; `rule` explains it."""
 
     def check(value: str) -> None:
         if not re.fullmatch(pattern, value, re.ASCII):
@@ -54,14 +63,8 @@ def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> A
     return _checked(check, describe=describe, pattern=pattern)
 
 
-def shown(value: object) -> str:
-    """Return a value as messages print it: never longer than a glance."""
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:50]}…{text[-1]} ({len(str(value))} characters)"
-
-
 def seconds(duration: str) -> int:
-    """Return the seconds of a duration such as `7d` or `12h`; ValueError when it is none."""
+    """Return the seconds of a duration such as `7d` or `12h`; ValueError for any other text."""
     found = _DURATION.fullmatch(duration)
     if not found:
         raise ValueError(f"{shown(duration)} is not a duration; write a number and d or h, such as 7d or 12h")
@@ -76,7 +79,7 @@ def _source(cidr: str) -> None:
     if "/" not in cidr:
         raise ValueError(f"{cidr!r} has no prefix length; write {network}")
     if cidr != str(network):
-        raise ValueError(f"{shown(cidr)} has host bits set or is not written plainly; write {network}")
+        raise ValueError(f"{shown(cidr)} has host bits set or is not in its usual form; write {network}")
     if network.prefixlen < 8:
         raise ValueError(
             f"{cidr!r} opens the endpoint of every customer of the cell to a large part of the internet;"
@@ -97,9 +100,11 @@ def _host(host: str) -> None:
 def _temporary(pattern: str) -> None:
     patterns.check(pattern)
     if "/" in pattern:
-        raise ValueError(f"{shown(pattern)} has a '/'; it is compared with the last part of a key only")
+        raise ValueError(
+            f"{shown(pattern)} contains '/', but it is compared only with the last part of a key"
+        )
     if not pattern.strip("*?"):
-        raise ValueError(f"{shown(pattern)} takes every name, so no file would ever be sent; name an ending")
+        raise ValueError(f"{shown(pattern)} matches every name, so no file would ever be sent; add an ending")
 
 
 def _glob(pattern: str) -> None:
@@ -116,16 +121,16 @@ def _key(line: str) -> PublicKey:
         raise ValueError(str(error)) from None
 
 
-def _arn(rest: str, what: str, example: str, *, describe: str) -> Any:
-    """Return the annotation of an ARN of this partition."""
+def _arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
+    """Return the metadata of an ARN of this partition."""
     pattern = rf"arn:{PARTITION}:{rest}"
 
     def check(value: str) -> None:
         partition = value.split(":")[1] if value.startswith("arn:") and value.count(":") > 1 else PARTITION
         if partition != PARTITION:
             raise ValueError(
-                f"{shown(value)} is of the partition {partition!r}; only {PARTITION!r} can be granted here,"
-                f" use the GovCloud account's own, such as arn:{PARTITION}:{example}"
+                f"{shown(value)} is in the partition {partition!r}, and this platform is in {PARTITION!r};"
+                f" use an ARN of the GovCloud account, such as arn:{PARTITION}:{example}"
             )
         if not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(f"{shown(value)} is not {what}; write arn:{PARTITION}:{example}")
@@ -133,83 +138,140 @@ def _arn(rest: str, what: str, example: str, *, describe: str) -> Any:
     return _checked(check, describe=describe, pattern=pattern)
 
 
-Id = _checked(
-    names.check_id,
-    pattern=names.ID,
-    describe="Short, opaque and never changed: it is in bucket names, DNS and metrics, where no name may be.",
-)
-Cell = _matching(
-    names.CELL,
-    "is not a cell; use 1 to 8 lower-case letters and digits",
-    describe="Which cell of each region serves the customer.",
-)
-HumanName = _matching(
-    r"\S(.{0,98}\S)?",
-    "is not a name; write 1 to 100 characters on one line, no blank at either end",
-    describe="For people. It never leaves this file.",
-)
-User = _matching(
-    names.USER,
-    "is not an SFTP user name; use 3 to 100 lower-case letters, digits, '_', '@', '.' and '-',"
-    " the first a letter, digit or '_'",
-    describe="SFTP login, unique in the whole registry: one server serves all customers of a cell.",
-)
-Key = _checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")
-Source = _checked(_source, describe="IPv4 network that logins come from, such as 198.51.100.0/24.")
+Id = Annotated[
+    str,
+    *_checked(
+        names.check_id,
+        pattern=names.ID,
+        describe="Short, opaque and never changed: it is part of bucket names, DNS names and metrics, where"
+        " nobody's name may appear.",
+    ),
+]
+Cell = Annotated[
+    str,
+    *_matching(
+        names.CELL,
+        "is not a cell; use 1 to 8 lower-case letters and digits",
+        describe="Which cell of each region serves the customer.",
+    ),
+]
+HumanName = Annotated[
+    str,
+    *_matching(
+        r"\S(.{0,98}\S)?",
+        "is not a name; write 1 to 100 characters on one line, without blanks at either end",
+        describe="Name for people. It is never used outside this file.",
+    ),
+]
+User = Annotated[
+    str,
+    *_matching(
+        names.USER,
+        "is not an SFTP user name; use 3 to 100 lower-case letters, digits, '_', '@', '.' and '-',"
+        " the first a letter, digit or '_'",
+        describe="SFTP login, unique in the whole registry: one server serves all customers of a cell.",
+    ),
+]
+Key = Annotated[str, *_checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")]
+Source = Annotated[
+    str, *_checked(_source, describe="IPv4 network that logins come from, such as 198.51.100.0/24.")
+]
 #: KMS grants the use of a key to principals whose ARN has up to 256 characters.
 #: https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html
-Principal = _arn(
-    rf"iam::[0-9]{{12}}:(role|user)/[\w+=,.@/-]{{1,{256 - len(f'arn:{PARTITION}:iam::123456789012:role/')}}}",
-    "a role or user of IAM whose ARN has up to 256 characters",
-    "iam::123456789012:role/uploader",
-    describe="ARN of an IAM role or user that may put objects below inbound/sdk/.",
-)
-Queue = _arn(
-    rf"sqs:({_REGION}):[0-9]{{12}}:[\w-]{{1,80}}",
-    "a standard queue of SQS in a GovCloud region (a topic cannot feed a .fifo queue)",
-    "sqs:us-gov-west-1:123456789012:receipts",
-    describe="ARN of a standard queue; its own policy must let the topic send to it.",
-)
-Url = _matching(
-    r"https://[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[^\s@]*)?",
-    "is not an https address; write https://host/path, without a user or password",
-    describe="Address that answers SNS's confirmation request.",
-)
-Address = _matching(
-    r"[^\s@<>]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
-    "is not an e-mail address",
-    describe="Mailbox; a person confirms the subscription once in each region.",
-)
-Host = _checked(_host, describe="DNS name or IPv4 address of the partner's SFTP server.")
-Login = _matching(
-    r"[A-Za-z0-9_][\w.@\\-]{0,63}", "is not a login", describe="User at the partner's SFTP server."
-)
-Secret = _matching(
-    r"[A-Za-z0-9/_+=.@-]{1,512}",
-    "is not the name of a secret; write the name, never the content, of the Secrets Manager secret",
-    describe="Name of the secret that holds the private key: in Secrets Manager of both regions it is"
-    " `<namespace>/<id>/<this name>`. Never the key itself.",
-    show=False,  # somebody may have pasted the content here
-)
-RemoteDirectory = _matching(
-    r"(?!(.*/)?\.\.(/|$))[^\x00-\x1f\\]{1,512}",
-    "is not a directory; write a path without '..' and backslashes",
-    describe="Directory on the partner's server; `.` is where the login starts.",
-)
-Bucket = _checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
-Prefix = _matching(
-    r"|(?!/)[^\x00-\x1f]{1,512}/",
-    "is not a prefix; end it with '/' and do not begin with one, or leave it out",
-    describe="Where in the bucket files go; empty, or ending in '/'.",
-)
-DestinationName = _matching(
-    r"[a-z][a-z0-9-]{0,39}",
-    "is not a destination name; use up to 40 lower-case letters, digits and hyphens, the first a letter",
-    describe="What routes call it.",
-)
-Glob = _checked(_glob, describe="Pattern on the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
-TemporaryName = _checked(_temporary, describe="Pattern on the last part of a key: such an upload waits.")
-Duration = _checked(
-    lambda text: seconds(text) and None, pattern=_DURATION.pattern, describe="A number and d or h: 7d, 12h."
-)
+_PRINCIPAL_LIMIT = 256 - len(f"arn:{PARTITION}:iam::123456789012:role/")
+Principal = Annotated[
+    str,
+    *_arn(
+        rf"iam::[0-9]{{12}}:(role|user)/[\w+=,.@/-]{{1,{_PRINCIPAL_LIMIT}}}",
+        "a role or user of IAM whose ARN has up to 256 characters",
+        "iam::123456789012:role/uploader",
+        describe="ARN of an IAM role or user that may put objects below inbound/sdk/.",
+    ),
+]
+Queue = Annotated[
+    str,
+    *_arn(
+        rf"sqs:({_REGION}):[0-9]{{12}}:[\w-]{{1,80}}",
+        "a standard queue of SQS in a GovCloud region (a topic cannot feed a .fifo queue)",
+        "sqs:us-gov-west-1:123456789012:receipts",
+        describe="ARN of a standard queue; its own policy must let the topic send to it.",
+    ),
+]
+Url = Annotated[
+    str,
+    *_matching(
+        r"https://[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[^\s@]*)?",
+        "is not an https address; write https://host/path, without a user or password",
+        describe="Address that answers SNS's confirmation request.",
+    ),
+]
+Address = Annotated[
+    str,
+    *_matching(
+        r"[^\s@<>]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
+        "is not an e-mail address",
+        describe="Mailbox; a person confirms the subscription once in each region.",
+    ),
+]
+Host = Annotated[str, *_checked(_host, describe="DNS name or IPv4 address of the partner's SFTP server.")]
+Login = Annotated[
+    str,
+    *_matching(
+        r"[A-Za-z0-9_][\w.@\\-]{0,63}", "is not a login", describe="User at the partner's SFTP server."
+    ),
+]
+Secret = Annotated[
+    str,
+    *_matching(
+        r"[A-Za-z0-9/_+=.@-]{1,512}",
+        "is not the name of a secret; write the name, never the content, of the Secrets Manager secret",
+        describe="Name of the secret that holds the private key: in Secrets Manager of both regions it is"
+        " `<namespace>/<id>/<this name>`. Never the key itself.",
+        show=False,  # somebody may have pasted the content here
+    ),
+]
+RemoteDirectory = Annotated[
+    str,
+    *_matching(
+        r"(?!(.*/)?\.\.(/|$))[^\x00-\x1f\\]{1,512}",
+        "is not a directory; write a path without '..' or backslashes",
+        describe="Directory on the partner's server; `.` is where the login starts.",
+    ),
+]
+Bucket = Annotated[
+    str, *_checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
+]
+Prefix = Annotated[
+    str,
+    *_matching(
+        r"|(?!/)[^\x00-\x1f]{1,512}/",
+        "is not a prefix; end it with '/' and do not begin it with one, or leave it out",
+        describe="Prefix of the files' keys in the bucket: empty, or ending in '/'.",
+    ),
+]
+DestinationName = Annotated[
+    str,
+    *_matching(
+        r"[a-z][a-z0-9-]{0,39}",
+        "is not a destination name; use up to 40 lower-case letters, digits and hyphens, the first a letter",
+        describe="Name by which routes refer to the destination.",
+    ),
+]
+Glob = Annotated[
+    str, *_checked(_glob, describe="Pattern for the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
+]
+TemporaryName = Annotated[
+    str,
+    *_checked(
+        _temporary, describe="Pattern for the last part of a key: a matching upload waits for its rename."
+    ),
+]
+Duration = Annotated[
+    str,
+    *_checked(
+        lambda text: seconds(text) and None,
+        pattern=_DURATION.pattern,
+        describe="A number followed by d or h, such as 7d or 12h.",
+    ),
+]
 Whole = Annotated[int, Strict()]

@@ -1,4 +1,4 @@
-"""OpenSSH public keys, read to the last byte. Standard library only."""
+"""OpenSSH public keys, parsed and checked completely. Standard library only."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import binascii
 import hashlib
 from dataclasses import dataclass
 
-#: Of each ECDSA key type, the curve's name in the key and the length of an uncompressed point (RFC 5656).
+#: For each ECDSA key type, the curve's name in the key and the length of an uncompressed point (RFC 5656).
 _CURVES = {
     "ecdsa-sha2-nistp256": (b"nistp256", 65),
     "ecdsa-sha2-nistp384": (b"nistp384", 97),
@@ -20,7 +20,7 @@ _LINE_LIMIT = 2048
 
 
 class KeyRefusedError(ValueError):
-    """A text that is no acceptable public key. The message never repeats the text."""
+    """A text that is not an acceptable public key. The message never repeats the text."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class PublicKey:
 
     @classmethod
     def parse(cls, line: str) -> PublicKey:
-        """Return the key that a line `type base64 [comment]` holds; KeyRefusedError when there is none."""
+        """Return the key in a line `type base64 [comment]`; KeyRefusedError for any other text."""
         if "\n" in line.strip():
-            raise KeyRefusedError("is more than one line; write one public key a list item")
+            raise KeyRefusedError("is more than one line; write one public key per list item")
         words = line.split(None, 2)
         if not words or words[0] not in TYPES:
-            raise KeyRefusedError(f"is not a public key line; it begins with one of {', '.join(TYPES)}")
+            raise KeyRefusedError(f"is not a public key; its line begins with one of {', '.join(TYPES)}")
         if len(words) == 1:
             raise KeyRefusedError(f"has nothing after {words[0]!r}; paste the whole line of the .pub file")
         key = cls(words[0], words[1])
@@ -62,17 +62,20 @@ def _decoded(blob: str) -> bytes:
         data = base64.b64decode(blob, validate=True)
     except (binascii.Error, ValueError):
         raise KeyRefusedError("is damaged: its second word is not base64; paste the line again") from None
-    # Base64 has spare bits at its end; one key must have one spelling, or it could be listed twice.
+    # Base64 can have unused bits at its end. A key must have only one spelling, or it could be listed twice.
     if base64.b64encode(data).decode() != blob:
         raise KeyRefusedError("is damaged: its base64 ends wrongly; paste the line again")
     return data
 
 
 def _check(type: str, data: bytes) -> None:
-    """Return when `data` is a whole key of `type` (RFC 4253 section 6.6, RFC 5656, RFC 8709)."""
+    """Raise KeyRefusedError unless `data` is a complete key of `type`.
+
+    Formats: RFC 4253 section 6.6, RFC 5656, RFC 8709.
+    """
     fields = _fields(data)
     if not fields or fields[0] != type.encode():
-        raise KeyRefusedError(f"says {type!r} but holds a key of another type; paste the line again")
+        raise KeyRefusedError(f"is labelled {type!r} but is a key of another type; paste the line again")
     if type == "ssh-rsa":
         _check_rsa(fields[1:])
     elif type == "ssh-ed25519":
@@ -85,13 +88,13 @@ def _check(type: str, data: bytes) -> None:
 
 
 def _check_rsa(numbers: list[bytes]) -> None:
-    # An mpint is shortest and has its sign in the first bit (RFC 4251 section 5).
+    # An mpint is as short as possible, and its first bit is its sign (RFC 4251 section 5).
     sound = len(numbers) == 2 and all(n and n[0] < 0x80 and (n[0] or n[1:2] >= b"\x80") for n in numbers)
     if not sound:
         raise KeyRefusedError("is damaged: an RSA key has two positive numbers; paste the line again")
     exponent, modulus = (int.from_bytes(number) for number in numbers)
     if exponent < 3 or exponent % 2 == 0 or modulus % 2 == 0:
-        raise KeyRefusedError("is damaged: these numbers are no RSA key; paste the line again")
+        raise KeyRefusedError("is damaged: its numbers are not an RSA key; paste the line again")
     if modulus.bit_length() < RSA_BITS:
         raise KeyRefusedError(
             f"is an RSA key of {modulus.bit_length()} bits; at least {RSA_BITS} are needed, make a new key"
@@ -99,7 +102,7 @@ def _check_rsa(numbers: list[bytes]) -> None:
 
 
 def _fields(data: bytes) -> list[bytes]:
-    """Return the length-prefixed strings that make up the whole of `data`."""
+    """Return the length-prefixed strings that `data` consists of."""
     fields = []
     while data:
         length = int.from_bytes(data[:4])

@@ -1,4 +1,4 @@
-"""Secrets that somebody pasted into a file of the registry. What is found is named, never repeated."""
+"""Secrets that were pasted into a file of the registry. A finding is described, never repeated."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _WORDS = (
 _LEAKS = (
     (re.compile(r"-----BEGIN[A-Z0-9 ]* PRIVATE KEY"), "a private key"),
     (re.compile(r"PuTTY-User-Key-File-\d"), "a private key"),
-    # How OpenSSH's private keys begin in base64, and RSA's in PEM: a paste without its first line.
+    # The base64 at the beginning of OpenSSH's and RSA's private keys: a paste without its first line.
     (re.compile(r"b3BlbnNzaC1rZXktdjE|\bMII[A-Za-z0-9+/]{3}IBA[AD]"), "a private key"),
     (re.compile(r"\b(AKIA|ASIA)[A-Z0-9]{16}\b"), "an AWS access key"),
     (
@@ -25,7 +25,7 @@ _LEAKS = (
 
 
 def leaks(text: str) -> Iterator[tuple[int, str]]:
-    """Yield the number of each line that holds what looks like a secret, and what kind of secret it is."""
+    """Yield the number of each line that seems to contain a secret, and the kind of secret."""
     for number, line in enumerate(text.splitlines(), start=1):
         for pattern, what in _LEAKS:
             if pattern.search(line):

@@ -1,13 +1,14 @@
-"""A customer as a value: everything that one file of the registry says, and no contradiction."""
+"""A customer as a value: the contents of one file of the registry, without contradictions."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal, Self, assert_never
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, fields
+from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Side
 from runtime import timing
 
 
@@ -24,22 +25,22 @@ class SftpUser(Value):
     public_keys: Annotated[tuple[fields.Key, ...], Field(min_length=1, max_length=5)]
     """One to five keys; list the old and the new one while a key is being replaced."""
     source_cidrs: Annotated[tuple[fields.Source, ...], Field(min_length=1)]
-    """Where logins come from. The firewall holds the union of all customers of a cell: it does not tie a
-    network to a user."""
+    """Networks that logins come from. The firewall lets in the networks of all customers of a cell: it does
+    not tie a network to a user."""
 
 
 class Sftp(Value):
     """How the customer sends by SFTP."""
 
     users: tuple[SftpUser, ...] = ()
-    """The logins; each customer has at least one here or a principal under `sdk`."""
+    """The logins. Each customer has at least one login here or one principal under `sdk`."""
 
 
 class Sdk(Value):
     """How the customer sends by the S3 API."""
 
     principals: tuple[fields.Principal, ...] = ()
-    """Who may put objects below `inbound/sdk/`."""
+    """IAM roles and users that may put objects below `inbound/sdk/`."""
 
 
 class SftpDestination(Value):
@@ -63,7 +64,7 @@ class S3Destination(Value):
     """A partner's bucket."""
     bucket: fields.Bucket
     region: Literal["us-gov-east-1", "us-gov-west-1"] | None = None
-    """Region of the bucket: better named, or S3 has to be asked. Nothing is copied across partitions."""
+    """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
     prefix: fields.Prefix = ""
 
 
@@ -71,26 +72,26 @@ Destination = Annotated[SftpDestination | S3Destination, Field(discriminator="ki
 
 
 class Route(Value):
-    """Which files go where. No two routes of a customer may take the same key."""
+    """Which files go where. No two routes of a customer may match the same key."""
 
     match: fields.Glob
     to: Annotated[tuple[fields.DestinationName, ...], Field(min_length=1)]
-    """Names of destinations; a file is sent to each."""
-    on_unknown: Literal["deliver", "hold"] = "deliver"
-    """What to do after a crash, when nobody can tell whether the partner already has the file: deliver it,
-    perhaps a second time, or hold it for a person."""
+    """Names of destinations. A file is sent to each of them."""
+    on_unknown: OnUnknown = "deliver"
+    """What happens after a crash, if it is unknown whether the partner already has the file: deliver it,
+    perhaps for a second time, or hold it until a person decides."""
 
 
 class Duplicates(Value):
-    """What a further submission of the same key within the window is."""
+    """How another submission of the same key within the window is treated."""
 
-    policy: Literal["content", "version"] = "content"
-    """`content`: skip it when its bytes are those already delivered. `version`: send every submission."""
+    policy: DuplicatesPolicy = "content"
+    """`content`: skip it if the same bytes were already delivered. `version`: send every submission."""
     window: fields.Duration = checks.WINDOW
 
 
 class SqsReceipt(Value):
-    """Receipts into a queue."""
+    """Receipts sent to a queue."""
 
     kind: Literal["sqs"]
     """A queue."""
@@ -106,7 +107,7 @@ class HttpsReceipt(Value):
 
 
 class EmailReceipt(Value):
-    """Receipts by mail."""
+    """Receipts sent by e-mail."""
 
     kind: Literal["email"]
     """A mailbox."""
@@ -115,28 +116,30 @@ class EmailReceipt(Value):
 
 Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminator="kind")]
 
-Days = Annotated[fields.Whole, Field(ge=1, le=3650)]
+#: The most days for which a customer's data can be kept.
+LONGEST_RETENTION = 3650
+Days = Annotated[fields.Whole, Field(ge=1, le=LONGEST_RETENTION)]
 
 
 class Retention(Value):
-    """How long things are kept, in days."""
+    """How long data is kept, in days."""
 
     inbound_days: Days = checks.INBOUND_DAYS
     """Submitted files, in the customer's own buckets."""
     archive_days: Days = 365
-    """Copies of what was sent."""
+    """Copies of the files that were sent."""
     tracker_days: Days = checks.TRACKER_DAYS
-    """Facts about transfers: at least as long as inbound files plus the duplicate window, or a file could
-    outlive the knowledge that it was delivered."""
+    """Facts about transfers. At least the days of inbound files plus the duplicate window: otherwise the fact
+    that a file was delivered could expire before the file."""
 
 
 class Failover(Value):
     """How the customer's DNS names move between the regions."""
 
     ttl: Annotated[fields.Whole, Field(ge=1, le=timing.TTL_LIMIT)] = timing.TTL_LIMIT
-    """Seconds that resolvers may keep an answer, and so a part of how long a failover takes."""
-    health_check: Literal["customer", "cell"] = "customer"
-    """Whether this customer has a health check of its own in each cell, or shares the cell's."""
+    """Seconds for which resolvers may cache an answer. They are part of the time that a failover takes."""
+    health_check: CheckOwner = "customer"
+    """Whether the customer has its own health check in each cell or shares the cell's."""
 
 
 class Customer(Value):
@@ -144,23 +147,24 @@ class Customer(Value):
 
     id: fields.Id
     name: fields.HumanName
-    lifecycle: Literal["onboarding", "active", "draining", "retired"]
-    """`onboarding`: everything but traffic. `active`: in service. `draining`: nothing new, what is in flight
-    finishes. `retired`: data is let go; apply it in both stacks before the file may be removed."""
-    primary: Literal["east", "west"]
-    """The region that `primary.` answers while both are healthy."""
+    lifecycle: Lifecycle
+    """`onboarding`: everything is set up, but no traffic. `active`: in service. `draining`: no new files, but
+    files in flight are finished. `retired`: data is no longer protected; apply this in both stacks before you
+    remove the file."""
+    primary: Side
+    """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
     sftp: Sftp = Sftp()
     sdk: Sdk = Sdk()
     destinations: Annotated[dict[fields.DestinationName, Destination], Field(min_length=1)]
-    """Where files can go, by the names that routes use."""
+    """Where files can be sent, by the names that routes use."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """Which files go where."""
     temporary_names: tuple[fields.TemporaryName, ...] = ()
-    """Names of uploads that wait for their rename, besides `*.filepart`, `*.tmp` and `*.part`."""
+    """Names of uploads that wait for their rename, in addition to `*.filepart`, `*.tmp` and `*.part`."""
     duplicates: Duplicates = Duplicates()
     receipts: tuple[Receipt, ...] = ()
-    """Who is told that a file was delivered."""
+    """Where receipts are sent, which say what became of a file."""
     retention: Retention = Retention()
     failover: Failover = Failover()
 
@@ -174,17 +178,57 @@ class Customer(Value):
     @property
     def takes_files(self) -> bool:
         """Whether this customer may put files into its buckets."""
-        return self.lifecycle in ("onboarding", "active")
+        match self.lifecycle:
+            case "onboarding" | "active":
+                return True
+            case "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
 
     @property
     def is_routed(self) -> bool:
-        """Whether files in this customer's buckets are worked on and copied to the other region."""
-        return self.lifecycle in ("active", "draining")
+        """Whether files in this customer's buckets are processed and replicated to the other region."""
+        match self.lifecycle:
+            case "active" | "draining":
+                return True
+            case "onboarding" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def is_in_service(self) -> bool:
+        """Whether this customer has DNS records, which carry a health check."""
+        match self.lifecycle:
+            case "active":
+                return True
+            case "onboarding" | "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
 
     @property
     def is_retired(self) -> bool:
-        """Whether this customer's data is let go: no longer protected, and kept by AWS alone."""
-        return self.lifecycle == "retired"
+        """Whether this customer's data is released: no longer protected, and left to AWS by the program."""
+        match self.lifecycle:
+            case "retired":
+                return True
+            case "onboarding" | "active" | "draining":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def has_own_check(self) -> bool:
+        """Whether this customer's records carry a health check of its own in each cell."""
+        match self.failover.health_check:
+            case "customer":
+                return True
+            case "cell":
+                return False
+            case _:
+                assert_never(self.failover.health_check)
 
     @property
     def window_seconds(self) -> int:
@@ -193,5 +237,5 @@ class Customer(Value):
 
     @property
     def source_cidrs(self) -> frozenset[str]:
-        """Every network that this customer's SFTP users come from."""
+        """The networks of all SFTP users of this customer."""
         return frozenset(cidr for user in self.sftp.users for cidr in user.source_cidrs)

@@ -1,8 +1,8 @@
-"""Every name that the outside knows. Pure and injective; a name that does not fit is refused, never cut.
+"""Every name that is visible outside. Pure and injective; a name that is too long is refused, never cut.
 
-Why two things never get one name: an id, a cell and a role hold no hyphen, so a bucket's name reads from
-its right end (side, then id or role, then for a role the cell, then the namespace) whatever the
-namespace holds; and no id is a role or that of a canary, because those are reserved.
+Two things never get the same name. Ids, cells and roles contain no hyphen, so the name of a bucket can be
+parsed from its right end (side, then id or role, for a role then the cell, then the namespace), whatever the
+namespace contains. Roles and the ids of canaries are reserved, so no customer's id equals one.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from runtime.contract import ENDPOINTS, PRIMARY, SIDES
 
 ROLES = ("archive", "config", "audit", "switch")
 
-#: Words that mean something in a name; an id that was one of them would be read as the other thing.
+#: Words that have a meaning in a name, so an id must not be one of them.
 RESERVED = frozenset({*SIDES, PRIMARY, *ROLES, "sftp", "sdk", "inbound"})
 ID = r"[a-z][a-z0-9]{2,19}"
 CELL = r"[a-z0-9]{1,8}"
@@ -45,19 +45,19 @@ ALIAS_LIMIT = 256
 
 
 class NameRefusedError(ValueError):
-    """A name that may not be made; the message says why and what to change."""
+    """A name that is not allowed; the message says why and what to change."""
 
 
 class NameTooLongError(NameRefusedError):
-    """A name longer than its place allows. Nothing is ever cut to fit."""
+    """A name that is too long. Names are never cut to fit."""
 
     def __init__(self, value: str, limit: int, remedy: str) -> None:
         self.value, self.limit, self.remedy = value, limit, remedy
-        super().__init__(f"{value!r} has {len(value)} characters, {limit} are allowed; {remedy}")
+        super().__init__(f"{value!r} has {len(value)} characters, but {limit} are allowed; {remedy}")
 
 
 def check_id(id: str) -> str:
-    """Return `id` when a customer may have it; NameRefusedError when not."""
+    """Return `id` if a customer may have it; NameRefusedError otherwise."""
     if not re.fullmatch(ID, id):
         raise NameRefusedError(
             f"{id!r} is not an id; use 3 to 20 lower-case letters and digits, the first a letter"
@@ -73,12 +73,12 @@ def is_id(text: object) -> bool:
 
 
 def is_cell(text: object) -> bool:
-    """Return whether a cell may be called this."""
+    """Return whether a cell may have this name."""
     return isinstance(text, str) and bool(re.fullmatch(CELL, text))
 
 
 def check_namespace(namespace: str) -> str:
-    """Return `namespace` when buckets and parameters may begin with it; NameRefusedError when not."""
+    """Return `namespace` if names of buckets and parameters may begin with it; NameRefusedError otherwise."""
     if not _NAMESPACE.fullmatch(namespace):
         raise NameRefusedError(
             f"{namespace!r} is not a namespace; use lower-case letters, digits and hyphens between them"
@@ -86,34 +86,36 @@ def check_namespace(namespace: str) -> str:
     for prefix in _BUCKET_PREFIXES:
         if f"{namespace}-".startswith(prefix):
             raise NameRefusedError(
-                f"{namespace!r} begins like {prefix!r}, which S3 keeps for itself; use another"
+                f"{namespace!r} makes bucket names begin with {prefix!r}, which S3 reserves; use another"
             )
     for prefix in _PARAMETER_PREFIXES:
         if namespace.startswith(prefix):
             raise NameRefusedError(
-                f"{namespace!r} begins with {prefix!r}, which Systems Manager keeps for itself; use another"
+                f"{namespace!r} begins with {prefix!r}, which Systems Manager reserves; use another"
             )
     return namespace
 
 
 def check_zone(zone: str) -> str:
-    """Return `zone` when it is the name of a hosted zone, without a final dot; NameRefusedError when not."""
+    """Return `zone` if it can name a hosted zone (without a final dot); NameRefusedError otherwise."""
     if not _ZONE.fullmatch(zone):
-        raise NameRefusedError(f"{zone!r} is not a zone; use lower-case labels of up to 63, no final dot")
+        raise NameRefusedError(
+            f"{zone!r} is not a zone; use lower-case labels of up to 63 characters, no final dot"
+        )
     return zone
 
 
 def check_bucket(name: str) -> str:
-    """Return `name` when anybody's general purpose bucket may have it; NameRefusedError when not."""
+    """Return `name` if a general purpose bucket may have it; NameRefusedError otherwise."""
     if len(name) > BUCKET_LIMIT:
-        raise NameTooLongError(name, BUCKET_LIMIT, "a longer bucket cannot exist")
+        raise NameTooLongError(name, BUCKET_LIMIT, "no bucket has a longer name")
     if len(name) < 3 or not _BUCKET.fullmatch(name) or ".." in name or _ADDRESS.fullmatch(name):
         raise NameRefusedError(
             f"{name!r} is not a bucket; use its bare name: 3 to 63 lower-case letters, digits, dots, hyphens"
         )
     if name.startswith(_BUCKET_PREFIXES) or name.endswith(_BUCKET_SUFFIXES):
         raise NameRefusedError(
-            f"{name!r} begins or ends with a text that S3 keeps for itself; use the bucket's name"
+            f"{name!r} begins or ends with a text that S3 reserves; use the name of the bucket itself"
         )
     return name
 
@@ -131,12 +133,12 @@ def cell_bucket(namespace: str, cell: str, role: str, side: str) -> str:
 
 
 def canary_bucket(namespace: str, cell: str, side: str) -> str:
-    """Return the name of the bucket of a cell's synthetic transfers; its id is one that no customer has."""
+    """Return the name of the bucket of a cell's synthetic transfers. No customer has its id."""
     return _own_bucket(f"{check_namespace(namespace)}-{contract.canary(_cell(cell))}-{_one_of(side, SIDES)}")
 
 
 def cell_host(side: str, cell: str, zone: str) -> str:
-    """Return the host name of a cell's SFTP endpoint: the A record that customers' names point to."""
+    """Return the host name of a cell's SFTP endpoint: the A record that the customers' names point to."""
     return _host(f"sftp.{_one_of(side, SIDES)}{_cell(cell)}.{check_zone(zone)}")
 
 
@@ -146,12 +148,12 @@ def endpoint_host(endpoint: str, id: str, zone: str) -> str:
 
 
 def bucket_record(endpoint: str, id: str, zone: str) -> str:
-    """Return the name of the TXT record that tells SDK clients the bucket behind one endpoint."""
+    """Return the name of the TXT record in which SDK clients find the bucket behind an endpoint."""
     return _host(contract.BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))
 
 
 def check_secret(namespace: str, id: str, secret: str) -> None:
-    """Raise NameRefusedError when a secret's full name would be too long; the message does not repeat it."""
+    """Raise NameRefusedError if a secret's full name is too long; the message does not repeat the name."""
     length = len(contract.secret_name(check_namespace(namespace), check_id(id), secret))
     if length > SECRET_LIMIT:
         raise NameRefusedError(
@@ -161,12 +163,12 @@ def check_secret(namespace: str, id: str, secret: str) -> None:
 
 
 def tracker_table(cell: str) -> str:
-    """Return the name of a cell's tracker, the same in both regions; the first cell's has no suffix."""
+    """Return the name of a cell's tracker table, the same in both regions. The first cell's has no suffix."""
     return "MFT-TransferTracker" if _cell(cell) == "1" else f"MFT-TransferTracker-{cell}"
 
 
 def key_alias(namespace: str, cell: str) -> str:
-    """Return the alias, the same in both regions, of a cell's KMS key."""
+    """Return the alias of a cell's KMS key, the same in both regions."""
     alias = f"alias/{check_namespace(namespace)}-{_cell(cell)}"
     if len(alias) > ALIAS_LIMIT:
         raise NameTooLongError(alias, ALIAS_LIMIT, "shorten the namespace")

@@ -1,4 +1,4 @@
-"""A problem in the registry as a value, and the model's errors as sentences for who will fix them."""
+"""A problem in the registry as a value, and the model's errors as sentences for the person who fixes them."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from customers.checks import FINDINGS, Finding, Path, at, findings, nearest
-from customers.fields import REFUSED, shown
+from customers.checks import FINDINGS, findings
+from customers.fields import REFUSED
+from customers.paths import Finding, KeyPath, at, nearest, shown
 from customers.schema import keys_at, kinds_at
 
-#: Sections whose items are told apart by their `kind`: the model puts the kind into the path of an error.
+#: Sections whose items differ by their `kind`, which the model puts into the path of an error.
 _BY_KIND = ("destinations", "receipts")
 _NAMES = {dict: "keys and values", list: "a list", str: "text", int: "a number", bool: "true or false"}
 _WANTED = {
@@ -27,7 +28,7 @@ _WANTED = {
 
 @dataclass(frozen=True, order=True)
 class Problem:
-    """One thing that somebody has to change, and where."""
+    """One thing that has to be changed, and where."""
 
     path: str
     line: int
@@ -40,7 +41,7 @@ class Problem:
 
 
 class RegistryError(Exception):
-    """The registry as a whole is refused. `problems` has all of them, in the order of files and lines."""
+    """The registry as a whole is refused. `problems` has them all, in the order of files and lines."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
@@ -48,44 +49,44 @@ class RegistryError(Exception):
 
 
 def sentences(error: ValidationError, data: Any) -> Iterator[Finding]:
-    """Yield each of the model's errors, and each disagreement in `data`, as a path and a sentence.
+    """Yield each of the model's errors, and each finding of `checks` about `data`, as a path and a sentence.
 
-    The model looks for disagreements only once every part is sound. Here they are wanted at once, and on
-    the data as it was written, without defaults.
+    The model runs these checks only when every part is valid. Here they run in any case, and on the data as
+    it was written, without defaults.
     """
-    disagreements = findings(data)
+    found = findings(data)
     for one in error.errors(include_url=False):
         path = _path(one["loc"])
         if one["type"] == "too_short" and at(data, *path):
-            continue  # the items are there; each has its own error
+            continue  # there are items, and each has its own error
         if one["type"] == FINDINGS:
-            disagreements = disagreements or one["ctx"]["findings"]
+            found = found or one["ctx"]["findings"]
         elif one["type"] in ("union_tag_invalid", "union_tag_not_found"):
             yield _kind(path, one, data)
         else:
             yield path, _sentence(one, path, data)
-    yield from disagreements
+    yield from found
 
 
-def _path(location: Path) -> Path:
-    """Return an error's path in the file, without the kinds and marks that only the model knows."""
+def _path(location: KeyPath) -> KeyPath:
+    """Return an error's path in the file, without the steps that exist only in the model."""
     if len(location) > 2 and location[0] in _BY_KIND:
         location = (*location[:2], *location[3:])
     return tuple(step for step in location if step != "[key]")
 
 
-def _kind(path: Path, one: Any, data: Any) -> Finding:
+def _kind(path: KeyPath, one: Any, data: Any) -> Finding:
     kinds = kinds_at(path, data)
     given = at(data, *path, "kind")
     if given is None:
         return path, f"has no 'kind'; add one of {', '.join(kinds)}"
-    return (*path, "kind"), f"{_said(given)} is not one of {', '.join(kinds)}"
+    return (*path, "kind"), f"{_described(given)} is not one of {', '.join(kinds)}"
 
 
-def _sentence(one: Any, path: Path, data: Any) -> str:
+def _sentence(one: Any, path: KeyPath, data: Any) -> str:
     kind, value, context = one["type"], one["input"], one.get("ctx", {})
     if kind == REFUSED:
-        return context["message"]
+        return str(context["message"])
     if kind == "missing":
         return "is missing; add it"
     if kind == "extra_forbidden":
@@ -93,22 +94,21 @@ def _sentence(one: Any, path: Path, data: Any) -> str:
     if value is None:
         return "is empty; give it a value or remove the line"
     if kind == "literal_error":
-        return (
-            f"{_said(value)} is not one of {context['expected'].replace(' or ', ', ').replace(chr(39), '')}"
-        )
+        allowed = context["expected"].replace(" or ", ", ").replace("'", "")
+        return f"{_described(value)} is not one of {allowed}"
     if kind in ("greater_than_equal", "less_than_equal"):
         low = kind == "greater_than_equal"
         bound = context["ge" if low else "le"]
         return f"{value} is {'below' if low else 'above'} {bound}; use {bound} or {'more' if low else 'less'}"
     if kind == "too_short":
-        return f"has none; give at least {context['min_length']}"
+        return f"has no entries; give at least {context['min_length']}"
     if kind == "too_long":
-        return f"has {context['actual_length']}; at most {context['max_length']} are allowed"
+        return f"has {context['actual_length']} entries; at most {context['max_length']} are allowed"
     if kind in _WANTED:
-        # A value of the wrong shape may be anything, so it is described and not repeated.
-        return f"is {_NAMES.get(type(value), 'something else')}, and should be {_WANTED[kind]}"
+        # A value of the wrong shape may be anything, so the message describes it and does not repeat it.
+        return f"is {_NAMES.get(type(value), 'something else')}, but should be {_WANTED[kind]}"
     return f"is not valid: {one['msg']}"
 
 
-def _said(value: Any) -> str:
+def _described(value: Any) -> str:
     return _NAMES[type(value)] if isinstance(value, dict | list) else shown(value)

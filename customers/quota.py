@@ -1,7 +1,7 @@
-"""What a registry needs of AWS's quotas, and what to do when that is more than there is. Pure.
+"""How much of AWS's quotas a registry needs, and what to do if it exceeds one. Pure.
 
-Counted are both stacks of every cell that a customer names. What the account has besides, such as the buckets
-that retired customers left behind, is not known here.
+Both stacks of every cell that a customer names are counted. Other resources of the account, such as the
+buckets that removed customers left behind, are not known here.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from customers.route53.zone import ZONE_LIMIT
 from runtime.contract import ENDPOINTS, SIDES
 
 _REGIONS = len(SIDES)
-#: In each region: `endpoint`, `canary`, `switch`, the one over these, and `out`.
+#: In each region: `endpoint`, `canary`, `switch`, the check over these three, and `out`.
 CHECKS_OF_CELL = 5 * _REGIONS
-#: One in each region, for a customer in service that does not share its cell's.
+#: One in each region, for a customer in service that does not share its cell's check.
 CHECKS_OF_CUSTOMER = _REGIONS
 #: A CNAME and a TXT for each endpoint, each a pair of halves.
 RECORDS_OF_CUSTOMER = 2 * len(ENDPOINTS) * _REGIONS
 #: The address of each region's endpoint.
 RECORDS_OF_CELL = _REGIONS
-#: Every zone's own: NS and SOA.
+#: The zone's own: NS and SOA.
 RECORDS_OF_ZONE = 2
-#: One in each region, whatever the customer's lifecycle; a cell has one for each role, and its canary's.
+#: One in each region, whatever the customer's lifecycle; a cell has one for each role and one for its canary.
 BUCKETS_OF_CUSTOMER = _REGIONS
 BUCKETS_OF_CELL = _REGIONS * (len(names.ROLES) + 1)
 
@@ -38,7 +38,7 @@ BUCKET_LIMIT = 10_000
 
 @dataclass(frozen=True, kw_only=True)
 class Needs:
-    """How many of each a registry needs, in both regions together."""
+    """How many of each resource a registry needs in both regions together."""
 
     health_checks: int
     records: int
@@ -59,10 +59,10 @@ def needs(customers: Iterable[Customer]) -> Needs:
 def refusals(
     customers: Collection[Customer], *, health_checks: int, before: Collection[Customer] | None = None
 ) -> list[str]:
-    """Return a sentence for each quota that these customers exceed, with the number and the remedy.
+    """Return a sentence for each quota that these customers exceed, with the numbers and the remedy.
 
-    `health_checks` is the quota of the account. With the customers of `before`, which are deployed, what is
-    made new within a day is judged too, and a remedy names newcomers first: what is deployed stays.
+    `health_checks` is the quota of the account. If the deployed customers are given as `before`, the
+    health checks that would be created in one day are judged too, and a remedy names new customers first.
     """
     needed, deployed = needs(customers), before or ()
     found = []
@@ -75,7 +75,7 @@ def refusals(
             _active(customers), _active(deployed), needed.records - ZONE_LIMIT, RECORDS_OF_CUSTOMER
         )
         found.append(
-            f"customers: {needed.records:,} DNS records are needed, and a zone holds {ZONE_LIMIT:,};"
+            f"customers: {needed.records:,} DNS records are needed, but a zone holds {ZONE_LIMIT:,};"
             " leave these onboarding, or serve them from a zone, registry and stacks of their own"
             f" ({len(chosen)}): {', '.join(chosen)}"
         )
@@ -83,7 +83,7 @@ def refusals(
         ids, there = ({each.id for each in some} for some in (customers, deployed))
         chosen = _chosen(ids, there, needed.buckets - BUCKET_LIMIT, BUCKETS_OF_CUSTOMER)
         found.append(
-            f"customers: {needed.buckets:,} buckets are needed, and an account has {BUCKET_LIMIT:,};"
+            f"customers: {needed.buckets:,} buckets are needed, but an account can have {BUCKET_LIMIT:,};"
             " serve these from an account, registry and stacks of their own"
             f" ({len(chosen)}): {', '.join(chosen)}"
         )
@@ -95,34 +95,34 @@ def _too_many_checks(
 ) -> str:
     own = _own_check(customers)
     cells = needed - CHECKS_OF_CUSTOMER * len(own)
-    said = (
+    sentence = (
         f"customers: {needed:,} health checks are needed ({cells:,} for cells, {needed - cells:,} for"
-        f" customers), and mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} and set it to that"
+        f" customers), but mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} and set it to that"
     )
     if cells > quota:
-        return f"{said}, or for {cells:,} and set failover.health_check: cell for every customer"
+        return f"{sentence}, or for {cells:,} and set failover.health_check: cell for every customer"
     chosen = _chosen(own, _own_check(deployed), needed - quota, CHECKS_OF_CUSTOMER)
-    return f"{said}, or set failover.health_check: cell for these ({len(chosen)}): {', '.join(chosen)}"
+    return f"{sentence}, or set failover.health_check: cell for these ({len(chosen)}): {', '.join(chosen)}"
 
 
 def _too_many_new_checks(customers: Collection[Customer], before: Collection[Customer]) -> list[str]:
-    """Return the steps in which what is new can be made: cells first, then customers by id."""
+    """Return the steps in which new health checks can be created: cells first, then customers by id."""
     new = [(f"cell {cell}", CHECKS_OF_CELL) for cell in sorted(_cells(customers) - _cells(before))]
     new += [(id, CHECKS_OF_CUSTOMER) for id in sorted(_own_check(customers) - _own_check(before))]
     totals = list(accumulate(checks for _, checks in new))
     if not new or totals[-1] <= NEW_CHECKS_A_DAY:
         return []
-    # Both numbers of checks divide a day's: every day but the last is filled.
+    # The checks of a cell and of a customer divide a day's quota, so every day but the last is filled.
     last = {-(-total // NEW_CHECKS_A_DAY): name for total, (name, _) in zip(totals, new, strict=True)}
     days = ", ".join(f"day {day} up to {name}" for day, name in last.items())
     return [
-        f"customers: {totals[-1]:,} health checks are new, and Route 53 makes {NEW_CHECKS_A_DAY:,} a day;"
+        f"customers: {totals[-1]:,} health checks are new, but Route 53 creates {NEW_CHECKS_A_DAY:,} a day;"
         f" deploy what is new in {len(last)} steps, cells first and then customers by id: {days}"
     ]
 
 
 def _chosen(wanted: set[str], deployed: set[str], excess: int, each: int) -> list[str]:
-    """Return the fewest ids whose `each` make up for the excess: newcomers first, then the last ones."""
+    """Return the fewest ids that make up for the excess, at `each` per id: new ones first, then the last."""
     order = sorted(sorted(wanted, reverse=True), key=lambda id: id in deployed)
     return sorted(order[: -(-excess // each)])
 
@@ -132,8 +132,8 @@ def _cells(customers: Iterable[Customer]) -> set[str]:
 
 
 def _active(customers: Iterable[Customer]) -> set[str]:
-    return {customer.id for customer in customers if customer.lifecycle == "active"}
+    return {customer.id for customer in customers if customer.is_in_service}
 
 
 def _own_check(customers: Iterable[Customer]) -> set[str]:
-    return _active(each for each in customers if each.failover.health_check == "customer")
+    return _active(each for each in customers if each.has_own_check)

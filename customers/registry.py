@@ -1,4 +1,4 @@
-"""The registry as a whole: every customer, or every problem. Half a registry is never returned."""
+"""The registry as a whole: all customers, or all problems. A part of a registry is never returned."""
 
 from __future__ import annotations
 
@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
 from pathlib import Path
-from typing import Any
+from typing import Any, assert_never
 
 from pydantic import ValidationError
 
-from customers import checks, keys, names
+from customers import keys, names
 from customers.leaks import leaks
-from customers.model import Customer, S3Destination, SftpDestination
+from customers.model import Customer, Destination, S3Destination, SftpDestination
+from customers.paths import Finding, KeyPath, at, dotted, texts
 from customers.problems import Problem, RegistryError, sentences
 from customers.source import Document, read
 from runtime.contract import ENDPOINTS, SIDES
@@ -24,59 +25,67 @@ from runtime.contract import ENDPOINTS, SIDES
 
 @dataclass(frozen=True)
 class RegistryFile:
-    """One file: how messages call it, and what is in it."""
+    """One file: its path as messages write it, and its contents."""
 
     path: str
     document: Document
 
-    def problem(self, path: checks.Path, message: str) -> Problem:
+    def problem(self, path: KeyPath, message: str) -> Problem:
         """Return a problem at a path of this file."""
-        return Problem(self.path, self.document.line(path), checks.dotted(path), message)
+        return Problem(self.path, self.document.line(path), dotted(path), message)
 
 
 @dataclass(frozen=True)
 class Registry:
-    """Every customer, sorted by id; and, by id, the file that each one is in."""
+    """All customers, sorted by id, and the file of each customer by its id."""
 
     customers: tuple[Customer, ...]
     files: Mapping[str, RegistryFile] = field(default_factory=dict, compare=False, repr=False)
 
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
-        """Return the customers that one cell of each region serves."""
+        """Return the customers that belong to a cell."""
         return tuple(customer for customer in self.customers if customer.cell == cell)
 
 
 def revision(customers: Iterable[Customer]) -> str:
-    """Return 12 hex digits that stand for these customers, sorted by id: all that their files say."""
+    """Return a digest, 12 hex digits, of everything in the files of these customers, sorted by id."""
     whole = [customer.model_dump(mode="json") for customer in customers]
     return hashlib.sha256(json.dumps(whole, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def source_cidrs(customers: Iterable[Customer]) -> tuple[str, ...]:
-    """Return the fewest networks that are together exactly those that these customers come from, sorted."""
+    """Return the smallest sorted list of networks that covers exactly the networks of these customers."""
     networks = {ipaddress.IPv4Network(cidr) for customer in customers for cidr in customer.source_cidrs}
     return tuple(str(network) for network in ipaddress.collapse_addresses(networks))
 
 
 def partner_ports(customers: Iterable[Customer], region: str) -> tuple[int, ...]:
-    """Return the ports, sorted, that deliveries from a region need to reach beyond AWS's private ways.
+    """Return the sorted ports that deliveries from a region must reach over the internet.
 
-    Those of partners' SFTP servers, and 443 where a bucket is, or may be, in the other region.
+    These are the ports of the partners' SFTP servers, and 443 if a bucket is, or may be, in the other region.
     """
     destinations = [each for customer in customers for each in customer.destinations.values()]
-    ports = {each.port for each in destinations if isinstance(each, SftpDestination)}
-    elsewhere = any(isinstance(each, S3Destination) and each.region != region for each in destinations)
-    return tuple(sorted(ports | {443} if elsewhere else ports))
+    return tuple(sorted({port for each in destinations for port in _ports(each, region)}))
+
+
+def _ports(destination: Destination, region: str) -> tuple[int, ...]:
+    match destination:
+        case SftpDestination():
+            return (destination.port,)
+        case S3Destination():
+            return () if destination.region == region else (443,)
+        case _:
+            assert_never(destination)
 
 
 def load(
     directory: Path, *, namespace: str | None = None, zone: str | None = None, shown: str | None = None
 ) -> Registry:
-    """Return the registry that a directory's `*.yaml` files hold; RegistryError with all problems at once.
+    """Return the registry in a directory's `*.yaml` files; RegistryError with all problems at once.
 
-    With the namespace and zone of an environment, the names that its resources would get are checked too;
-    NameRefusedError when it is the namespace or zone itself that cannot be one. `shown` is what messages
-    call the directory, where that is not the way to it.
+    With the namespace and zone of an environment, the names of its resources are checked too;
+    NameRefusedError if the namespace or zone itself is invalid. `shown` is the directory's name in messages,
+    if that is not its path.
     """
     if namespace is not None:
         names.check_namespace(namespace)
@@ -103,13 +112,13 @@ def load(
 
 
 def _shown(directory: Path) -> str:
-    """Return how messages call the directory: from where the reader stands, if that is above it."""
+    """Return the directory's name in messages: relative to the working directory if it is below that."""
     here = Path.cwd()
     return (directory.relative_to(here) if directory.is_relative_to(here) else directory).as_posix()
 
 
 def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
-    """Return the files of the registry in order. Hidden files are editors' and not looked at."""
+    """Return the files of the registry in order. Hidden files belong to editors and are ignored."""
     try:
         visible = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
     except OSError as error:
@@ -127,14 +136,14 @@ def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
 
 
 def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[RegistryFile]:
-    """Yield the file when its form is good enough to look further."""
+    """Yield the file if its YAML is sound enough for further checks."""
     try:
         content = path.read_bytes()
     except OSError as error:
         problems.append(Problem(shown, 1, "", f"cannot be read: {error.strerror}"))
         return
     if leaked := list(leaks(content.decode("utf-8", errors="replace"))):
-        # Nothing else is said about this file: any other message might repeat a part of the secret.
+        # Any other message about this file might repeat a part of the secret.
         problems += [
             Problem(
                 shown,
@@ -154,9 +163,7 @@ def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[RegistryF
         problems.append(Problem(shown, line, "", "is not UTF-8; save the file in that encoding"))
         return
     document = read(text)
-    problems += [
-        Problem(shown, line, checks.dotted(path), message) for line, path, message in document.faults
-    ]
+    problems += [Problem(shown, line, dotted(path), message) for line, path, message in document.faults]
     if document.data is not None and document.sound:
         yield RegistryFile(shown, document)
 
@@ -171,10 +178,10 @@ def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
 
 
 def _shared(files: list[RegistryFile]) -> Iterator[Problem]:
-    """Yield what two files hold and only one may."""
+    """Yield a problem for each value that must be unique in the registry and is in two files."""
     for what, remedy, values in (
-        ("id", "give this customer another", lambda data: checks.texts(data, "id")),
-        ("SFTP user name", "one server serves them all, so name it otherwise", _users),
+        ("id", "give this customer another", lambda data: texts(data, "id")),
+        ("SFTP user name", "one server serves all customers, so choose another", _users),
         ("SFTP key", "a key must belong to one customer, so let one of them make a new key", _fingerprints),
     ):
         yield from _clashes(files, what, remedy, values)
@@ -184,9 +191,9 @@ def _clashes(
     files: list[RegistryFile],
     what: str,
     remedy: str,
-    values: Callable[[Any], Iterator[tuple[checks.Path, str]]],
+    values: Callable[[Any], Iterator[tuple[KeyPath, str]]],
 ) -> Iterator[Problem]:
-    first: dict[str, tuple[RegistryFile, checks.Path]] = {}
+    first: dict[str, tuple[RegistryFile, KeyPath]] = {}
     for file in files:
         for path, value in values(file.document.data):
             other, other_path = first.setdefault(value, (file, path))
@@ -195,47 +202,53 @@ def _clashes(
                 yield file.problem(path, f"the {what} {value!r} is already used in {place}; {remedy}")
 
 
-def _users(data: Any) -> Iterator[tuple[checks.Path, str]]:
-    return checks.texts(data, "sftp", "users", ..., "name")
+def _users(data: Any) -> Iterator[tuple[KeyPath, str]]:
+    return texts(data, "sftp", "users", ..., "name")
 
 
-def _fingerprints(data: Any) -> Iterator[tuple[checks.Path, str]]:
-    for path, line in checks.texts(data, "sftp", "users", ..., "public_keys", ...):
+def _fingerprints(data: Any) -> Iterator[tuple[KeyPath, str]]:
+    for path, line in texts(data, "sftp", "users", ..., "public_keys", ...):
         try:
             yield path, keys.PublicKey.parse(line).fingerprint
         except keys.KeyRefusedError:
             continue
 
 
-def _in_namespace(data: Any, namespace: str) -> Iterator[checks.Finding]:
-    """Yield what a customer cannot have in an environment with this namespace."""
-    for path, id in checks.texts(data, "id"):
+def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:
+    """Yield what is not possible in an environment with this namespace."""
+    for path, id in texts(data, "id"):
         if names.is_id(id):
             yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
-            for where, secret in checks.texts(data, "destinations", ..., "secret"):
+            for where, secret in texts(data, "destinations", ..., "secret"):
                 yield from _refused(where, [partial(names.check_secret, namespace, id, secret)])
-    cell = checks.at(data, "cell") or "1"
+    cell = at(data, "cell") or "1"
     if names.is_cell(cell):
         wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
         yield from _refused(("cell",), wanted)
-    for path, bucket in checks.texts(data, "destinations", ..., "bucket"):
+    for path, bucket in texts(data, "destinations", ..., "bucket"):
         if bucket.startswith(f"{namespace}-") and bucket.endswith(tuple(f"-{side}" for side in SIDES)):
-            yield path, f"{bucket!r} is this platform's: a file would come in again; name a partner's bucket"
+            yield (
+                path,
+                f"{bucket!r} belongs to this platform, so files would come in again; name a partner's bucket",
+            )
 
 
-def _in_zone(data: Any, zone: str) -> Iterator[checks.Finding]:
-    """Yield what a customer cannot have in an environment with this zone."""
-    for path, id in checks.texts(data, "id"):
+def _in_zone(data: Any, zone: str) -> Iterator[Finding]:
+    """Yield what is not possible in an environment with this zone."""
+    for path, id in texts(data, "id"):
         if names.is_id(id):
             wanted = (partial(names.bucket_record, endpoint, id, zone) for endpoint in ENDPOINTS)
             yield from _refused(path, wanted)
-    for path, host in checks.texts(data, "destinations", ..., "host"):
+    for path, host in texts(data, "destinations", ..., "host"):
         if f".{host}".endswith(f".{zone}"):
-            yield path, f"{host!r} is this platform's: a file would come in again; name a partner's host"
+            yield (
+                path,
+                f"{host!r} belongs to this platform, so files would come in again; name a partner's host",
+            )
 
 
-def _refused(path: checks.Path, wanted: Iterable[Callable[[], object]]) -> Iterator[checks.Finding]:
-    """Yield the longest of the names that may not be made, if there is one."""
+def _refused(path: KeyPath, wanted: Iterable[Callable[[], object]]) -> Iterator[Finding]:
+    """Yield the longest message about these names, if any of them is refused."""
     found = []
     for name in wanted:
         try:

@@ -1,34 +1,35 @@
-"""What `ops rehome` leaves: who moved a customer's `primary` from one region to the other, when and why.
+"""The records of `ops rehome`: who moved a customer's `primary` to the other region, when and why.
 
-One file a customer, `rehomes/<id>.json` beside `customers/`: a list, oldest first, that only ever grows.
+One file per customer, `rehomes/<id>.json` beside `customers/`: a list, oldest first, that only grows.
 """
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Self
 
 from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, ValidationError, model_validator
 
-from customers import checks, fields
+from customers import fields
+from customers.kinds import Side
 from customers.model import Value
+from customers.paths import dotted
 
 FOLDER = "rehomes"
-_Side = Literal["east", "west"]
-_Said = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
+_Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
 
 
 class Rehoming(Value):
-    """One move, signed off."""
+    """One move, with the person who made it."""
 
     customer: fields.Id
-    from_: Annotated[_Side, Field(alias="from")]
-    to: _Side
-    who: _Said
-    why: _Said
+    from_: Annotated[Side, Field(alias="from")]
+    to: Side
+    who: _Text
+    why: _Text
     when: AwareDatetime
     digest: Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{12}$")]
-    """Of the plan that was applied."""
+    """Digest of the plan that was applied."""
 
     @model_validator(mode="after")
     def _moves(self) -> Self:
@@ -42,7 +43,7 @@ _LIST = TypeAdapter(tuple[Rehoming, ...])
 
 
 class RehomingsRefusedError(ValueError):
-    """Some of the files do not hold such lists. `problems` has all of them, a line each."""
+    """Some of the files are not such lists. `problems` are all problems, one line each."""
 
     def __init__(self, problems: list[str]) -> None:
         self.problems = tuple(problems)
@@ -50,12 +51,12 @@ class RehomingsRefusedError(ValueError):
 
 
 def path_of(id: str) -> str:
-    """Return the path of a customer's file, from the folder that `customers/` is in."""
+    """Return the path of a customer's file, relative to the folder that contains `customers/`."""
     return f"{FOLDER}/{id}.json"
 
 
 def read(root: Path) -> Rehomings:
-    """Return, by customer, the moves recorded below `root`; RehomingsRefusedError with all problems."""
+    """Return the moves recorded below `root`, by customer; RehomingsRefusedError with all problems."""
     found: Rehomings = {}
     problems: list[str] = []
     for file in sorted((root / FOLDER).glob("*.json")):
@@ -64,17 +65,15 @@ def read(root: Path) -> Rehomings:
             found[file.stem] = _LIST.validate_json(file.read_bytes())
         except ValidationError as error:
             problems += [
-                f"{path}: {checks.dotted(one['loc'])}: {one['msg']}"
-                if one["loc"]
-                else f"{path}: {one['msg']}"
+                f"{path}: {dotted(one['loc'])}: {one['msg']}" if one["loc"] else f"{path}: {one['msg']}"
                 for one in error.errors(include_url=False)
             ]
             continue
         except OSError as error:
             problems.append(f"{path}: cannot be read: {error.strerror}")
             continue
-        strangers = sorted({move.customer for move in found[file.stem]} - {file.stem})
-        problems += [f"{path}: holds a move of {id!r}, which belongs in {path_of(id)}" for id in strangers]
+        others = sorted({move.customer for move in found[file.stem]} - {file.stem})
+        problems += [f"{path}: contains a move of {id!r}, which belongs in {path_of(id)}" for id in others]
     if problems:
         raise RehomingsRefusedError(problems)
     return found

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import argparse
 import json
-import pathlib
 from collections.abc import Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any
 
-from customers.checks import Path, at
 from customers.model import Customer
+from customers.paths import KeyPath, at
 
-FILE = pathlib.Path(__file__).with_name("schema.json")
+FILE = Path(__file__).with_name("schema.json")
 
 
 @cache
@@ -21,18 +21,18 @@ def schema() -> dict[str, Any]:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **Customer.model_json_schema()}
 
 
-def keys_at(path: Path, data: Any) -> list[str]:
-    """Return the keys that may stand at a path of `data`; none where the kind of thing is not known."""
+def keys_at(path: KeyPath, data: Any) -> list[str]:
+    """Return the keys that are allowed at a path of `data`; none if the kind of the item is unknown."""
     return list(_chosen(_part(path, data), at(data, *path)).get("properties", {}))
 
 
-def kinds_at(path: Path, data: Any) -> list[str]:
-    """Return the kinds that the thing at a path of `data` may have."""
+def kinds_at(path: KeyPath, data: Any) -> list[str]:
+    """Return the kinds that the item at a path of `data` can have."""
     return sorted(_part(path, data)["discriminator"]["mapping"])
 
 
-def _part(path: Path, data: Any) -> dict[str, Any]:
-    """Return the part of the schema that speaks of a path of `data`."""
+def _part(path: KeyPath, data: Any) -> dict[str, Any]:
+    """Return the part of the schema that describes a path of `data`."""
     part = schema()
     for depth, step in enumerate(path):
         part = _chosen(part, at(data, *path[:depth]))
@@ -43,7 +43,7 @@ def _part(path: Path, data: Any) -> dict[str, Any]:
 
 
 def _chosen(part: dict[str, Any], data: Any) -> dict[str, Any]:
-    """Return a part itself, or the definition that it refers to: for several, the one of the data's kind."""
+    """Return a part, or the definition that it refers to; of several, the one for the data's kind."""
     kind = at(data, "kind")
     mapping = part.get("discriminator", {}).get("mapping", {})
     reference = part.get("$ref") or (mapping.get(kind) if isinstance(kind, str) else None)
@@ -56,10 +56,10 @@ def render() -> str:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write schema.json, or with `--check` say whether it is what the models say."""
+    """Write schema.json, or with `--check` exit 1 if it differs from the models."""
     parser = argparse.ArgumentParser(prog="python -m customers.schema", description=__doc__)
     parser.add_argument(
-        "--check", action="store_true", help="change nothing; exit 1 when the file is not current"
+        "--check", action="store_true", help="change nothing; exit 1 if the file is not current"
     )
     if not parser.parse_args(arguments).check:
         FILE.write_text(render(), encoding="utf-8")

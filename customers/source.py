@@ -1,25 +1,25 @@
-"""YAML as the registry reads it: plain data, with the line of everything, and nothing guessed.
+"""YAML as the registry reads it: plain data with the line of every value, and no guessed types.
 
-Scalars follow YAML 1.2, as the editors that check these files do: `no` and `2026-01-31` are text. Anchors,
-aliases, tags and merge keys are refused: what a line says must not depend on another.
+Scalars follow YAML 1.2, as in the editors that check these files: `no` and `2026-01-31` are text. Anchors,
+aliases, tags and merge keys are refused: the meaning of a line must not depend on another line.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import yaml
 
-from customers.checks import Path
-from customers.fields import shown
+from customers.paths import KeyPath, shown
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
-#: What PyYAML says, and what to do about it.
+#: PyYAML's messages, and what to do about each.
 _REMEDIES = {
-    "mapping values are not allowed": "a value holds ': ', or the line is indented wrongly; quote the value",
+    "mapping values are not allowed": "a value holds ': ', or the indentation is wrong; quote the value",
     "could not find expected ':'": "a key has no ':'; add it, or quote the text above",
     "found character '\\t'": "there is a tab; indent with spaces",
     "expected <block end>": "the indentation does not fit the lines above; align it with its neighbours",
@@ -32,63 +32,68 @@ _REMEDIES = {
 
 @dataclass
 class Document:
-    """What one file holds: its data, the line of each path in it, and what was wrong with its form.
+    """The contents of one file: its data, the line of each path in it, and the faults of its YAML.
 
-    It is not sound when the data is not what the text's author meant, so that judging it would mislead.
+    It is not `sound` if the data is not what the author meant, so that further messages would mislead.
     """
 
     data: Any = None
-    lines: dict[Path, int] = field(default_factory=dict)
-    faults: list[tuple[int, Path, str]] = field(default_factory=list)
+    lines: dict[KeyPath, int] = field(default_factory=dict)
+    faults: list[tuple[int, KeyPath, str]] = field(default_factory=list)
     sound: bool = True
 
-    def line(self, path: Path) -> int:
-        """Return the line of a path, or of the nearest thing around it."""
+    def line(self, path: KeyPath) -> int:
+        """Return the line of a path, or of the nearest path above it."""
         while path not in self.lines and path:
             path = path[:-1]
         return self.lines.get(path, 1)
 
-    def fault(self, line: int, message: str, path: Path = (), *, sound: bool = True) -> None:
-        """Remember something wrong, and whether the data is sound all the same."""
+    def fault(self, line: int, message: str, path: KeyPath = (), *, sound: bool = True) -> None:
+        """Add a fault; `sound` says whether the data can still be checked."""
         self.faults.append((line, path, message))
         self.sound &= sound
 
 
 class _Composer(yaml.composer.Composer):
-    """A composer of node trees that notes what the registry does not allow and goes on."""
+    """A composer of node trees that records what the registry does not allow and continues."""
 
     document: Document
+    #: Methods of the parser that it is combined with.
+    peek_event: Callable[[], Any]
+    get_event: Callable[[], Any]
+    dispose: Callable[[], None]
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         event = self.peek_event()
-        line = event.start_mark.line + 1
+        start, end = event.start_mark, event.end_mark
+        line = start.line + 1
         if isinstance(event, yaml.AliasEvent):
             self.get_event()
             self.document.fault(line, "aliases are not allowed; write the value out", sound=False)
-            return yaml.ScalarNode("alias", "", event.start_mark, event.end_mark)
+            return yaml.ScalarNode("alias", "", start, end)
         if event.anchor is not None:
             self.document.fault(line, "anchors are not allowed; write the value out where it is needed")
             event.anchor = None
-        # A tag in the text, not one that the loader would find by itself.
+        # An explicit tag, not one that the loader would derive.
         if event.tag is not None:
             self.document.fault(
                 line, "tags are not allowed; to make a value text, put it in quotes", sound=False
             )
             event.tag = None
         if isinstance(event, yaml.ScalarEvent):
-            event.style = event.style or None  # libyaml says '' of a scalar without quotes
+            event.style = event.style or None  # for a scalar without quotes libyaml has ''
         return super().compose_node(parent, index)
 
 
 class _Loader(_Composer, yaml.SafeLoader):
-    """PyYAML's own parser: the errors are its."""
+    """PyYAML's own parser, whose messages are known above."""
 
 
 class _FastLoader(_Composer, yaml.constructor.SafeConstructor, yaml.resolver.Resolver):
-    """libyaml's parser, twenty times as fast; its errors are not told."""
+    """libyaml's parser, which is twenty times as fast; its messages are not used."""
 
     def __init__(self, text: str) -> None:
-        self._parser = yaml.cyaml.CParser(text)
+        self._parser = yaml._yaml.CParser(text)
         _Composer.__init__(self)
         for name in ("check_event", "get_event", "peek_event", "dispose"):
             setattr(self, name, getattr(self._parser, name))
@@ -97,8 +102,8 @@ class _FastLoader(_Composer, yaml.constructor.SafeConstructor, yaml.resolver.Res
 
 
 def read(text: str) -> Document:
-    """Return the one document in `text`. When its form is wrong, the faults say how; data may be None."""
-    if yaml.__with_libyaml__ and "\t" not in text:  # of which the two do not think alike
+    """Return the document in `text`. If the YAML is wrong, it has faults, and its data may be None."""
+    if yaml.__with_libyaml__ and "\t" not in text:  # the two treat tabs differently
         document = _read(text, _FastLoader)
         if not document.faults:
             return document
@@ -123,11 +128,11 @@ def _read(text: str, kind: type[_Loader] | type[_FastLoader]) -> Document:
         else:
             document.lines[()] = node.start_mark.line + 1
             document.data = _value(node, (), document)
-        if loader.check_node():
-            line = loader.get_node().start_mark.line + 1
-            document.fault(line, "a second document begins; write one customer a file")
+        if loader.check_node() and (second := loader.get_node()):
+            line = second.start_mark.line + 1
+            document.fault(line, "a second document begins here; write one customer per file")
     except yaml.MarkedYAMLError as error:
-        # What is opened and not closed is found where it begins, not where the file ends.
+        # Report an unclosed quote or bracket where it begins, not at the end of the file.
         opened = (error.context or "").startswith(("while parsing a flow", "while scanning a quoted"))
         mark = (opened and error.context_mark) or error.problem_mark or error.context_mark
         document.fault(mark.line + 1 if mark else 1, _remedy(error.problem or error.context or ""))
@@ -148,8 +153,8 @@ def _remedy(problem: str) -> str:
     return f"is not YAML: {problem}"
 
 
-def _value(node: yaml.Node, path: Path, document: Document) -> Any:
-    """Return the data of a node, noting the line of everything below it."""
+def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
+    """Return the data of a node, and record the line of everything below it."""
     if isinstance(node, yaml.SequenceNode):
         items = []
         for number, item in enumerate(node.value):
@@ -158,16 +163,17 @@ def _value(node: yaml.Node, path: Path, document: Document) -> Any:
         return items
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, document)
+    assert isinstance(node, yaml.ScalarNode), f"YAML has no {type(node).__name__}"
     return _scalar(node)
 
 
-def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str, Any]:
+def _mapping(node: yaml.MappingNode, path: KeyPath, document: Document) -> dict[str, Any]:
     data: dict[str, Any] = {}
     keys: dict[str, int] = {}
     for key_node, value_node in node.value:
         line = key_node.start_mark.line + 1
         if not isinstance(key_node, yaml.ScalarNode):
-            document.fault(line, "a list or mapping is no key; write a word", path)
+            document.fault(line, "a list or mapping cannot be a key; write a word", path)
             continue
         key = key_node.value
         if key == "<<" and key_node.style is None:
@@ -180,7 +186,7 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
             document.fault(line, f"is given twice, first on line {keys[key]}; remove one", (*path, key))
             continue
         keys[key] = line
-        # The value's own line where there is one: a long text may begin below its key.
+        # A long text may begin below its key.
         scalar = isinstance(value_node, yaml.ScalarNode) and value_node.value
         document.lines[*path, key] = value_node.start_mark.line + 1 if scalar else line
         data[key] = _value(value_node, (*path, key), document)
@@ -188,8 +194,9 @@ def _mapping(node: yaml.MappingNode, path: Path, document: Document) -> dict[str
 
 
 def _scalar(node: yaml.ScalarNode) -> str | int | bool | None:
+    text: str = node.value
     if node.style is not None:
-        return node.value
-    if node.value in _WORDS:
-        return _WORDS[node.value]
-    return int(node.value) if _INTEGER.fullmatch(node.value) else node.value
+        return text
+    if text in _WORDS:
+        return _WORDS[text]
+    return int(text) if _INTEGER.fullmatch(text) else text

@@ -1,8 +1,8 @@
-"""What Route 53 takes and what it refuses, in its own words. Pure.
+"""What Route 53 accepts and what it refuses, in its own words. Pure.
 
-Each sentence of Route 53 names where it was seen. "Not established" marks a rule that is documented but
-whose sentence is ours. Where it is not established what Route 53 takes, it is refused here. Failover routing
-and the values of CNAME and TXT are judged; other routing policies and the values of other types are not.
+A comment at each of its messages names where it was seen. "Not established" marks a rule that is documented,
+but whose message is ours. What Route 53 is not established to accept is refused here. Failover routing and
+the values of CNAME and TXT are checked; other routing policies and the values of other types are not.
 """
 
 from customers.route53.batch import (

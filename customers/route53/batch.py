@@ -1,8 +1,9 @@
-"""One ChangeResourceRecordSets request: what refuses it, or the zone after it. All or nothing.
+"""One ChangeResourceRecordSets request: why it is refused, or the zone after it. All or nothing.
 
-A batch is judged change after change, each against what the earlier ones leave: deleting must come before
-creating in its place (https://github.com/kubernetes-sigs/external-dns/issues/1411 for routing policies,
-https://github.com/cookpad/roadworker/pull/89 for CNAMEs). Two UPSERTs that exchange PRIMARY and SECONDARY
+A batch is checked change after change, each against the result of the earlier ones: a deletion must come
+before the creation in its place (for routing policies:
+https://github.com/kubernetes-sigs/external-dns/issues/1411, for CNAMEs:
+https://github.com/cookpad/roadworker/pull/89). Two UPSERTs that exchange PRIMARY and SECONDARY
 between identifiers are refused for that; whether Route 53 takes them is not established.
 """
 
@@ -16,10 +17,10 @@ from customers.route53.zone import ZONE_LIMIT, Zone, conflicts, too_many_records
 
 ACTIONS = ("CREATE", "DELETE", "UPSERT")
 
-# Of one request; an UPSERT counts twice.
+# Limits of one request; an UPSERT counts twice.
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 RECORDS_LIMIT, CHARACTERS_LIMIT = 1_000, 32_000
-#: Of an account, and of a CALCULATED check; same page.
+#: Health checks of an account, and children of a CALCULATED check; same page.
 HEALTH_CHECK_LIMIT, CHILDREN_LIMIT = 200, 255
 
 
@@ -36,7 +37,7 @@ class RecordChange:
 
 
 class BatchRefusedError(Exception):
-    """Route 53 would refuse: the error's code, and what it says."""
+    """Route 53 would refuse the request, with this error code and these messages."""
 
     def __init__(self, code: str, *messages: str) -> None:
         self.code, self.messages = code, messages
@@ -55,7 +56,7 @@ def refusals(
     zone: str,
     health_checks: Collection[str] | None = None,
 ) -> list[str]:
-    """Return what Route 53 says when it refuses this batch; nothing when it makes all of the changes."""
+    """Return Route 53's messages if it refuses this batch; an empty list if it makes all of the changes."""
     try:
         apply(changes, existing, zone, health_checks)
     except BatchRefusedError as refused:
@@ -71,9 +72,9 @@ def apply(
     *,
     zone_id: str | None = None,
 ) -> tuple[Record, ...]:
-    """Return the records of the zone after this batch; RefusedError when Route 53 would refuse it.
+    """Return the records of the zone after this batch; BatchRefusedError if Route 53 would refuse it.
 
-    `health_checks` are the ids that exist; None leaves them unjudged. `existing` is taken as it is.
+    `health_checks` are the ids that exist; None skips this check. The records in `existing` are not checked.
     """
     _check_requests(changes)
     _check_health_checks(changes, health_checks)
@@ -99,9 +100,9 @@ def apply(
 
 
 def check_new_health_check(children: Collection[str], existing: Collection[str]) -> None:
-    """RefusedError when one more health check, over these children, cannot be made."""
+    """Raise BatchRefusedError if another health check over these children cannot be created."""
     check_children(children, existing)
-    if len(existing) >= HEALTH_CHECK_LIMIT:  # the words are the API reference's about this error
+    if len(existing) >= HEALTH_CHECK_LIMIT:  # the API reference's description of this error
         raise BatchRefusedError(
             "TooManyHealthChecks",
             "This health check can't be created because the current account has reached the limit on the"
@@ -110,7 +111,10 @@ def check_new_health_check(children: Collection[str], existing: Collection[str])
 
 
 def check_children(children: Collection[str], existing: Collection[str]) -> None:
-    """RefusedError when a CALCULATED health check cannot have these children; words not established."""
+    """Raise BatchRefusedError if a CALCULATED health check cannot have these children.
+
+    The messages are not established.
+    """
     if len(children) > CHILDREN_LIMIT:
         raise BatchRefusedError(
             "InvalidInput", f"{len(children)} child health checks are more than {CHILDREN_LIMIT}"
@@ -135,7 +139,7 @@ def _check_health_checks(changes: Sequence[RecordChange], known: Collection[str]
     for change in changes:
         id = change.record.health_check
         if known is not None and change.action != "DELETE" and isinstance(id, str) and id not in known:
-            # The API reference's sentence about this error; that of the API is not established.
+            # The API reference's description of this error; the API's message is not established.
             raise BatchRefusedError("NoSuchHealthCheck", "No health check exists with the specified ID.")
 
 
@@ -156,8 +160,8 @@ def _check_sets(changes: Sequence[RecordChange]) -> None:
     for change in changes:
         record = change.record
         actions.setdefault((record.host, record.type, record.set_identifier), []).append(change.action)
-    # https://github.com/barnybug/cli53/issues/81 for several creations. The API reference refuses several
-    # deletions; their sentence, and that UPSERT may not be together with anything, is not established.
+    # https://github.com/barnybug/cli53/issues/81 for several creations. The API reference forbids several
+    # deletions; the message, and that UPSERT excludes every other change, are not established.
     found = [
         f"The request contains an invalid set of changes for a resource record set '{type} {host}'"
         for (host, type, _), done in actions.items()

@@ -1,4 +1,4 @@
-"""A record set as the API takes it, and what is wrong with it by itself."""
+"""A record set as the API takes it, and the faults that it has by itself."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _UNSUPPORTED = re.compile(r"[^ -~]")
 
 @dataclass(frozen=True, kw_only=True)
 class Record:
-    """A record set as the API takes it: TXT values are quoted. One without `set_identifier` is simple.
+    """A record set as the API takes it: TXT values are quoted. Without `set_identifier` it is simple.
 
-    `health_check` is an id, or just whether there is one; `alias` is a target, or just whether there is
-    one. `policy` is the field of another routing policy than failover (`Weight`), which is not judged.
+    `health_check` is an id, or only whether there is one; `alias` is a target, or only whether there is one.
+    `policy` is the field of a routing policy other than failover (`Weight`), which is not checked.
     """
 
     name: str
@@ -54,7 +54,7 @@ class Record:
 
     @property
     def words(self) -> str:
-        """The record as the sentences about creating and deleting name it."""
+        """The record as the messages about creation and deletion name it."""
         identifier = f", set-identifier='{self.set_identifier}'" if self.set_identifier else ""
         return f"resource record set [name='{self.host}', type='{self.type}'{identifier}]"
 
@@ -71,7 +71,7 @@ def quoted(text: str) -> str:
 
 
 def malformed(record: Record) -> list[str]:
-    """Return what makes a request with this record an InvalidInput, whatever the zone holds."""
+    """Return the faults that make a request with this record an InvalidInput, whatever the zone contains."""
     found = []
     # https://github.com/ansible-collections/community.aws/issues/615
     if record.kind and not record.set_identifier:
@@ -87,7 +87,7 @@ def malformed(record: Record) -> list[str]:
     if extra or not (record.alias or plain):
         fields = "AliasTarget, all of [TTL, and ResourceRecords], or TrafficPolicyInstanceId"
         found.append(f"Expected exactly one of [{fields}], but found {'more than one' if extra else 'none'}")
-    # The limits are documented; these sentences are not established.
+    # The limits are documented; these messages are not established.
     if record.ttl is not None and not 0 <= record.ttl <= TTL_LIMIT:
         found.append(f"TTL {record.ttl} is not from 0 to {TTL_LIMIT}")
     found += [
@@ -101,7 +101,7 @@ def malformed(record: Record) -> list[str]:
 
 
 def faults(record: Record, zone: str) -> list[str]:
-    """Return what is wrong with a record in a zone by itself."""
+    """Return the faults that a record in a zone has by itself."""
     found = _name_faults(record.name, "FATAL problem: {} encountered with '{}'".format)
     # https://github.com/kcp-dev/kcp-glbc/issues/475
     if record.host != zone and not record.host.endswith(f".{zone}"):
@@ -121,7 +121,7 @@ def _value_faults(record: Record) -> list[str]:
     # The form of these three: https://github.com/virtualmin/virtualmin-gpl/issues/355
     problem = "Invalid Resource Record: 'FATAL problem: {} encountered with '{}''".format
     found = []
-    if record.type == "CNAME" and len(record.values) > 1:  # documented; the sentence is not established
+    if record.type == "CNAME" and len(record.values) > 1:  # documented; the message is not established
         found.append(f"RRSet of type CNAME with DNS name {record.host} has more than one value")
     # https://github.com/rancher/rancher/issues/10253, when the limit was 100
     if len(record.values) > VALUES_LIMIT:
@@ -150,11 +150,11 @@ def _value_faults(record: Record) -> list[str]:
 
 
 def _name_faults(name: str, problem: Callable[[str, str], str]) -> list[str]:
-    """Return what is wrong with a domain name: the lengths of its parts, and characters to be escaped."""
+    """Return the faults of a domain name: lengths of its parts, and unsupported characters."""
     bare = name.removesuffix(".")
     labels = bare.split(".")
     # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DomainNameFormat.html
-    if " " in bare or _UNSUPPORTED.search(bare):  # said of a value in plesk/ext-route53#13, not of a name
+    if " " in bare or _UNSUPPORTED.search(bare):  # seen for a value, not for a name: plesk/ext-route53#13
         return [problem("UnsupportedCharacter (Value contains unsupported characters)", name)]
     if "" in labels:  # https://github.com/hashicorp/terraform/issues/18482
         return [problem("DomainLabelEmpty (Domain label is empty)", name)]
@@ -164,6 +164,6 @@ def _name_faults(name: str, problem: Callable[[str, str], str]) -> list[str]:
         for label in labels
         if len(_ESCAPED.findall(label)) > LABEL_LIMIT
     ]
-    if not found and len(_ESCAPED.findall(bare)) > NAME_LIMIT:  # the words are not established
+    if not found and len(_ESCAPED.findall(bare)) > NAME_LIMIT:  # the message is not established
         found.append(problem("DomainNameTooLong (Domain name is too long)", name))
     return found

@@ -1,4 +1,4 @@
-"""The records of a zone, and what keeps them from standing beside one another."""
+"""The records of a zone, and the conflicts between them."""
 
 from __future__ import annotations
 
@@ -6,17 +6,15 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from customers.route53.record import ROLES, Record, absolute, faults, malformed
+from runtime import timing
 
 # https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 ZONE_LIMIT = 10_000
-#: Ours: "we recommend that you specify a TTL of 60 seconds or less" where a health check decides.
-#: https://docs.aws.amazon.com/Route53/latest/APIReference/API_ResourceRecordSet.html
-FAILOVER_TTL = 60
 
 
 @dataclass
 class Zone:
-    """The records of a zone, put in and taken out one by one."""
+    """The records of a zone, added and removed one by one."""
 
     name: str
     count: int = 0
@@ -44,9 +42,9 @@ class Zone:
 
 
 def violations(records: Iterable[Record], zone: str) -> list[str]:
-    """Return what Route 53, or a complete set of failover pairs, would refuse about a whole zone.
+    """Return what is wrong with a whole zone: what Route 53 would refuse, and incomplete failover pairs.
 
-    The records are judged as if created one after the other; each sentence begins with its record.
+    The records are checked as if they were created one after the other; each message begins with its record.
     """
     made, found = Zone(absolute(zone)), []
     pairs: dict[tuple[str, str], set[str | None]] = {}
@@ -57,9 +55,9 @@ def violations(records: Iterable[Record], zone: str) -> list[str]:
         texts += conflicts(record, made.beside(record), made.name)
         if record.failover:
             pairs.setdefault((record.host, record.type), set()).add(record.failover)
-            if record.ttl is not None and record.ttl > FAILOVER_TTL:
+            if record.ttl is not None and record.ttl > timing.TTL_LIMIT:
                 texts.append(
-                    f"TTL {record.ttl} is over {FAILOVER_TTL}: clients would stay with a lost region"
+                    f"TTL {record.ttl} is over {timing.TTL_LIMIT}: clients would stay with a lost region"
                 )
         subject = f"{record.host} {record.type} {record.set_identifier or ''}".rstrip()
         found += [f"{subject}: {text}" for text in texts]
@@ -76,13 +74,13 @@ def violations(records: Iterable[Record], zone: str) -> list[str]:
 
 
 def too_many_records(zone: str) -> str:
-    """Return the words for a zone over its quota; Route 53 names the zone by its id."""
+    """Return the message about a zone that exceeds its quota; Route 53 names the zone by its id."""
     # https://github.com/DNSControl/dnscontrol/issues/908
     return f"Exceeded limit MAX_RRSETS_BY_ZONE for zone: {zone}"
 
 
 def conflicts(record: Record, others: list[Record], zone: str) -> list[str]:
-    """Return what keeps a record from standing beside `others`, the other records of its name."""
+    """Return the conflicts between a record and `others`, the other records of its name."""
     same = [other for other in others if other.type == record.type]
     types = {other.type for other in others}
     named = f"RRSet of type {record.type} with DNS name {record.host} is not permitted"
@@ -102,14 +100,14 @@ def conflicts(record: Record, others: list[Record], zone: str) -> list[str]:
     if record.failover:
         named += f", and marked as {record.failover.lower()}"
     if any(other.kind != record.kind for other in same):
-        # The part from "marked as" was seen for failover, and the whole with `non-latency` and `and Region
-        # Name=...`: https://github.com/hashicorp/terraform-provider-aws/issues/1668. Joined here.
+        # Combined from two messages: the part from "marked as" was seen for failover, and the whole with
+        # `non-latency` and `and Region Name=...`: https://github.com/hashicorp/terraform-provider-aws/issues/1668
         return [
             f"{named} cannot be created because a non-{(record.kind or '').lower()} RRSet with the same name"
             " and type already exists."
         ]
     if record.failover and any(other.failover == record.failover for other in same):
-        # The rule is the console's, https://github.com/boto/boto3/issues/1347; the words are not established.
+        # The rule is the console's, https://github.com/boto/boto3/issues/1347; the message is ours.
         return [
             f"{named} cannot be created because a {record.failover.lower()} failover RRSet with the same name"
             " and type already exists."

@@ -1,4 +1,4 @@
-"""What can be broken in a file, and the one line that is then said: by case, a change and the line."""
+"""Ways to break a file: by case, a change of the sound file, and the one line that reports it."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ONE_PROBLEM = {
     ),
     "unknown key like nothing": (
         ("    kind: s3", "    kind: s3\n    zzz: 1"),
-        "20: destinations.landing.zzz: is not a known key; known are bucket, kind, prefix, region",
+        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, prefix, region",
     ),
     "missing key": (("name: Example agency\n", ""), "1: name: is missing; add it"),
     "missing key in a list": (
@@ -29,30 +29,33 @@ ONE_PROBLEM = {
         ("name: Example agency", "name:"),
         "2: name: is empty; give it a value or remove the line",
     ),
-    "empty list": (("[198.51.100.0/24]", "[]"), "10: sftp.users[0].source_cidrs: has none; give at least 1"),
+    "empty list": (
+        ("[198.51.100.0/24]", "[]"),
+        "10: sftp.users[0].source_cidrs: has no entries; give at least 1",
+    ),
     "number for text": (
         ("name: Example agency", "name: 12"),
-        "2: name: is a number, and should be text; put it in quotes",
+        "2: name: is a number, but should be text; put it in quotes",
     ),
     "truth for text": (
         ("name: Example agency", "name: true"),
-        "2: name: is true or false, and should be text; put it in quotes",
+        "2: name: is true or false, but should be text; put it in quotes",
     ),
     "text for number": (
         ("    user: mft", "    port: '22'\n    user: mft"),
-        "15: destinations.partner.port: is text, and should be a whole number, without quotes or fraction",
+        "15: destinations.partner.port: is text, but should be a whole number, without quotes or fraction",
     ),
     "fraction for number": (
         ("    user: mft", "    port: 22.5\n    user: mft"),
-        "15: destinations.partner.port: is text, and should be a whole number, without quotes or fraction",
+        "15: destinations.partner.port: is text, but should be a whole number, without quotes or fraction",
     ),
     "text for list": (
         ("to: [partner]", "to: partner"),
-        "23: routes[0].to: is text, and should be a list; begin each item with '- '",
+        "23: routes[0].to: is text, but should be a list; begin each item with '- '",
     ),
     "text for mapping": (
         ("name: Example agency", "name: Example agency\nretention: long"),
-        "3: retention: is text, and should be keys and values; write `key: value` lines below it",
+        "3: retention: is text, but should be keys and values; write `key: value` lines below it",
     ),
     "list for enum": (("primary: west", "primary: [west]"), "4: primary: a list is not one of east, west"),
     "value below its key": (
@@ -83,7 +86,7 @@ ONE_PROBLEM = {
     ),
     "network with host bits": (
         ("198.51.100.0/24", "198.51.100.9/24"),
-        "10: sftp.users[0].source_cidrs[0]: '198.51.100.9/24' has host bits set or is not written plainly;"
+        "10: sftp.users[0].source_cidrs[0]: '198.51.100.9/24' has host bits set or is not in its usual form;"
         " write 198.51.100.0/24",
     ),
     "address without a length": (
@@ -116,7 +119,7 @@ ONE_PROBLEM = {
     ),
     "too many networks in one line": (
         ("[198.51.100.0/24]", "198.51.100.0/24"),
-        "10: sftp.users[0].source_cidrs: is text, and should be a list; begin each item with '- '",
+        "10: sftp.users[0].source_cidrs: is text, but should be a list; begin each item with '- '",
     ),
     "host with a scheme": (
         ("host: sftp.partner.example", "host: sftp://partner.example"),
@@ -140,13 +143,13 @@ ONE_PROBLEM = {
     ),
     "prefix": (
         ("bucket: partner-landing", "bucket: partner-landing\n    prefix: a/b"),
-        "21: destinations.landing.prefix: 'a/b' is not a prefix; end it with '/' and do not begin with"
+        "21: destinations.landing.prefix: 'a/b' is not a prefix; end it with '/' and do not begin it with"
         " one, or"
         " leave it out",
     ),
     "directory": (
         ("    user: mft", "    directory: in/../../etc\n    user: mft"),
-        "15: destinations.partner.directory: 'in/../../etc' is not a directory; write a path without '..' and"
+        "15: destinations.partner.directory: 'in/../../etc' is not a directory; write a path without '..' or"
         " backslashes",
     ),
     "TTL": (
@@ -163,37 +166,36 @@ ONE_PROBLEM = {
     ),
     "short memory": (
         ("primary: west", "primary: west\nretention:\n  tracker_days: 36"),
-        "6: retention.tracker_days: the tracker forgets after 36 days, and a file can come again for 37"
-        " (inbound_days and the window); set tracker_days to 37 or more",
+        "6: retention.tracker_days: the tracker forgets a file after 36 days, but it can be sent again for 37"
+        " (inbound_days plus the window); set tracker_days to 37 or more",
     ),
     "short memory by the window": (
         ("primary: west", "primary: west\nduplicates:\n  window: 371d"),
-        "6: duplicates.window: the tracker forgets after 400 days, and a file can come again for 401"
-        " (inbound_days and the window); set tracker_days to 401 or more",
+        "6: duplicates.window: the tracker forgets a file after 400 days, but it can be sent again for 401"
+        " (inbound_days plus the window); set tracker_days to 401 or more",
     ),
     "character class": (
         ("*.txt", "[ab].txt"),
-        "24: routes[1].match: 'sftp/c7k2m-batch/[ab].txt' has a '['; only `*`, `?` and `**` are special,"
-        " write"
-        " one pattern each",
+        "24: routes[1].match: 'sftp/c7k2m-batch/[ab].txt' has a '['; only `*`, `?` and `**` are special;"
+        " write one pattern per alternative",
     ),
     "overlap": (
         ("*.txt", "a*"),
-        "24: routes[1].match: 'sftp/c7k2m-batch/a*' overlaps 'sftp/c7k2m-batch/*.csv' of routes[0]: both take"
-        " 'sftp/c7k2m-batch/a.csv'; make them disjoint, or one route with all destinations",
+        "24: routes[1].match: 'sftp/c7k2m-batch/a*' overlaps 'sftp/c7k2m-batch/*.csv' of routes[0]: both"
+        " match 'sftp/c7k2m-batch/a.csv'; make them disjoint, or write one route with all destinations",
     ),
     "two files of one name at one place": (
         (
             "sftp/c7k2m-batch/*.txt\n    to: [landing]",
             "sftp/c7k2m-batch/more/*.csv\n    to: [landing, partner]",
         ),
-        "24: routes[1].match: this and routes[0] can give two files one name at 'partner', as '.csv';"
-        " give one of them a destination with a directory or prefix of its own",
+        "24: routes[1].match: this and routes[0] can write two files under one name at 'partner', such as"
+        " '.csv'; give one of them a destination with its own directory or prefix",
     ),
     "overlap at one place": (
         ("sftp/c7k2m-batch/*.txt\n    to: [landing]", "sftp/c7k2m-batch/a*\n    to: [landing, partner]"),
-        "24: routes[1].match: 'sftp/c7k2m-batch/a*' overlaps 'sftp/c7k2m-batch/*.csv' of routes[0]: both take"
-        " 'sftp/c7k2m-batch/a.csv'; make them disjoint, or one route with all destinations",
+        "24: routes[1].match: 'sftp/c7k2m-batch/a*' overlaps 'sftp/c7k2m-batch/*.csv' of routes[0]: both"
+        " match 'sftp/c7k2m-batch/a.csv'; make them disjoint, or write one route with all destinations",
     ),
     "one place under two names": (
         (
@@ -205,8 +207,8 @@ ONE_PROBLEM = {
             "  - match: sftp/c7k2m-batch/*.csv\n    to: [partner, again]\n"
             "  - match: sftp/c7k2m-batch/sub/*",
         ),
-        "25: routes[1].match: this and routes[0] can give two files one name at 'landing', as '.csv';"
-        " give one of them a destination with a directory or prefix of its own",
+        "25: routes[1].match: this and routes[0] can write two files under one name at 'landing', such as"
+        " '.csv'; give one of them a destination with its own directory or prefix",
     ),
     "one directory under two names": (
         (
@@ -218,12 +220,12 @@ ONE_PROBLEM = {
             "  - match: sftp/c7k2m-batch/*.csv\n    to: [partner]\n"
             "  - match: sftp/c7k2m-batch/sub/*\n",
         ),
-        "29: routes[1].match: this and routes[0] can give two files one name at 'landing', as '.csv';"
-        " give one of them a destination with a directory or prefix of its own",
+        "29: routes[1].match: this and routes[0] can write two files under one name at 'landing', such as"
+        " '.csv'; give one of them a destination with its own directory or prefix",
     ),
     "route for nobody": (
         ("sftp/c7k2m-batch/*.txt", "sdk/**"),
-        "24: routes[1].match: 'sdk/**' takes nothing that can arrive; files arrive as sftp/c7k2m-batch/**",
+        "24: routes[1].match: 'sdk/**' matches no file that can arrive; files arrive as sftp/c7k2m-batch/**",
     ),
     "user without a route": (
         (
@@ -231,7 +233,7 @@ ONE_PROBLEM = {
             f"      source_cidrs: [198.51.100.0/24]\n    - name: other\n      public_keys: [{ED25519}]\n"
             "      source_cidrs: [192.0.2.0/24]\n",
         ),
-        "11: sftp.users[1].name: no route takes files of SFTP user 'other'; add one that matches"
+        "11: sftp.users[1].name: no route matches files of SFTP user 'other'; add one that matches"
         " 'sftp/other/**'",
     ),
     "destination twice in a route": (
@@ -240,7 +242,7 @@ ONE_PROBLEM = {
     ),
     "temporary name for everything": (
         ("primary: west", "primary: west\ntemporary_names: ['*']"),
-        "5: temporary_names[0]: '*' takes every name, so no file would ever be sent; name an ending",
+        "5: temporary_names[0]: '*' matches every name, so no file would ever be sent; add an ending",
     ),
     "plain http receipt": (
         ("primary: west", "primary: west\nreceipts:\n  - kind: https\n    url: http://x.example/"),
@@ -288,6 +290,6 @@ ONE_PROBLEM = {
     "tab": (("  users:", "\tusers:"), "6: is not YAML: there is a tab; indent with spaces"),
     "second document": (
         ("to: [landing]", "to: [landing]\n---\nid: x"),
-        "27: a second document begins; write one customer a file",
+        "27: a second document begins here; write one customer per file",
     ),
 }

@@ -1,4 +1,4 @@
-"""Every test here stands in an empty directory, below which its registry is `customers`."""
+"""Every test here runs in an empty directory; its registry is `customers` below that."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Texts and values that the registry's tests start from."""
+"""Texts and values that the registry's tests start with."""
 
 from __future__ import annotations
 
@@ -53,7 +53,15 @@ FINGERPRINTS = {
     RSA: "SHA256:Eh7vd9rHlWYusFZYsOVIQ0HdQSkw1Ry2EngBFRpOlrY",
 }
 
-#: A sound file; tests break it, and count its lines.
+#: The stages that may follow each stage of the lifecycle.
+STEPS = {
+    "onboarding": {"active", "retired"},
+    "active": {"draining"},
+    "draining": {"retired", "active"},
+    "retired": {"onboarding"},
+}
+
+#: A valid file. Tests break it, and depend on its line numbers.
 SOUND = f"""\
 id: c7k2m
 name: Example agency
@@ -84,16 +92,16 @@ routes:
 
 
 def broken(*changes: tuple[str, str]) -> str:
-    """Return the sound file with texts replaced; each must be there exactly once."""
+    """Return the valid file with texts replaced; each must occur exactly once."""
     text = SOUND
     for old, new in changes:
-        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in the sound file"
+        assert text.count(old) == 1, f"{old!r} is {text.count(old)} times in the valid file"
         text = text.replace(old, new)
     return text
 
 
 def another(id: str = "h4t9q", **changes: str) -> str:
-    """Return a second sound file that shares nothing with the first."""
+    """Return a second valid file that shares no unique value with the first."""
     text = SOUND.replace("c7k2m", id).replace(f"        - {KEY}", f"        - {OTHER_KEY}")
     for old, new in changes.items():
         text = text.replace(old, new)
@@ -110,7 +118,7 @@ def write(directory: Path, **files: str) -> Path:
 
 
 def said(directory, **place) -> list[str]:
-    """Return what is printed about a registry that must be refused."""
+    """Return the lines that are printed about a registry that must be refused."""
     with pytest.raises(RegistryError) as refused:
         load(directory, **place)
     assert str(refused.value).splitlines() == [str(problem) for problem in refused.value.problems]
@@ -118,7 +126,7 @@ def said(directory, **place) -> list[str]:
 
 
 def customer(**changes: object) -> Customer:
-    """Return a customer by value, for tests that need no file."""
+    """Return a customer, for tests that need no file."""
     return Customer.model_validate(
         {
             "id": "c7k2m",

@@ -1,4 +1,4 @@
-"""What of a change of the registry is refused, where, and with which remedy."""
+"""Which changes of the registry are refused, at which line, and with which remedy."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from functools import cache
 from itertools import product
 
 import pytest
-from customer_samples import customer
+from customer_samples import STEPS, customer
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,19 +18,12 @@ from customers.rehoming import Rehoming
 from customers.source import read
 
 _SAMPLE = customer()
-#: What each lifecycle may become: itself, or one of these.
-STEPS = {
-    "onboarding": {"active", "retired"},
-    "active": {"draining"},
-    "draining": {"retired", "active"},
-    "retired": {"onboarding"},
-}
-#: The lines of a file whose every key is given; it is short, so that lines can be told.
+#: The lines of a short file with every key that matters here.
 LINES = "name: {name}\nid: {id}\nlifecycle: {lifecycle}\nprimary: {primary}\ncell: '{cell}'\n"
 
 
 def registry(**files: dict) -> Registry:
-    """Return the registry of these files, each given as what differs from an active customer in the West."""
+    """Return the registry of these files, each given by its differences from an active customer in West."""
     usual = {"lifecycle": "active", "primary": "west", "cell": "1"}
     facts = {file: {**usual, "name": f"Agency {file}", **changes} for file, changes in files.items()}
     customers = sorted((_SAMPLE.model_copy(update=each) for each in facts.values()), key=lambda each: each.id)
@@ -67,11 +60,11 @@ def move(to: str, id: str = "c7k2m", day: int = 1) -> Rehoming:
     )
 
 
-#: Others that stay as they are, so that one in six goes without being asked.
+#: Other customers that do not change, so that one of six may leave without confirmation.
 OTHERS = crowd(5)
 
 
-def test_nothing_is_said_of_what_does_not_change():
+def test_an_unchanged_registry_is_not_refused():
     same = registry(a={"id": "c7k2m"}, **OTHERS)
     assert said(same, same) == []
     assert said(Registry(()), same) == []
@@ -90,8 +83,8 @@ def test_files_and_names_are_free_to_change():
 def test_only_what_is_deployed_as_retired_may_go(lifecycle):
     before = registry(a={"id": "c7k2m", "lifecycle": lifecycle}, **OTHERS)
     expected = [
-        f"customers/a.yaml:3: lifecycle: 'c7k2m' is gone, and it is deployed as '{lifecycle}'; restore it,"
-        " and remove it only when 'retired' is applied in both stacks"
+        f"customers/a.yaml:3: lifecycle: 'c7k2m' was removed, but it is deployed as '{lifecycle}'; restore"
+        " it, and remove it only after 'retired' has been applied in both stacks"
     ]
     assert said(before, registry(**OTHERS)) == ([] if lifecycle == "retired" else expected)
 
@@ -119,8 +112,9 @@ def test_an_id_never_changes(file, name):
     for leaving in (None, 1):
         first, *rest = said(before, after, leaving=leaving)
         assert first == (
-            f"customers/{file}.yaml:2: id: was 'c7k2m' and is 'h4t9q', and an id never changes: it is in"
-            " bucket names and DNS; put 'c7k2m' back, or give the new customer a file and a name of its own"
+            f"customers/{file}.yaml:2: id: was 'c7k2m' and is now 'h4t9q', but an id never changes:"
+            " bucket names and DNS names contain it; put 'c7k2m' back, or give the new customer its own"
+            " file and name"
         )
         assert len(rest) == (leaving is not None)
 
@@ -129,10 +123,12 @@ def test_another_file_with_another_name_is_another_customer():
     before = registry(a={"id": "c7k2m"}, **OTHERS)
     after = registry(z={"id": "h4t9q", "lifecycle": "onboarding"}, **OTHERS)
     (line,) = said(before, after)
-    assert line.startswith("customers/a.yaml:3: lifecycle: 'c7k2m' is gone")
+    assert line.startswith(
+        "customers/a.yaml:3: lifecycle: 'c7k2m' was removed, but it is deployed as 'active'"
+    )
 
 
-def test_what_else_changed_with_an_id_is_said_at_once():
+def test_other_changes_beside_an_id_are_reported_at_once():
     before = registry(a={"id": "c7k2m"}, **OTHERS)
     after = registry(a={"id": "h4t9q", "primary": "east", "cell": "2", "lifecycle": "retired"}, **OTHERS)
     keys = [line.split(": ")[:2] for line in said(before, after)]
@@ -144,14 +140,18 @@ def test_the_file_of_a_retired_customer_is_free():
     before = registry(a={"id": "c7k2m", "lifecycle": "retired"}, **OTHERS)
     assert said(before, registry(a={"id": "h4t9q", "lifecycle": "onboarding"}, **OTHERS)) == []
     (line,) = said(before, registry(a={"id": "h4t9q"}, **OTHERS))
-    assert "'h4t9q' is new and begins as 'active'" in line
+    assert "'h4t9q' is new and starts as 'active'" in line
 
 
 def test_two_exchanged_ids_are_each_their_own():
     before = registry(a={"id": "c7k2m"}, b={"id": "h4t9q"}, **OTHERS)
     after = registry(a={"id": "r2w6d", "name": "Agency b"}, b={"id": "x8p3v", "name": "Agency a"}, **OTHERS)
     lines = said(before, after)
-    assert ["'c7k2m' and is 'r2w6d'" in lines[0], "'h4t9q' and is 'x8p3v'" in lines[1], len(lines)] == [
+    assert [
+        "'c7k2m' and is now 'r2w6d'" in lines[0],
+        "'h4t9q' and is now 'x8p3v'" in lines[1],
+        len(lines),
+    ] == [
         1,
         1,
         2,
@@ -171,7 +171,7 @@ def test_no_step_of_the_lifecycle_is_skipped(was, now):
     (line,) = lines
     start = f"customers/a.yaml:3: lifecycle: goes from '{was}' to '{now}' and skips "
     assert line.startswith(start)
-    # What it names leads there, step by step.
+    # The stages that the message names lead there, step by step.
     between = line.removeprefix(start).partition(";")[0].replace("'", "").split(", ")
     for step, following in zip([was, *between], [*between, now], strict=True):
         assert following in STEPS[step]
@@ -185,7 +185,7 @@ def test_a_new_customer_begins_at_the_beginning(lifecycle):
     assert [line.split("; ")[0] for line in lines] == (
         []
         if lifecycle == "onboarding"
-        else [f"customers/a.yaml:3: lifecycle: 'c7k2m' is new and begins as '{lifecycle}'"]
+        else [f"customers/a.yaml:3: lifecycle: 'c7k2m' is new and starts as '{lifecycle}'"]
     )
 
 
@@ -197,7 +197,7 @@ def test_a_customer_stays_in_its_cell(lifecycle):
     before = registry(a={"id": "c7k2m", "lifecycle": lifecycle}, **OTHERS)
     (line,) = said(before, registry(a={"id": "c7k2m", "lifecycle": lifecycle, "cell": "2"}, **OTHERS))
     assert line.startswith(
-        "customers/a.yaml:5: cell: goes from '1' to '2', and its buckets cannot go with it; "
+        "customers/a.yaml:5: cell: goes from '1' to '2', but the customer's buckets cannot move; "
     )
 
 
@@ -206,14 +206,14 @@ def test_a_customer_stays_in_its_cell(lifecycle):
 WEST = registry(a={"id": "c7k2m"}, **OTHERS)
 EAST = registry(a={"id": "c7k2m", "primary": "east"}, **OTHERS)
 UNRECORDED = (
-    "customers/a.yaml:4: primary: goes from 'west' to 'east' without a new record of it in"
-    " rehomes/c7k2m.json; put 'west' back and run: python -m ops rehome c7k2m --to east"
+    "customers/a.yaml:4: primary: goes from 'west' to 'east' without a new record in"
+    " rehomes/c7k2m.json; put 'west' back and run: mft-ops rehome c7k2m --to us-gov-east-1"
 )
 UNEDITED = (
-    "customers/a.yaml:4: primary: is '{}', and J. Doe moved it to '{}' by rehomes/c7k2m.json; write '{}',"
-    " or the next update moves it back"
+    "customers/a.yaml:4: primary: is '{}', but J. Doe moved it to '{}', as rehomes/c7k2m.json records;"
+    " write '{}', or the next update moves it back"
 )
-TAMPERED = "rehomes/c7k2m.json: a record is changed or gone; only add to them, restore these"
+TAMPERED = "rehomes/c7k2m.json: a record was changed or removed; restore it, and only add records"
 
 
 @pytest.mark.parametrize(
@@ -256,7 +256,7 @@ def test_before_there_are_dns_records_a_primary_is_free():
 
 
 def going(count: int, of: int, *, was: str = "draining", now: str = "retired", besides: int = 0) -> tuple:
-    """Return two registries between which `count` of `of` go; and some are retired already."""
+    """Return two registries: `count` of `of` customers leave, and some others are already retired."""
     rest = {**crowd(of - count, first=count), **crowd(besides, "retired", first=of)}
     return registry(**crowd(count, was), **rest), registry(**crowd(count, now), **rest)
 
@@ -275,8 +275,8 @@ def test_more_than_ten_or_a_fifth_must_be_meant(count, rest, besides, step):
         return
     ids = ", ".join(f"c{n:03}" for n in range(count))
     assert lines == [
-        f"customers: {count} of {count + rest} go out of service at once, more than 10 or 20 %; if they are"
-        f" meant, add --retiring {count}: {ids}"
+        f"customers: {count} of {count + rest} go out of service at once, more than 10 or 20 %; if that is"
+        f" intended, add --retiring {count}: {ids}"
     ]
     assert said(before, after, leaving=count) == []
 
@@ -285,7 +285,7 @@ def test_more_than_ten_or_a_fifth_must_be_meant(count, rest, besides, step):
 @pytest.mark.parametrize(("count", "of"), [(2, 4), (2, 40), (0, 4), (11, 100)])
 def test_a_number_that_is_not_the_number_is_refused(count, of, wrong):
     (line,) = said(*going(count, of), leaving=wrong)
-    assert line.startswith(f"customers: --retiring {wrong} is given, and {count} go out of service: ")
+    assert line.startswith(f"customers: --retiring {wrong} was given, but {count} go out of service: ")
 
 
 def test_who_comes_back_or_comes_new_does_not_go():
@@ -298,7 +298,7 @@ def test_who_comes_back_or_comes_new_does_not_go():
 # --- All of it ---------------------------------------------------------------------------------------
 
 
-def test_everything_is_said_in_order_and_at_once():
+def test_everything_is_reported_in_order_and_at_once():
     before = registry(a={"id": "c7k2m"}, b={"id": "h4t9q"}, c={"id": "r2w6d"})
     after = registry(
         a={"id": "c7k2m", "lifecycle": "retired", "cell": "2"},

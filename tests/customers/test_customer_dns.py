@@ -22,7 +22,7 @@ customers = st.builds(
 
 
 def both(of) -> list[Half]:
-    """Return what the two stacks own together."""
+    """Return the records that the two stacks own together."""
     return [half for side in SIDES for half in halves(of, side, "mft", ZONE)]
 
 

@@ -1,4 +1,4 @@
-"""What the shipped examples, the schema and the run-time document say."""
+"""The sample customers, the schema and the routing document."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_the_document_of_a_canary_is_as_full_as_a_customers():
 
 
 def _shape(document):
-    """Return the keys of a document, level by level; lists by their first element."""
+    """Return the keys of a document at every level; a list is represented by its first element."""
     if isinstance(document, list):
         return [_shape(document[0])]
     if isinstance(document, dict):
@@ -129,7 +129,7 @@ def _shape(document):
     return None
 
 
-def test_no_human_name_and_nobody_who_is_told_is_in_a_document():
+def test_no_human_name_and_no_receipt_target_is_in_a_document():
     for one in load(REGISTRY).customers:
         text = json.dumps(routing_document(one))
         assert one.name not in text

@@ -1,4 +1,4 @@
-"""Names: allowed where they go, never cut, and never the same for two things."""
+"""Names are valid at their place, never cut, and never the same for two things."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ids = st.one_of(
     st.sampled_from([*names.ROLES, "primary", "west1", "cell1", "cellone", "mft"]),
     st.from_regex(names.ID, fullmatch=True),
 ).filter(names.is_id)
-# Parts that could be mistaken for the rest of another name come up often.
+# Parts that could be mistaken for the rest of another name are generated often.
 word = st.one_of(
     st.sampled_from(["mft", "cell1", "cellcell1", "archive", "config", "audit", "east", "west", "a", "1"]),
     st.from_regex(r"[a-z0-9]{1,6}", fullmatch=True),
@@ -43,7 +43,7 @@ hosts = st.one_of(
 
 
 def made(call):
-    """Return the name that a call makes; one that does not fit is of no interest here."""
+    """Return the name that a call makes; skip the example if the name is too long."""
     function, args = call
     try:
         return function(*args)
@@ -63,14 +63,14 @@ def test_a_bucket_is_one_that_s3_takes(call):
 
 @given(buckets, buckets)
 def test_two_buckets_never_have_one_name(one, two):
-    """Over both functions together, and over namespaces too: they share one account, and S3 one partition."""
+    """Across both functions and all namespaces, because bucket names are unique in a partition."""
     assume(one != two)
     assert made(one) != made(two)
 
 
 @given(namespaces, ids, cells, st.sampled_from(names.ROLES), sides)
 def test_no_namespace_makes_a_customer_a_cell(namespace, id, cell, role, side):
-    """The nearest that they come: the namespace of one is that of the other and its cell."""
+    """The closest case: one namespace equals the other namespace followed by its cell."""
     one = (names.bucket, (f"{namespace}-cell{cell}", id, side))
     assert made(one) != made((names.cell_bucket, (namespace, cell, role, side)))
 
@@ -93,7 +93,7 @@ def test_a_canarys_bucket_is_read_like_a_customers_and_is_nobodys(namespace, cel
 
 @given(hosts)
 def test_a_host_is_one_that_dns_takes(call):
-    """RFC 1035 section 2.3.4; the label `_bucket` is for a TXT record, which is no host."""
+    """RFC 1035 section 2.3.4; the label `_bucket` is only for a TXT record, which is not a host."""
     name = made(call)
     assert len(name) <= 253
     assert all(

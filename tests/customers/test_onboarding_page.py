@@ -1,4 +1,4 @@
-"""The client that the page on onboarding shows: it follows the records that the program makes."""
+"""The client on the onboarding page follows the records that the program makes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Public keys: real ones of every type are read, damaged ones refused."""
+"""Public keys: real keys of every type are accepted, damaged ones refused."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from customers.keys import KeyRefusedError, PublicKey
 
 
 def line(type: str, *fields: bytes, spare: bytes = b"") -> str:
-    """Return a key line made of these fields."""
+    """Return the line of a key with these fields."""
     data = b"".join(len(field).to_bytes(4) + field for field in (type.encode(), *fields)) + spare
     return f"{type} {base64.b64encode(data).decode()}"
 
@@ -80,7 +80,7 @@ def test_every_shorter_piece_of_a_key_is_refused(key, data):
 
 @given(st.text())
 def test_any_text_is_read_or_refused(text):
-    text = f"§{text}§"  # no message has this by itself
+    text = f"§{text}§"  # no message contains this character
     for candidate in (text, f"ssh-ed25519 {text}", f"ssh-rsa {base64.b64encode(text.encode()).decode()}"):
         with pytest.raises(KeyRefusedError) as refused:
             PublicKey.parse(candidate)

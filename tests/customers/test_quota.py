@@ -1,4 +1,4 @@
-"""What a registry needs of AWS's quotas: what is counted, what is refused, and whether the remedy is one."""
+"""What a registry needs of AWS's quotas: the counts, the refusals, and whether the remedies help."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LIFECYCLES = ("onboarding", "active", "draining", "retired")
 
 
 def one(id: str, *, lifecycle: str = "active", check: str = "customer", cell: str = "1") -> Customer:
-    """Return a customer quickly: nothing of it is checked again."""
+    """Return a customer quickly, without validation."""
     failover = Failover(health_check=check)
     return _SAMPLE.model_copy(update={"id": id, "lifecycle": lifecycle, "failover": failover, "cell": cell})
 
@@ -29,7 +29,7 @@ def many(count: int, first: int = 0, **what: str) -> list[Customer]:
 
 
 def shared(customers: list[Customer], ids: set[str]) -> list[Customer]:
-    """Return the customers with some of them on their cell's check."""
+    """Return the customers, of whom some share their cell's check."""
     return [
         one(each.id, lifecycle=each.lifecycle, check="cell", cell=each.cell) if each.id in ids else each
         for each in customers
@@ -37,7 +37,7 @@ def shared(customers: list[Customer], ids: set[str]) -> list[Customer]:
 
 
 def named(sentence: str) -> list[str]:
-    """Return the ids that a sentence ends with; it says how many there are."""
+    """Return the ids at the end of a sentence, which also states their number."""
     found = re.search(r"\(([0-9,]+)\): (.*)$", sentence)
     ids = found[2].split(", ")
     assert len(ids) == int(found[1].replace(",", "")) == len(set(ids))
@@ -121,7 +121,7 @@ def test_a_quota_for_the_cells_alone_is_met_by_sharing():
 def test_six_hundred_customers_are_too_many_for_the_default_quota():
     (sentence,) = refusals(many(600), health_checks=200)
     assert sentence.startswith(
-        "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), and"
+        "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), but"
         " mft:healthCheckQuota is 200; ask AWS for 1,210 and set it to that, or set failover.health_check:"
         " cell for these (505): c00095, c00096, "
     )
@@ -135,7 +135,7 @@ def test_a_thousand_new_checks_are_a_days_work():
     assert refusals(many(495), health_checks=5000, before=[]) == []
     assert refusals(many(496), health_checks=5000) == []
     assert refusals(many(496), health_checks=5000, before=[]) == [
-        "customers: 1,002 health checks are new, and Route 53 makes 1,000 a day; deploy what is new in 2"
+        "customers: 1,002 health checks are new, but Route 53 creates 1,000 a day; deploy what is new in 2"
         " steps, cells first and then customers by id: day 1 up to c00494, day 2 up to c00495"
     ]
 
@@ -180,7 +180,7 @@ def test_a_zone_holds_ten_thousand_records(before):
     assert refusals(full, health_checks=200, before=before) == []
     over = [one("a00000", check="cell"), *full]
     (sentence,) = refusals(over, health_checks=200, before=before)
-    assert "10,012 DNS records are needed, and a zone holds 10,000; " in sentence
+    assert "10,012 DNS records are needed, but a zone holds 10,000; " in sentence
     (id,) = named(sentence)
     assert id == ("a00000" if before else "c00832")
     assert needs([each for each in over if each.id != id]).records <= 10_000
@@ -192,11 +192,11 @@ def test_an_account_has_ten_thousand_buckets():
     assert refusals(full, health_checks=200) == []
     over = [*full, *many(3, room, lifecycle="onboarding")]
     (sentence,) = refusals(over, health_checks=200)
-    assert f"{needs(over).buckets:,} buckets are needed, and an account has 10,000; " in sentence
+    assert f"{needs(over).buckets:,} buckets are needed, but an account can have 10,000; " in sentence
     assert named(sentence) == [each.id for each in over[-3:]]
 
 
-def test_everything_that_is_exceeded_is_said():
+def test_every_quota_that_is_exceeded_is_reported():
     crowd = many(5000)
     assert [re.search(r"health checks are (needed|new)|records|buckets", said)[0] for said in
             refusals(crowd, health_checks=200, before=[])] == [

@@ -1,4 +1,4 @@
-"""Broken files, and exactly what is said about each: the file, the line, the place, what to do."""
+"""Broken files, and the exact message about each: the file, the line, the place, the remedy."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def test_one_thing_broken_is_one_line(case, tmp_path):
     assert line == f"customers/acme.yaml:{expected}"
 
 
-def test_all_problems_of_all_files_are_said_at_once_in_order(tmp_path):
+def test_all_problems_of_all_files_are_reported_at_once_in_order(tmp_path):
     bad = broken(
         ("id: c7k2m", "id: C"),
         ("primary: west", "primary: wst"),
@@ -50,14 +50,14 @@ def test_a_key_that_is_no_word_is_quoted(tmp_path):
         ("primary: west", 'primary: west\n"a: b\\nc": 1'),
     )
     assert said(write(tmp_path, acme=strange), namespace=NAMESPACE, zone=ZONE) == [
-        "customers/acme.yaml:5: 'a: b\\nc': is not a known key; known are cell, destinations, duplicates,"
+        "customers/acme.yaml:5: 'a: b\\nc': is not a known key; use one of cell, destinations, duplicates,"
         " failover, id, lifecycle, name, primary, receipts, retention, routes, sdk, sftp, temporary_names",
         "customers/acme.yaml:19: destinations.*: '*' is not a destination name; use up to 40 lower-case"
         " letters, digits and hyphens, the first a letter",
         "customers/acme.yaml:19: destinations.*: no route sends anything here; add it to a route's 'to' or"
         " remove it",
-        "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' is this platform's: a file would come in"
-        " again; name a partner's bucket",
+        "customers/acme.yaml:21: destinations.*.bucket: 'mft-x-east' belongs to this platform, so files would"
+        " come in again; name a partner's bucket",
     ]
 
 
@@ -71,7 +71,7 @@ SECOND_ROUTE = "routes:\n  - match: sftp/c7k2m-night/*.dat\n    to: [landing]\n"
 
 
 def test_what_cannot_be_read_is_not_missed(tmp_path):
-    """A damaged name or pattern is one problem, and not also a user without a route or a route for nobody."""
+    """A damaged name or pattern is only one problem, not also a user without a route or a useless route."""
     two_users = (("destinations:\n", SECOND_USER), ("routes:\n", SECOND_ROUTE))
     load(write(tmp_path, acme=broken(*two_users)))
     for damage, place in (
@@ -95,13 +95,13 @@ def test_a_key_listed_twice_is_found_although_the_file_is_broken_elsewhere(tmp_p
     ]
 
 
-def test_a_principal_of_another_partition_is_told_which_is_meant(tmp_path):
+def test_a_principal_of_another_partition_is_refused_with_an_example(tmp_path):
     other = ":".join(["arn", "aws", "iam", "", "123456789012", "role/a"])
     sdk = f"sdk:\n  principals:\n    - {other}\ndestinations:\n"
     route = "routes:\n  - match: sdk/*.dat\n    to: [landing]\n"
     assert said(write(tmp_path, acme=broken(("destinations:\n", sdk), ("routes:\n", route)))) == [
-        f"customers/acme.yaml:13: sdk.principals[0]: {other!r} is of the partition 'aws'; only 'aws-us-gov'"
-        " can be granted here, use the GovCloud account's own, such as"
+        f"customers/acme.yaml:13: sdk.principals[0]: {other!r} is in the partition 'aws', and this platform"
+        " is in 'aws-us-gov'; use an ARN of the GovCloud account, such as"
         " arn:aws-us-gov:iam::123456789012:role/uploader"
     ]
 
@@ -133,7 +133,7 @@ def test_nobody_can_send(tmp_path):
         ("a: &a [*a]\n", None),
         (
             "id: x: y\n",
-            "1: is not YAML: a value holds ': ', or the line is indented wrongly; quote the value",
+            "1: is not YAML: a value holds ': ', or the indentation is wrong; quote the value",
         ),
         ("id: 'x\nname: y\n", "1: is not YAML: a quote is opened here and never closed; close it"),
         ("id: [", "1: is not YAML: a bracket is never closed, or a value is missing; close it"),
@@ -155,7 +155,7 @@ def test_a_file_without_a_customer_in_it(text, expected, tmp_path):
 
 
 def test_yaml_words_are_text_as_in_the_editor(tmp_path):
-    """YAML 1.1 would make a truth of `no`, a date of 2026-01-31 and 4530 of 75:30."""
+    """YAML 1.1 would read `no` as a boolean, 2026-01-31 as a date and 75:30 as 4530."""
     for name in ("no", "2026-01-31", "75:30", "2024-99-99", "1e3", "0o17", "="):
         (customer,) = load(write(tmp_path, acme=broken(("Example agency", name)))).customers
         assert customer.name == name
@@ -211,7 +211,7 @@ PLACES = list(paths(yaml.safe_load(FULL)))[1:]
 
 
 def judged(directory, text: str) -> str:
-    """Return what is printed about a file, or nothing for a good one; anything but a refusal escapes."""
+    """Return what is printed about a file, or nothing for a valid one; any other exception is raised."""
     registry = write(directory, acme="")
     (registry / "acme.yaml").write_bytes(text.encode("utf-8", errors="surrogatepass"))
     problems: tuple[Problem, ...] = ()

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from customers.leaks import leaks
 
-# Put together here, so that no scanner takes this file itself for a leak.
+# Assembled here, so that no scanner reports this file itself.
 _BODY = base64.b64encode(random.Random(7).randbytes(60)).decode()
 PEM = f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{_BODY}\n-----END OPENSSH {'PRIVATE'} KEY-----"
 ACCESS_KEY = "AKIA" + "QWERTYUIOPASDFGH"
@@ -67,14 +67,14 @@ def test_not_even_when_the_file_cannot_be_parsed(breakage, tmp_path):
     assert SECRET_KEY not in str(lines)
 
 
-def test_not_even_in_what_another_file_is_told(tmp_path):
-    """The id of a file with a secret in it might be the secret."""
+def test_not_even_in_a_message_about_another_file(tmp_path):
+    """The id in a file that contains a secret might be that secret."""
     lines = said(write(tmp_path, a=f"{SOUND}password: {WORD}\n", b=SOUND))
     assert [line.split(":")[:2] for line in lines] == [["customers/a.yaml", "26"]]
 
 
 def test_a_secret_where_its_name_belongs_is_not_repeated(tmp_path):
-    """Nothing tells a password from a name, except that this one cannot be a name."""
+    """A password cannot be distinguished from a name, except that this one is not a valid name."""
     (line,) = said(write(tmp_path, acme=broken(("secret: mft/c7k2m/partner", "secret: 'p@ss word!'"))))
     assert line == (
         "customers/acme.yaml:17: destinations.partner.secret: is not the name of a secret; write the name,"

@@ -57,7 +57,7 @@ def test_ids_users_and_keys_belong_to_one_file(tmp_path):
         "customers/b.yaml:1: id: the id 'c7k2m' is already used in customers/a.yaml:1; give this customer"
         " another",
         "customers/b.yaml:7: sftp.users[0].name: the SFTP user name 'c7k2m-batch' is already used in"
-        " customers/a.yaml:7; one server serves them all, so name it otherwise",
+        " customers/a.yaml:7; one server serves all customers, so choose another",
         "customers/b.yaml:9: sftp.users[0].public_keys[0]: the SFTP key"
         " 'SHA256:i3sy7PJxNpVpRSaqlHyVW7Sr4/JdBedI4ijXm6MGhz0' is already used in customers/a.yaml:9; a"
         " key must"
@@ -94,14 +94,12 @@ def test_names_that_are_too_long_for_this_environment(tmp_path):
     namespace, zone = "n" * 53, ".".join(["z" * 60] * 4)
     load(registry, namespace="n" * 44, zone="z.example")
     assert said(registry, namespace=namespace, zone=zone) == [
-        f"customers/acme.yaml:1: cell: '{namespace}-cell1-archive-east' has 72 characters, 63 are allowed;"
-        " shorten"
+        f"customers/acme.yaml:1: cell: '{namespace}-cell1-archive-east' has 72 characters, but 63 are"
+        " allowed; shorten the namespace",
+        f"customers/acme.yaml:1: id: '_bucket.primary.c7k2m.{zone}' has 265 characters, but 253 are allowed;"
+        " shorten the zone",
+        f"customers/acme.yaml:1: id: '{namespace}-c7k2m-east' has 64 characters, but 63 are allowed; shorten"
         " the namespace",
-        f"customers/acme.yaml:1: id: '_bucket.primary.c7k2m.{zone}' has 265 characters, 253 are allowed;"
-        " shorten the"
-        " zone",
-        f"customers/acme.yaml:1: id: '{namespace}-c7k2m-east' has 64 characters, 63 are allowed; shorten the"
-        " namespace",
     ]
 
 
@@ -128,12 +126,10 @@ def test_a_file_may_not_be_sent_back_into_the_platform(tmp_path):
     (line,) = said(tmp_path / "customers", zone="east.h4t9q.mft.example.gov")
     assert line.startswith("customers/acme.yaml:14: destinations.partner.host: ")
     assert said(tmp_path / "customers", namespace=NAMESPACE, zone=ZONE) == [
-        "customers/acme.yaml:14: destinations.partner.host: 'east.h4t9q.mft.example.gov' is this"
-        " platform's: a file"
-        " would come in again; name a partner's host",
-        "customers/acme.yaml:20: destinations.landing.bucket: 'mft-h4t9q-east' is this platform's: a file"
-        " would"
-        " come in again; name a partner's bucket",
+        "customers/acme.yaml:14: destinations.partner.host: 'east.h4t9q.mft.example.gov' belongs to"
+        " this platform, so files would come in again; name a partner's host",
+        "customers/acme.yaml:20: destinations.landing.bucket: 'mft-h4t9q-east' belongs to this"
+        " platform, so files would come in again; name a partner's bucket",
     ]
 
 

@@ -1,4 +1,4 @@
-"""What Route 53 refuses about a zone and about a batch of changes, in its own words."""
+"""What Route 53 refuses in a zone and in a batch of changes, in its own words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The two parsers read alike: what the exact one takes without a fault is the same data to the fast one."""
+"""The two parsers agree: a text without faults for the exact one is the same data for the fast one."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ pytestmark = [pytest.mark.engine, pytest.mark.skipif(bool(MISSING), reason="; ".
 
 
 class Project:
-    """A copy of the project with a state of its own, deployed into an emulated AWS."""
+    """A copy of the project with its own state, deployed to an emulated AWS."""
 
     def __init__(self, folder: Path, aws: Emulator) -> None:
         self.folder = folder / "project"
@@ -101,20 +101,20 @@ class Project:
         )
 
     def done(self, *words: str, stdin: str | None = None) -> str:
-        """Return what a command printed; it has to succeed."""
+        """Run a command, which must succeed, and return its output."""
         said = self.pulumi(*words, stdin=stdin)
         assert said.returncode == 0, said.stdout + said.stderr
         return said.stdout
 
     def make(self, keys: dict[str, str]) -> None:
-        """Make both stacks, with the same host keys, kept as secrets."""
+        """Make both stacks, with the same host keys as secrets."""
         for stack in STACKS:
             self.done("stack", "init", stack)
             for name, key in keys.items():
                 self.done("config", "set", "--secret", f"mft:{name}", "--stack", stack, stdin=key)
 
     def up(self, stack: str, *words: str) -> dict[str, int]:
-        """Update a stack; return how many resources were created, updated, left as they are."""
+        """Update a stack; return how many resources were created, updated and unchanged."""
         self.done("up", "--yes", "--skip-preview", "--stack", stack, *words)
         history = json.loads(self.done("stack", "history", "--json", "--page-size", "1", "--stack", stack))
         return history[0]["resourceChanges"]
@@ -138,7 +138,7 @@ def keys() -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Project]:
-    """Both stacks, deployed as a new environment is: West, East, West again."""
+    """Both stacks, deployed like a new environment: West, East, West again."""
     bundle.install(RUNTIME)
     with Emulator() as aws:
         project = Project(tmp_path_factory.mktemp("engine"), aws)
@@ -166,7 +166,7 @@ def test_a_refresh_finds_what_was_made(project: Project, stack: str) -> None:
 def test_a_customer_is_onboarded_by_a_file(project: Project) -> None:
     newcomer = project.folder / "customers" / "newcomer.yaml"
     shutil.copy(project.folder / "local" / "newcomer.yaml", newcomer)
-    # East first: what West replicates to has to be there.
+    # East first, because the buckets that West replicates to must exist.
     for stack in reversed(STACKS):
         before = {each["urn"] for each in project.resources(stack)}
         project.up(stack)

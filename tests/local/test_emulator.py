@@ -173,7 +173,7 @@ child.main()
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
     assert ended.returncode == 1
-    reason = "change 'a test': its text is 0 times in ministack.services.route53, not once"
+    reason = "change 'a test': its text occurs 0 times in ministack.services.route53, not once"
     assert ended.stderr.splitlines()[-1] == f"emulated AWS not started: {reason}"
 
 

@@ -163,7 +163,7 @@ def test_files_that_are_not_committed_count(project):
     line = project.edit("agency-a", "lifecycle: active", "lifecycle: retired")
     assert project.refused("--retiring", "1") == [
         f"customers/agency-a.yaml:{line}: lifecycle: goes from 'active' to 'retired' and skips 'draining';"
-        " set that first and apply it in both stacks"
+        " first set 'draining' and apply it in both stacks"
     ]
     project.git("add", "--all")
     assert len(project.refused("--retiring", "1")) == 1
@@ -176,7 +176,7 @@ def test_a_new_file_that_git_does_not_know_counts(project):
     text = project.file("agency-b").read_text().replace("id: h4t9q", "id: k1m2n")
     project.file("agency-e").write_text(text.replace("Example agency B", "Example agency E"))
     (line,) = project.refused()
-    assert line.startswith("customers/agency-e.yaml:5: lifecycle: 'k1m2n' is new and begins as 'active'; ")
+    assert line.startswith("customers/agency-e.yaml:5: lifecycle: 'k1m2n' is new and starts as 'active'; ")
     project.edit("agency-e", "lifecycle: active", "lifecycle: onboarding")
     assert project.ops().out == FINE.replace("4 customers", "5 customers") + "\n"
 
@@ -190,7 +190,7 @@ def test_a_base_has_any_name_that_git_knows(project, name):
     assert json.loads(project.ops("--base", name, "--json").out)["base"] == base
     (line,) = project.refused("--base", name)
     assert line.startswith(
-        "customers/agency-b.yaml:5: lifecycle: 'h4t9q' is gone, and it is deployed as 'active'"
+        "customers/agency-b.yaml:5: lifecycle: 'h4t9q' was removed, but it is deployed as 'active'"
     )
 
 
@@ -249,7 +249,7 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     assert unrecorded.startswith(
         f"customers/agency-a.yaml:{line}: primary: goes from 'west' to 'east' without"
     )
-    assert unrecorded.endswith("python -m ops rehome c7k2m --to east")
+    assert unrecorded.endswith("mft-ops rehome c7k2m --to us-gov-east-1")
     project.record("c7k2m", MOVE)
     assert project.ops().out == f"{FINE}\n"
     project.commit()
@@ -260,13 +260,13 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     assert project.ops().code == 0
     project.record("c7k2m", BACK)
     (line,) = project.refused()
-    assert line.startswith("rehomes/c7k2m.json: a record is changed or gone; ")
+    assert line.startswith("rehomes/c7k2m.json: a record was changed or removed; ")
 
 
 def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
     project.record("c7k2m", MOVE)
     (line,) = project.refused()
-    assert "primary: is 'west', and J. Doe moved it to 'east'" in line
+    assert "primary: is 'west', but J. Doe moved it to 'east'" in line
 
 
 @pytest.mark.parametrize(
@@ -278,7 +278,7 @@ def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
         ({"when": "2026-11-22T21:00:00"}, "[0].when: Input should have timezone info"),
         ({"digest": "abc"}, "[0].digest: String should match pattern '^[0-9a-f]{12}$'"),
         ({"approved": "yes"}, "[0].approved: Extra inputs are not permitted"),
-        ({"customer": "h4t9q"}, "holds a move of 'h4t9q', which belongs in rehomes/h4t9q.json"),
+        ({"customer": "h4t9q"}, "contains a move of 'h4t9q', which belongs in rehomes/h4t9q.json"),
     ],
 )
 def test_a_record_that_is_none_is_refused(project, change, said):
@@ -305,11 +305,11 @@ def test_the_whole_way_of_a_retirement(project):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
         (line,) = project.refused()
         assert line == (
-            "customers: 1 of 4 go out of service at once, more than 10 or 20 %; if they are meant, add"
+            "customers: 1 of 4 go out of service at once, more than 10 or 20 %; if that is intended, add"
             " --retiring 1: x8p3v"
         )
         assert project.refused("--retiring", "2") == [
-            "customers: --retiring 2 is given, and 1 go out of service: x8p3v"
+            "customers: --retiring 2 was given, but 1 go out of service: x8p3v"
         ]
         document = json.loads(project.ops("--retiring", "1", "--json").out)
         assert (document["leaving"], document["refusals"]) == (["x8p3v"], [])
@@ -324,7 +324,7 @@ def test_the_whole_way_of_a_retirement(project):
 def test_a_quota_that_the_registry_would_break(project):
     project.stacks(healthCheckQuota=13)
     assert project.refused() == [
-        "customers: 14 health checks are needed (10 for cells, 4 for customers), and mft:healthCheckQuota"
+        "customers: 14 health checks are needed (10 for cells, 4 for customers), but mft:healthCheckQuota"
         " is 13; ask AWS for 14 and set it to that, or set failover.health_check: cell for these (1): x8p3v"
     ]
     text = project.file("agency-d").read_text().replace("lifecycle: active", "lifecycle: draining")
@@ -349,13 +349,13 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
     said = project.ops()
     needed, new, summary = said.out.splitlines()
     assert needed.startswith(
-        "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), and"
+        "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), but"
         " mft:healthCheckQuota is 200; ask AWS for 1,214 and set it to that, or set failover.health_check:"
         " cell for these (507): c0095, c0096, "
     )
     assert needed.endswith(", c0599, c7k2m, x8p3v")
     assert new == (
-        "customers: 1,214 health checks are new, and Route 53 makes 1,000 a day; deploy what is new in 2"
+        "customers: 1,214 health checks are new, but Route 53 creates 1,000 a day; deploy what is new in 2"
         " steps, cells first and then customers by id: day 1 up to c0494, day 2 up to x8p3v"
     )
     assert summary.startswith("604 customers, 1,214 health checks of 200, 2 refused")
@@ -391,7 +391,7 @@ def test_a_broken_registry_is_told_in_its_own_words(project):
 def test_a_registry_that_this_environment_cannot_hold_is_broken(project):
     project.edit("agency-a", "    host: sftp.partner-a.example", "    host: sftp.mft.example.gov")
     (line,) = project.refused()
-    assert "'sftp.mft.example.gov' is this platform's" in line
+    assert "'sftp.mft.example.gov' belongs to this platform" in line
 
 
 def test_a_registry_that_is_gone_removes_everybody(project):
@@ -413,7 +413,7 @@ def test_a_base_that_this_code_cannot_read(project):
         ["customers/agency-a.yaml:3", "primary"],
         ["customers/agency-a.yaml:6", "region"],
     ]
-    assert remedy == "name a revision whose registry can be, with --base"
+    assert remedy == "with --base, name a revision whose registry can be read"
     assert project.ops("--base", "HEAD~1").code == 0
 
 
@@ -436,7 +436,7 @@ def test_no_repository(tmp_path):
     project = fill(tmp_path / "project")
     line = stopped(project)
     assert line.startswith(
-        f"{project.root}: git finds no repository that it may read here: fatal: not a git rep"
+        f"{project.root}: git finds no repository here that it may read: fatal: not a git rep"
     )
 
 

@@ -25,7 +25,7 @@ SECRETS = {"mft:hostKeyRsa": "the RSA key", "mft:hostKeyEcdsa": "the ECDSA key"}
 
 
 def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Answer as AWS does where the zone of the stack files is."""
+    """Answer as AWS does if the zone in the stack files exists."""
     assert function == "aws:route53/getZone:getZone"
     return {"zoneId": args["zoneId"], "name": "mft.example.gov"}
 
@@ -37,7 +37,7 @@ def record(
     config: Mapping[str, str] | None = None,
     make: program.Make | None = None,
 ) -> Graph:
-    """Return the graph of a stack's program on the registry below `root`, its configuration changed.
+    """Return the graph of a stack's program on the registry below `root`, with a changed configuration.
 
     ARNs are as AWS writes them. What the sample registry makes is recorded once: change nothing in a graph.
     """
@@ -56,7 +56,7 @@ def _run(stack: str, root: Path, config: Mapping[str, str], make: program.Make) 
     return program.run(stack, make=make, ask=ask, config=config, secrets=SECRETS, root=root)
 
 
-#: How AWS writes the ARNs of what the program's policies name, from the account on.
+#: The ARNs of the resources that policies name, without their beginning.
 _ARNS = {
     "aws:cloudwatch/eventRule:EventRule": "events:{region}:{account}:rule/{name}",
     "aws:cloudwatch/logGroup:LogGroup": "logs:{region}:{account}:log-group:{name}",
@@ -82,11 +82,11 @@ def spelled(stack: str, partition: str = PARTITION) -> program.Make:
         inputs = resource.inputs
         name = inputs.get("bucket") or inputs.get("name")
         name = name or f"{inputs.get('namePrefix', resource.name + '-')}0000000"
-        told = {key: value for key, value in outputs.items() if key != "arn"} | {"name": name}
+        returned = {key: value for key, value in outputs.items() if key != "arn"} | {"name": name}
         if form := _ARNS.get(resource.type):
             here = {**place, "region": inputs.get("region", place["region"])}
-            told["arn"] = f"arn:{partition}:" + form.format(name=name, **here)
-        return id, told
+            returned["arn"] = f"arn:{partition}:" + form.format(name=name, **here)
+        return id, returned
 
     return make
 
@@ -105,7 +105,7 @@ def with_lifecycle(lifecycle: str, *, id: str, to: Path) -> Path:
 
 
 def recorded(stack: str, *, peer: str, switch: str) -> Graph:
-    """Return the graph of a stack under a configuration; a refusal, too, is met once only."""
+    """Return the graph of a stack under a configuration. A refusal is recorded only once, too."""
     found = _recorded(stack, peer, switch)
     if isinstance(found, str):
         pytest.fail(found, pytrace=False)
@@ -118,7 +118,7 @@ def _recorded(stack: str, peer: str, switch: str) -> Graph | str:
         return record(stack, config={"mft:peer": peer, "mft:switch": switch})
     except program.ProgramError as error:
         refused = f"{stack}: {error}"
-    gc.collect()  # what a run leaves that was cut off must not be torn down within another test
+    gc.collect()  # objects of the interrupted run must not be finalised during another test
     return refused
 
 

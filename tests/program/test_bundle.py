@@ -1,4 +1,4 @@
-"""The Lambda bundle: deterministic, complete, and able to run alone."""
+"""The Lambda bundle: deterministic, complete, and able to run by itself."""
 
 from __future__ import annotations
 

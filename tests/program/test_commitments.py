@@ -1,4 +1,4 @@
-"""What is committed for the loss of a region: the page says what is computed, of what is deployed."""
+"""The commitments for the loss of a region: the page states the figures computed from what is deployed."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
 
 
 def term(name: str) -> int:
-    """Return the seconds of a term, the same in every formula that has it."""
+    """Return the seconds of a term, which are the same in every formula that contains it."""
     (seconds,) = {seconds for each in COMMITMENTS for known, seconds in each.terms if known == name}
     return seconds
 
@@ -45,13 +45,13 @@ def test_the_terms_are_those_of_what_is_deployed(graph: Graph) -> None:
     assert bounds == {term("S3 Replication Time Control")}
 
 
-def test_a_switch_said_by_an_object_has_terms_of_its_own() -> None:
+def test_a_switch_published_as_an_object_has_terms_of_its_own() -> None:
     switch = record("gov-west", config={"mft:switch": "endpoint"}).one(CHECK, "cell1-health-switch").inputs
     assert term("checkers' interval") == switch["requestInterval"] * switch["failureThreshold"]
 
 
 def rows(text: str) -> dict[str, tuple[str, ...]]:
-    """Return the cells of a page's table rows, by the first."""
+    """Return the cells of the rows of a page's tables, by the first cell."""
     found = (line.strip("|").split("|") for line in text.splitlines() if line.startswith("|"))
     return {cells[0].strip(): tuple(each.strip() for each in cells[1:]) for cells in found}
 

@@ -1,4 +1,4 @@
-"""Health checks of both stacks: the leaves, what is over them, and two ways to say that a region is out."""
+"""Health checks of both stacks: the leaves, the checks over them, and the two kinds of switch."""
 
 from __future__ import annotations
 
@@ -100,7 +100,7 @@ def test_the_switch_is_watched_in_the_peer_region(graphs: dict[str, Graph]) -> N
         assert "invertHealthcheck" not in check.inputs, "it would turn healthy when its region fails"
 
 
-def test_a_switch_said_by_an_object_that_checkers_alone_can_read() -> None:
+def test_a_switch_published_as_an_object_that_only_checkers_can_read() -> None:
     graphs = {stack: record(stack, config={"mft:switch": "endpoint"}) for stack in STACKS}
     for stack, peer in zip(STACKS, reversed(STACKS), strict=True):
         side = stack.removeprefix("gov-")

@@ -1,4 +1,4 @@
-"""A cell needs nothing of the other region to work: what refers to the peer is listed, with its decision."""
+"""A cell needs nothing from the other region to work: every reference to the peer has a listed reason."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from components.settings import SwitchKind
 from local import program
 from local.program import Graph, Resource
 from runtime.contract import REGION_OF, SIDE_OF, peer_of
@@ -21,12 +22,12 @@ _REPLICATION = "docs/adr/0012-replication-targets.md"
 _TABLE = "docs/adr/0013-table-replica.md"
 _OBJECT = "docs/adr/0015-switch-by-object.md"
 
-#: What refers to the peer, and the decision that says why: type, logical name, and where in the inputs.
+#: References to the peer (type, logical name, place in the inputs), and the decision that explains each.
 EXCEPTIONS = {
     ("MetricAlarm", "cell1-health-switch", "region"): _ALARM,
     ("HealthCheck", "cell1-health-switch", "cloudwatchAlarmRegion"): _ALARM,
     ("HealthCheck", "cell1-health-switch", "fqdn"): _OBJECT,
-    # The peer's switch is kept here, under a name that says whose it is, and read by two functions here.
+    # The peer's switch is kept here, under a name that contains its side, and two functions here read it.
     ("Parameter", "cell1-failover-switch", "name"): _ALARM,
     ("RolePolicy", "cell1-failover-switch", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
     ("RolePolicy", "cell1-failover-takeover", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
@@ -50,7 +51,7 @@ EXCEPTIONS = {
     ("MetricAlarm", "cell1-monitoring-facts-delayed", "dimensions.ReceivingRegion"): _TABLE,
 }
 
-#: What people read. Nothing is looked up by it; a widget that cannot be drawn is blank.
+#: Texts for people. Nothing depends on them; a widget without data is blank.
 SAID = {
     ("MetricAlarm", "alarmDescription"),
     ("Parameter", "description"),
@@ -64,13 +65,13 @@ SAID = {
 #: `east.` and `west.` are names of a customer's endpoints, made by both stacks; they answer with this cell.
 NAMES = {("Record", "name")}
 
-#: Where customers and partners have what is theirs. A customer who names a queue of one region chose that.
+#: Places of customers' and partners' resources. A customer who names a queue of one region chose that.
 OF_CUSTOMERS = {
     ("TopicSubscription", "endpoint"),
     ("BucketObjectv2", "content.destinations.*.region"),
 }
 
-_PLACES = [(stack, switch) for stack in STACKS for switch in ("alarm", "endpoint")]
+_PLACES = [(stack, switch) for stack in STACKS for switch in SwitchKind]
 _REGION = re.compile(r"\b(?:us|ca|eu|ap|sa|af|me|il|mx|cn)(?:-gov|-iso[a-z]?)?-[a-z]+-[0-9]\b")
 
 
@@ -85,7 +86,7 @@ def _region(graph: Graph) -> str:
 
 
 def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text, those inside of JSON too, with where it stands; statements by their Sid."""
+    """Yield every text with its place, also the texts inside JSON; statements are named by their Sid."""
     if isinstance(value, str):
         document = json.loads(value) if value[:1] == "{" else None
         if document is None:
@@ -102,7 +103,7 @@ def _texts(value: Any, path: str = "") -> Iterator[tuple[str, str]]:
 
 
 def _mentions(graph: Graph) -> Iterator[tuple[Resource, str, str]]:
-    """Yield what names the peer's side, which is in the names of its region, its buckets and its hosts."""
+    """Yield the texts that name the peer's side: its region, its buckets and its hosts contain it."""
     side = peer_of(SIDE_OF[_region(graph)])
     for each in graph.resources:
         for path, text in _texts(dict(each.inputs)):
@@ -160,8 +161,8 @@ def test_what_a_name_of_the_peer_answers_is_here(graph: Graph) -> None:
             assert all(re.search(rf"\b{here}1?\b", value) for value in each.inputs["records"]), each.name
 
 
-def test_a_function_is_told_nothing_of_the_other_region(graph: Graph) -> None:
-    """What it needs of the peer it computes: the name of the peer's switch, from the side it is on."""
+def test_no_function_is_configured_with_the_other_region(graph: Graph) -> None:
+    """A function computes the name of the peer's switch from its own side."""
     region = _region(graph)
     for each in graph.of("aws:lambda/function:Function"):
         for name, value in each.inputs["environment"]["variables"].items():
@@ -169,7 +170,7 @@ def test_a_function_is_told_nothing_of_the_other_region(graph: Graph) -> None:
 
 
 def test_only_one_resource_stands_in_another_region(graph: Graph) -> None:
-    """A stack's provider is of its region, and no resource overrides that but the alarm of the switch."""
+    """A stack's provider has the stack's region, and only the alarm of the switch overrides it."""
     (provider,) = graph.of("pulumi:providers:aws")
     assert provider.inputs["region"] == _region(graph)
     used = {each.provider.rpartition("::")[0] for each in graph.resources if each.provider}
@@ -185,7 +186,7 @@ def test_no_region_is_named_but_the_two(graph: Graph) -> None:
 
 
 def test_no_stack_waits_for_the_other(graph: Graph) -> None:
-    """A StackReference would end the recording, as does anything that reads what it does not make."""
+    """A StackReference, like every other read of a foreign resource, would make the recording fail."""
     urns = {each.urn for each in graph.resources}
     for each in graph.resources:
         needed = {*each.depends_on, *(urn for of in each.property_dependencies.values() for urn in of)}

@@ -1,4 +1,4 @@
-"""What a customer has in each stage of its life, and what a stack can always do next."""
+"""The resources of a customer in each stage of the lifecycle, and the steps of a stack."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ SENDERS = {"transfer/user", "transfer/sshKey", "kms/grant"}
 ROUTING = {"s3/bucketObjectv2", "s3/bucketNotification", "s3/bucketReplicationConfig"}
 NAMES = {"route53/record", "route53/healthCheck"}
 
-#: The table of the design, in types of resources.
+#: The types of resources of each stage.
 HAS = {
     "onboarding": SATELLITES | TOPIC | SENDERS,
     "active": SATELLITES | TOPIC | SENDERS | ROUTING | NAMES,
@@ -34,7 +34,7 @@ HAS = {
 
 
 def tenants(graph: Graph) -> list[Resource]:
-    """Return what there is of both customers."""
+    """Return the resources of both customers."""
     return [each for id in IDS for each in graph.below(graph.one("mft:tenant:Tenant", id))]
 
 
@@ -76,7 +76,7 @@ def test_nobody_uploads_to_a_customer_that_takes_no_files(stage: str, graph: Gra
 
 
 def test_a_retired_customer_can_go(tmp_path: Path) -> None:
-    """The last step: its file is removed, and nothing of it is protected in the state that is left."""
+    """The last step: the file is removed, and no resource that it leaves in the state is protected."""
     before = record("gov-west", root=registry("retired", tmp_path))
     for path in (tmp_path / "customers").glob("*.yaml"):
         if "lifecycle: retired" in path.read_text():
@@ -89,7 +89,7 @@ def test_a_retired_customer_can_go(tmp_path: Path) -> None:
 
 
 def test_a_first_deployment_is_three_runs(graphs: dict[str, Graph]) -> None:
-    """West without a peer, East, West again: the third adds what needs the peer's buckets, no more."""
+    """West without a peer, East, West again: the third only adds what needs the peer's buckets."""
     first = record("gov-west", config={"mft:peer": "absent"})
     second, third = graphs["gov-east"], graphs["gov-west"]
     assert {each.urn for each in first.resources} < {each.urn for each in third.resources}

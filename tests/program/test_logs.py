@@ -1,4 +1,4 @@
-"""What functions, workflow, endpoint and network leave: logs that are encrypted and end, and traces."""
+"""Logs of functions, workflow, endpoint and network, which are encrypted and expire, and traces."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_every_log_is_kept_for_a_year_under_the_cells_key(graph: Graph) -> None:
 
 
 def test_whatever_runs_logs_into_a_group_of_its_own(graph: Graph) -> None:
-    """One that AWS makes by itself would be kept for ever, under a key of AWS."""
+    """A log group that AWS creates by itself would be kept for ever, encrypted with a key of AWS."""
     functions = graph.of("aws:lambda/function:Function")
     into = [each.inputs["loggingConfig"]["logGroup"] for each in functions]
     groups = {each.outputs["name"] for each in graph.of(LOGS)}

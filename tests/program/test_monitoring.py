@@ -31,7 +31,7 @@ RUNBOOK = ROOT / "docs" / "runbook.md"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 
 OWN = {"Namespace", "Cell"}
-#: What AWS publishes, by namespace: the names of metrics, and each set of dimensions that they come with.
+#: What AWS publishes, by namespace: the names of metrics, and each set of dimensions that they have.
 #: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
 #: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
@@ -79,7 +79,7 @@ def is_published(namespace: str, metric: str, dimensions: set[str]) -> bool:
 
 
 def there_is(graph: Graph) -> dict[str, set[str]]:
-    """Return what the graph has under the name of each dimension that means one of its resources."""
+    """Return the names of the graph's resources, by the dimension that refers to them."""
     regions = set(contract.REGION_OF.values())
     (provider,) = graph.of("pulumi:providers:aws")
     tables = {names.tracker_table("1")}
@@ -101,12 +101,12 @@ def there_is(graph: Graph) -> dict[str, set[str]]:
 
 
 def monitoring(graph: Graph) -> list[Resource]:
-    """Return the alarms that somebody is told of."""
+    """Return the alarms that notify a topic."""
     return [each for each in graph.of(ALARM) if each.inputs.get("alarmActions")]
 
 
 def on(graph: Graph, metric: str, **dimensions: str) -> list[Resource]:
-    """Return the alarms on a metric whose dimensions are among others these."""
+    """Return the alarms on a metric whose dimensions include these."""
     return [
         each
         for each in monitoring(graph)
@@ -126,7 +126,7 @@ def test_every_alarm_is_on_a_metric_that_comes_from_something_in_the_graph(graph
         assert not strangers, alarm.name
 
 
-def test_whoever_is_told_is_told_of_the_end_too(graph: Graph) -> None:
+def test_an_alarm_that_notifies_also_notifies_of_its_end(graph: Graph) -> None:
     (topic,) = (each for each in graph.of("aws:sns/topic:Topic") if each.name.endswith("-alerts"))
     for alarm in monitoring(graph):
         assert alarm.inputs["alarmActions"] == alarm.inputs["okActions"] == [topic.outputs["arn"]]
@@ -181,8 +181,8 @@ def test_alarms_and_sections_of_the_runbook_belong_together(graphs: dict[str, Gr
 def test_every_section_says_what_it_means_how_to_see_it_what_to_do_and_when_to_evacuate() -> None:
     _, *sections = re.split(r"^## ", RUNBOOK.read_text(), flags=re.MULTILINE)
     for section in sections:
-        told = re.findall(r"^\*\*(Means|See|Do|Evacuate)", section, re.MULTILINE)
-        assert told == ["Means", "See", "Do", "Evacuate"], section.splitlines()[0]
+        parts = re.findall(r"^\*\*(Means|See|Do|Evacuate)", section, re.MULTILINE)
+        assert parts == ["Means", "See", "Do", "Evacuate"], section.splitlines()[0]
 
 
 def test_the_runbook_names_only_what_the_program_exports(graph: Graph) -> None:
@@ -318,7 +318,7 @@ def test_the_text_leads_into_the_runbook(graph: Graph) -> None:
 
 
 def test_the_peer_is_asked_for_one_thing_only(graph: Graph) -> None:
-    """Where this region's switch stands is known there; Route 53's metrics are West's for both."""
+    """The peer publishes the position of this region's switch; Route 53's metrics are in West for both."""
     here = graph.of("pulumi:providers:aws")[0].inputs["region"]
     elsewhere = {(namespace, metric) for namespace, metric, *_, region in lines(graph) if region != here}
     assert elsewhere - {("AWS/Route53", "HealthCheckStatus"), ("AWS/Route53", "DNSQueries")} == {
@@ -327,7 +327,7 @@ def test_the_peer_is_asked_for_one_thing_only(graph: Graph) -> None:
 
 
 def test_two_regions_have_two_dashboards(graphs: dict[str, Graph]) -> None:
-    """An account has one list of them: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html"""
+    """An account has one list of dashboards: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Dashboards.html"""
     called = {
         graph.of("aws:cloudwatch/dashboard:Dashboard")[0].inputs["dashboardName"] for graph in graphs.values()
     }
@@ -335,11 +335,11 @@ def test_two_regions_have_two_dashboards(graphs: dict[str, Graph]) -> None:
 
 
 def test_no_customer_is_named_by_what_watches(graph: Graph) -> None:
-    told = json.dumps([each.inputs for each in graph.of(ALARM)] + widgets(graph))
+    text = json.dumps([each.inputs for each in graph.of(ALARM)] + widgets(graph))
     for path in sorted((ROOT / "customers").glob("*.yaml")):
         customer = yaml.safe_load(path.read_text())
-        assert customer["name"] not in told
-        assert customer["id"] not in told
+        assert customer["name"] not in text
+        assert customer["id"] not in text
 
 
 # --- Canary, probe -------------------------------------------------------------------------------
@@ -366,16 +366,16 @@ def test_the_canarys_files_are_not_replicated_and_gone_in_a_day(graph: Graph) ->
 
 
 def test_the_canary_is_a_sender_like_a_customer(graph: Graph) -> None:
-    """Its bucket is read as one, its document is where the functions look, its events are told."""
+    """Functions find its routing document, and its bucket sends events, like a customer's."""
     made = of_component(graph, "mft:canary:Canary")
     (bucket,) = (each for each in made if each.type == "aws:s3/bucket:Bucket")
     side = SIDE_OF[graph.of("pulumi:providers:aws")[0].inputs["region"]]
     id = contract.customer_of(bucket.inputs["bucket"], "example-mft", side)
     (document,) = (each for each in made if each.type == "aws:s3/bucketObjectv2:BucketObjectv2")
     assert document.inputs["key"] == contract.config_key(id)
-    told = json.loads(document.inputs["content"])
+    routing = json.loads(document.inputs["content"])
     (topic,) = (each for each in made if each.type == "aws:sns/topic:Topic")
-    assert (told["id"], told["receipts_topic"]) == (id, topic.outputs["arn"])
+    assert (routing["id"], routing["receipts_topic"]) == (id, topic.outputs["arn"])
     assert topic.inputs["namePrefix"].startswith("example-mft-"), "the functions may publish to no other"
     (notification,) = (each for each in made if each.type == "aws:s3/bucketNotification:BucketNotification")
     assert notification.inputs["eventbridge"]

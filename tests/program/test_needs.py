@@ -1,4 +1,4 @@
-"""What `ops check` counts of the registry is what the program makes of it, in both stacks."""
+"""The resources that `ops check` counts are those that the program makes in both stacks."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def test_the_counted_needs_are_those_of_the_graphs(graphs) -> None:
     needed = needs(load(program.ROOT / "customers").customers)
     assert made("aws:route53/healthCheck:HealthCheck") == needed.health_checks
     assert made("aws:route53/record:Record") + RECORDS_OF_ZONE == needed.records
-    # In each region a bucket for the switch is counted; it is there only where the switch is an object.
+    # A bucket for the switch is counted in each region, but exists only if the switch is an object.
     assert needed.buckets - 2 * len(graphs) <= made("aws:s3/bucket:Bucket") <= needed.buckets

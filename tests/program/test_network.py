@@ -1,4 +1,4 @@
-"""The network of both stacks: three zones, a way out in each, and groups that name their peers."""
+"""The network of both stacks: three zones, a NAT gateway in each, and security groups with named peers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ EGRESS = "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule"
 INGRESS = "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule"
 EVERYWHERE = "0.0.0.0/0"
 
-#: As the GovCloud user guide has them, in its order; clients of other networks are no checkers.
+#: In the order of the GovCloud user guide. Other networks have no health checkers.
 CHECKERS = {
     *("160.1.56.0/25", "160.1.55.0/25", "160.1.55.128/25"),
     *("18.253.167.128/25", "18.253.168.0/25", "18.253.167.0/25"),

@@ -1,4 +1,4 @@
-"""What a cell says it is made of, on the recorded graphs, as the operators' tools read it."""
+"""The manifest of a cell on the recorded graphs, as the operators' tools read it."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def parameter(graph: Graph) -> Resource:
 
 
 class Parameters:
-    """SSM, holding what the program wrote."""
+    """SSM with the parameters that the program wrote."""
 
     class exceptions:
         ParameterNotFound = KeyError
@@ -63,14 +63,23 @@ def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     assert parts.functions == functions
 
 
+def test_the_state_machine_is_named_in_no_other_parameter(graph):
+    (machine,) = graph.of("aws:sfn/stateMachine:StateMachine")
+    parameters = graph.of("aws:ssm/parameter:Parameter")
+    arn = machine.outputs["arn"]
+    assert [each.name for each in parameters if arn in each.inputs["value"]] == ["cell1-parts"]
+
+
 def test_the_alarms_of_its_topic_are_all_that_wake_an_operator(graph):
     namespace = parameter(graph).inputs["name"].split("/")[1]
     parts = CellManifest.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
     alarms = graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
-    told = {each.name for each in alarms if parts.alerts in each.inputs.get("alarmActions", ())}
+    notifying = {each.name for each in alarms if parts.alerts in each.inputs.get("alarmActions", ())}
     health = {f"cell1-health-{leaf}" for leaf in ("endpoint", "canary", "switch")}
-    assert {each.name for each in alarms} - told == health, "Route 53 watches these"
-    sections = {each.inputs["alarmDescription"].rpartition("#")[2] for each in alarms if each.name in told}
+    assert {each.name for each in alarms} - notifying == health, "Route 53 watches these"
+    sections = {
+        each.inputs["alarmDescription"].rpartition("#")[2] for each in alarms if each.name in notifying
+    }
     assert sections >= ABOUT_PEER
 
 
@@ -80,12 +89,12 @@ def test_it_fits_into_a_parameter_of_any_cell(graph):
     assert len(inputs["value"]) * 1.5 < STANDARD
 
 
-def test_the_registry_is_told_to_be_deployed_when_every_customer_is(graph):
-    told = graph.one("aws:ssm/parameter:Parameter", "cell1-registry")
+def test_the_registry_is_recorded_as_deployed_when_every_customer_is(graph):
+    recorded = graph.one("aws:ssm/parameter:Parameter", "cell1-registry")
     customers = graph.of("mft:tenant:Tenant")
     theirs = {each.urn for customer in customers for each in graph.below(customer) if each.custom}
     assert customers
-    assert theirs <= set(told.depends_on)
+    assert theirs <= set(recorded.depends_on)
 
 
 def test_the_revision_changes_with_anything_that_a_file_says(tmp_path, graphs):

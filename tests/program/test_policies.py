@@ -1,4 +1,4 @@
-"""Every policy that the program renders, read as IAM reads it: the emulated AWS proves nothing about them."""
+"""Every policy that the program renders, read as IAM reads it: the emulated AWS applies none."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _REFERENCE = "https://docs.aws.amazon.com/service-authorization/latest/reference
 _WORKFLOW_LOGS = "https://docs.aws.amazon.com/step-functions/latest/dg/cw-logs.html"
 _LAMBDA_NETWORK = "https://docs.aws.amazon.com/lambda/latest/dg/configuration-vpc.html"
 
-#: Actions that a statement may allow on `*`, and the page that says why they can be given nothing narrower.
+#: Actions that a statement may allow on `*`, and the page that explains why they cannot be restricted.
 NO_RESOURCES = {
     "cloudwatch:PutMetricData": f"{_REFERENCE}amazoncloudwatch.html",  # a condition names the namespace
     "xray:PutTraceSegments": f"{_REFERENCE}awsx-ray.html",
@@ -41,7 +41,7 @@ NO_RESOURCES = {
     "logs:PutResourcePolicy": _WORKFLOW_LOGS,
     "logs:DescribeResourcePolicies": _WORKFLOW_LOGS,
     "logs:DescribeLogGroups": _WORKFLOW_LOGS,
-    # Lambda makes the interfaces, whose ids nobody knows before; code of ours is denied them.
+    # Lambda creates the interfaces, so their ids are unknown before; our code is denied these actions.
     "ec2:CreateNetworkInterface": _LAMBDA_NETWORK,
     "ec2:DescribeNetworkInterfaces": _LAMBDA_NETWORK,
     "ec2:DescribeSubnets": _LAMBDA_NETWORK,
@@ -50,23 +50,23 @@ NO_RESOURCES = {
     "ec2:UnassignPrivateIpAddresses": _LAMBDA_NETWORK,
 }
 
-#: Statements about every bucket there is, by resource and Sid. Destinations are partners' buckets: hundreds
-#: of names would not fit in a policy, and their owners must grant it too.
+#: Statements about all buckets, by resource and Sid. Destinations are partners' buckets: hundreds
+#: of names would not fit in a policy, and their owners must grant access too.
 ANY_BUCKET = {("cell1-workflow-deliver", "WriteDestinations"), ("cell1-gateways-s3", "Files")}
 
-#: What an account may do with its own key, when IAM lets it: AWS's default for administrators and users.
+#: What an account may do with its own key, if IAM allows it: AWS's default for administrators and users.
 #: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
 OF_A_KEY = {
     *("kms:Create*", "kms:Describe*", "kms:Enable*", "kms:List*", "kms:Put*", "kms:Update*", "kms:Revoke*"),
     *("kms:Disable*", "kms:Get*", "kms:Delete*", "kms:ReEncrypt*", "kms:GenerateDataKey*"),
 }
 
-#: Services of which AWS does not document that they name an account when they assume a role. A role of this
-#: account cannot be given to a resource of another.
+#: Services for which AWS does not document that they name an account when they assume a role. A resource of
+#: another account cannot use a role of this account.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
 NAMES_NO_ACCOUNT = {"s3.amazonaws.com"}
 
-#: What grants its holder more than it says; `sts:AssumeRole` stands in trust policies only.
+#: Actions with which a role could extend its permissions; `sts:AssumeRole` is only in trust policies.
 ESCALATION = ("iam:*", "sts:*", "lambda:Update*", "lambda:Create*", "kms:PutKeyPolicy", "s3:PutBucketPolicy")
 
 _ELEMENTS = {"Sid", "Effect", "Action", "Resource", "Principal", "Condition"}
@@ -268,7 +268,7 @@ def test_whoever_is_let_in_is_bounded(place: Place) -> None:
 
 
 def _is_for_this_account(statement: Statement, place: Place) -> bool:
-    """Return whether a service is let in for this account only: by account, or by ARNs that name it."""
+    """Return whether a service may act for this account only: by the account, or by ARNs that contain it."""
     arns = statement.condition("aws:SourceArn") + statement.condition("kms:EncryptionContext:aws:logs:arn")
     by_arn = bool(arns) and all(arn.split(":")[4] == place.account for arn in arns)
     return statement.condition("aws:SourceAccount") == (place.account,) or by_arn
@@ -343,7 +343,7 @@ def test_the_key_serves_this_account_and_services_that_work_for_it(place: Place)
 
 
 def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
-    """The peer's key cannot be named: whoever may use any key there may use the one with the cell's alias."""
+    """The peer's key cannot be named, so the role may use any key there that has the cell's alias."""
     alias = f"alias/{place.namespace}-{place.config['mft:cell']}"
     for document, each in place.allowing():
         for resource in each.resources:
@@ -438,7 +438,7 @@ def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) ->
 
 
 def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -> None:
-    """It may write to any bucket whose owner lets it: ours must be shut out, but for the canary's copies."""
+    """It may write to any bucket whose owner allows it, but not to ours, except for the canary's copies."""
     (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-workflow-deliver"]
     statements = place.of_role(role)
     written = ("s3:PutObject", "s3:AbortMultipartUpload")
@@ -450,7 +450,7 @@ def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -
         for key in ("file", "inbound/sdk/file", "customers/c7k2m.json", "audit/file", "switch/east"):
             is_customers = not re.search(r"-(cell|canary)[0-9]", bucket)
             if is_customers and not key.startswith("inbound/"):
-                continue  # nothing is there
+                continue  # no such bucket exists
             for action in written:
                 is_copy = "-canary" in bucket and not key.startswith("inbound/")
                 assert is_copy or not granting(statements, action, f"{arn}/{key}"), f"{action} {bucket}/{key}"
@@ -496,7 +496,7 @@ def test_the_workflow_can_call_its_steps_and_nothing_else(place: Place) -> None:
     assert allowed == called
 
 
-#: What Lambda and S3 do under a function's role, not through its subnets.
+#: Actions that Lambda and S3 perform under a function's role, not through its subnets.
 _OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms"}
 
 
@@ -558,7 +558,7 @@ def test_a_function_says_who_it_is(place: Place) -> None:
 
 
 def test_every_arn_follows_the_setting(tmp_path: Path) -> None:
-    """The program is run, in a process of its own, as if it were made for the commercial partition."""
+    """Run the program, in its own process, as if it were for the commercial partition."""
     other = "aws"
     (tmp_path / "customers").mkdir()
     for sample in (program.ROOT / "customers").glob("*.yaml"):

@@ -1,4 +1,4 @@
-"""A broken registry stops the program before any resource, naming file, line, value and remedy."""
+"""A broken registry stops the program before any resource, with file, line, value and remedy."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A stack setting that is missing or malformed is one clear line, before any resource."""
+"""A missing or malformed stack setting is reported in one clear line, before any resource is made."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask
 def refusal(
     config: dict[str, str | None], secrets: dict[str, str] = SECRETS, ask: program.Ask = ask
 ) -> list[str]:
-    """Run gov-west with changes to its configuration; return the lines that it refuses with."""
+    """Run gov-west with changes to its configuration; return the lines of the refusal."""
     made: list[str] = []
 
     def make(resource: program.Resource) -> tuple[str, dict]:
@@ -39,20 +39,16 @@ def refusal(
         ("region", "us-east-1", "'us-east-1' is not a GovCloud region"),
         ("partition", "aws", "'aws' is not the partition aws-us-gov"),
         ("accountId", "12345", "'12345' is not an account id of 12 digits"),
-        ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits, hyphens"),
-        ("namespace", "xn--acme", "'xn--acme' begins like 'xn--', which S3 keeps for itself; use another"),
+        ("namespace", "Acme", "'Acme' is not 3 to 20 lower-case letters, digits and hyphens"),
         (
             "namespace",
-            "aws-mft",
-            "'aws-mft' begins with 'aws', which Systems Manager keeps for itself; use another",
+            "xn--acme",
+            "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
         ),
-        (
-            "namespace",
-            "ssmft",
-            "'ssmft' begins with 'ssm', which Systems Manager keeps for itself; use another",
-        ),
+        ("namespace", "aws-mft", "'aws-mft' begins with 'aws', which Systems Manager reserves; use another"),
+        ("namespace", "ssmft", "'ssmft' begins with 'ssm', which Systems Manager reserves; use another"),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
-        ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without final dot"),
+        ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without a final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),
         ("peer", "yes", "'yes' is not 'absent' or 'present': whether the other region's stack exists"),
         (
@@ -63,9 +59,9 @@ def refusal(
         (
             "switch",
             "off",
-            "'off' is not 'alarm' or 'endpoint': what tells health checkers",
+            "'off' is not 'alarm' or 'endpoint': what shows health checkers",
         ),
-        ("healthCheckQuota", "many", "'many' is not how many health checks the account may have"),
+        ("healthCheckQuota", "many", "'many' is not a number of health checks that the account may have"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )
@@ -119,7 +115,7 @@ def test_a_quota_that_the_registry_breaks() -> None:
     assert "set failover.health_check: cell for these (1): " in line
 
 
-def test_missing_settings_are_all_told_at_once() -> None:
+def test_all_missing_settings_are_reported_at_once() -> None:
     lines = refusal({"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": "x"})
     assert [line.partition(" is not set")[0] for line in lines] == [
         "Pulumi.gov-west.yaml: mft:region",
@@ -141,10 +137,10 @@ def test_every_setting_is_declared_with_type_and_description() -> None:
     declared = yaml.safe_load((program.ROOT / "Pulumi.yaml").read_text())["config"]
     asked = {f"mft:{key}" for key in (*settings.KEYS, *settings.HOST_KEYS)}
     assert declared.keys() == asked
-    for key, told in declared.items():
-        assert told["type"] == "string"
-        assert told["description"]
-        assert bool(told.get("secret")) == (key in SECRETS), key
+    for key, setting in declared.items():
+        assert setting["type"] == "string"
+        assert setting["description"]
+        assert bool(setting.get("secret")) == (key in SECRETS), key
     for stack in STACKS:
         given = {key for key in program.stack_config(stack) if key.startswith("mft:")}
         assert given == asked - SECRETS.keys()

@@ -1,4 +1,4 @@
-"""The buckets of both stacks: replication, what reports about it, and the audit trail's lock."""
+"""The buckets of both stacks: replication, its events, and the lock of the audit trail."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ def test_without_a_peer_nothing_refers_to_its_buckets() -> None:
 def test_every_replicated_bucket_reports_what_misses_the_fifteen_minutes(graph: Graph) -> None:
     queue = graph.one("aws:sqs/queue:Queue", "cell1-replication-queue").outputs["arn"]
     reporting = {
-        each.inputs["bucket"]: set(told["events"])
+        each.inputs["bucket"]: set(reports["events"])
         for each in graph.of(_NOTIFICATION)
-        for told in each.inputs.get("queues", ())
-        if told["queueArn"] == queue
+        for reports in each.inputs.get("queues", ())
+        if reports["queueArn"] == queue
     }
     assert reporting.keys() == {each.inputs["bucket"] for each in graph.of(_REPLICATION)}
     wanted = {"OperationFailedReplication", "OperationMissedThreshold", "OperationReplicatedAfterThreshold"}

@@ -1,4 +1,4 @@
-"""The tracker of both stacks: one global table with one owner, which no slip can take away."""
+"""The tracker of both stacks: one global table with one owner, protected from accidental deletion."""
 
 from __future__ import annotations
 

@@ -1,0 +1,19 @@
+"""The closed sets of words in a customer's file. Standard library only.
+
+Where one of these words decides, the code matches every member and ends in `assert_never`, so that the type
+checker finds each place that a new member has to be added to.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+Lifecycle = Literal["onboarding", "active", "draining", "retired"]
+Side = Literal["east", "west"]
+DestinationKind = Literal["sftp", "s3"]
+ReceiptKind = Literal["sqs", "https", "email"]
+#: What a route does with a file when it is unknown whether its partner has it.
+OnUnknown = Literal["deliver", "hold"]
+DuplicatesPolicy = Literal["content", "version"]
+#: Whose health check the records of a customer carry.
+CheckOwner = Literal["customer", "cell"]
