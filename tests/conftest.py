@@ -25,6 +25,7 @@ _LONG = (
     "test_planted_bugs_again.py",
     "test_drill.py",
     "test_scenarios.py",
+    "test_recorded_graphs.py",
     "test_preview.py",
     "test_emulator_workflow.py",
 )
