@@ -101,10 +101,13 @@ def test_an_item_is_known_by_the_key_that_policies_speak_of(aws: World, caller: 
         AttributeDefinitions=[{"AttributeName": "file", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    table.put_item(TableName="called", Item={"file": {"S": "audit#one"}, "secret": {"S": "not told"}})
+    table.put_item(TableName="called", Item={"file": {"S": "audit#one"}, "secret": {"S": "not noted"}})
     table.get_item(TableName="called", Key={"file": {"S": "audit#one"}})
-    told = {"TableName": "called", "file": "audit#one"}
-    assert made(aws, caller) == [("dynamodb", "PutItem", 200, told), ("dynamodb", "GetItem", 200, told)]
+    expected = {"TableName": "called", "file": "audit#one"}
+    assert made(aws, caller) == [
+        ("dynamodb", "PutItem", 200, expected),
+        ("dynamodb", "GetItem", 200, expected),
+    ]
 
 
 def test_who_says_no_name_is_not_noted(aws: World) -> None:

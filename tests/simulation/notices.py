@@ -43,14 +43,14 @@ def announce(world: World, out: str, number: int) -> None:
         return
 
     def tell() -> None:
-        told: set[str] = set()
+        informed: set[str] = set()
         while world.switched_out(out):
             try:
                 notices = Notices(_Environment(world))  # type: ignore[arg-type]
                 for name in notices.customers(None):
-                    if name not in told:
+                    if name not in informed:
                         notices.publish(notices.notice(name))
-                        told.add(name)
+                        informed.add(name)
                 return
             except (ClientError, BotoCoreError, RefusedError):
                 clock.sleep(_AGAIN)

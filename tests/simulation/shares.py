@@ -44,11 +44,11 @@ def _share(share: int, seeds: range) -> range:
 
 def _simulate(seeds: range) -> None:
     tally = hunt.run(seeds)
-    told = [
+    lines = [
         f"seed {seed}: {broken[0]}; replay: python -m tests.simulation --seed {seed} 1; "
         f"shrink: python -m tests.simulation --seed {seed} 2"
         for seed, broken in tally.failures.items()
     ]
-    assert not told, "\n".join(told)
+    assert not lines, "\n".join(lines)
     assert tally.schedules == len(seeds)
     assert tally.counts.keys() >= _SEEN
