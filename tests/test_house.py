@@ -180,7 +180,7 @@ def test_nothing_but_tests_imports_local() -> None:
         ("local.program", {"ministack"}),
     ],
 )
-def test_what_is_loaded_in_truth(module: str, never: set[str]) -> None:
+def test_what_is_actually_loaded(module: str, never: set[str]) -> None:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not set(done.stdout.split()) & never

@@ -140,7 +140,7 @@ def test_a_drop_in_the_middle_is_transient_and_the_next_attempt_tidies_up(partne
     assert partner.files() == {"a.bin": CONTENT}
 
 
-def test_a_drop_keeps_what_had_the_name(partner: Partner) -> None:
+def test_a_drop_keeps_the_file_that_had_the_name(partner: Partner) -> None:
     (partner.inbox / "a.bin").write_bytes(b"old")
     partner.faults.drop(after=1_000_000)
     with pytest.raises(TransientDeliveryError):

@@ -93,7 +93,7 @@ def test_only_approved_algorithms_are_offered(key_type: str) -> None:
 
 
 @pytest.mark.skipif(bool(openssh_missing()), reason=openssh_missing() or "")
-def test_the_fastest_of_them_is_agreed_with_openssh() -> None:
+def test_the_fastest_approved_algorithms_are_agreed_with_openssh() -> None:
     with OpenSshPartner() as partner:
         how = {"private_key": partner.private_key, "name": "a", "attempt": "1"}
         deliver_now(source_of(b"x"), destination_of(partner), **how)
@@ -191,7 +191,7 @@ def test_a_source_is_read_from_any_offset_in_small_pieces(start: int, chunk: int
     assert all(0 < len(piece) <= chunk for piece in pieces)
 
 
-def test_an_empty_source_is_asked_for_all_the_same() -> None:
+def test_an_empty_source_is_read_too() -> None:
     asked: list[dict[str, object]] = []
 
     class S3(MemoryS3):

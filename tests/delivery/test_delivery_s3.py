@@ -88,14 +88,16 @@ def test_arrives_byte_for_byte(aws: Emulator, theirs: Any, content: bytes, check
     assert objects(theirs) == {"in/2026/a.csv": content}
 
 
-def test_the_version_is_delivered_and_not_what_came_after_it(aws: Emulator, theirs: Any) -> None:
+def test_the_submitted_version_is_delivered_and_not_a_later_one(aws: Emulator, theirs: Any) -> None:
     source = put(aws)
     put(aws, b"newer")
     deliver(source, TO, s3=theirs, name="a.csv")
     assert objects(theirs) == {"in/a.csv": CONTENT}
 
 
-def test_the_type_goes_along_and_what_is_the_platforms_stays(aws: Emulator, theirs: Any) -> None:
+def test_the_content_type_is_copied_and_internal_metadata_and_tags_are_not(
+    aws: Emulator, theirs: Any
+) -> None:
     source = put(aws, ContentType="text/csv", Metadata={"internal": "yes"}, Tagging="internal=yes")
     client, asked = aws.new_client("s3", EAST), []
     client.meta.events.register(
@@ -138,7 +140,9 @@ def test_a_large_object_is_copied_in_parts(
     assert calls.count("UploadPartCopy") == 3
 
 
-def test_after_unknown_an_object_that_is_there_is_not_sent_again(aws: Emulator, theirs: Any) -> None:
+def test_after_an_unknown_outcome_an_object_that_is_there_is_not_sent_again(
+    aws: Emulator, theirs: Any
+) -> None:
     source = put(aws)
     deliver(source, TO, s3=theirs, name="a.csv")
     before = theirs.head_object(Bucket=THEIRS, Key="in/a.csv")["LastModified"]
@@ -150,7 +154,9 @@ def test_after_unknown_an_object_that_is_there_is_not_sent_again(aws: Emulator, 
 
 
 @pytest.mark.parametrize("there", [None, b"x", bytes(len(CONTENT))])
-def test_after_unknown_anything_else_is_replaced(aws: Emulator, theirs: Any, there: bytes | None) -> None:
+def test_after_an_unknown_outcome_any_other_content_is_replaced(
+    aws: Emulator, theirs: Any, there: bytes | None
+) -> None:
     if there is not None:
         theirs.put_object(Bucket=THEIRS, Key="in/a.csv", Body=there)
     assert deliver(put(aws), TO, s3=theirs, name="a.csv", after_unknown=True).sent
@@ -269,7 +275,7 @@ def test_a_hash_of_hashes_is_not_taken_for_the_contents() -> None:
     assert s3._sha256(whole) == hashlib.sha256(b"test").hexdigest()
 
 
-def test_the_hash_comes_from_s3_where_it_says_it(aws: Emulator, theirs: Any) -> None:
+def test_the_hash_is_taken_from_s3_where_s3_returns_it(aws: Emulator, theirs: Any) -> None:
     source = put(aws)
     ours = Answers(source.s3, get_object=AssertionError("the source was read"))
     response = {"CopyObjectResult": {"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}

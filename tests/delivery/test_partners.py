@@ -91,7 +91,7 @@ def test_faults_end_when_they_are_cleared(partner: Partner) -> None:
     send(partner)
 
 
-def test_a_fault_meets_as_many_connections_as_it_says(partner: Partner) -> None:
+def test_a_fault_affects_as_many_connections_as_requested(partner: Partner) -> None:
     partner.faults.drop(after=100, connections=2)
     outcomes = []
     for _ in range(4):
@@ -118,7 +118,7 @@ def test_two_partners_at_a_time_and_nothing_left_after_them(make_partner: Callab
     assert running(before) == set()
 
 
-def test_the_kind_is_chosen_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_is_chosen_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with partners.partner() as chosen:
         assert chosen.kind == ("asyncssh" if partners.openssh_missing() else "openssh")
     monkeypatch.setattr("local.sftp.partners.openssh.shutil.which", lambda *_, **__: None)

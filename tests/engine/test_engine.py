@@ -158,7 +158,7 @@ def test_a_second_run_changes_nothing(project: Project, stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_refresh_finds_what_was_made(project: Project, stack: str) -> None:
+def test_a_refresh_finds_no_difference(project: Project, stack: str) -> None:
     project.done("refresh", "--yes", "--skip-preview", "--stack", stack)
     assert set(project.up(stack)) == {"same"}
 
@@ -184,7 +184,7 @@ def test_nothing_secret_is_in_the_state_in_clear(project: Project, keys: dict[st
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_destroy_is_refused_by_what_is_protected(project: Project, stack: str) -> None:
+def test_a_destroy_is_refused_by_protected_resources(project: Project, stack: str) -> None:
     before = {each["urn"] for each in project.resources(stack)}
     refused = project.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
     assert refused.returncode != 0

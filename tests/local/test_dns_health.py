@@ -331,7 +331,7 @@ def _looking() -> set[str]:
     return {each.name.removeprefix("dns ") for each in threading.enumerate() if each.name.startswith("dns ")}
 
 
-def test_checks_come_and_go(estate: Estate):
+def test_checks_may_be_created_and_deleted_meanwhile(estate: Estate):
     with estate.serve(every=0.02) as server:
         kept = estate.watching(estate.alarm(), "LastKnownStatus")
         estate.publish(1)

@@ -223,7 +223,7 @@ def test_route_53_and_iam_die_with_west_only_in_that_mode_and_dns_goes_on(
         getattr(client, verb)()
 
 
-def test_the_switch_takes_any_order_and_no_typing_error(aws: World, short: Any) -> None:
+def test_regions_go_down_and_up_in_any_order_and_wrong_arguments_are_refused(aws: World, short: Any) -> None:
     emulator = aws.emulator
     emulator.region_up(WEST)
     assert emulator.regions_down == set()
@@ -333,7 +333,7 @@ def test_a_message_waits_in_its_queue_and_a_batch_returns_to_it(aws: World) -> N
     eventually(lambda: beats(aws, "long2") == 20)
 
 
-def test_what_a_queue_hides_returns_when_the_outage_stands_for_longer(aws: World) -> None:
+def test_a_hidden_message_returns_when_the_outage_stands_for_a_longer_time(aws: World) -> None:
     url, _ = aws.queue("hiding", VisibilityTimeout="600")
 
     def receives() -> bool:

@@ -7,7 +7,7 @@ import importlib
 from tests.local.permissions import RARE
 
 
-def test_what_seldom_happens_is_in_the_code() -> None:
+def test_rare_calls_in_the_table_are_in_the_code() -> None:
     for place, (path, _) in RARE.items():
         module, name = path.split(":")
         found = importlib.import_module(module)

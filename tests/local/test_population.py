@@ -118,7 +118,7 @@ def clients(
 NOTICE = {"bucket": "bucket-east", "region": REGION_OF[EAST]}
 
 
-def test_who_looks_up_arrives_after_the_ttl_and_who_does_not_waits_for_the_notice(
+def test_clients_that_look_up_names_arrive_after_the_ttl_and_others_after_the_notice(
     clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     assert {client.send("a", b"") for client in clients.values()} == {WEST}
@@ -155,7 +155,7 @@ def _sends(client: CustomerClient) -> bool:
         return False
 
 
-def test_a_population_counts_what_it_asked_and_where_that_went(
+def test_a_population_counts_its_uploads_by_the_region_they_went_to(
     clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     noted: list[str] = []
@@ -206,5 +206,5 @@ def kinds_below(kind: type[CustomerClient]) -> set[type[CustomerClient]]:
     return {each for each in below if not isabstract(each)}.union(*map(kinds_below, below))
 
 
-def test_every_kind_of_client_is_in_the_crowd() -> None:
+def test_every_kind_of_client_is_in_the_population() -> None:
     assert kinds_below(CustomerClient) == {*BY_SFTP, *BY_SDK}

@@ -185,7 +185,9 @@ def test_each_revision_runs_its_own_code_with_its_own_stack_files(project: Proje
     assert re.fullmatch(r"~  \d+ Function cell1-.*", changed[0])
 
 
-def test_a_revision_that_refuses_is_named_with_its_own_words(project: Project, tmp_path: Path) -> None:
+def test_a_revision_that_refuses_to_run_is_named_with_its_own_message(
+    project: Project, tmp_path: Path
+) -> None:
     project.edit("customers/agency-a.yaml", "primary: west", "primary: wst")
     project.commit()
     project.edit("customers/agency-a.yaml", "primary: wst", "primary: west")
@@ -251,7 +253,7 @@ def test_protection_that_goes_with_the_data_does_not_save_it(tmp_path: Path) -> 
     ].breaches
 
 
-def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
+def test_dependents_of_a_replaced_resource_are_replaced_or_changed(tmp_path: Path) -> None:
     made = """
         key = aws.kms.Key("key", multi_region={0})
         check = aws.route53.HealthCheck("check", type="{1}")
@@ -275,7 +277,7 @@ def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
     assert found["record dangle"].changes[0].follows == "check"
 
 
-def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
+def test_only_the_part_of_a_block_that_depends_on_a_replaced_resource_counts(tmp_path: Path) -> None:
     made = """
         vpc = aws.ec2.Vpc("vpc", cidr_block="{}")
         group = aws.ec2.SecurityGroup("group", vpc_id="fixed", description="{}")
@@ -289,7 +291,7 @@ def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
     assert moved.keys() == {"vpc replace", "server replace"}
 
 
-def test_what_is_moved_goes_unless_an_alias_says_what_it_was(tmp_path: Path) -> None:
+def test_a_moved_resource_is_deleted_unless_it_has_an_alias(tmp_path: Path) -> None:
     made = """
         class Part(pulumi.ComponentResource):
             def __init__(self, name, opts=None):
@@ -316,7 +318,7 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     assert found["queue replace"].loses
 
 
-def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
+def test_a_plan_shows_of_a_secret_only_that_it_changed(tmp_path: Path) -> None:
     made = """
         key = pulumi.Config("mft").require_secret("key")
         aws.transfer.Server("server", host_key=key.apply(lambda value: value + "{}"))

@@ -36,13 +36,13 @@ def test_a_shift_moves_the_names_of_one_customer_and_says_when(runs: Runs) -> No
     assert run["measures"]["rpo_files"] is None, "no region died"
 
 
-def test_an_evacuation_that_was_killed_is_one_in_the_end_through_the_peer_only(runs: Runs) -> None:
+def test_a_killed_evacuation_is_completed_through_the_peer_alone(runs: Runs) -> None:
     calls = runs["operator-killed-midway"]["calls"]["ops-evacuate"]
     assert calls["us-gov-east-1 cloudwatch PutMetricData"] >= 1
     assert not [call for call in calls if "route53" in call or " iam " in call]
 
 
-def test_every_file_of_a_run_is_told_with_its_fate(runs: Runs) -> None:
+def test_every_file_of_a_run_is_listed_with_its_fate(runs: Runs) -> None:
     transfers = runs["customer-shifted"]["transfers"]
     fates = {each["file"].partition("-")[2]: each["delivered_by"] for each in transfers}
     assert fates == {"shifted.csv": "east", "stays.csv": "west", "back.csv": "west"}

@@ -176,7 +176,7 @@ def test_a_chain_that_nobody_touched_is_sound(estate, western):
     }
 
 
-def test_what_real_transfers_leave_is_sound(estate):
+def test_the_chain_of_real_transfers_is_sound(estate):
     for side in (estate.west, estate.east):
         transfer = side.receive(b"abc", f"inbound/sdk/{side.side}.csv")
         side.workflow.claim(transfer, owner=f"{transfer.id}-g1")
@@ -234,7 +234,7 @@ def test_a_truncated_chain_is_found_when_its_facts_have_expired(estate, western)
     assert findings(estate)[0].startswith("links 2 to 3 are missing at the end")
 
 
-def test_links_in_each_others_places_are_found(estate, western):
+def test_swapped_links_are_found(estate, western):
     second, third = western.text(2), western.text(3)
     western.put(2, third)
     western.put(3, second)
@@ -251,7 +251,7 @@ def test_a_link_of_another_chain_is_found(estate, western):
     )
 
 
-def test_what_cannot_be_read_is_found_and_the_rest_is_read(estate, western):
+def test_an_unreadable_link_is_found_and_the_rest_is_read(estate, western):
     western.put(2, b"nothing")
     found = findings(estate)
     assert found[0] == "link 2 was altered: its first line is not a link's header"
@@ -407,7 +407,7 @@ def test_a_fact_is_missed_once_it_was_due(estate, western, minutes, submitted_da
     assert bool(findings(estate, "--grace", grace)) is is_found
 
 
-def test_facts_of_the_other_region_are_none_of_this_chain(estate, western):
+def test_facts_of_the_other_region_do_not_belong_to_this_chain(estate, western):
     write(estate.east, fact(estate.east))
     code, document = estate.json("audit", "verify")
     assert code == 1
@@ -483,19 +483,19 @@ def findings_of_west_alone(estate: Estate) -> list[str]:
     return only["findings"]
 
 
-def test_a_customer_that_never_was_is_refused_with_the_nearest(estate):
+def test_an_unknown_customer_is_refused_with_the_nearest(estate):
     said = estate.ops("audit", "verify", f"{estate.customer}x")
     assert (said.code, said.out) == (1, "")
     assert said.err.strip().endswith(f"did you mean {estate.customer}?")
 
 
-def test_a_region_that_never_was_is_refused_with_the_nearest(estate):
+def test_an_unknown_region_is_refused_with_the_nearest(estate):
     said = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
     assert said.code == 1
     assert said.err.strip().endswith(f"did you mean {WESTERN}?")
 
 
-def test_with_a_region_dead_the_other_is_verified_and_it_is_said(estate, western):
+def test_with_a_region_dead_the_other_is_verified_and_the_dead_one_is_named(estate, western):
     estate.lose(EAST)
     code, document = estate.json("audit", "verify")
     assert (code, document["sound"]) == (1, False)
@@ -505,7 +505,7 @@ def test_with_a_region_dead_the_other_is_verified_and_it_is_said(estate, western
     assert estate.ops("audit", "verify", "--region", WESTERN).code == 0
 
 
-def test_many_findings_are_counted_and_some_told(estate, western):
+def test_many_findings_are_counted_and_some_are_shown(estate, western):
     write(estate.west, *(fact(estate.west) for _ in range(130)))
     _, document = estate.json("audit", "verify")
     (one,) = (each for each in document["chains"] if each["region"] == WESTERN)
@@ -516,6 +516,6 @@ def test_many_findings_are_counted_and_some_told(estate, western):
 
 
 @pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])
-def test_a_command_that_cannot_be_read_exits_2(place, words: tuple[str, ...]):
+def test_a_usage_error_exits_2(place, words: tuple[str, ...]):
     run: Callable[..., Any] = place.ops
     assert run(*words).code == 2

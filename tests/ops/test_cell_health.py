@@ -109,7 +109,7 @@ def test_the_depth_of_the_queue_counts_above_its_limit(east):
     )
 
 
-def test_what_is_gone_is_told_and_does_not_hide_the_rest(east):
+def test_missing_resources_are_reported_and_do_not_hide_the_rest(east):
     east.client("lambda").delete_function(FunctionName=east.parts["functions"]["switch"])
     east.client("stepfunctions").delete_state_machine(stateMachineArn=east.parts["state_machine"])
     east.client("sqs").delete_queue(QueueUrl=east.parts["queue"])
@@ -143,7 +143,7 @@ def test_a_service_that_does_not_answer_is_one_problem(east):
 
 
 @pytest.mark.parametrize("value", ["", "{}", "[]", '{"server": "s-1"}'])
-def test_parts_that_are_not_written_down(east, value):
+def test_a_missing_or_malformed_manifest(east, value):
     name = contract.cell_parameter(NAMESPACE, east.place.cell, "parts")
     if value:
         east.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)

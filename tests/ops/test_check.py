@@ -137,7 +137,7 @@ def test_an_unchanged_registry_passes(project):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{FINE}\n", "")
 
 
-def test_the_same_as_one_document(project):
+def test_the_result_as_one_json_document(project):
     said = project.ops("--json")
     assert (said.code, said.err) == (0, "")
     assert json.loads(said.out) == {
@@ -152,7 +152,7 @@ def test_the_same_as_one_document(project):
 
 
 @pytest.mark.parametrize("words", [("--retiring", "0"), ("--retiring", "some"), ("--retired", "1"), ("now",)])
-def test_what_cannot_be_meant_is_a_question_of_usage(project, words):
+def test_a_usage_error_exits_2(project, words):
     assert project.ops(*words).code == 2
 
 
@@ -207,7 +207,7 @@ def test_a_project_below_the_repositorys_root(tmp_path, elsewhere):
     assert len(project.refused()) == 1
 
 
-def test_a_first_registry_may_begin_anyhow(tmp_path):
+def test_a_first_registry_is_compared_with_nothing(tmp_path):
     project = fill(tmp_path / "project")
     project.git("init", "--quiet")
     for name in ("README.md", "customers/README.md"):
@@ -219,7 +219,7 @@ def test_a_first_registry_may_begin_anyhow(tmp_path):
         assert (said.code, said.out) == (0, f"{FINE}; {base} has none to compare them with\n")
 
 
-def test_files_of_other_kinds_are_no_part_of_it(project):
+def test_files_of_other_kinds_are_ignored(project):
     (project.root / "customers" / "notes").mkdir()
     (project.root / "customers" / "notes" / "old.yaml").write_text("id: [")
     (project.root / "customers" / "model.py").write_text("")
@@ -263,7 +263,7 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     assert line.startswith("rehomes/c7k2m.json: a record was changed or removed; ")
 
 
-def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
+def test_a_move_that_the_registry_does_not_show_is_refused(project):
     project.record("c7k2m", MOVE)
     (line,) = project.refused()
     assert "primary: is 'west', but J. Doe moved it to 'east'" in line
@@ -281,7 +281,7 @@ def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
         ({"customer": "h4t9q"}, "contains a move of 'h4t9q', which belongs in rehomes/h4t9q.json"),
     ],
 )
-def test_a_record_that_is_none_is_refused(project, change, said):
+def test_a_malformed_record_is_refused(project, change, said):
     project.record("c7k2m", MOVE | change)
     assert project.refused() == [f"rehomes/c7k2m.json: {said}"]
 
@@ -299,7 +299,7 @@ def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(proj
 # --- Retiring ----------------------------------------------------------------------------------------
 
 
-def test_the_whole_way_of_a_retirement(project):
+def test_a_retirement_from_its_first_step_to_its_last(project):
     """One of four is more than a fifth: every step of it is typed, and then the file may go."""
     for was, now in (("active", "draining"), ("draining", "retired")):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
@@ -332,7 +332,7 @@ def test_a_quota_that_the_registry_would_break(project):
     assert project.ops("--retiring", "1").out == "4 customers, 12 health checks of 13, nothing refused\n"
 
 
-def test_whoever_comes_into_service_shares_before_whoever_is(project):
+def test_a_quota_is_exceeded_by_customers_who_come_into_service_and_not_by_those_in_it(project):
     project.stacks(healthCheckQuota=15)
     project.edit("agency-c", "lifecycle: onboarding", "lifecycle: active")
     (line,) = project.refused()
@@ -373,7 +373,7 @@ def stopped(project: Project, *words: str) -> str:
     return said.err.rstrip("\n")
 
 
-def test_a_broken_registry_is_told_in_its_own_words(project):
+def test_a_broken_registry_is_reported_with_its_own_messages(project):
     number = project.edit("agency-a", "primary: west", "primary: wst")
     project.file("agency-b").unlink()
     said = project.ops()
@@ -420,7 +420,7 @@ def test_a_base_that_this_code_cannot_read(project):
 @pytest.mark.parametrize(
     "base", ["nope", "", "--help", "HEAD~9", "HEAD:customers", "0" * 40, "main..HEAD", "$(id)"]
 )
-def test_a_base_that_is_none(project, base):
+def test_an_unknown_base_is_refused(project, base):
     assert stopped(project, f"--base={base}") == (
         f"--base: {base!r} is no revision of this repository; fetch it, or name another, such as origin/main"
     )
@@ -468,7 +468,7 @@ def test_stack_files_that_disagree(project, change, said):
 
 
 @pytest.mark.parametrize("quota", ["many", "0", "-1", "2e2", "²00", "1234567"])
-def test_a_quota_that_is_no_number(project, quota):
+def test_a_quota_that_is_not_a_number_is_refused(project, quota):
     project.stacks(healthCheckQuota=quota)
     assert stopped(project) == (
         f"mft:healthCheckQuota: both stack files have {quota!r}; write a number, such as 200"

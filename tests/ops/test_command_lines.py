@@ -146,7 +146,7 @@ def test_a_reason_goes_with_apply(verb):
         (("takeover", WESTERN), "a --reason"),
     ],
 )
-def test_apply_without_a_reason_exits_2_and_asks_nothing(place, words, missing):
+def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):
     digest = ("--digest", "0123456789ab") if words[0] != "takeover" else ()
     said = place.ops(*words, "--apply", *digest)
     assert (said.code, missing in said.err) == (2, True)
@@ -209,7 +209,7 @@ def test_a_refused_permission_names_the_remedy(place, words):
     assert "AWS_PROFILE" not in said.line
 
 
-def test_a_silent_region_is_no_matter_of_credentials(place):
+def test_a_silent_region_is_not_reported_as_a_problem_of_credentials(place):
     place.door.closed = {"us-gov"}
     said = place.ops("gaps")
     assert said.code == 1

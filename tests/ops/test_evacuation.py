@@ -104,7 +104,7 @@ def test_the_number_of_customers_changes_no_call(fleet):  # noqa: F811
     assert plan["customers"] == 2, "who has no records is not in service"
 
 
-def test_what_it_says(fleet):  # noqa: F811
+def test_the_text_of_a_plan_and_of_an_evacuation(fleet):  # noqa: F811
     said = fleet.place.ops("evacuate", WESTERN)
     digest = said.out.split("plan ")[1][:12]
     assert said.out.splitlines() == [
@@ -126,7 +126,7 @@ def test_what_it_says(fleet):  # noqa: F811
     assert lines[8].startswith("done; every answer of 1 name server moved within ")
 
 
-def test_who_did_it_when_and_why_is_recorded_where_it_was_done(fleet):  # noqa: F811
+def test_an_evacuation_is_recorded_in_the_peer_with_who_when_and_why(fleet):  # noqa: F811
     _, document = fleet.apply("evacuate", WESTERN)
     (before, intent), (after, outcome) = sorted(fleet.recorded(EAST).items())
     assert before.startswith("actions/evacuate/")
@@ -170,13 +170,13 @@ def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
         ("--aply",),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, verb, words):
+def test_a_usage_error_exits_2_and_makes_no_call(place, verb, words):
     assert place.ops(verb, WESTERN, *words).code == 2
     assert place.ops(verb).code == 2
     assert place.door.asked == []
 
 
-def test_it_starts_without_what_only_deployments_and_functions_need():
+def test_evacuate_starts_without_the_packages_of_deployments_and_functions():
     code = "import ops.__main__, sys; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     never = {"pulumi", "pulumi_aws", "grpc", "pydantic", "asyncssh", "aws_lambda_powertools"}
@@ -282,7 +282,7 @@ def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkey
 # --- Name servers ------------------------------------------------------------------------------------
 
 
-def test_names_that_do_not_move_are_told_and_it_is_done_all_the_same(fleet, monkeypatch):  # noqa: F811
+def test_names_that_do_not_move_are_listed_and_the_evacuation_is_done(fleet, monkeypatch):  # noqa: F811
     monkeypatch.setattr(switching, "GIVE_UP", 0.3)
     fleet.client("cloudwatch", EAST).delete_alarms(AlarmNames=[f"switch-{fleet.place.cell}-{WEST}"])
     said = fleet.say("evacuate", WESTERN)
@@ -328,7 +328,7 @@ def nonsense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     server.stop()
 
 
-def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
+def test_without_a_usable_name_server_the_switch_moves_with_a_warning(
     fleet,  # noqa: F811
     nonsense,
     monkeypatch,
@@ -344,7 +344,7 @@ def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
     assert fleet.answers() == EVERYBODY_IN_EAST
 
 
-def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
+def test_an_unusable_name_server_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
     server = fleet.estate.server
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
     plan = fleet.plan("evacuate", WESTERN)
@@ -383,7 +383,7 @@ def test_name_servers_that_cannot_be_read_are_named(fleet, monkeypatch, text):  
 
 
 @pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
-def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  # noqa: F811
+def test_an_unconfirmed_action_is_completed_by_the_same_command(fleet, dies):  # noqa: F811
     place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
     place.door.closed = {dies}
     said = fleet.say("evacuate", WESTERN, digest=digest)
@@ -404,7 +404,7 @@ def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  
     assert (said.code, said.line) == (1, f"{WESTERN} is out already; nothing was done")
 
 
-def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noqa: F811
+def test_an_evacuation_killed_while_it_watches_names_goes_on_watching(fleet, monkeypatch):  # noqa: F811
     digest = fleet.plan("evacuate", WESTERN)["digest"]
 
     def die(*_: object, **__: object) -> None:
@@ -485,14 +485,14 @@ def test_an_outcome_that_cannot_be_recorded_is_recorded_by_the_same_command(flee
     ("region", "meant"),
     [("us-gov-wst-1", WESTERN), ("us-gov-east", EASTERN), ("west", WESTERN), ("EAST", ""), ("", "")],
 )
-def test_a_region_that_is_not_ours_is_refused_with_the_nearest(place, verb, region, meant):
+def test_an_unknown_region_is_refused_with_the_nearest(place, verb, region, meant):
     hint = f"; did you mean {meant}?" if meant else ""
     said = place.ops(verb, region)
     assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
     assert place.door.asked == []
 
 
-def test_a_region_that_is_there_already_is_refused(west_out):
+def test_a_region_that_is_in_that_position_already_is_refused(west_out):
     before = west_out.moved(WEST)
     for verb, region, position in (("evacuate", WESTERN, "out"), ("restore", EASTERN, "in")):
         for words in ((), (*WHY, "--apply", "--digest", "0")):
@@ -502,7 +502,7 @@ def test_a_region_that_is_there_already_is_refused(west_out):
     assert not west_out.published(WEST)
 
 
-def test_a_refusal_is_one_document_too(west_out):
+def test_a_refusal_is_one_json_document_too(west_out):
     code, document = west_out.json("evacuate", WESTERN)
     assert (code, document) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
 
@@ -536,14 +536,14 @@ def test_without_customers_buckets_and_name_servers_a_region_is_evacuated_all_th
     assert place.published(WEST)
 
 
-def test_a_port_where_nobody_listens_is_said_so(place, monkeypatch):
+def test_a_port_where_nobody_listens_is_reported(place, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     said = place.ops("evacuate", WESTERN)
     assert said.code == 1
     assert said.line.endswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/"')
 
 
-def test_without_credentials_it_says_so(place, monkeypatch):
+def test_missing_credentials_are_reported(place, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has read them
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(place.root / "none"))
@@ -624,7 +624,7 @@ def test_a_number_without_quotes_is_what_pulumi_reads(place):
     "content",
     [b"config: [", b"config:\n\tmft:cell: 1\n", b"\xff\xfe", b"", b"- config", b"config:", b"config: text"],
 )
-def test_a_stack_file_that_is_none_is_refused_by_name(place, side, content):
+def test_a_malformed_stack_file_is_refused_by_name(place, side, content):
     place.file(side).write_bytes(content)
     assert refused(place).startswith(f"Pulumi.gov-{side}.yaml: ")
 

@@ -251,7 +251,7 @@ def test_every_gap_is_found_and_has_its_remedy():
     assert {each[0] for each in remedies.values() if each} == set(Deed)
 
 
-def test_every_deed_is_planned_in_a_word_of_its_own_and_carried_out(estate, late):
+def test_every_deed_has_a_word_of_its_own_in_the_plan_and_is_carried_out(estate, late):
     join(estate.west, estate.east)
     lacking = deliver(estate.west, key="inbound/sdk/lacking.csv")
     archived = contract.archive_key(estate.customer, lacking.id, lacking.key)

@@ -57,7 +57,7 @@ def keys(listed: dict[str, Any]) -> list[str]:
 # --- What it says ------------------------------------------------------------------------------------
 
 
-def test_what_became_of_each_file_is_told_from_the_facts(estate):
+def test_the_notice_lists_what_became_of_each_file_by_its_facts(estate):
     west = estate.west
     delivered = deliver(west, b"abc", "inbound/sdk/delivered.csv")
     end(west, Kind.DUPLICATE, "inbound/sdk/duplicate.csv", of=delivered.id)
@@ -93,7 +93,7 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
 
 
-def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
+def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):
     held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
     (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
     reopened = replace(fact, kind=Kind.REPLAYED, detail={"over": [fact.sort_key]})
@@ -105,7 +105,7 @@ def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
     )
 
 
-def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
+def test_a_held_file_is_listed_with_the_destinations_that_it_still_lacks(estate):
     """One destination was released, and has it now; another holds it still, and one was given up."""
     for side in (estate.west, estate.east):
         there = {name: side.to_bucket(name[0]) for name in ("partner", "other", "third")}
@@ -130,7 +130,7 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
 
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
-def test_where_to_send_is_the_other_region(estate, out, side):
+def test_files_are_to_be_sent_to_the_other_region(estate, out, side):
     document = notice(estate, "--region", out)
     assert (document["out"], document["region"]) == (out, REGION_OF[side])
     assert document["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
@@ -143,7 +143,7 @@ def test_where_to_send_is_the_other_region(estate, out, side):
     assert (document["policy"], document["window_seconds"]) == ("content", 3600)
 
 
-def test_only_what_was_sent_since_then_is_told(estate):
+def test_only_files_sent_since_the_given_time_are_listed(estate):
     deliver(estate.west)
     hour = timedelta(hours=1)
     since, later = (f"{datetime.now(UTC) + sign * hour:%Y-%m-%dT%H:%M:%SZ}" for sign in (-1, 1))
@@ -185,7 +185,7 @@ def test_while_no_region_is_out_one_has_to_be_named(estate):
 # --- How it is worded --------------------------------------------------------------------------------
 
 
-def test_in_words_and_in_markdown(estate):
+def test_a_notice_as_text_and_as_markdown(estate):
     deliver(estate.west)
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
     yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
@@ -210,7 +210,7 @@ def test_in_words_and_in_markdown(estate):
     assert "digest" not in markdown
 
 
-def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
+def test_a_customer_whose_every_version_counts_learns_that_files_are_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
     said = estate.ops("notice", estate.customer, *OUT_OF_WEST)
     assert "a file that is sent again is delivered\nagain" in said.out
@@ -241,7 +241,7 @@ def long_notice(resend: int, held: int, delivered: int) -> Notice:
 @pytest.mark.parametrize(
     ("resend", "held", "delivered"), [(3, 2, 1), (100, 10, 5000), (5000, 10, 10), (0, 0, 30000)]
 )
-def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_again(resend, held, delivered):
+def test_a_message_lists_as_many_files_as_fit_beginning_with_those_to_send_again(resend, held, delivered):
     whole = long_notice(resend, held, delivered)
     message = notice_text.message(whole.document, whole.files)
     assert len(message.encode()) <= notice_text.LIMIT
@@ -271,7 +271,7 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
 # --- Publishing --------------------------------------------------------------------------------------
 
 
-def test_what_was_reviewed_is_published_to_the_receipts(estate):
+def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
     deliver(estate.west)
     estate.lose(WEST)
     made = plan(estate, estate.customer, *OUT_OF_WEST)
@@ -288,7 +288,7 @@ def test_what_was_reviewed_is_published_to_the_receipts(estate):
     assert published["outcome"] not in set(Outcome)
 
 
-def test_what_is_printed_to_do_it_does_it(estate):
+def test_the_printed_command_publishes_the_notice(estate):
     said = estate.ops("notice", "--all", *OUT_OF_WEST)
     command = said.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
@@ -298,7 +298,7 @@ def test_what_is_printed_to_do_it_does_it(estate):
     assert len(estate.east.receipts_published(1)) == 1
 
 
-def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate):
+def test_a_notice_that_has_changed_is_not_published_and_the_change_is_named(estate):
     transfer = estate.west.receive(b"abc")
     made = plan(estate, estate.customer, *OUT_OF_WEST)
     words = made["command"].split()[1:]
@@ -325,7 +325,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
     assert estate.east.receipts_published(0) == []
 
 
-def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
+def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
     other = other_customer(estate)
     s3 = estate.east.client("s3")
     key = contract.config_key(other)
@@ -366,7 +366,7 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
 # --- Refused -----------------------------------------------------------------------------------------
 
 
-def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
+def test_an_unknown_customer_or_region_is_refused_with_the_nearest(estate):
     said = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
     assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
     said = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
@@ -384,6 +384,6 @@ def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
         ("--all", "--apply", "--digest", "0"),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):
+def test_a_usage_error_exits_2_and_makes_no_call(place, words):
     assert place.ops("notice", *words).code == 2
     assert place.door.asked == []

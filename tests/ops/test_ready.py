@@ -48,7 +48,7 @@ def test_cells_that_are_alike_and_well(twins):  # noqa: F811
     assert document == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
 
 
-def test_customers_that_are_none(twins):  # noqa: F811
+def test_unknown_customers_are_refused(twins):  # noqa: F811
     said = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines() == [
@@ -93,7 +93,7 @@ def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
 
 
 @pytest.mark.parametrize("port", ["", "ssh", "0", "65536", "-1", "٢٢"])
-def test_a_port_that_is_none(twins, monkeypatch, port):  # noqa: F811
+def test_a_malformed_port_is_refused(twins, monkeypatch, port):  # noqa: F811
     monkeypatch.setenv(ENV_SFTP_PORT, port)
     said = twins.ops("ready")
     assert (said.code, said.out) == (1, "")
@@ -220,7 +220,7 @@ def test_copies_that_are_late(twins):  # noqa: F811
 # --- Route 53 and the name servers -------------------------------------------------------------------
 
 
-def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended):  # noqa: F811
+def test_records_and_checks_that_differ_from_the_registry(twins, mended):  # noqa: F811
     east = twins.record(f"east.c7k2m.{ZONE}", "CNAME", EAST)
     west = twins.record(f"_bucket.primary.c7k2m.{ZONE}", "TXT", WEST)
     slow, gone = {**east, "TTL": 30}, twins.record(f"_bucket.west.x8p3v.{ZONE}", "TXT", EAST)
@@ -266,7 +266,7 @@ def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, men
     )
 
 
-def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F811
+def test_misconfigured_health_checks(twins, mended):  # noqa: F811
     route53 = twins.client("route53")
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
@@ -281,7 +281,7 @@ def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F81
     ]
 
 
-def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended):  # noqa: F811
+def test_a_region_that_is_out_and_whose_names_still_answer(twins, mended):  # noqa: F811
     """The switch is moved and not published: so answers stay, which is found."""
     mended.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
@@ -293,7 +293,7 @@ def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended): 
 
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:9", "localhost"])
-def test_name_servers_that_cannot_be_asked_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
+def test_unreachable_name_servers_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
     monkeypatch.setenv(ENV_NAME_SERVERS, servers)
     (line,) = twins.differences("c7k2m")
     assert line.startswith("DNS: ")
@@ -328,7 +328,7 @@ def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F8
     assert f"; {EASTERN} not looked at (" in summary
 
 
-def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
+def test_with_both_regions_dead_there_is_nothing_to_compare(twins):  # noqa: F811
     with twins.dead(WEST), twins.dead(EAST):
         said = twins.ops("ready")
     assert (said.code, said.out) == (1, "")

@@ -76,7 +76,7 @@ def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(th
     assert set(rehoming.read(three.place.root)) == {"c7k2m"}
 
 
-def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
+def test_the_rehomed_registry_passes_ops_check_and_matches_what_the_program_makes(three):
     for side in SIDES:
         three.place.write(side, zoneId=three.zone_id, healthCheckQuota="200")
 
@@ -105,7 +105,7 @@ def test_all_move_there_and_back_and_every_move_is_recorded(three):
         assert [(move.customer, move.to) for move in moves] == [(id, "east"), (id, "west")]
 
 
-def test_what_the_registry_says_already_is_carried_out(three):
+def test_a_rehoming_that_the_registry_already_shows_is_carried_out(three):
     path = three.place.root / "customers" / "agency-h4t9q.yaml"
     path.write_text(path.read_text().replace("primary: west", "primary: east"))
     text = path.read_text()
@@ -118,7 +118,7 @@ def test_what_the_registry_says_already_is_carried_out(three):
     assert len(rehoming.read(three.place.root)["h4t9q"]) == 1
 
 
-def test_what_is_done_is_not_done_twice(three):
+def test_a_finished_rehoming_is_not_repeated(three):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     apply(three, "--all", "--to", EASTERN, digest=digest)
     three.place.door.forget()
@@ -134,7 +134,7 @@ def test_what_is_done_is_not_done_twice(three):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("request_number", [1, 2, 3])
-def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
+def test_a_rehoming_killed_around_any_batch_is_continued(three, monkeypatch, when, request_number):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     command = (
         "import ops.dns.dns_changes as d, ops.health.cell_health as h;"
@@ -178,7 +178,7 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
     ]
 
 
-def test_an_answer_that_was_lost_is_no_refusal(three):
+def test_a_lost_answer_is_not_a_refusal(three):
     lost = []
 
     def cut(when: str, what: str) -> bool:
@@ -219,7 +219,7 @@ def test_a_stale_digest_says_what_changed_and_does_nothing(three):
     assert apply(three, "c7k2m", "--to", EASTERN, digest="../secret")[0] == 1
 
 
-def test_everything_wrong_with_the_customers_is_said_at_once(three):
+def test_all_problems_with_the_customers_are_reported_at_once(three):
     three.registry({"id": "z9z9z", "lifecycle": "draining"})
     said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
     assert said.code == 1
@@ -229,7 +229,7 @@ def test_everything_wrong_with_the_customers_is_said_at_once(three):
     ]
 
 
-def test_a_customer_whose_records_are_not_there_stops_all(three):
+def test_a_customer_without_records_stops_the_whole_rehoming(three):
     three.registry({"id": "n3w3r"})
     said = three.place.ops("rehome", "--all", "--to", EASTERN)
     assert said.code == 1
@@ -261,7 +261,9 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monk
     assert three.recorded("west") == {}
 
 
-def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three, monkeypatch):
+def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_on_afterwards(
+    three, monkeypatch
+):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     small_batches(three, monkeypatch, 8)
 
@@ -284,7 +286,7 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three
     assert len(three.recorded("east")) == 2, "one action, which was cut off and went on"
 
 
-def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three, monkeypatch):
+def test_with_unreachable_name_servers_the_rehoming_is_done_and_not_verified(three, monkeypatch):
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.1:9")
     code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
@@ -301,19 +303,19 @@ def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three,
         ("c7k2m", "--to", EASTERN, "--apply", "--digest", "0"),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2(three, words):
+def test_a_usage_error_exits_2(three, words):
     assert three.place.ops("rehome", *words).code == 2
     assert three.place.door.asked == []
 
 
 @pytest.mark.parametrize(("region", "hint"), [("north", ""), ("east", f"; did you mean {EASTERN}?")])
-def test_a_region_that_is_none_is_refused_and_nothing_is_asked(three, region, hint):
+def test_an_unknown_region_is_refused_without_a_call(three, region, hint):
     said = three.place.ops("rehome", "c7k2m", "--to", region)
     assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
     assert three.place.door.asked == []
 
 
-def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
+def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(three):
     three.place.door.closed = {"route53"}
     said = three.place.ops("rehome", "--all", "--to", EASTERN)
     assert said.code == 1
@@ -321,7 +323,7 @@ def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
     assert "mft-ops evacuate us-gov-west-1" in said.line
 
 
-def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkeypatch):
+def test_names_that_do_not_answer_with_the_new_region_are_listed(three, monkeypatch):
     monkeypatch.setattr("ops.failover.rehome._SEEN_WITHIN", 0.5)
     out = three.check("east", "out")
     pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
@@ -347,7 +349,7 @@ def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkey
         ("primary: west # nearest to them: west of all", '"primary" : west\r'),
     ],
 )
-def test_only_the_word_changes_in_a_customers_file(three, old, new):
+def test_only_the_value_of_primary_changes_in_a_customers_file(three, old, new):
     path = three.place.root / "customers" / "agency-c7k2m.yaml"
     text = path.read_bytes().decode().replace(old, new)
     path.write_bytes(text.encode())
@@ -357,7 +359,7 @@ def test_only_the_word_changes_in_a_customers_file(three, old, new):
     assert now == was.replace("west", "east", 1)
 
 
-def test_a_broken_registry_or_record_stops_it(three):
+def test_a_broken_registry_or_record_stops_a_rehoming(three):
     (three.place.root / "rehomes").mkdir()
     (three.place.root / "rehomes" / "c7k2m.json").write_text("[{}]")
     said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)

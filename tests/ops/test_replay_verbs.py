@@ -102,7 +102,7 @@ def test_a_verdict_per_file_and_a_plan_in_a_file(place, file):
     assert replays(place.west) == replays(place.east) == []
 
 
-def test_only_what_was_asked_for(place):
+def test_only_the_requested_transfers_are_planned(place):
     failed, held = end(place.west), end(place.west, OTHER, Kind.HELD)
     done = deliver(place.west, key="inbound/sdk/deep/c.csv")
     started = place.east.receive(b"abc", "inbound/sdk/d.csv")
@@ -118,7 +118,7 @@ def test_only_what_was_asked_for(place):
     assert planned(place, "--since", f"{later:%Y-%m-%dT%H:%M:%SZ}")[1] == {}
 
 
-def test_what_failed_at_one_destination_is_found_though_another_holds_it(place):
+def test_a_failure_at_one_destination_is_found_though_another_holds_the_file(place):
     side = place.west
     both = {name: side.to_bucket(name) for name in ("partner", "other")}
     side.register(routes=[{"match": "sdk/**", "to": list(both), "on_unknown": "hold"}], destinations=both)
@@ -137,7 +137,7 @@ def test_a_window_without_transfers_says_so(place):
     assert (done.code, done.out) == (0, said)
 
 
-def test_a_customer_that_is_none_is_named_with_the_nearest(place):
+def test_an_unknown_customer_is_named_with_the_nearest(place):
     done = place.ops("replay", "plan", f"{place.customer}x")
     said = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
     assert (done.code, done.line) == (1, said)
@@ -158,11 +158,11 @@ def test_a_customer_that_is_none_is_named_with_the_nearest(place):
         ("apply", "plan.json", "--digest", "x", *WHY, "--rate", "often"),
     ],
 )
-def test_what_cannot_be_meant_exits_2(place, words):
+def test_a_usage_error_exits_2(place, words):
     assert place.ops("replay", *words).code == 2
 
 
-def test_force_is_for_what_was_delivered_and_is_held(place, file):
+def test_force_replays_delivered_and_held_files(place, file):
     held, done = end(place.west, OTHER, Kind.HELD), deliver(place.west)
     digest, verdicts = planned(place, "--force", "--out", str(file))
     assert verdicts == {held.id: "deliver", done.id: "deliver"}
@@ -178,7 +178,7 @@ def test_force_is_for_what_was_delivered_and_is_held(place, file):
 # --- Doing it ----------------------------------------------------------------------------------------
 
 
-def test_the_command_that_is_printed_carries_out_the_plan(place, file):
+def test_the_printed_command_carries_out_the_plan(place, file):
     failed, other = end(place.west), end(place.east, OTHER)
     plan = place.ops("replay", "plan", place.customer, "--out", str(file))
     words = shlex.split(plan.out.splitlines()[-1])
@@ -206,7 +206,7 @@ def test_the_survivor_replays_what_a_lost_region_had_received(place, file, lost)
     assert (given.bucket, given.taken_over) == (survivor.bucket, True)
 
 
-def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
+def test_a_plan_file_that_was_not_reviewed_is_refused(place, file):
     end(place.west)
     digest, _ = planned(place, "--out", str(file))
     tail = "nothing was done: plan again, and review the new plan"
@@ -228,7 +228,7 @@ def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
     "content",
     ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 2, "customer": "c", "steps": [{}]}'],
 )
-def test_a_file_that_holds_no_plan_is_refused(place, file, content):
+def test_a_file_without_a_plan_is_refused(place, file, content):
     file.write_text(content)
     code, documents = apply(place, file, "x")
     assert (code, str(file) in documents[-1]["refused"]) == (1, True)
@@ -241,7 +241,7 @@ def test_a_file_that_cannot_be_read_or_written_is_refused(place, tmp_path):
     assert (done.code, "cannot be written: Is a directory" in done.err) == (1, True)
 
 
-def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
+def test_changes_since_the_plan_are_named_and_nothing_is_done(place, file):
     first, second, third = end(place.west), end(place.east, OTHER), end(place.west, "inbound/sdk/c.csv")
     digest, _ = planned(place, "--out", str(file))
     detail = {"sha256": "x", "size": 3}
@@ -274,7 +274,7 @@ def test_a_region_that_went_out_since_the_plan_changes_it(place, file):
     assert (code, f"{WESTERN} is out, or does not answer" in documents[-1]["refused"]) == (1, True)
 
 
-def test_what_changes_while_others_are_started_is_left_out_and_said(place, file, monkeypatch):
+def test_a_transfer_that_changes_while_others_are_started_is_left_out_and_named(place, file, monkeypatch):
     first, second = end(place.west), end(place.west, OTHER)
     digest, _ = planned(place, "--out", str(file))
     real = Replay.carry_out
@@ -293,7 +293,7 @@ def test_what_changes_while_others_are_started_is_left_out_and_said(place, file,
 
 
 @pytest.mark.parametrize("died_at", range(1, 7))
-def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, file, monkeypatch, died_at):
+def test_an_interrupted_replay_is_continued_without_duplicates(place, file, monkeypatch, died_at):
     """It dies before each of the calls that change something, in turn: a fact and an execution per file."""
     transfers = sorted(end(place.west, f"inbound/sdk/{number}.csv").id for number in range(3))
     digest, _ = planned(place, "--out", str(file))
@@ -325,7 +325,7 @@ def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, f
     assert sorted(fact.transfer for fact in facts) == transfers
 
 
-def test_ctrl_c_says_how_far_it_came(place, file, monkeypatch):
+def test_ctrl_c_reports_the_progress(place, file, monkeypatch):
     end(place.west)
     end(place.west, OTHER)
     digest, _ = planned(place, "--out", str(file))
@@ -387,7 +387,7 @@ def test_a_held_file_is_released(place, word):
     assert replays(place.west) == [about.id]
 
 
-def test_the_command_that_is_printed_releases(place):
+def test_the_printed_command_releases_the_file(place):
     about = end(place.west, kind=Kind.HELD)
     words = ("release", about.id, "--resend", "--customer", place.customer, "--reason", "they lost it")
     plan = place.ops(*words)
@@ -398,7 +398,7 @@ def test_the_command_that_is_printed_releases(place):
     assert done.out.splitlines()[-1] == f"released at partner: {fact.writer}"
 
 
-def test_what_is_not_held_cannot_be_released(place):
+def test_a_transfer_that_is_not_held_cannot_be_released(place):
     failed, done = end(place.west), deliver(place.west, key=OTHER)
     for about in (failed, done):
         code, document = released(place, about, "--resend")
@@ -411,7 +411,7 @@ def test_what_is_not_held_cannot_be_released(place):
     assert document["refused"] == f"{held.id} is held by partner: there is nothing else to release"
 
 
-def test_a_release_needs_a_word_a_reason_and_for_doing_it_a_digest(place):
+def test_a_release_needs_a_decision_and_a_reason_and_apply_needs_a_digest(place):
     about = end(place.west, kind=Kind.HELD)
     digest = released(place, about, "--resend")[1]["digest"]
     reason = ("--reason", "x")
@@ -426,7 +426,7 @@ def test_a_release_needs_a_word_a_reason_and_for_doing_it_a_digest(place):
     assert replays(place.west) == []
 
 
-def test_a_key_or_an_unknown_transfer_is_no_transfer(place):
+def test_a_key_or_an_unknown_transfer_cannot_be_released(place):
     about = end(place.west, kind=Kind.HELD)
     code, document = place.json("release", SDK, "--resend")
     assert (code, "is a key: name one transfer of it" in document["refused"]) == (1, True)

@@ -50,7 +50,7 @@ def test_a_region_comes_back_with_all_customers(without_west):
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])
-def test_gaps_keep_it_out_from_15_minutes_before_it_went(without_west, kind):
+def test_gaps_since_15_minutes_before_its_evacuation_keep_a_region_out(without_west, kind):
     """Five minutes before it went out a file was received there that is not delivered."""
     without_west.fail(WEST, kind)
     assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
@@ -96,7 +96,7 @@ def test_a_cell_that_is_not_ready_stays_out_unless_the_sentence_is_typed(without
     assert (code, document["left"], document["override"]) == (0, [], f"{WESTERN} is not ready")
 
 
-def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_west, monkeypatch):
+def test_a_shifted_customer_stays_shifted_and_is_named(without_west, monkeypatch):
     monkeypatch.setattr(switching, "GIVE_UP", 2.0)
     without_west.shift_out(WESTERNER, WEST)
     said = without_west.say("restore", WESTERN)
@@ -110,7 +110,7 @@ def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_wes
     assert without_west.place.position(WEST) == "in"
 
 
-def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
+def test_without_a_registry_the_plan_says_which_names_are_not_watched(without_west):
     (without_west.place.root / "customers" / f"agency-{WESTERNER}.yaml").write_text("id: [")
     plan = without_west.plan("restore", WESTERN)
     assert plan["names"] == 4
@@ -118,7 +118,7 @@ def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
     assert warning.startswith("the registry cannot be read, so where `primary.` points is not watched: cust")
 
 
-def test_what_cannot_be_recorded_is_not_done(without_west):
+def test_an_action_that_cannot_be_recorded_is_not_carried_out(without_west):
     place = without_west.place
     digest = without_west.plan("restore", WESTERN)["digest"]
     place.door.cut = lambda when, what: what.startswith("PUT") and when == "before"
@@ -130,7 +130,7 @@ def test_what_cannot_be_recorded_is_not_done(without_west):
 
 
 @pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
-def test_what_was_not_confirmed_is_completed_by_the_same_command(without_west, dies):
+def test_an_unconfirmed_action_is_completed_by_the_same_command(without_west, dies):
     digest = without_west.plan("restore", WESTERN)["digest"]
     without_west.place.door.closed = {dies}
     assert without_west.say("restore", WESTERN, digest=digest).code == 1

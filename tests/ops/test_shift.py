@@ -128,7 +128,7 @@ def test_a_later_update_leaves_the_shift_as_it_is(two):
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_it_is_recorded_where_the_customers_go(two, back):
+def test_a_shift_is_recorded_in_the_region_that_customers_move_to(two, back):
     apply(two, "c7k2m", "--region", EASTERN)
     before = two.recorded(WEST)
     words = ("c7k2m", "--back") if back else ("m2x8v", "--region", EASTERN)
@@ -187,7 +187,7 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkey
     assert plan(two, "c7k2m", "--back")["shifts"] == {"c7k2m": 6}, "back is no question of that"
 
 
-def test_what_cannot_be_recorded_is_not_done(two):
+def test_an_action_that_cannot_be_recorded_is_not_carried_out(two):
     digest, before = plan(two, "c7k2m", *OUT_OF_WEST)["digest"], two.records()
     two.place.door.cut = lambda when, what: "/actions/" in what
     code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
@@ -195,7 +195,9 @@ def test_what_cannot_be_recorded_is_not_done(two):
     assert document["refused"].endswith("nothing was done, for it must be recorded")
 
 
-def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, monkeypatch):
+def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_on_afterwards(
+    two, monkeypatch
+):
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", 12)
     digest = plan(two, "c7k2m", "m2x8v", *OUT_OF_WEST)["digest"]
 
@@ -236,7 +238,7 @@ def test_a_stale_digest_says_what_changed(two):
     )
 
 
-def test_without_its_check_nothing_is_guessed(two):
+def test_an_ambiguous_health_check_is_refused(two):
     reference = check_reference(NAMESPACE, two.place.cell, WEST, "out")
     config = {"Type": "CALCULATED", "ChildHealthChecks": two.leaves, "HealthThreshold": 2}
     two.leaves.append(two.make_check(f"{reference}-again", **config))
@@ -263,12 +265,12 @@ def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
         ("c7k2m", "--back", "--apply", *WHY),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2(two, words):
+def test_a_usage_error_exits_2(two, words):
     assert two.place.ops("shift", *words).code == 2
     assert two.place.door.asked == []
 
 
-def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(two):
+def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(two):
     two.place.door.closed = {"route53"}
     said = two.place.ops("shift", "c7k2m", "--region", EASTERN)
     assert said.code == 1

@@ -98,7 +98,7 @@ def test_all_is_well(both, place):
     assert len(said.out.splitlines()) < 24, "one screen"
 
 
-def test_what_is_found_is_told_with_where_to_read_on(both, place):
+def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
     east = both[EAST]
     name = east.alarm("facts-delayed", section="facts-delayed", state="ALARM")
     east.send(east.parts["dead_letters"]["ingest"])
@@ -198,7 +198,7 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     assert re.search(r"answers +yes +NO", said.out)
 
 
-def test_with_both_dead_it_says_so(both, place):
+def test_with_both_regions_dead_the_findings_say_so(both, place):
     place.door.closed = {"us-gov-"}
     status = document(place)
     assert [its["answers"] for its in status["regions"].values()] == [False, False]

@@ -38,7 +38,7 @@ def taken_over(estate: Estate) -> list[str]:
     return sorted(name for name in estate.east.executions() if "-takeover-" in name)
 
 
-def test_it_is_looked_at_first_and_then_done_with_the_other_region_dead(lost: Estate) -> None:
+def test_a_takeover_is_planned_and_then_carried_out_with_the_other_region_dead(lost: Estate) -> None:
     delivered = deliver(lost.west, key="inbound/sdk/done.csv")
     under_way = lost.west.receive(b"abc", "inbound/sdk/left.csv")
     lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
@@ -59,7 +59,7 @@ def test_it_is_looked_at_first_and_then_done_with_the_other_region_dead(lost: Es
     assert lost.east.status(delivered) == status(lost.east.facts(delivered.key))
 
 
-def test_it_is_told_in_words(lost: Estate) -> None:
+def test_a_takeover_as_text(lost: Estate) -> None:
     under_way = lost.west.receive(b"abc")
     lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
     assert lost.ops("takeover", WESTERN).out.splitlines() == [
@@ -73,7 +73,7 @@ def test_it_is_told_in_words(lost: Estate) -> None:
     assert said.out.endswith("done\n")
 
 
-def test_doing_it_needs_a_reason_which_is_recorded(lost: Estate) -> None:
+def test_a_takeover_needs_a_reason_which_is_recorded(lost: Estate) -> None:
     assert lost.ops("takeover", WESTERN, "--apply").code == 2
     assert taken_over(lost) == []
     under_way = lost.west.receive(b"abc")
@@ -95,7 +95,7 @@ def test_every_list_of_a_pass_is_printed() -> None:
     assert lists == set(WORDS)
 
 
-def test_what_has_not_arrived_is_named(lost: Estate) -> None:
+def test_an_object_that_has_not_arrived_is_named(lost: Estate) -> None:
     lost.place.aws.replication_lag(s3=600)
     missing = lost.west.receive(b"abc")
     lost.lose(WEST)
@@ -117,14 +117,14 @@ def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position
     assert taken_over(lost) == []
 
 
-def test_repeated_it_starts_nothing_twice(lost: Estate) -> None:
+def test_a_repeated_takeover_starts_nothing_twice(lost: Estate) -> None:
     under_way = lost.west.receive(b"abc")
     for _ in range(2):
         assert lost.ops("takeover", WESTERN, *APPLY).code == 0
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
 
 
-def test_what_aws_refuses_is_named_and_holds_back_nothing_else(lost: Estate) -> None:
+def test_a_refusal_by_aws_is_named_and_stops_nothing_else(lost: Estate) -> None:
     """The customer's bucket is gone; what is under way of another goes on."""
     gone = other_customer(lost)
     lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
@@ -137,6 +137,6 @@ def test_what_aws_refuses_is_named_and_holds_back_nothing_else(lost: Estate) -> 
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
 
 
-def test_a_region_that_is_none_is_refused_with_the_nearest(lost: Estate) -> None:
+def test_an_unknown_region_is_refused_with_the_nearest(lost: Estate) -> None:
     said = lost.ops("takeover", "us-gov-wst-1")
     assert (said.code, "did you mean us-gov-west-1" in said.line) == (1, True)

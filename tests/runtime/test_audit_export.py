@@ -135,7 +135,7 @@ def test_a_fact_is_in_the_chain_as_it_is_in_the_tracker(west):
     assert link.at == "2026-03-04T10:07:00+00:00"
 
 
-def test_what_is_in_the_chain_is_not_exported_again_and_what_is_new_continues_it(west):
+def test_exported_facts_are_not_exported_again_and_new_ones_continue_the_chain(west):
     first = write(west, count=2)
     assert [audit_of(west).run() for _ in range(2)] == [2, 0]
     second = write(west, count=1)
@@ -197,14 +197,14 @@ def passes(start: datetime, count: int, *, late: int = 0) -> list[datetime]:
     return [start + number * step + timedelta(seconds=late * (number % 2)) for number in range(count)]
 
 
-def test_every_pass_looks_at_today_and_yesterday():
+def test_every_pass_examines_today_and_yesterday():
     for now in passes(NOW, 200):
         assert {now.date(), now.date() - timedelta(days=1)} <= set(days_of_pass(now, 90))
 
 
 @pytest.mark.parametrize("tracker_days", [1, 90, 400, 3650])
 @pytest.mark.parametrize(("late", "start"), [(0, NOW), (59, NOW), (59, NOW.replace(minute=14, second=30))])
-def test_within_a_day_every_day_of_the_tracker_is_looked_at(tracker_days, late, start):
+def test_within_a_day_every_day_of_the_tracker_is_examined(tracker_days, late, start):
     """Also when every second pass is a minute late, over the boundary of a quarter of an hour."""
     looked_at: dict[date, int] = {}
     for now in passes(start, 24 * 60 // AUDIT_MINUTES, late=late):
@@ -215,7 +215,7 @@ def test_within_a_day_every_day_of_the_tracker_is_looked_at(tracker_days, late, 
     assert max(looked_at[day] for day in days[audit.RECENT + 1 :] or [days[0]]) <= 96
 
 
-def test_a_pass_looks_at_few_old_days():
+def test_a_pass_examines_few_old_days():
     assert max(len(days_of_pass(now, 400)) for now in passes(NOW, 200)) <= 2 + 2 * (400 // 96 + 1)
 
 

@@ -99,7 +99,7 @@ def test_a_cell_that_works(bird: Bird):
     bird.expect(flight, 1)
 
 
-def test_each_goes_under_a_name_of_its_own(bird: Bird):
+def test_each_synthetic_transfer_has_a_key_of_its_own(bird: Bird):
     keys = {bird.fly(meanwhile).key for meanwhile in [lambda look: None] * 2}
     assert len(keys) == 2
 
@@ -111,7 +111,7 @@ def test_a_cell_that_takes_nothing_in(bird: Bird):
     bird.expect(flight, 0)
 
 
-def test_how_far_it_came_is_told(bird: Bird):
+def test_a_failure_says_how_far_the_transfer_came(bird: Bird):
     flight = bird.fly(lambda look: bird.receive() if look == 1 else None)
     assert flight.failure.endswith("facts: RECEIVED")
     bird.expect(flight, 0)
@@ -130,7 +130,7 @@ def test_a_delivery_that_failed_for_good_is_not_waited_for(bird: Bird):
     bird.expect(flight, 0)
 
 
-def test_a_copy_that_is_another(bird: Bird):
+def test_an_altered_copy(bird: Bird):
     def alter(look: int) -> None:
         if look == 1:
             bird.deliver()
@@ -143,7 +143,7 @@ def test_a_copy_that_is_another(bird: Bird):
     bird.expect(flight, 0)
 
 
-def test_a_copy_that_is_not_there(bird: Bird):
+def test_a_missing_copy(bird: Bird):
     def remove(look: int) -> None:
         if look == 1:
             bird.deliver()
@@ -155,7 +155,7 @@ def test_a_copy_that_is_not_there(bird: Bird):
     bird.expect(flight, 0)
 
 
-def test_a_storage_that_refuses(bird: Bird):
+def test_a_missing_bucket(bird: Bird):
     bird.s3.delete_bucket(Bucket=bird.cell.bucket)
     flight = bird.fly()
     assert "NoSuchBucket" in flight.failure
@@ -169,7 +169,9 @@ def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(bird: Bir
         bird.fly(lambda look: bird.deliver() if look == 1 else None)
 
 
-def test_the_function_flies_with_the_environment_of_the_program(bird: Bird, monkeypatch: pytest.MonkeyPatch):
+def test_the_function_runs_with_the_environment_that_the_program_sets(
+    bird: Bird, monkeypatch: pytest.MonkeyPatch
+):
     class Observers(Functions):
         def _environment(self, function: str) -> dict[str, str]:
             return super()._environment(function) | {
@@ -189,7 +191,7 @@ def test_the_function_flies_with_the_environment_of_the_program(bird: Bird, monk
     assert published(bird.cell.aws, bird.cell.region, bird.number)[METRIC_CANARY] == [1]
 
 
-def test_its_document_has_what_a_customers_has(bird: Bird):
+def test_the_canarys_routing_document_has_the_fields_of_a_customers(bird: Bird):
     """The functions read both alike."""
     customer = bird.cell.directory.customer(bird.cell.customer)
     assert customer.id == bird.cell.customer

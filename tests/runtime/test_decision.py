@@ -82,7 +82,7 @@ def test_a_first_submission_is_sent_and_not_read():
     assert decide([fact(first, Kind.RECEIVED)], first, "A", ("a", "b")) == Judged(("a", "b"), {}, (), False)
 
 
-def test_a_resend_of_the_same_content_is_spared_and_says_of_what():
+def test_a_resend_of_the_same_content_is_spared_and_names_the_delivery():
     first, again = at(0), at(5)
     assert decide([delivered(first, "A")], again, "A") == Judged((), {"a": first}, (), True)
 
@@ -158,7 +158,7 @@ def test_of_x_y_x_the_third_is_sent_because_the_partner_holds_y():
     assert decide([*facts, delivered(again, "A")], at(15), "A").spared == {"a": again}
 
 
-def test_what_counts_is_what_came_last_and_not_what_was_submitted_last():
+def test_the_last_delivery_counts_and_not_the_last_submission():
     """The older was released by an operator after the newer had come."""
     older, newer, again = at(0), at(5), at(10)
     facts = [delivered(older, "A", when=20), delivered(newer, "B", when=6)]
@@ -166,7 +166,7 @@ def test_what_counts_is_what_came_last_and_not_what_was_submitted_last():
     assert decide(facts, again, "B").send == ("a",)
 
 
-def test_what_came_last_counts_for_its_destination_only():
+def test_the_last_delivery_counts_for_its_destination_only():
     facts = [delivered(at(0), "A", "a"), delivered(at(0), "A", "b"), delivered(at(5), "B", "b")]
     found = decide(facts, at(10), "A", ("a", "b"))
     assert (found.spared, found.send) == ({"a": at(0)}, ("b",))
@@ -177,7 +177,7 @@ def test_a_last_delivery_outside_the_window_spares_nobody():
     assert decide(facts, at(45), "A").send == ("a",)
 
 
-def test_what_an_operator_opened_again_is_sent_without_comparing():
+def test_a_transfer_that_an_operator_reopened_is_sent_without_comparing():
     mine, newer = at(0), at(5)
     held = fact(mine, Kind.HELD, "a")
     for content in "ABC":
@@ -211,7 +211,7 @@ def test_only_destinations_that_hold_it_are_asked_and_not_about_a_newer_version(
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD, Kind.RECEIVED, Kind.REJECTED, Kind.ARCHIVED])
-def test_a_resend_of_what_never_arrived_is_sent(kind):
+def test_a_resend_of_a_file_that_never_arrived_is_sent(kind):
     first, again = at(0), at(5)
     assert decide([fact(first, kind, "a")], again, "A") == Judged(("a",), {}, (), False)
 
@@ -238,7 +238,7 @@ def test_conflicts_are_named_once_each_and_oldest_first():
     assert decide(facts, at(10), "A").conflicts == (at(1), at(3))
 
 
-def test_what_is_spared_everywhere_conflicts_with_nothing():
+def test_a_transfer_that_is_spared_everywhere_has_no_conflicts():
     facts = [delivered(at(1), "B"), delivered(at(2), "A")]
     assert decide(facts, at(10), "A") == Judged((), {"a": at(2)}, (), True)
 
@@ -327,7 +327,7 @@ def test_no_destination_is_dropped(facts, transfer, content, to, policy):
 
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
-def test_exactly_what_is_there_already_is_spared(facts, transfer, content, to, policy):
+def test_exactly_the_content_that_is_there_already_is_spared(facts, transfer, content, to, policy):
     found = decide(facts, transfer, content, to, policy)
     left = [name for name in to if name not in ended(facts, transfer)]
     there = [name for name in left if holds_it(facts, transfer, content, name)]
@@ -338,7 +338,7 @@ def test_exactly_what_is_there_already_is_spared(facts, transfer, content, to, p
 
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted)
-def test_a_delivery_of_another_content_is_never_passed_over_in_silence(facts, transfer, content, to):
+def test_every_delivery_of_another_content_is_named_as_a_conflict(facts, transfer, content, to):
     found = decide(facts, transfer, content, to)
     others = {
         each.transfer

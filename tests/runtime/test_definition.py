@@ -110,19 +110,19 @@ def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 
-def test_what_was_taken_over_asks_first_and_a_retry_of_it_too(carry):
+def test_a_transfer_that_was_taken_over_asks_first_and_so_does_its_retry(carry):
     notes = carry(taken_over=True, deliver=["TransientDeliveryError", {"outcome": "CONTINUE"}])
     assert deliveries(notes) == [(True, True), (True, True), (False, False)]
 
 
 @pytest.mark.parametrize("taken_over", [False, True])
-def test_after_an_attempt_whose_end_nobody_knows_nothing_is_released_any_more(carry, taken_over):
+def test_after_an_attempt_with_an_unknown_outcome_the_retry_asks_first(carry, taken_over):
     notes = carry(taken_over=taken_over, deliver=["DeliveryUnknownError", {"outcome": "HELD"}])
     assert deliveries(notes) == [(taken_over, taken_over), (True, False)]
     assert results(notes) == [{"destination": "partner", "outcome": "HELD"}]
 
 
-def test_waiting_for_another_file_that_tries_is_no_attempt(carry):
+def test_waiting_for_the_breaker_does_not_count_as_an_attempt(carry):
     """More of it than attempts are allowed."""
     notes = carry(deliver=["BreakerOpenError"] * 15)
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
@@ -131,7 +131,7 @@ def test_waiting_for_another_file_that_tries_is_no_attempt(carry):
 
 @pytest.mark.parametrize("error", ["LeaseLostError", "OvertakenError"])
 @pytest.mark.parametrize("step", ["deliver", "complete"])
-def test_whoever_lost_the_lease_or_was_overtaken_claims_again(carry, step, error):
+def test_an_execution_that_lost_its_lease_or_was_overtaken_claims_again(carry, step, error):
     notes = carry(**{step: [error]})
     assert [each for each, _ in notes].count("claim") == 2
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]

@@ -108,7 +108,7 @@ def over(*facts: Fact, writer: str = "r") -> Fact:
 
 
 @pytest.mark.parametrize("kind", ["H", "F", "2", "D"])
-def test_what_an_operator_set_aside_opens_the_destination_again(kind):
+def test_setting_an_end_aside_reopens_the_destination(kind):
     end = said(f"{kind}:a")[0]
     assert status([received("a"), end, over(end)]) is Status.UNDER_WAY
     assert status([received("a", "b"), end, over(end), *said("D:b")]) is Status.UNDER_WAY
@@ -117,13 +117,13 @@ def test_what_an_operator_set_aside_opens_the_destination_again(kind):
 @pytest.mark.parametrize(
     ("word", "means"), [("H:a", Status.HELD), ("F:a", Status.FAILED), ("D:a", Status.DELIVERED)]
 )
-def test_an_end_after_the_operators_decision_is_one(word, means):
+def test_an_end_after_the_operators_decision_counts(word, means):
     before, after = said("H:a")[0], Fact(**{**vars(said(word)[0]), "writer": "later"})
     assert status([received("a"), before, over(before), after]) is means
     assert status([received("a"), before, over(before), after, over(after, writer="r2")]) is Status.UNDER_WAY
 
 
-def test_an_operator_opens_only_the_ends_that_were_known():
+def test_a_decision_reopens_only_the_ends_that_were_known():
     """The peer held it too, and its fact came later: that is another's word."""
     known, unknown = said("H:a")[0], Fact(**{**vars(said("H:a")[0]), "side": EAST})
     assert status([received("a"), known, over(known), unknown]) is Status.HELD
@@ -200,7 +200,7 @@ def test_a_transfer_has_ended_when_each_destination_has(reception, facts):
 
 
 @given(anything, anything)
-def test_sides_are_no_part_of_the_meaning(facts, others):
+def test_the_side_of_a_fact_does_not_change_its_meaning(facts, others):
     """Facts of the peer count like one's own."""
     there = [Fact(**{**vars(each), "side": EAST}) for each in others]
     assert status([*facts, *there]) is status([*facts, *others])

@@ -271,7 +271,7 @@ def losing(west, monkeypatch):
         server.shutdown()
 
 
-def test_a_copy_without_an_answer_is_not_asked_for_again_before_the_partner_is(west, functions, losing):
+def test_a_copy_without_an_answer_is_not_repeated_before_the_partner_is_asked(west, functions, losing):
     """The partner may have taken the first one away: the SDK's own retry would bring a second."""
     transfer = west.receive(b"abc")
     given = {"transfer": transfer.document(), "destination": "partner"}

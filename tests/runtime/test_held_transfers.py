@@ -149,7 +149,7 @@ def test_a_newer_version_in_the_files_place_is_no_question(west, east, held):
     assert holds(west, east).run(today()).asked == (held.id,)
 
 
-def test_what_was_released_is_not_asked_about(west, east, held):
+def test_a_released_transfer_is_not_asked_about(west, east, held):
     west.release.release(held, "partner", ReleaseDecision.RESEND, who="ops", why="x")
     assert holds(west, east).run(today()) == Asked()
 

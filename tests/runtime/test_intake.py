@@ -96,7 +96,7 @@ def untouched(cell: Cell, key: str) -> bool:
 # --- What an event says --------------------------------------------------------------------------
 
 
-def test_what_the_events_say(west):
+def test_events_are_parsed(west):
     upload = west.upload(b"abc", "inbound/sdk/d ir/ü+%20.csv")
     said = upload["detail"]["object"]
     assert arrival(upload) == Arrival(
@@ -172,7 +172,7 @@ def test_an_sftp_upload_is_received(west):
     assert started(west) == [fact.detail["version_id"]]
 
 
-def test_a_rename_is_one_file_however_many_events_tell_of_it(west):
+def test_a_rename_is_one_file_however_many_events_report_it(west):
     version = put(west, b"abc")
     assert west.accept(renamed(west)) == "received"
     assert west.accept(copied(west, version, 3)) == "received"
@@ -272,7 +272,7 @@ def ended_of(event: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(event["detail"]["end-timestamp"])
 
 
-def test_a_rename_is_not_about_what_was_written_later(west):
+def test_a_rename_is_not_matched_with_a_later_object(west):
     """The later object may be a piece of a file."""
     whole = put(west, b"the whole file")
     event = renamed(west)
@@ -283,7 +283,7 @@ def test_a_rename_is_not_about_what_was_written_later(west):
 
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=10)])
-def test_what_may_have_been_written_after_a_rename_is_not_taken_for_its_file(west, late):
+def test_an_object_that_may_be_later_than_a_rename_is_not_taken_for_its_file(west, late):
     """S3 tells seconds: only its own event, which names the version, tells the file from a piece of one."""
 
     def head() -> datetime:
@@ -317,7 +317,7 @@ def test_a_longer_key_is_another_file(west):
 
 
 @pytest.mark.parametrize("difference", [{"bytes": 4}, {"etag": "0" * 32}])
-def test_an_object_of_another_size_or_etag_is_not_the_one(west, difference):
+def test_an_object_of_another_size_or_etag_does_not_match_the_event(west, difference):
     event = completed(west, b"abc")
     event["detail"] |= difference
     assert west.accept(event) == "gone"
@@ -340,14 +340,14 @@ def test_folders_and_temporary_names(west, key, became):
     assert untouched(west, key) is (became != "received")
 
 
-def test_a_partial_upload_under_a_temporary_name_is_nobodys_business(west):
+def test_a_partial_upload_under_a_temporary_name_is_ignored(west):
     key = SFTP + ".filepart"
     etag = put(west, b"ab", key)["ETag"].strip('"')
     assert west.accept(failed(west, etag, 2, key)) == "temporary"
     assert untouched(west, key)
 
 
-def test_a_version_that_is_gone_is_not_work(west):
+def test_an_event_about_a_version_that_is_gone_is_ignored(west):
     event = west.upload(b"abc")
     version = event["detail"]["object"]["version-id"]
     west.client("s3").delete_object(Bucket=west.bucket, Key=SDK, VersionId=version)
@@ -429,7 +429,7 @@ def test_an_unknown_customer_is_an_error_and_the_event_comes_again(west):
 # --- Refused -------------------------------------------------------------------------------------
 
 
-def test_a_partial_upload_is_rejected_and_the_customer_told(west):
+def test_a_partial_upload_is_rejected_and_the_customer_notified(west):
     etag = put(west, b"ab")["ETag"].strip('"')
     event = failed(west, etag, 2)
     assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
@@ -440,7 +440,7 @@ def test_a_partial_upload_is_rejected_and_the_customer_told(west):
     assert not west.executions()
 
 
-def test_an_upload_that_left_nothing_says_nothing_of_the_file_before_it(west):
+def test_an_upload_that_left_nothing_does_not_affect_the_file_before_it(west):
     """No byte came, so no object and no etag: what is there under the name is whole, and on its way."""
     whole = completed(west, b"whole")
     assert west.accept(failed(west, None, 0)) == "gone"
@@ -457,7 +457,7 @@ def test_a_file_that_was_received_is_not_rejected_later(west):
     assert len(west.executions()) == 1
 
 
-def test_a_key_that_no_route_takes_is_rejected_and_the_customer_told(west):
+def test_a_key_that_no_route_takes_is_rejected_and_the_customer_notified(west):
     west.register(routes=[{"match": "sdk/*.txt", "to": ["partner"], "on_unknown": "hold"}])
     assert west.accept(west.upload(b"abc")) == "rejected"
     (receipt,) = west.receipts_published(1)

@@ -106,7 +106,7 @@ def lagging(aws: Emulator) -> Iterator[Emulator]:
         aws.region_up(region)
 
 
-def test_what_was_delivered_is_complete_once_everything_arrived(west, east):
+def test_a_delivered_transfer_is_complete_once_everything_has_replicated(west, east):
     carry(west)
     carry(east, b"xyz", "inbound/sdk/b.csv")
     assert found(west, east) == []
@@ -134,7 +134,7 @@ def test_facts_that_have_not_replicated(lagging, west, east):
     assert found(east) == [(SDK, GapKind.UNKNOWN, "")], "what East sees when West is dead"
 
 
-def test_what_ingest_never_heard_of(west, east):
+def test_an_object_that_ingest_does_not_know(west, east):
     west.upload(b"abc")
     (one,) = look(west, east)
     assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
@@ -174,7 +174,7 @@ def test_folders_and_uploads_under_temporary_names_are_no_transfers(west, east):
     assert look(west, east) == []
 
 
-def test_what_is_in_the_archive_without_being_an_archived_transfer_is_passed_over(west, east):
+def test_other_objects_in_the_archive_are_passed_over(west, east):
     about = carry(west)
     for name in ("notes.txt", "2", f"{about.id[:16]}-short/x", f"{about.id}x/x", "~/x"):
         key = f"{west.customer}/{name}"
@@ -199,7 +199,7 @@ def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
     assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
 
 
-def test_only_the_window_is_looked_at(west, east):
+def test_only_the_window_is_read(west, east):
     about = carry(west)
     second = datetime.strptime(about.id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     step = timedelta(seconds=1)
@@ -208,7 +208,7 @@ def test_only_the_window_is_looked_at(west, east):
     assert look(west, east, until=second) == []
 
 
-def test_names_that_sort_in_their_own_ways(west, east):
+def test_keys_with_characters_that_sort_unusually(west, east):
     """S3 lists in the order of UTF-8, and percent signs, spaces and slashes are in names as they are."""
     names = [
         "ä.csv",
@@ -271,7 +271,7 @@ def test_more_files_than_are_read_at_once(west, east, monkeypatch):
     assert all(set(one.inbound) == set(SIDES) for one in everything)
 
 
-def test_a_bucket_that_is_not_there_ends_the_look(west, east):
+def test_a_missing_bucket_ends_the_inventory(west, east):
     with pytest.raises(west.client("s3").exceptions.NoSuchBucket):
         look(west, replace(east, customer="c999"))
 

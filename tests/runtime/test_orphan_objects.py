@@ -79,14 +79,14 @@ def test_nothing_is_taken_in_while_the_peer_is_in(west, east):
     assert east.facts() == []
 
 
-def test_what_the_lost_region_had_received_is_left_to_the_takeover(west, east):
+def test_a_transfer_that_the_lost_region_had_received_is_left_to_the_takeover(west, east):
     transfer = west.receive(b"abc")
     assert take_over(east, west) == TakenOver(started=(transfer.id,))
     assert {fact.side for fact in east.facts()} == {"west"}
     assert list(east.executions()) == list(taken_over(east))
 
 
-def test_what_was_uploaded_here_is_intakes_business(west, east):
+def test_an_upload_in_this_region_is_left_to_intake(west, east):
     """Its event is on its way; taken in twice it would still be one transfer, but is not looked for."""
     event = east.upload(b"abc")
     assert take_over(east, west) == NOTHING
@@ -94,7 +94,7 @@ def test_what_was_uploaded_here_is_intakes_business(west, east):
     assert east.accept(event) == "received"
 
 
-def test_of_an_sftp_upload_nobody_here_knows_whether_it_is_complete(west, east):
+def test_whether_an_sftp_upload_of_the_lost_region_is_complete_is_not_known(west, east):
     arrived(east, {"detail": {"object": {"key": SFTP, "version-id": put(west, b"ab")["VersionId"]}}})
     assert take_over(east, west) == TakenOver(unproven=(SFTP,))
     assert east.facts(SFTP) == []
@@ -111,7 +111,7 @@ def test_folders_temporary_names_and_old_objects_are_passed_over(west, east):
     assert looking(east).run(forever).adopted == (SDK,)
 
 
-def test_an_upload_without_a_route_is_rejected_and_the_customer_told(west, east):
+def test_an_upload_without_a_route_is_rejected_and_the_customer_notified(west, east):
     arrived(east, west.upload(b"abc"))
     east.register(routes=[])
     assert take_over(east, west).adopted == (SDK,)
@@ -146,7 +146,7 @@ def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, eas
     assert west.status(theirs) is Status.DELIVERED
 
 
-def test_where_a_route_holds_what_was_adopted_is_held(west, east):
+def test_an_adopted_file_is_held_where_its_route_says_so(west, east):
     arrived(east, west.upload(b"abc"))
     east.register(routes=HOLD)
     take_over(east, west)

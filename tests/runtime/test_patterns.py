@@ -90,7 +90,7 @@ def test_literal_prefix(pattern, prefix):
         ("***", "within a segment"),
     ],
 )
-def test_a_text_that_is_no_pattern_is_refused_everywhere(pattern, why):
+def test_a_malformed_pattern_is_refused_everywhere(pattern, why):
     for use in (check, literal_prefix, lambda p: matches(p, "k"), lambda p: overlaps("k", p)):
         with pytest.raises(PatternError, match=re.escape(why)):
             use(pattern)
@@ -121,7 +121,7 @@ def test_the_key_that_both_take_is_a_shortest_one(a, b, key):
         ("a*", "b*"),
     ],
 )
-def test_patterns_apart(a, b):
+def test_patterns_that_do_not_overlap(a, b):
     assert not overlaps(a, b)
     assert not overlaps(b, a)
 

@@ -93,14 +93,14 @@ def test_a_server_may_say_something_before_it_identifies_itself(aws, serve: Serv
     assert probe(aws, serve(talkative)) == ({}, 1)
 
 
-def test_those_that_answer_are_counted_and_the_others_named(aws, serve: Serve, nobody: str):
+def test_addresses_that_answer_are_counted_and_the_others_are_named(aws, serve: Serve, nobody: str):
     silent, value = probe(aws, serve(ssh), nobody, serve(ssh))
     assert value == 2
     assert list(silent) == [nobody]
     assert "ConnectionRefusedError" in silent[nobody]
 
 
-def test_when_none_answers_nought_is_published(aws, nobody: str):
+def test_when_none_answers_zero_is_published(aws, nobody: str):
     assert probe(aws, nobody, nobody)[1] == 0  # on one machine all addresses are one
 
 

@@ -53,7 +53,7 @@ def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
     return cell.workflow.complete(transfer, [], owner=name)
 
 
-def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, server):
+def test_a_file_to_send_again_is_sent_and_the_customer_notified(west, held, server):
     name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert name == f"{held.id}-release-1"
     assert west.status(held) is Status.UNDER_WAY
@@ -66,7 +66,7 @@ def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, serv
     assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
-def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held, server):
+def test_a_file_to_send_again_that_is_there_after_all_is_not_sent(west, held, server):
     (server.inbox / "a.csv").write_bytes(CONTENT)
     assert (
         carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)) is Outcome.DELIVERED
@@ -74,7 +74,7 @@ def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held,
     assert west.fact(Kind.DELIVERED, held).detail["sent"] is False
 
 
-def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held, server):
+def test_a_file_that_is_there_according_to_the_operator_is_neither_asked_about_nor_sent(west, held, server):
     server.stop()  # it would be noticed
     name = west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO)
     assert carry(west, name) is Outcome.DELIVERED
@@ -84,7 +84,7 @@ def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held,
     assert west.receipts_published(1)[0]["outcome"] == "delivered"
 
 
-def test_a_resend_after_the_operators_word_is_a_duplicate(west, held, server):
+def test_a_resend_after_the_operators_decision_is_a_duplicate(west, held, server):
     carry(west, west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO))
     again = west.receive(CONTENT)
     assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
@@ -105,7 +105,7 @@ def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds
     assert server.files() == {"a.csv": CONTENT}
 
 
-def test_another_execution_is_not_released_by_it(west, held, server):
+def test_a_release_does_not_apply_to_another_execution(west, held, server):
     """One that takes over after the released one died may send what that had sent."""
     west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     other = f"{held.id}-takeover-1"
@@ -151,7 +151,7 @@ def test_the_released_execution_waits_for_one_that_serves_the_other_destination(
     assert west.workflow.claim(transfer, owner=name).action is Action.WAIT
 
 
-def test_what_is_not_held_cannot_be_released(west, held):
+def test_a_transfer_that_is_not_held_cannot_be_released(west, held):
     with pytest.raises(NotHeldError, match="other does not hold"):
         west.release.release(held, "other", ReleaseDecision.RESEND, **WHO)
     carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO))

@@ -91,7 +91,7 @@ TEST_EVENT = {
 # --- Replication ---------------------------------------------------------------------------------
 
 
-def test_what_a_notification_tells():
+def test_notifications_are_parsed():
     (incident,) = incidents({"Records": [notification(key="inbound/sdk/Gro%C3%9F+und+klein.csv")]})
     assert incident == Incident(
         event=ReplicationEvent.FAILED,
@@ -109,7 +109,7 @@ def test_a_notification_that_is_not_about_replication_is_refused():
         list(incidents({"Records": [stranger]}))
 
 
-def test_the_function_counts_and_tells_each(
+def test_the_function_counts_and_logs_each_event(
     functions: Functions, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
     names = [event.value for event in ReplicationEvent]
@@ -192,7 +192,9 @@ def test_an_upload_that_left_nothing_is_not_gone(capsys):
 
 
 @pytest.mark.parametrize(("position", "value"), [(Position.OUT, 1), (Position.IN, 0)])
-def test_the_peers_position_is_said_every_minute(west: Cell, functions: Functions, capsys, position, value):
+def test_the_peers_position_is_published_every_minute(
+    west: Cell, functions: Functions, capsys, position, value
+):
     Switch(
         namespace=NAMESPACE,
         cell="1",

@@ -171,7 +171,7 @@ def test_a_parameter_that_holds_anything_else_is_an_error_that_names_it(estate, 
     assert estate.switch(WEST).position() is Position.OUT
 
 
-def test_a_switch_that_was_never_made_says_nothing(estate):
+def test_a_switch_that_was_never_made_publishes_nothing(estate):
     with pytest.raises(ClientError, match="ParameterNotFound"):
         estate.switch(WEST).publish()
     assert estate.published(WEST) == []

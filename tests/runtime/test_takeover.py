@@ -157,7 +157,7 @@ def test_a_switch_that_cannot_be_read_declares_nothing(west, east):
 
 
 @pytest.mark.parametrize("lost_side", [WEST, EAST])
-def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_object(sides, lost_side):
+def test_a_transfer_of_the_lost_region_continues_with_its_id_and_this_regions_object(sides, lost_side):
     cells = {cell.side: cell.make() for cell in sides}
     lost, survivor = cells[lost_side], cells[peer_of(lost_side)]
     replicate(lost, survivor)
@@ -169,7 +169,7 @@ def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_obje
     assert survivor.source(expected).sha256() == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_what_has_ended_is_left_alone_whoever_ended_it(west, east):
+def test_a_transfer_that_has_ended_is_left_alone_whichever_region_ended_it(west, east):
     """HELD too: another region's look at the partner proves no more than the first one's."""
     for kind in (Kind.DELIVERED, Kind.DUPLICATE, Kind.HELD, Kind.FAILED, Kind.REJECTED):
         for cell in (west, east):
@@ -186,7 +186,7 @@ def test_a_regions_own_work_is_not_its_peers(west, east):
     assert name(mine) not in east.executions()
 
 
-def test_what_the_survivor_has_no_receipt_of_cannot_be_taken_over(west, east):
+def test_a_transfer_without_received_cannot_be_taken_over(west, east):
     """A limit: without RECEIVED nobody knows the object and the destinations. Other facts do not help."""
     transfer = west.receive(b"abc")
     fact = west.fact(Kind.RECEIVED, transfer)
@@ -196,7 +196,7 @@ def test_what_the_survivor_has_no_receipt_of_cannot_be_taken_over(west, east):
     assert take_over(east, west) == NOTHING
 
 
-def test_what_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator, west, east):
+def test_an_object_that_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator, west, east):
     """West dies with the object on its way, and lives again: until then East asks nothing of it."""
     here = west.receive(b"abc")
     aws.replication_lag(s3=600)
@@ -349,7 +349,7 @@ def test_a_second_loss_finds_what_the_lost_region_had_taken_over(west, east, hou
     assert taken_over(west) == {name(transfer): replace(transfer, taken_over=True)}
 
 
-def test_what_this_regions_own_execution_still_carries_is_left_to_it(west, east, hours_later):
+def test_a_transfer_in_this_regions_own_running_execution_is_left_to_it(west, east, hours_later):
     running(east)
     mine = east.receive(b"abc")
     assert starting(east, west, now=hours_later).run(today()) == NOTHING
@@ -360,7 +360,7 @@ def test_what_this_regions_own_execution_still_carries_is_left_to_it(west, east,
 # --- The time there is --------------------------------------------------------------------------------
 
 
-def test_a_pass_that_runs_out_of_time_says_what_is_left_and_the_next_goes_on_there(west, east):
+def test_a_pass_that_runs_out_of_time_names_what_is_left_and_the_next_continues_there(west, east):
     """Today and yesterday come first, always; of the days before those, where the last pass ended."""
     running(east)
     transfer = west.receive(b"abc")
@@ -432,7 +432,7 @@ def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_ca
 # --- Customers, days, pages --------------------------------------------------------------------------
 
 
-def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
+def test_a_pass_covers_all_customers_of_the_cell_and_no_others(west, east):
     """`second` is in East's registry too; the third's routing document is not there (any more)."""
     started = [west.receive(b"abc").id]
     for letter in "xy":
@@ -451,7 +451,7 @@ def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
     }
 
 
-def test_the_days_that_are_looked_at_are_those_that_inbound_files_are_kept(west, east):
+def test_a_pass_covers_the_days_that_inbound_files_are_kept(west, east):
     """By the day of the submission in UTC: what is older has no object any more."""
     east.register(retention={"inbound_days": 5, "archive_days": 365, "tracker_days": 90})
     transfer = west.receive(b"abc")
@@ -579,7 +579,7 @@ def test_an_execution_asks_the_destination_first_if_and_only_if_it_took_over(wes
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.FAILED])
-def test_of_a_transfer_with_two_destinations_only_what_is_left_is_delivered(west, east, kind):
+def test_only_the_remaining_destination_of_two_is_served(west, east, kind):
     for cell in (west, east):
         cell.register(routes=TWO, destinations={"partner": cell.to_bucket(), "other": cell.to_bucket("o")})
     transfer = west.receive(b"abc")
@@ -596,7 +596,7 @@ def test_of_a_transfer_with_two_destinations_only_what_is_left_is_delivered(west
     assert take_over(east, west) == NOTHING
 
 
-def test_what_the_partner_does_not_have_is_held_where_the_route_says_so(west, east):
+def test_a_file_that_the_partner_does_not_have_is_held_where_the_route_says_so(west, east):
     for cell in (west, east):
         cell.register(routes=HOLD)
     transfer = west.receive(b"abc")
@@ -612,7 +612,7 @@ def test_what_the_partner_does_not_have_is_held_where_the_route_says_so(west, ea
 
 
 @pytest.mark.parametrize("on_unknown", ["hold", "deliver"])
-def test_what_the_partner_has_is_delivered_without_sending_it(west, east, on_unknown):
+def test_a_file_that_the_partner_has_is_delivered_without_sending_it(west, east, on_unknown):
     """West delivered it at its last moment, and its fact was lost with it."""
     east.register(routes=[HOLD[0] | {"on_unknown": on_unknown}])
     east.client("s3").put_object(Bucket=east.partner_bucket, Key="in/a.csv", Body=b"abc")
@@ -624,7 +624,7 @@ def test_what_the_partner_has_is_delivered_without_sending_it(west, east, on_unk
     assert (detail["sent"], detail["after_unknown"]) == (False, True)
 
 
-def test_what_the_partner_does_not_have_is_sent_where_the_route_says_so(west, east):
+def test_a_file_that_the_partner_does_not_have_is_sent_where_the_route_says_so(west, east):
     mine = claimed(east, west, west.receive(b"abc"))
     assert attempt(east, mine) == Kind.DELIVERED
     assert east.at_partner() == b"abc"

@@ -64,7 +64,7 @@ def test_a_first_transfer_takes_the_lease_and_is_sent(west):
     assert west.kinds(transfer) == [Kind.RECEIVED]
 
 
-def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_the_first(west):
+def test_the_second_of_two_transfers_of_a_file_waits_and_is_then_compared_with_the_first(west):
     first, second = west.receive(b"abc"), west.receive(b"abc")
     assert claim(west, first).action is Action.DELIVER
     assert claim(west, second) == Decision(action=Action.WAIT)
@@ -93,7 +93,7 @@ def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
     assert complete(west, second) is Outcome.DELIVERED
 
 
-def test_what_was_delivered_between_the_reading_and_the_claim_is_seen(west):
+def test_a_delivery_between_the_reading_and_the_claim_is_seen(west):
     """The lease had run out; its holder delivered at the last moment."""
     first, second = west.receive(b"abc"), west.receive(b"abc")
     claim(west, first)
@@ -230,7 +230,7 @@ def test_a_comparison_without_the_lease_is_not_made(west):
         compare(west, transfer)
 
 
-def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
+def test_a_transfer_that_waits_longer_is_checked_less_often(west):
     """Else an execution's history, of 25,000 events, would end before a destination is given up."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
@@ -308,7 +308,7 @@ def test_a_resend_waits_for_a_lost_region_no_longer_than_its_lease_runs(west, ea
         assert leases.waits(second, owner(second), history) is waits
 
 
-def test_what_is_taken_over_waits_for_nobody(west, east):
+def test_a_transfer_that_is_taken_over_waits_for_nobody(west, east):
     sent_by(west, east)
     older = replace(east.receive(b"xyz"), taken_over=True)
     assert claim(east, older).action is Action.DELIVER
@@ -325,7 +325,7 @@ def test_the_policy_version_waits_for_nobody(west, east):
     assert claim(east, east.receive(b"abc")).action is Action.DELIVER
 
 
-def test_two_that_have_their_leases_do_not_wait_for_each_other(west, east):
+def test_two_transfers_that_have_their_leases_do_not_wait_for_each_other(west, east):
     second = east.receive(b"xyz")
     claim(east, second)
     first = west.receive(b"abc")
@@ -357,7 +357,7 @@ def test_two_that_have_their_leases_do_not_wait_for_each_other(west, east):
         ("x" * 2000, "x" * 500),
     ],
 )
-def test_a_failure_is_recorded_with_its_reason_and_told(west, cause, reason):
+def test_a_failure_is_recorded_with_its_reason_and_reported(west, cause, reason):
     transfer = west.receive(b"abc")
     claim(west, transfer)
     results = [failure("partner", cause)]
@@ -368,7 +368,7 @@ def test_a_failure_is_recorded_with_its_reason_and_told(west, cause, reason):
     assert west.kinds(transfer) == [Kind.FAILED, Kind.RECEIPT, Kind.RECEIVED]
 
 
-def test_several_destinations_are_told_one_by_one(west):
+def test_several_destinations_are_reported_one_by_one(west):
     names = ["partner", "b", "c", "d"]
     west.register(
         routes=[{"match": "sdk/**", "to": names, "on_unknown": "hold"}],
@@ -390,7 +390,7 @@ def test_several_destinations_are_told_one_by_one(west):
     ]
 
 
-def test_the_facts_decide_and_not_what_the_last_attempt_said(west, east):
+def test_the_facts_decide_and_not_the_result_of_the_last_attempt(west, east):
     """The attempt's answer was lost, or the other region delivered: the fact is there."""
     transfer = west.receive(b"abc")
     claim(west, transfer)
@@ -401,7 +401,7 @@ def test_the_facts_decide_and_not_what_the_last_attempt_said(west, east):
     assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
-def test_a_destination_that_nobody_has_a_word_about_is_a_failure(west):
+def test_a_destination_without_any_result_is_a_failure(west):
     transfer = west.receive(b"abc")
     claim(west, transfer)
     assert complete(west, transfer, []) is Outcome.FAILED
@@ -418,7 +418,7 @@ def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
     assert west.receipts_published(1)[0]["outcome"] == "rejected"
 
 
-def test_an_execution_that_lost_its_lease_says_of_nothing_that_it_failed(west):
+def test_an_execution_that_lost_its_lease_reports_no_failure(west):
     """Another generation of the transfer, or a later submission, is about to deliver."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
@@ -432,7 +432,7 @@ def test_an_execution_that_lost_its_lease_says_of_nothing_that_it_failed(west):
     west.receipts_published(0)
 
 
-def test_an_execution_that_lost_its_lease_sends_the_receipt_of_what_is_settled(west):
+def test_an_execution_that_lost_its_lease_sends_the_receipt_of_settled_destinations(west):
     first, second = west.receive(b"abc"), west.receive(b"longer")
     claim(west, first)
     west.attempt(first)

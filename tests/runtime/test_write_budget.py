@@ -48,7 +48,7 @@ def test_a_transfer_to_one_destination_writes_five_times_and_reads_seven(counted
     assert cell.kinds(transfer) == [Kind.ARCHIVED, Kind.DELIVERED, Kind.RECEIPT, Kind.RECEIVED]
 
 
-def test_a_renewal_of_the_lease_is_one_more(counted, monkeypatch):
+def test_a_renewal_of_the_lease_is_one_more_write(counted, monkeypatch):
     """A lease that runs out sooner than an attempt may take is renewed at its first look."""
     cell, sent = counted
     monkeypatch.setattr(workflow, "LEASE", workflow.RENEW_BELOW - 1)

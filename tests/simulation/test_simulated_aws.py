@@ -199,6 +199,6 @@ def test_executions_of_a_lost_region_stand_still_and_go_on(clock: Clock, regions
     assert execution.status == "SUCCEEDED"
 
 
-def test_what_is_not_simulated_is_refused() -> None:
+def test_calls_that_are_not_simulated_are_refused() -> None:
     with pytest.raises(NotSimulatedError, match="HeartbeatSeconds"):
         compiled({"StartAt": "Work", "States": {"Work": {**TASK, "HeartbeatSeconds": 5, "End": True}}})
