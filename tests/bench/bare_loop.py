@@ -36,8 +36,8 @@ def prepare(graph: program.Graph) -> None:
 
 def differences(graph: program.Graph) -> list[str]:
     """Return the URNs of what is in this graph, or in the one that was prepared, but not in both alike."""
-    planned = {each.urn: _told(each) for each, _, _ in _plan}
-    made = {each.urn: _told(each) for each in graph.resources}
+    planned = {each.urn: _described(each) for each, _, _ in _plan}
+    made = {each.urn: _described(each) for each in graph.resources}
     return sorted(urn for urn in planned.keys() | made.keys() if planned.get(urn) != made.get(urn))
 
 
@@ -69,7 +69,7 @@ def play() -> None:
             made[each.urn].register_outputs({})
 
 
-def _told(resource: program.Resource) -> dict[str, Any]:
+def _described(resource: program.Resource) -> dict[str, Any]:
     """Return all that is known of a resource, as values that can be compared."""
     return vars(resource) | {
         "inputs": json.dumps(resource.inputs, sort_keys=True, default=vars),  # archives

@@ -102,9 +102,9 @@ class Project:
 
     def done(self, *words: str, stdin: str | None = None) -> str:
         """Run a command, which must succeed, and return its output."""
-        said = self.pulumi(*words, stdin=stdin)
-        assert said.returncode == 0, said.stdout + said.stderr
-        return said.stdout
+        done = self.pulumi(*words, stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def make(self, keys: dict[str, str]) -> None:
         """Make both stacks, with the same host keys as secrets."""

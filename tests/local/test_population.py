@@ -61,13 +61,13 @@ class Platform:
 
     def sftp(self, address: str) -> tuple[str, Any]:
         side = next(side for side, its in ADDRESSES.items() if its == address)
-        return side, Door(self, side)
+        return side, Connection(self, side)
 
     def s3(self, region: str) -> Any:
-        return Door(self, next(side for side, its in REGION_OF.items() if its == region))
+        return Connection(self, next(side for side, its in REGION_OF.items() if its == region))
 
 
-class Door:
+class Connection:
     """The SFTP client, the session and the S3 client of one side."""
 
     def __init__(self, platform: Platform, side: str) -> None:
@@ -76,7 +76,7 @@ class Door:
     def upload(self, name: str, content: bytes) -> None:
         self._platform.take(self._side, name)
 
-    def session(self) -> Door:
+    def session(self) -> Connection:
         self._platform.take(self._side, "session")
         return self
 

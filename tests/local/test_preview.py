@@ -213,9 +213,9 @@ def test_an_interrupted_plan_leaves_nothing(project: Project) -> None:
         assert run.poll() is None
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=60)
+    _, message = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert said.startswith("interrupted")
+    assert message.startswith("interrupted")
     assert not project.programs()
     project.assert_nothing_is_left()
 

@@ -65,9 +65,9 @@ def ended(words: str) -> tuple[int, str]:
 
 
 def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
-    status, said = ended("--scenario region-lost-at-reest")
+    status, output = ended("--scenario region-lost-at-reest")
     assert status == 2
-    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in said
+    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in output
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,6 @@ def test_options_that_make_no_sense_are_refused(words: str) -> None:
 
 
 def test_help_names_every_scenario() -> None:
-    status, said = ended("--help")
+    status, output = ended("--help")
     assert status == 0
-    assert [name for name in scenarios.NAMES if name not in said.replace(" ", "")] == []
+    assert [name for name in scenarios.NAMES if name not in output.replace(" ", "")] == []

@@ -18,7 +18,7 @@ from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, peer_of
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.ops.conftest import NAMESPACE, Place, Said
+from tests.ops.conftest import NAMESPACE, CommandResult, Place
 from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
 from tests.runtime.cells import _global_table
 
@@ -114,7 +114,7 @@ class Fleet:
         digest = digest or self.plan(verb, region, *words)["digest"]
         return self.place.json(verb, region, *words, *WHY, "--apply", "--digest", digest)
 
-    def say(self, verb: str, region: str, *words: str, digest: str | None = None) -> Said:
+    def apply_as_text(self, verb: str, region: str, *words: str, digest: str | None = None) -> CommandResult:
         """The same, as text."""
         digest = digest or self.plan(verb, region, *words)["digest"]
         return self.place.ops(verb, region, *words, *WHY, "--apply", "--digest", digest)

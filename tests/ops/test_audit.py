@@ -156,9 +156,9 @@ def seal(lines: list[bytes]) -> bytes:
 def test_a_chain_that_nobody_touched_is_sound(estate, western):
     write(estate.east, fact(estate.east))
     export(estate.east)
-    said = estate.ops("audit", "verify")
-    assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == [
+    result = estate.ops("audit", "verify")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         f"{estate.customer} {EASTERN}: 1 links, 1 facts: sound",
         f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound",
     ]
@@ -484,15 +484,15 @@ def findings_of_west_alone(estate: Estate) -> list[str]:
 
 
 def test_an_unknown_customer_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", f"{estate.customer}x")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.strip().endswith(f"did you mean {estate.customer}?")
+    result = estate.ops("audit", "verify", f"{estate.customer}x")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.strip().endswith(f"did you mean {estate.customer}?")
 
 
 def test_an_unknown_region_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
-    assert said.code == 1
-    assert said.err.strip().endswith(f"did you mean {WESTERN}?")
+    result = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
+    assert result.code == 1
+    assert result.err.strip().endswith(f"did you mean {WESTERN}?")
 
 
 def test_with_a_region_dead_the_other_is_verified_and_the_dead_one_is_named(estate, western):
@@ -510,9 +510,9 @@ def test_many_findings_are_counted_and_some_are_shown(estate, western):
     _, document = estate.json("audit", "verify")
     (one,) = (each for each in document["chains"] if each["region"] == WESTERN)
     assert (len(one["findings"]), one["more"]) == (100, 30)
-    said = estate.ops("audit", "verify")
-    assert said.out.splitlines()[-1] == "  and 30 more"
-    assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in said.out
+    result = estate.ops("audit", "verify")
+    assert result.out.splitlines()[-1] == "  and 30 more"
+    assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in result.out
 
 
 @pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])

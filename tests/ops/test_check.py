@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import ops.__main__
 from local.aws.emulator import ROOT
-from tests.ops.conftest import Said
+from tests.ops.conftest import CommandResult
 
 FACTS = {
     "mft:namespace": "example-mft",
@@ -75,17 +75,17 @@ class Project:
         path.write_text(json.dumps(moves))
         return path
 
-    def ops(self, *words: str) -> Said:
+    def ops(self, *words: str) -> CommandResult:
         done = CliRunner().invoke(ops.__main__.app, ["check", *words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def refused(self, *words: str) -> list[str]:
         """Return what is refused, after the same was seen as text and as JSON."""
-        said, document = self.ops(*words), self.ops(*words, "--json")
-        assert (said.code, document.code, said.err, document.err) == (1, 1, "", "")
-        *lines, summary = said.out.splitlines()
+        result, document = self.ops(*words), self.ops(*words, "--json")
+        assert (result.code, document.code, result.err, document.err) == (1, 1, "", "")
+        *lines, summary = result.out.splitlines()
         assert json.loads(document.out)["refusals"] == lines
         assert summary.endswith(f", {len(lines)} refused")
         return lines
@@ -138,9 +138,9 @@ def test_an_unchanged_registry_passes(project):
 
 
 def test_the_result_as_one_json_document(project):
-    said = project.ops("--json")
-    assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out) == {
+    result = project.ops("--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {
         "base": project.git("rev-parse", "HEAD"),
         "deployed": 4,
         "customers": 4,
@@ -214,9 +214,9 @@ def test_a_first_registry_is_compared_with_nothing(tmp_path):
         (project.root / name).write_text("nothing is deployed")
         project.git("add", name)
         project.git("commit", "--quiet", "--message", "a beginning")
-        said = project.ops()
+        result = project.ops()
         base = project.git("rev-parse", "HEAD")[:12]
-        assert (said.code, said.out) == (0, f"{FINE}; {base} has none to compare them with\n")
+        assert (result.code, result.out) == (0, f"{FINE}; {base} has none to compare them with\n")
 
 
 def test_files_of_other_kinds_are_ignored(project):
@@ -270,7 +270,7 @@ def test_a_move_that_the_registry_does_not_show_is_refused(project):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"to": "north"}, "[0].to: Input should be 'east' or 'west'"),
         ({"to": "west"}, "[0]: moves from 'west' to 'west'"),
@@ -281,9 +281,9 @@ def test_a_move_that_the_registry_does_not_show_is_refused(project):
         ({"customer": "h4t9q"}, "contains a move of 'h4t9q', which belongs in rehomes/h4t9q.json"),
     ],
 )
-def test_a_malformed_record_is_refused(project, change, said):
+def test_a_malformed_record_is_refused(project, change, message):
     project.record("c7k2m", MOVE | change)
-    assert project.refused() == [f"rehomes/c7k2m.json: {said}"]
+    assert project.refused() == [f"rehomes/c7k2m.json: {message}"]
 
 
 def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(project):
@@ -346,8 +346,8 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
         project.file(f"c{number:04}").write_text(text.replace("h4t9q", f"c{number:04}"))
     project.git("init", "--quiet")
     project.git("commit", "--quiet", "--allow-empty", "--message", "nothing is deployed")
-    said = project.ops()
-    needed, new, summary = said.out.splitlines()
+    result = project.ops()
+    needed, new, summary = result.out.splitlines()
     assert needed.startswith(
         "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), but"
         " mft:healthCheckQuota is 200; ask AWS for 1,214 and set it to that, or set failover.health_check:"
@@ -359,7 +359,7 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
         " steps, cells first and then customers by id: day 1 up to c0494, day 2 up to x8p3v"
     )
     assert summary.startswith("604 customers, 1,214 health checks of 200, 2 refused")
-    assert said.code == 1
+    assert result.code == 1
 
 
 # --- What cannot be checked --------------------------------------------------------------------------
@@ -367,17 +367,17 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
 
 def stopped(project: Project, *words: str) -> str:
     """Return why nothing was checked, after the same was seen as text and as JSON."""
-    said, document = project.ops(*words), project.ops(*words, "--json")
-    assert (said.code, document.code, said.out, document.err) == (1, 1, "", "")
-    assert json.loads(document.out) == {"refused": said.err.rstrip("\n")}
-    return said.err.rstrip("\n")
+    result, document = project.ops(*words), project.ops(*words, "--json")
+    assert (result.code, document.code, result.out, document.err) == (1, 1, "", "")
+    assert json.loads(document.out) == {"refused": result.err.rstrip("\n")}
+    return result.err.rstrip("\n")
 
 
 def test_a_broken_registry_is_reported_with_its_own_messages(project):
     number = project.edit("agency-a", "primary: west", "primary: wst")
     project.file("agency-b").unlink()
-    said = project.ops()
-    assert (said.code, said.out.splitlines()) == (
+    result = project.ops()
+    assert (result.code, result.out.splitlines()) == (
         1,
         [
             f"customers/agency-a.yaml:{number}: primary: 'wst' is not one of east, west",
@@ -446,7 +446,7 @@ def test_no_git(project, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             {"healthCheckQuota": "250"},
@@ -462,9 +462,9 @@ def test_no_git(project, monkeypatch):
         ),
     ],
 )
-def test_stack_files_that_disagree(project, change, said):
+def test_stack_files_that_disagree(project, change, message):
     project.stack("gov-west", **change)
-    assert stopped(project).startswith(said)
+    assert stopped(project).startswith(message)
 
 
 @pytest.mark.parametrize("quota", ["many", "0", "-1", "2e2", "²00", "1234567"])

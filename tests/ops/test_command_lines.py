@@ -148,9 +148,9 @@ def test_a_reason_goes_with_apply(verb):
 )
 def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):
     digest = ("--digest", "0123456789ab") if words[0] != "takeover" else ()
-    said = place.ops(*words, "--apply", *digest)
-    assert (said.code, missing in said.err) == (2, True)
-    assert place.door.asked == []
+    result = place.ops(*words, "--apply", *digest)
+    assert (result.code, missing in result.err) == (2, True)
+    assert place.relay.calls == []
 
 
 # --- Errors that fit the verb ------------------------------------------------------------------------
@@ -190,31 +190,31 @@ def anonymous(place_with_registry: Place, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_without_credentials_every_verb_says_how_to_give_some(anonymous, words):
-    said = anonymous.ops(*words)
-    assert (said.code, said.line) == (
+    result = anonymous.ops(*words)
+    assert (result.code, result.line) == (
         1,
         "there are no usable AWS credentials: Unable to locate credentials; give some: set AWS_PROFILE, or"
         " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN where they are temporary)",
     )
-    assert anonymous.door.asked == []
+    assert anonymous.relay.calls == []
 
 
 @pytest.mark.parametrize("words", [("gaps",), ("trace", "a"), ("evacuate", WESTERN)], ids=" ".join)
 def test_a_refused_permission_names_the_remedy(place, words):
-    place.door.expired = {"us-gov": "AccessDenied"}
-    said = place.ops(*words)
-    assert said.code == 1
-    assert said.line.startswith("the credentials do not permit this: An error occurred (AccessDenied)")
-    assert "use credentials that do, and run the same command again" in said.line
-    assert "AWS_PROFILE" not in said.line
+    place.relay.expired = {"us-gov": "AccessDenied"}
+    result = place.ops(*words)
+    assert result.code == 1
+    assert result.line.startswith("the credentials do not permit this: An error occurred (AccessDenied)")
+    assert "use credentials that do, and run the same command again" in result.line
+    assert "AWS_PROFILE" not in result.line
 
 
 def test_a_silent_region_is_not_reported_as_a_problem_of_credentials(place):
-    place.door.closed = {"us-gov"}
-    said = place.ops("gaps")
-    assert said.code == 1
-    assert said.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
-    assert "credentials" not in said.line
+    place.relay.closed = {"us-gov"}
+    result = place.ops("gaps")
+    assert result.code == 1
+    assert result.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
+    assert "credentials" not in result.line
 
 
 def test_messages_print_commands_as_operators_type_them():

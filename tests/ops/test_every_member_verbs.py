@@ -125,9 +125,9 @@ def leave(side: Side, status: Status) -> Transfer:
 
 
 def lines(estate: Estate, *words: str) -> list[dict[str, Any]]:
-    said = estate.ops(*words, "--json")
-    assert not said.err, said.err
-    return [json.loads(line) for line in said.out.splitlines()]
+    result = estate.ops(*words, "--json")
+    assert not result.err, result.err
+    return [json.loads(line) for line in result.out.splitlines()]
 
 
 # --- Status ------------------------------------------------------------------------------------------
@@ -165,12 +165,12 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
     assert notices == {status: ANSWERS[status].notice for status in Status}
 
     for transfer, status in transfers.items():
-        code, said = estate.json("release", transfer, *customer, "--resend")
+        code, document = estate.json("release", transfer, *customer, "--resend")
         if ANSWERS[status].is_released:
-            assert (code, said["held"]) == (0, {"partner": DETAIL[Kind.HELD]["reason"]})
+            assert (code, document["held"]) == (0, {"partner": DETAIL[Kind.HELD]["reason"]})
         else:
             refused = f"{transfer} is held by no destination: there is nothing else to release"
-            assert (code, said) == (1, {"refused": refused})
+            assert (code, document) == (1, {"refused": refused})
 
 
 def is_undelivered(gap: dict[str, Any]) -> bool:
@@ -245,8 +245,8 @@ def test_every_gap_is_found_and_has_its_remedy():
         seen, now = found[kind]
         (gap,) = gaps(seen, customer=CUSTOMER, sides=SIDES, now=now)
         assert gap.finding is kind
-        said = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
-        assert said == [each for each in [remedies[kind]] if each]
+        found = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
+        assert found == [each for each in [remedies[kind]] if each]
         assert kind.closes_by_itself == (remedies[kind] is None)
     assert {each[0] for each in remedies.values() if each} == set(Deed)
 

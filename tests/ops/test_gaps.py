@@ -48,7 +48,7 @@ def late(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
 
 
-def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
+def run_json(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
     """Run with `--json`; return the exit code and the documents that were printed."""
     done = place.ops("gaps", *words, "--json")
     assert not done.err
@@ -56,7 +56,7 @@ def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 
 
 def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
-    code, documents = said(place, *words)
+    code, documents = run_json(place, *words)
     gaps = [document["gap"] for document in documents if "gap" in document]
     assert code == int(any(gap["finding"] != GapKind.REPLICATING for gap in gaps))
     return [(gap["key"], gap["finding"], gap["where"]) for gap in gaps]
@@ -64,13 +64,13 @@ def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
 
 def counts(place: Estate, *words: str) -> dict[str, int]:
     """Return the numbers that are not 0."""
-    (numbers,) = (each["counts"] for each in said(place, *words)[1] if "counts" in each)
+    (numbers,) = (each["counts"] for each in run_json(place, *words)[1] if "counts" in each)
     return {name: number for name, number in numbers.items() if number}
 
 
 def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the repair's plan, and its remedies."""
-    _, documents = said(place, "--repair", *words)
+    _, documents = run_json(place, "--repair", *words)
     (plan,) = (document["plan"] for document in documents if "plan" in document)
     return plan["digest"], [document["remedy"] for document in documents if "remedy" in document]
 
@@ -84,7 +84,7 @@ def remaining(environment: Environment, *, customers: tuple[str, ...] = ()) -> C
 
 def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
     """Carry a repair out; return the exit code and what became of each remedy."""
-    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
+    code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
     return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
 
 
@@ -165,7 +165,7 @@ def test_a_young_file_is_replicating_and_no_reason_to_fail(place):
     lose_archived(place.east, about)
     assert found(place) == [(SDK, "replicating", f"archive missing: archive in {EASTERN}")]
     assert counts(place) == {"transfers": 1, "replicating": 1}
-    (_, gap, _) = said(place)[1]
+    (_, gap, _) = run_json(place)[1]
     assert gap["gap"]["age_seconds"] in range(60)
     assert datetime.fromisoformat(gap["gap"]["since"]) <= datetime.now(UTC)
 
@@ -220,7 +220,7 @@ def test_several_customers_are_reported_in_order(place, late):
     place.east.client("s3").put_object(
         Bucket=place.east.config_bucket, Key=contract.config_key("canary7"), Body=b"{}"
     )
-    _, documents = said(place)
+    _, documents = run_json(place)
     assert [each["gap"]["customer"] for each in documents if "gap" in each] == [place.customer, "czz"]
 
 
@@ -283,8 +283,8 @@ def test_a_dead_region_is_named_and_the_other_is_reported_on(place, late):
 def test_without_one_region_the_report_fails_unless_only_the_other_was_requested(place, late):
     carry(place.west)
     place.lose(WEST)
-    assert said(place)[0] == 1
-    code, documents = said(place, "--region", EASTERN)
+    assert run_json(place)[0] == 1
+    code, documents = run_json(place, "--region", EASTERN)
     assert code == 0
     (reason,) = documents[0]["not_looked_at"]
     assert reason == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
@@ -396,7 +396,7 @@ def test_a_plan_that_changed_is_refused_before_anything_is_done(place, late):
     digest, _ = planned(place)
     other = carry(place.west, b"xyz", OTHER)
     lose_archived(place.east, other)
-    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY)
+    code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY)
     assert code == 1
     assert re.fullmatch(
         f"plan {digest} no longer holds: {place.customer}: copy is 2, was 1, remedies is '(.{{12}})', was"
@@ -519,15 +519,15 @@ def test_the_printed_command_carries_out_the_plan(place, late, more):
     lose_archived(place.east, carry(place.west))
     place.east.upload(b"whole", "inbound/sftp/u/a.csv")
     _, remedies = planned(place)
-    (asked,) = (each for each in remedies if each["deed"] == "ask")
+    (remedy,) = (each for each in remedies if each["deed"] == "ask")
     more = tuple(place.customer if word == "its" else word for word in more)
-    done = place.ops("gaps", "--repair", "--confirmed", asked["transfer"], *more)
+    done = place.ops("gaps", "--repair", "--confirmed", remedy["transfer"], *more)
     assert done.code == 1
     words = done.out.splitlines()[-1].split()
     assert words[:2] == ["mft-ops", "gaps"]
     words[words.index("WHY")] = "because"
-    said = [line.partition(":")[0] for line in place.ops(*words[1:]).out.splitlines()]
-    assert sorted(said[-2:]) == ["copied", "received"]
+    outcomes = [line.partition(":")[0] for line in place.ops(*words[1:]).out.splitlines()]
+    assert sorted(outcomes[-2:]) == ["copied", "received"]
     assert place.east.received("inbound/sftp/u/a.csv")
 
 

@@ -150,8 +150,8 @@ def test_only_files_sent_since_the_given_time_are_listed(estate):
     assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
     document = notice(estate, *OUT_OF_WEST, "--since", later)
     assert (document["since"], document["delivered"]["count"]) == (later, 0)
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
-    assert f"We know of no file that you sent since {later}." in said.out
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
+    assert f"We know of no file that you sent since {later}." in result.out
 
 
 @pytest.mark.parametrize("side", [WEST, EAST])
@@ -168,18 +168,18 @@ def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
 
 
 def test_while_no_region_is_out_one_has_to_be_named(estate):
-    said = estate.ops("notice", "--all")
-    assert said.code == 1
-    assert said.line == (
+    result = estate.ops("notice", "--all")
+    assert result.code == 1
+    assert result.line == (
         "no region is known to be out; name the one that customers are to leave: --region REGION"
     )
     estate.lose(EAST)
-    said = estate.ops("notice", "--all")
-    assert said.line.startswith(
+    result = estate.ops("notice", "--all")
+    assert result.line.startswith(
         f"no region is known to be out; {EASTERN} keeps the switch of {WESTERN}, in /"
     )
-    assert "and does not say where it stands: " in said.line
-    assert said.line.endswith("; name the one that customers are to leave: --region REGION")
+    assert "and does not say where it stands: " in result.line
+    assert result.line.endswith("; name the one that customers are to leave: --region REGION")
 
 
 # --- How it is worded --------------------------------------------------------------------------------
@@ -190,8 +190,8 @@ def test_a_notice_as_text_and_as_markdown(estate):
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
     yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
     words = ("notice", estate.customer, *OUT_OF_WEST, "--since", yesterday)
-    said = estate.ops(*words)
-    assert said.code == 0
+    result = estate.ops(*words)
+    assert result.code == 0
     for needed in (
         f"{WESTERN} is out: send to {EASTERN}",
         f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
@@ -203,7 +203,7 @@ def test_a_notice_as_text_and_as_markdown(estate):
         "Delivered: no need to send again (1)",
         "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ):
-        assert needed in said.out
+        assert needed in result.out
     markdown = estate.ops(*words, "--markdown").out
     assert markdown.startswith(f"# {WESTERN} is out: send to {EASTERN}")
     assert f"\n- `{under_way.key}`, sent 20" in markdown
@@ -212,9 +212,9 @@ def test_a_notice_as_text_and_as_markdown(estate):
 
 def test_a_customer_whose_every_version_counts_learns_that_files_are_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST)
-    assert "a file that is sent again is delivered\nagain" in said.out
-    assert "recognised" not in said.out
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST)
+    assert "a file that is sent again is delivered\nagain" in result.out
+    assert "recognised" not in result.out
 
 
 def long_notice(resend: int, held: int, delivered: int) -> Notice:
@@ -289,8 +289,8 @@ def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
 
 
 def test_the_printed_command_publishes_the_notice(estate):
-    said = estate.ops("notice", "--all", *OUT_OF_WEST)
-    command = said.err.splitlines()[-1].split()
+    result = estate.ops("notice", "--all", *OUT_OF_WEST)
+    command = result.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
     done = estate.ops(*command[1:])
     assert (done.code, done.err) == (0, "")
@@ -336,11 +336,11 @@ def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
     s3.put_object(Bucket=estate.east.config_bucket, Key=canary, Body=b"{}")
     made = plan(estate, "--all", *OUT_OF_WEST)
     assert [each["customer"] for each in made["notices"]] == [estate.customer, other]
-    said = estate.ops(*made["command"].split()[1:])
-    assert said.code == 1
-    assert said.out.startswith(f"{estate.customer}: published as message ")
-    assert said.err.startswith(f"{other}: NOT PUBLISHED: ")
-    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in said.err
+    result = estate.ops(*made["command"].split()[1:])
+    assert result.code == 1
+    assert result.out.startswith(f"{estate.customer}: published as message ")
+    assert result.err.startswith(f"{other}: NOT PUBLISHED: ")
+    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in result.err
 
 
 def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
@@ -367,10 +367,10 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
 
 
 def test_an_unknown_customer_or_region_is_refused_with_the_nearest(estate):
-    said = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
-    assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
-    said = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
-    assert (said.code, said.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
+    result = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
+    assert (result.code, result.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
+    result = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
+    assert (result.code, result.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -386,4 +386,4 @@ def test_an_unknown_customer_or_region_is_refused_with_the_nearest(estate):
 )
 def test_a_usage_error_exits_2_and_makes_no_call(place, words):
     assert place.ops("notice", *words).code == 2
-    assert place.door.asked == []
+    assert place.relay.calls == []

@@ -58,11 +58,11 @@ def test_a_plan_changes_nothing_and_says_what_would(three):
 
 
 def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
-    before, asked = three.records(), []
-    three.place.door.cut = lambda when, what: asked.append(what)
+    before, requests = three.records(), []
+    three.place.relay.cut = lambda when, what: requests.append(what)
     code, document = apply(three, "c7k2m", "--to", EASTERN)
     assert (code, document["unseen"]) == (0, [])
-    assert any("/change/" in what for what in asked), "it waits until all servers have it"
+    assert any("/change/" in what for what in requests), "it waits until all servers have it"
     assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
     for key, (_, *rest) in three.records().items():
         assert rest == list(before[key][1:]), "values, TTL and checks stay"
@@ -121,9 +121,9 @@ def test_a_rehoming_that_the_registry_already_shows_is_carried_out(three):
 def test_a_finished_rehoming_is_not_repeated(three):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     apply(three, "--all", "--to", EASTERN, digest=digest)
-    three.place.door.forget()
+    three.place.relay.forget()
     changes = []
-    three.place.door.cut = lambda when, what: is_change(what) and changes.append(what)
+    three.place.relay.cut = lambda when, what: is_change(what) and changes.append(what)
     code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, document["batches"], changes) == (0, 0, [])
     assert {len(moves) for moves in rehoming.read(three.place.root).values()} == {1}
@@ -155,7 +155,7 @@ def test_a_rehoming_killed_around_any_batch_is_continued(three, monkeypatch, whe
                 return True
         return False
 
-    three.place.door.cut = cut
+    three.place.relay.cut = cut
     environment = {"PATH": os.environ["PATH"], **three.place.credentials}
     process = subprocess.Popen(
         [sys.executable, "-c", *command], cwd=ROOT, env=environment, stdout=-3, stderr=-3
@@ -165,7 +165,7 @@ def test_a_rehoming_killed_around_any_batch_is_continued(three, monkeypatch, whe
     now = three.primaries("c7k2m", "h4t9q", "m2x8v")
     assert sorted(map(sorted, now.values())) == [["east"]] * moved + [["west"]] * (3 - moved)
 
-    three.place.door.cut = lambda *_: False
+    three.place.relay.cut = lambda *_: False
     small_batches(three, monkeypatch, 8)
     code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, document["unseen"]) == (0, [])
@@ -188,7 +188,7 @@ def test_a_lost_answer_is_not_a_refusal(three):
         return True
 
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
-    three.place.door.cut = cut
+    three.place.relay.cut = cut
     code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert (code, document["unseen"], len(lost)) == (0, [], 1)
     assert three.as_the_program_has_them() == three.wanted()
@@ -221,9 +221,9 @@ def test_a_stale_digest_says_what_changed_and_does_nothing(three):
 
 def test_all_problems_with_the_customers_are_reported_at_once(three):
     three.registry({"id": "z9z9z", "lifecycle": "draining"})
-    said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
-    assert said.code == 1
-    assert said.err.splitlines() == [
+    result = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
+    assert result.code == 1
+    assert result.err.splitlines() == [
         "'c7k2n' is no customer of this cell; did you mean c7k2m?",
         "z9z9z is draining, and has no DNS records: leave it out",
     ]
@@ -231,9 +231,11 @@ def test_all_problems_with_the_customers_are_reported_at_once(three):
 
 def test_a_customer_without_records_stops_the_whole_rehoming(three):
     three.registry({"id": "n3w3r"})
-    said = three.place.ops("rehome", "--all", "--to", EASTERN)
-    assert said.code == 1
-    assert said.line.startswith(f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53")
+    result = three.place.ops("rehome", "--all", "--to", EASTERN)
+    assert result.code == 1
+    assert result.line.startswith(
+        f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53"
+    )
 
 
 @pytest.mark.parametrize("position", ["out", "lost"])
@@ -252,8 +254,11 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monkeypatch):
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     sentence = f"{EASTERN} is not ready"
-    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
-    assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
+    result = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
+    assert (result.code, result.err.splitlines()[-1]) == (
+        1,
+        f"to do it all the same: --override '{sentence}'",
+    )
     code, document = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
     assert (code, document["override"]) == (0, sentence)
     (intent,) = (each for each in three.recorded("east").values() if "plan" in each)
@@ -271,15 +276,15 @@ def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_o
         """Let the second change be the last that these credentials do."""
         if is_change(what) and when == "after":
             seen.append(what)
-            three.place.door.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}
+            three.place.relay.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}
         return False
 
     seen = []
-    three.place.door.cut = cut
+    three.place.relay.cut = cut
     code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert code == 1
     assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in document["refused"]
-    three.place.door.cut, three.place.door.expired = (lambda *_: False), {}
+    three.place.relay.cut, three.place.relay.expired = (lambda *_: False), {}
     code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, document["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
@@ -305,22 +310,22 @@ def test_with_unreachable_name_servers_the_rehoming_is_done_and_not_verified(thr
 )
 def test_a_usage_error_exits_2(three, words):
     assert three.place.ops("rehome", *words).code == 2
-    assert three.place.door.asked == []
+    assert three.place.relay.calls == []
 
 
 @pytest.mark.parametrize(("region", "hint"), [("north", ""), ("east", f"; did you mean {EASTERN}?")])
 def test_an_unknown_region_is_refused_without_a_call(three, region, hint):
-    said = three.place.ops("rehome", "c7k2m", "--to", region)
-    assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
-    assert three.place.door.asked == []
+    result = three.place.ops("rehome", "c7k2m", "--to", region)
+    assert (result.code, result.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
+    assert three.place.relay.calls == []
 
 
 def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(three):
-    three.place.door.closed = {"route53"}
-    said = three.place.ops("rehome", "--all", "--to", EASTERN)
-    assert said.code == 1
-    assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
-    assert "mft-ops evacuate us-gov-west-1" in said.line
+    three.place.relay.closed = {"route53"}
+    result = three.place.ops("rehome", "--all", "--to", EASTERN)
+    assert result.code == 1
+    assert "Route 53's control plane, in us-gov-west-1, does not answer" in result.line
+    assert "mft-ops evacuate us-gov-west-1" in result.line
 
 
 def test_names_that_do_not_answer_with_the_new_region_are_listed(three, monkeypatch):
@@ -362,6 +367,6 @@ def test_only_the_value_of_primary_changes_in_a_customers_file(three, old, new):
 def test_a_broken_registry_or_record_stops_a_rehoming(three):
     (three.place.root / "rehomes").mkdir()
     (three.place.root / "rehomes" / "c7k2m.json").write_text("[{}]")
-    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
-    assert said.code == 1
-    assert "rehomes/c7k2m.json: [0].customer: Field required" in said.err
+    result = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
+    assert result.code == 1
+    assert "rehomes/c7k2m.json: [0].customer: Field required" in result.err

@@ -46,7 +46,7 @@ def end(side: Side, key: str = SDK, kind: Kind = Kind.FAILED) -> Transfer:
     return about
 
 
-def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
+def run_json(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
     done = place.ops(*words, "--json")
     assert not done.err
     return done.code, [json.loads(line) for line in done.out.splitlines()]
@@ -54,14 +54,14 @@ def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 
 def planned(place: Estate, *words: str) -> tuple[str, dict[str, str]]:
     """Plan; return the digest, and the choice on each transfer."""
-    code, documents = said(place, "replay", "plan", place.customer, *words)
+    code, documents = run_json(place, "replay", "plan", place.customer, *words)
     assert code == 0
     verdicts = {d["verdict"]["transfer"]: d["verdict"]["choice"] for d in documents if "verdict" in d}
     return documents[-1]["plan"]["digest"], verdicts
 
 
 def apply(place: Estate, file: Path, digest: str, *words: str) -> tuple[int, list[dict[str, Any]]]:
-    return said(place, "replay", "apply", str(file), "--digest", digest, *WHY, "--rate", "1000/s", *words)
+    return run_json(place, "replay", "apply", str(file), "--digest", digest, *WHY, "--rate", "1000/s", *words)
 
 
 def replays(side: Side) -> list[str]:
@@ -133,14 +133,14 @@ def test_a_failure_at_one_destination_is_found_though_another_holds_the_file(pla
 def test_a_window_without_transfers_says_so(place):
     words = ("--since", "2026-01-01", "--until", "2026-01-02")
     done = place.ops("replay", "plan", place.customer, *words)
-    said = "no such transfers from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z\n"
-    assert (done.code, done.out) == (0, said)
+    expected = "no such transfers from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z\n"
+    assert (done.code, done.out) == (0, expected)
 
 
 def test_an_unknown_customer_is_named_with_the_nearest(place):
     done = place.ops("replay", "plan", f"{place.customer}x")
-    said = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
-    assert (done.code, done.line) == (1, said)
+    expected = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
+    assert (done.code, done.line) == (1, expected)
 
 
 @pytest.mark.parametrize(
@@ -370,7 +370,7 @@ def test_no_more_than_the_rate_are_started():
 
 
 def released(place: Estate, transfer: Transfer, *words: str) -> tuple[int, dict[str, Any]]:
-    reason = ("--reason", "partner said so") if "--apply" in words else ()
+    reason = ("--reason", "partner run_json so") if "--apply" in words else ()
     return place.json("release", transfer.id, *words, *reason)
 
 
@@ -383,7 +383,7 @@ def test_a_held_file_is_released(place, word):
     code, done = released(place, about, f"--{word}", "--apply", "--digest", plan["digest"])
     assert (code, list(done["started"])) == (0, ["partner"])
     fact = place.west.fact(Kind.REPLAYED, about)
-    assert (fact.detail["decision"], fact.detail["why"]) == (word, "partner said so")
+    assert (fact.detail["decision"], fact.detail["why"]) == (word, "partner run_json so")
     assert replays(place.west) == [about.id]
 
 

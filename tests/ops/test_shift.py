@@ -84,14 +84,14 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
             requests.append(what)
         return len(requests) > 1
 
-    two.place.door.cut = cut
+    two.place.relay.cut = cut
     before = two.records()
     code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
     assert f"mft-ops evacuate {WESTERN}" in document["refused"]
     assert len(changed(two, before)) == 6
 
-    two.place.door.cut = lambda *_: False
+    two.place.relay.cut = lambda *_: False
     code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert (code, document["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
     assert len(changed(two, before)) == 12
@@ -106,7 +106,7 @@ def test_two_hundred_customers_are_one_plan_of_six_batches_at_most(zone):  # noq
     assert document["batches"] <= 6
     assert set(document["shifts"].values()) == {6}
     requests = []
-    zone.place.door.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
+    zone.place.relay.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
     code, document = apply(zone, *ids, *OUT_OF_WEST, digest=document["digest"])
     assert (code, len([each for each in requests if each.startswith("POST")])) == (0, document["batches"])
     assert set(halves_of(zone, WEST).values()) == {zone.check(WEST, "out")}
@@ -149,9 +149,9 @@ def test_a_shift_is_recorded_in_the_region_that_customers_move_to(two, back):
 def test_nobody_is_shifted_out_of_both_regions(two):
     apply(two, "c7k2m", *OUT_OF_WEST)
     before = two.records()
-    said = two.place.ops("shift", "c7k2m", "m2x8v", "--region", EASTERN)
-    assert said.code == 1
-    assert said.line == (
+    result = two.place.ops("shift", "c7k2m", "m2x8v", "--region", EASTERN)
+    assert result.code == 1
+    assert result.line == (
         f"c7k2m is shifted out of {WESTERN}, and would be nowhere;"
         " bring it back first: mft-ops shift c7k2m --back"
     )
@@ -172,9 +172,9 @@ def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkeypatch):
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     before, sentence = two.records(), f"{EASTERN} is not ready"
-    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
-    assert said.code == 1
-    assert said.err.splitlines() == [
+    result = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
+    assert result.code == 1
+    assert result.err.splitlines() == [
         f"{sentence}: {EASTERN}: it has no server",
         f"--override '{WESTERN} is not ready' is not the sentence that overrides this",
         f"to do it all the same: --override '{sentence}'",
@@ -189,7 +189,7 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkey
 
 def test_an_action_that_cannot_be_recorded_is_not_carried_out(two):
     digest, before = plan(two, "c7k2m", *OUT_OF_WEST)["digest"], two.records()
-    two.place.door.cut = lambda when, what: "/actions/" in what
+    two.place.relay.cut = lambda when, what: "/actions/" in what
     code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
     assert document["refused"].endswith("nothing was done, for it must be recorded")
@@ -204,10 +204,10 @@ def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_o
     def cut(when: str, what: str) -> bool:
         """Let the first change be the last that these credentials do."""
         if when == "after" and what.startswith("POST") and "rrset" in what:
-            two.place.door.expired = {"route53": "InvalidClientTokenId"}
+            two.place.relay.expired = {"route53": "InvalidClientTokenId"}
         return False
 
-    two.place.door.cut, before = cut, two.records()
+    two.place.relay.cut, before = cut, two.records()
     code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
     assert document["refused"].startswith("the credentials are not valid any more: ")
@@ -216,14 +216,14 @@ def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_o
         " run the same command again with fresh credentials"
     )
     assert len(changed(two, before)) == 6
-    two.place.door.cut, two.place.door.expired = (lambda *_: False), {}
+    two.place.relay.cut, two.place.relay.expired = (lambda *_: False), {}
     code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert (code, len(changed(two, before))) == (0, 12)
     assert len(two.recorded(EAST)) == 2, "one action, which was cut off and went on"
 
 
 def test_a_switch_that_cannot_be_read_is_a_warning(two):
-    two.place.door.closed = {f"{WESTERN} ssm"}
+    two.place.relay.closed = {f"{WESTERN} ssm"}
     (warning,) = plan(two, "c7k2m", *OUT_OF_WEST)["warnings"]
     assert warning.startswith(f"{WESTERN} does not say whether {EASTERN} is out")
 
@@ -242,9 +242,9 @@ def test_an_ambiguous_health_check_is_refused(two):
     reference = check_reference(NAMESPACE, two.place.cell, WEST, "out")
     config = {"Type": "CALCULATED", "ChildHealthChecks": two.leaves, "HealthThreshold": 2}
     two.leaves.append(two.make_check(f"{reference}-again", **config))
-    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
-    assert said.code == 1
-    assert said.line.startswith(f"{WESTERN} has 2 health checks 'out', and must have exactly one; ")
+    result = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
+    assert result.code == 1
+    assert result.line.startswith(f"{WESTERN} has 2 health checks 'out', and must have exactly one; ")
 
 
 def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
@@ -267,12 +267,12 @@ def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
 )
 def test_a_usage_error_exits_2(two, words):
     assert two.place.ops("shift", *words).code == 2
-    assert two.place.door.asked == []
+    assert two.place.relay.calls == []
 
 
 def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(two):
-    two.place.door.closed = {"route53"}
-    said = two.place.ops("shift", "c7k2m", "--region", EASTERN)
-    assert said.code == 1
-    assert f"in {WESTERN}, does not answer" in said.line
-    assert f"mft-ops evacuate {WESTERN}" in said.line
+    two.place.relay.closed = {"route53"}
+    result = two.place.ops("shift", "c7k2m", "--region", EASTERN)
+    assert result.code == 1
+    assert f"in {WESTERN}, does not answer" in result.line
+    assert f"mft-ops evacuate {WESTERN}" in result.line

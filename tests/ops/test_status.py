@@ -90,18 +90,18 @@ def test_all_is_well(both, place):
         },
         "alarms": [],
     }
-    said = place.ops("status")
-    assert (said.code, said.err) == (0, "")
-    *_, last = said.out.splitlines()
+    result = place.ops("status")
+    assert (result.code, result.err) == (0, "")
+    *_, last = result.out.splitlines()
     assert last.strip() == "all is well"
-    assert f"in since {since}, kept in {WESTERN}" in said.out
-    assert len(said.out.splitlines()) < 24, "one screen"
+    assert f"in since {since}, kept in {WESTERN}" in result.out
+    assert len(result.out.splitlines()) < 24, "one screen"
 
 
 def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
     east = both[EAST]
     name = east.alarm("facts-delayed", section="facts-delayed", state="ALARM")
-    east.send(east.parts["dead_letters"]["ingest"])
+    east.send(east.manifest["dead_letters"]["ingest"])
     measure(east, ReplicationFailed=2, ReplicationUntracked=1, ReplicationMissed=5, ReplicationLate=3)
     place.hold(WEST, "lost")
     status = document(place)
@@ -119,14 +119,14 @@ def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
         " see docs/runbook.md#replication-late",
         f"{WESTERN}: it is lost since THEN; mft-ops restore {WESTERN}",
     ]
-    said = place.ops("status")
-    assert said.code == 1
-    assert "docs/runbook.md#facts-delayed" in said.out
+    result = place.ops("status")
+    assert result.code == 1
+    assert "docs/runbook.md#facts-delayed" in result.out
 
 
 def test_executions_that_run_and_that_failed(both, place):
     workflow = both[EAST].client("stepfunctions")
-    machine = {"stateMachineArn": both[EAST].parts["state_machine"]}
+    machine = {"stateMachineArn": both[EAST].manifest["state_machine"]}
 
     def start(state: Mapping[str, Any], count: int) -> list[str]:
         definition = {"StartAt": "Only", "States": {"Only": state}}
@@ -162,7 +162,7 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
     assert status["shifts_according_to"] == "Route 53"
     assert [its["shifted_out"] for its in status["regions"].values()] == [[], ["aaa111"]]
 
-    place.door.closed = {CONTROL_PLANE}
+    place.relay.closed = {CONTROL_PLANE}
     status = document(place)
     silent = "Route 53's control plane does not answer: DNS says which customers are shifted out"
     assert status["findings"] == [silent, back]
@@ -181,7 +181,7 @@ def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: 
 
 
 def test_one_region_dead_and_the_control_plane_with_it(both, place):
-    place.door.closed = {f"{WESTERN} "}
+    place.relay.closed = {f"{WESTERN} "}
     status = document(place)
     west, east = status["regions"][WESTERN], status["regions"][EASTERN]
     assert (west["answers"], east["answers"]) == (False, True)
@@ -193,13 +193,13 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
         f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
-    said = place.ops("status")
-    assert said.code == 1
-    assert re.search(r"answers +yes +NO", said.out)
+    result = place.ops("status")
+    assert result.code == 1
+    assert re.search(r"answers +yes +NO", result.out)
 
 
 def test_with_both_regions_dead_the_findings_say_so(both, place):
-    place.door.closed = {"us-gov-"}
+    place.relay.closed = {"us-gov-"}
     status = document(place)
     assert [its["answers"] for its in status["regions"].values()] == [False, False]
     assert status["regions"][EASTERN]["shifted_out"] is None
@@ -212,10 +212,10 @@ def test_the_zone_is_not_read_again_at_every_look(both, place):
     watch = status.StatusWatch(Environment.read(place.root), clock=lambda: now)
     for at, reads in ((0.0, True), (59.0, False), (60.0, True)):
         now = at
-        place.door.forget()
+        place.relay.forget()
         watch.look()
-        assert any(CONTROL_PLANE in call for call in place.door.asked) is reads
-        assert sum("DescribeAlarms" in call for call in place.door.asked) == 2
+        assert any(CONTROL_PLANE in call for call in place.relay.calls) is reads
+        assert sum("DescribeAlarms" in call for call in place.relay.calls) == 2
 
 
 def test_watching_goes_on_until_it_is_interrupted(both, place):
@@ -229,7 +229,7 @@ def test_watching_goes_on_until_it_is_interrupted(both, place):
     )
     give_up = time.monotonic() + 60
     try:
-        while sum("DescribeAlarms" in call for call in place.door.asked) < 4:
+        while sum("DescribeAlarms" in call for call in place.relay.calls) < 4:
             assert time.monotonic() < give_up
             assert done.poll() is None
             time.sleep(0.1)

@@ -70,9 +70,9 @@ def test_the_story_of_a_delivered_file(estate):
 
 def test_the_trace_as_text(estate):
     transfer = deliver(estate.west)
-    said = estate.ops("trace", transfer.id)
-    assert (said.code, said.err) == (0, "")
-    lines = [line.rstrip() for line in said.out.splitlines()]
+    result = estate.ops("trace", transfer.id)
+    assert (result.code, result.err) == (0, "")
+    lines = [line.rstrip() for line in result.out.splitlines()]
     assert lines[0] == f"{KEY} of {estate.customer}"
     assert f"transfer {transfer.id}: delivered" in lines
     (delivered,) = (line for line in lines if " DELIVERED " in line)
@@ -183,9 +183,9 @@ def test_with_a_region_dead_the_records_of_the_other_are_shown(estate):
 
 
 def refused(estate: Estate, *words: str) -> str:
-    said = estate.ops("trace", *words)
-    assert (said.code, said.out) == (1, "")
-    return said.err.strip()
+    result = estate.ops("trace", *words)
+    assert (result.code, result.out) == (1, "")
+    return result.err.strip()
 
 
 @pytest.mark.parametrize("whose", [True, False])

@@ -39,7 +39,7 @@ from ops import environment
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST, Position, switch_parameter
-from tests.ops.conftest import Clients, Said
+from tests.ops.conftest import Clients, CommandResult
 from tests.program.conftest import RUNTIME
 
 ZONE = "mft.example.gov"
@@ -151,18 +151,18 @@ class Twins:
             if (each["Name"], each["Type"], each.get("SetIdentifier")) == (f"{name}.", type, side)
         )
 
-    def ops(self, *words: str) -> Said:
+    def ops(self, *words: str) -> CommandResult:
         done = CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def differences(self, *ids: str) -> list[str]:
         """Return the differences that `ready` finds; its last line and its exit code agree."""
-        said = self.ops("ready", *ids)
-        assert not said.err
-        *lines, summary = said.out.splitlines()
-        assert said.code == (1 if lines else 0)
+        result = self.ops("ready", *ids)
+        assert not result.err
+        *lines, summary = result.out.splitlines()
+        assert result.code == (1 if lines else 0)
         assert summary.startswith(f"NOT READY: {len(lines)} difference" if lines else "ready: ")
         return lines
 

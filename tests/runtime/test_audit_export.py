@@ -58,7 +58,7 @@ def tracker_of(cell: Cell, side: str | None = None) -> Tracker:
     )
 
 
-def ledger_of(cell: Cell) -> ChainIndex:
+def index_of(cell: Cell) -> ChainIndex:
     return ChainIndex(table=cell.table, side=cell.side, client=cell.client("dynamodb"))
 
 
@@ -66,7 +66,7 @@ def audit_of(cell: Cell, now: datetime = NOW) -> Audit:
     """Return what a cold function makes."""
     return Audit(
         tracker=tracker_of(cell),
-        index=ledger_of(cell),
+        index=index_of(cell),
         directory=cell.directory,
         bucket=bucket_of(cell),
         s3=cell.client("s3"),
@@ -303,7 +303,7 @@ def test_a_pass_may_die_around_any_effect(west, monkeypatch, service, call, at, 
     audit_of(west).run()
     assert chained(west) == transfers(*facts)
     assert audit_of(west).run() == 0
-    assert ledger_of(west).head(west.customer) == links(west)[-1].head
+    assert index_of(west).head(west.customer) == links(west)[-1].head
 
 
 @pytest.mark.parametrize("deaths", [*itertools.product(EFFECTS, repeat=2)])
@@ -327,7 +327,7 @@ def test_a_link_whose_notes_were_lost_is_noted_by_the_next(west):
     facts += write(west)
     audit_of(west).run()
     assert chained(west) == transfers(*facts)
-    assert ledger_of(west).head(west.customer).number == 2
+    assert index_of(west).head(west.customer).number == 2
 
 
 # --- Two at once -------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def test_two_passes_at_once_export_everything_once(west, monkeypatch):
     with ThreadPoolExecutor(2) as pool:
         assert all(pool.map(one_pass, range(2)))
     assert chained(west) == transfers(*facts)
-    assert ledger_of(west).head(west.customer) == links(west)[-1].head
+    assert index_of(west).head(west.customer) == links(west)[-1].head
 
 
 def test_a_pass_may_run_whole_between_two_readings_of_another(west):
@@ -386,8 +386,8 @@ def test_a_pass_that_slept_does_not_move_the_head_back(west):
     write(west)
     audit_of(west).run()
     first, second = links(west)
-    ledger_of(west).note(first)
-    assert ledger_of(west).head(west.customer) == second.head
+    index_of(west).note(first)
+    assert index_of(west).head(west.customer) == second.head
 
 
 def test_while_another_pass_writes_the_same_link_nothing_is_lost(west):
@@ -423,7 +423,7 @@ def test_another_object_in_the_place_of_the_next_link_is_named_and_not_built_upo
     write(west)
     with pytest.raises(AuditIncompleteError, match=f"{bucket_of(west)}/{key} is not a link: its first line"):
         audit_of(west).run()
-    assert ledger_of(west).head(west.customer).number == 1
+    assert index_of(west).head(west.customer).number == 1
 
 
 def test_a_link_of_another_chain_is_not_built_upon(west):

@@ -25,7 +25,7 @@ from tests.runtime.watching import published
 _numbers = itertools.count(300)
 
 
-class Bird:
+class CanaryCell:
     """The sender of one cell's synthetic transfers, as the program makes it, and a clock that tests move."""
 
     def __init__(self, aws: Emulator) -> None:
@@ -87,114 +87,116 @@ class Bird:
 
 
 @pytest.fixture
-def bird(aws: Emulator) -> Bird:
-    return Bird(aws)
+def canary(aws: Emulator) -> CanaryCell:
+    return CanaryCell(aws)
 
 
-def test_a_cell_that_works(bird: Bird):
-    flight = bird.fly(lambda look: bird.deliver() if look == 4 else None)
+def test_a_cell_that_works(canary: CanaryCell):
+    flight = canary.fly(lambda look: canary.deliver() if look == 4 else None)
     assert flight.failure is None
-    assert flight.seconds == bird.passed > 0
+    assert flight.seconds == canary.passed > 0
     assert flight.key.startswith(contract.INBOUND_SDK)
-    bird.expect(flight, 1)
+    canary.expect(flight, 1)
 
 
-def test_each_synthetic_transfer_has_a_key_of_its_own(bird: Bird):
-    keys = {bird.fly(meanwhile).key for meanwhile in [lambda look: None] * 2}
+def test_each_synthetic_transfer_has_a_key_of_its_own(canary: CanaryCell):
+    keys = {canary.fly(meanwhile).key for meanwhile in [lambda look: None] * 2}
     assert len(keys) == 2
 
 
-def test_a_cell_that_takes_nothing_in(bird: Bird):
-    flight = bird.fly()
+def test_a_cell_that_takes_nothing_in(canary: CanaryCell):
+    flight = canary.fly()
     assert flight.failure.endswith(f"was not delivered within {LIMIT} s; facts: none")
     assert flight.seconds == pytest.approx(LIMIT, abs=2)
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_failure_says_how_far_the_transfer_came(bird: Bird):
-    flight = bird.fly(lambda look: bird.receive() if look == 1 else None)
+def test_a_failure_says_how_far_the_transfer_came(canary: CanaryCell):
+    flight = canary.fly(lambda look: canary.receive() if look == 1 else None)
     assert flight.failure.endswith("facts: RECEIVED")
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_delivery_that_failed_for_good_is_not_waited_for(bird: Bird):
+def test_a_delivery_that_failed_for_good_is_not_waited_for(canary: CanaryCell):
     def fail(look: int) -> None:
         if look == 1:
-            transfer = bird.receive()
+            transfer = canary.receive()
             failure = {"destination": "itself", "failure": {"Error": "PermanentDeliveryError", "Cause": "no"}}
-            bird.cell.workflow.complete(transfer, [failure], owner=owner(transfer))
+            canary.cell.workflow.complete(transfer, [failure], owner=owner(transfer))
 
-    flight = bird.fly(fail)
+    flight = canary.fly(fail)
     assert "is failed; facts: FAILED" in flight.failure
     assert flight.seconds < LIMIT / 2
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_an_altered_copy(bird: Bird):
+def test_an_altered_copy(canary: CanaryCell):
     def alter(look: int) -> None:
         if look == 1:
-            bird.deliver()
-            (copy,) = bird.objects(contract.CANARY_DELIVERED)
-            content = bird.s3.get_object(Bucket=bird.cell.bucket, Key=copy)["Body"].read()
-            bird.s3.put_object(Bucket=bird.cell.bucket, Key=copy, Body=bytes(len(content)))
+            canary.deliver()
+            (copy,) = canary.objects(contract.CANARY_DELIVERED)
+            content = canary.s3.get_object(Bucket=canary.cell.bucket, Key=copy)["Body"].read()
+            canary.s3.put_object(Bucket=canary.cell.bucket, Key=copy, Body=bytes(len(content)))
 
-    flight = bird.fly(alter)
+    flight = canary.fly(alter)
     assert flight.failure.endswith("differs from the file that was sent")
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_missing_copy(bird: Bird):
+def test_a_missing_copy(canary: CanaryCell):
     def remove(look: int) -> None:
         if look == 1:
-            bird.deliver()
-            (copy,) = bird.objects(contract.CANARY_DELIVERED)
-            bird.s3.delete_object(Bucket=bird.cell.bucket, Key=copy)
+            canary.deliver()
+            (copy,) = canary.objects(contract.CANARY_DELIVERED)
+            canary.s3.delete_object(Bucket=canary.cell.bucket, Key=copy)
 
-    flight = bird.fly(remove)
+    flight = canary.fly(remove)
     assert "NoSuchKey" in flight.failure
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_missing_bucket(bird: Bird):
-    bird.s3.delete_bucket(Bucket=bird.cell.bucket)
-    flight = bird.fly()
+def test_a_missing_bucket(canary: CanaryCell):
+    canary.s3.delete_bucket(Bucket=canary.cell.bucket)
+    flight = canary.fly()
     assert "NoSuchBucket" in flight.failure
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(bird: Bird):
+def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(canary: CanaryCell):
     """Silence has an alarm of its own, and nobody may take it for success."""
-    bird.cell = bird.cell.with_client("cloudwatch", Dying(bird.cell.client("cloudwatch"), "put_metric_data"))
+    canary.cell = canary.cell.with_client(
+        "cloudwatch", Dying(canary.cell.client("cloudwatch"), "put_metric_data")
+    )
     with pytest.raises(CrashError):
-        bird.fly(lambda look: bird.deliver() if look == 1 else None)
+        canary.fly(lambda look: canary.deliver() if look == 1 else None)
 
 
 def test_the_function_runs_with_the_environment_that_the_program_sets(
-    bird: Bird, monkeypatch: pytest.MonkeyPatch
+    canary: CanaryCell, monkeypatch: pytest.MonkeyPatch
 ):
     class Observers(Functions):
         def _environment(self, function: str) -> dict[str, str]:
             return super()._environment(function) | {
-                ENV_CELL: bird.number,
-                ENV_CANARY_BUCKET: bird.cell.bucket,
+                ENV_CELL: canary.number,
+                ENV_CANARY_BUCKET: canary.cell.bucket,
             }
 
     def work() -> None:
-        eventually(lambda: bird.objects(contract.CANARY_INBOUND))
-        bird.deliver()
+        eventually(lambda: canary.objects(contract.CANARY_INBOUND))
+        canary.deliver()
 
-    with contextlib.closing(Observers(bird.cell, monkeypatch)) as functions, ThreadPoolExecutor() as cell:
+    with contextlib.closing(Observers(canary.cell, monkeypatch)) as functions, ThreadPoolExecutor() as cell:
         working = cell.submit(work)
         result = functions.call("canary", {})
         working.result()
     assert result["failure"] is None
-    assert published(bird.cell.aws, bird.cell.region, bird.number)[METRIC_CANARY] == [1]
+    assert published(canary.cell.aws, canary.cell.region, canary.number)[METRIC_CANARY] == [1]
 
 
-def test_the_canarys_routing_document_has_the_fields_of_a_customers(bird: Bird):
+def test_the_canarys_routing_document_has_the_fields_of_a_customers(canary: CanaryCell):
     """The functions read both alike."""
-    customer = bird.cell.directory.customer(bird.cell.customer)
-    assert customer.id == bird.cell.customer
+    customer = canary.cell.directory.customer(canary.cell.customer)
+    assert customer.id == canary.cell.customer
     assert customer.route(f"{contract.CANARY_INBOUND}a").to == ("itself",)
     assert customer.route(f"{contract.INBOUND_SDK}a") is None
     assert customer.tracker_days > customer.inbound_days

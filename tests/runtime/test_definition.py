@@ -32,8 +32,8 @@ def handler(event, context):
     step = context.function_name.removeprefix("deputy-")
     place = pathlib.Path(transfer["notes"])
     notes = json.loads(place.read_text()) if place.exists() else []
-    said = {key: event[key] for key in ("after_unknown", "first", "results") if key in event}
-    place.write_text(json.dumps([*notes, [step, said]]))
+    noted = {key: event[key] for key in ("after_unknown", "first", "results") if key in event}
+    place.write_text(json.dumps([*notes, [step, noted]]))
     before = sum(1 for note in notes if note[0] == step)
     plan = transfer["plan"].get(step, [])
     answer = plan[before] if before < len(plan) else {}
@@ -96,7 +96,7 @@ def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..
 
 
 def deliveries(notes: list[Any]) -> list[tuple[bool, bool]]:
-    return [(said["after_unknown"], said["first"]) for step, said in notes if step == "deliver"]
+    return [(noted["after_unknown"], noted["first"]) for step, noted in notes if step == "deliver"]
 
 
 def results(notes: list[Any]) -> Any:

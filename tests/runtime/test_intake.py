@@ -98,17 +98,17 @@ def untouched(cell: Cell, key: str) -> bool:
 
 def test_events_are_parsed(west):
     upload = west.upload(b"abc", "inbound/sdk/d ir/ü+%20.csv")
-    said = upload["detail"]["object"]
+    uploaded = upload["detail"]["object"]
     assert arrival(upload) == Arrival(
         bucket=west.bucket,
         key="inbound/sdk/d ir/ü+%20.csv",
-        version_id=said["version-id"],
-        etag=said["etag"],
+        version_id=uploaded["version-id"],
+        etag=uploaded["etag"],
         size=3,
     )
     noon = datetime(2026, 1, 2, 12, 0, 0, 5, tzinfo=UTC)
     sftp = {"bucket": west.bucket, "key": SFTP, "ended": noon}
-    assert arrival(completed(west, b"abc", ended=noon)) == Arrival(**sftp, etag=said["etag"], size=3)
+    assert arrival(completed(west, b"abc", ended=noon)) == Arrival(**sftp, etag=uploaded["etag"], size=3)
     assert arrival(renamed(west, ended=noon)) == Arrival(**sftp)
     reason = "PARTIAL_UPLOAD: File was partially uploaded."
     assert arrival(failed(west, "e", 2, ended=noon)) == Arrival(**sftp, etag="e", size=2, failure=reason)

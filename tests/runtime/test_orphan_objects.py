@@ -121,12 +121,12 @@ def test_an_upload_without_a_route_is_rejected_and_the_customer_notified(west, e
 
 def test_each_version_counts(west, east):
     west.receive(b"first")
-    unseen = west.upload(b"second")
-    arrived(east, unseen)
+    second = west.upload(b"second")
+    arrived(east, second)
     done = starting(east, west).run(today())
     assert done.adopted == (SDK,)
     versions = {given["version_id"] for given in east.executions().values()}
-    assert unseen["detail"]["object"]["version-id"] in versions
+    assert second["detail"]["object"]["version-id"] in versions
 
 
 def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, east):
@@ -170,16 +170,16 @@ def test_looks_are_minutes_apart_and_one_that_ran_out_of_time_is_continued(west,
     for key in keys:
         arrived(east, west.upload(b"abc", key))
     clock = [0.0]
-    unseen = looking(east, clock=lambda: clock[0])
+    orphans = looking(east, clock=lambda: clock[0])
     moments = iter([1000.0] * 3)
-    assert unseen.run(lambda: next(moments, 0.0)).adopted == tuple(keys[:2])
-    assert unseen.run(forever).adopted == tuple(keys[2:])
+    assert orphans.run(lambda: next(moments, 0.0)).adopted == tuple(keys[:2])
+    assert orphans.run(forever).adopted == tuple(keys[2:])
     new = west.upload(b"xyz")
     arrived(east, new)
     clock[0] = PAUSE - 1
-    assert unseen.run(forever).adopted == ()
+    assert orphans.run(forever).adopted == ()
     clock[0] = PAUSE + 1
-    assert unseen.run(forever).adopted == (SDK,)
+    assert orphans.run(forever).adopted == (SDK,)
 
 
 def test_a_bucket_that_is_refused_holds_back_no_other(west, east):

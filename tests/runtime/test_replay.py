@@ -282,8 +282,8 @@ def test_a_crash_between_any_two_effects_is_made_good_by_repeating(west, call, n
     assert {(fact.destination, fact.writer) for fact in facts} == {("partner", name), ("other", name)}
     assert len(facts) == 2
     assert west.status(about) is Status.UNDER_WAY
-    verdict_then = west.workflow.claim(replays(west)[name], owner=name)
-    assert verdict_then.destinations == ("partner", "other")
+    decision = west.workflow.claim(replays(west)[name], owner=name)
+    assert decision.destinations == ("partner", "other")
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.REJECTED])

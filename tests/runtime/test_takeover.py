@@ -416,8 +416,8 @@ def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_ca
     east.attempt(newer)
     take_over(east, west)
     mine = taken_over(east)[name(older)]
-    verdict = east.workflow.claim(mine, owner=name(mine))
-    assert (verdict.action, verdict.held) == (Action.DONE, (("partner", newer.id),))
+    decision = east.workflow.claim(mine, owner=name(mine))
+    assert (decision.action, decision.held) == (Action.DONE, (("partner", newer.id),))
     assert east.workflow.complete(mine, [], owner=name(mine)) is Outcome.HELD
     held = east.receipts_published(1)[0]["destinations"][0]
     assert held["reason"] == "a newer version of this key was delivered"
@@ -588,8 +588,8 @@ def test_only_the_remaining_destination_of_two_is_served(west, east, kind):
     assert take_over(east, west).started == (transfer.id,)
     mine = taken_over(east)[name(transfer)]
     assert mine.destinations == ("partner", "other")
-    verdict = east.workflow.claim(mine, owner=name(mine))
-    assert (verdict.action, verdict.destinations) == (Action.DELIVER, ("other",))
+    decision = east.workflow.claim(mine, owner=name(mine))
+    assert (decision.action, decision.destinations) == (Action.DELIVER, ("other",))
     assert attempt(east, mine, "other") == Kind.DELIVERED
     assert east.at_partner("o/a.csv") == b"abc"
     assert east.at_partner("in/a.csv") is None
@@ -639,8 +639,8 @@ def test_a_resend_through_the_survivor_waits_for_the_takeover_and_is_a_duplicate
     assert east.workflow.claim(resent, owner=own).action is Action.WAIT
     attempt(east, mine)
     assert east.workflow.claim(resent, owner=own).action is Action.COMPARE
-    verdict = east.workflow.compare(resent, east.source(resent), owner=own)
-    assert verdict.spared == (("partner", mine.id),)
+    decision = east.workflow.compare(resent, east.source(resent), owner=own)
+    assert decision.spared == (("partner", mine.id),)
 
 
 def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
@@ -650,8 +650,8 @@ def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
     take_over(east, west)
     mine = taken_over(east)[name(transfer)]
     assert east.workflow.claim(mine, owner=name(mine)).action is Action.COMPARE
-    verdict = east.workflow.compare(mine, east.source(mine), owner=name(mine))
-    assert (verdict.action, verdict.spared) == (Action.DONE, (("partner", resent.id),))
+    decision = east.workflow.compare(mine, east.source(mine), owner=name(mine))
+    assert (decision.action, decision.spared) == (Action.DONE, (("partner", resent.id),))
     assert take_over(east, west) == NOTHING
 
 

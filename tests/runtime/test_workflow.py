@@ -82,11 +82,11 @@ def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
     first, second = west.receive(b"abc"), west.receive(content)
     claim(west, first)
     west.attempt(first)
-    verdict = claim(west, second)
+    decision = claim(west, second)
     if len(content) == 3:
-        assert verdict.action is Action.COMPARE
-        verdict = compare(west, second)
-    assert verdict == Decision(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
+        assert decision.action is Action.COMPARE
+        decision = compare(west, second)
+    assert decision == Decision(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
     assert west.fact(Kind.CONFLICT, second).detail == {"delivered_before": [first.id]}
     west.attempt(second)
     assert west.at_partner() == content
@@ -249,10 +249,10 @@ def test_the_third_of_x_y_x_is_sent_because_the_partner_holds_y(west):
     transfers = []
     for content in (b"abc", b"xyz", b"abc"):
         transfer = west.receive(content)
-        verdict = claim(west, transfer)
-        if verdict.action is Action.COMPARE:
-            verdict = compare(west, transfer)
-        assert verdict.action is Action.DELIVER
+        decision = claim(west, transfer)
+        if decision.action is Action.COMPARE:
+            decision = compare(west, transfer)
+        assert decision.action is Action.DELIVER
         west.attempt(transfer)
         assert west.at_partner() == content
         transfers.append(transfer)

@@ -25,7 +25,7 @@ from runtime.contract import (
     transfer_id,
 )
 from runtime.workflow import LEASE
-from tests.simulation import ledgers
+from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
 from tests.simulation.place import own_bucket
 from tests.simulation.schedule import CONTENTS, Sender
@@ -78,7 +78,7 @@ class Judge:
             self._receipt_in_time(receipt)
         # Of half a file whose failure nobody reported nothing is known, and nobody was told that it is well.
         unpromised = {name for name, each in self.submissions.items() if not each.acknowledged}
-        ledgers.check(self.world, unknown=unpromised - self.facts.keys())
+        record_checks.check(self.world, unknown=unpromised - self.facts.keys())
 
     # --- What there is ---
 
@@ -121,7 +121,7 @@ class Judge:
         return found
 
     @cached_property
-    def _told(self) -> set[str]:
+    def _with_receipt(self) -> set[str]:
         """The transfers of which a receipt went out."""
         return {receipt.message["transfer"] for receipt in self.world.receipts}
 
@@ -181,7 +181,7 @@ class Judge:
                 continue
             for destination in self.destinations(submission):
                 self._settled(submission, destination)
-            if submission.transfer not in self._told:
+            if submission.transfer not in self._with_receipt:
                 self.world.broken("no receipt", f"{submission.key} {submission.transfer}")
 
     def _has_twin(self, submission: Submission) -> bool:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 #: Seconds after a region was taken out at which its customers are told, least and most; between two tries.
-_TOLD = (30.0, 1800.0)
+_NOTICE_AFTER = (30.0, 1800.0)
 _AGAIN = 300.0
 
 
@@ -55,4 +55,4 @@ def announce(world: World, out: str, number: int) -> None:
             except (ClientError, BotoCoreError, RefusedError):
                 clock.sleep(_AGAIN)
 
-    clock.spawn(f"notice {number}", tell, after=dice.between(*_TOLD))
+    clock.spawn(f"notice {number}", tell, after=dice.between(*_NOTICE_AFTER))

@@ -183,11 +183,11 @@ class _Recorded:
 
 
 def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
-    verdict = real(self, transfer, owner=owner)
-    if verdict.action == "deliver":
+    decision = real(self, transfer, owner=owner)
+    if decision.action == "deliver":
         customer = self._directory.customer(transfer.customer)
         self._receipts.send(customer, transfer, contract.Outcome.DELIVERED, writer=owner)
-    return verdict
+    return decision
 
 
 def _same_size_is_same(real: Any, facts: Any, *, sha256: str, **about: Any) -> Any:

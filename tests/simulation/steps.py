@@ -219,8 +219,8 @@ def _shaped(name: str, document: _DOCUMENT, work: _Work, after: str | None) -> _
                     continue
             for errors, catcher in catchers:
                 if errors(failure.error):
-                    said = {"Error": failure.error, "Cause": failure.cause}
-                    return writer(catcher.get("ResultPath", "$"))(given, said), catcher["Next"]
+                    error = {"Error": failure.error, "Cause": failure.cause}
+                    return writer(catcher.get("ResultPath", "$"))(given, error), catcher["Next"]
             raise failure
 
     return enter

@@ -18,7 +18,7 @@ from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.simulation import ledgers
+from tests.simulation import record_checks
 from tests.simulation.place import TABLE, own_bucket
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ class Tidying:
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
         for sender in self._world.schedule.senders if not self._world.has_swept else ():
-            found = ledgers.gaps_of(self._world, sender.id)
+            found = record_checks.gaps_of(self._world, sender.id)
             if found:
                 self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
                 is_any = True
@@ -120,7 +120,7 @@ class Tidying:
             for side in SIDES
         }
         repair = Repair(
-            customer=ledgers.customer_of(world, customer),
+            customer=record_checks.customer_of(world, customer),
             stores=[self._store(customer, side, region) for side, region in regions.items()],
             replay=Replay(regions),
             intakes={side: self._intake(side) for side in SIDES},
