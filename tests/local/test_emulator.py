@@ -147,7 +147,7 @@ def test_a_directory_with_something_in_it_is_refused_and_kept(tmp_path: Path) ->
 
 def test_a_child_that_ends_at_its_start_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.aws.emulator.Emulator._environment", lambda self: {})
-    with pytest.raises(EmulatorError, match=r"(?s)ended at its start:\n.*KeyError: 'LOG_LEVEL'"):
+    with pytest.raises(EmulatorError, match=r"(?s)ended while it started:\n.*KeyError: 'LOG_LEVEL'"):
         Emulator(tmp_path / "aws").start()
     assert list(tmp_path.iterdir()) == []
 

@@ -262,7 +262,7 @@ def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> Non
 
 @pytest.mark.parametrize("name", ["", "/a.csv", "folder/"])
 def test_a_name_that_is_none_is_refused(place: Place, name: str) -> None:
-    with pytest.raises(ValueError, match="no name of a file"):
+    with pytest.raises(ValueError, match="is not the name of a file: write it as"):
         place.client().upload(place.source, name)
 
 

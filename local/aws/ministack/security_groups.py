@@ -1,4 +1,4 @@
-"""EC2 refuses descriptions of security groups and of their rules with characters that it does not take.
+"""Lets the emulated EC2 refuse descriptions of security groups and rules with characters that EC2 refuses.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 """
@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 from xml.sax.saxutils import escape
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _CHANGE = "descriptions of security groups"
 
@@ -23,7 +22,7 @@ Answer = Callable[[Mapping[str, Any]], Any]
 
 
 @after("services.ec2")
-def _descriptions(ec2: ModuleType) -> None:
+def _descriptions(ec2: Module) -> None:
     actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
     value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
 
@@ -31,8 +30,8 @@ def _descriptions(ec2: ModuleType) -> None:
         def answered(request: Mapping[str, Any]) -> Any:
             if all(_DESCRIPTION.fullmatch(value(request, name) or "") for name in names(request)):
                 return answer(request)
-            said = f"Invalid {what} description. Valid descriptions are {_ALLOWED}"
-            return refuse("InvalidParameterValue", escape(said), 400)
+            message = f"Invalid {what} description. Valid descriptions are {_ALLOWED}"
+            return refuse("InvalidParameterValue", escape(message), 400)
 
         return answered
 
