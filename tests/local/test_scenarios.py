@@ -42,7 +42,7 @@ def test_a_killed_evacuation_is_completed_through_the_peer_alone(runs: Runs) -> 
     assert not [call for call in calls if "route53" in call or " iam " in call]
 
 
-def test_every_file_of_a_run_is_listed_with_its_fate(runs: Runs) -> None:
+def test_a_run_reports_the_fate_of_every_file(runs: Runs) -> None:
     transfers = runs["customer-shifted"]["transfers"]
     fates = {each["file"].partition("-")[2]: each["delivered_by"] for each in transfers}
     assert fates == {"shifted.csv": "east", "stays.csv": "west", "back.csv": "west"}
