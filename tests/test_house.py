@@ -1,4 +1,4 @@
-"""The house rules: which package may import which, and what may stand in no file."""
+"""The house rules: which package may import which, and what no file may contain."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_imports_flow_one_way(package: str) -> None:
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module of a package with rooms; `*` for one that stands outside of them."""
+    """Return the room of a module in a package with rooms; `*` for a module outside of them."""
     package, name = module.split(".")[:2]
     return name if name in ROOMS[package] else "*"
 

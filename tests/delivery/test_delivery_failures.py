@@ -1,4 +1,4 @@
-"""Deliveries over SFTP that fail: what they say, what they leave behind, and what comes after."""
+"""Deliveries over SFTP that fail: their errors, what they leave behind, and the attempts after them."""
 
 from __future__ import annotations
 

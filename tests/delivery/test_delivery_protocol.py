@@ -1,4 +1,4 @@
-"""How a delivery over SFTP speaks: what it offers, how much it has on its way, how much memory it takes."""
+"""The protocol of a delivery over SFTP: its algorithms, its window and its memory."""
 
 from __future__ import annotations
 
@@ -107,7 +107,7 @@ def test_the_fastest_approved_algorithms_are_agreed_with_openssh() -> None:
 
 
 class SlowFile:
-    """An open file whose writes are answered late, in any order; it knows how much was on its way at most."""
+    """An open file that answers writes late and in any order; it records the most bytes in flight."""
 
     def __init__(self, size: int) -> None:
         self.content, self.requests, self.bytes, self.most = bytearray(size), 0, 0, (0, 0)

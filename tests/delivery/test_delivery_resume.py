@@ -28,14 +28,14 @@ def send(partner: Partner, **how: Any) -> Delivery:
 
 
 def after(reads: int) -> Callable[[], float]:
-    """Return a clock that is about to run out when so many chunks (of a mebibyte, nearly) have been sent."""
+    """Return a clock that is about to run out after a number of chunks (of almost 1 MiB each)."""
     left = iter([1000.0] * reads)
     return lambda: next(left, RESERVE - 1)
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the offsets of all writes that are asked for from here on."""
+    """Return the list to which the offset of every further write is added."""
     offsets: list[int] = []
     write = asyncssh.SFTPClientFile.write
 
@@ -132,7 +132,7 @@ def test_the_old_file_is_kept_until_a_continued_file_is_complete(partner: Partne
 
 @pytest.mark.parametrize(("there", "reads"), [(0, 0), (3_000_000, 2), (10_000_000, 7), (10_000_000, 9)])
 def test_an_attempt_that_makes_no_progress_has_failed(partner: Partner, there: int, reads: int) -> None:
-    """Else one whose time goes by with reading again, or with one window, would be repeated for ever."""
+    """Otherwise an attempt that only reads again, or sends one window, would be repeated for ever."""
     if there:
         (partner.inbox / LEFT).write_bytes(CONTENT[:there])
     with pytest.raises(TransientDeliveryError, match="the time ran out after"):
@@ -173,7 +173,7 @@ def test_a_continued_file_whose_writes_are_refused_is_begun_anew(
 
 
 class GoneError(Exception):
-    """Said by whoever is asked before the rename."""
+    """Raised by the callback before the rename."""
 
 
 def test_the_callback_before_the_rename_can_prevent_it(partner: Partner) -> None:
@@ -202,7 +202,7 @@ def test_old_content_that_a_cut_off_attempt_set_aside_is_removed_when_the_next_o
 def test_old_content_that_a_cut_off_attempt_set_aside_does_not_block_a_file_that_came_meanwhile(
     make_partner: Callable[..., Partner],
 ) -> None:
-    """The other region brought one of that name between the two renames and the next attempt."""
+    """The other region delivered a file of that name between the two renames and the next attempt."""
     partner = make_partner(denied=("posix-rename",))
     (partner.inbox / LEFT).write_bytes(CONTENT)
     (partner.inbox / ".a.bin.try-1.old").write_bytes(b"old")

@@ -1,4 +1,4 @@
-"""Deliveries to a bucket: against an emulated S3, and against S3's answers that it cannot give."""
+"""Deliveries to a bucket: with an emulated S3, and with answers of S3 that the emulator cannot give."""
 
 from __future__ import annotations
 
@@ -193,7 +193,7 @@ def test_a_dangerous_name_is_permanent(aws: Emulator, theirs: Any) -> None:
 
 
 class Answers:
-    """A client of the partner's bucket that answers some calls as told, and passes the others on."""
+    """A client of the partner's bucket with given answers to some calls; it passes the others on."""
 
     def __init__(self, client: Any, **instead: Exception | dict[str, Any] | list[Any]) -> None:
         self._client, self._instead = client, instead

@@ -89,7 +89,7 @@ def test_an_existing_file_comes_back_when_it_cannot_be_replaced(partner: Partner
 
 
 def test_an_existing_file_that_is_taken_away_while_it_is_set_aside_is_no_failure(partner: Partner) -> None:
-    """Partners collect what has come at any moment, also between two requests."""
+    """Partners may collect files at any moment, also between two requests."""
 
     async def run() -> None:
         async with session(destination_of(partner), private_key=partner.private_key) as opened:

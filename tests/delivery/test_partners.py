@@ -1,4 +1,4 @@
-"""The partners' servers themselves: they keep their promises about ports, folders and processes."""
+"""The partners' servers themselves: their ports, folders and processes."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both stacks through the real Pulumi CLI, against the emulated AWS: what only an engine can do wrong.
+"""Both stacks deployed by the real Pulumi CLI to the emulated AWS: faults that only the engine can show.
 
 Needs `pulumi` on PATH, and the AWS provider: `pulumi-resource-aws` on PATH, or its path in PULUMI_AWS_PLUGIN.
 """

@@ -1,4 +1,4 @@
-"""The notes that the emulated AWS takes of callers that say who they are."""
+"""The calls that the emulated AWS notes of callers who identify themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def caller(aws: World, request: pytest.FixtureRequest) -> str:
 
 
 def made(aws: World, caller: str) -> list[tuple[str, str, int, dict[str, str]]]:
-    """Return what a caller did: service, operation, status, and what it said of the resource."""
+    """Return a caller's calls: service, operation, status, and what identifies the resource."""
     return [
         (each["service"], each["operation"], each["status"], each["given"])
         for each in aws.emulator.calls()

@@ -296,7 +296,7 @@ def test_an_unknown_edns_version_is_reported(estate: Estate):
 
 
 def answered(client: socket.socket, packet: bytes) -> bytes:
-    """Return what a packet is answered with; a full socket drops some, so it is sent again."""
+    """Return the answer to a packet; a full socket drops packets, so it is sent again."""
     for _ in range(60):
         client.send(packet)
         with contextlib.suppress(TimeoutError):

@@ -1,4 +1,4 @@
-"""What health checks say, worked out by hand from Route 53's documentation.
+"""The status of health checks, worked out by hand from Route 53's documentation.
 
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
@@ -467,7 +467,7 @@ def pages(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 def _tls(folder: Path, seen: set[str | None]) -> ssl.SSLContext:
-    """Return the context of a server with a certificate that nobody trusts, and that is no longer valid."""
+    """Return the context of a server with an untrusted and expired certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "another.example.org")])
     today = datetime.now(UTC)

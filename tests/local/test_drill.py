@@ -1,4 +1,4 @@
-"""The whole story, end to end, as a newcomer runs it; and what it says when something is in its way."""
+"""The whole drill, end to end, as a newcomer runs it; and its messages when something prevents it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a scenario's RTO and RPO are, from facts that are given: when the region died, what became of what."""
+"""A scenario's RTO and RPO, computed from given facts: when the region died, and what became of each file."""
 
 from __future__ import annotations
 

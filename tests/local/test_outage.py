@@ -1,4 +1,4 @@
-"""A region that dies, in the emulated AWS: what stops, what is held, and what goes on when it is back."""
+"""A region that dies in the emulated AWS: what stops, what is held, and what goes on afterwards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _back_to_normal(aws: World) -> Iterator[None]:
 
 @pytest.fixture
 def short(aws: World) -> Iterator[Any]:
-    """Make clients that try once."""
+    """Return a maker of clients that try once."""
     made = []
 
     def client(service: str, region: str = WEST, **config: Any) -> Any:

@@ -1,4 +1,4 @@
-"""What no drill comes by is still in the code that the table of permissions names."""
+"""The rare calls in the table of permissions still exist in the code that it names."""
 
 from __future__ import annotations
 

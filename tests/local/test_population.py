@@ -1,4 +1,4 @@
-"""How each kind of client fares when a name moves: over a real name server, with storage that is played."""
+"""How each kind of client fares when a name moves: with a real name server and simulated storage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TTL = 1
 
 
 class Platform:
-    """Two regions behind a name server: `answered` is where names point, `dead` what takes nothing."""
+    """Two regions behind a name server: names point to `answered`, and the sides in `dead` accept nothing."""
 
     def __init__(self) -> None:
         self.answered, self.dead = WEST, set[str]()
@@ -201,7 +201,7 @@ def test_a_population_counts_its_uploads_by_the_region_they_went_to(
 
 
 def kinds_below(kind: type[CustomerClient]) -> set[type[CustomerClient]]:
-    """Return the classes of clients below one that can be made."""
+    """Return the concrete subclasses of a class of clients."""
     below = kind.__subclasses__()
     return {each for each in below if not isabstract(each)}.union(*map(kinds_below, below))
 

@@ -1,7 +1,7 @@
 """`python -m local plan` over git repositories that hold the project, and the comparison under it.
 
-The repositories' registries are edited as a person would. The small programs, run as two revisions, show what
-Pulumi would do in cases that the project itself never is in.
+Their registries are edited as a person would edit them. The small programs, run as two revisions, show what
+Pulumi would do in cases that do not occur in the project.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Project:
         )
 
     def plan(self, *arguments: str, code: int = 0) -> str:
-        """Run the command; return what it printed, on standard error when it was refused."""
+        """Run the command; return its output, from standard error when it was refused."""
         run = self.start(*arguments)
         out, err = run.communicate(timeout=300)
         assert run.returncode == code, f"exit {run.returncode}\n{out}\n{err}"
@@ -79,7 +79,7 @@ class Project:
         return out or err
 
     def programs(self) -> list[str]:
-        """Return the commands of the processes that record a program now."""
+        """Return the commands of the processes that are recording a program."""
         found = []
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):  # it has just ended
@@ -93,7 +93,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it stands, committed."""
+    """The project in its current state, committed."""
     folder = tmp_path_factory.mktemp("committed") / "project"
     unwanted = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "*.egg-info")
     shutil.copytree(ROOT, folder, ignore=unwanted)
@@ -221,7 +221,7 @@ def test_an_interrupted_plan_leaves_nothing(project: Project) -> None:
 
 
 def steps(before: str, after: str, tmp_path: Path) -> dict[str, ResourceChange]:
-    """Return the steps, by name, from one small program to another."""
+    """Return the steps, by name, that lead from one small program to another."""
     graphs = []
     for number, text in enumerate((before, after)):
         main = tmp_path / f"{number}.py"

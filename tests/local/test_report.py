@@ -247,7 +247,7 @@ def browser() -> Iterator[Any]:
 def shown(
     request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What the browser says of the worst report at one size, with everything unfolded."""
+    """What the browser reports of the extreme report at one size, with everything unfolded."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     write(drill_runs.many(), path)
     width, height = SIZES[request.param]

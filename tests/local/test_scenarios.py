@@ -1,4 +1,4 @@
-"""Scenarios of the drill, played for real: those whose verbs the drill itself does not type.
+"""Scenarios of the drill, played for real: those with verbs that the drill itself does not use.
 
 `make test-all` plays the others: see test_every_scenario.py.
 """
@@ -59,7 +59,7 @@ def test_a_scenario_is_short_and_says_what_it_shows(name: str) -> None:
 
 
 def ended(words: str) -> tuple[int, str]:
-    """Return the exit code of a command that starts nothing, and what it said, without its frame."""
+    """Return the exit code of a command that starts nothing, and its output without the frame."""
     result = CliRunner().invoke(app, ["drill", *words.split()])
     return result.exit_code, " ".join(result.output.replace("│", " ").split())
 

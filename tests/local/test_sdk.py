@@ -1,4 +1,4 @@
-"""The customers' SDK: a real name server says where to upload, and the emulated S3 takes it."""
+"""The customers' SDK, with a real name server that says where to upload, and an emulated S3."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class Place:
-    """A customer's zone and buckets, and the machine of its client, with clocks that stand."""
+    """A customer's zone and buckets, and the client's machine, with clocks that stand still."""
 
     def __init__(self, estate: Estate, server: DnsServer, folder: Path) -> None:
         self.estate, self.server, self.folder = estate, server, folder
@@ -54,7 +54,7 @@ class Place:
         return f"sdk{self.number}-{CUSTOMER}-{'west' if region == WEST else 'east'}"
 
     def points_to(self, region: str, endpoint: str = "primary") -> None:
-        """Have the TXT record of an endpoint say a region's bucket, as evacuation does."""
+        """Point the TXT record of an endpoint to a region's bucket, as an evacuation does."""
         record = BucketRecord(bucket=self.bucket(region), region=region).render()
         self.estate.put(f"_bucket.{endpoint}.{CUSTOMER}", "TXT", f'"{record}"', ttl=60)
         self.server.refresh()
@@ -116,7 +116,7 @@ def notice(**about: Any) -> dict[str, Any]:
 
 
 def listed(version_id: str) -> dict[str, Any]:
-    """Return a notice's list of the one file; the time in a transfer's id is S3's, which no client knows."""
+    """Return a notice's list of the one file; the time in a transfer's id is S3's, unknown to clients."""
     transfer = transfer_id(file_id(CUSTOMER, KEY), version_id, START - timedelta(seconds=3))
     return {"count": 1, "files": [{"key": KEY, "transfer": transfer}]}
 
@@ -184,7 +184,7 @@ def test_files_of_any_size_arrive_whole_in_parts_or_not(place: Place, size: int)
 
 
 class Failing:
-    """A client of S3 one of whose calls fails."""
+    """A client of S3 with one call that fails."""
 
     def __init__(self, s3: Any, call: str, error: Exception, *, after: bool = False, times: int = 1) -> None:
         self._s3, self._call, self._error, self._after, self._left = s3, call, error, after, times
@@ -217,7 +217,7 @@ def test_an_upload_in_parts_that_fails_leaves_nothing(place: Place) -> None:
 
 
 def test_a_client_leaves_a_silent_region_when_its_name_moves(place: Place) -> None:
-    """The record is still kept when the upload fails: it is asked for again, and not waited for."""
+    """The cached record is still valid when the upload fails: it is looked up again without waiting."""
 
     def pause(seconds: float) -> None:
         place.slept.append(seconds)

@@ -188,7 +188,7 @@ class Recorder:
         return [entry["DetailType"] for entry in self.entries]
 
     def one(self, detail_type: str) -> dict[str, Any]:
-        """Wait for an event; return its detail if it is the only one there is."""
+        """Wait for an event; return its detail; fail if there are several."""
         until(lambda: self.entries)
         assert self.types() == [f"SFTP Server File {detail_type}"]
         return json.loads(self.entries[0]["Detail"])

@@ -1,4 +1,4 @@
-"""An emulated AWS that stands between an operator and nothing else, and what the operator types."""
+"""An emulated AWS, and what an operator types on a shell that reaches it."""
 
 from __future__ import annotations
 
@@ -48,14 +48,14 @@ def aws() -> Iterator[Emulator]:
 
 
 class RecordingRelay(Relay):
-    """The way to the emulated AWS: notes what is asked for in which region; some of it stays unanswered."""
+    """A relay to the emulated AWS that records each call with its region, and can leave calls unanswered."""
 
     def __init__(self, aws: Emulator) -> None:
         self.open()
         super().__init__(aws.endpoint)
 
     def open(self) -> None:
-        """Let everything through again, and forget what was asked."""
+        """Let all calls through again, and forget the recorded ones."""
         self.calls: list[str] = []
         self.closed: set[str] = set()
         #: The error that a call is answered with, by a part of its name.
@@ -98,7 +98,7 @@ class RecordingRelay(Relay):
 
 @dataclass(frozen=True, kw_only=True)
 class CommandResult:
-    """What a command said, and its exit code."""
+    """The output of a command, and its exit code."""
 
     code: int
     out: str
@@ -106,7 +106,7 @@ class CommandResult:
 
     @property
     def line(self) -> str:
-        """The one line that it said, on stderr."""
+        """The one line that it printed on stderr."""
         (line,) = self.err.splitlines()
         assert not self.out
         return line
@@ -123,7 +123,7 @@ class Place:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What both stack files say."""
+        """The settings that both stack files contain."""
         return {
             "mft:namespace": NAMESPACE,
             "mft:cell": self.cell,
@@ -136,7 +136,7 @@ class Place:
         return self.root / f"Pulumi.gov-{side}.yaml"
 
     def write(self, side: str, **instead: Any) -> None:
-        """Write a side's stack file, with some of its facts different (None: not there)."""
+        """Write a side's stack file, with some settings replaced (None removes one)."""
         facts = self.facts | {f"mft:{key}": value for key, value in instead.items()}
         config = {"mft:region": REGION_OF[side]} | {k: v for k, v in facts.items() if v is not None}
         self.file(side).write_text(yaml.safe_dump({"config": config}))
@@ -160,7 +160,7 @@ class Place:
         return self.keeper(side).get_parameter(**self.parameter(side))["Parameter"]["Version"] - 1
 
     def published(self, side: str) -> bool:
-        """Return whether anything was ever published of a side's switch."""
+        """Return whether the position of a side's switch was ever published."""
         dimensions = [
             {"Name": n, "Value": v} for n, v in switch_dimensions(NAMESPACE, self.cell, side).items()
         ]
@@ -208,7 +208,7 @@ class Place:
 class Clients:
     """Clients for all tests: to make one takes longer than to use it.
 
-    One that had to try again goes with its test, for it counts how often it may.
+    A client that had to retry is dropped after its test, because it counts its retries.
     """
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class Clients:
             self._tired.add(key)
 
     def rest(self) -> None:
-        """Close those that are of no more use."""
+        """Close the clients that have had to retry."""
         while self._tired:
             if client := self._made.pop(self._tired.pop(), None):
                 client.close()

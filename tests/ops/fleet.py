@@ -1,4 +1,4 @@
-"""Customers whose records follow the switches, and both cells' buckets: what a whole region is moved with."""
+"""Customers whose records follow the switches, and both cells' buckets: what moving a whole region needs."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Fleet:
         return self
 
     def clear(self) -> None:
-        """Take away what would be in the way of the next fleet: buckets' names are everybody's."""
+        """Delete the buckets: their names are global, and the next fleet needs them."""
         for side in SIDES:
             s3 = self.client("s3", side)
             for id in (WESTERNER, EASTERNER, DRAINING):
@@ -115,12 +115,12 @@ class Fleet:
         return self.place.json(verb, region, *words, *WHY, "--apply", "--digest", digest)
 
     def apply_as_text(self, verb: str, region: str, *words: str, digest: str | None = None) -> CommandResult:
-        """The same, as text."""
+        """Apply, and return the output as text."""
         digest = digest or self.plan(verb, region, *words)["digest"]
         return self.place.ops(verb, region, *words, *WHY, "--apply", "--digest", digest)
 
     def answers(self) -> dict[str, dict[str, str]]:
-        """Return by customer and endpoint the side that the name server answers, CNAME and TXT alike."""
+        """Return, by customer and endpoint, the side that the name server answers for both CNAME and TXT."""
         self.estate.server.refresh()
         return {
             id: {endpoint: self._side(endpoint, id) for endpoint in ENDPOINTS}
@@ -152,7 +152,7 @@ class Fleet:
         return self.estate.recorded(side)
 
     def fail(self, side: str, kind: Kind = Kind.FAILED) -> None:
-        """Let a transfer be received in a region, five minutes ago, that fails or is held."""
+        """Receive a transfer in a region, five minutes ago, that fails or is held."""
         key, at = "inbound/sdk/a.csv", datetime.now(UTC) - timedelta(minutes=5)
         file = contract.file_id(WESTERNER, key)
         transfer = Transfer(
@@ -182,7 +182,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(zone: Estate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:  # noqa: F811
-    """Two customers in two cells, and nobody waits longer than a test should."""
+    """Two customers in two cells, with waiting times that suit a test."""
     monkeypatch.setattr(switching, "GIVE_UP", 60.0)
     made = Fleet(zone).make()
     yield made

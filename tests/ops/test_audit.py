@@ -1,4 +1,4 @@
-"""`python -m ops audit verify`: every way to tamper with what was recorded, and what is said of it."""
+"""`python -m ops audit verify`: every way to tamper with the records, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def export(side: Side, day: datetime = EARLIER) -> None:
 
 
 class Chain:
-    """West's chain of three links, with three, one and one facts, and what somebody does to it."""
+    """West's chain of three links, with three, one and one facts, and ways to tamper with it."""
 
     def __init__(self, side: Side) -> None:
         self.side, self.s3 = side, side.client("s3")
@@ -92,18 +92,18 @@ class Chain:
         return self.text(number).splitlines(keepends=True)
 
     def remove(self, number: int) -> None:
-        """Remove a link as nobody can while it is locked."""
+        """Remove a link, which is impossible while the link is locked."""
         place = self.place(number)
         for each in self.s3.list_object_versions(Bucket=place["Bucket"], Prefix=place["Key"])["Versions"]:
             self.s3.delete_object(**place, VersionId=each["VersionId"])
 
     def put(self, number: int, text: bytes) -> None:
-        """Put a text in the place of a link, whose own text is gone."""
+        """Replace a link by another text."""
         self.remove(number)
         self.s3.put_object(**self.place(number), Body=text)
 
     def forge(self, number: int, *facts: Fact) -> Head:
-        """Put a link of other facts in the place of one, and let all later ones follow from it."""
+        """Replace a link by one with other facts, and make all later links follow from it."""
         old = [self.link(each) for each in range(number, 4)]
         head = Head(number=number - 1, seal=old[0].previous, at=old[0].previous_at)
         documents = tuple(chain.document(each) for each in sorted(facts, key=lambda each: each.transfer))
@@ -115,7 +115,7 @@ class Chain:
         return head
 
     def note(self, head: Head) -> None:
-        """Let the tracker say that this is the head."""
+        """Write this head to the tracker."""
         client = self.side.client("dynamodb")
         client.put_item(
             TableName=self.side.table,
@@ -135,7 +135,7 @@ def western(estate: Estate) -> Chain:
 
 
 def findings(estate: Estate, *words: str) -> list[str]:
-    """Return what is found of West's chain; East's is sound."""
+    """Return the findings about West's chain; East's is sound."""
     code, document = estate.json("audit", "verify", estate.customer, *words)
     by_region = {each["region"]: each["findings"] for each in document["chains"]}
     found = by_region.pop(WESTERN)
@@ -188,7 +188,7 @@ def test_the_chain_of_real_transfers_is_sound(estate):
 
 
 def test_the_last_link_may_not_be_noted_yet(estate, western):
-    """Between the link and its note a pass may have died; the next one makes it good."""
+    """A pass may have died between the link and its note; the next pass writes the note."""
     western.note(western.link(2).head)
     assert findings(estate) == []
 
@@ -310,7 +310,7 @@ def test_an_altered_fact_is_found_though_its_link_was_sealed_again(estate, weste
 
 
 def test_an_altered_fact_in_the_last_link_is_found_by_the_head(estate, western):
-    """Also where the tracker holds the fact no longer."""
+    """The fact may have expired in the tracker."""
     header, one, _ = western.lines(3)
     last = western.link(3).seal
     western.put(3, seal([header, altered(one)]))
@@ -418,7 +418,7 @@ def test_facts_of_the_other_region_do_not_belong_to_this_chain(estate, western):
 
 
 def old_chain(side: Side, ages: list[int]) -> Chain:
-    """Make a chain whose links are so many days old, of facts that expired long ago."""
+    """Make a chain of expired facts whose links are as old as `days`."""
     made = Chain.__new__(Chain)
     made.side, made.s3, made.facts = side, side.client("s3"), []
     head = Head()

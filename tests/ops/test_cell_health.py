@@ -1,4 +1,4 @@
-"""Whether one cell can carry all customers: what is asked, found, and does not count."""
+"""Whether one cell can carry all customers: what is checked, what is found, and what is ignored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def found(east: WellCell) -> str:
 
 
 def report(east: WellCell, *results: float) -> None:
-    """Publish results of synthetic transfers, a minute apart, the last one now."""
+    """Publish results of synthetic transfers one minute apart, the last of them now."""
     dimensions = cell_dimensions(NAMESPACE, east.place.cell)
     start = datetime.now(UTC) - timedelta(minutes=len(results) - 1)
     east.client("cloudwatch").put_metric_data(

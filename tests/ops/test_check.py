@@ -1,4 +1,4 @@
-"""`python -m ops check` in git repositories of its own: what it compares, what it says, how it ends."""
+"""`python -m ops check` in git repositories of its own: comparisons, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Project:
         return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def refused(self, *words: str) -> list[str]:
-        """Return what is refused, after the same was seen as text and as JSON."""
+        """Return the refusals, after comparing the text with the JSON."""
         result, document = self.ops(*words), self.ops(*words, "--json")
         assert (result.code, document.code, result.err, document.err) == (1, 1, "", "")
         *lines, summary = result.out.splitlines()
@@ -93,7 +93,7 @@ class Project:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No AWS, no credentials, no network, and nobody's own git settings."""
+    """No AWS, no credentials, no network, and none of the user's git settings."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "GIT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -300,7 +300,7 @@ def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(proj
 
 
 def test_a_retirement_from_its_first_step_to_its_last(project):
-    """One of four is more than a fifth: every step of it is typed, and then the file may go."""
+    """One of four is more than a fifth: every step has to be typed, and then the file may be removed."""
     for was, now in (("active", "draining"), ("draining", "retired")):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
         (line,) = project.refused()
@@ -366,7 +366,7 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
 
 
 def stopped(project: Project, *words: str) -> str:
-    """Return why nothing was checked, after the same was seen as text and as JSON."""
+    """Return why nothing was checked, after comparing the text with the JSON."""
     result, document = project.ops(*words), project.ops(*words, "--json")
     assert (result.code, document.code, result.out, document.err) == (1, 1, "", "")
     assert json.loads(document.out) == {"refused": result.err.rstrip("\n")}

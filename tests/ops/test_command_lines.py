@@ -115,7 +115,7 @@ def test_options_and_metavars_are_alike(verb):
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
-    """Where it looks at one file, which is its argument, they are an option."""
+    """Where a verb's argument is one file, customers are an option."""
     named = {each.opts[0] for each in parameters(verb) if each.metavar == "CUSTOMER"}
     if verb[0] in ("trace", "release"):
         assert named == {"--customer"}
@@ -128,7 +128,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_a_reason_goes_with_apply(verb):
-    """`replay apply` carries out by its name alone."""
+    """`replay apply` needs no `--apply`: its name says it."""
     assert ("--reason" in options(verb)) == ("--apply" in options(verb) or verb == ("replay", "apply"))
     assert ("--apply" in options(verb)) == (verb[0] in ACTING)
 
@@ -218,7 +218,7 @@ def test_a_silent_region_is_not_reported_as_a_problem_of_credentials(place):
 
 
 def test_messages_print_commands_as_operators_type_them():
-    """`python -m ops` goes on working, and nothing tells anybody to type it."""
+    """`python -m ops` goes on working, but no message suggests it."""
     packages = ("components", "customers", "ops", "runtime")
     found = {
         str(path.relative_to(ROOT))

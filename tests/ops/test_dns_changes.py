@@ -1,4 +1,4 @@
-"""Requests to Route 53: how full, how fast, and what is asked again. Answers are Route 53's, time is ours."""
+"""Requests to Route 53: their size, their pace and their retries, with stubbed answers and simulated time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def half(number: int, text: str = "x", role: str = "PRIMARY") -> Record:
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that moves only by sleeping."""
 
     def __init__(self) -> None:
         self.now, self.slept = 0.0, []
@@ -46,7 +46,7 @@ class Time:
 
 @pytest.fixture
 def route53():
-    """A zone, the stub that plays Route 53's answers in order, and the time."""
+    """A zone, the stub that returns Route 53's answers in order, and the clock."""
     client = boto3.client(
         "route53", region_name="us-gov-west-1", aws_access_key_id="1", aws_secret_access_key="local"
     )

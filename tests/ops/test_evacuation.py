@@ -1,4 +1,4 @@
-"""`python -m ops evacuate`: what it asks of whom, what it says, what it leaves, how it ends."""
+"""`python -m ops evacuate`: its calls, its output, its effects and its exit codes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AT_HOME = {
 
 @pytest.fixture(autouse=True)
 def _well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let cells be well where no test is about that."""
+    """Report every cell as well, except in the tests of that."""
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [])
 
 
@@ -43,7 +43,7 @@ def untouched(place: Place) -> bool:
 
 
 def take_calls(place: Place) -> list[str]:
-    """Return the calls so far, as region, service and operation, and forget them."""
+    """Return the calls so far, as region, service and operation, and clear the list."""
     found = []
     for call in place.relay.calls:
         region, service, *what = call.split()
@@ -54,7 +54,7 @@ def take_calls(place: Place) -> list[str]:
 
 
 def apply(place: Place, region: str = WESTERN, *words: str, digest: str | None = None):
-    """Evacuate by the plan as it is now; return what was said."""
+    """Evacuate by the current plan; return the result."""
     digest = digest or place.json("evacuate", region, *words)[1]["digest"]
     return place.ops("evacuate", region, *words, *WHY, "--apply", "--digest", digest)
 
@@ -187,7 +187,7 @@ def test_evacuate_starts_without_the_packages_of_deployments_and_functions():
 
 
 def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, aws):  # noqa: F811
-    """As a process of its own, with the real look at East."""
+    """Runs in a process of its own, with the real check of East."""
     place = fleet.place
     WellCell(place, EAST).make()
     aws.region_down(WESTERN, control_planes=True)
@@ -467,7 +467,7 @@ def test_an_outcome_that_cannot_be_recorded_is_recorded_by_the_same_command(flee
     writes = []
 
     def cut(when: str, what: str) -> bool:
-        """Let the outcome, whichever try, get lost on its way."""
+        """Lose every attempt to record the outcome."""
         return when == "before" and what.startswith("PUT") and "outcome" in what and not writes.append(what)
 
     fleet.place.relay.cut = cut

@@ -56,7 +56,7 @@ OF_A_DESTINATION = frozenset({Kind.DELIVERED, Kind.FAILED, Kind.DUPLICATE, Kind.
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What the verbs say of a transfer of one status; it came to West, which is out for `notice`."""
+    """What the verbs say of a transfer with one status; West received it, and is out for `notice`."""
 
     end: Kind | None
     replay: tuple[Choice, str]
@@ -108,7 +108,7 @@ ANSWERS = {
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be young."""
+    """Set the clock so that nothing counts as young."""
     for module in (reconcile, ops.commands.gaps):
         monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
 
@@ -202,7 +202,7 @@ def test_every_kind_of_fact_is_in_a_trace_under_its_own_name(estate):
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.REJECTED}))
 def test_every_kind_of_fact_besides_others_leaves_every_verb_an_answer(status, kind):
-    """The fact is about a destination that the transfer has not."""
+    """The fact is about a destination that the transfer does not have."""
     facts = (*facts_of(status), fact_of(kind, destination="another"))
     expected = ANSWERS[status]
     verdict = replay().verdict(facts)
@@ -329,13 +329,13 @@ def facts_of(status: Status) -> tuple[Fact, ...]:
 
 
 def everywhere(facts: tuple[Fact, ...], **instead: Any) -> Seen:
-    """Return a transfer that both regions have all of, but for what is given."""
+    """Return a transfer that both regions hold completely, except for what is given."""
     there = {"inbound": dict.fromkeys(SIDES, THERE), "archived": dict.fromkeys(SIDES, 3)}
     return Seen(transfer=TRANSFER.id, key=KEY, facts=facts, **{**there, **instead})
 
 
 class Objects:
-    """S3, where every object is there and is nobody's replica."""
+    """S3, where every object exists and is no replica."""
 
     class exceptions:
         ClientError = LookupError
@@ -345,7 +345,7 @@ class Objects:
 
 
 class NoExecutions:
-    """A workflow that never ran anything."""
+    """A workflow without executions."""
 
     def find(self, name: str) -> ExecutionState | None:
         return None

@@ -1,4 +1,4 @@
-"""`python -m ops gaps`: what it finds over both regions, says, plans and heals."""
+"""`python -m ops gaps`: what it finds in both regions, reports, plans and repairs."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def place(estate: Estate) -> Iterator[Estate]:
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be young: a minute from now everything was due a minute ago."""
+    """Set the clock so that nothing counts as young."""
     for module in (reconcile, ops.commands.gaps):
         monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
 
@@ -76,20 +76,20 @@ def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
 
 
 def remaining(environment: Environment, *, customers: tuple[str, ...] = ()) -> Counts:
-    """Return the counts of a whole report on these customers, or on all."""
+    """Return the counts of a complete report on these customers, or on all of them."""
     report = GapReport(Regions.find(environment), customers, Window.of())
     assert all(report.lines())
     return report.counts
 
 
 def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
-    """Carry a repair out; return the exit code and what became of each remedy."""
+    """Carry out a repair; return the exit code and the result of each remedy."""
     code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
     return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
 
 
 def archived(side: Side, about: Transfer) -> Any:
-    """Return what a region's archive holds of a transfer, or None."""
+    """Return a transfer's copy in a region's archive, or None."""
     s3, key = side.client("s3"), contract.archive_key(side.customer, about.id, about.key)
     try:
         return s3.get_object(Bucket=side.archive_bucket, Key=key)
@@ -225,7 +225,7 @@ def test_several_customers_are_reported_in_order(place, late):
 
 
 def test_a_key_stays_on_its_line(place, late):
-    """Customers choose keys, and a line of this report could be one."""
+    """Customers choose keys, and a key may contain a line break and look like a line of the report."""
     place.west.upload(b"abc", "inbound/sdk/a\nplan 0123: nothing to do")
     lines = place.ops("gaps").out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["unknown to the tracker", lines[1].split(":")[0]]
@@ -248,7 +248,7 @@ def test_a_customer_whose_data_cannot_be_read_is_named(place):
 
 
 def test_the_report_ends_when_its_reader_goes_away(place):
-    """A page at a time; whoever reads the report goes away while the second page is on its way."""
+    """The reader of the report goes away while the second page is being read."""
     for number in range(5):
         place.west.upload(b"abc", f"inbound/sdk/{number}.csv")
     regions = Regions.find(Environment.read(place.place.root))
@@ -441,7 +441,7 @@ def test_a_file_unknown_to_ingest_is_taken_in_where_it_arrived(place, late):
 
 
 def test_an_upload_by_sftp_is_taken_in_only_when_it_is_known_to_be_whole(place, late):
-    """The object alone does not tell: a dropped session leaves half a file."""
+    """The object alone does not show it: a dropped session leaves half a file."""
     place.west.upload(b"half?", "inbound/sftp/u/a.csv")
     _, (remedy,) = planned(place)
     assert (remedy["deed"], "ask the customer" in remedy["why"]) == ("ask", True)
@@ -493,7 +493,7 @@ def test_without_any_copy_left_the_customer_is_asked(place, late):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("service", "call"), [("s3", "copy"), ("dynamodb", "put_item")])
 def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, service, call, after):
-    """Before and after each of its effects."""
+    """It dies before and after each of its effects."""
     about = carry(place.west)
     lose_archived(place.east, about)
     digest, _ = planned(place)

@@ -1,4 +1,4 @@
-"""`python -m ops notice`: what customers are told, from the facts of the region that is left."""
+"""`python -m ops notice`: the notices to customers, made from the facts of the remaining region."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ZONE = "mft.example.gov"
 
 
 def take_out(estate: Estate, side: str) -> None:
-    """Let a side's switch stand at `out`, as `ops evacuate` leaves it."""
+    """Put a side's switch to `out`, as `ops evacuate` does."""
     name = contract.switch_parameter(NAMESPACE, estate.west.cell, side)
     estate.place.keeper(side).put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
 
 
 def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any) -> str:
-    """Receive a file whose delivery to the partner ends like this; return the transfer."""
+    """Receive a file whose delivery to the partner ends with this fact; return the transfer."""
     transfer = side.receive(content, key)
     about = {"destination": "partner", "writer": first(transfer.id), **detail}
     assert side.tracker.record(transfer.fact(kind, side=side.side, **about))
@@ -106,7 +106,7 @@ def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):
 
 
 def test_a_held_file_is_listed_with_the_destinations_that_it_still_lacks(estate):
-    """One destination was released, and has it now; another holds it still, and one was given up."""
+    """One destination was released and has the file; another still holds it, and a third has failed."""
     for side in (estate.west, estate.east):
         there = {name: side.to_bucket(name[0]) for name in ("partner", "other", "third")}
         routes = [{"match": "sdk/**", "to": list(there), "on_unknown": "hold"}]
@@ -344,7 +344,7 @@ def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
 
 
 def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
-    """One delivered, one known, one that nobody in East has heard of; all acknowledged by West."""
+    """One file is delivered, one is known, and one is unknown in East; West acknowledged all three."""
     request.addfinalizer(lambda: estate.place.aws.replication_lag())
     sent = {f"inbound/sdk/{name}.csv": name.encode() for name in ("delivered", "known", "unheard")}
     deliver(estate.west, sent["inbound/sdk/delivered.csv"], "inbound/sdk/delivered.csv")

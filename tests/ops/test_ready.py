@@ -1,4 +1,4 @@
-"""`python -m ops ready`: both cells as the program makes them; what is broken, and how it is told."""
+"""`python -m ops ready`: both cells as the program makes them, and the differences that it reports."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
 
 @pytest.fixture
 def cleanup() -> Iterator[ExitStack]:
-    """What is put in here is called when the test ends."""
+    """Its callbacks are called when the test ends."""
     with ExitStack() as stack:
         yield stack
 
@@ -201,7 +201,7 @@ def test_a_registry_that_is_not_deployed(twins, cleanup):  # noqa: F811
 
 
 def test_copies_that_are_late(twins):  # noqa: F811
-    """The last of three minutes counts, and it is well: what was published stays."""
+    """The last of three minutes counts, and it is well; published datapoints stay."""
     cloudwatch = twins.client("cloudwatch", EAST)
     source, copy = (twins.bucket("x8p3v", side) for side in (WEST, EAST))
     dimensions = {"SourceBucket": source, "DestinationBucket": copy, "RuleId": "to-peer"}
@@ -282,7 +282,7 @@ def test_misconfigured_health_checks(twins, cleanup):  # noqa: F811
 
 
 def test_a_region_that_is_out_and_whose_names_still_answer(twins, cleanup):  # noqa: F811
-    """The switch is moved and not published: so answers stay, which is found."""
+    """The switch was moved but not published, so the names still answer, and that is reported."""
     cleanup.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
     first, *answers = twins.differences("c7k2m")

@@ -1,4 +1,4 @@
-"""`python -m ops rehome` against the emulated Route 53, a name server, and files of a registry."""
+"""`python -m ops rehome` with the emulated Route 53, a name server and the files of a registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def three(zone: Estate) -> Estate:  # noqa: F811
 
 
 def small_batches(estate: Estate, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
-    """Let Route 53 take so many changes in a request only."""
+    """Limit the changes that Route 53 accepts in one request."""
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", changes)
 
 
@@ -273,7 +273,7 @@ def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_o
     small_batches(three, monkeypatch, 8)
 
     def cut(when: str, what: str) -> bool:
-        """Let the second change be the last that these credentials do."""
+        """Let the credentials expire after the second change."""
         if is_change(what) and when == "after":
             seen.append(what)
             three.place.relay.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}

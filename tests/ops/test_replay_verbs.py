@@ -1,4 +1,4 @@
-"""`python -m ops replay plan|apply` and `release`: what they say of each file, and that it happens once."""
+"""`python -m ops replay plan|apply` and `release`: their output for each file, and that each acts once."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def file(tmp_path: Path) -> Path:
 
 
 def end(side: Side, key: str = SDK, kind: Kind = Kind.FAILED) -> Transfer:
-    """Receive a file, and leave the fact of how it ended at its destination."""
+    """Receive a file, and record how its delivery ended."""
     about = side.receive(b"abc", key)
     detail = {"reason": "nobody can tell", "error": "x"}
     side.tracker.record(about.fact(kind, side=side.side, writer="w", destination="partner", **detail))
@@ -53,7 +53,7 @@ def run_json(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 
 
 def planned(place: Estate, *words: str) -> tuple[str, dict[str, str]]:
-    """Plan; return the digest, and the choice on each transfer."""
+    """Plan; return the digest, and the choice for each transfer."""
     code, documents = run_json(place, "replay", "plan", place.customer, *words)
     assert code == 0
     verdicts = {d["verdict"]["transfer"]: d["verdict"]["choice"] for d in documents if "verdict" in d}
@@ -294,7 +294,7 @@ def test_a_transfer_that_changes_while_others_are_started_is_left_out_and_named(
 
 @pytest.mark.parametrize("died_at", range(1, 7))
 def test_an_interrupted_replay_is_continued_without_duplicates(place, file, monkeypatch, died_at):
-    """It dies before each of the calls that change something, in turn: a fact and an execution per file."""
+    """It dies before each call that changes something, in turn: a fact and an execution per file."""
     transfers = sorted(end(place.west, f"inbound/sdk/{number}.csv").id for number in range(3))
     digest, _ = planned(place, "--out", str(file))
     effects, real = itertools.count(1), Regions.client
@@ -349,7 +349,7 @@ def test_ctrl_c_reports_the_progress(place, file, monkeypatch):
 
 
 def test_no_more_than_the_rate_are_started():
-    """Time is made up: each start takes some, and sleeping takes what is asked for."""
+    """Time is simulated: each start takes some, and sleeping takes the requested time."""
     now, slept = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -435,7 +435,7 @@ def test_a_key_or_an_unknown_transfer_cannot_be_released(place):
 
 
 def test_a_release_that_died_is_finished_by_the_same_command(place, monkeypatch):
-    """Between the fact of the decision and the execution that does it."""
+    """It died between the fact of the decision and the execution that carries it out."""
     about = end(place.west, kind=Kind.HELD)
     _, plan = released(place, about, "--resend")
     words = ("--resend", "--apply", "--digest", plan["digest"])

@@ -1,4 +1,4 @@
-"""`python -m ops restore`: what stands in its way, what it says, what it leaves."""
+"""`python -m ops restore`: what prevents it, its output and its effects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.runtime.cells import eventually
 
 @pytest.fixture
 def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
-    """Two customers in East, and West out for longer than a period of the switch's metric."""
+    """Two customers in East; West has been out for longer than a period of the switch's metric."""
     assert fleet.apply("evacuate", WESTERN)[0] == 0
     published = int(time.time())
     eventually(lambda: int(time.time()) > published)  # of a period the highest value counts
@@ -51,7 +51,7 @@ def test_a_region_comes_back_with_all_customers(without_west):
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])
 def test_gaps_since_15_minutes_before_its_evacuation_keep_a_region_out(without_west, kind):
-    """Five minutes before it went out a file was received there that is not delivered."""
+    """A file that was received there five minutes before the evacuation is not delivered."""
     without_west.fail(WEST, kind)
     assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
     for words in ((), (*WHY, "--apply", "--digest", "0"), ("--override", f"{WESTERN} is not ready")):

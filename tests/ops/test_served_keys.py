@@ -1,4 +1,4 @@
-"""Host keys as SSH servers serve them, and what is no SSH server; and how two cells' keys are compared."""
+"""Host keys that SSH servers serve, servers that do not speak SSH, and the comparison of two cells' keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_type_of_key_that_a_server_has_is_found():
 
 @contextmanager
 def answering(content: bytes | None) -> Iterator[int]:
-    """Answer every connection with these bytes and its end; with nothing at all, and no end, for None."""
+    """Answer every connection with these bytes and close it; for None, send nothing and keep it open."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         kept: list[socket.socket] = []
 

@@ -1,4 +1,4 @@
-"""`python -m ops shift` against the emulated Route 53 and a name server."""
+"""`python -m ops shift` with the emulated Route 53 and a name server."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
 
 
 def changed(estate: Estate, before: dict) -> dict:
-    """Return the check that is carried now by everything that is not as it was."""
+    """Return the check of every record that has changed."""
     now = estate.records()
     assert now.keys() == before.keys()
     different = {key: value for key, value in now.items() if value != before[key]}
@@ -41,7 +41,7 @@ def changed(estate: Estate, before: dict) -> dict:
 
 
 def answers(estate: Estate, id: str) -> set[str]:
-    """Return the sides that the name server names for a customer, over its three names and both types."""
+    """Return the sides that the name server answers for a customer, over its three names and both types."""
     estate.server.refresh()
     found = set()
     for endpoint in (EAST, WEST, "primary"):
@@ -79,7 +79,7 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
     requests = []
 
     def cut(when: str, what: str) -> bool:
-        """Let the second change and whatever follows go unanswered."""
+        """Leave the second change and every later request unanswered."""
         if when == "before" and what.startswith("POST") and "rrset" in what:
             requests.append(what)
         return len(requests) > 1
@@ -114,12 +114,12 @@ def test_two_hundred_customers_are_one_plan_of_six_batches_at_most(zone):  # noq
 
 
 def halves_of(estate: Estate, side: str) -> dict:
-    """Return the check that every half of a side carries."""
+    """Return the check of every half of a side."""
     return {key: check for key, (*_, check) in estate.records().items() if key[2] == side}
 
 
 def test_a_later_update_leaves_the_shift_as_it_is(two):
-    """A refreshed state has what Route 53 has; of that the program wants nothing else but what it ignores."""
+    """A refreshed state matches Route 53; it differs from the program only in ignored inputs."""
     apply(two, "c7k2m", *OUT_OF_WEST)
     there = {key: each for key, each in two.as_the_program_has_them().items() if key[2] == WEST}
     assert programs_records(two, WEST) == there
@@ -202,7 +202,7 @@ def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_o
     digest = plan(two, "c7k2m", "m2x8v", *OUT_OF_WEST)["digest"]
 
     def cut(when: str, what: str) -> bool:
-        """Let the first change be the last that these credentials do."""
+        """Let the credentials expire after the first change."""
         if when == "after" and what.startswith("POST") and "rrset" in what:
             two.place.relay.expired = {"route53": "InvalidClientTokenId"}
         return False

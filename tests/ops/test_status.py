@@ -1,4 +1,4 @@
-"""`python -m ops status`: what one screen says of both regions, and how it ends."""
+"""`python -m ops status`: one screen about both regions, and the exit codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTROL_PLANE = f"{WESTERN} route53"
 
 @pytest.fixture
 def both(zone: Estate, well: dict[str, WellCell]) -> dict[str, WellCell]:  # noqa: F811
-    """Both cells, well, with two customers in them and in DNS; with the zone's name server."""
+    """Both cells, well, with two customers, their records, and the zone's name server."""
     zone.registry({"id": "aaa111"}, {"id": "bbb222", "primary": "east"})
     zone.deploy()
     zone.server.refresh()

@@ -1,4 +1,4 @@
-"""`python -m ops takeover`: what the region that serves finishes of a lost one, looked at and done."""
+"""`python -m ops takeover`: planning and completing the lost region's transfers in the other region."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def declare(estate: Estate, position: str) -> None:
 
 @pytest.fixture
 def lost(estate: Estate) -> Iterator[Estate]:
-    """A customer whose West is declared lost; what more happens to it is each test's own affair."""
+    """A customer whose West is declared lost."""
     replicate(estate)
     declare(estate, "lost")
     yield estate
@@ -125,7 +125,7 @@ def test_a_repeated_takeover_starts_nothing_twice(lost: Estate) -> None:
 
 
 def test_a_refusal_by_aws_is_named_and_stops_nothing_else(lost: Estate) -> None:
-    """The customer's bucket is gone; what is under way of another goes on."""
+    """The customer's bucket is gone; another customer's transfer goes on."""
     gone = other_customer(lost)
     lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
     under_way = lost.west.receive(b"abc")

@@ -1,4 +1,4 @@
-"""`python -m ops trace`: one file's story, from both regions or from the one that is left."""
+"""`python -m ops trace`: the history of one file, from both regions or from the remaining one."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both cells as the real program makes them, without what carries files: the ground that `ready` compares.
+"""Both cells as the real program makes them, with functions that do nothing: what `ready` compares.
 
 One emulated AWS, one name server and two SSH servers for the tests of a module; each mends what it broke.
 """
@@ -113,7 +113,7 @@ class Twins:
     server: DnsServer | None = None
     graphs: dict[str, program.Graph] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    """What the tools have asked: service and operation."""
+    """The calls of the tools: service and operation."""
 
     def client(self, service: str, side: str = WEST) -> Any:
         return self.aws.client(service, REGION_OF[side])
@@ -179,7 +179,7 @@ class Twins:
 
 
 def _maker(provisioner: Provisioner, code: Path) -> program.Make:
-    """Return what makes a stack's resources: functions that do nothing, and nothing that calls them."""
+    """Return a maker of a stack's resources: its functions do nothing, and nothing calls them."""
 
     def make(resource: Resource) -> tuple[str, Mapping[str, Any]]:
         if resource.type.startswith(_ECHOED):
@@ -262,7 +262,7 @@ def _deploy(twins: Twins, code: Path) -> None:
 
 @pytest.fixture
 def twins(twin_cells: Twins, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
-    """The cells, as an operator's shell knows them."""
+    """The cells, with the environment of an operator's shell."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MFT_"))]:
         monkeypatch.delenv(name)
     server = twin_cells.server

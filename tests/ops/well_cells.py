@@ -1,4 +1,4 @@
-"""Both cells as the program leaves them where all is well: what `ops` reads before it trusts one."""
+"""Both cells as the program leaves them when all is well: what `ops` reads before it trusts a cell."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class WellCell:
         return self
 
     def write_manifest(self, **parts: Any) -> None:
-        """Write down what the cell is made of."""
+        """Write the manifest of the cell to its parameter."""
         self.client("ssm").put_parameter(
             Name=cell_parameter(NAMESPACE, self.place.cell, "parts"),
             Value=json.dumps(parts),

@@ -1,4 +1,4 @@
-"""The archive: one copy of each transfer's bytes, whatever happens between the copy and its fact."""
+"""The archive: one copy of each transfer's content, whatever happens between the copy and its fact."""
 
 from __future__ import annotations
 

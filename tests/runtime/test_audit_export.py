@@ -1,4 +1,4 @@
-"""The audit export: every fact of a region, once, in its chain, whatever happens to the passes."""
+"""The audit export: every fact of a region is in its chain once, whatever happens to the passes."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bucket_of(cell: Cell) -> str:
 
 
 def make_bucket(cell: Cell) -> None:
-    """Make the audit bucket as the program does: nobody can remove anything."""
+    """Make the audit bucket as the program does, so that objects cannot be removed."""
     s3 = cell.aws.client("s3", cell.region)
     where = {"LocationConstraint": cell.region}
     s3.create_bucket(Bucket=bucket_of(cell), CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
@@ -63,7 +63,7 @@ def index_of(cell: Cell) -> ChainIndex:
 
 
 def audit_of(cell: Cell, now: datetime = NOW) -> Audit:
-    """Return what a cold function makes."""
+    """Return the export as a newly started function makes it."""
     return Audit(
         tracker=tracker_of(cell),
         index=index_of(cell),
@@ -99,7 +99,7 @@ def write(
 
 
 def links(cell: Cell) -> list[Link]:
-    """Return a cell's chain, which is whole; fail when it is not, or when an object was written twice."""
+    """Return a cell's chain; fail when it is not whole, or when an object was written twice."""
     s3 = cell.aws.client("s3", cell.region)
     listed = s3.list_object_versions(Bucket=bucket_of(cell)).get("Versions", [])
     assert [each["Key"] for each in listed] == [
@@ -205,7 +205,7 @@ def test_every_pass_examines_today_and_yesterday():
 @pytest.mark.parametrize("tracker_days", [1, 90, 400, 3650])
 @pytest.mark.parametrize(("late", "start"), [(0, NOW), (59, NOW), (59, NOW.replace(minute=14, second=30))])
 def test_within_a_day_every_day_of_the_tracker_is_examined(tracker_days, late, start):
-    """Also when every second pass is a minute late, over the boundary of a quarter of an hour."""
+    """This holds when every second pass is a minute late, beyond the quarter of an hour."""
     looked_at: dict[date, int] = {}
     for now in passes(start, 24 * 60 // AUDIT_MINUTES, late=late):
         for day in days_of_pass(now, tracker_days):
@@ -264,7 +264,7 @@ EFFECTS = [
 
 
 class Dies(Dying):
-    """The same, for requests that hold bytes."""
+    """The same, for requests that contain bytes."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
@@ -291,7 +291,7 @@ def dying_at(cell: Cell, service: str, call: str, at: str, after: bool) -> Cell:
 @pytest.mark.parametrize(("service", "call", "at"), EFFECTS)
 @pytest.mark.parametrize("before", [0, 2])
 def test_a_pass_may_die_around_any_effect(west, monkeypatch, service, call, at, after, before):
-    """Also with links before it, and with more facts written before the next pass."""
+    """This holds with links before it, and with more facts written before the next pass."""
     monkeypatch.setattr(audit, "LINK_FACTS", 2)
     facts = write(west, count=before)
     audit_of(west).run()

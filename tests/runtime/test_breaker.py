@@ -1,4 +1,4 @@
-"""The breaker: who tries a destination that keeps failing, who waits, and what it writes."""
+"""The breaker: which execution tries a failing destination, which ones wait, and what it writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANOTHER = "inbound/sdk/b.csv"
 
 
 def breaker(cell: Cell, seconds: float = 0) -> Breaker:
-    """Return the cell's breakers as they are seen when so many seconds have passed."""
+    """Return the cell's breakers as they are seen after a number of seconds."""
     client = cell.client("dynamodb")
     tracker = Tracker(table=cell.table, side=cell.side, client=client, now=lambda: time.time() + seconds)
     return Breaker(tracker=tracker)
@@ -98,7 +98,7 @@ def test_leaving_a_destination_without_failures_writes_nothing(west):
 
 @pytest.fixture
 def down(west: Cell, partner: Partner) -> Partner:
-    """A partner's server that refuses connections, and has been tried by one file."""
+    """A partner's server that refuses connections; one file has tried it."""
     west.register(destinations={"partner": west.to_server(partner)})
     partner.faults.refuse()
     transfer = claimed(west)

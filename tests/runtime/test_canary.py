@@ -1,4 +1,4 @@
-"""The canary: what it publishes of a cell that works, that is slow, that alters files, that is gone."""
+"""The canary: what it publishes about a cell that works, is slow, alters files, or is gone."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class CanaryCell:
         return [entry["Key"] for entry in listed.get("Contents", ())]
 
     def receive(self) -> Transfer:
-        """Let the cell take in what the canary put; return the transfer."""
+        """Let the cell take in the canary's file; return the transfer."""
         (key,) = self.objects(contract.CANARY_INBOUND)
         head = self.s3.head_object(Bucket=self.cell.bucket, Key=key)
         stored = {"key": key, "version-id": head["VersionId"], "size": head["ContentLength"]}
@@ -61,7 +61,7 @@ class CanaryCell:
         assert self.cell.deliverer.attempt(transfer, "itself", **attempt) == "DELIVERED"
 
     def fly(self, meanwhile: Callable[[int], None] = lambda look: None) -> Flight:
-        """Send one; after each look at the facts, some seconds pass and something happens."""
+        """Send a synthetic transfer; after each reading of the facts, call `meanwhile` some seconds later."""
 
         def wait(seconds: float) -> None:
             assert seconds > 0
@@ -81,7 +81,7 @@ class CanaryCell:
         ).fly()
 
     def expect(self, flight: Flight, delivered: float) -> None:
-        """Expect that CloudWatch holds the flight's fate and duration."""
+        """Assert that CloudWatch holds the result and the duration of the flight."""
         found = published(self.cell.aws, self.cell.region, self.number)
         assert found == {METRIC_CANARY: [delivered], METRIC_CANARY_SECONDS: [flight.seconds]}
 
@@ -163,7 +163,7 @@ def test_a_missing_bucket(canary: CanaryCell):
 
 
 def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(canary: CanaryCell):
-    """Silence has an alarm of its own, and nobody may take it for success."""
+    """A missing metric has an alarm of its own, and must not be taken for success."""
     canary.cell = canary.cell.with_client(
         "cloudwatch", Dying(canary.cell.client("cloudwatch"), "put_metric_data")
     )

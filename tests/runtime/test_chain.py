@@ -1,4 +1,4 @@
-"""The audit chain: what a link says, and that no change to it goes unnoticed."""
+"""The audit chain: the text of a link, and that no change to it goes unnoticed."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_malformed_fact_is_named_by_its_line(instead):
 
 
 def test_a_link_in_another_notation_is_refused():
-    """Other bytes with another seal, that say the same: no link of ours."""
+    """Other bytes with a matching seal and the same content are not a link of this program."""
     body = b"".join(FIRST.render().splitlines(keepends=True)[:-1]).replace(b":", b": ", 1)
     seal = hashlib.sha256(body).hexdigest()
     with pytest.raises(BrokenLinkError, match="its text differs from what its fields render as"):

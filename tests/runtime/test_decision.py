@@ -1,4 +1,4 @@
-"""What is to be done with a transfer, by the facts about its file."""
+"""What to do with a transfer, decided by the facts about its file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SIZES = {"A": 10, "B": 10, "C": 11}
 
 
 def at(minutes: float, name: str = "0") -> str:
-    """Return the id of a transfer submitted so many minutes after noon."""
+    """Return the id of a transfer that was submitted some minutes after noon."""
     return f"{NOON + timedelta(minutes=minutes):%Y%m%dT%H%M%SZ}-{name}"
 
 
 def fact(
     transfer: str, kind: Kind, destination: str = "", *, when: float | None = None, **detail: object
 ) -> Fact:
-    """Return a fact written so many minutes after noon, else when its transfer was submitted."""
+    """Return a fact written some minutes after noon, or by default when its transfer was submitted."""
     moment = submitted(transfer) if when is None else NOON + timedelta(minutes=when)
     return Fact(
         file="f",
@@ -54,7 +54,7 @@ def replayed(transfer: str, *over: Fact, destination: str = "a") -> Fact:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the two questions lead to together; `read` says whether the content was needed."""
+    """The combined result of the two questions; `read` says whether the content was needed."""
 
     send: tuple[str, ...]
     spared: dict[str, str]
@@ -66,7 +66,7 @@ class Judged:
 def decide(
     facts: list[Fact], transfer: str, content: str, to: tuple[str, ...] = ("a",), policy: str = "content"
 ) -> Judged:
-    """Ask as the workflow does: judge, and compare only when told to."""
+    """Decide as the workflow does: judge the facts, and compare contents only where that is required."""
     about = {"transfer": transfer, "destinations": to, "window": HOUR}
     verdict = judge(facts, size=SIZES[content], policy=policy, **about)
     read = verdict.action is Action.COMPARE
@@ -159,7 +159,7 @@ def test_of_x_y_x_the_third_is_sent_because_the_partner_holds_y():
 
 
 def test_the_last_delivery_counts_and_not_the_last_submission():
-    """The older was released by an operator after the newer had come."""
+    """An operator released the older file after the newer one had been delivered."""
     older, newer, again = at(0), at(5), at(10)
     facts = [delivered(older, "A", when=20), delivered(newer, "B", when=6)]
     assert decide(facts, again, "A").spared == {"a": older}
@@ -250,7 +250,7 @@ def test_a_delivery_of_its_own_is_no_reason_to_read():
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD])
 def test_a_destination_with_an_end_is_left_alone_and_the_others_are_not(kind):
-    """A hold above all: sending again is what it forbids."""
+    """This matters most for a hold, which forbids sending the file again."""
     mine = at(0)
     ended = fact(mine, kind, "a", sha256="A", size=10)
     assert decide([ended], mine, "A", ("a", "b")).send == ("b",)
@@ -286,7 +286,7 @@ policies = st.sampled_from(["content", "version"])
 
 
 def served_nearby(facts: list[Fact], transfer: str, content: str, destination: str) -> bool:
-    """Say, in other words, whether another transfer brought this content there within the window."""
+    """Return independently whether another transfer delivered this content there within the window."""
     return any(
         (each.kind, each.destination, each.detail.get("sha256")) == (Kind.DELIVERED, destination, content)
         and each.transfer != transfer
@@ -296,7 +296,7 @@ def served_nearby(facts: list[Fact], transfer: str, content: str, destination: s
 
 
 def holds_it(facts: list[Fact], transfer: str, content: str, destination: str) -> bool:
-    """Say whether the last that others brought there is this content, and within the window."""
+    """Return whether the last delivery there by others has this content and is within the window."""
     brought = [
         each
         for each in facts
@@ -320,7 +320,7 @@ def ended(facts: list[Fact], transfer: str) -> set[str]:
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
 def test_no_destination_is_dropped(facts, transfer, content, to, policy):
-    """Each is sent, or spared, or held, or had its end before; and only one of these."""
+    """Each destination is sent to, spared, held, or had already ended, and exactly one of these."""
     found = decide(facts, transfer, content, to, policy)
     before = set(to) & ended(facts, transfer)
     assert sorted([*found.send, *found.spared, *found.held, *before]) == sorted(to)

@@ -78,7 +78,7 @@ def machine(aws: Emulator) -> Iterator[str]:
 
 @pytest.fixture
 def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..., list[Any]]:
-    """Return what runs an execution whose functions answer by plan; it returns what they were asked."""
+    """Return a function that runs an execution whose functions answer by plan, and returns their inputs."""
     states = aws.client("stepfunctions", west.region)
 
     def run(*, taken_over: bool = False, **plan: list[Any]) -> list[Any]:
@@ -123,7 +123,7 @@ def test_after_an_attempt_with_an_unknown_outcome_the_retry_asks_first(carry, ta
 
 
 def test_waiting_for_the_breaker_does_not_count_as_an_attempt(carry):
-    """More of it than attempts are allowed."""
+    """It waits more often than attempts are allowed."""
     notes = carry(deliver=["BreakerOpenError"] * 15)
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
     assert len(deliveries(notes)) == 16

@@ -1,4 +1,4 @@
-"""Attempts: real partners, a real table, and what is at either after attempts that ended well or not."""
+"""Attempts: real partners, an emulated table, and what both hold after successful and failed attempts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def claimed(cell: Cell, content: bytes = CONTENT):
 
 
 def inode(partner: Partner, name: str = "a.csv") -> int:
-    """Return what changes when a file is written again."""
+    """Return the file's inode, which changes when the file is written again."""
     return (partner.inbox / name).stat().st_ino
 
 
@@ -149,7 +149,7 @@ def test_another_file_of_that_name_is_not_taken_for_this_one(west, partner):
 
 
 def test_a_server_that_cannot_be_asked_does_not_lead_to_a_hold(west, partner):
-    """No answer is not the answer that the file is not there."""
+    """A missing answer does not mean that the file is missing."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     partner.stop()
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_be_asked_does_not_lead_to_a_hold(west, partner):
 
 
 def test_a_file_that_was_found_is_not_looked_for_again(west, partner):
-    """Between two looks the partner may take it, and a route that holds must not send then."""
+    """Between two checks the partner may collect it, and a route that holds must not send it then."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     crash_between_rename_and_fact(west, transfer)
@@ -214,7 +214,7 @@ def test_an_attempt_renews_a_lease_that_runs_low(west):
 
 
 class Meanwhile:
-    """The table, in which something happens just before a question is asked for the `nth` time."""
+    """The table, in which something happens just before it is queried for the `nth` time."""
 
     def __init__(self, client, what, nth: int = 2) -> None:
         self._client, self._what, self._left = client, what, nth
@@ -263,7 +263,7 @@ def test_a_file_that_the_peer_delivered_during_the_upload_is_not_delivered_again
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("policy", ["content", "version"])
 def test_a_newer_version_that_the_peer_delivered_is_not_overwritten(west, partner, nth, policy):
-    """A feed whose every version counts is another matter."""
+    """This does not apply to a feed whose every version counts."""
     destinations = {"partner": west.to_server(partner)}
     west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
     transfer = claimed(west)
@@ -284,7 +284,7 @@ def test_a_newer_version_that_the_peer_delivered_is_not_overwritten(west, partne
 @pytest.mark.parametrize("policy", ["content", "version"])
 @pytest.mark.parametrize("content", [CONTENT, b"x,y\n1,2\n"])
 def test_another_transfer_that_the_peer_delivered_is_compared_first(west, partner, nth, policy, content):
-    """Both had been judged before either was delivered: a resend through the other region."""
+    """A resend through the other region: both were decided on before either was delivered."""
     destinations = {"partner": west.to_server(partner)}
     west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
     transfer = claimed(west)
@@ -310,7 +310,7 @@ def test_another_transfer_that_the_peer_delivered_is_compared_first(west, partne
 
 
 def test_a_file_is_compared_again_with_each_transfer_that_the_peer_delivers(west, partner):
-    """The second comparison finds another conflict, which the first one's fact does not name."""
+    """The second comparison finds another conflict, which the fact of the first does not name."""
     deliver_to(west, partner)
     transfer = claimed(west)
     delivered = transfer.fact(
@@ -410,7 +410,7 @@ def test_a_missing_secret_is_a_permanent_error_that_names_it(west, partner):
 
 @pytest.mark.parametrize("service", ["dynamodb", "s3", "secretsmanager"])
 def test_an_aws_that_does_not_answer_before_anything_was_sent_is_a_transient_error(west, partner, service):
-    """Not an unknown end: a route that holds would keep the file until a person looks."""
+    """It is not an unknown outcome: a route that holds would keep the file until a person decides."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     dead = boto3.client(

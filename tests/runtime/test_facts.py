@@ -36,7 +36,7 @@ def received(*destinations: str) -> Fact:
 
 
 def facts_from(text: str) -> list[Fact]:
-    """Return facts from short words: `D:a` is DELIVERED to a."""
+    """Return the facts that short words describe: `D:a` is DELIVERED to a."""
     kinds = {
         "D": Kind.DELIVERED,
         "F": Kind.FAILED,
@@ -124,7 +124,7 @@ def test_an_end_after_the_operators_decision_counts(word, means):
 
 
 def test_a_decision_reopens_only_the_ends_that_were_known():
-    """The peer held it too, and its fact came later: that is another's word."""
+    """The peer held it too, and its fact came later: the decision did not cover it."""
     known, unknown = facts_from("H:a")[0], Fact(**{**vars(facts_from("H:a")[0]), "side": EAST})
     assert status([received("a"), known, over(known), unknown]) is Status.HELD
 
@@ -139,7 +139,7 @@ def test_a_rejected_transfer_was_never_received():
 
 
 def test_two_receptions_name_their_destinations_together():
-    """One per region: the survivor's, and the lost region's when it comes back."""
+    """There is one per region: the survivor's, and the lost region's when it returns."""
     assert status([received("a"), received("b"), *facts_from("D:a")]) is Status.UNDER_WAY
     assert status([received("a"), received("b"), *facts_from("D:a D:b")]) is Status.DELIVERED
 
@@ -178,7 +178,7 @@ def test_neither_order_nor_repetition_matters(facts, random):
 
 @given(receptions, st.lists(happened, max_size=8), happened)
 def test_what_one_more_fact_can_change(reception, facts, more):
-    """An end stays one. FAILED and HELD may turn into anything better; DELIVERED stays."""
+    """An end remains an end. FAILED and HELD may turn into anything better; DELIVERED stays."""
     before, after = status([reception, *facts]), status([reception, *facts, more])
     if before in ENDED:
         assert after in ENDED
@@ -201,6 +201,6 @@ def test_a_transfer_has_ended_when_each_destination_has(reception, facts):
 
 @given(anything, anything)
 def test_the_side_of_a_fact_does_not_change_its_meaning(facts, others):
-    """Facts of the peer count like one's own."""
+    """The peer's facts count like a region's own."""
     there = [Fact(**{**vars(each), "side": EAST}) for each in others]
     assert status([*facts, *there]) is status([*facts, *others])

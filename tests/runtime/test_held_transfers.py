@@ -1,4 +1,4 @@
-"""Holds: whose are asked about, how often, and what an answer leaves behind."""
+"""Held transfers: which ones are asked about, how often, and what an answer records."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def held(west: Cell, server: Partner) -> Transfer:
 
 
 def held_transfers(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTransfers:
-    """Return what a function that has just started makes, so many minutes from now."""
+    """Return the held transfers as a newly started function sees them, some minutes from now."""
     when = datetime.now(UTC) + timedelta(minutes=minutes)
     usual = {
         "side": cell.side,
@@ -64,7 +64,7 @@ def held_transfers(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -
 
 
 def ask(cell: Cell, transfer: Transfer, number: int = 1) -> Outcome:
-    """Do what an execution that asks does."""
+    """Ask about a transfer, as an execution does."""
     name = f"{transfer.id}-ask-{number}"
     given = Transfer.parse(cell.executions()[name])
     verdict = cell.workflow.claim(given, owner=name)

@@ -1,4 +1,4 @@
-"""Intake: events as AWS sends them, and what is in the table, on the topic and under way after them."""
+"""Intake: events as AWS sends them, and the facts, receipts and executions that follow from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
 
 
 def put(cell: Cell, content: bytes, key: str = SFTP) -> dict[str, Any]:
-    """Let Transfer Family write an object; return what S3 answers."""
+    """Write an object as Transfer Family does; return S3's answer."""
     return cell.client("s3").put_object(Bucket=cell.bucket, Key=key, Body=content)
 
 
@@ -42,7 +42,7 @@ def of_transfer_family(
 
 
 def completed(cell: Cell, content: bytes, key: str = SFTP, **how: Any) -> dict[str, Any]:
-    """Upload by SFTP; return the event of it."""
+    """Upload by SFTP; return the event of the upload."""
     etag = put(cell, content, key)["ETag"].strip('"')
     detail = {"status-code": "COMPLETED", "bytes": len(content), "etag": etag}
     return of_transfer_family(
@@ -200,7 +200,7 @@ def test_overwritten_before_its_event_came_the_older_version_is_found_by_size_an
 
 
 def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
-    """A feed whose every file is alike: `policy: version` sends each."""
+    """A feed of identical files: `policy: version` sends each of them."""
     first = completed(west, b"same")
     eventually(lambda: datetime.now(UTC) > ended_of(first) + timedelta(seconds=1.1))
     second = completed(west, b"same")
@@ -210,7 +210,7 @@ def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
 
 
 def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west):
-    """Within one second, the first event would else find the second's version, as the second one does."""
+    """Otherwise, within one second, both events would find the version of the second."""
     ended = datetime.now(UTC) + timedelta(seconds=3)
     events = [completed(west, b"same", ended=ended) for _ in range(2)]
     for event in (*events, *events):
@@ -221,12 +221,12 @@ def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west
 
 
 def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
-    """Each event finds the same version before either has received it: whoever comes second looks again."""
+    """Both events find the same version before either has received it: the later one looks again."""
     ended = datetime.now(UTC) + timedelta(seconds=3)
     first, second = (completed(west, b"same", ended=ended) for _ in range(2))
 
     class Meanwhile:
-        """S3, while somebody else takes the other event in between the look and what follows."""
+        """S3, which lets another function take in the other event between a reading and what follows."""
 
         def __init__(self, s3: Any) -> None:
             self._s3, self._is_first = s3, True
@@ -246,7 +246,7 @@ def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
 
 
 def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_expired(west):
-    """The same bytes were uploaded weeks before; the tracker has forgotten, and S3 not yet removed them."""
+    """The same bytes were uploaded weeks ago; their facts have expired, but S3 still has the object."""
     put(west, b"same")
     (first,) = eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
     event = completed(west, b"same", ended=datetime.now(UTC) + timedelta(days=15))
@@ -260,7 +260,7 @@ def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_
 
 
 def test_a_repeated_event_of_a_rename_is_not_about_an_older_object(west):
-    """It tells no etag: the older object may be half a file, whose own event is still on its way."""
+    """It has no ETag: the older object may be half a file, whose own event is still to come."""
     put(west, b"hal")
     whole = put(west, b"whole")
     event = renamed(west, ended=datetime.now(UTC) + timedelta(seconds=3))
@@ -273,7 +273,7 @@ def ended_of(event: dict[str, Any]) -> datetime:
 
 
 def test_a_rename_is_not_matched_with_a_later_object(west):
-    """The later object may be a piece of a file."""
+    """The later object may be a part of a file."""
     whole = put(west, b"the whole file")
     event = renamed(west)
     eventually(lambda: datetime.now(UTC) > ended_of(event) + timedelta(seconds=1.1))
@@ -284,7 +284,7 @@ def test_a_rename_is_not_matched_with_a_later_object(west):
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=10)])
 def test_an_object_that_may_be_later_than_a_rename_is_not_taken_for_its_file(west, late):
-    """S3 tells seconds: only its own event, which names the version, tells the file from a piece of one."""
+    """S3's times are in seconds: only an event that names the version tells a whole file from a part."""
 
     def head() -> datetime:
         return west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["LastModified"]
@@ -356,7 +356,7 @@ def test_an_event_about_a_version_that_is_gone_is_ignored(west):
 
 
 def test_a_deleted_file_whose_version_is_there_is_received(west):
-    """An SDK or SFTP client may delete what it sent; that is no word about the delivery."""
+    """An SDK or SFTP client may delete what it sent; that says nothing about the delivery."""
     event = west.upload(b"abc")
     west.client("s3").delete_object(Bucket=west.bucket, Key=SDK)
     assert west.accept(event) == "received"
@@ -395,7 +395,7 @@ def test_a_replica_is_the_other_regions_work_under_the_same_id(west, east):
 
 
 def test_an_upload_here_is_not_taken_for_a_replica_of_the_same_bytes(west, east):
-    """A resend through the other region, whose first copy arrives by replication after it."""
+    """A resend through the other region; the first copy arrives by replication after it."""
     replicate(west, east)
     event = completed(east, b"abc", ended=datetime.now(UTC) + timedelta(minutes=1))
     mine = east.client("s3").head_object(Bucket=east.bucket, Key=SFTP)["VersionId"]
@@ -441,7 +441,7 @@ def test_a_partial_upload_is_rejected_and_the_customer_notified(west):
 
 
 def test_an_upload_that_left_nothing_does_not_affect_the_file_before_it(west):
-    """No byte came, so no object and no etag: what is there under the name is whole, and on its way."""
+    """No byte came, so there is no object and no ETag: the object under that name is whole and under way."""
     whole = completed(west, b"whole")
     assert west.accept(failed(west, None, 0)) == "gone"
     assert west.accept(whole) == "received"
@@ -449,7 +449,7 @@ def test_an_upload_that_left_nothing_does_not_affect_the_file_before_it(west):
 
 
 def test_a_file_that_was_received_is_not_rejected_later(west):
-    """A second upload of the same bytes, broken off at the end, may leave no version of its own."""
+    """A second upload of the same bytes that breaks off at its end may leave no version of its own."""
     event = completed(west, b"whole")
     assert west.accept(event) == "received"
     assert west.accept(failed(west, event["detail"]["etag"], 5)) == "received"
@@ -507,7 +507,7 @@ def test_a_crash_between_the_rejection_and_its_receipt_is_made_good(west):
 
 @pytest.mark.parametrize("routes", [[], [{"match": "sdk/**", "to": ["new"], "on_unknown": "deliver"}]])
 def test_where_a_file_goes_is_decided_once(west, routes):
-    """The registry changes between a crash and the event's return: the fact decides, not the day."""
+    """The registry changes between a crash and the event's return: the recorded fact decides."""
     event = west.upload(b"abc")
     dying = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution"))
     with pytest.raises(CrashError):

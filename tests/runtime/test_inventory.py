@@ -1,4 +1,4 @@
-"""The inventory: what the regions of the emulated AWS hold of a customer's transfers, and its gaps."""
+"""The inventory: what the regions of the emulated AWS hold of a customer's transfers, and the gaps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bucket_rule(target: str) -> dict[str, Any]:
 
 
 def join(one: Cell, other: Cell) -> None:
-    """Let inbound and archive of both replicate to each other."""
+    """Replicate the inbound buckets, and the archives, of both regions to each other."""
     pairs = ((one, other), (other, one))
     for cell, _ in pairs:
         cell.client("s3").put_bucket_versioning(
@@ -77,7 +77,7 @@ def look(*cells: Cell, since: datetime | None = None, until: datetime | None = N
 
 
 def found(*cells: Cell, after: timedelta = OLD) -> list[tuple[str, GapKind, str]]:
-    """Return, an hour from now, the gaps that there are: key, finding, side."""
+    """Return the gaps as of an hour from now: key, finding, side."""
     customer = cells[0].directory.customer(cells[0].customer)
     sides, now = [cell.side for cell in cells], datetime.now(UTC) + after
     return [
@@ -96,7 +96,7 @@ def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
 
 @pytest.fixture
 def lagging(aws: Emulator) -> Iterator[Emulator]:
-    """An emulated AWS whose replication is slow where a test says so, and quick again after it."""
+    """An emulated AWS whose replication a test can slow down; it is quick again afterwards."""
     yield aws
     aws.replication_lag()
     for region in aws.regions_down:
@@ -117,7 +117,7 @@ def test_a_delivered_transfer_is_complete_once_everything_has_replicated(west, e
 
 
 def test_an_archive_that_replication_has_not_reached(lagging, west, east):
-    """The requirement's edge case: delivered, recorded in both regions, not in the replicated archive."""
+    """The requirements' edge case: delivered, recorded in both regions, not in the replicated archive."""
     lagging.replication_lag(s3=600)
     about = carry(west)
     assert found(west, east) == [(SDK, GapKind.INBOUND_MISSING, EAST), (SDK, GapKind.ARCHIVE_MISSING, EAST)]
@@ -184,7 +184,7 @@ def test_other_objects_in_the_archive_are_passed_over(west, east):
 
 
 def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
-    """TTL deletes late. The file it was about is gone by then; of this one the facts are made to expire."""
+    """TTL deletes late. By then the file is gone too; here only the facts are made to expire."""
     about = carry(west)
     client = west.client("dynamodb")
     for each in west.facts():
@@ -209,7 +209,7 @@ def test_only_the_window_is_read(west, east):
 
 
 def test_keys_with_characters_that_sort_unusually(west, east):
-    """S3 lists in the order of UTF-8, and percent signs, spaces and slashes are in names as they are."""
+    """S3 lists in the order of UTF-8, and does not encode percent signs, spaces and slashes."""
     names = [
         "ä.csv",
         "z.csv",
@@ -227,7 +227,7 @@ def test_keys_with_characters_that_sort_unusually(west, east):
 
 
 def paged(cell: Cell, size: int) -> Cell:
-    """Return the cell as its services answer when a page holds no more than so many."""
+    """Return the cell with services whose pages hold a limited number of items."""
     made = {}
     for service, calls, limit in (
         ("s3", ("ListObjectVersions", "ListObjectsV2"), "MaxKeys"),
@@ -259,7 +259,7 @@ def test_pages_of_any_size_are_read_to_their_end(west, east, size):
 
 
 def test_more_files_than_are_read_at_once(west, east, monkeypatch):
-    """In an order of keys that is not that of time, and of no whole number of batches."""
+    """The order of keys is not that of time, and the number is not a multiple of the batch size."""
     monkeypatch.setattr(inventory, "_BATCH", 10)
     count, s3 = 45, west.client("s3")
     for number in range(count):
@@ -277,7 +277,7 @@ def test_a_missing_bucket_ends_the_inventory(west, east):
 
 
 def test_the_outline_of_a_fact_is_the_fact_but_for_its_details(west, east):
-    """`outline` reads less, and sees the same."""
+    """`outline` reads less, and yields the same."""
     about = carry(west)
     assert west.tracker.record(
         about.fact(

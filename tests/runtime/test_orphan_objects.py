@@ -1,4 +1,4 @@
-"""Objects that replicated and that nobody took in: what the survivor takes in of them, and what it names."""
+"""Replicated objects without a transfer: which ones the survivor takes in, and which ones it lists."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def test_a_transfer_that_the_lost_region_had_received_is_left_to_the_takeover(we
 
 
 def test_an_upload_in_this_region_is_left_to_intake(west, east):
-    """Its event is on its way; taken in twice it would still be one transfer, but is not looked for."""
+    """Its event is still to come; taken in twice it would be one transfer, but it is not searched for."""
     event = east.upload(b"abc")
     assert take_over(east, west) == NOTHING
     assert east.facts() == []
@@ -130,7 +130,7 @@ def test_each_version_counts(west, east):
 
 
 def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, east):
-    """West is back; its queue still has the event. East's facts have replicated by then."""
+    """West has returned, and its queue still has the event. East's facts have replicated by then."""
     event = west.upload(b"abc")
     arrived(east, event)
     take_over(east, west)
@@ -157,7 +157,7 @@ def test_an_adopted_file_is_held_where_its_route_says_so(west, east):
 
 
 def test_an_event_that_waited_long_asks_the_destination_first(west):
-    """The peer may have taken the object over while the event waited."""
+    """The peer may have adopted the object while the event waited."""
     event = west.upload(b"abc")
     late = west.intake_at(datetime.now(UTC) + timedelta(minutes=16))
     assert late(event) == "received"

@@ -1,4 +1,4 @@
-"""Patterns: what each takes, and the exact answer to 'could both take one key?'."""
+"""Patterns: which keys each one takes, and the exact answer to 'could both take one key?'."""
 
 from __future__ import annotations
 
@@ -127,7 +127,7 @@ def test_patterns_that_do_not_overlap(a, b):
 
 
 def test_a_hostile_pattern_costs_no_more_than_an_honest_one():
-    """Backtracking would not come back from these."""
+    """A backtracking matcher would not finish on these."""
     assert not matches("*a" * 40 + "b", "a" * 1024)
     assert not overlaps("**/" * 20 + "b", "**/" * 20 + "c")
 
@@ -142,7 +142,7 @@ SHORT_KEYS = ["".join(k) for length in range(1, 6) for k in itertools.product("a
 
 
 def by_regex(pattern: str) -> re.Pattern[str]:
-    """The same language, said a second way."""
+    """The same language as a regular expression."""
     text = re.escape(pattern).replace(r"\?", "?").replace(r"\*", "*")
     if text == "**":
         return re.compile(".*", re.DOTALL)

@@ -1,4 +1,4 @@
-"""Gaps: what is wrong with a transfer, by what the regions hold of it."""
+"""Gaps: what is wrong with a transfer, judged by what the regions hold of it."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def fact(kind: Kind, about: Transfer, at: datetime = LONG_AGO, destination: str 
 
 
 def carried(about: Transfer, *kinds: Kind, at: datetime = LONG_AGO) -> tuple[Fact, ...]:
-    """Return the facts of a transfer that was received and met with these ends at its one destination."""
+    """Return the facts of a transfer that was received and had these ends at its one destination."""
     wanted = (Kind.RECEIVED, *kinds, Kind.ARCHIVED)
     return tuple(fact(k, about, at, "" if k in (Kind.RECEIVED, Kind.ARCHIVED) else "partner") for k in wanted)
 
 
 def seen(*facts: Fact, about: Transfer | None = None, **more: Any) -> Seen:
-    """Return a transfer that everybody has all of, but for what is said otherwise."""
+    """Return a transfer that both regions hold completely, except for what is given."""
     about = about or transfer()
     there = {
         "inbound": dict.fromkeys(SIDES, Stored(version_id="v1", size=3)),
@@ -90,7 +90,7 @@ def test_a_rejected_transfer_is_expected_nowhere():
 
 @pytest.mark.parametrize("side", SIDES)
 def test_delivered_and_recorded_but_not_in_the_replicated_archive(side):
-    """The requirement's edge case, in either region."""
+    """The edge case from the requirements, in either region."""
     one = seen(*carried(transfer(), Kind.DELIVERED), archived={peer_of(side): 3})
     (gap,) = gaps(one, customer=CUSTOMER, sides=SIDES, now=NOW)
     where = f"archive in {contract.REGION_OF[side]}"
@@ -122,7 +122,7 @@ def test_a_young_transfer_is_replicating_until_fifteen_minutes_have_passed(missi
 
 
 def test_the_archives_age_counts_from_when_it_was_archived():
-    """A file may have been tried for hours before that."""
+    """Its delivery may have been attempted for hours before that."""
     about = transfer(at=NOW - timedelta(hours=3))
     facts = (*carried(about, at=NOW - timedelta(hours=3))[:1], fact(Kind.DELIVERED, about, NOW, "partner"))
     one = seen(
@@ -136,7 +136,7 @@ def test_the_archives_age_counts_from_when_it_was_archived():
 
 
 def test_a_file_that_never_reached_the_archive_is_missing_in_both():
-    """The workflow tells the customer first, and fails after that."""
+    """The workflow sends the receipt first, and fails after that."""
     about = transfer()
     one = seen(*carried(about, Kind.DELIVERED)[:2], archived={})
     assert [found for found, _ in judged(one)] == [GapKind.ARCHIVE_MISSING] * 2
@@ -144,7 +144,7 @@ def test_a_file_that_never_reached_the_archive_is_missing_in_both():
 
 @pytest.mark.parametrize("end", [Kind.FAILED, Kind.HELD])
 def test_a_failed_or_held_transfer_is_undelivered_at_once(end):
-    """Nothing will come of it by itself, however young it is."""
+    """It will not be delivered without a person, however young it is."""
     one = seen(*carried(transfer(), end))
     for now in (LONG_AGO, NOW):
         assert judged(one, now=now) == [(GapKind.UNDELIVERED, f"{end.lower()}: partner")]

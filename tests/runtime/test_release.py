@@ -1,4 +1,4 @@
-"""Releases: a held destination, an operator's word, and what is at the partner and in the table after it."""
+"""Releases: a held destination, an operator's decision, and what the partner and the table then hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEGIN = ATTEMPTS["AskFirst"]["Parameters"]["Payload"]
 
 @pytest.fixture
 def server(west: Cell, partner: Partner) -> Partner:
-    """A partner whose route holds."""
+    """A partner whose route says `hold`."""
     west.register(
         destinations={"partner": west.to_server(partner)},
         routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
@@ -33,7 +33,7 @@ def server(west: Cell, partner: Partner) -> Partner:
 
 @pytest.fixture
 def held(west: Cell, server: Partner) -> Transfer:
-    """A transfer whose first attempt ended without an answer, and whose file the partner has not got."""
+    """A transfer whose first attempt ended without an answer; the partner does not have the file."""
     transfer = west.receive(CONTENT)
     west.workflow.claim(transfer, owner=owner(transfer))
     assert west.attempt(transfer, after_unknown=True) == Kind.HELD
@@ -43,7 +43,7 @@ def held(west: Cell, server: Partner) -> Transfer:
 
 
 def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
-    """Carry what an execution was given, as the definition does; return what its receipt says."""
+    """Process an execution's input as the definition does; return the outcome in its receipt."""
     transfer = Transfer.parse(cell.executions()[name])
     assert transfer.taken_over, "or the destination would not be asked first"
     verdict = cell.workflow.claim(transfer, owner=name)
@@ -106,7 +106,7 @@ def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds
 
 
 def test_a_release_does_not_apply_to_another_execution(west, held, server):
-    """One that takes over after the released one died may send what that had sent."""
+    """An execution that takes over after the released one died may send a file that was already sent."""
     west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     other = f"{held.id}-takeover-1"
     lease = Lease(owner=other, transfer=held.id, until=2**31)
@@ -123,7 +123,7 @@ def test_the_released_execution_does_not_wait_for_a_lease_whose_holder_has_ended
 
 
 def test_two_destinations_that_are_released_at_once_are_both_sent(west, server):
-    """Whichever execution comes first serves both, and must not hold the other's again."""
+    """Whichever execution comes first serves both destinations, and must not hold the other one again."""
     to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
     west.register(destinations=to, routes=[{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}])
     transfer = west.receive(CONTENT)

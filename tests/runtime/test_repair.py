@@ -1,4 +1,4 @@
-"""Repair: what is done about each gap, and that doing it again does nothing."""
+"""Repair: the remedy for each gap, and that repeating it does nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gap(seen: Seen, finding: GapKind, side: str = "") -> Gap:
 
 
 def missing(*cells: Cell, sides: tuple[str, ...]) -> list[Remedy]:
-    """Return what is done about the one transfer there is, which archives lack."""
+    """Return the remedies for the only transfer, which archives lack."""
     (seen,) = look(*cells)
     return list(repair(*cells).remedies(seen, [gap(seen, GapKind.ARCHIVE_MISSING, side) for side in sides]))
 

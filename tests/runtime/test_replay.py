@@ -1,4 +1,4 @@
-"""Replay: the verdict on each transfer, and that what is decided happens once, whatever dies in between."""
+"""Replay: the verdict on each transfer, and that a decision is carried out once, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own(cell: Cell, about: Transfer) -> list[Fact]:
 
 
 def end(cell: Cell, about: Transfer, kind: Kind, destination: str = "partner") -> Fact:
-    """Leave the fact of an end that a destination had; return it."""
+    """Record that a destination has ended; return the fact."""
     detail: dict[str, Any] = {Kind.DELIVERED: {"sha256": "x", "size": 3}, Kind.DUPLICATE: {"of": "t"}}.get(
         kind, {"reason": "x", "error": "x"}
     )
@@ -46,7 +46,7 @@ def end(cell: Cell, about: Transfer, kind: Kind, destination: str = "partner") -
 
 
 def both(cell: Cell) -> None:
-    """Let files go to two destinations."""
+    """Route files to two destinations."""
     cell.register(routes=TWO, destinations={"partner": cell.to_bucket(), "other": cell.to_bucket("other")})
 
 
@@ -322,7 +322,7 @@ def test_a_region_that_went_out_meanwhile_does_nothing(west, east):
 
 
 def test_the_facts_of_either_region_count(west, east):
-    """East served it, and West has not heard of that."""
+    """East delivered it, and the fact has not reached West."""
     about, verdict = failed(west)
     made = about.fact(Kind.DELIVERED, side=EAST, writer="e", destination="partner", sha256="x", size=3)
     west.aws.replication_lag(dynamodb=600)

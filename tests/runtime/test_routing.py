@@ -1,4 +1,4 @@
-"""Routing documents: what the program writes is what the functions read."""
+"""Routing documents: the functions read what the program writes."""
 
 from __future__ import annotations
 

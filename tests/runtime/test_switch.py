@@ -33,7 +33,7 @@ _cells = itertools.count(500)
 
 
 class Failover(Functions):
-    """The functions that look at the peer's switch, each with its environment and nothing more."""
+    """The functions that read the peer's switch, each with its environment and nothing more."""
 
     def _environment(self, function: str) -> dict[str, str]:
         environment = super()._environment(function) | {ENV_CELL: number(self._cell)}
@@ -49,7 +49,7 @@ def number(cell: Cell) -> str:
 
 @contextmanager
 def calls(*clients: Any) -> Iterator[Counter[tuple[str, str]]]:
-    """Count what is asked of AWS: the region that a request is signed for, and the operation."""
+    """Count the calls to AWS, by the region that a request is signed for and the operation."""
     counted: Counter[tuple[str, str]] = Counter()
 
     def count(region_name: str, operation_name: str, **_: Any) -> None:
@@ -78,7 +78,7 @@ class Estate:
         return Switch(namespace=NAMESPACE, cell=self.cell, side=side, parameters=parameters, metrics=metrics)
 
     def hold(self, side: str, value: str) -> None:
-        """Write the parameter, as something else than the switch does."""
+        """Write the parameter without using the switch."""
         name = switch_parameter(NAMESPACE, self.cell, side)
         ssm = self._aws.client("ssm", REGION_OF[peer_of(side)])
         ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
@@ -113,7 +113,7 @@ def estate(aws: Emulator) -> Estate:
 
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
-    """What the program makes of each stack, with one customer."""
+    """The program's graph of each stack, with one customer."""
     bundle.install(RUNTIME)
     root = tmp_path_factory.mktemp("project")
     (root / "customers").mkdir()

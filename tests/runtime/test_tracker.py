@@ -1,4 +1,4 @@
-"""The tracker in a real global table: facts that stay, a lease that one holder has, two regions."""
+"""The tracker in an emulated global table: lasting facts, a lease with one holder, two regions."""
 
 from __future__ import annotations
 
@@ -126,7 +126,7 @@ def test_each_region_sees_what_the_other_wrote(west, east):
 
 
 def claim(tracker: Tracker, owner: str, *, until: float = 2000, ended: bool = False, **how: object) -> bool:
-    """Take the lease as the workflow does: look, then claim."""
+    """Take the lease as the workflow does: read it, then claim it."""
     seen = tracker.history("file-1").lease
     return tracker.claim("file-1", lease(owner, until, **how), seen=seen, seen_ended=ended, expires=FAR)
 
@@ -200,7 +200,7 @@ def test_a_lease_is_no_fact(west, east):
 
 @pytest.mark.parametrize("state", ["free", "run out", "ended"])
 def test_of_two_that_race_for_a_lease_one_wins(aws: Emulator, west, state):
-    """Both have seen the same lease, or none; their requests leave at once, on connections of their own."""
+    """Both have seen the same lease, or none; their requests are sent at once, over separate connections."""
     rounds, files = 12, [f"file-{number}" for number in range(12)]
     if state != "free":
         for file in files:

@@ -1,4 +1,4 @@
-"""The workflow's steps, called in its order and out of it: what they leave in the table and on the topic."""
+"""The workflow's steps, called in order and out of order: what they write to the table and to the topic."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def failure(destination: str, cause: str, error: str = "PermanentDeliveryError")
 
 
 def record(cell: Cell, transfer, kind: Kind, destination: str = "partner", **detail: object) -> None:
-    """Leave a fact that another step, or another region, would have left."""
+    """Record a fact that another step, or another region, would have recorded."""
     usual = {
         Kind.DELIVERED: {"sha256": hashlib.sha256(b"abc").hexdigest(), "size": 3},
         Kind.HELD: {"reason": "nobody knows"},
@@ -47,7 +47,7 @@ def record(cell: Cell, transfer, kind: Kind, destination: str = "partner", **det
 
 
 def later(cell: Cell, seconds: float) -> Tracker:
-    """Return the cell's tracker when so many seconds have passed."""
+    """Return the cell's tracker as it is after a number of seconds."""
     client = cell.client("dynamodb")
     return Tracker(table=cell.table, side=cell.side, client=client, now=lambda: time.time() + seconds)
 
@@ -94,12 +94,12 @@ def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
 
 
 def test_a_delivery_between_the_reading_and_the_claim_is_seen(west):
-    """The lease had run out; its holder delivered at the last moment."""
+    """The lease had run out; its holder delivered in the last moment."""
     first, second = west.receive(b"abc"), west.receive(b"abc")
     claim(west, first)
 
     class Slow:
-        """The table, in whose sight the first transfer is delivered just before the second claims."""
+        """The table, which sees the first transfer delivered just before the second one claims."""
 
         def __getattr__(self, name):
             if name == "update_item":
@@ -123,7 +123,7 @@ def test_a_transfer_whose_destinations_all_have_an_end_needs_no_lease(west):
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.FAILED])
 def test_the_lease_is_free_when_its_holder_has_ended_and_not_before(west, kind):
-    """With two destinations one end is not the end: the other is still being served."""
+    """With two destinations a single end is not enough: the other destination is still being served."""
     west.register(routes=TWO, destinations={"partner": west.to_bucket(), "other": west.to_bucket("other")})
     first, second = west.receive(b"abc"), west.receive(b"longer")
     claim(west, first)
@@ -231,7 +231,7 @@ def test_a_comparison_without_the_lease_is_not_made(west):
 
 
 def test_a_transfer_that_waits_longer_is_checked_less_often(west):
-    """Else an execution's history, of 25,000 events, would end before a destination is given up."""
+    """Otherwise an execution's history, of 25,000 events, would be full before a destination is given up."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
     for hours, seconds in [(0, 60), (1, 180), (24, 900)]:
@@ -274,7 +274,7 @@ def test_the_policy_version_sends_files_that_are_alike(west):
 
 
 def sent_by(cell: Cell, peer: Cell):
-    """Have a region claim a file; return the transfer once its peer knows of that."""
+    """Have a region claim a file; return the transfer once the claim has reached its peer."""
     transfer = cell.receive(b"abc")
     claim(cell, transfer)
     eventually(lambda: peer.tracker.history(transfer.file).peers)
@@ -391,7 +391,7 @@ def test_several_destinations_are_reported_one_by_one(west):
 
 
 def test_the_facts_decide_and_not_the_result_of_the_last_attempt(west, east):
-    """The attempt's answer was lost, or the other region delivered: the fact is there."""
+    """The attempt's answer was lost, or the other region delivered the file: the fact exists."""
     transfer = west.receive(b"abc")
     claim(west, transfer)
     record(east, transfer, Kind.DELIVERED)
@@ -410,7 +410,7 @@ def test_a_destination_without_any_result_is_a_failure(west):
 
 
 def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
-    """The registry had no route for it at first, and its event came twice."""
+    """At first the registry had no route for the file, and its event came twice."""
     transfer = west.receive(b"abc")
     record(west, transfer, Kind.REJECTED, "", reason="no route")
     assert claim(west, transfer) == Decision(action=Action.DONE)
@@ -419,7 +419,7 @@ def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
 
 
 def test_an_execution_that_lost_its_lease_reports_no_failure(west):
-    """Another generation of the transfer, or a later submission, is about to deliver."""
+    """Another execution of the transfer, or a later submission, is about to deliver."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
     other = west.with_client("dynamodb", west.client("dynamodb"))

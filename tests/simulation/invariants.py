@@ -76,7 +76,7 @@ class Judge:
         self._archives()
         for receipt in self.world.receipts:
             self._receipt_in_time(receipt)
-        # Of half a file whose failure nobody reported nothing is known, and nobody was told that it is well.
+        # Half a file whose failure was not reported is unknown, and its client got no acknowledgement.
         unpromised = {name for name, each in self.submissions.items() if not each.acknowledged}
         record_checks.check(self.world, unknown=unpromised - self.facts.keys())
 
@@ -122,7 +122,7 @@ class Judge:
 
     @cached_property
     def _with_receipt(self) -> set[str]:
-        """The transfers of which a receipt went out."""
+        """The transfers with a published receipt."""
         return {receipt.message["transfer"] for receipt in self.world.receipts}
 
     def about(self, transfer: str, kind: Kind, destination: str | None = None) -> list[Written]:

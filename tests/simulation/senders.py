@@ -35,7 +35,7 @@ _NEVER = timedelta(days=1000)
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledged:
-    """A file that was taken from a client with the words that it was well received."""
+    """A file whose upload was acknowledged to its client."""
 
     at: float
     customer: str
@@ -48,7 +48,7 @@ class Acknowledged:
 
 
 class Clients:
-    """All clients of all customers; `acknowledged` is what they were promised."""
+    """All clients of all customers; `acknowledged` are the files that they were promised."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -85,7 +85,7 @@ class Clients:
         self._heeded.setdefault(SIDE_OF[notice["out"]], []).append((self._world.clock.now, submissions))
 
     def look_back(self, side: str) -> None:
-        """Before a lost region returns: who did as the notice said has not needed it for anything.
+        """Before a lost region returns: check that customers who followed the notice did not need it.
 
         Every file has its receipt from the other region or is on the notice, where nothing else went wrong.
         """
@@ -103,7 +103,7 @@ class Clients:
                     self._world.broken("lost by the notice", f"{sent.key} {sent.version_id} has no receipt")
 
     def _believe(self, notice: dict[str, Any]) -> None:
-        """See whether what a notice says is delivered has been at every partner."""
+        """Check that each file that a notice lists as delivered has been at every partner."""
         sender = self._senders[notice["customer"]]
         for file in notice["delivered"]["files"]:
             key, content = file["key"], self._content(sender.id, file["key"], file["transfer"])

@@ -1,4 +1,4 @@
-"""What the simulation takes AWS to do: the parts on which the invariants stand."""
+"""The simulated AWS: the behaviour on which the invariants depend."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def regions(clock: Clock) -> dict[str, Region]:
 
 
 def in_process(clock: Clock, work: Callable[[], Any], seconds: float = 60.0) -> Process:
-    """Let a process do something, and time pass."""
+    """Let a process run a function while time passes."""
     process = clock.spawn("test", work, side=WEST)
     clock.run(clock.now + seconds)
     return process

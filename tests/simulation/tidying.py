@@ -1,4 +1,4 @@
-"""What operators do when all is quiet again: release what is held, and close the gaps."""
+"""What operators do when all is at rest: release held transfers, and close the gaps."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Tidying:
         self._count = 0
 
     def begin(self) -> bool:
-        """Release what is held, and close the gaps; return whether there was anything."""
+        """Release held transfers, and close the gaps; return whether there was anything to do."""
         held = self._held()
         for case in held:
             what = (case.transfer, case.destination)
@@ -68,7 +68,7 @@ class Tidying:
         return sum(" deliver " in name for name in self._world.died)
 
     def _held(self) -> list[_Case]:
-        """Return what is held: not what is because something newer was delivered."""
+        """Return the held transfers, except those held because something newer was delivered."""
         facts = self._world.table.facts
         over = {
             key["S"]
