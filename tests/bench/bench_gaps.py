@@ -28,7 +28,7 @@ from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 
 DAYS = 3
-#: Of so many files one is not in East's archive, which the report has to find.
+#: One file in this many is not in East's archive, and the report has to find it.
 ONE_GAP_IN = 10_000
 _S3_PAGE, _DYNAMODB_PAGE = 1000, 1500  # a page of DynamoDB is 1 MB, a fact about 650 bytes
 _STEP = 514_229  # a prime: walks through all files in another order than that of time

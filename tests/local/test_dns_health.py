@@ -212,7 +212,7 @@ def test_comparisons(comparison: str, at: float, healthy: bool):
     ("newest_first", "expected"),
     [
         # The table of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-        # for three of three periods, where data is missing; but one breach of three does not tell.
+        # for three of three periods, where data is missing; but one breach of three decides nothing.
         ([1, 1, 1], False),
         ([1, 1, 1, 0], False),
         ([1, 1, 0, 1], True),

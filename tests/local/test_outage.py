@@ -305,7 +305,7 @@ def test_a_running_function_dies_with_its_process_and_an_event_runs_again(aws: W
     assert failed == ["sync"]
     aws.emulator.region_up(WEST)
     eventually(lambda: beats(aws, "event") == seen[1] + 20)
-    assert beats(aws, "sync") == seen[0]  # its caller was told; nobody repeats it
+    assert beats(aws, "sync") == seen[0]  # its caller got the error; nothing repeats the call
 
 
 def test_a_message_waits_in_its_queue_and_a_batch_returns_to_it(aws: World) -> None:

@@ -44,7 +44,7 @@ from tests.program.conftest import RUNTIME
 
 ZONE = "mft.example.gov"
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
-#: What would call functions, or tell somebody outside: nothing of it is looked at.
+#: Resources that would call functions, or send notifications: `ready` reads none of them.
 _ECHOED = (
     "aws:cloudwatch/event",
     "aws:lambda/eventSourceMapping",

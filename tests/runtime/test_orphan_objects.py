@@ -98,7 +98,7 @@ def test_whether_an_sftp_upload_of_the_lost_region_is_complete_is_not_known(west
     arrived(east, {"detail": {"object": {"key": SFTP, "version-id": put(west, b"ab")["VersionId"]}}})
     assert take_over(east, west) == TakenOver(unproven=(SFTP,))
     assert east.facts(SFTP) == []
-    # West knows, and says so when it is back.
+    # West knows, and takes the upload in when it is back.
     assert west.accept(completed(west, b"abc")) == "received"
 
 

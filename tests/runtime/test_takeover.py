@@ -105,7 +105,7 @@ def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
     return east
 
 
-# --- Only when an operator says so -------------------------------------------------------------------
+# --- Only when an operator declares the loss ---------------------------------------------------------
 
 
 class Untouched:

@@ -25,7 +25,7 @@ def counted(aws: Emulator, west: Cell):
 
 
 def carry(cell: Cell) -> Transfer:
-    """Receive a file, deliver it to one destination, archive it, and tell the customer."""
+    """Receive a file, deliver it to one destination, archive it, and send the receipt."""
     transfer = cell.receive(b"abc")
     assert cell.workflow.claim(transfer, owner=owner(transfer)).action is Action.DELIVER
     assert cell.attempt(transfer) == Kind.DELIVERED
