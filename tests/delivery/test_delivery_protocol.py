@@ -192,12 +192,12 @@ def test_a_source_is_read_from_any_offset_in_small_pieces(start: int, chunk: int
 
 
 def test_an_empty_source_is_read_too() -> None:
-    asked: list[dict[str, object]] = []
+    requests: list[dict[str, object]] = []
 
     class S3(MemoryS3):
         def get_object(self, **how: object) -> dict[str, object]:  # type: ignore[override]
-            asked.append(how)
+            requests.append(how)
             return super().get_object()
 
     assert list(source_of(b"", s3=S3(b"")).chunks()) == []
-    assert asked == [{"Bucket": "mft-acme-west", "Key": "inbound/sftp/acme/a.bin", "VersionId": "v1"}]
+    assert requests == [{"Bucket": "mft-acme-west", "Key": "inbound/sftp/acme/a.bin", "VersionId": "v1"}]

@@ -99,14 +99,14 @@ def test_the_content_type_is_copied_and_internal_metadata_and_tags_are_not(
     aws: Emulator, theirs: Any
 ) -> None:
     source = put(aws, ContentType="text/csv", Metadata={"internal": "yes"}, Tagging="internal=yes")
-    client, asked = aws.new_client("s3", EAST), []
+    client, requests = aws.new_client("s3", EAST), []
     client.meta.events.register(
-        "provide-client-params.s3.CopyObject", lambda params, **_: asked.append(params)
+        "provide-client-params.s3.CopyObject", lambda params, **_: requests.append(params)
     )
     deliver(source, TO, s3=client, name="a.csv")
     client.close()
     # S3 takes the type from the request alone when metadata are replaced; the emulator keeps the source's.
-    assert asked[0]["ContentType"] == "text/csv"
+    assert requests[0]["ContentType"] == "text/csv"
     head = theirs.head_object(Bucket=THEIRS, Key="in/a.csv")
     assert (head["ContentType"], head["Metadata"]) == ("text/csv", {})
     assert theirs.get_object_tagging(Bucket=THEIRS, Key="in/a.csv")["TagSet"] == []

@@ -408,11 +408,11 @@ def test_an_endpoint_by_name(estate: Estate):
 def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ):
-    asked = []
+    addresses = []
     real = socket.create_connection
 
     def connect(address: tuple[str, int], **how: Any) -> socket.socket:
-        asked.append(address[0])
+        addresses.append(address[0])
         return real(address, **how)
 
     estate.put("public", "A", "198.51.100.1")
@@ -429,7 +429,7 @@ def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
         monkeypatch.setattr("local.dns.health.socket.create_connection", connect)
         server.refresh()
         assert server.health() == server.health() | expected
-    assert set(asked) == {"127.0.0.1"}
+    assert set(addresses) == {"127.0.0.1"}
 
 
 class _Pages(http.server.BaseHTTPRequestHandler):

@@ -132,7 +132,7 @@ def facts(aws: World, name: str) -> list[str | None]:
 def test_every_request_for_a_dead_region_ends_without_an_answer_and_the_other_lives(
     aws: World, short: Any
 ) -> None:
-    asked = {
+    operations = {
         "s3": "list_buckets",
         "dynamodb": "list_tables",
         "sqs": "list_queues",
@@ -143,12 +143,12 @@ def test_every_request_for_a_dead_region_ends_without_an_answer_and_the_other_li
         "cloudwatch": "describe_alarms",
     }
     aws.emulator.region_down(WEST)
-    for service, verb in asked.items():
+    for service, verb in operations.items():
         with pytest.raises(ConnectionClosedError):  # a request that hangs would be a ReadTimeoutError
             getattr(short(service), verb)()
         getattr(short(service, EAST), verb)()
     aws.emulator.region_up(WEST)
-    for service, verb in asked.items():
+    for service, verb in operations.items():
         getattr(short(service), verb)()
 
 
@@ -201,13 +201,13 @@ def test_no_other_way_leads_to_a_bucket_of_a_dead_region(aws: World, short: Any)
 def test_route_53_and_iam_die_with_west_only_in_that_mode_and_dns_goes_on(
     aws: World, short: Any, home: str
 ) -> None:
-    asked = [(short("route53", home), "list_hosted_zones"), (short("iam", home), "list_roles")]
+    operations = [(short("route53", home), "list_hosted_zones"), (short("iam", home), "list_roles")]
     aws.emulator.region_down(WEST)
-    for client, verb in asked:
+    for client, verb in operations:
         getattr(client, verb)()
     short("sts").get_caller_identity()
     aws.emulator.region_down(WEST, control_planes=True)
-    for client, verb in asked:
+    for client, verb in operations:
         with pytest.raises(ConnectionClosedError):
             getattr(client, verb)()
     short("route53", home, user_agent_extra=DNS_AGENT).list_hosted_zones()
@@ -217,7 +217,7 @@ def test_route_53_and_iam_die_with_west_only_in_that_mode_and_dns_goes_on(
         short("sts", WEST).get_caller_identity()
     short("sts", EAST).get_caller_identity()
     aws.emulator.region_up(WEST)
-    for client, verb in asked:
+    for client, verb in operations:
         getattr(client, verb)()
 
 
