@@ -370,7 +370,7 @@ def test_no_more_than_the_rate_are_started():
 
 
 def released(place: Estate, transfer: Transfer, *words: str) -> tuple[int, dict[str, Any]]:
-    reason = ("--reason", "partner run_json so") if "--apply" in words else ()
+    reason = ("--reason", "partner said so") if "--apply" in words else ()
     return place.json("release", transfer.id, *words, *reason)
 
 
@@ -383,7 +383,7 @@ def test_a_held_file_is_released(place, word):
     code, done = released(place, about, f"--{word}", "--apply", "--digest", plan["digest"])
     assert (code, list(done["started"])) == (0, ["partner"])
     fact = place.west.fact(Kind.REPLAYED, about)
-    assert (fact.detail["decision"], fact.detail["why"]) == (word, "partner run_json so")
+    assert (fact.detail["decision"], fact.detail["why"]) == (word, "partner said so")
     assert replays(place.west) == [about.id]
 
 
