@@ -146,7 +146,7 @@ def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
 
 
 @pytest.mark.parametrize("name", ["contract", "environment", "metric_names", "timing"])
-def test_what_all_share_imports_the_standard_library_only(name: str) -> None:
+def test_shared_modules_import_the_standard_library_only(name: str) -> None:
     for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 

@@ -404,7 +404,7 @@ def test_only_loopback_is_served(estate: Estate, address: str):
         estate.serve(address=address)
 
 
-def test_it_leaves_nothing_behind(estate: Estate, capfd: pytest.CaptureFixture, caplog):
+def test_a_server_leaves_nothing_behind(estate: Estate, capfd: pytest.CaptureFixture, caplog):
     before = set(threading.enumerate())
     estate.check(Type="TCP", IPAddress="127.0.0.1", Port=9)
     estate.leaf(True)

@@ -98,7 +98,7 @@ def test_calls_by_aws_itself_and_rare_calls_are_still_allowed(compared: Compared
         assert any(grant.fits(place) for grant in compared.allowed), f"nobody is allowed {place} any more"
 
 
-def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> None:
+def test_a_broken_registry_stops_a_drill_before_anything_starts(tmp_path: Path) -> None:
     customers = tmp_path / "customers"
     shutil.copytree(ROOT / "customers", customers, ignore=shutil.ignore_patterns("*.py", "__pycache__"))
     a, b = customers / "agency-a.yaml", customers / "agency-b.yaml"
@@ -115,7 +115,7 @@ def test_a_broken_registry_stops_it_before_anything_starts(tmp_path: Path) -> No
     assert [*(tmp_path / "drill").iterdir()] == []
 
 
-def test_a_killed_emulator_ends_it_with_what_to_do_and_no_process(tmp_path: Path) -> None:
+def test_a_killed_emulator_ends_the_drill_with_advice_and_leaves_no_process(tmp_path: Path) -> None:
     drill = start("drill", folder=tmp_path / "drill")
     assert drill.stdout is not None
     for line in drill.stdout:

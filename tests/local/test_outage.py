@@ -606,7 +606,7 @@ def test_writes_to_a_global_table_are_held_and_the_later_one_of_an_item_wins(aws
     assert facts(aws, "alone") == ["2", "2"]
 
 
-def test_replication_lags_and_what_was_on_its_way_from_a_region_that_dies_has_not_arrived(
+def test_replication_lags_and_copies_under_way_from_a_region_that_dies_do_not_arrive(
     aws: World,
 ) -> None:
     key = "inbound/lagging"

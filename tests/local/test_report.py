@@ -174,7 +174,7 @@ def test_table_headings_have_a_scope() -> None:
     assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
 
 
-def test_commitments_stand_apart_from_what_was_measured() -> None:
+def test_commitments_are_separate_from_measurements() -> None:
     text = Page(render([run()], made=MADE)).text
     for commitment in COMMITMENTS:
         assert f"{commitment.measure}{commitment.figure}{commitment.formula}" in text

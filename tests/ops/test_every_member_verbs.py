@@ -177,7 +177,7 @@ def is_undelivered(gap: dict[str, Any]) -> bool:
     return bool(gap["finding"] == GapKind.UNDELIVERED)
 
 
-def test_every_status_but_what_was_rejected_is_found_by_a_state_and_every_state_finds_some():
+def test_every_status_but_rejected_is_found_by_a_state_and_every_state_finds_some():
     assert [status for status in Status if not states(status)] == [Status.REJECTED]
     assert {state for status in Status for state in states(status)} == set(State)
 

@@ -105,7 +105,7 @@ def test_a_malformed_port_is_refused(twins, monkeypatch, port):  # noqa: F811
 # --- Customers, in either region ---------------------------------------------------------------------
 
 
-def test_what_customers_lack_in_one_region(twins, cleanup):  # noqa: F811
+def test_missing_resources_of_customers_in_one_region(twins, cleanup):  # noqa: F811
     s3, transfer, sns = (twins.client(service, EAST) for service in ("s3", "transfer", "sns"))
     server = twins.one(EAST, "aws:transfer/server:Server", "cell1-endpoint-server").id
     user = {"ServerId": server, "UserName": "c7k2m-batch"}
@@ -314,7 +314,7 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
 
 
-def test_with_east_dead_what_can_be_seen_is_compared(twins, cleanup):  # noqa: F811
+def test_with_east_dead_everything_else_is_compared(twins, cleanup):  # noqa: F811
     s3, bucket = twins.client("s3", WEST), twins.bucket("c7k2m", WEST)
     _encrypted_otherwise(s3, bucket, cleanup)
     with twins.dead(EAST):

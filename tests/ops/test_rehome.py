@@ -48,7 +48,7 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
     return estate.place.json("rehome", *words, *WHY, "--apply", "--digest", digest)
 
 
-def test_a_plan_changes_nothing_and_says_what_would(three):
+def test_a_plan_changes_nothing_and_lists_the_changes(three):
     before, text = three.records(), three.text("c7k2m")
     document = plan(three, "c7k2m", "--to", EASTERN)
     assert (document["applied"], document["batches"]) == (False, 1)

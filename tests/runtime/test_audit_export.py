@@ -237,7 +237,7 @@ def test_after_days_without_a_pass_nothing_is_missing(west):
     assert chained(west) == transfers(*written)
 
 
-def test_expired_facts_are_left_out_and_notes_outlive_what_they_are_about(west):
+def test_expired_facts_are_left_out_and_notes_outlive_their_facts(west):
     write(west, expires=int(NOW.timestamp()) - 1)
     (fact,) = write(west)
     assert audit_of(west).run() == 1
@@ -459,7 +459,7 @@ def test_a_customer_that_fails_does_not_hold_back_the_others(west):
 # --- The entry point ---------------------------------------------------------------------------------
 
 
-def test_the_function_exports_what_is_there(west, monkeypatch):
+def test_the_function_exports_the_facts(west, monkeypatch):
     now = datetime.now(UTC)
     write(west, now.date(), count=2, expires=int(now.timestamp()) + 3600)
     environment = {

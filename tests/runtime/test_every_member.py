@@ -130,7 +130,7 @@ def test_a_fact_of_every_kind_has_its_status_its_decision_and_its_line_in_the_re
     assert lacks(facts) == ({stands: ("partner",)} if is_unserved else {})
 
 
-def test_the_kinds_that_settle_a_destination_are_told_apart_and_every_status_comes_from_some_kind() -> None:
+def test_the_kinds_that_settle_a_destination_are_distinct_and_every_status_comes_from_some_kind() -> None:
     lines = [json.dumps(line) for _, _, line, _ in KINDS.values() if line]
     assert len(set(lines)) == len(lines) == 4
     assert {stands for stands, *_ in KINDS.values()} == set(Status)

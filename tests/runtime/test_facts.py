@@ -130,7 +130,7 @@ def test_a_decision_reopens_only_the_ends_that_were_known():
 
 
 @pytest.mark.parametrize("facts", ["D:a", "F:a", "H:a", "2:a", "D:a F:b H:c"])
-def test_without_received_nobody_knows_whether_a_destination_still_waits(facts):
+def test_without_received_it_is_not_known_whether_a_destination_still_waits(facts):
     assert status(facts_from(facts)) is Status.UNDER_WAY
 
 

@@ -12,7 +12,7 @@ def send(cell: Cell, transfer, outcome: Outcome, writer: str = "x", **how: objec
     cell.receipts.send(cell.directory.customer(cell.customer), transfer, outcome, writer=writer, **how)
 
 
-def test_a_receipt_says_what_became_of_which_file(west):
+def test_a_receipt_describes_the_outcome_of_its_file(west):
     transfer = west.receive(b"abc")
     lines = [{"name": "partner", "outcome": "delivered", "sha256": "00"}]
     send(west, transfer, Outcome.DELIVERED, destinations=lines)

@@ -142,7 +142,7 @@ def test_one_bad_notification_does_not_hold_back_the_others(functions: Functions
 # --- Transfers -----------------------------------------------------------------------------------
 
 
-def test_intake_counts_what_it_refuses_and_what_is_gone(west: Cell, functions: Functions, capsys):
+def test_intake_counts_refused_and_missing_files(west: Cell, functions: Functions, capsys):
     unrouted, gone = west.upload(b"abc", "inbound/other/a.csv"), west.upload(b"abc")
     gone["detail"]["object"]["version-id"] = "of-a-version-that-never-was"
     failed = west.event(
@@ -156,7 +156,7 @@ def test_intake_counts_what_it_refuses_and_what_is_gone(west: Cell, functions: F
     assert embedded(capsys) == [("Rejected", 1, "Count", DIMENSIONS), ("ObjectGone", 1, "Count", DIMENSIONS)]
 
 
-def test_completion_counts_what_failed(west: Cell, functions: Functions, capsys):
+def test_completion_counts_failures(west: Cell, functions: Functions, capsys):
     transfer = west.receive(b"abc")
     functions.step("claim", STATES["Claim"], owner(transfer), transfer=transfer.document())
     failure = {"destination": "partner", "failure": {"Error": "PermanentDeliveryError", "Cause": "no"}}

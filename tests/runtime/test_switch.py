@@ -246,7 +246,7 @@ def test_the_function_publishes_the_position_of_the_peer(aws, west, monkeypatch)
     assert Estate(aws, number(west)).published(EAST) == [(1, 1.0, 1.0)]
 
 
-def test_out_since_is_when_it_last_left_in_also_when_it_was_declared_lost_later():
+def test_out_since_is_when_the_switch_last_left_in_even_if_declared_lost_later():
     client = boto3.client(
         "ssm", region_name="us-gov-east-1", aws_access_key_id="1", aws_secret_access_key="2"
     )

@@ -691,7 +691,7 @@ def test_a_takeover_that_learns_of_the_lost_regions_delivery_does_not_send_again
 # --- The entry point ---------------------------------------------------------------------------------
 
 
-def test_the_function_starts_what_is_there_and_names_what_is_not(west, east, monkeypatch):
+def test_the_function_starts_transfers_whose_objects_arrived_and_names_the_others(west, east, monkeypatch):
     here, missing = west.receive(b"abc"), west.receive(b"xyz", "inbound/sdk/b.csv")
     east.client("s3").delete_object(Bucket=east.bucket, Key=missing.key, VersionId=missing.version_id)
     functions = Failover(east, monkeypatch)

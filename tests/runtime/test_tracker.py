@@ -72,7 +72,7 @@ def test_a_fact_is_written_once_and_its_first_content_stays(west):
         {"writer": "somebody else"},
     ],
 )
-def test_facts_that_differ_in_what_names_them_stand_side_by_side(west, other):
+def test_facts_with_different_keys_stand_side_by_side(west, other):
     assert west.tracker.record(fact())
     assert west.tracker.record(fact(**other))
     both = sorted((fact(), fact(**other)), key=lambda each: each.sort_key)
