@@ -245,8 +245,8 @@ def test_every_gap_is_found_and_has_its_remedy():
         seen, now = found[kind]
         (gap,) = gaps(seen, customer=CUSTOMER, sides=SIDES, now=now)
         assert gap.finding is kind
-        found = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
-        assert found == [each for each in [remedies[kind]] if each]
+        offered = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
+        assert offered == [each for each in [remedies[kind]] if each]
         assert kind.closes_by_itself == (remedies[kind] is None)
     assert {each[0] for each in remedies.values() if each} == set(Deed)
 
