@@ -67,7 +67,7 @@ def _scenario(name: str) -> str:
     if name not in scenarios.NAMES:
         near = difflib.get_close_matches(name, scenarios.NAMES, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else "."
-        raise typer.BadParameter(f"{name!r} is not a scenario{hint} One of {', '.join(scenarios.NAMES)}.")
+        raise typer.BadParameter(f"{name!r} is not a scenario{hint} Scenarios: {', '.join(scenarios.NAMES)}.")
     return name
 
 

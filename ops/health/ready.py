@@ -97,7 +97,7 @@ class Readiness:
         differences += of_zone
         if servers:
             out = {each.side for each in standing if each.is_out}
-            active = [each for each in self._customers if each.lifecycle == "active"]
+            active = [each for each in self._customers if each.is_in_service]
             gone = {id: out | sides for id, sides in shifted.items()}
             differences += dns_answers.differences(servers, self._environment, active, gone)
         stepped(len(self._customers))

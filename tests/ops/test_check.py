@@ -422,14 +422,15 @@ def test_a_base_that_this_code_cannot_read(project):
 )
 def test_a_base_that_is_none(project, base):
     assert stopped(project, f"--base={base}") == (
-        f"--base: {base!r} is no revision of this repository; fetch it, or name another, such as origin/main"
+        f"--base: {base!r} is not a revision of this repository; fetch it, or name another, such as"
+        " origin/main"
     )
 
 
 def test_a_repository_without_a_commit(tmp_path):
     project = fill(tmp_path / "project")
     project.git("init", "--quiet")
-    assert stopped(project).startswith("--base: 'HEAD' is no revision of this repository; ")
+    assert stopped(project).startswith("--base: 'HEAD' is not a revision of this repository; ")
 
 
 def test_no_repository(tmp_path):

@@ -52,8 +52,8 @@ def test_customers_that_are_none(twins):  # noqa: F811
     said = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
     assert (said.code, said.out) == (1, "")
     assert said.err.splitlines() == [
-        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
-        "'zzzzz' is no customer of this cell",
+        "'c7k2n' is not a customer of this cell; did you mean c7k2m?",
+        "'zzzzz' is not a customer of this cell",
     ]
     assert twins.calls == []
 

@@ -224,7 +224,7 @@ def test_everything_wrong_with_the_customers_is_said_at_once(three):
     said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
     assert said.code == 1
     assert said.err.splitlines() == [
-        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
+        "'c7k2n' is not a customer of this cell; did you mean c7k2m?",
         "z9z9z is draining, and has no DNS records: leave it out",
     ]
 
