@@ -168,10 +168,10 @@ def test_memory_does_not_grow_with_the_file() -> None:
     def peak(partner: Partner, mib: int) -> int:
         to = [partner.host, str(partner.port), partner.user, partner.host_key, partner.directory]
         command = [sys.executable, "-c", MEASURE, *to, str(mib << 20)]
-        told = subprocess.run(
+        done = subprocess.run(
             command, input=partner.private_key, capture_output=True, text=True, check=True, cwd=ROOT
         )
-        return int(told.stdout)
+        return int(done.stdout)
 
     with partner() as started:
         small, large = peak(started, 1), peak(started, 64)

@@ -187,7 +187,7 @@ def test_a_dangerous_name_is_permanent(aws: Emulator, theirs: Any) -> None:
 
 
 class Answers:
-    """A client of the partner's bucket that answers some calls as told, and passes the others on."""
+    """A client of the partner's bucket that answers some calls as configured, and passes the others on."""
 
     def __init__(self, client: Any, **instead: Exception | dict[str, Any] | list[Any]) -> None:
         self._client, self._instead = client, instead
@@ -272,12 +272,12 @@ def test_a_hash_of_hashes_is_not_taken_for_the_contents() -> None:
 def test_the_hash_comes_from_s3_where_it_says_it(aws: Emulator, theirs: Any) -> None:
     source = put(aws)
     ours = Answers(source.s3, get_object=AssertionError("the source was read"))
-    told = {"CopyObjectResult": {"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
+    answer = {"CopyObjectResult": {"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
 
     class Copies(Answers):
         def copy_object(self, **how: Any) -> dict[str, Any]:
             self._client.copy_object(**how)
-            return told
+            return answer
 
     unread = Source(s3=ours, bucket=OURS, key=source.key, version_id=source.version_id, size=source.size)
     delivery = deliver(unread, TO, s3=Copies(theirs), name="a.csv")

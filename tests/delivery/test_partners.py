@@ -147,8 +147,8 @@ time.sleep(60)
 def test_servers_end_with_a_process_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        told = json.loads(child.stdout.readline())
-        with socket.create_connection(("127.0.0.1", told["port"]), timeout=5) as client:
+        document = json.loads(child.stdout.readline())
+        with socket.create_connection(("127.0.0.1", document["port"]), timeout=5) as client:
             assert client.recv(4) == b"SSH-"
             servers = servers_of(child.pid)
             assert servers
@@ -159,6 +159,6 @@ def test_servers_end_with_a_process_that_is_killed() -> None:
                 time.sleep(0.02)
             assert running(servers) == set()
     # What a killed process cannot remove: its folder, and sshd's directory, which the next partner removes.
-    shutil.rmtree(told["root"])
+    shutil.rmtree(document["root"])
     with partners.OpenSshPartner():
         pass

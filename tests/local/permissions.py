@@ -199,7 +199,7 @@ def grants(caller: str, statements: Iterable[Statement]) -> dict[Grant, str]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A drill's calls against the policies of its own world: `lacking` is told in sentences."""
+    """A drill's calls against the policies of its own world: `lacking` holds sentences."""
 
     lacking: set[str]
     allowed: dict[Grant, str]

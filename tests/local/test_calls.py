@@ -103,8 +103,8 @@ def test_an_item_is_known_by_the_key_that_policies_speak_of(aws: World, caller: 
     )
     table.put_item(TableName="called", Item={"file": {"S": "audit#one"}, "secret": {"S": "not told"}})
     table.get_item(TableName="called", Key={"file": {"S": "audit#one"}})
-    told = {"TableName": "called", "file": "audit#one"}
-    assert made(aws, caller) == [("dynamodb", "PutItem", 200, told), ("dynamodb", "GetItem", 200, told)]
+    given = {"TableName": "called", "file": "audit#one"}
+    assert made(aws, caller) == [("dynamodb", "PutItem", 200, given), ("dynamodb", "GetItem", 200, given)]
 
 
 def test_who_says_no_name_is_not_noted(aws: World) -> None:

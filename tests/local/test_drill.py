@@ -53,22 +53,20 @@ def test_a_drill_beside_another_world_plays_the_whole_story(played: Played) -> N
 
 
 def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(played: Played) -> None:
-    [told] = [each for each in played.story["runs"] if each["scenario"] == "region-lost-mid-transfer"]
-    measures = told["measures"]
+    [run] = [each for each in played.story["runs"] if each["scenario"] == "region-lost-mid-transfer"]
+    measures = run["measures"]
     assert 0 < measures["dns_moved"] < measures["all_accounted"]
     assert measures["first_delivered"] is not None
     assert len(measures["rpo_ages"]) == measures["rpo_files"] >= 1
-    assert len(told["clients"]) == 5
-    for clients in told["clients"]:
+    assert len(run["clients"]) == 5
+    for clients in run["clients"]:
         assert clients["asked"] == clients["failed"] + clients["acknowledged"]
         assert set(clients["by_side"]) == {"east", "west"}
         assert clients["reached_survivor_after"] > 0
-    stuck = [each for each in told["clients"] if each["kind"].endswith(("for ever", "hard-coded"))]
+    stuck = [each for each in run["clients"] if each["kind"].endswith(("for ever", "hard-coded"))]
     assert len(stuck) == 2
     assert all(each["failed"] for each in stuck), "their region died, and they looked up nothing else"
-    [notice] = [
-        each["at"] for each in told["timeline"] if each["what"].endswith(" customers with ops notice")
-    ]
+    [notice] = [each["at"] for each in run["timeline"] if each["what"].endswith(" customers with ops notice")]
     for clients in stuck:
         reached = measures["decision_at"] + clients["reached_survivor_after"]
         assert reached > notice - 0.02, "nobody else told them; all three are rounded to 0.01"

@@ -216,9 +216,9 @@ def test_workers_are_forked_from_a_process_that_has_imported_their_libraries(aws
     )
     for name in ("left", "right"):
         aws.function(name, code=code)
-    told = [aws.call(name, n=number) for number, name in enumerate(("left", "right", "left"))]
-    assert [(before, seen) for before, _, seen in told] == [(True, [0]), (True, [1]), (True, [0, 2])]
-    (parent,) = {parent for _, parent, _ in told}
+    answers = [aws.call(name, n=number) for number, name in enumerate(("left", "right", "left"))]
+    assert [(before, seen) for before, _, seen in answers] == [(True, [0]), (True, [1]), (True, [0, 2])]
+    (parent,) = {parent for _, parent, _ in answers}
     assert parent != aws.emulator.pid
 
 

@@ -100,10 +100,10 @@ def test_a_file_is_lost_whose_object_or_first_fact_is_on_its_way() -> None:
 
 
 def test_a_timeline_tells_each_event_once_with_its_seconds() -> None:
-    told: list[str] = []
+    lines: list[str] = []
     times = iter([100.0, 102.5, 104.0])
-    timeline = Timeline(told.append, clock=lambda: next(times))
+    timeline = Timeline(lines.append, clock=lambda: next(times))
     timeline.note("operator", "decides")
     timeline.note("dns", "moved")
     assert [(each.at, each.who) for each in timeline.events] == [(2.5, "operator"), (4.0, "dns")]
-    assert told == ["   2.5 s  operator: decides", "   4.0 s  dns: moved"]
+    assert lines == ["   2.5 s  operator: decides", "   4.0 s  dns: moved"]

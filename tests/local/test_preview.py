@@ -113,30 +113,30 @@ def test_onboarding_and_a_changed_retention_reach_no_other_customer(project: Pro
     shutil.copy(ROOT / "local/drill/newcomer.yaml", project.folder / "customers/agency-n.yaml")
     project.edit("customers/agency-c.yaml", "inbound_days: 90", "inbound_days: 30")
     printed = project.plan("--json")
-    told = json.loads(printed)
-    assert not told["refused"]
-    assert [each.partition(": rules")[0] for each in told["dataAtStake"]] == [
+    document = json.loads(printed)
+    assert not document["refused"]
+    assert [each.partition(": rules")[0] for each in document["dataAtStake"]] == [
         f"{stack}, r2w6d: BucketLifecycleConfiguration r2w6d-inbound keeps data for a shorter time,"
         " and older data is deleted"
         for stack in STACKS
     ]
     for stack in STACKS:
-        customers = told["stacks"][stack]["customers"]
+        customers = document["stacks"][stack]["customers"]
         assert customers.keys() == {"n3w0k", "r2w6d"}
         assert {step["action"] for step in customers["n3w0k"]} == {"add"}
         (changed,) = customers["r2w6d"]
         assert changed["name"] == "r2w6d-inbound"
         days = {each["path"]: (each["old"], each["new"]) for each in changed["changes"]}
         assert days["rules[inbound].expiration.days"] == (90, 30)
-        assert {step["action"] for step in told["stacks"][stack]["cell"]} <= {"add", "change"}
-        reach = told["stacks"][stack]["sentence"]
+        assert {step["action"] for step in document["stacks"][stack]["cell"]} <= {"add", "change"}
+        reach = document["stacks"][stack]["sentence"]
         assert f"adds {len(customers['n3w0k'])} resources for n3w0k" in reach
         assert reach.endswith("touches no other customer")
     for sample in (project.folder / "customers").glob("*.yaml"):
         (name,) = re.findall(r"^name: (.*)$", sample.read_text(), re.MULTILINE)
         assert name not in printed
-    assert "placeholder" not in json.dumps(told["stacks"]), "a secret's value is never shown"
-    assert any("mft:hostKeyRsa" in note and "not compared" in note for note in told["notes"])
+    assert "placeholder" not in json.dumps(document["stacks"]), "a secret's value is never shown"
+    assert any("mft:hostKeyRsa" in note and "not compared" in note for note in document["notes"])
 
 
 def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: Project) -> None:
@@ -319,14 +319,14 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
 def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
     made = """
         key = pulumi.Config("mft").require_secret("key")
-        aws.transfer.Server("server", host_key=key.apply(lambda told: told + "{}"))
+        aws.transfer.Server("server", host_key=key.apply(lambda text: text + "{}"))
     """
     (change,) = steps(made.format("1"), made.format("2"), tmp_path)["server change"].changes
     assert (change.path, change.secret, change.old, change.new) == ("hostKey", True, None, None)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ([], "changes nothing"),
         ([("add", "a"), ("add", "a")], "adds 2 resources for a; touches nothing else"),
@@ -342,12 +342,12 @@ def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_sentence_says_how_far_a_change_reaches(given: list[tuple[str, str]], told: str) -> None:
+def test_the_sentence_says_how_far_a_change_reaches(given: list[tuple[str, str]], expected: str) -> None:
     made = [
         ResourceChange(action=Operation(action), type="t", name="n", customer=customer)
         for action, customer in given
     ]
-    assert sentence(made) == told
+    assert sentence(made) == expected
 
 
 def test_the_table_knows_every_type_of_the_program_and_names_real_properties() -> None:

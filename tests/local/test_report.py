@@ -66,8 +66,8 @@ def test_a_timeline_marks_the_moments_that_came_and_no_others() -> None:
 
 def test_a_name_answers_one_side_until_it_changes() -> None:
     changes = [("a", "CNAME", 2, "west"), ("a", "CNAME", 5, "none"), ("a", "CNAME", 8, "east")]
-    told = [dict(zip(("name", "type", "at", "side"), each, strict=True)) for each in reversed(changes)]
-    one = run(seconds=10, answers=told)
+    answers = [dict(zip(("name", "type", "at", "side"), each, strict=True)) for each in reversed(changes)]
+    one = run(seconds=10, answers=answers)
     assert histories(one) == {("a", "CNAME"): [(2, 5, "west"), (5, 8, "none"), (8, 10, "east")]}
     bars = marks(answers(one), "rect")
     assert [(percent(bar, "x"), percent(bar, "width")) for bar in bars] == [(20, 30), (50, 30), (80, 20)]
@@ -80,7 +80,7 @@ def test_a_run_that_ended_before_its_last_answer_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fate"),
+    ("transfer", "fate"),
     [
         (transfer("a", by="west"), "west"),
         (transfer("a", fate="2 delivered, duplicate", by="east"), "east"),
@@ -93,8 +93,8 @@ def test_a_run_that_ended_before_its_last_answer_is_drawn() -> None:
         (transfer("a", fate="something new", by="west"), "open"),
     ],
 )
-def test_a_file_has_the_fate_of_what_came_off_worst(told: dict[str, Any], fate: str) -> None:
-    assert counted([told]) == {fate: 1}
+def test_a_file_has_the_fate_of_what_came_off_worst(transfer: dict[str, Any], fate: str) -> None:
+    assert counted([transfer]) == {fate: 1}
 
 
 def test_bars_of_fates_are_as_long_as_their_counts() -> None:
@@ -261,8 +261,8 @@ def shown(
     requests = [
         each["params"]["request"]["url"] for each in logged if each["method"] == "Network.requestWillBeSent"
     ]
-    told = {"width": width, "address": path.as_uri(), "requests": requests, "folded": folded}
-    return {**told, "console": browser.get_log("browser"), **browser.execute_script(_LOOK)}
+    about = {"width": width, "address": path.as_uri(), "requests": requests, "folded": folded}
+    return {**about, "console": browser.get_log("browser"), **browser.execute_script(_LOOK)}
 
 
 _LOOK = """

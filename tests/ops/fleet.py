@@ -106,9 +106,9 @@ class Fleet:
     # --- What operators do and see ---
 
     def plan(self, verb: str, region: str, *words: str) -> dict[str, Any]:
-        code, told = self.place.json(verb, region, *words)
-        assert code == 0, told
-        return told
+        code, document = self.place.json(verb, region, *words)
+        assert code == 0, document
+        return document
 
     def apply(self, verb: str, region: str, *words: str, digest: str | None = None) -> tuple[int, dict]:
         digest = digest or self.plan(verb, region, *words)["digest"]

@@ -136,11 +136,11 @@ def western(estate: Estate) -> Chain:
 
 def findings(estate: Estate, *words: str) -> list[str]:
     """Return what is found of West's chain; East's is sound."""
-    code, told = estate.json("audit", "verify", estate.customer, *words)
-    by_region = {each["region"]: each["findings"] for each in told["chains"]}
+    code, document = estate.json("audit", "verify", estate.customer, *words)
+    by_region = {each["region"]: each["findings"] for each in document["chains"]}
     found = by_region.pop(WESTERN)
     assert not any(by_region.values())
-    assert (code, told["sound"]) == ((1, False) if found else (0, True))
+    assert (code, document["sound"]) == ((1, False) if found else (0, True))
     return found
 
 
@@ -162,9 +162,9 @@ def test_a_chain_that_nobody_touched_is_sound(estate, western):
         f"{estate.customer} {EASTERN}: 1 links, 1 facts: sound",
         f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound",
     ]
-    code, told = estate.json("audit", "verify", "--region", WESTERN)
-    assert (code, told["sound"], told["unknowns"]) == (0, True, [])
-    (only,) = told["chains"]
+    code, document = estate.json("audit", "verify", "--region", WESTERN)
+    assert (code, document["sound"], document["unknowns"]) == (0, True, [])
+    (only,) = document["chains"]
     assert only == {
         "customer": estate.customer,
         "region": WESTERN,
@@ -183,8 +183,8 @@ def test_what_real_transfers_leave_is_sound(estate):
         side.attempt(transfer)
         side.workflow.complete(transfer, [], owner=f"{transfer.id}-g1")
         export(side, NOW)
-    code, told = estate.json("audit", "verify", "--grace", "0")
-    assert (code, [each["facts"] for each in told["chains"]]) == (0, [3, 3])
+    code, document = estate.json("audit", "verify", "--grace", "0")
+    assert (code, [each["facts"] for each in document["chains"]]) == (0, [3, 3])
 
 
 def test_the_last_link_may_not_be_noted_yet(estate, western):
@@ -197,7 +197,7 @@ def test_the_last_link_may_not_be_noted_yet(estate, western):
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "finding"),
     [
         ((1,), "link 1 is missing"),
         ((2,), "link 2 is missing"),
@@ -213,12 +213,12 @@ def test_the_last_link_may_not_be_noted_yet(estate, western):
         ),
     ],
 )
-def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, told):
+def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, finding):
     held = {1: western.facts[:3], 2: western.facts[3:4], 3: western.facts[4:]}
     for number in numbers:
         western.remove(number)
     found = findings(estate)
-    assert found[0].startswith(told)
+    assert found[0].startswith(finding)
     gone = [each for number in numbers for each in held[number]]
     assert sorted(found[1:]) == sorted(
         f"RECEIVED of {each.key}, transfer {each.transfer}, of {each.at}, is in the tracker but in no link"
@@ -409,9 +409,9 @@ def test_a_fact_is_missed_once_it_was_due(estate, western, minutes, submitted_da
 
 def test_facts_of_the_other_region_are_none_of_this_chain(estate, western):
     write(estate.east, fact(estate.east))
-    code, told = estate.json("audit", "verify")
+    code, document = estate.json("audit", "verify")
     assert code == 1
-    assert {each["region"]: len(each["findings"]) for each in told["chains"]} == {WESTERN: 0, EASTERN: 1}
+    assert {each["region"]: len(each["findings"]) for each in document["chains"]} == {WESTERN: 0, EASTERN: 1}
 
 
 # --- Old links ---------------------------------------------------------------------------------------
@@ -477,8 +477,8 @@ def test_all_days_that_a_former_customers_chain_is_about_are_compared(estate):
 
 
 def findings_of_west_alone(estate: Estate) -> list[str]:
-    _, told = estate.json("audit", "verify", estate.customer)
-    (only,) = told["chains"]
+    _, document = estate.json("audit", "verify", estate.customer)
+    (only,) = document["chains"]
     assert only["region"] == WESTERN
     return only["findings"]
 
@@ -497,18 +497,18 @@ def test_a_region_that_never_was_is_refused_with_the_nearest(estate):
 
 def test_with_a_region_dead_the_other_is_verified_and_it_is_said(estate, western):
     estate.lose(EAST)
-    code, told = estate.json("audit", "verify")
-    assert (code, told["sound"]) == (1, False)
-    (unknown,) = told["unknowns"]
+    code, document = estate.json("audit", "verify")
+    assert (code, document["sound"]) == (1, False)
+    (unknown,) = document["unknowns"]
     assert unknown.startswith(f"{EASTERN} ")
-    assert [(each["region"], each["findings"]) for each in told["chains"]] == [(WESTERN, [])]
+    assert [(each["region"], each["findings"]) for each in document["chains"]] == [(WESTERN, [])]
     assert estate.ops("audit", "verify", "--region", WESTERN).code == 0
 
 
 def test_many_findings_are_counted_and_some_told(estate, western):
     write(estate.west, *(fact(estate.west) for _ in range(130)))
-    _, told = estate.json("audit", "verify")
-    (one,) = (each for each in told["chains"] if each["region"] == WESTERN)
+    _, document = estate.json("audit", "verify")
+    (one,) = (each for each in document["chains"] if each["region"] == WESTERN)
     assert (len(one["findings"]), one["more"]) == (100, 30)
     said = estate.ops("audit", "verify")
     assert said.out.splitlines()[-1] == "  and 30 more"

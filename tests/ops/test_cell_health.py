@@ -62,11 +62,11 @@ def test_alarms_of_the_cell_are_its_problems_and_those_about_the_peer_are_not(ea
     east.alarm("other", section="canary-failing", state="ALARM", topic="arn:aws-us-gov:sns:::other")
     for section in ABOUT_PEER:
         east.alarm(section, section=section, state="ALARM")
-    told = found(east)
+    findings = found(east)
     assert re.fullmatch(
         rf"the alarm {name} is on since 20..-..-..T..:..:..Z: Something is wrong\. First: look\."
         r" Runbook: docs/runbook\.md#canary-failing",
-        told,
+        findings,
     )
 
 
@@ -99,10 +99,10 @@ def test_dead_letters_seen_or_taken(east, function):
 def test_the_depth_of_the_queue_counts_above_its_limit(east):
     east.send(east.parts["queue"], 2)
     assert problems(east.cell) == []
-    told = CellReport(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
-    assert not list(judged(told))
-    told.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
-    (problem,) = judged(told)
+    report = CellReport(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
+    assert not list(judged(report))
+    report.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
+    (problem,) = judged(report)
     assert problem == Finding(
         where=EASTERN,
         what="10,001 uploads wait for intake, more than 10,000; see docs/runbook.md#ingest-delayed",
@@ -114,8 +114,8 @@ def test_what_is_gone_is_told_and_does_not_hide_the_rest(east):
     east.client("stepfunctions").delete_state_machine(stateMachineArn=east.parts["state_machine"])
     east.client("sqs").delete_queue(QueueUrl=east.parts["queue"])
     east.client("transfer").stop_server(ServerId=east.parts["server"])
-    told = [each.partition(": An error")[0] for each in problems(east.cell)]
-    assert told == [
+    found = [each.partition(": An error")[0] for each in problems(east.cell)]
+    assert found == [
         f"{EASTERN}: the depth of the intake queue is not known",
         f"{EASTERN}: the state of the workflow is not known",
         f"{EASTERN}: the state of the function switch is not known",

@@ -67,20 +67,20 @@ def test_a_region_goes_out_with_all_customers_and_every_call_goes_to_its_peer(fl
     place, through = fleet.place, REGION_OF[peer_of(side)]
     assert fleet.answers() == AT_HOME
     place.door.forget()
-    told = fleet.plan("evacuate", region)
-    assert {name: told[name] for name in ("applied", "region", "through", "position", "now")} == {
+    document = fleet.plan("evacuate", region)
+    assert {name: document[name] for name in ("applied", "region", "through", "position", "now")} == {
         "applied": False,
         "region": region,
         "through": through,
         "position": "out",
         "now": "in",
     }
-    assert (told["customers"], told["names"], told["warnings"]) == (2, 8, [])
+    assert (document["customers"], document["names"], document["warnings"]) == (2, 8, [])
     assert asked(place) == [f"{through} {READ}", f"{through} {LIST}"]
     assert untouched(place)
     assert fleet.recorded(peer_of(side)) == {}
 
-    said = fleet.say("evacuate", region, digest=told["digest"])
+    said = fleet.say("evacuate", region, digest=document["digest"])
     assert (said.code, said.err) == (0, "")
     assert asked(place) == [
         f"{through} {call}" for call in (READ, LIST, WHO, LIST, WRITE, PUT, SAY, WRITE)
@@ -99,9 +99,9 @@ def test_the_number_of_customers_changes_no_call(fleet):  # noqa: F811
         for number in range(150):
             s3.put_object(Bucket=fleet.bucket("config", side), Key=f"customers/n{number:03}.json", Body=b"{}")
     asked(fleet.place)
-    told = fleet.plan("evacuate", WESTERN)
+    document = fleet.plan("evacuate", WESTERN)
     assert asked(fleet.place) == few
-    assert told["customers"] == 2, "who has no records is not in service"
+    assert document["customers"] == 2, "who has no records is not in service"
 
 
 def test_what_it_says(fleet):  # noqa: F811
@@ -127,15 +127,15 @@ def test_what_it_says(fleet):  # noqa: F811
 
 
 def test_who_did_it_when_and_why_is_recorded_where_it_was_done(fleet):  # noqa: F811
-    _, told = fleet.apply("evacuate", WESTERN)
+    _, document = fleet.apply("evacuate", WESTERN)
     (before, intent), (after, outcome) = sorted(fleet.recorded(EAST).items())
     assert before.startswith("actions/evacuate/")
     assert before.removesuffix("intent.json") == after.removesuffix("outcome.json")
-    assert told["recorded"] == f"s3://{fleet.bucket('audit', EAST)}/{before.removesuffix('intent.json')}"
-    assert (intent["verb"], intent["digest"], intent["why"]) == ("evacuate", told["digest"], WHY[1])
+    assert document["recorded"] == f"s3://{fleet.bucket('audit', EAST)}/{before.removesuffix('intent.json')}"
+    assert (intent["verb"], intent["digest"], intent["why"]) == ("evacuate", document["digest"], WHY[1])
     assert intent["who"].startswith("arn:aws-us-gov:")
     assert intent["plan"][WESTERN]["position"] == "out"
-    assert outcome["dns_moved_seconds"] == told["dns_moved_seconds"] > 0
+    assert outcome["dns_moved_seconds"] == document["dns_moved_seconds"] > 0
     assert outcome["duration_seconds"] >= outcome["dns_moved_seconds"]
     assert outcome["left"] == []
     assert fleet.recorded(WEST) == {}
@@ -250,12 +250,12 @@ def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fle
 
     sentence = f"{EASTERNER} is out of {EASTERN}"
     assert fleet.place.ops("evacuate", WESTERN, "--override", sentence.upper()).code == 1
-    code, told = fleet.apply("evacuate", WESTERN, "--override", sentence)
-    assert (code, told["override"]) == (1, sentence)
-    assert any(EASTERNER in each and "answers sftp.west" in each for each in told["left"])
+    code, document = fleet.apply("evacuate", WESTERN, "--override", sentence)
+    assert (code, document["override"]) == (1, sentence)
+    assert any(EASTERNER in each and "answers sftp.west" in each for each in document["left"])
     (intent, outcome) = (each for _, each in sorted(fleet.recorded(EAST).items()))
     assert (intent["override"], outcome["dns_moved_seconds"]) == (sentence, None)
-    assert outcome["left"] == told["left"]
+    assert outcome["left"] == document["left"]
 
 
 def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkeypatch):  # noqa: F811
@@ -271,10 +271,10 @@ def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkey
         f"--override '{EASTERN} is not ready' is not the sentence that overrides this",
         f"to do it all the same: --override '{sentence}'",
     ]
-    told = fleet.plan("evacuate", WESTERN, "--override", sentence)
-    assert f"--override '{sentence}'" in told["command"]
+    document = fleet.plan("evacuate", WESTERN, "--override", sentence)
+    assert f"--override '{sentence}'" in document["command"]
     found.clear()
-    said = fleet.say("evacuate", WESTERN, "--override", sentence, digest=told["digest"])
+    said = fleet.say("evacuate", WESTERN, "--override", sentence, digest=document["digest"])
     assert said.code == 1, "what was typed is about more than there is now"
     assert untouched(fleet.place)
 
@@ -347,11 +347,11 @@ def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
 def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
     server = fleet.estate.server
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
-    told = fleet.plan("evacuate", WESTERN)
-    (warning,) = told["warnings"]
+    document = fleet.plan("evacuate", WESTERN)
+    (warning,) = document["warnings"]
     assert warning.startswith("the name server 127.0.0.1 gives no usable answer: ")
-    code, told = fleet.apply("evacuate", WESTERN)
-    assert (code, told["left"], len(told["asked"])) == (0, [], 1)
+    code, document = fleet.apply("evacuate", WESTERN)
+    assert (code, document["left"], len(document["asked"])) == (0, [], 1)
 
 
 def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
@@ -365,11 +365,11 @@ def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": each} for each in halves]}
     route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
     fleet.estate.server.refresh()
-    told = fleet.plan("evacuate", WESTERN)
-    assert told["warnings"] == [
+    document = fleet.plan("evacuate", WESTERN)
+    assert document["warnings"] == [
         f"east.{WESTERNER}.mft.example.gov points at elsewhere.example.gov., which is neither region"
     ]
-    assert told["customers"] == 2
+    assert document["customers"] == 2
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:dns", ":53", "ns.example.gov:0 127.0.0.1:53"])
@@ -396,8 +396,8 @@ def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  
     if dies == "PutMetricData":
         plan = fleet.plan("evacuate", WESTERN)
         assert (plan["resumed"], plan["digest"]) == (True, digest)
-    code, told = fleet.apply("evacuate", WESTERN, digest=digest)
-    assert (code, told["left"], place.moved(WEST)) == (0, [], 1)
+    code, document = fleet.apply("evacuate", WESTERN, digest=digest)
+    assert (code, document["left"], place.moved(WEST)) == (0, [], 1)
     assert [key.rpartition("/")[2] for key in sorted(fleet.recorded(EAST))] == ["intent.json", "outcome.json"]
     assert fleet.answers() == EVERYBODY_IN_EAST
     said = place.ops("evacuate", WESTERN)
@@ -503,8 +503,8 @@ def test_a_region_that_is_there_already_is_refused(west_out):
 
 
 def test_a_refusal_is_one_document_too(west_out):
-    code, told = west_out.json("evacuate", WESTERN)
-    assert (code, told) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
+    code, document = west_out.json("evacuate", WESTERN)
+    assert (code, document) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
 
 
 # --- Regions that do not answer ----------------------------------------------------------------------
@@ -515,8 +515,8 @@ def test_without_the_peer_nothing_is_done(place, verb):
     place.door.closed = {f"{EASTERN} ssm"}
     for as_json in (False, True):
         if as_json:
-            code, told = place.json(verb, WESTERN)
-            line = told["refused"]
+            code, document = place.json(verb, WESTERN)
+            line = document["refused"]
         else:
             said = place.ops(verb, WESTERN)
             code, line = said.code, said.line
@@ -634,8 +634,8 @@ def test_a_stack_file_that_is_missing_is_refused_with_its_path(place):
     line = refused(place)
     assert line.startswith("Pulumi.gov-east.yaml: cannot be read as a stack file: ")
     assert str(place.file(EAST)) in line
-    code, told = place.json("evacuate", WESTERN)
-    assert (code, told) == (1, {"refused": line})
+    code, document = place.json("evacuate", WESTERN)
+    assert (code, document) == (1, {"refused": line})
 
 
 def test_the_projects_own_stack_files_agree():

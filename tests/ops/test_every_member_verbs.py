@@ -157,12 +157,12 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
 
     _, plan = estate.json("notice", estate.customer, "--region", WESTERN)
     (notice,) = plan["notices"]
-    told = {
+    entries = {
         transfers[file["transfer"]]: (name, file.get("why"))
         for name in ("resend", "held", "delivered")
         for file in notice[name]["files"]
     }
-    assert told == {status: ANSWERS[status].notice for status in Status}
+    assert entries == {status: ANSWERS[status].notice for status in Status}
 
     for transfer, status in transfers.items():
         code, said = estate.json("release", transfer, *customer, "--resend")

@@ -64,8 +64,8 @@ def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
 
 def counts(place: Estate, *words: str) -> dict[str, int]:
     """Return the numbers that are not 0."""
-    (told,) = (each["counts"] for each in said(place, *words)[1] if "counts" in each)
-    return {name: number for name, number in told.items() if number}
+    (found,) = (each["counts"] for each in said(place, *words)[1] if "counts" in each)
+    return {name: number for name, number in found.items() if number}
 
 
 def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
@@ -286,8 +286,8 @@ def test_with_a_region_unseen_nothing_is_proven_unless_that_was_asked_for(place,
     assert said(place)[0] == 1
     code, documents = said(place, "--region", EASTERN)
     assert code == 0
-    (told,) = documents[0]["not_looked_at"]
-    assert told == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
+    (found,) = documents[0]["not_looked_at"]
+    assert found == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
 
 
 def test_nothing_can_be_said_of_two_dead_regions_or_of_one_that_is_none(place):

@@ -38,10 +38,10 @@ def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any
 
 
 def plan(estate: Estate, *words: str) -> dict[str, Any]:
-    code, told = estate.json("notice", *words)
-    assert code == 0, told
-    assert (told["applied"], told["published"], told["failed"]) == (False, {}, {})
-    return told
+    code, document = estate.json("notice", *words)
+    assert code == 0, document
+    assert (document["applied"], document["published"], document["failed"]) == (False, {}, {})
+    return document
 
 
 def notice(estate: Estate, *words: str) -> dict[str, Any]:
@@ -68,15 +68,15 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     estate.east.receive(b"abc", "inbound/sdk/goes-on-there.csv")
     deliver(estate.east, b"abc", "inbound/sdk/delivered-there.csv")
     estate.lose(WEST)
-    told = notice(estate, *OUT_OF_WEST)
-    assert keys(told["delivered"]) == ["delivered-there.csv", "delivered.csv", "duplicate.csv"]
-    assert keys(told["held"]) == ["held.csv"]
-    assert {file["key"]: file["why"] for file in told["resend"]["files"]} == {
+    document = notice(estate, *OUT_OF_WEST)
+    assert keys(document["delivered"]) == ["delivered-there.csv", "delivered.csv", "duplicate.csv"]
+    assert keys(document["held"]) == ["held.csv"]
+    assert {file["key"]: file["why"] for file in document["resend"]["files"]} == {
         "inbound/sdk/failed.csv": "not delivered",
         "inbound/else/rejected.csv": "not accepted",
         "inbound/sdk/waiting.csv": "not finished when the region was lost",
     }
-    about = {file["key"]: file for file in told["delivered"]["files"]}
+    about = {file["key"]: file for file in document["delivered"]["files"]}
     fact = estate.east.fact(Kind.DELIVERED, delivered)
     assert about[delivered.key] == {
         "key": delivered.key,
@@ -87,10 +87,10 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     assert about["inbound/sdk/duplicate.csv"]["destinations"] == [
         {"name": "partner", "duplicate_of": delivered.id}
     ]
-    (waits,) = (file for file in told["resend"]["files"] if file["transfer"] == under_way.id)
+    (waits,) = (file for file in document["resend"]["files"] if file["transfer"] == under_way.id)
     assert waits["key"] == under_way.key
-    assert told["held"]["files"][0]["transfer"] == held
-    assert told["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
+    assert document["held"]["files"][0]["transfer"] == held
+    assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
 
 
 def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
@@ -98,8 +98,11 @@ def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
     (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
     reopened = replace(fact, kind=Kind.REPLAYED, detail={"over": [fact.sort_key]})
     assert estate.west.tracker.record(reopened)
-    told = notice(estate, *OUT_OF_WEST)
-    assert (keys(told["held"]), [file["transfer"] for file in told["resend"]["files"]]) == ([], [held])
+    document = notice(estate, *OUT_OF_WEST)
+    assert (keys(document["held"]), [file["transfer"] for file in document["resend"]["files"]]) == (
+        [],
+        [held],
+    )
 
 
 def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
@@ -119,8 +122,8 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
     ]
     for changed in later:
         assert west.tracker.record(replace(held, **changed))
-    (told,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
-    assert told["destinations"] == [
+    (document,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
+    assert document["destinations"] == [
         {"name": "other", "held": "nobody knows"},
         {"name": "third", "not_delivered": "full"},
     ]
@@ -128,16 +131,16 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
 def test_where_to_send_is_the_other_region(estate, out, side):
-    told = notice(estate, "--region", out)
-    assert (told["out"], told["region"]) == (out, REGION_OF[side])
-    assert told["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
-    assert told["hosts"] == {
+    document = notice(estate, "--region", out)
+    assert (document["out"], document["region"]) == (out, REGION_OF[side])
+    assert document["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
+    assert document["hosts"] == {
         "primary": f"primary.{estate.customer}.{ZONE}",
         "region": f"{side}.{estate.customer}.{ZONE}",
         "cell": f"sftp.{side}{estate.west.cell}.{ZONE}",
     }
-    assert told["record"] == f"_bucket.primary.{estate.customer}.{ZONE}"
-    assert (told["policy"], told["window_seconds"]) == ("content", 3600)
+    assert document["record"] == f"_bucket.primary.{estate.customer}.{ZONE}"
+    assert (document["policy"], document["window_seconds"]) == ("content", 3600)
 
 
 def test_only_what_was_sent_since_then_is_told(estate):
@@ -145,8 +148,8 @@ def test_only_what_was_sent_since_then_is_told(estate):
     hour = timedelta(hours=1)
     since, later = (f"{datetime.now(UTC) + sign * hour:%Y-%m-%dT%H:%M:%SZ}" for sign in (-1, 1))
     assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
-    told = notice(estate, *OUT_OF_WEST, "--since", later)
-    assert (told["since"], told["delivered"]["count"]) == (later, 0)
+    document = notice(estate, *OUT_OF_WEST, "--since", later)
+    assert (document["since"], document["delivered"]["count"]) == (later, 0)
     said = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
     assert f"We know of no file that you sent since {later}." in said.out
 
@@ -155,11 +158,11 @@ def test_only_what_was_sent_since_then_is_told(estate):
 def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
     before = datetime.now(UTC)
     take_out(estate, side)
-    told = notice(estate)
-    assert told["out"] == REGION_OF[side]
-    since = datetime.fromisoformat(told["since"])
+    document = notice(estate)
+    assert document["out"] == REGION_OF[side]
+    since = datetime.fromisoformat(document["since"])
     assert before - LOOK_BACK - timedelta(seconds=2) <= since <= datetime.now(UTC) - LOOK_BACK
-    assert notice(estate, "--region", REGION_OF[side])["since"] == told["since"]
+    assert notice(estate, "--region", REGION_OF[side])["since"] == document["since"]
     estate.lose(side)
     assert notice(estate)["out"] == REGION_OF[side]
 
@@ -242,8 +245,8 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
     whole = long_notice(resend, held, delivered)
     message = notice_text.message(whole.document, whole.files)
     assert len(message.encode()) <= notice_text.LIMIT
-    told = json.loads(json.loads(message)["default"])
-    lists = [told[name] for name in ("resend", "held", "delivered")]
+    document = json.loads(json.loads(message)["default"])
+    lists = [document[name] for name in ("resend", "held", "delivered")]
     assert [each["count"] for each in lists] == [resend, held, delivered]
     shown = [len(each["files"]) for each in lists]
     assert [each["files"] for each in lists] == [
@@ -252,12 +255,12 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
     ]
     text = json.loads(message)["email"]
     if sum(shown) == whole.files:
-        assert "whole" not in told
+        assert "whole" not in document
         assert "more, for which there is no room here" not in text
     else:
         assert len(message.encode()) > notice_text.LIMIT - 1000, "there was room for more"
         words = f"c7k2m --region {WESTERN} --since 2026-01-01T00:00:00Z --json"
-        assert told["whole"] == f"mft-ops notice {words}"
+        assert document["whole"] == f"mft-ops notice {words}"
         for listed, number in zip((resend, held, delivered), shown, strict=True):
             missing = f"- and {listed - number:,} more, for which there is no room here"
             assert (missing in text) is (number < listed)
@@ -301,7 +304,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
     words = made["command"].split()[1:]
     estate.west.workflow.claim(transfer, owner=first(transfer.id))
     estate.west.attempt(transfer)
-    code, told = estate.json(*words)
+    code, document = estate.json(*words)
     assert code == 1
     digest_of_list = r"\([0-9a-f]{12}\)"
     assert re.fullmatch(
@@ -309,7 +312,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
         f" delivered is '1 {digest_of_list}', was '0 {digest_of_list}',"
         f" resend is '0 {digest_of_list}', was '1 {digest_of_list}';"
         " nothing was done: plan again, and review the new plan",
-        told["refused"],
+        document["refused"],
     )
     estate.east.register(duplicates={"policy": "version", "window_seconds": 60})
     estate.place.write(WEST, namespace=NAMESPACE, zone="other.gov")
@@ -349,11 +352,11 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
     estate.place.aws.replication_lag(dynamodb=3600)
     estate.west.receive(sent["inbound/sdk/unheard.csv"], "inbound/sdk/unheard.csv")
     estate.lose(WEST)
-    told = notice(estate, *OUT_OF_WEST)
+    document = notice(estate, *OUT_OF_WEST)
     # The client of a lost region has no receipt at all.
-    spared = {file["key"] for name in ("delivered", "held") for file in told[name]["files"]}
+    spared = {file["key"] for name in ("delivered", "held") for file in document[name]["files"]}
     assert spared == {"inbound/sdk/delivered.csv"}
-    assert told["bucket"] == estate.east.bucket
+    assert document["bucket"] == estate.east.bucket
     for key in sent.keys() - spared:
         deliver(estate.east, sent[key], key)
     at_partner = {key: estate.east.at_partner(f"in/{key.rpartition('/')[2]}") for key in sent.keys() - spared}

@@ -43,9 +43,9 @@ def test_cells_that_are_alike_and_well(twins):  # noqa: F811
 
     said = twins.ops("ready", "r2w6d", "--json")
     assert (said.code, said.err) == (0, "")
-    told = json.loads(said.out)
-    assert told.pop("registry")
-    assert told == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
+    document = json.loads(said.out)
+    assert document.pop("registry")
+    assert document == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
 
 
 def test_customers_that_are_none(twins):  # noqa: F811
@@ -177,8 +177,8 @@ def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
     lines = twins.differences("r2w6d")
     for side in SIDES:
         region, bucket = REGION_OF[side], twins.bucket("r2w6d", side)
-        told = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
-        revision, *of_customer = told
+        found = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
+        revision, *of_customer = found
         assert re.fullmatch(
             r"revision [0-9a-f]{12} of the registry is deployed, and this is [0-9a-f]{12};"
             rf" {UP[side]}, or look from the checkout that is deployed",

@@ -38,9 +38,9 @@ def is_change(what: str) -> bool:
 
 
 def plan(estate: Estate, *words: str) -> dict:
-    code, told = estate.place.json("rehome", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.place.json("rehome", *words)
+    assert code == 0, document
+    return document
 
 
 def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
@@ -50,9 +50,9 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
 
 def test_a_plan_changes_nothing_and_says_what_would(three):
     before, text = three.records(), three.text("c7k2m")
-    told = plan(three, "c7k2m", "--to", EASTERN)
-    assert (told["applied"], told["batches"]) == (False, 1)
-    assert told["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
+    document = plan(three, "c7k2m", "--to", EASTERN)
+    assert (document["applied"], document["batches"]) == (False, 1)
+    assert document["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
     assert (three.records(), three.text("c7k2m")) == (before, text)
     assert not (three.place.root / "rehomes").exists()
 
@@ -60,8 +60,8 @@ def test_a_plan_changes_nothing_and_says_what_would(three):
 def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
     before, asked = three.records(), []
     three.place.door.cut = lambda when, what: asked.append(what)
-    code, told = apply(three, "c7k2m", "--to", EASTERN)
-    assert (code, told["unseen"]) == (0, [])
+    code, document = apply(three, "c7k2m", "--to", EASTERN)
+    assert (code, document["unseen"]) == (0, [])
     assert any("/change/" in what for what in asked), "it waits until all servers have it"
     assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
     for key, (_, *rest) in three.records().items():
@@ -71,7 +71,7 @@ def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(th
     assert "\nprimary: east # nearest to them: west of all\n" in three.text("c7k2m")
     assert three.as_the_program_has_them() == three.wanted(), "the next update changes nothing"
     (move,) = rehoming.read(three.place.root)["c7k2m"]
-    assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], told["digest"])
+    assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], document["digest"])
     assert move.who.startswith("arn:aws-us-gov:")
     assert set(rehoming.read(three.place.root)) == {"c7k2m"}
 
@@ -124,8 +124,8 @@ def test_what_is_done_is_not_done_twice(three):
     three.place.door.forget()
     changes = []
     three.place.door.cut = lambda when, what: is_change(what) and changes.append(what)
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["batches"], changes) == (0, 0, [])
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["batches"], changes) == (0, 0, [])
     assert {len(moves) for moves in rehoming.read(three.place.root).values()} == {1}
 
 
@@ -167,8 +167,8 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
 
     three.place.door.cut = lambda *_: False
     small_batches(three, monkeypatch, 8)
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"]) == (0, [])
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     for moves in rehoming.read(three.place.root).values():
         assert [move.digest for move in moves] == [digest]
@@ -189,8 +189,8 @@ def test_an_answer_that_was_lost_is_no_refusal(three):
 
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     three.place.door.cut = cut
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"], len(lost)) == (0, [], 1)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"], len(lost)) == (0, [], 1)
     assert three.as_the_program_has_them() == three.wanted()
 
 
@@ -210,11 +210,11 @@ def test_a_stale_digest_says_what_changed_and_does_nothing(three):
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": half}]}
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch=batch)
     before = three.records()
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert f"plan {digest} no longer holds: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in told["refused"]
-    assert "30" in told["refused"]
-    assert "60" in told["refused"]
+    assert f"plan {digest} no longer holds: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in document["refused"]
+    assert "30" in document["refused"]
+    assert "60" in document["refused"]
     assert three.records() == before
     assert apply(three, "c7k2m", "--to", EASTERN, digest="../secret")[0] == 1
 
@@ -241,9 +241,9 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     three.place.hold("east", position)
     before = three.records()
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, three.records()) == (1, before)
-    assert told["refused"] == (
+    assert document["refused"] == (
         f"{EASTERN} is {position}, and nobody is sent there; restore it first: mft-ops restore {EASTERN}"
     )
     assert plan(three, "--all", "--to", WESTERN)["batches"] == 0
@@ -254,10 +254,10 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monk
     sentence = f"{EASTERN} is not ready"
     said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
     assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
-    code, told = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
-    assert (code, told["override"]) == (0, sentence)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
+    assert (code, document["override"]) == (0, sentence)
     (intent,) = (each for each in three.recorded("east").values() if "plan" in each)
-    assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], told["digest"])
+    assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], document["digest"])
     assert three.recorded("west") == {}
 
 
@@ -274,12 +274,12 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three
 
     seen = []
     three.place.door.cut = cut
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in told["refused"]
+    assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in document["refused"]
     three.place.door.cut, three.place.door.expired = (lambda *_: False), {}
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"]) == (0, [])
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     assert len(three.recorded("east")) == 2, "one action, which was cut off and went on"
 
@@ -287,9 +287,9 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three
 def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three, monkeypatch):
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.1:9")
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert told["refused"].startswith("the changes are made but not verified: no name server of mft.")
+    assert document["refused"].startswith("the changes are made but not verified: no name server of mft.")
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
 
 
@@ -328,10 +328,10 @@ def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkey
     halves = [each for each in pages if "primary.c7k2m" in each["Name"] and each["SetIdentifier"] == "east"]
     changes = [{"Action": "UPSERT", "ResourceRecordSet": each | {"HealthCheckId": out}} for each in halves]
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch={"Changes": changes})
-    code, told = apply(three, "c7k2m", "--to", EASTERN)
+    code, document = apply(three, "c7k2m", "--to", EASTERN)
     assert code == 1
-    assert len(told["unseen"]) == 2
-    assert "answers sftp.west" in told["unseen"][0]
+    assert len(document["unseen"]) == 2
+    assert "answers sftp.west" in document["unseen"][0]
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
     assert json.loads((three.place.root / "rehomes" / "c7k2m.json").read_text())
 

@@ -26,10 +26,15 @@ def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
 def test_a_region_comes_back_with_all_customers(without_west):
     place = without_west.place
     place.door.forget()
-    told = without_west.plan("restore", WESTERN)
-    assert (told["position"], told["now"], told["names"], told["warnings"]) == ("in", "out", 8, [])
+    document = without_west.plan("restore", WESTERN)
+    assert (document["position"], document["now"], document["names"], document["warnings"]) == (
+        "in",
+        "out",
+        8,
+        [],
+    )
     assert place.position(WEST) == "out"
-    said = without_west.say("restore", WESTERN, digest=told["digest"])
+    said = without_west.say("restore", WESTERN, digest=document["digest"])
     assert (said.code, said.err) == (0, "")
     lines = said.out.splitlines()
     assert lines[0] == f"take {WESTERN} back into DNS, through {EASTERN}: one parameter, one datapoint"
@@ -92,8 +97,8 @@ def test_a_cell_that_is_not_ready_stays_out_unless_the_sentence_is_typed(without
         f"{WESTERN} is not ready: it has no server",
         f"to do it all the same: --override '{WESTERN} is not ready'",
     ]
-    code, told = without_west.apply("restore", WESTERN, "--override", f"{WESTERN} is not ready")
-    assert (code, told["left"], told["override"]) == (0, [], f"{WESTERN} is not ready")
+    code, document = without_west.apply("restore", WESTERN, "--override", f"{WESTERN} is not ready")
+    assert (code, document["left"], document["override"]) == (0, [], f"{WESTERN} is not ready")
 
 
 def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_west, monkeypatch):
@@ -112,9 +117,9 @@ def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_wes
 
 def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
     (without_west.place.root / "customers" / f"agency-{WESTERNER}.yaml").write_text("id: [")
-    told = without_west.plan("restore", WESTERN)
-    assert told["names"] == 4
-    (warning,) = told["warnings"]
+    document = without_west.plan("restore", WESTERN)
+    assert document["names"] == 4
+    (warning,) = document["warnings"]
     assert warning.startswith("the registry cannot be read, so where `primary.` points is not watched: cust")
 
 

@@ -21,9 +21,9 @@ def two(zone: Estate) -> Estate:  # noqa: F811
 
 
 def plan(estate: Estate, *words: str) -> dict:
-    code, told = estate.place.json("shift", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.place.json("shift", *words)
+    assert code == 0, document
+    return document
 
 
 def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
@@ -54,8 +54,8 @@ def answers(estate: Estate, id: str) -> set[str]:
 @pytest.mark.parametrize(("side", "region"), [(WEST, WESTERN), (EAST, EASTERN)])
 def test_one_customer_goes_out_of_a_region_and_comes_back(two, id, side, region):
     before = two.records()
-    told = plan(two, id, "--region", region)
-    assert (told["shifts"], told["batches"], told["warnings"]) == ({id: 6}, 1, [])
+    document = plan(two, id, "--region", region)
+    assert (document["shifts"], document["batches"], document["warnings"]) == ({id: 6}, 1, [])
     assert two.records() == before
     assert answers(two, id) == {EAST, WEST}
 
@@ -86,14 +86,14 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
 
     two.place.door.cut = cut
     before = two.records()
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert f"mft-ops evacuate {WESTERN}" in told["refused"]
+    assert f"mft-ops evacuate {WESTERN}" in document["refused"]
     assert len(changed(two, before)) == 6
 
     two.place.door.cut = lambda *_: False
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
-    assert (code, told["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert (code, document["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
     assert len(changed(two, before)) == 12
 
 
@@ -102,13 +102,13 @@ def test_two_hundred_customers_are_one_plan_of_six_batches_at_most(zone):  # noq
     zone.server.close()  # nobody asks it
     zone.registry(*({"id": id, "failover": {"health_check": "cell"}} for id in ids))
     zone.deploy()
-    told = plan(zone, *ids, *OUT_OF_WEST)
-    assert told["batches"] <= 6
-    assert set(told["shifts"].values()) == {6}
+    document = plan(zone, *ids, *OUT_OF_WEST)
+    assert document["batches"] <= 6
+    assert set(document["shifts"].values()) == {6}
     requests = []
     zone.place.door.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
-    code, told = apply(zone, *ids, *OUT_OF_WEST, digest=told["digest"])
-    assert (code, len([each for each in requests if each.startswith("POST")])) == (0, told["batches"])
+    code, document = apply(zone, *ids, *OUT_OF_WEST, digest=document["digest"])
+    assert (code, len([each for each in requests if each.startswith("POST")])) == (0, document["batches"])
     assert set(halves_of(zone, WEST).values()) == {zone.check(WEST, "out")}
     assert zone.check(WEST, "out") not in halves_of(zone, EAST).values()
 
@@ -132,13 +132,13 @@ def test_it_is_recorded_where_the_customers_go(two, back):
     apply(two, "c7k2m", "--region", EASTERN)
     before = two.recorded(WEST)
     words = ("c7k2m", "--back") if back else ("m2x8v", "--region", EASTERN)
-    code, told = apply(two, *words)
+    code, document = apply(two, *words)
     now = {key: each for key, each in two.recorded(WEST).items() if key not in before}
     (_, intent), (key, outcome) = sorted(now.items())
-    assert told["recorded"].endswith(key.removesuffix("outcome.json"))
-    assert (code, intent["verb"], intent["why"], intent["digest"]) == (0, "shift", WHY[1], told["digest"])
+    assert document["recorded"].endswith(key.removesuffix("outcome.json"))
+    assert (code, intent["verb"], intent["why"], intent["digest"]) == (0, "shift", WHY[1], document["digest"])
     assert intent["who"].startswith("arn:aws-us-gov:")
-    assert intent["plan"].keys() == told["shifts"].keys()
+    assert intent["plan"].keys() == document["shifts"].keys()
     assert (outcome["customers"], outcome["requests"]) == (1, 1)
     assert two.recorded(EAST) == {}
 
@@ -163,9 +163,9 @@ def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
     two.place.hold(EAST, position)
     before = two.records()
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
-    assert told["refused"].startswith(f"{EASTERN} is {position}, and nobody is sent there")
+    assert document["refused"].startswith(f"{EASTERN} is {position}, and nobody is sent there")
     assert two.recorded(EAST) == {}
 
 
@@ -180,9 +180,9 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkey
         f"to do it all the same: --override '{sentence}'",
     ]
     assert two.records() == before
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, "--override", sentence)
-    assert (code, told["override"]) == (0, sentence)
-    assert f"--override '{sentence}'" in told["command"]
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, "--override", sentence)
+    assert (code, document["override"]) == (0, sentence)
+    assert f"--override '{sentence}'" in document["command"]
     assert [each["override"] for each in two.recorded(EAST).values() if "plan" in each] == [sentence]
     assert plan(two, "c7k2m", "--back")["shifts"] == {"c7k2m": 6}, "back is no question of that"
 
@@ -190,9 +190,9 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkey
 def test_what_cannot_be_recorded_is_not_done(two):
     digest, before = plan(two, "c7k2m", *OUT_OF_WEST)["digest"], two.records()
     two.place.door.cut = lambda when, what: "/actions/" in what
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
-    assert told["refused"].endswith("nothing was done, for it must be recorded")
+    assert document["refused"].endswith("nothing was done, for it must be recorded")
 
 
 def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, monkeypatch):
@@ -206,16 +206,16 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, 
         return False
 
     two.place.door.cut, before = cut, two.records()
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert told["refused"].startswith("the credentials are not valid any more: ")
-    assert told["refused"].endswith(
+    assert document["refused"].startswith("the credentials are not valid any more: ")
+    assert document["refused"].endswith(
         "; 1 of 2 customers are done, each whole, and the others are as they were;"
         " run the same command again with fresh credentials"
     )
     assert len(changed(two, before)) == 6
     two.place.door.cut, two.place.door.expired = (lambda *_: False), {}
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert (code, len(changed(two, before))) == (0, 12)
     assert len(two.recorded(EAST)) == 2, "one action, which was cut off and went on"
 
@@ -228,11 +228,11 @@ def test_a_switch_that_cannot_be_read_is_a_warning(two):
 
 def test_a_stale_digest_says_what_changed(two):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
-    code, told = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
     assert (
         "c7k2m: is no longer in the plan; m2x8v: is new in the plan; nothing was done: plan again"
-        in told["refused"]
+        in document["refused"]
     )
 
 

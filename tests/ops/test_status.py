@@ -45,10 +45,10 @@ def both(zone: Estate, well: dict[str, WellCell]) -> dict[str, WellCell]:  # noq
 
 
 def document(place: Place) -> Mapping[str, Any]:
-    code, told = place.json("status")
-    assert code == (0 if told["well"] else 1)
-    assert told["well"] == (not told["findings"])
-    return told
+    code, response = place.json("status")
+    assert code == (0 if response["well"] else 1)
+    assert response["well"] == (not response["findings"])
+    return response
 
 
 def measure(cell: WellCell, **values: float) -> None:
@@ -67,10 +67,10 @@ def measure(cell: WellCell, **values: float) -> None:
 
 def test_all_is_well(both, place):
     measure(both[EAST], CanaryDelivered=1, AddressesAnswering=3)
-    told = document(place)
-    assert told["findings"] == []
-    assert list(told["regions"]) == [EASTERN, WESTERN]
-    east = dict(told["regions"][EASTERN])
+    response = document(place)
+    assert response["findings"] == []
+    assert list(response["regions"]) == [EASTERN, WESTERN]
+    east = dict(response["regions"][EASTERN])
     since = east["switch"].pop("since")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", since)
     assert east == {
@@ -104,11 +104,11 @@ def test_what_is_found_is_told_with_where_to_read_on(both, place):
     east.send(east.parts["dead_letters"]["ingest"])
     measure(east, ReplicationFailed=2, ReplicationUntracked=1, ReplicationMissed=5, ReplicationLate=3)
     place.hold(WEST, "lost")
-    told = document(place)
-    alarm = told["regions"][EASTERN]["alarms"][0]
+    response = document(place)
+    alarm = response["regions"][EASTERN]["alarms"][0]
     assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
-    assert told["regions"][WESTERN]["switch"]["position"] == "lost"
-    assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in told["findings"]] == [
+    assert response["regions"][WESTERN]["switch"]["position"] == "lost"
+    assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in response["findings"]] == [
         f"{EASTERN}: 1 dead letters of the function ingest wait for an operator;"
         " see docs/runbook.md#ingest-dead-letters",
         f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
@@ -133,20 +133,20 @@ def test_executions_that_run_and_that_failed(both, place):
         workflow.update_state_machine(**machine, definition=json.dumps(definition))
         return [workflow.start_execution(**machine)["executionArn"] for _ in range(count)]
 
-    def told(**wanted: Any) -> None:
+    def expect(**wanted: Any) -> None:
         give_up = time.monotonic() + 60
         while (found := document(place)["regions"][EASTERN]["workflow"]) != wanted:
             assert time.monotonic() < give_up, found
             time.sleep(0.1)
 
     start({"Type": "Fail"}, 2)
-    told(running=0, more=False, failed=2)
+    expect(running=0, more=False, failed=2)
     running = start({"Type": "Wait", "Seconds": 600, "End": True}, 3)
-    told(running=3, more=False, failed=2)
+    expect(running=3, more=False, failed=2)
     assert "3 running, 2 failed in 24 h" in place.ops("status").out
     for execution in running:
         workflow.stop_execution(executionArn=execution)
-    told(running=0, more=False, failed=5)
+    expect(running=0, more=False, failed=5)
 
 
 def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
@@ -156,18 +156,18 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
         batch = {"Changes": [change]}
         zone.route53.change_resource_record_sets(HostedZoneId=zone.zone_id, ChangeBatch=batch)
     zone.server.refresh()
-    told = document(place)
+    response = document(place)
     back = f"{WESTERN}: aaa111 shifted out; bring back: mft-ops shift aaa111 --back"
-    assert told["findings"] == [back]
-    assert told["shifts_according_to"] == "Route 53"
-    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+    assert response["findings"] == [back]
+    assert response["shifts_according_to"] == "Route 53"
+    assert [its["shifted_out"] for its in response["regions"].values()] == [[], ["aaa111"]]
 
     place.door.closed = {CONTROL_PLANE}
-    told = document(place)
+    response = document(place)
     silent = "Route 53's control plane does not answer: DNS says which customers are shifted out"
-    assert told["findings"] == [silent, back]
-    assert told["shifts_according_to"] == "DNS"
-    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+    assert response["findings"] == [silent, back]
+    assert response["shifts_according_to"] == "DNS"
+    assert [its["shifted_out"] for its in response["regions"].values()] == [[], ["aaa111"]]
 
 
 def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: F811
@@ -182,12 +182,12 @@ def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: 
 
 def test_one_region_dead_and_the_control_plane_with_it(both, place):
     place.door.closed = {f"{WESTERN} "}
-    told = document(place)
-    west, east = told["regions"][WESTERN], told["regions"][EASTERN]
+    response = document(place)
+    west, east = response["regions"][WESTERN], response["regions"][EASTERN]
     assert (west["answers"], east["answers"]) == (False, True)
     assert west["switch"]["position"] == "in", "which East keeps"
     assert east["switch"] == {"kept_in": WESTERN, "position": None, "since": None}
-    first, *others = told["findings"]
+    first, *others = response["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
         f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
@@ -200,10 +200,10 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
 
 def test_with_both_dead_it_says_so(both, place):
     place.door.closed = {"us-gov-"}
-    told = document(place)
-    assert [its["answers"] for its in told["regions"].values()] == [False, False]
-    assert told["regions"][EASTERN]["shifted_out"] is None
-    assert "no region lists its customers" in told["findings"][-1]
+    response = document(place)
+    assert [its["answers"] for its in response["regions"].values()] == [False, False]
+    assert response["regions"][EASTERN]["shifted_out"] is None
+    assert "no region lists its customers" in response["findings"][-1]
     assert "not known" in place.ops("status").out
 
 

@@ -17,9 +17,9 @@ KEY = "inbound/sdk/a.csv"
 
 
 def story(estate: Estate, *words: str) -> dict[str, Any]:
-    code, told = estate.json("trace", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.json("trace", *words)
+    assert code == 0, document
+    return document
 
 
 def events(chapter: dict[str, Any]) -> list[tuple[str, str]]:
@@ -32,9 +32,14 @@ def events(chapter: dict[str, Any]) -> list[tuple[str, str]]:
 def test_the_story_of_a_delivered_file(estate):
     replicate(estate)
     transfer = deliver(estate.west)
-    told = story(estate, KEY)
-    assert (told["customer"], told["key"], told["others"], told["unknowns"]) == (estate.customer, KEY, [], [])
-    (chapter,) = told["chapters"]
+    document = story(estate, KEY)
+    assert (document["customer"], document["key"], document["others"], document["unknowns"]) == (
+        estate.customer,
+        KEY,
+        [],
+        [],
+    )
+    (chapter,) = document["chapters"]
     assert (chapter["transfer"], chapter["status"]) == (transfer.id, "delivered")
     happened = [what for region, what in events(chapter) if region == WESTERN]
     facts = ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
@@ -59,8 +64,8 @@ def test_the_story_of_a_delivered_file(estate):
         ("archive", EASTERN): "REPLICA",
     }
     assert {each["size"] for each in chapter["copies"]} == {3}
-    assert told["leases"] == {WESTERN: told["leases"][WESTERN]}
-    assert told["leases"][WESTERN].startswith(f"{first(transfer.id)}, until 20")
+    assert document["leases"] == {WESTERN: document["leases"][WESTERN]}
+    assert document["leases"][WESTERN].startswith(f"{first(transfer.id)}, until 20")
 
 
 def test_in_words(estate):
@@ -82,10 +87,10 @@ def test_every_transfer_of_a_key_is_told_or_the_one_that_was_asked_for(estate):
     one, other = deliver(estate.west, b"abc"), deliver(estate.west, b"xyz")
     chapters = story(estate, KEY)["chapters"]
     assert [each["transfer"] for each in chapters] == sorted((one.id, other.id))
-    told = story(estate, other.id)
-    assert [each["transfer"] for each in told["chapters"]] == [other.id]
-    assert told["others"] == [one.id]
-    assert {each["transfer"] for each in told["chapters"][0]["copies"]} == {other.id}
+    document = story(estate, other.id)
+    assert [each["transfer"] for each in document["chapters"]] == [other.id]
+    assert document["others"] == [one.id]
+    assert {each["transfer"] for each in document["chapters"][0]["copies"]} == {other.id}
     assert f"other transfers of this file: {one.id}" in estate.ops("trace", other.id).out
 
 
@@ -141,13 +146,13 @@ def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
     parameter = contract.cell_parameter("mft", estate.west.cell, "parts")
     estate.west.client("ssm").delete_parameter(Name=parameter)
-    told = story(estate, transfer.id)
-    (unknown,) = told["unknowns"]
+    document = story(estate, transfer.id)
+    (unknown,) = document["unknowns"]
     assert unknown == (
         f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
         " consists of, is missing; run `pulumi up --refresh` on gov-west"
     )
-    assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
+    assert "DELIVERED" in [what for _, what in events(document["chapters"][0])]
 
 
 def test_an_object_that_the_tracker_does_not_know_is_told(estate):
@@ -162,15 +167,15 @@ def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
     replicate(estate)
     transfer = deliver(estate.west)
     estate.lose(WEST)
-    told = story(estate, transfer.id)
-    (unknown,) = told["unknowns"]
+    document = story(estate, transfer.id)
+    (unknown,) = document["unknowns"]
     assert unknown.startswith(f"{WESTERN} is not looked at")
-    (chapter,) = told["chapters"]
+    (chapter,) = document["chapters"]
     assert chapter["status"] == "delivered"
     assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
-    assert told["leases"][WESTERN].endswith(f", according to {EASTERN}")
+    assert document["leases"][WESTERN].endswith(f", according to {EASTERN}")
     assert unknown in estate.ops("trace", transfer.id).out
 
 

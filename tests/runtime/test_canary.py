@@ -47,8 +47,8 @@ class Bird:
         """Let the cell take in what the canary put; return the transfer."""
         (key,) = self.objects(contract.CANARY_INBOUND)
         head = self.s3.head_object(Bucket=self.cell.bucket, Key=key)
-        told = {"key": key, "version-id": head["VersionId"], "size": head["ContentLength"]}
-        event = {"bucket": {"name": self.cell.bucket}, "object": told, "reason": "PutObject"}
+        about = {"key": key, "version-id": head["VersionId"], "size": head["ContentLength"]}
+        event = {"bucket": {"name": self.cell.bucket}, "object": about, "reason": "PutObject"}
         assert self.cell.accept(self.cell.event("aws.s3", "Object Created", event)) == "received"
         (started,) = self.cell.executions().values()
         return Transfer.parse(started)
@@ -183,9 +183,9 @@ def test_the_function_flies_with_the_environment_of_the_program(bird: Bird, monk
 
     with contextlib.closing(Observers(bird.cell, monkeypatch)) as functions, ThreadPoolExecutor() as cell:
         working = cell.submit(work)
-        told = functions.call("canary", {})
+        document = functions.call("canary", {})
         working.result()
-    assert told["failure"] is None
+    assert document["failure"] is None
     assert published(bird.cell.aws, bird.cell.region, bird.number)[METRIC_CANARY] == [1]
 
 

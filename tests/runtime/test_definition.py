@@ -86,7 +86,8 @@ def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..
         given = {"taken_over": taken_over, "notes": str(notes), "plan": plan}
         arn = states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
         done = eventually(
-            lambda: (told := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and told, 60
+            lambda: (seen := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and seen,
+            60,
         )
         assert done["status"] == "SUCCEEDED", done
         return json.loads(notes.read_text())

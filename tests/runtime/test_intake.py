@@ -434,9 +434,9 @@ def test_a_partial_upload_is_rejected_and_the_customer_told(west):
     event = failed(west, etag, 2)
     assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
     assert sorted(fact.kind for fact in west.facts(SFTP)) == [Kind.RECEIPT, Kind.REJECTED]
-    (told,) = west.receipts_published(1)
-    assert (told["outcome"], told["key"], told["destinations"]) == ("rejected", SFTP, [])
-    assert told["reason"] == "PARTIAL_UPLOAD: File was partially uploaded."
+    (receipt,) = west.receipts_published(1)
+    assert (receipt["outcome"], receipt["key"], receipt["destinations"]) == ("rejected", SFTP, [])
+    assert receipt["reason"] == "PARTIAL_UPLOAD: File was partially uploaded."
     assert not west.executions()
 
 
@@ -460,8 +460,8 @@ def test_a_file_that_was_received_is_not_rejected_later(west):
 def test_a_key_that_no_route_takes_is_rejected_and_the_customer_told(west):
     west.register(routes=[{"match": "sdk/*.txt", "to": ["partner"], "on_unknown": "hold"}])
     assert west.accept(west.upload(b"abc")) == "rejected"
-    (told,) = west.receipts_published(1)
-    assert (told["outcome"], told["reason"]) == ("rejected", "no route matches sdk/a.csv")
+    (receipt,) = west.receipts_published(1)
+    assert (receipt["outcome"], receipt["reason"]) == ("rejected", "no route matches sdk/a.csv")
     assert not west.executions()
 
 

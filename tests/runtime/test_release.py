@@ -62,8 +62,8 @@ def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, serv
     assert about["over"] == [west.fact(Kind.HELD, held).sort_key]
     assert carry(west, name) is Outcome.DELIVERED
     assert server.files() == {"a.csv": CONTENT}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"][0]["outcome"] == "delivered"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
 def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held, server):

@@ -115,10 +115,10 @@ def test_the_function_counts_and_tells_each(
     names = [event.value for event in ReplicationEvent]
     answer = functions.call("replication", {"Records": records(*map(notification, [*names, names[0]]))})
     assert answer == {"batchItemFailures": []}
-    told = [vars(line) for line in caplog.records if line.message == "replication"]
-    assert [line["event"] for line in told] == [*names, names[0]]
+    lines = [vars(line) for line in caplog.records if line.message == "replication"]
+    assert [line["event"] for line in lines] == [*names, names[0]]
     (failed,) = incidents({"Records": [notification()]})
-    assert asdict(failed).items() <= told[0].items()
+    assert asdict(failed).items() <= lines[0].items()
     assert sorted(embedded(capsys)) == sorted(
         (name, 1, "Count", DIMENSIONS)
         for name in (

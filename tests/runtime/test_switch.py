@@ -96,14 +96,14 @@ class Estate:
 
 def statistics(metrics: Any, **which: Any) -> list[tuple[float, float, float]]:
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    told = metrics.get_metric_statistics(
+    answer = metrics.get_metric_statistics(
         StartTime=day - timedelta(days=1),
         EndTime=day + timedelta(days=2),
         Period=int(timedelta(days=365).total_seconds()),
         Statistics=["SampleCount", "Minimum", "Maximum"],
         **which,
     )["Datapoints"]
-    return [(each["SampleCount"], each["Minimum"], each["Maximum"]) for each in told]
+    return [(each["SampleCount"], each["Minimum"], each["Maximum"]) for each in answer]
 
 
 @pytest.fixture

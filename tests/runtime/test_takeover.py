@@ -559,7 +559,8 @@ def outcomes(aws: Emulator, east: Cell) -> Iterator[Any]:
     def of(execution: str) -> Any:
         arn = east.state_machine.replace(":stateMachine:", ":execution:") + f":{execution}"
         done = eventually(
-            lambda: (told := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and told, 30
+            lambda: (seen := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and seen,
+            30,
         )
         return json.loads(done["output"])["results"]
 

@@ -73,8 +73,8 @@ def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_t
     assert compare(west, second) == Decision(action=Action.DONE, spared=(("partner", first.id),))
     assert complete(west, second, []) is Outcome.DUPLICATE
     assert west.fact(Kind.DUPLICATE, second).detail == {"of": first.id}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner", "outcome": "duplicate", "of": first.id}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner", "outcome": "duplicate", "of": first.id}]
 
 
 @pytest.mark.parametrize("content", [b"xyz", b"longer"])
@@ -363,8 +363,8 @@ def test_a_failure_is_recorded_with_its_reason_and_told(west, cause, reason):
     results = [failure("partner", cause)]
     assert [complete(west, transfer, results) for _ in range(2)] == [Outcome.FAILED] * 2
     assert west.fact(Kind.FAILED, transfer).detail == {"error": "PermanentDeliveryError", "reason": reason}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner", "outcome": "failed", "reason": reason}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner", "outcome": "failed", "reason": reason}]
     assert west.kinds(transfer) == [Kind.FAILED, Kind.RECEIPT, Kind.RECEIVED]
 
 
@@ -381,8 +381,8 @@ def test_several_destinations_are_told_one_by_one(west):
     record(west, transfer, Kind.DUPLICATE, "d", of="20260101T000000Z-0")
     results = [*DELIVERED, {"destination": "b", "outcome": "HELD"}, failure("c", "refused")]
     assert complete(west, transfer, results) is Outcome.HELD
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [
         {"name": "partner", "outcome": "delivered", "sha256": hashlib.sha256(b"abc").hexdigest()},
         {"name": "b", "outcome": "held", "reason": "nobody knows"},
         {"name": "c", "outcome": "failed", "reason": "refused"},
@@ -397,16 +397,16 @@ def test_the_facts_decide_and_not_what_the_last_attempt_said(west, east):
     record(east, transfer, Kind.DELIVERED)
     eventually(lambda: Kind.DELIVERED in west.kinds(transfer))
     assert complete(west, transfer, [failure("partner", "timed out", "States.Timeout")]) is Outcome.DELIVERED
-    (told,) = west.receipts_published(1)
-    assert told["destinations"][0]["outcome"] == "delivered"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
 def test_a_destination_that_nobody_has_a_word_about_is_a_failure(west):
     transfer = west.receive(b"abc")
     claim(west, transfer)
     assert complete(west, transfer, []) is Outcome.FAILED
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner"}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner"}]
 
 
 def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):

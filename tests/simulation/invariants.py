@@ -439,8 +439,8 @@ class Judge:
         if submission is None:
             self.world.broken("false receipt", f"of no submission: {message}")
             return
-        told = {each["name"]: each for each in message["destinations"]}
-        for destination, line in told.items():
+        lines = {each["name"]: each for each in message["destinations"]}
+        for destination, line in lines.items():
             outcome = line.get("outcome")
             if outcome in ("delivered", "duplicate"):
                 self._was_there(receipt, submission, destination)
@@ -450,7 +450,7 @@ class Judge:
                 self.world.broken("false receipt", f"{submission.transfer}: {outcome} without a reason")
         if message["outcome"] in ("delivered", "duplicate"):
             missing = set(self.destinations(submission)) - {
-                name for name, line in told.items() if line.get("outcome") in ("delivered", "duplicate")
+                name for name, line in lines.items() if line.get("outcome") in ("delivered", "duplicate")
             }
             if missing:
                 self.world.broken(

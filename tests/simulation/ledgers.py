@@ -37,8 +37,8 @@ def check(world: World, *, unknown: Collection[str]) -> None:
         for sender in world.schedule.senders:
             for seen, found in gaps_of(world, sender.id):
                 if seen.transfer not in unknown:
-                    told = f"{seen.key} {seen.transfer}: {found[0].where}"
-                    world.broken("gap", f"{found[0].finding}: {told}")
+                    gap = f"{seen.key} {seen.transfer}: {found[0].where}"
+                    world.broken("gap", f"{found[0].finding}: {gap}")
 
 
 def _chain(world: World, sender: Sender, side: str) -> None:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from tests.simulation.world import World
 
 #: Seconds after a region was taken out at which its customers are told, least and most; between two tries.
-_TOLD = (30.0, 1800.0)
+_PUBLISHED = (30.0, 1800.0)
 _AGAIN = 300.0
 
 
@@ -43,16 +43,16 @@ def announce(world: World, out: str, number: int) -> None:
         return
 
     def tell() -> None:
-        told: set[str] = set()
+        done: set[str] = set()
         while world.switched_out(out):
             try:
                 notices = Notices(_Environment(world))  # type: ignore[arg-type]
                 for name in notices.customers(()):
-                    if name not in told:
+                    if name not in done:
                         notices.publish(notices.notice(name))
-                        told.add(name)
+                        done.add(name)
                 return
             except (ClientError, BotoCoreError, RefusedError):
                 clock.sleep(_AGAIN)
 
-    clock.spawn(f"notice {number}", tell, after=dice.between(*_TOLD))
+    clock.spawn(f"notice {number}", tell, after=dice.between(*_PUBLISHED))

@@ -105,12 +105,12 @@ class Clients:
     def _believe(self, notice: dict[str, Any]) -> None:
         """See whether what a notice says is delivered has been at every partner."""
         sender = self._senders[notice["customer"]]
-        for told in notice["delivered"]["files"]:
-            key, content = told["key"], self._content(sender.id, told["key"], told["transfer"])
+        for listed in notice["delivered"]["files"]:
+            key, content = listed["key"], self._content(sender.id, listed["key"], listed["transfer"])
             for name in sender.to(key):
                 partner = self._world.partners[sender.id, name]
                 if not partner.has_had(key.rpartition("/")[2], content):
-                    self._world.broken("untrue notice", f"{key} {told['transfer']} is not at {name}")
+                    self._world.broken("untrue notice", f"{key} {listed['transfer']} is not at {name}")
 
     def _content(self, customer: str, key: str, transfer: str) -> bytes:
         """Return what was submitted as a transfer."""

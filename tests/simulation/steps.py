@@ -402,10 +402,10 @@ class StepFunctions(Client):
             execution = self._machine.executions.get(name)
             if execution is None:
                 raise failed(ExecutionDoesNotExist, "ExecutionDoesNotExist", "DescribeExecution")
-            told = {"name": name, "status": execution.status, "input": execution.input}
+            answer = {"name": name, "status": execution.status, "input": execution.input}
             if execution.ended is not None:
-                told["stopDate"] = datetime.fromtimestamp(execution.ended, UTC)
-            return told
+                answer["stopDate"] = datetime.fromtimestamp(execution.ended, UTC)
+            return answer
 
         return self._effect("DescribeExecution", name, describe)
 
