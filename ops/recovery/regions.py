@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any, assert_never
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -20,7 +20,7 @@ from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
 from ops.switches import switch_of
-from runtime.contract import REGION_OF, Position, is_canary, peer_of
+from runtime.contract import REGION_OF, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument
@@ -168,13 +168,6 @@ class Regions:
 
     def _is_lost(self, side: str) -> bool:
         try:
-            position = self.switch(side).position()
+            return self.switch(side).position().is_lost
         except ValueError as error:
             raise RefusedError(str(error)) from error
-        match position:
-            case Position.LOST:
-                return True
-            case Position.IN | Position.OUT:
-                return False
-            case _:
-                assert_never(position)
