@@ -39,7 +39,7 @@ BUDGET = 1.15
 
 
 def registry(count: int, folder: Path) -> None:
-    """Write a registry of so many customers: each with one SFTP user and a health check of its own."""
+    """Write a registry of `count` customers, each with one SFTP user and a health check of its own."""
     sample = (program.ROOT / "local" / "newcomer.yaml").read_text()
     (folder / "customers").mkdir()
     for number in range(count):

@@ -1,4 +1,4 @@
-"""Both stacks through the real Pulumi CLI, against the emulated AWS: what only an engine can do wrong.
+"""Both stacks deployed by the real Pulumi CLI to the emulated AWS: faults that only the engine can show.
 
 Needs `pulumi` on PATH, and the AWS provider: `pulumi-resource-aws` on PATH, or its path in PULUMI_AWS_PLUGIN.
 """
@@ -102,9 +102,9 @@ class Project:
 
     def done(self, *words: str, stdin: str | None = None) -> str:
         """Run a command, which must succeed, and return its output."""
-        said = self.pulumi(*words, stdin=stdin)
-        assert said.returncode == 0, said.stdout + said.stderr
-        return said.stdout
+        done = self.pulumi(*words, stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def make(self, keys: dict[str, str]) -> None:
         """Make both stacks, with the same host keys as secrets."""
@@ -158,7 +158,7 @@ def test_a_second_run_changes_nothing(project: Project, stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_refresh_finds_what_was_made(project: Project, stack: str) -> None:
+def test_a_refresh_finds_no_difference(project: Project, stack: str) -> None:
     project.done("refresh", "--yes", "--skip-preview", "--stack", stack)
     assert set(project.up(stack)) == {"same"}
 
@@ -184,7 +184,7 @@ def test_nothing_secret_is_in_the_state_in_clear(project: Project, keys: dict[st
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_destroy_is_refused_by_what_is_protected(project: Project, stack: str) -> None:
+def test_a_destroy_is_refused_by_protected_resources(project: Project, stack: str) -> None:
     before = {each["urn"] for each in project.resources(stack)}
     refused = project.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
     assert refused.returncode != 0

@@ -1,4 +1,4 @@
-"""Each function can do what its code calls, and nothing else: the drill's calls against the drill's policies.
+"""Each function may do what its code calls, and nothing else: the drill's calls compared with its policies.
 
 The emulated AWS asks nobody for permission. It notes who called what, though, and every function says who it
 is, so what was called is compared with what the rendered policies of that world allow, both ways.
@@ -108,7 +108,7 @@ class Need:
 
 
 def needs(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
-    """Yield what IAM asks of a call, by the Service Authorization Reference and the operations' own pages.
+    """Yield what IAM requires for a call, by the Service Authorization Reference and the operations' pages.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
@@ -138,7 +138,7 @@ def needs(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
 
 
 def _of_objects(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
-    """Yield what S3 asks: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html."""
+    """Yield what S3 requires: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html."""
     given, operation = call["given"], call["operation"]
     bucket = f"arn:{PARTITION}:s3:::{given['Bucket']}"
     thing = f"{bucket}/{given.get('Key', '')}"
@@ -180,7 +180,7 @@ class Grant:
     position: int
 
     def fits(self, place: tuple[str, str, str]) -> bool:
-        """Return whether a table's entry is about it."""
+        """Return whether an entry of a table matches this grant."""
         function, sid, action = place
         return function in ("*", self.function) and (sid, action) == (self.sid, self.action)
 
@@ -199,7 +199,7 @@ def grants(caller: str, statements: Iterable[Statement]) -> dict[Grant, str]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A drill's calls against the policies of its own world: `lacking` holds sentences."""
+    """A drill's calls compared with the policies of its world: `lacking` contains sentences."""
 
     lacking: set[str]
     allowed: dict[Grant, str]

@@ -1,4 +1,4 @@
-"""Each gap of MiniStack that the adapter closes, seen closed through boto3."""
+"""Each gap of MiniStack that the adapter closes, tested through boto3."""
 
 from __future__ import annotations
 
@@ -273,7 +273,7 @@ def test_an_alarm_judges_its_own_dimensions_period_by_period(aws: World) -> None
 
 
 def test_an_alarm_looks_back_from_now_and_not_from_where_a_period_begins(aws: World) -> None:
-    """Else what has to report once a day would be missed at every midnight."""
+    """Otherwise a metric that is published once a day would be missing at every midnight."""
     cloudwatch, day = aws("cloudwatch"), 24 * 60 * 60
     cloudwatch.put_metric_alarm(
         AlarmName="silent",

@@ -1,7 +1,7 @@
 """`python -m local plan` over git repositories that hold the project, and the comparison under it.
 
-The repositories' registries are edited as a person would. The small programs, run as two revisions, show what
-Pulumi would do in cases that the project itself never is in.
+Their registries are edited as a person would edit them. The small programs, run as two revisions, show what
+Pulumi would do in cases that do not occur in the project.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Project:
         )
 
     def plan(self, *arguments: str, code: int = 0) -> str:
-        """Run the command; return what it printed, on standard error when it was refused."""
+        """Run the command; return its output, from standard error when it was refused."""
         run = self.start(*arguments)
         out, err = run.communicate(timeout=300)
         assert run.returncode == code, f"exit {run.returncode}\n{out}\n{err}"
@@ -79,7 +79,7 @@ class Project:
         return out or err
 
     def programs(self) -> list[str]:
-        """Return the commands of the processes that record a program now."""
+        """Return the commands of the processes that are recording a program."""
         found = []
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):  # it has just ended
@@ -93,7 +93,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it stands, committed."""
+    """The project in its current state, committed."""
     folder = tmp_path_factory.mktemp("committed") / "project"
     unwanted = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "*.egg-info")
     shutil.copytree(ROOT, folder, ignore=unwanted)
@@ -185,7 +185,9 @@ def test_each_revision_runs_its_own_code_with_its_own_stack_files(project: Proje
     assert re.fullmatch(r"~  \d+ Function cell1-.*", changed[0])
 
 
-def test_a_revision_that_refuses_is_named_with_its_own_words(project: Project, tmp_path: Path) -> None:
+def test_a_revision_that_refuses_to_run_is_named_with_its_own_message(
+    project: Project, tmp_path: Path
+) -> None:
     project.edit("customers/agency-a.yaml", "primary: west", "primary: wst")
     project.commit()
     project.edit("customers/agency-a.yaml", "primary: wst", "primary: west")
@@ -211,15 +213,15 @@ def test_an_interrupted_plan_leaves_nothing(project: Project) -> None:
         assert run.poll() is None
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=60)
+    _, message = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert said.startswith("interrupted")
+    assert message.startswith("interrupted")
     assert not project.programs()
     project.assert_nothing_is_left()
 
 
 def steps(before: str, after: str, tmp_path: Path) -> dict[str, ResourceChange]:
-    """Return the steps, by name, from one small program to another."""
+    """Return the steps, by name, that lead from one small program to another."""
     graphs = []
     for number, text in enumerate((before, after)):
         main = tmp_path / f"{number}.py"
@@ -251,7 +253,7 @@ def test_protection_that_goes_with_the_data_does_not_save_it(tmp_path: Path) -> 
     ].breaches
 
 
-def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
+def test_dependents_of_a_replaced_resource_are_replaced_or_changed(tmp_path: Path) -> None:
     made = """
         key = aws.kms.Key("key", multi_region={0})
         check = aws.route53.HealthCheck("check", type="{1}")
@@ -275,7 +277,7 @@ def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
     assert found["record dangle"].changes[0].follows == "check"
 
 
-def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
+def test_only_the_part_of_a_block_that_depends_on_a_replaced_resource_counts(tmp_path: Path) -> None:
     made = """
         vpc = aws.ec2.Vpc("vpc", cidr_block="{}")
         group = aws.ec2.SecurityGroup("group", vpc_id="fixed", description="{}")
@@ -289,7 +291,7 @@ def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
     assert moved.keys() == {"vpc replace", "server replace"}
 
 
-def test_what_is_moved_goes_unless_an_alias_says_what_it_was(tmp_path: Path) -> None:
+def test_a_moved_resource_is_deleted_unless_it_has_an_alias(tmp_path: Path) -> None:
     made = """
         class Part(pulumi.ComponentResource):
             def __init__(self, name, opts=None):
@@ -316,10 +318,10 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     assert found["queue replace"].loses
 
 
-def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
+def test_a_plan_shows_of_a_secret_only_that_it_changed(tmp_path: Path) -> None:
     made = """
         key = pulumi.Config("mft").require_secret("key")
-        aws.transfer.Server("server", host_key=key.apply(lambda text: text + "{}"))
+        aws.transfer.Server("server", host_key=key.apply(lambda value: value + "{}"))
     """
     (change,) = steps(made.format("1"), made.format("2"), tmp_path)["server change"].changes
     assert (change.path, change.secret, change.old, change.new) == ("hostKey", True, None, None)

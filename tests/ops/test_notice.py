@@ -1,4 +1,4 @@
-"""`python -m ops notice`: what customers are told, from the facts of the region that is left."""
+"""`python -m ops notice`: the notices to customers, made from the facts of the remaining region."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ZONE = "mft.example.gov"
 
 
 def take_out(estate: Estate, side: str) -> None:
-    """Let a side's switch stand at `out`, as `ops evacuate` leaves it."""
+    """Put a side's switch to `out`, as `ops evacuate` does."""
     name = contract.switch_parameter(NAMESPACE, estate.west.cell, side)
     estate.place.keeper(side).put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
 
 
 def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any) -> str:
-    """Receive a file whose delivery to the partner ends like this; return the transfer."""
+    """Receive a file whose delivery to the partner ends with this fact; return the transfer."""
     transfer = side.receive(content, key)
     about = {"destination": "partner", "writer": first(transfer.id), **detail}
     assert side.tracker.record(transfer.fact(kind, side=side.side, **about))
@@ -57,7 +57,7 @@ def keys(listed: dict[str, Any]) -> list[str]:
 # --- What it says ------------------------------------------------------------------------------------
 
 
-def test_what_became_of_each_file_is_told_from_the_facts(estate):
+def test_the_notice_lists_what_became_of_each_file_by_its_facts(estate):
     west = estate.west
     delivered = deliver(west, b"abc", "inbound/sdk/delivered.csv")
     end(west, Kind.DUPLICATE, "inbound/sdk/duplicate.csv", of=delivered.id)
@@ -93,7 +93,7 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
 
 
-def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
+def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):
     held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
     (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
     reopened = replace(fact, kind=Kind.REPLAYED, detail={"over": [fact.sort_key]})
@@ -105,8 +105,8 @@ def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
     )
 
 
-def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
-    """One destination was released, and has it now; another holds it still, and one was given up."""
+def test_a_held_file_is_listed_with_the_destinations_that_it_still_lacks(estate):
+    """One destination was released and has the file; another still holds it, and a third has failed."""
     for side in (estate.west, estate.east):
         there = {name: side.to_bucket(name[0]) for name in ("partner", "other", "third")}
         routes = [{"match": "sdk/**", "to": list(there), "on_unknown": "hold"}]
@@ -122,15 +122,15 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
     ]
     for changed in later:
         assert west.tracker.record(replace(held, **changed))
-    (document,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
-    assert document["destinations"] == [
+    (file,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
+    assert file["destinations"] == [
         {"name": "other", "held": "nobody knows"},
         {"name": "third", "not_delivered": "full"},
     ]
 
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
-def test_where_to_send_is_the_other_region(estate, out, side):
+def test_files_are_to_be_sent_to_the_other_region(estate, out, side):
     document = notice(estate, "--region", out)
     assert (document["out"], document["region"]) == (out, REGION_OF[side])
     assert document["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
@@ -143,15 +143,15 @@ def test_where_to_send_is_the_other_region(estate, out, side):
     assert (document["policy"], document["window_seconds"]) == ("content", 3600)
 
 
-def test_only_what_was_sent_since_then_is_told(estate):
+def test_only_files_sent_since_the_given_time_are_listed(estate):
     deliver(estate.west)
     hour = timedelta(hours=1)
     since, later = (f"{datetime.now(UTC) + sign * hour:%Y-%m-%dT%H:%M:%SZ}" for sign in (-1, 1))
     assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
     document = notice(estate, *OUT_OF_WEST, "--since", later)
     assert (document["since"], document["delivered"]["count"]) == (later, 0)
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
-    assert f"We know of no file that you sent since {later}." in said.out
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
+    assert f"We know of no file that you sent since {later}." in result.out
 
 
 @pytest.mark.parametrize("side", [WEST, EAST])
@@ -168,30 +168,30 @@ def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
 
 
 def test_while_no_region_is_out_one_has_to_be_named(estate):
-    said = estate.ops("notice", "--all")
-    assert said.code == 1
-    assert said.line == (
+    result = estate.ops("notice", "--all")
+    assert result.code == 1
+    assert result.line == (
         "no region is known to be out; name the one that customers are to leave: --region REGION"
     )
     estate.lose(EAST)
-    said = estate.ops("notice", "--all")
-    assert said.line.startswith(
+    result = estate.ops("notice", "--all")
+    assert result.line.startswith(
         f"no region is known to be out; {EASTERN} keeps the switch of {WESTERN}, in /"
     )
-    assert "and does not say where it stands: " in said.line
-    assert said.line.endswith("; name the one that customers are to leave: --region REGION")
+    assert "and does not say where it stands: " in result.line
+    assert result.line.endswith("; name the one that customers are to leave: --region REGION")
 
 
 # --- How it is worded --------------------------------------------------------------------------------
 
 
-def test_in_words_and_in_markdown(estate):
+def test_a_notice_as_text_and_as_markdown(estate):
     deliver(estate.west)
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
     yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
     words = ("notice", estate.customer, *OUT_OF_WEST, "--since", yesterday)
-    said = estate.ops(*words)
-    assert said.code == 0
+    result = estate.ops(*words)
+    assert result.code == 0
     for needed in (
         f"{WESTERN} is out: send to {EASTERN}",
         f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
@@ -203,18 +203,18 @@ def test_in_words_and_in_markdown(estate):
         "Delivered: no need to send again (1)",
         "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ):
-        assert needed in said.out
+        assert needed in result.out
     markdown = estate.ops(*words, "--markdown").out
     assert markdown.startswith(f"# {WESTERN} is out: send to {EASTERN}")
     assert f"\n- `{under_way.key}`, sent 20" in markdown
     assert "digest" not in markdown
 
 
-def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
+def test_a_customer_whose_every_version_counts_learns_that_files_are_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST)
-    assert "a file that is sent again is delivered\nagain" in said.out
-    assert "recognised" not in said.out
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST)
+    assert "a file that is sent again is delivered\nagain" in result.out
+    assert "recognised" not in result.out
 
 
 def long_notice(resend: int, held: int, delivered: int) -> Notice:
@@ -241,7 +241,7 @@ def long_notice(resend: int, held: int, delivered: int) -> Notice:
 @pytest.mark.parametrize(
     ("resend", "held", "delivered"), [(3, 2, 1), (100, 10, 5000), (5000, 10, 10), (0, 0, 30000)]
 )
-def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_again(resend, held, delivered):
+def test_a_message_lists_as_many_files_as_fit_beginning_with_those_to_send_again(resend, held, delivered):
     whole = long_notice(resend, held, delivered)
     message = notice_text.message(whole.document, whole.files)
     assert len(message.encode()) <= notice_text.LIMIT
@@ -271,7 +271,7 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
 # --- Publishing --------------------------------------------------------------------------------------
 
 
-def test_what_was_reviewed_is_published_to_the_receipts(estate):
+def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
     deliver(estate.west)
     estate.lose(WEST)
     made = plan(estate, estate.customer, *OUT_OF_WEST)
@@ -288,9 +288,9 @@ def test_what_was_reviewed_is_published_to_the_receipts(estate):
     assert published["outcome"] not in set(Outcome)
 
 
-def test_what_is_printed_to_do_it_does_it(estate):
-    said = estate.ops("notice", "--all", *OUT_OF_WEST)
-    command = said.err.splitlines()[-1].split()
+def test_the_printed_command_publishes_the_notice(estate):
+    result = estate.ops("notice", "--all", *OUT_OF_WEST)
+    command = result.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
     done = estate.ops(*command[1:])
     assert (done.code, done.err) == (0, "")
@@ -298,7 +298,7 @@ def test_what_is_printed_to_do_it_does_it(estate):
     assert len(estate.east.receipts_published(1)) == 1
 
 
-def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate):
+def test_a_notice_that_has_changed_is_not_published_and_the_change_is_named(estate):
     transfer = estate.west.receive(b"abc")
     made = plan(estate, estate.customer, *OUT_OF_WEST)
     words = made["command"].split()[1:]
@@ -325,7 +325,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
     assert estate.east.receipts_published(0) == []
 
 
-def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
+def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
     other = other_customer(estate)
     s3 = estate.east.client("s3")
     key = contract.config_key(other)
@@ -336,15 +336,15 @@ def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
     s3.put_object(Bucket=estate.east.config_bucket, Key=canary, Body=b"{}")
     made = plan(estate, "--all", *OUT_OF_WEST)
     assert [each["customer"] for each in made["notices"]] == [estate.customer, other]
-    said = estate.ops(*made["command"].split()[1:])
-    assert said.code == 1
-    assert said.out.startswith(f"{estate.customer}: published as message ")
-    assert said.err.startswith(f"{other}: NOT PUBLISHED: ")
-    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in said.err
+    result = estate.ops(*made["command"].split()[1:])
+    assert result.code == 1
+    assert result.out.startswith(f"{estate.customer}: published as message ")
+    assert result.err.startswith(f"{other}: NOT PUBLISHED: ")
+    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in result.err
 
 
 def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
-    """One delivered, one known, one that nobody in East has heard of; all acknowledged by West."""
+    """One file is delivered, one is known, and one is unknown in East; West acknowledged all three."""
     request.addfinalizer(lambda: estate.place.aws.replication_lag())
     sent = {f"inbound/sdk/{name}.csv": name.encode() for name in ("delivered", "known", "unheard")}
     deliver(estate.west, sent["inbound/sdk/delivered.csv"], "inbound/sdk/delivered.csv")
@@ -366,11 +366,11 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
 # --- Refused -----------------------------------------------------------------------------------------
 
 
-def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
-    said = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
-    assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
-    said = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
-    assert (said.code, said.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
+def test_an_unknown_customer_or_region_is_refused_with_the_nearest(estate):
+    result = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
+    assert (result.code, result.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
+    result = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
+    assert (result.code, result.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -384,6 +384,6 @@ def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
         ("--all", "--apply", "--digest", "0"),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):
+def test_a_usage_error_exits_2_and_makes_no_call(place, words):
     assert place.ops("notice", *words).code == 2
-    assert place.door.asked == []
+    assert place.relay.calls == []

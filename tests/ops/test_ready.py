@@ -1,4 +1,4 @@
-"""`python -m ops ready`: both cells as the program makes them; what is broken, and how it is told."""
+"""`python -m ops ready`: both cells as the program makes them, and the differences that it reports."""
 
 from __future__ import annotations
 
@@ -27,33 +27,33 @@ UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
 
 
 @pytest.fixture
-def mended() -> Iterator[ExitStack]:
-    """What is put in here is called when the test ends."""
+def cleanup() -> Iterator[ExitStack]:
+    """Its callbacks are called when the test ends."""
     with ExitStack() as stack:
         yield stack
 
 
 def test_cells_that_are_alike_and_well(twins):  # noqa: F811
-    said = twins.ops("ready")
-    assert (said.code, said.err) == (0, "")
+    result = twins.ops("ready")
+    assert (result.code, result.err) == (0, "")
     about = r"\(4 customers, registry [0-9a-f]{12}, no certificates\)"
-    assert re.fullmatch(rf"ready: both cells are alike and well {about}\n", said.out)
+    assert re.fullmatch(rf"ready: both cells are alike and well {about}\n", result.out)
     assert {name for _, name in twins.calls if not name.startswith(("Get", "List", "Describe"))} == set()
     assert "iam" not in {service for service, _ in twins.calls}
 
-    said = twins.ops("ready", "r2w6d", "--json")
-    assert (said.code, said.err) == (0, "")
-    document = json.loads(said.out)
+    result = twins.ops("ready", "r2w6d", "--json")
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
     assert document.pop("registry")
     assert document == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
 
 
-def test_customers_that_are_none(twins):  # noqa: F811
-    said = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines() == [
-        "'c7k2n' is not a customer of this cell; did you mean c7k2m?",
-        "'zzzzz' is not a customer of this cell",
+def test_unknown_customers_are_refused(twins):  # noqa: F811
+    result = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
+        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
+        "'zzzzz' is no customer of this cell",
     ]
     assert twins.calls == []
 
@@ -61,12 +61,12 @@ def test_customers_that_are_none(twins):  # noqa: F811
 # --- Host keys, as served ----------------------------------------------------------------------------
 
 
-def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
+def test_an_endpoint_that_serves_another_key(twins, cleanup):  # noqa: F811
     rsa, _ = twins.keys
     new = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
     more = asyncssh.generate_private_key("ssh-ed25519")
     exported = [key.export_private_key().decode() for key in (new, more)]
-    mended.callback(twins.ssh.serve, ADDRESSES[EAST], twins.keys)
+    cleanup.callback(twins.ssh.serve, ADDRESSES[EAST], twins.keys)
     twins.ssh.serve(ADDRESSES[EAST], [rsa, *exported])
     before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
     remedy = (
@@ -83,8 +83,8 @@ def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
     ]
 
 
-def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
-    mended.callback(twins.ssh.serve, ADDRESSES[WEST], twins.keys)
+def test_an_endpoint_that_is_silent(twins, cleanup):  # noqa: F811
+    cleanup.callback(twins.ssh.serve, ADDRESSES[WEST], twins.keys)
     twins.ssh.stop(ADDRESSES[WEST])
     (line,) = twins.differences()
     start = f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, port {twins.ssh.port}: "
@@ -93,42 +93,42 @@ def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
 
 
 @pytest.mark.parametrize("port", ["", "ssh", "0", "65536", "-1", "٢٢"])
-def test_a_port_that_is_none(twins, monkeypatch, port):  # noqa: F811
+def test_a_malformed_port_is_refused(twins, monkeypatch, port):  # noqa: F811
     monkeypatch.setenv(ENV_SFTP_PORT, port)
-    said = twins.ops("ready")
-    assert (said.code, said.out) == (1, "")
+    result = twins.ops("ready")
+    assert (result.code, result.out) == (1, "")
     expected = f"MFT_SFTP_PORT: {port!r} is not a port; write a number such as 22, or unset it\n"
-    assert said.err == expected
+    assert result.err == expected
     assert twins.calls == []
 
 
 # --- Customers, in either region ---------------------------------------------------------------------
 
 
-def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
+def test_missing_resources_of_customers_in_one_region(twins, cleanup):  # noqa: F811
     s3, transfer, sns = (twins.client(service, EAST) for service in ("s3", "transfer", "sns"))
     server = twins.one(EAST, "aws:transfer/server:Server", "cell1-endpoint-server").id
     user = {"ServerId": server, "UserName": "c7k2m-batch"}
     was = transfer.describe_user(**user)["User"]
     bucket = twins.bucket("c7k2m", EAST)
 
-    _without_replication(s3, bucket, mended)
+    _without_replication(s3, bucket, cleanup)
     versioning = partial(s3.put_bucket_versioning, Bucket=bucket)
-    mended.callback(versioning, VersioningConfiguration={"Status": "Enabled"})
+    cleanup.callback(versioning, VersioningConfiguration={"Status": "Enabled"})
     versioning(VersioningConfiguration={"Status": "Suspended"})
-    _encrypted_otherwise(s3, bucket, mended)
-    _documented_otherwise(s3, f"{twins.namespace}-cell1-config-east", mended)
+    _encrypted_otherwise(s3, bucket, cleanup)
+    _documented_otherwise(s3, f"{twins.namespace}-cell1-config-east", cleanup)
     home = [{"Entry": "/", "Target": f"/{bucket}/inbound"}]
-    mended.callback(transfer.update_user, **user, HomeDirectoryMappings=was["HomeDirectoryMappings"])
+    cleanup.callback(transfer.update_user, **user, HomeDirectoryMappings=was["HomeDirectoryMappings"])
     transfer.update_user(**user, HomeDirectoryMappings=home)
     for key in was["SshPublicKeys"]:
-        mended.callback(transfer.import_ssh_public_key, **user, SshPublicKeyBody=key["SshPublicKeyBody"])
+        cleanup.callback(transfer.import_ssh_public_key, **user, SshPublicKeyBody=key["SshPublicKeyBody"])
         transfer.delete_ssh_public_key(**user, SshPublicKeyId=key["SshPublicKeyId"])
     stray = {"ServerId": server, "UserName": "nobody-any-more"}
-    mended.callback(transfer.delete_user, **stray)
+    cleanup.callback(transfer.delete_user, **stray)
     transfer.create_user(**stray, Role=was["Role"], HomeDirectoryType="LOGICAL", HomeDirectoryMappings=home)
     topic = twins.one(EAST, "aws:sns/topic:Topic", "r2w6d-receipts").outputs["arn"]
-    mended.callback(sns.create_topic, Name=topic.rpartition(":")[2])
+    cleanup.callback(sns.create_topic, Name=topic.rpartition(":")[2])
     sns.delete_topic(TopicArn=topic)
 
     c7k2m, r2w6d = f"{EASTERN}: c7k2m: ", f"{EASTERN}: r2w6d: "
@@ -148,37 +148,37 @@ def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
     assert len(twins.differences("h4t9q")) == 1, "other customers' are not looked at, the cell is"
 
 
-def _without_replication(s3: Any, bucket: str, mended: ExitStack) -> None:
+def _without_replication(s3: Any, bucket: str, cleanup: ExitStack) -> None:
     rules = s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
-    mended.callback(s3.put_bucket_replication, Bucket=bucket, ReplicationConfiguration=rules)
+    cleanup.callback(s3.put_bucket_replication, Bucket=bucket, ReplicationConfiguration=rules)
     s3.delete_bucket_replication(Bucket=bucket)
 
 
-def _encrypted_otherwise(s3: Any, bucket: str, mended: ExitStack) -> None:
+def _encrypted_otherwise(s3: Any, bucket: str, cleanup: ExitStack) -> None:
     encrypt = partial(s3.put_bucket_encryption, Bucket=bucket)
     was = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
-    mended.callback(encrypt, ServerSideEncryptionConfiguration=was)
+    cleanup.callback(encrypt, ServerSideEncryptionConfiguration=was)
     plain = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     encrypt(ServerSideEncryptionConfiguration=plain)
 
 
-def _documented_otherwise(s3: Any, config: str, mended: ExitStack) -> None:
+def _documented_otherwise(s3: Any, config: str, cleanup: ExitStack) -> None:
     where = {"Bucket": config, "Key": config_key("c7k2m")}
     body = s3.get_object(**where)["Body"].read()
-    mended.callback(s3.put_object, **where, Body=body)
+    cleanup.callback(s3.put_object, **where, Body=body)
     s3.put_object(**where, Body=json.dumps(json.loads(body) | {"routes": [], "lifecycle": "draining"}))
 
 
-def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
+def test_a_registry_that_is_not_deployed(twins, cleanup):  # noqa: F811
     file = twins.root / "customers" / "agency-c.yaml"
-    mended.callback(shutil.copy, file.with_suffix(".was"), file)
+    cleanup.callback(shutil.copy, file.with_suffix(".was"), file)
     shutil.copy(file, file.with_suffix(".was"))
     file.write_text(file.read_text().replace("lifecycle: onboarding", "lifecycle: active"))
     lines = twins.differences("r2w6d")
     for side in SIDES:
         region, bucket = REGION_OF[side], twins.bucket("r2w6d", side)
-        found = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
-        revision, *of_customer = found
+        differences = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
+        revision, *of_customer = differences
         assert re.fullmatch(
             r"revision [0-9a-f]{12} of the registry is deployed, and this is [0-9a-f]{12};"
             rf" {UP[side]}, or look from the checkout that is deployed",
@@ -201,7 +201,7 @@ def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
 
 
 def test_copies_that_are_late(twins):  # noqa: F811
-    """The last of three minutes counts, and it is well: what was published stays."""
+    """The last of three minutes counts, and it is well; published datapoints stay."""
     cloudwatch = twins.client("cloudwatch", EAST)
     source, copy = (twins.bucket("x8p3v", side) for side in (WEST, EAST))
     dimensions = {"SourceBucket": source, "DestinationBucket": copy, "RuleId": "to-peer"}
@@ -220,7 +220,7 @@ def test_copies_that_are_late(twins):  # noqa: F811
 # --- Route 53 and the name servers -------------------------------------------------------------------
 
 
-def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended):  # noqa: F811
+def test_records_and_checks_that_differ_from_the_registry(twins, cleanup):  # noqa: F811
     east = twins.record(f"east.c7k2m.{ZONE}", "CNAME", EAST)
     west = twins.record(f"_bucket.primary.c7k2m.{ZONE}", "TXT", WEST)
     slow, gone = {**east, "TTL": 30}, twins.record(f"_bucket.west.x8p3v.{ZONE}", "TXT", EAST)
@@ -229,7 +229,7 @@ def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended)
     stranger = {**gone, "Name": f"_bucket.west.zzzzz.{ZONE}.", "Failover": "SECONDARY"}
     host = twins.record(f"sftp.east1.{ZONE}", "A", None)
     fewer = {**host, "ResourceRecords": host["ResourceRecords"][1:]}
-    mended.callback(
+    cleanup.callback(
         twins.change,
         *(("UPSERT", each) for each in (east, west, gone, host)),
         ("DELETE", stranger),
@@ -251,14 +251,14 @@ def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended)
     ]
 
 
-def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, mended):  # noqa: F811
+def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, cleanup):  # noqa: F811
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     was = [
         twins.record(f"{name}.c7k2m.{ZONE}", type, WEST)
         for endpoint in ENDPOINTS
         for name, type in ((endpoint, "CNAME"), (f"_bucket.{endpoint}", "TXT"))
     ]
-    mended.callback(twins.change, *(("UPSERT", each) for each in was))
+    cleanup.callback(twins.change, *(("UPSERT", each) for each in was))
     twins.change(*(("UPSERT", {**each, "HealthCheckId": out}) for each in was))
     (line,) = twins.differences()
     assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; mft-ops shift c7k2m --back"), (
@@ -266,13 +266,13 @@ def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, men
     )
 
 
-def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F811
+def test_misconfigured_health_checks(twins, cleanup):  # noqa: F811
     route53 = twins.client("route53")
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
     for check, usual, broken in ((out, 2, 1), (cell, 3, 1)):
         threshold = partial(route53.update_health_check, HealthCheckId=check)
-        mended.callback(threshold, HealthThreshold=usual)
+        cleanup.callback(threshold, HealthThreshold=usual)
         threshold(HealthThreshold=broken)
     lines = twins.differences("h4t9q")
     assert [each for each in lines if each.startswith("Route 53: ")] == [
@@ -281,9 +281,9 @@ def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F81
     ]
 
 
-def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended):  # noqa: F811
-    """The switch is moved and not published: so answers stay, which is found."""
-    mended.callback(twins.switch, WEST, Position.IN)
+def test_a_region_that_is_out_and_whose_names_still_answer(twins, cleanup):  # noqa: F811
+    """The switch was moved but not published, so the names still answer, and that is reported."""
+    cleanup.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
     first, *answers = twins.differences("c7k2m")
     assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; mft-ops restore {WESTERN}", first)
@@ -293,7 +293,7 @@ def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended): 
 
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:9", "localhost"])
-def test_name_servers_that_cannot_be_asked_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
+def test_unreachable_name_servers_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
     monkeypatch.setenv(ENV_NAME_SERVERS, servers)
     (line,) = twins.differences("c7k2m")
     assert line.startswith("DNS: ")
@@ -314,13 +314,13 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
 
 
-def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F811
+def test_with_east_dead_everything_else_is_compared(twins, cleanup):  # noqa: F811
     s3, bucket = twins.client("s3", WEST), twins.bucket("c7k2m", WEST)
-    _encrypted_otherwise(s3, bucket, mended)
+    _encrypted_otherwise(s3, bucket, cleanup)
     with twins.dead(EAST):
-        said = twins.ops("ready")
-    *lines, summary = said.out.splitlines()
-    assert said.code == 1
+        result = twins.ops("ready")
+    *lines, summary = result.out.splitlines()
+    assert result.code == 1
     assert [each.partition(": ")[0] for each in lines] == [EASTERN, WESTERN, WESTERN, EASTERN]
     assert lines[2] == (
         f"{WESTERN}: c7k2m: the bucket {bucket} is encrypted by AES256, not by aws:kms; {UP[WEST]}"
@@ -328,11 +328,11 @@ def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F8
     assert f"; {EASTERN} not looked at (" in summary
 
 
-def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
+def test_with_both_regions_dead_there_is_nothing_to_compare(twins):  # noqa: F811
     with twins.dead(WEST), twins.dead(EAST):
-        said = twins.ops("ready")
-    assert (said.code, said.out) == (1, "")
-    first, *regions = said.err.splitlines()
+        result = twins.ops("ready")
+    assert (result.code, result.out) == (1, "")
+    first, *regions = result.err.splitlines()
     assert first == "neither region answers, so nothing can be compared:"
     assert [each.partition(": does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
 

@@ -81,7 +81,7 @@ CUSTOMER = RoutingDocument.parse(
 )
 
 
-class Ledger:
+class MemoryTracker:
     """A tracker of one file, and an SNS client, both in memory."""
 
     def __init__(self) -> None:
@@ -138,9 +138,9 @@ def test_a_fact_of_every_kind_has_its_status_its_decision_and_its_line_in_the_re
     assert lacks(facts) == ({stands: ("partner",)} if is_unserved else {})
 
 
-def test_the_kinds_that_settle_a_destination_are_told_apart_and_every_status_comes_from_some_kind() -> None:
-    said = [json.dumps(line) for _, _, line, _ in KINDS.values() if line]
-    assert len(set(said)) == len(said) == 4
+def test_the_kinds_that_settle_a_destination_are_distinct_and_every_status_comes_from_some_kind() -> None:
+    lines = [json.dumps(line) for _, _, line, _ in KINDS.values() if line]
+    assert len(set(lines)) == len(lines) == 4
     assert {stands for stands, *_ in KINDS.values()} == set(Status)
 
 
@@ -189,16 +189,16 @@ def test_every_outcome_has_its_receipt_its_metric_and_its_consequence_for_the_cl
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metric, is_sent_again = OUTCOMES[outcome]
-    ledger = Ledger()
-    receipts = Receipts(tracker=ledger, topics=ledger, side=WEST)
+    memory = MemoryTracker()
+    receipts = Receipts(tracker=memory, topics=memory, side=WEST)
     for _ in range(2):
         receipts.send(CUSTOMER, TRANSFER, outcome, writer="w")
-    (published,) = ledger.published
+    (published,) = memory.published
     receipt = json.loads(published["Message"])
     assert (receipt["outcome"], receipt["version_id"]) == (outcome.value, "v1")
     assert published["Subject"] == f"File {outcome.value}: transfer {TRANSFER.id}"
     assert published["MessageAttributes"]["outcome"]["StringValue"] == outcome.value
-    assert [fact.detail["outcome"] for fact in ledger.facts] == [outcome.value]
+    assert [fact.detail["outcome"] for fact in memory.facts] == [outcome.value]
 
     Metrics(dimensions={"Cell": "1"}, now=lambda: SUBMITTED).completed(TRANSFER, outcome)
     assert [name for name, *_ in embedded(capsys)] == ([metric] if metric else [])

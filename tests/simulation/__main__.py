@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.simulation import hunt
 from tests.simulation.schedule import Schedule, generate
 
-#: The number of failing seeds that are printed.
-_MOST_PRINTED = 10
+#: The most failing seeds that are printed.
+_TOLD = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,9 +33,9 @@ def main(
         bool, typer.Option("--no-shrink", help="Leave a failing schedule as it is.")
     ] = False,
 ) -> None:
-    """Simulate schedules on all cores, and say which broke a rule.
+    """Simulate schedules on all cores, and print those that broke a rule.
 
-    A single schedule is printed in full: its actions, every effect in order, and the broken rules.
+    One schedule alone is printed in full: what was planned, every effect in order, and the broken rules.
     Exit code 1 when a rule was broken.
     """
     if file is not None:

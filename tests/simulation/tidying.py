@@ -1,4 +1,4 @@
-"""What operators do when all is quiet again: release what is held, and close the gaps."""
+"""What operators do when all is at rest: release held transfers, and close the gaps."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.simulation import ledgers
+from tests.simulation import record_checks
 from tests.simulation.place import TABLE, own_bucket
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Tidying:
         self._count = 0
 
     def begin(self) -> bool:
-        """Release what is held, and close the gaps; return whether there was anything."""
+        """Release held transfers, and close the gaps; return whether there was anything to do."""
         held = self._held()
         for case in held:
             what = (case.transfer, case.destination)
@@ -54,7 +54,7 @@ class Tidying:
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
         for sender in self._world.schedule.senders if not self._world.has_swept else ():
-            found = ledgers.gaps_of(self._world, sender.id)
+            found = record_checks.gaps_of(self._world, sender.id)
             if found:
                 self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
                 is_any = True
@@ -68,7 +68,7 @@ class Tidying:
         return sum(" deliver " in name for name in self._world.died)
 
     def _held(self) -> list[_Case]:
-        """Return what is held: not what is because something newer was delivered."""
+        """Return the held transfers, except those held because something newer was delivered."""
         facts = self._world.table.facts
         over = {
             key["S"]
@@ -120,7 +120,7 @@ class Tidying:
             for side in SIDES
         }
         repair = Repair(
-            customer=ledgers.customer_of(world, customer),
+            customer=record_checks.customer_of(world, customer),
             stores=[self._store(customer, side, region) for side, region in regions.items()],
             replay=Replay(regions),
             intakes={side: self._intake(side) for side in SIDES},
