@@ -49,7 +49,7 @@ class Firewall(pulumi.ComponentResource):
         # Service-managed Transfer users have no source filter, so the group lets in the networks of all.
         self.endpoint_group_id = self._group(
             "endpoint",
-            "SFTP from the customers of this cell, from health checkers, from this cell's own probe",
+            "SFTP from the customers of this cell, from health checkers, from the probe of this cell",
             ingress=[
                 aws.ec2.SecurityGroupIngressArgs(
                     protocol="tcp", from_port=SFTP, to_port=SFTP, cidr_blocks=cidrs, description=whose

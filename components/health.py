@@ -29,6 +29,10 @@ class Health(pulumi.ComponentResource):
     A record carries the check of the cell or of its customer; both are healthy if every leaf is. The leaves
     that move traffic without an operator, `endpoint` and `canary`, are disabled unless the settings enable
     them: a disabled check counts as healthy, so the number of leaves is always the same.
+
+    Route 53 supports no alarms of M out of N datapoints, so the alarms that feed checks leave
+    `datapoints_to_alarm` unset: all periods must breach.
+    https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
     """
 
     cell_check_id: pulumi.Output[str]
@@ -127,7 +131,6 @@ class Health(pulumi.ComponentResource):
             statistic=statistic,
             period=minutes * MINUTE,
             evaluation_periods=3,
-            datapoints_to_alarm=3,
             threshold=1,
             comparison_operator="LessThanThreshold",
             treat_missing_data="missing",
@@ -146,7 +149,6 @@ class Health(pulumi.ComponentResource):
             statistic="Maximum",
             period=timing.SWITCH_PERIOD,
             evaluation_periods=timing.SWITCH_PERIODS,
-            datapoints_to_alarm=timing.SWITCH_PERIODS,
             threshold=1,
             comparison_operator="GreaterThanOrEqualToThreshold",
             treat_missing_data="missing",

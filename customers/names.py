@@ -31,6 +31,10 @@ _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
 BUCKET_LIMIT = 63
 _BUCKET_PREFIXES = ("xn--", "sthree-", "amzn-s3-demo-")
 _BUCKET_SUFFIXES = ("-s3alias", "--ol-s3", ".mrap", "--x-s3", "--table-s3")
+#: https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
+_PARAMETER_PREFIXES = ("aws", "ssm")
+#: https://docs.aws.amazon.com/secretsmanager/latest/apireference/API_CreateSecret.html
+SECRET_LIMIT = 512
 _BUCKET = re.compile(r"[a-z0-9][a-z0-9.-]*[a-z0-9]")
 _ADDRESS = re.compile(r"[0-9]+(\.[0-9]+){3}")
 
@@ -74,7 +78,7 @@ def is_cell(text: object) -> bool:
 
 
 def check_namespace(namespace: str) -> str:
-    """Return `namespace` if names of buckets may begin with it; NameRefusedError otherwise."""
+    """Return `namespace` if names of buckets and parameters may begin with it; NameRefusedError otherwise."""
     if not _NAMESPACE.fullmatch(namespace):
         raise NameRefusedError(
             f"{namespace!r} is not a namespace; use lower-case letters, digits and hyphens between them"
@@ -83,6 +87,11 @@ def check_namespace(namespace: str) -> str:
         if f"{namespace}-".startswith(prefix):
             raise NameRefusedError(
                 f"{namespace!r} makes bucket names begin with {prefix!r}, which S3 reserves; use another"
+            )
+    for prefix in _PARAMETER_PREFIXES:
+        if namespace.startswith(prefix):
+            raise NameRefusedError(
+                f"{namespace!r} begins with {prefix!r}, which Systems Manager keeps for itself; use another"
             )
     return namespace
 
@@ -141,6 +150,16 @@ def endpoint_host(endpoint: str, id: str, zone: str) -> str:
 def bucket_record(endpoint: str, id: str, zone: str) -> str:
     """Return the name of the TXT record in which SDK clients find the bucket behind an endpoint."""
     return _host(contract.BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))
+
+
+def check_secret(namespace: str, id: str, secret: str) -> None:
+    """Raise NameRefusedError when a secret's full name would be too long; the message does not repeat it."""
+    length = len(contract.secret_name(check_namespace(namespace), check_id(id), secret))
+    if length > SECRET_LIMIT:
+        raise NameRefusedError(
+            f"the secret's full name, {namespace}/{id}/ and this name, has {length} characters,"
+            f" {SECRET_LIMIT} are allowed; shorten this name"
+        )
 
 
 def tracker_table(cell: str) -> str:

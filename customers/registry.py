@@ -219,6 +219,8 @@ def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:
     for path, id in texts(data, "id"):
         if names.is_id(id):
             yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
+            for where, secret in texts(data, "destinations", ..., "secret"):
+                yield from _refused(where, [partial(names.check_secret, namespace, id, secret)])
     cell = at(data, "cell") or "1"
     if names.is_cell(cell):
         wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
@@ -245,7 +247,7 @@ def _in_zone(data: Any, zone: str) -> Iterator[Finding]:
             )
 
 
-def _refused(path: KeyPath, wanted: Iterable[Callable[[], str]]) -> Iterator[Finding]:
+def _refused(path: KeyPath, wanted: Iterable[Callable[[], object]]) -> Iterator[Finding]:
     """Yield the longest message about these names, if any of them is refused."""
     found = []
     for name in wanted:

@@ -103,6 +103,18 @@ def test_names_that_are_too_long_for_this_environment(tmp_path):
     ]
 
 
+def test_a_secrets_name_counts_whole(tmp_path):
+    """Secrets Manager takes 512 characters, of which the namespace and the id are a part."""
+    most = 512 - len(f"{NAMESPACE}/c7k2m/")
+    fits, long = (broken(("secret: mft/c7k2m/partner", f"secret: {'s' * n}")) for n in (most, most + 1))
+    assert load(write(tmp_path, acme=fits), namespace=NAMESPACE, zone=ZONE).customers
+    assert load(write(tmp_path, acme=long)).customers
+    assert said(tmp_path / "customers", namespace=NAMESPACE, zone=ZONE) == [
+        "customers/acme.yaml:17: destinations.partner.secret: the secret's full name, mft/c7k2m/ and this"
+        " name, has 513 characters, 512 are allowed; shorten this name"
+    ]
+
+
 def test_a_file_may_not_be_sent_back_into_the_platform(tmp_path):
     text = broken(
         ("host: sftp.partner.example", "host: east.h4t9q.mft.example.gov"),
@@ -123,7 +135,13 @@ def test_a_file_may_not_be_sent_back_into_the_platform(tmp_path):
 
 def test_an_impossible_environment_is_not_a_customers_fault(tmp_path):
     registry = write(tmp_path, acme=SOUND)
-    for place in ({"namespace": "MFT"}, {"namespace": "xn--a"}, {"zone": "example.gov."}):
+    for place in (
+        {"namespace": "MFT"},
+        {"namespace": "xn--a"},
+        {"namespace": "aws"},
+        {"namespace": "ssm-mft"},
+        {"zone": "example.gov."},
+    ):
         with pytest.raises(names.NameRefusedError):
             load(registry, **place)
 

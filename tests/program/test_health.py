@@ -10,7 +10,7 @@ from components.firewall import HEALTH_CHECKERS
 from local.program import Graph, Resource
 from runtime import contract
 from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS
-from tests.program.conftest import STACKS, record
+from tests.program.conftest import STACKS, record, recorded
 
 CHECK, ALARM = "aws:route53/healthCheck:HealthCheck", "aws:cloudwatch/metricAlarm:MetricAlarm"
 LEAVES = {"cell1-health-endpoint", "cell1-health-canary", "cell1-health-switch"}
@@ -46,6 +46,23 @@ def test_out_is_never_healthy_and_never_inverted(graph: Graph) -> None:
     assert out.inputs["childHealthThreshold"] > len(out.inputs["childHealthchecks"])
     assert "invertHealthcheck" not in out.inputs, "it would turn healthy when its region fails"
     assert out.id not in carried(graph)
+
+
+@pytest.mark.parametrize("switch", ["alarm", "endpoint"])
+@pytest.mark.parametrize("stack", STACKS)
+def test_an_alarm_that_feeds_a_check_wants_all_of_its_periods(stack: str, switch: str) -> None:
+    """Route 53 supports no alarm of M out of N datapoints; unset, M is N."""
+    graph = recorded(stack, peer="present", switch=switch)
+    alarms = {each.outputs["name"]: each for each in graph.of(ALARM)}
+    fed = [
+        each.inputs["cloudwatchAlarmName"]
+        for each in graph.of(CHECK)
+        if each.inputs["type"] == "CLOUDWATCH_METRIC"
+    ]
+    assert len(fed) == {"alarm": 3, "endpoint": 2}[switch]
+    for name in fed:
+        assert "datapointsToAlarm" not in alarms[name].inputs, name
+        assert "extendedStatistic" not in alarms[name].inputs, "Route 53 does not support it"
 
 
 @pytest.mark.parametrize("automatic", [False, True])

@@ -45,6 +45,16 @@ def refusal(
             "xn--acme",
             "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
         ),
+        (
+            "namespace",
+            "aws-mft",
+            "'aws-mft' begins with 'aws', which Systems Manager keeps for itself; use another",
+        ),
+        (
+            "namespace",
+            "ssmft",
+            "'ssmft' begins with 'ssm', which Systems Manager keeps for itself; use another",
+        ),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
         ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without a final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),

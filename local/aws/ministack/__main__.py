@@ -20,6 +20,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     patching,
     replication,
     route53,
+    security_groups,
     states,
     tables,
     transfer,

@@ -69,6 +69,8 @@ def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     name = inputs["name"]
     statistics = {"statistic": "Statistic", "extendedStatistic": "ExtendedStatistic"}
     judged = {told: inputs[given] for given, told in statistics.items() if given in inputs}
+    if "datapointsToAlarm" in inputs:
+        judged["DatapointsToAlarm"] = int(inputs["datapointsToAlarm"])
     clients("cloudwatch").put_metric_alarm(
         AlarmName=name,
         AlarmDescription=inputs["alarmDescription"],
@@ -77,7 +79,6 @@ def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         Dimensions=[{"Name": key, "Value": value} for key, value in inputs["dimensions"].items()],
         Period=int(inputs["period"]),
         EvaluationPeriods=int(inputs["evaluationPeriods"]),
-        DatapointsToAlarm=int(inputs["datapointsToAlarm"]),
         Threshold=inputs["threshold"],
         ComparisonOperator=inputs["comparisonOperator"],
         TreatMissingData=inputs["treatMissingData"],

@@ -1,0 +1,44 @@
+"""EC2 refuses descriptions of security groups and of their rules with characters that it does not take.
+
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from types import ModuleType
+from typing import Any
+from xml.sax.saxutils import escape
+
+from local.aws.ministack.patching import after, original
+
+_CHANGE = "descriptions of security groups"
+
+_DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
+_ALLOWED = "strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
+_OF_RULE = re.compile(r"IpPermissions\.\d+\.\w+\.\d+\.Description")
+
+Answer = Callable[[Mapping[str, Any]], Any]
+
+
+@after("services.ec2")
+def _descriptions(ec2: ModuleType) -> None:
+    actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
+    value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
+
+    def checked(answer: Answer, what: str, names: Callable[[Mapping[str, Any]], list[str]]) -> Answer:
+        def answered(request: Mapping[str, Any]) -> Any:
+            if all(_DESCRIPTION.fullmatch(value(request, name) or "") for name in names(request)):
+                return answer(request)
+            said = f"Invalid {what} description. Valid descriptions are {_ALLOWED}"
+            return refuse("InvalidParameterValue", escape(said), 400)
+
+        return answered
+
+    create = "CreateSecurityGroup"
+    actions[create] = checked(actions[create], "security group", lambda request: ["GroupDescription"])
+    for action in ("AuthorizeSecurityGroupIngress", "AuthorizeSecurityGroupEgress"):
+        actions[action] = checked(
+            actions[action], "rule", lambda request: [*filter(_OF_RULE.fullmatch, request)]
+        )

@@ -1,0 +1,116 @@
+"""Validators that nobody here wrote, over every recorded graph, find nothing.
+
+The graphs are those of both stacks, with the switch an object and an alarm, with the peer absent and present,
+and those in which every name is as long as it is accepted. They take a while to record: hence one file.
+Each validator has a file of its own, in which it finds planted faults.
+"""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from local.program import Graph, Resource
+from tests.iam import documents
+from tests.program.conftest import STACKS
+from tests.validators import (
+    cloudformation,
+    cloudformation_types,
+    iam_database,
+    metrics,
+    name_limits,
+    policy_sizes,
+    service_calls,
+    states,
+)
+from tests.validators.longest_names import longest
+from tests.validators.recordings import CONFIGURATIONS, distinct, recorded, region
+from tests.validators.service_calls import CALLS, UNCALLED
+
+
+@pytest.fixture(scope="session")
+def samples(dependencies: None) -> list[Graph]:
+    """The eight graphs of the sample registry."""
+    return [recorded(*each) for each in CONFIGURATIONS]
+
+
+@pytest.fixture(scope="session")
+def longest_named(dependencies: None) -> list[Graph]:
+    """The graphs of both stacks in which every name is as long as it is accepted."""
+    return [longest(stack) for stack in STACKS]
+
+
+@pytest.fixture(scope="session")
+def graphs(samples: list[Graph], longest_named: list[Graph]) -> list[Graph]:
+    """All of them."""
+    return samples + longest_named
+
+
+@pytest.fixture(scope="session")
+def resources(graphs: list[Graph]) -> list[Resource]:
+    """The distinct AWS resources of all graphs."""
+    return distinct(graphs)
+
+
+def test_every_type_has_its_calls_or_a_reason_why_not(resources: list[Resource]) -> None:
+    assert {each.type for each in resources} == CALLS.keys() | UNCALLED.keys()
+    assert not CALLS.keys() & UNCALLED.keys()
+
+
+def test_the_services_take_every_request(resources: list[Resource]) -> None:
+    problems = [
+        f"{resource.urn}: {each}"
+        for resource in resources
+        if resource.type in CALLS
+        for each in service_calls.refusals(resource)
+    ]
+    assert not problems, "\n".join(problems)
+
+
+def test_every_type_is_linted_or_has_a_reason_why_not(resources: list[Resource]) -> None:
+    linted, unlinted = cloudformation_types.TEMPLATES.keys(), cloudformation_types.UNLINTED.keys()
+    assert {each.type for each in resources} == linted | unlinted
+    assert not linted & unlinted
+
+
+@pytest.mark.parametrize("where", ["us-gov-west-1", "us-gov-east-1"])
+def test_cfn_lint_finds_nothing(samples: list[Graph], where: str) -> None:
+    found = distinct([graph for graph in samples if region(graph) == where])
+    problems = cloudformation.complaints(
+        [r for r in found if r.type in cloudformation_types.TEMPLATES], where
+    )
+    assert not problems, "\n".join(problems)
+
+
+def test_the_state_machines_definition_is_valid(resources: list[Resource]) -> None:
+    machines = [each for each in resources if each.type == "aws:sfn/stateMachine:StateMachine"]
+    problems = [f"{m.urn}: {each}" for m in machines for each in states.complaints(m.inputs["definition"])]
+    assert len(machines) > 3
+    assert not problems, "\n".join(problems)
+
+
+def test_every_policy_names_actions_resources_and_conditions_that_exist(graphs: list[Graph]) -> None:
+    found = {json.dumps(each.raw): each for graph in graphs for each in documents(graph)}
+    assert len(found) > 100, "policies were looked for in the wrong place"
+    problems = [f"{each}: {said}" for each in found.values() for said in iam_database.complaints(each.raw)]
+    assert not problems, "\n".join(problems)
+
+
+def test_every_policy_fits_however_long_the_names_are(graphs: list[Graph]) -> None:
+    problems = policy_sizes.complaints(graphs)
+    assert not problems, "\n".join(problems)
+    assert {kind for graph in graphs for kind, _ in policy_sizes.sizes(graph)} == policy_sizes.LIMITS.keys()
+
+
+def test_every_watched_metric_is_documented(graphs: list[Graph]) -> None:
+    problems = [each for graph in graphs for each in metrics.complaints(graph)]
+    assert not problems, "\n".join(problems)
+    assert len({each for graph in graphs for each in metrics.watched(graph)}) > 30
+
+
+def test_every_name_fits_however_long_its_parts_are(longest_named: list[Graph]) -> None:
+    problems = [each for graph in longest_named for each in name_limits.complaints(graph)]
+    assert not problems, "\n".join(problems)
+    types = {each.type for graph in longest_named for each in graph.resources}
+    assert types >= {type for type, _ in name_limits.LIMITS}
