@@ -47,8 +47,8 @@ def _policy(settings: Settings) -> pulumi.Input[str]:
     administer += ["CancelKeyDeletion"]
     use = ["kms:Encrypt", "kms:Decrypt", "kms:ReEncrypt*", "kms:GenerateDataKey*", "kms:DescribeKey"]
     ours = {"StringEquals": {"aws:SourceAccount": settings.account}}
-    # These put messages into encrypted queues and topics: rules, alarms, replication events.
-    writers = ["events.amazonaws.com", "cloudwatch.amazonaws.com", "s3.amazonaws.com"]
+    # These put messages into encrypted queues and topics: alarms, replication events.
+    writers = ["cloudwatch.amazonaws.com", "s3.amazonaws.com"]
     return policy.document(
         policy.allow("Administer", [f"kms:{verb}" for verb in administer], ["*"], principals=account),
         policy.allow("Use", [*use, "kms:CreateGrant"], ["*"], principals=account),
@@ -58,6 +58,16 @@ def _policy(settings: Settings) -> pulumi.Input[str]:
             ["*"],
             principals={"Service": writers},
             conditions=ours,
+        ),
+        # AWS documents no source account or ARN in EventBridge's use of keys, and SNS's guide says that there
+        # is none: https://docs.aws.amazon.com/sns/latest/dg/sns-key-management.html. An event that cannot be
+        # encrypted is dropped, so the bound is the queue's ARN, which SQS gives KMS as encryption context.
+        policy.allow(
+            "Events",
+            ["kms:Decrypt", "kms:GenerateDataKey"],
+            ["*"],
+            principals={"Service": "events.amazonaws.com"},
+            conditions={"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": settings.arn("sqs", "*")}},
         ),
         policy.allow(
             "Logs",

@@ -269,7 +269,12 @@ def test_whoever_is_let_in_is_bounded(place: Place) -> None:
 
 def _is_for_this_account(statement: Statement, place: Place) -> bool:
     """Return whether a service may act for this account only: by the account, or by ARNs that contain it."""
-    arns = statement.condition("aws:SourceArn") + statement.condition("kms:EncryptionContext:aws:logs:arn")
+    arns = statement.condition("aws:SourceArn")
+    arns += tuple(
+        arn
+        for service in ("logs", "sqs")
+        for arn in statement.condition(f"kms:EncryptionContext:aws:{service}:arn")
+    )
     by_arn = bool(arns) and all(arn.split(":")[4] == place.account for arn in arns)
     return statement.condition("aws:SourceAccount") == (place.account,) or by_arn
 
@@ -342,6 +347,56 @@ def test_the_key_serves_this_account_and_services_that_work_for_it(place: Place)
             )
 
 
+def test_eventbridge_can_use_the_key_for_each_queue_of_a_rule_though_it_names_no_account(
+    place: Place,
+) -> None:
+    ((key),) = [each for each in place.documents if each.resource.type == "aws:kms/key:Key"]
+    its = [each for each in key.statements if "events.amazonaws.com" in each.principals.get("Service", ())]
+    queues = {
+        each.inputs["arn"]
+        for each in place.graph.of("aws:cloudwatch/eventTarget:EventTarget")
+        if ":sqs:" in each.inputs["arn"]
+    }
+    assert queues
+    for queue in queues:
+        for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+            assert granting(its, action, "*", {"kms:EncryptionContext:aws:sqs:arn": queue}), queue
+    others = f"arn:{PARTITION}:sqs:{place.region}:999999999999:queue"
+    assert not granting(its, "kms:GenerateDataKey", "*", {"kms:EncryptionContext:aws:sqs:arn": others})
+    assert not granting(its, "kms:GenerateDataKey", "*")
+
+
+def test_the_replication_role_can_use_the_peers_key_as_bucket_keys_need(place: Place) -> None:
+    (role,) = [
+        each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-storage-replication"
+    ]
+    peer = next(region for region in REGION_OF.values() if region != place.region)
+    key = f"arn:{PARTITION}:kms:{peer}:{place.account}:key/1"
+    alias = {"kms:ResourceAliases": f"alias/{place.namespace}-{place.config['mft:cell']}"}
+    for action in ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"):
+        assert granting(place.of_role(role), action, key, alias), action
+        assert not granting(place.of_role(role), action, key, {"kms:ResourceAliases": "alias/other"}), action
+
+
+#: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+_FLOW_LOGS = {"CreateLogGroup", "CreateLogStream", "PutLogEvents", "DescribeLogGroups", "DescribeLogStreams"}
+
+
+def test_flow_logs_can_do_the_least_that_the_vpc_guide_lists(place: Place) -> None:
+    (flows,) = place.graph.of("aws:ec2/flowLog:FlowLog")
+    (role,) = [
+        each
+        for each in place.graph.of("aws:iam/role:Role")
+        if each.outputs["arn"] == flows.inputs["iamRoleArn"]
+    ]
+    group = flows.inputs["logDestination"]
+    for action in _FLOW_LOGS:
+        resource = group if action == "CreateLogGroup" else f"{group}:log-stream:eni-1"
+        assert granting(place.of_role(role), f"logs:{action}", resource), action
+    other = f"arn:{PARTITION}:logs:{place.region}:{place.account}:log-group:other:log-stream:1"
+    assert not granting(place.of_role(role), "logs:PutLogEvents", other)
+
+
 def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
     """The peer's key cannot be named, so the role may use any key there that has the cell's alias."""
     alias = f"alias/{place.namespace}-{place.config['mft:cell']}"
@@ -351,7 +406,7 @@ def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
                 assert each.conditions == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": (alias,)}}, (
                     document
                 )
-                assert each.actions == ("kms:Encrypt",), document
+                assert set(each.actions) == {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"}, document
 
 
 def test_a_sender_can_use_the_key_for_its_own_bucket_only(place: Place) -> None:
