@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import pulumi
 import pulumi_aws as aws
 
@@ -15,14 +17,22 @@ class DataKey(pulumi.ComponentResource):
 
     arn: pulumi.Output[str]
 
-    def __init__(self, name: str, *, settings: Settings, opts: pulumi.ResourceOptions | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        *,
+        settings: Settings,
+        sender_accounts: Collection[str],
+        opts: pulumi.ResourceOptions | None = None,
+    ) -> None:
+        """`sender_accounts` are the accounts whose principals put objects into customers' buckets."""
         super().__init__("mft:key:DataKey", name, None, opts)
         key = aws.kms.Key(
             name,
             description=f"Files, facts and messages of cell {settings.cell} in {settings.region}",
             enable_key_rotation=True,
             deletion_window_in_days=30,
-            policy=_policy(settings),
+            policy=_policy(settings, sender_accounts),
             opts=pulumi.ResourceOptions(parent=self, protect=True),  # without it no data can be read
         )
         alias = aws.kms.Alias(
@@ -35,10 +45,11 @@ class DataKey(pulumi.ComponentResource):
         self.register_outputs({"arn": self.arn, "alias": alias.name})
 
 
-def _policy(settings: Settings) -> pulumi.Input[str]:
+def _policy(settings: Settings, sender_accounts: Collection[str]) -> pulumi.Input[str]:
     """Return the key's policy: the account administers it and delegates its use through IAM.
 
-    AWS services use it as service principals, only for this account; CloudWatch Logs for its log groups
+    S3 uses it for senders of other accounts, as their IAM policies and the buckets' policies allow. AWS
+    services use it as service principals, only for this account; CloudWatch Logs for its log groups
     (https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html).
     """
     account = {"AWS": settings.arn("iam", "root", region="")}
@@ -49,7 +60,28 @@ def _policy(settings: Settings) -> pulumi.Input[str]:
     ours = {"StringEquals": {"aws:SourceAccount": settings.account}}
     # These put messages into encrypted queues and topics: alarms, replication events.
     writers = ["cloudwatch.amazonaws.com", "s3.amazonaws.com"]
+    # By account and bucket: a policy for each principal would be too long, and a principal that somebody
+    # deletes would be in the way of each later change. S3 decrypts when it completes a multipart upload.
+    # https://docs.aws.amazon.com/kms/latest/developerguide/conditions-kms.html#conditions-kms-via-service
+    senders = policy.allow(
+        "Senders",
+        ["kms:GenerateDataKey", "kms:Decrypt"],
+        ["*"],
+        principals={"AWS": "*"},
+        conditions={
+            "StringEquals": {
+                "kms:CallerAccount": sorted(sender_accounts),
+                "kms:ViaService": f"s3.{settings.region}.amazonaws.com",
+            },
+            "ArnLike": {
+                "kms:EncryptionContext:aws:s3:arn": settings.bucket_arn(
+                    f"{settings.namespace}-*-{settings.side}"
+                )
+            },
+        },
+    )
     return policy.document(
+        *([senders] if sender_accounts else ()),
         policy.allow("Administer", [f"kms:{verb}" for verb in administer], ["*"], principals=account),
         policy.allow("Use", [*use, "kms:CreateGrant"], ["*"], principals=account),
         policy.allow(

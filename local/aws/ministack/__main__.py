@@ -14,6 +14,7 @@ from pathlib import Path
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarms,
+    bucket_policies,
     events,
     forks,
     outage,

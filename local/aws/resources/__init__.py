@@ -22,13 +22,14 @@ MAKERS: dict[str, Maker] = {
 }
 
 #: Registered by the program, but not made here: nothing on one machine would notice them.
-RECORDED_ONLY = frozenset({*network.RECORDED_ONLY, *storage.RECORDED_ONLY})
+RECORDED_ONLY = frozenset(network.RECORDED_ONLY)
 
 #: Types whose maker states the whole of the resource, so that calling it again is an update.
 UPDATED_IN_PLACE = frozenset(
     {
         "aws:cloudwatch/eventRule:EventRule",
         "aws:iam/rolePolicy:RolePolicy",
+        "aws:kms/key:Key",
         "aws:route53/record:Record",
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
         "aws:s3/bucketNotification:BucketNotification",
