@@ -1,10 +1,18 @@
 # Two commands for a newcomer: `make drill` and `make test`. Everything is installed into .venv, nothing globally.
 PYTHON ?= python3
+
+# Tests wait more than they compute: two workers for each core, each of some 400 MB, with its emulated AWS.
+WORKERS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
+PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
+
+# Where this is set, every worker and every command that a test starts would compile the project anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up test simulate bench check format schema bundle clean
+.PHONY: drill drill-all up test test-all tests tests-all simulate bench check lint types format schema reference bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -18,8 +26,19 @@ drill-all: $(READY)
 up: $(READY)
 	@$(BIN)/python -m local up
 
-test: check
-	@$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
+# Types are checked beside the tests: what is left of a core, they take.
+test: lint
+	@$(MAKE) --no-print-directory -j 2 types tests
+
+# With the exhaustive tests: every scenario, 20,000 schedules, a second seed for every planted bug.
+test-all: lint
+	@$(MAKE) --no-print-directory -j 2 types tests-all
+
+tests: $(READY)
+	@$(PYTEST)
+
+tests-all: $(READY)
+	@$(PYTEST) -m ""
 
 # More schedules than `make test` runs: make simulate N=100000 [SEED=5000]
 simulate: $(READY)
@@ -31,10 +50,16 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_gaps
 	@$(BIN)/python -m tests.bench.bench_rehome
 
-check: $(READY)
+check: lint types
+
+lint: $(READY)
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/python -m customers.schema --check
+	@{ $(REFERENCE); } | cmp -s docs/cli.md - || { echo "docs/cli.md is not current; run: make reference"; exit 1; }
+
+types: $(READY)
+	@$(BIN)/mypy
 
 format: $(READY)
 	@$(BIN)/ruff check --fix
@@ -42,6 +67,14 @@ format: $(READY)
 
 schema: $(READY)
 	@$(BIN)/python -m customers.schema
+
+# The reference of both command lines, as typer writes it.
+REFERENCE = set -e; echo '<!-- `make reference` writes this page. -->'; \
+	for each in ops local; do $(BIN)/python -m typer $$each.__main__ utils docs --name mft-$$each; done
+
+reference: $(READY)
+	@mkdir -p .build
+	@{ $(REFERENCE); } > .build/cli.md && mv .build/cli.md docs/cli.md
 
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
 bundle: $(READY)

@@ -16,9 +16,12 @@ import tempfile
 import zipfile
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-BUILD = ROOT / ".build"
-RUNTIME = ROOT / "runtime"
+from customers import project
+
+CODE = Path(__file__).resolve().parent.parent
+RUNTIME = CODE / "runtime"
+#: In a checkout its own folder; where the code is installed as a package, that of the project.
+BUILD = (project.nearest(CODE) or project.nearest(Path.cwd()) or Path.cwd()) / ".build"
 REQUIREMENTS = RUNTIME / "requirements.txt"
 
 #: The wheels that Lambda's x86_64 runtimes can load: for glibc up to the version in Amazon Linux 2023.

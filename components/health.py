@@ -30,8 +30,8 @@ class Health(pulumi.ComponentResource):
     that move traffic without an operator, `endpoint` and `canary`, are disabled unless the settings enable
     them: a disabled check counts as healthy, so the number of leaves is always the same.
 
-    Route 53 supports no alarms of M out of N datapoints, so the alarms that feed checks leave
-    `datapoints_to_alarm` unset: all periods must breach.
+    Route 53 does not support alarms of M out of N datapoints, so the alarms that feed checks leave
+    `datapoints_to_alarm` unset: every period must breach.
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-creating-values.html
     """
 

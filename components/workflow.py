@@ -114,14 +114,6 @@ class Workflow(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),  # AWS checks the role at creation
         )
         self.state_machine_arn = machine.arn
-        aws.ssm.Parameter(
-            f"{name}-transfers",
-            name=contract.cell_parameter(settings.namespace, settings.cell, "state-machine"),
-            type="String",
-            value=machine.arn,
-            description="The state machine of this cell, for those who replay and release transfers",
-            opts=child,
-        )
         self.register_outputs({"state_machine_arn": self.state_machine_arn})
 
     def _steps(self) -> dict[str, Function]:

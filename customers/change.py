@@ -28,6 +28,7 @@ from customers.model import Customer
 from customers.problems import Problem
 from customers.registry import Registry
 from customers.rehoming import Rehoming, Rehomings, path_of
+from runtime.contract import REGION_OF
 
 #: The number and the percentage of customers that may go out of service at once.
 MANY, PERCENT = 10, 20
@@ -151,7 +152,7 @@ class RegistryChange:
         else:
             message = (
                 f"goes from {was.primary!r} to {now.primary!r} without a new record in {record}; put"
-                f" {was.primary!r} back and run: python -m ops rehome {was.id} --to {now.primary}"
+                f" {was.primary!r} back and run: mft-ops rehome {was.id} --to {REGION_OF[now.primary]}"
             )
         yield self._at(now, "primary", message)
 

@@ -94,7 +94,7 @@ def check_namespace(namespace: str) -> str:
     for prefix in _PARAMETER_PREFIXES:
         if namespace.startswith(prefix):
             raise NameRefusedError(
-                f"{namespace!r} begins with {prefix!r}, which Systems Manager keeps for itself; use another"
+                f"{namespace!r} begins with {prefix!r}, which Systems Manager reserves; use another"
             )
     return namespace
 
@@ -182,7 +182,7 @@ def bucket_record(endpoint: str, id: str, zone: str) -> str:
 
 
 def check_secret(namespace: str, id: str, secret: str) -> None:
-    """Raise NameRefusedError when a secret's full name would be too long; the message does not repeat it."""
+    """Raise NameRefusedError if a secret's full name is too long; the message does not repeat the name."""
     length = len(contract.secret_name(check_namespace(namespace), check_id(id), secret))
     if length > SECRET_LIMIT:
         raise NameRefusedError(

@@ -1,1 +1,1 @@
-"""The whole platform on one machine: emulated AWS, a real DNS server, real SFTP servers."""
+"""The whole platform on one machine: an emulated AWS, a real DNS server and real SFTP servers."""

@@ -1,7 +1,7 @@
-"""Everyone outside the platform, on this machine: customers who hold keys, partners who run servers.
+"""The parties outside the platform, on this machine: customers with their keys, partners with their servers.
 
-The registry names other people's hosts, buckets, queues and public keys. The local world runs the program
-on a copy of it in which each of these is one that the world plays itself; nothing else is changed.
+The registry names other people's hosts, buckets, queues and public keys. The local world runs the program on
+a copy of the registry in which each of these is replaced by one of its own; nothing else is changed.
 """
 
 from __future__ import annotations
@@ -19,14 +19,18 @@ from botocore.exceptions import ClientError
 from customers.model import Customer
 from local.aws.emulator import Emulator
 from local.sftp.partners import Partner, partner
-from runtime.contract import REGION_OF, secret_name
+from runtime.contract import REGION_OF, WEST, secret_name
 
 _KEY_TYPE = "ecdsa-sha2-nistp256"
 
 
 @dataclass
 class ExternalParties:
-    """Keys by SFTP user, partners by (customer id, destination), receipt queues by (customer id, side)."""
+    """Stands in for customers and partners.
+
+    `keys` are private key files by SFTP user, `partners` are servers by customer id and destination, and
+    `receipts` are URLs of queues by customer id and side.
+    """
 
     aws: Emulator
     namespace: str
@@ -36,22 +40,21 @@ class ExternalParties:
     receipts: dict[tuple[str, str], str] = field(default_factory=dict)
 
     def stand_in(self, registry: Path, project: Path) -> None:
-        """Write the registry's copy below `project/customers`, and make whoever it newly speaks of."""
+        """Write the registry's copy below `project/customers`, and make the parties that are new in it."""
         (project / "customers").mkdir(parents=True, exist_ok=True)
         for path in sorted(registry.glob("*.yaml")):
             document = yaml.safe_load(path.read_text())
             for user in document.get("sftp", {}).get("users", ()):
                 user["public_keys"] = [self._public_key(user["name"])]
             for name, destination in document["destinations"].items():
-                play = self._server if destination["kind"] == "sftp" else self._bucket
-                play(document["id"], name, destination)
+                self._destination(document["id"], name, destination)
             document["receipts"] = [
                 self._receipt(document["id"], each) for each in document.get("receipts", ())
             ]
             (project / "customers" / path.name).write_text(yaml.safe_dump(document, sort_keys=False))
 
     def subscribe(self, customer: Customer, side: str, topic: str) -> None:
-        """Listen to a customer's receipts in one region, as its mail server or web address would."""
+        """Subscribe a queue to a customer's receipts in one region, in place of its mail or web server."""
         if (customer.id, side) in self.receipts:
             return
         region = REGION_OF[side]
@@ -62,7 +65,7 @@ class ExternalParties:
         self.receipts[customer.id, side] = url
 
     def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
-        """Take the receipts that have come for a customer in one region since the last time."""
+        """Return the receipts that a customer got in one region since the last call."""
         sqs, url = self.aws.client("sqs", REGION_OF[side]), self.receipts[customer, side]
         taken = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
@@ -84,6 +87,15 @@ class ExternalParties:
             key.write_private_key(str(self.keys[user]))
         return asyncssh.read_private_key(self.keys[user]).export_public_key().decode().strip()
 
+    def _destination(self, customer: str, name: str, destination: dict[str, Any]) -> None:
+        match destination["kind"]:
+            case "sftp":
+                self._server(customer, name, destination)
+            case "s3":
+                self._bucket(destination)
+            case kind:
+                raise ValueError(f"{customer}: {name}: the local world has no destination of kind {kind!r}")
+
     def _server(self, customer: str, name: str, destination: dict[str, Any]) -> None:
         server = self.partners.get((customer, name))
         if server is None:
@@ -101,8 +113,8 @@ class ExternalParties:
             "directory": server.directory,
         }
 
-    def _bucket(self, customer: str, name: str, destination: dict[str, Any]) -> None:
-        region = destination.setdefault("region", REGION_OF["west"])
+    def _bucket(self, destination: dict[str, Any]) -> None:
+        region = destination.setdefault("region", REGION_OF[WEST])
         s3 = self.aws.client("s3", region)
         try:
             s3.head_bucket(Bucket=destination["bucket"])
@@ -112,12 +124,16 @@ class ExternalParties:
             )
 
     def _receipt(self, customer: str, target: dict[str, Any]) -> dict[str, Any]:
-        if target["kind"] == "sqs":
-            region, name = target["arn"].split(":")[3], target["arn"].split(":")[5]
-            return {"kind": "sqs", "arn": self._make_queue(name, region)[1]}
-        if target["kind"] == "https":  # the emulated SNS would really call it
-            return {"kind": "sqs", "arn": self._make_queue(f"web-of-{customer}", REGION_OF["west"])[1]}
-        return target
+        match target["kind"]:
+            case "sqs":
+                region, name = target["arn"].split(":")[3], target["arn"].split(":")[5]
+                return {"kind": "sqs", "arn": self._make_queue(name, region)[1]}
+            case "https":  # the emulated SNS would really call it
+                return {"kind": "sqs", "arn": self._make_queue(f"web-of-{customer}", REGION_OF[WEST])[1]}
+            case "email":  # the emulated SNS sends no mail
+                return target
+            case kind:
+                raise ValueError(f"{customer}: the local world has no receipts of kind {kind!r}")
 
     def _make_queue(self, name: str, region: str) -> tuple[str, str]:
         sqs = self.aws.client("sqs", region)

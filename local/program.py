@@ -1,7 +1,7 @@
-"""Runs the real `__main__.py` of a stack in this process, without the Pulumi CLI or an engine.
+"""Runs the real `__main__.py` of a stack in this process, without the Pulumi CLI or engine.
 
-What becomes of each resource is the caller's: the tests echo and record it, the local world makes it in
-the emulated AWS. There is no state, diff or delete here; those are Pulumi's, in real use.
+The caller decides what becomes of each resource: tests record it, and the local world makes it in the
+emulated AWS. There is no state, diff or deletion here; in real use those are Pulumi's.
 """
 
 from __future__ import annotations
@@ -22,14 +22,19 @@ from typing import Any
 import pulumi
 import yaml
 from pulumi.runtime import mocks, rpc, settings
+from pulumi.runtime import resource as pulumi_resource
 from pulumi.runtime.config import set_all_config
-from pulumi.runtime.proto import provider_pb2, resource_pb2
+from pulumi.runtime.proto import provider_pb2, resource_pb2, source_pb2
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
 from local import urns
 
 ROOT = Path(__file__).resolve().parent.parent
+
+# Only the engine, which is not here, shows where each resource was registered: to look that up for each of
+# them takes a tenth of a run.
+pulumi_resource._get_stack_trace = source_pb2.StackTrace
 
 
 class ProgramError(RuntimeError):
@@ -38,11 +43,11 @@ class ProgramError(RuntimeError):
 
 @dataclass(frozen=True, kw_only=True)
 class Resource:
-    """A resource as the program registered it, and what was made of it.
+    """A resource as the program registered it, with the id and outputs that it got.
 
     `inputs` have the provider's names (`bucketKeyEnabled`); `secrets` and `secret_outputs` name the inputs
     and outputs that are encrypted in a stack's state; `depends_on`, `property_dependencies`, `parent` and
-    `former_urns` are URNs.
+    `former_urns` hold URNs.
     """
 
     urn: str
@@ -65,10 +70,11 @@ class Resource:
     outputs: Mapping[str, Any] = field(default_factory=dict)
 
 
-#: Given a resource, makes it and returns its id and its outputs.
+#: Makes a resource and returns its id and outputs.
 Make = Callable[[Resource], tuple[str, Mapping[str, Any]]]
 
-#: Answers what the program asks of AWS: a function's token (`aws:route53/getZone:getZone`) and its arguments.
+#: Answers an invoke of the program: takes a function's token (`aws:route53/getZone:getZone`) and its
+#: arguments.
 Ask = Callable[[str, Mapping[str, Any]], Mapping[str, Any]]
 
 
@@ -85,25 +91,35 @@ class Graph:
         return tuple(each for each in self.resources if each.type == type)
 
     def one(self, type: str, name: str) -> Resource:
-        """Return the resource of a type and logical name; LookupError when there is not exactly one."""
+        """Return the resource with a type and logical name; LookupError unless there is exactly one."""
         found = [each for each in self.of(type) if each.name == name]
         if len(found) != 1:
             raise LookupError(f"{len(found)} resources are {type} {name!r}")
         return found[0]
 
     def below(self, parent: Resource) -> Iterator[Resource]:
-        """Yield everything that has this resource as its ancestor."""
+        """Yield every resource that has this one as an ancestor."""
         for each in self.resources:
             if each.parent == parent.urn:
                 yield each
                 yield from self.below(each)
 
 
+class _NoMocks(mocks.Mocks):
+    """Is never called: the monitor below answers what the mocks would."""
+
+    def call(self, args: mocks.MockCallArgs) -> Any:
+        raise AssertionError(f"the monitor answers the call of {args.token}")
+
+    def new_resource(self, args: mocks.MockResourceArgs) -> tuple[str | None, dict[Any, Any]]:
+        raise AssertionError(f"the monitor makes {args.name}")
+
+
 class _Monitor(mocks.MockMonitor):
-    """Stands in for the engine's resource monitor: sees what a request carries and the mocks hide."""
+    """Stands in for the engine's resource monitor, to see what requests carry and Pulumi's mocks hide."""
 
     def __init__(self, make: Make, ask: Ask) -> None:
-        super().__init__(mocks=None)
+        super().__init__(mocks=_NoMocks())
         self._make, self._ask = make, ask
         self.recorded: dict[str, Resource] = {}
         self.exports: Mapping[str, Any] = {}
@@ -115,7 +131,7 @@ class _Monitor(mocks.MockMonitor):
     def Invoke(self, request: Any) -> Any:
         try:
             answer = self._ask(request.tok, rpc.deserialize_properties(request.args))
-        except Exception as error:  # the engine, too, hands on whatever a provider says
+        except Exception as error:  # the engine, too, passes on whatever a provider says
             failure = provider_pb2.CheckFailure(reason=str(error))
             return resource_pb2.ResourceInvokeResponse(failures=[failure])
         returned = _sync_await(rpc.serialize_properties(dict(answer), {}))
@@ -162,11 +178,11 @@ class _Monitor(mocks.MockMonitor):
     def RegisterResourceOutputs(self, request: Any) -> Any:
         if "pulumi:pulumi:Stack" in request.urn.split("::")[2].split("$")[-1]:
             self.exports = rpc.deserialize_properties(request.outputs)
-        return super().RegisterResourceOutputs(request)
+        return super().RegisterResourceOutputs(request)  # type: ignore[no-untyped-call]  # Pulumi has no types here
 
 
 def stack_config(stack: str, *, root: Path = ROOT) -> dict[str, str]:
-    """Return the configuration that `Pulumi.<stack>.yaml` holds, as the CLI hands it to the program."""
+    """Return the configuration in `Pulumi.<stack>.yaml`, as the CLI passes it to the program."""
     document = yaml.safe_load((root / f"Pulumi.{stack}.yaml").read_text())
     return {
         key: value if isinstance(value, str) else json.dumps(value)
@@ -186,12 +202,12 @@ def run(
 ) -> Graph:
     """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
 
-    Raises ProgramError with the program's own words when it refuses; whatever `make` raises comes through,
-    and so does KeyboardInterrupt, also for SIGTERM.
+    Raises ProgramError with the program's message when it refuses, whatever `make` raises, and
+    KeyboardInterrupt for SIGINT and SIGTERM.
     """
     monitor = _Monitor(make, ask)
     settings.configure(
-        mocks.MockSettings(
+        mocks.MockSettings(  # type: ignore[no-untyped-call]  # Pulumi has no types here
             engine=mocks.MockEngine(logging.getLogger("pulumi")),
             monitor=monitor,
             project="mft",
@@ -204,8 +220,12 @@ def run(
     set_all_config({**config, **secrets}, list(secrets))
     settings.SETTINGS.rpc_manager.clear()
     settings.SETTINGS.outputs = set()
+
+    def program() -> None:
+        runpy.run_path(str(main))
+
     try:
-        with _interrupted(run_in_stack(lambda: runpy.run_path(str(main)) and None)) as running:
+        with _interrupted(run_in_stack(program)) as running:
             _sync_await(running)
     except pulumi.RunError as error:
         raise ProgramError(str(error)) from error
@@ -216,11 +236,12 @@ def run(
 
 @contextmanager
 def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]]:
-    """Yield the task of some work, which a signal cancels: KeyboardInterrupt is what comes of that.
+    """Yield a task of this work that a signal cancels; the context then raises KeyboardInterrupt.
 
-    Raised within Pulumi's SDK, it would be kept until all resources are there, which is never.
+    If KeyboardInterrupt were raised within Pulumi's SDK, the SDK would wait for all resources first, for
+    ever.
     """
-    loop = _ensure_event_loop()
+    loop: asyncio.AbstractEventLoop = _ensure_event_loop()  # type: ignore[no-untyped-call]  # as above
     task = loop.create_task(work)
     is_main = threading.current_thread() is threading.main_thread()
     usual = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if is_main}

@@ -1,6 +1,6 @@
 """URNs as Pulumi's engine makes them: a resource's own, and those that it may have had before.
 
-Two runs of the program are compared by them. The mocks of Pulumi's SDK keep only the parent's type.
+Two runs of the program are compared by URN. The mocks of Pulumi's SDK keep only the type of the parent.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ _STACK = "pulumi:pulumi:Stack"
 
 
 def make(stack: str, project: str, parent: str, type: str, name: str) -> str:
-    """Return the URN of a resource below a parent's URN; the stack itself is left out.
+    """Return the URN of a resource below a parent's URN; the type of the stack is left out.
 
     https://www.pulumi.com/docs/iac/concepts/resources/names/#urns
     """
@@ -24,7 +24,7 @@ def make(stack: str, project: str, parent: str, type: str, name: str) -> str:
 def former(request: Any, own: str, parents: Iterable[str]) -> tuple[str, ...]:
     """Return the URNs that the aliases of a RegisterResourceRequest give it, its own and its parent's.
 
-    `own` is its URN, `parents` are the former URNs of its parent. As `generateAliases` does it in
+    `own` is its URN, `parents` are the former URNs of its parent. This follows `generateAliases` in
     https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/step_generator.go
     """
     named = [alias.urn or _spelt_out(alias.spec, request, own) for alias in request.aliases]
@@ -33,7 +33,7 @@ def former(request: Any, own: str, parents: Iterable[str]) -> tuple[str, ...]:
 
 
 def _spelt_out(spec: Any, request: Any, own: str) -> str:
-    """Return the URN of an alias that names only what was different."""
+    """Return the URN of an alias that specifies only what was different."""
     stack, project = own.removeprefix("urn:pulumi:").split("::")[:2]
     parent = "" if spec.noParent else spec.parentUrn or request.parent
     type, name = spec.type or request.type, spec.name or request.name
@@ -41,7 +41,7 @@ def _spelt_out(spec: Any, request: Any, own: str) -> str:
 
 
 def _below(former_parent: str, child: str, parent: str) -> str:
-    """Return a child's URN below a former parent, whose name takes the place of the parent's in its own."""
+    """Return a child's URN below a former parent, whose name replaces the parent's as prefix of its own."""
     stack, project = child.removeprefix("urn:pulumi:").split("::")[:2]
     type, name = _qualified_type(child).rpartition("$")[2], _name(child)
     if name.startswith(_name(parent)):

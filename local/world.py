@@ -1,17 +1,15 @@
-"""The whole platform on one machine: two cells made by the real program, and everyone outside them.
+"""The whole platform on one machine: two cells made by the real program, and the parties outside them.
 
     with World(registry) as world:
-        world.deploy()
+        for step, seconds in world.deploy():
+            ...
 
-Everything is on loopback, in one temporary folder, and gone when the world ends.
+Everything is on loopback and in one temporary folder, and is removed when the world ends.
 """
 
 from __future__ import annotations
 
-import contextlib
-import errno
 import shutil
-import socket
 import sys
 import tempfile
 import time
@@ -30,53 +28,57 @@ from customers.model import Customer
 from customers.registry import Registry, load
 from local import program
 from local.aws.emulator import Emulator
-from local.aws.ministack.controls import DNS_AGENT
+from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
 from local.dns.resolver import Resolver
 from local.dns.server import DnsServer
 from local.external_parties import ExternalParties
+from local.loopback import ADDRESSES, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
-from local.sftp.endpoint import USER_AGENT, TransferEndpoint
+from local.sftp.endpoint import TransferEndpoint
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST
 from runtime.environment import ENV_ADDRESSES
 
-#: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
-ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
-SIDE_AT = {address: side for side, address in ADDRESSES.items()}
 STACKS = {WEST: "gov-west", EAST: "gov-east"}
 
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
 SPEED_UP = 600
 
-#: The same for alarms' periods and what resolvers may keep: 60 s become 10 s. A look at an alarm takes less.
+#: The same for the periods of alarms and for TTLs: 60 s become 10 s. An evaluation of an alarm takes less.
 DNS_SPEED_UP = 6
 
-#: Seconds for which an outage stands here, however short it is: longer than a queue hides a message.
+#: Seconds that an outage stands for, however short it is here: longer than a queue hides a message.
 OUTAGE = 3600
 
-#: Functions that run at once. A burst of uploads would start a process each, of 80 MB.
+#: Functions that may run at once; each is a process of 80 MB.
 LAMBDAS = 12
 
 
 class WorldError(RuntimeError):
-    """The local world cannot start or go on; the message says what to do."""
+    """The local world cannot start or continue; the message says what to do."""
 
 
 class World:
-    """Two cells and those outside. `tell` is called with each resource when it is first made."""
+    """Two cells and the external parties. `tell` is called with each resource when it is first made."""
 
     def __init__(
         self,
         registry: Path,
         *,
+        root: Path = program.ROOT,
         sftp_port: int = 0,
         tell: Callable[[Resource], None] | None = None,
     ) -> None:
-        """Read the registry; RegistryError with all its problems. `sftp_port` 0 takes a free port."""
-        self.registry_folder = registry
+        """Read the registry and the stack files below `root`; RegistryError with all the registry's problems.
+
+        `sftp_port` 0 takes a free port.
+        """
+        self.root, self.registry_folder = root, registry
         self.sftp_port = sftp_port
-        self.config = {side: program.stack_config(stack) for side, stack in STACKS.items()}
+        self.config = {side: program.stack_config(stack, root=root) for side, stack in STACKS.items()}
         west = self.config[WEST]
         self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
         self.registry = self._load(registry)
@@ -102,8 +104,8 @@ class World:
             self.dns.close()
         for endpoint in self.endpoints.values():
             endpoint.stop()
-        if hasattr(self, "outside"):
-            self.outside.close()
+        if hasattr(self, "external_parties"):
+            self.external_parties.close()
         if hasattr(self, "aws"):
             self.aws.stop()
         if hasattr(self, "folder"):
@@ -114,6 +116,18 @@ class World:
         """The folder with the stack files and `customers/`, as the program and `ops` find them."""
         return self.folder / "project"
 
+    @property
+    def environment(self) -> dict[str, str]:
+        """The variables by which AWS's tools and `ops` find this world, once its name server runs."""
+        assert self.dns is not None
+        return {
+            "AWS_ENDPOINT_URL": self.aws.endpoint,
+            "AWS_ACCESS_KEY_ID": self.aws.account,
+            "AWS_SECRET_ACCESS_KEY": "local",
+            ENV_NAME_SERVERS: f"{self.dns.address}:{self.dns.port}",
+            ENV_SFTP_PORT: str(self.sftp_port),
+        }
+
     def client(self, service: str, side: str) -> Any:
         """Return the boto3 client of a service in the region of a side."""
         return self.aws.client(service, REGION_OF[side])
@@ -123,18 +137,21 @@ class World:
         return self.sftp_at(user, ADDRESSES[side])
 
     def sftp_at(self, user: str, address: str) -> SftpClient:
-        """Return the client of an SFTP user at an address that it has looked up."""
+        """Return the client of an SFTP user at an address."""
         return SftpClient(
             address,
             self.sftp_port,
             user,
-            self.outside.keys[user],
+            self.external_parties.keys[user],
             host_keys=self._public_host_keys,
             folder=self.folder,
         )
 
     def deploy(self) -> Iterator[tuple[str, float]]:
-        """Run both stacks as a new environment does: West, East, West again; yield steps and seconds."""
+        """Run both stacks as for a new environment: West, East, West again.
+
+        Yields the name of each step when it is done, and the seconds that it took.
+        """
         for step, side, peer in (
             ("gov-west, peer absent", WEST, "absent"),
             ("gov-east", EAST, "present"),
@@ -146,7 +163,7 @@ class World:
             yield step, time.monotonic() - began
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
-        """Run the program of one stack on the registry as it stands; return what it registered."""
+        """Run the program of one stack on the current registry; return what it registered."""
         graph = program.run(
             STACKS[side],
             make=self._maker(side),
@@ -154,17 +171,18 @@ class World:
             config={**self.config[side], "mft:peer": peer},
             secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
             root=self.project,
+            main=self.root / "__main__.py",
         )
         self.graphs[side] = graph
         for customer in self.customers():
             if customer.is_retired:
                 continue
             topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
-            self.outside.subscribe(customer, side, topic.outputs["arn"])
+            self.external_parties.subscribe(customer, side, topic.outputs["arn"])
         return graph
 
     def _maker(self, side: str) -> Make:
-        """Return the maker of a stack's resources; its probe looks where the endpoint is on this machine."""
+        """Return the maker of a stack's resources; its probe is pointed at the endpoint on this machine."""
         make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self.sftp_port}"
 
         def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
@@ -185,12 +203,12 @@ class World:
         self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
 
     def find_again(self, side: str) -> None:
-        """Let a lost region return: what was held back arrives, and what was under way goes on."""
+        """Bring a lost region back: what was held back arrives, and what was under way goes on."""
         self.aws.region_up(REGION_OF[side], passed=OUTAGE)
         self.endpoints[side].start()
 
     def serve_names(self) -> Resolver:
-        """Start the zone's name server, unless it runs; return a client's resolver with an empty cache."""
+        """Start the zone's name server unless it runs; return a resolver for one client, its cache empty."""
         if self.dns is None:
             self.dns = DnsServer(
                 cache(
@@ -204,7 +222,7 @@ class World:
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
 
     def _loopback_addresses(self) -> dict[str, str]:
-        """Return where each Elastic IP of the graphs is on this machine."""
+        """Return the loopback address for each Elastic IP of the graphs."""
         return {
             address.outputs["publicIp"]: ADDRESSES[side]
             for side, graph in self.graphs.items()
@@ -212,21 +230,21 @@ class World:
         }
 
     def add_customer(self, file: Path) -> None:
-        """Go on with a registry that has one more customer, from the next run of the program on."""
+        """Add a customer's file to the registry; the next run of the program reads it."""
         registry = self.folder / "registry"
         registry.mkdir()
         for path in (*self.registry_folder.glob("*.yaml"), file):
             shutil.copy(path, registry)
         self.registry = self._load(registry)
         self.registry_folder = registry
-        self.outside.stand_in(registry, self.project)
+        self.external_parties.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:
         """Return the customers of this cell."""
         return self.registry.of_cell(self.config[WEST]["mft:cell"])
 
     def _start(self) -> None:
-        self.sftp_port = _free_port(self.sftp_port)
+        self.sftp_port = free_port(self.sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
         self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
@@ -240,8 +258,8 @@ class World:
             stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
             stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
             self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
-        self.outside = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
-        self.outside.stand_in(self.registry_folder, self.project)
+        self.external_parties = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
+        self.external_parties.stand_in(self.registry_folder, self.project)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:
@@ -259,7 +277,7 @@ class World:
             set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
             s3=self.client("s3", side),
             transfer=self.client("transfer", side),
-            events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=USER_AGENT),
+            events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=TRANSFER_AGENT),
         )
         self.endpoints[side].start()
 
@@ -267,34 +285,12 @@ class World:
         return load(registry, namespace=self.namespace, zone=self.zone)
 
 
-def _new_key(kind: str) -> asyncssh.SSHKey:
-    sort = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
-    return asyncssh.generate_private_key(sort[kind][0], **sort[kind][1])
-
-
-def _free_port(wanted: int) -> int:
-    """Return a port that is free at every cell's address: the wanted one, or any for 0.
-
-    Raises WorldError when it is in use, or when an address is not there.
-    """
-    for _ in range(100):
-        with contextlib.ExitStack() as probes:
-            port = wanted
-            try:
-                for address in ADDRESSES.values():
-                    probe = probes.enter_context(socket.socket())
-                    probe.bind((address, port))
-                    port = probe.getsockname()[1]
-                return port
-            except OSError as error:
-                if error.errno == errno.EADDRNOTAVAIL:
-                    raise WorldError(
-                        f"the loopback address {address} is not there; on macOS run: "
-                        f"sudo ifconfig lo0 alias {address}"
-                    ) from error
-                if wanted:
-                    raise WorldError(
-                        f"port {wanted} of {address} cannot be used ({error.strerror}); "
-                        "choose another with --sftp-port, or leave it out for a free one"
-                    ) from error
-    raise WorldError("no port is free at both cells' loopback addresses; end some servers and try again")
+def _new_key(name: str) -> asyncssh.SSHKey:
+    """Return a new host key for a setting of the stack, one of HOST_KEYS."""
+    match name:
+        case "hostKeyRsa":
+            return asyncssh.generate_private_key("ssh-rsa", key_size=3072)
+        case "hostKeyEcdsa":
+            return asyncssh.generate_private_key("ecdsa-sha2-nistp256")
+        case _:
+            raise ValueError(f"the local world has no host key for the setting {name}")

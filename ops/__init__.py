@@ -1,1 +1,1 @@
-"""What a person runs in the night: `python -m ops <verb>`. Starts without Pulumi; plans by default."""
+"""What operators run: `mft-ops VERB`, or `python -m ops VERB`. Starts without Pulumi; plans by default."""

@@ -1,4 +1,4 @@
-"""What operators run: `python -m ops evacuate us-gov-west-1`. Every verb plans; `--apply` acts."""
+"""Operate the file transfer platform. Verbs that act print a plan; with --apply they carry it out."""
 
 from __future__ import annotations
 
@@ -19,8 +19,15 @@ from ops.commands import (
     takeover,
     trace,
 )
+from ops.plan import COMMAND
 
-app = typer.Typer(add_completion=False, no_args_is_help=True, help=__doc__, pretty_exceptions_enable=False)
+app = typer.Typer(
+    add_completion=False,
+    no_args_is_help=True,
+    help=__doc__,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,  # paragraphs are wrapped to the terminal
+)
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(replay.app, name="replay")
@@ -38,4 +45,4 @@ app.command()(takeover.takeover)
 app.command()(trace.trace)
 
 if __name__ == "__main__":
-    app()
+    app(prog_name=COMMAND)

@@ -1,4 +1,4 @@
-"""A cell as the tools see it: where one region keeps its customers' files, facts and records."""
+"""A cell as the tools see it: its names, its clients, its customers and its tracker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class DeployedCell:
         return REGION_OF[self.side]
 
     def client(self, service: str) -> Any:
-        """Return the client of a service in this region."""
+        """Return a client for a service in this region."""
         return self.environment.client(service, self.side)
 
     @property
@@ -48,7 +48,7 @@ class DeployedCell:
         return Directory(bucket=self.bucket("config"), client=self.client("s3"))
 
     def tracker(self, *, now: Callable[[], float] = time.time) -> Tracker:
-        """Return this region's replica of the tracker."""
+        """Return the tracker of this region: its replica of the table."""
         return Tracker(table=self.table, side=self.side, client=self.client("dynamodb"), now=now)
 
 
@@ -58,7 +58,7 @@ def cells(environment: Environment) -> list[DeployedCell]:
 
 
 def side_of(region: str) -> str:
-    """Return the side of a region; RefusedError, with the nearest match, for one that is not ours."""
+    """Return the side of a region; RefusedError, with the nearest match, for an unknown region."""
     if region in SIDE_OF:
         return SIDE_OF[region]
     near = difflib.get_close_matches(region, SIDE_OF, n=1, cutoff=0.3)
@@ -67,7 +67,7 @@ def side_of(region: str) -> str:
 
 
 def known_customer(name: str, known: Iterable[str]) -> str:
-    """Return `name` when it is one of `known`; RefusedError, with the nearest match, when not."""
+    """Return `name` if it is in `known`; otherwise RefusedError, with the nearest match."""
     known = sorted(known)
     if name in known:
         return name
@@ -77,7 +77,7 @@ def known_customer(name: str, known: Iterable[str]) -> str:
 
 
 def known_customers(wanted: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return `wanted`, each once; RefusedError about all that are none of `known`."""
+    """Return the names in `wanted`, each once; RefusedError listing those that are not in `known`."""
     known, problems = list(known), []
     names = list(dict.fromkeys(wanted))
     for name in names:

@@ -1,4 +1,4 @@
-"""What a cell is made of, as the program wrote it down in the cell's own region."""
+"""What a cell consists of, as the program recorded it in the cell's own region."""
 
 from __future__ import annotations
 
@@ -7,19 +7,21 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ops.plan import RefusedError
 from runtime import contract
 
 
-class PartsError(ValueError):
-    """What a cell is made of is not written down where it has to be; the message names it and the remedy."""
+class ManifestError(RefusedError):
+    """A cell's manifest is missing or cannot be read; the message names the parameter and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellManifest:
-    """A cell's SFTP server and its public addresses, its queues' URLs, its workflow, functions, topic.
+    """A cell's SFTP server with its public addresses, its queues, state machine, functions and alarm topic.
 
-    `dead_letters` are by the function whose messages they are, `functions` are names by handler, `alerts` is
-    the ARN of the topic that the cell's alarms tell.
+    `queue` is a URL, and so are the values of `dead_letters`, whose keys are the functions that the messages
+    were meant for. `state_machine` is an ARN, `functions` are names by handler, and `alerts` is the ARN of
+    the topic to which the cell's alarms are published.
     """
 
     server: str
@@ -32,20 +34,22 @@ class CellManifest:
 
     @classmethod
     def read(cls, *, namespace: str, cell: str, side: str, parameters: Any) -> CellManifest:
-        """Return those of a side's cell; PartsError when they are not there, and what AWS raises.
+        """Return the manifest of a side's cell; `parameters` is the SSM client of its region.
 
-        `parameters` is the SSM client of its region.
+        Raises ManifestError when there is none or it is incomplete, and botocore's errors.
         """
         name = contract.cell_parameter(namespace, cell, "parts")
         remedy = f"run `pulumi up --refresh` on gov-{side}"
         try:
             value = parameters.get_parameter(Name=name)["Parameter"]["Value"]
         except parameters.exceptions.ParameterNotFound as error:
-            raise PartsError(
-                f"there is no parameter {name}, which says what its cell is made of; {remedy}"
+            raise ManifestError(
+                f"the parameter {name}, which lists what the cell consists of, is missing; {remedy}"
             ) from error
         try:
             found = json.loads(value)
             return cls(**{field.name: found[field.name] for field in fields(cls)})
         except (ValueError, TypeError, KeyError) as error:
-            raise PartsError(f"parameter {name} does not say what it has to; {remedy}") from error
+            raise ManifestError(
+                f"the parameter {name} does not list what the cell consists of; {remedy}"
+            ) from error

@@ -1,6 +1,6 @@
-"""Whether the registry of the working tree may take the place of that of a git revision, which is deployed.
+"""Whether the registry of the working tree may replace that of a git revision, which is deployed.
 
-Nothing but files and git is asked: no AWS, no credentials, no network.
+Only files and git are read: no AWS, no credentials, no network.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ from ops.revision import commit_of, files_of
 
 @dataclass(frozen=True, kw_only=True)
 class CheckResult:
-    """What was found. Nothing is counted when the registry itself is broken.
+    """The result of a check. The counts are None when the registry itself is broken.
 
-    `base` is the commit that was compared with, and `deployed` how many customers it has; `leaving` are the
-    ids that go out of service.
+    `base` is the commit that the registry was compared with, and `deployed` the number of customers in it;
+    `leaving` are the ids that go out of service.
     """
 
     base: str
@@ -38,7 +38,7 @@ class CheckResult:
 
     @property
     def summary(self) -> str:
-        """The verdict in a line."""
+        """The result on one line."""
         refused = f"{len(self.refusals):,} refused" if self.refusals else "nothing refused"
         if self.customers is None:
             return f"the registry is broken and was not compared, {refused}"
@@ -49,10 +49,10 @@ class CheckResult:
 
 
 def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
-    """Return the verdict on the registry below `root`. `retiring` is how many customers are meant to leave.
+    """Return the result for the registry below `root`. `retiring` is the number of customers meant to leave.
 
-    Raises EnvironmentRefusedError when the stack files do not say where it stands, and RefusedError when
-    there is no such revision, or its registry cannot be read by this code.
+    Raises EnvironmentRefusedError when the stack files do not name the environment, and RefusedError when
+    there is no such revision or this code cannot read its registry.
     """
     environment, allowed = Environment.read(root), health_check_quota(root)
     commit = commit_of(root, base)
@@ -88,7 +88,7 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
 
 
 class _BrokenError(Exception):
-    """A registry or its records of moves cannot be read; all its problems, a line each."""
+    """A registry or its records of moves cannot be read; the message has all problems, one a line."""
 
     def __init__(self, problems: tuple[str, ...]) -> None:
         self.problems = problems
@@ -112,7 +112,7 @@ def _read(root: Path, *, namespace: str | None = None, zone: str | None = None) 
 
 
 def _deployed(root: Path, base: str, commit: str) -> tuple[Registry, Rehomings]:
-    """Return what a commit holds, which may be nothing; RefusedError when this code cannot read it."""
+    """Return the registry of a commit, which may be empty; RefusedError when this code cannot read it."""
     with files_of(root, commit, {REGISTRY: ".yaml", rehoming.FOLDER: ".json"}) as folder:
         if not any((folder / REGISTRY).iterdir()):
             return Registry(()), {}
@@ -121,5 +121,5 @@ def _deployed(root: Path, base: str, commit: str) -> tuple[Registry, Rehomings]:
         except _BrokenError as error:
             raise RefusedError(
                 f"the registry of {base} cannot be read by this code, so nothing was compared:\n{error}\n"
-                "name a revision whose registry can be, with --base"
+                "with --base, name a revision whose registry can be read"
             ) from error

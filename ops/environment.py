@@ -1,4 +1,4 @@
-"""Where the tools act: the facts of the place from the stack files, and AWS clients per region."""
+"""Where the tools act: the stack files' settings, and AWS clients for each region."""
 
 from __future__ import annotations
 
@@ -13,12 +13,14 @@ import boto3
 import yaml
 from botocore.config import Config
 
+from customers import project
 from runtime.contract import REGION_OF
 
-ROOT = Path(__file__).resolve().parent.parent
+#: The folder of the project that the tools were started in; the current folder where that is in none.
+ROOT = project.nearest(Path.cwd()) or Path.cwd()
 STACKS = {"west": "gov-west", "east": "gov-east"}
 
-#: Short: an operator waits, and a region that is asked may be dead.
+#: Timeouts are short: an operator is waiting, and the region may be dead.
 _CLIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 2},
     connect_timeout=3,
@@ -28,7 +30,7 @@ _CLIENT = Config(
 
 
 class EnvironmentRefusedError(ValueError):
-    """The stack files do not say where to act; the message names file, key and remedy."""
+    """The stack files cannot be used; the message names the file, the key and the remedy."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,12 +45,15 @@ class Environment:
 
     @classmethod
     def read(cls, root: Path = ROOT) -> Environment:
-        """Return the environment of the stack files below `root`; they agree in everything but the region."""
+        """Return the environment of the stack files below `root`.
+
+        Raises EnvironmentRefusedError if a file cannot be read, or both do not agree.
+        """
         configs = _configs(root)
         return cls(**{field: _agreed(configs, key) for field, key in _KEYS.items()})
 
     def client(self, service: str, side: str) -> Any:
-        """Return the client of a service in the region of a side."""
+        """Return a client for a service in the region of a side."""
         return _client(service, REGION_OF[side])
 
 
@@ -62,12 +67,12 @@ _KEYS = {
 
 
 def health_check_quota(root: Path = ROOT) -> int:
-    """Return how many Route 53 health checks the account may have, as both stack files below `root` say."""
+    """Return how many Route 53 health checks the account may have, from both stack files below `root`."""
     return _quota(root, "mft:healthCheckQuota")
 
 
 def group_rule_quota(root: Path = ROOT) -> int:
-    """Return how many inbound rules a security group may have, as both stack files below `root` say."""
+    """Return how many inbound rules a security group may have, from both stack files below `root`."""
     return _quota(root, "mft:groupRuleQuota")
 
 
@@ -79,16 +84,22 @@ def _quota(root: Path, key: str) -> int:
 
 
 def _configs(root: Path) -> Mapping[str, Mapping[str, Any]]:
-    return {stack: _config(root / f"Pulumi.{stack}.yaml") for stack in STACKS.values()}
+    files = {stack: root / f"Pulumi.{stack}.yaml" for stack in STACKS.values()}
+    if not any(file.exists() for file in files.values()):
+        raise EnvironmentRefusedError(
+            f"{root} holds no stack files ({', '.join(file.name for file in files.values())});"
+            " change to the folder of the project, or name that folder with --root"
+        )
+    return {stack: _config(file) for stack, file in files.items()}
 
 
 def _agreed(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
-    """Return what the stack files have under a key; EnvironmentRefusedError unless all have the same."""
+    """Return the value of a key in the stack files; EnvironmentRefusedError unless all have the same."""
     values = {stack: _text(config.get(key)) for stack, config in configs.items()}
     west, east = values.values()
     if not west or west != east:
-        told = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
-        raise EnvironmentRefusedError(f"{key}: {told}; both must have the same")
+        found = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
+        raise EnvironmentRefusedError(f"{key}: {found}; both must have the same")
     return west
 
 
@@ -105,7 +116,7 @@ def _config(path: Path) -> Mapping[str, Any]:
 
 
 def _text(value: object) -> str | None:
-    """Return a value as Pulumi reads it, a number without quotes too; None for anything but text."""
+    """Return a value as text, as Pulumi reads it (a number needs no quotes); None for anything else."""
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 

@@ -1,4 +1,4 @@
-"""One thing that is not as it has to be: where, whose, what, and what to do about it."""
+"""A finding: something that is not as it should be, where and whose it is, and what to do about it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """`where` is a region, or who else tells; `customer` is None for what is nobody's alone."""
+    """`where` is a region, `Route 53` or `DNS`; `customer` is None for what concerns no single customer."""
 
     where: str
     what: str
@@ -16,12 +16,12 @@ class Finding:
 
     @property
     def line(self) -> str:
-        """All of it, on a line."""
+        """The whole finding on one line."""
         whose = f"{self.customer}: " if self.customer else ""
         remedy = f"; {self.remedy}" if self.remedy else ""
         return f"{self.where}: {whose}{self.what}{remedy}"
 
 
 def deploy(*sides: str) -> str:
-    """Return what to do about what the program makes."""
+    """Return the remedy for what the program makes: to deploy these sides."""
     return f"run `pulumi up --refresh` on {' and '.join(f'gov-{side}' for side in sides)}"

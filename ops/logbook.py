@@ -1,6 +1,6 @@
-"""What operators did: two objects an action, before and after, in the audit bucket of the region that acts.
+"""What operators did: two objects for each action, before and after, in the acting region's audit bucket.
 
-Objects are only ever added, below a prefix of their own, each on condition that nothing stands there
+Objects are only ever added, below a prefix of their own, each on condition that its key is not taken
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html), and the bucket's Object Lock
 keeps them. An action without an outcome was cut off: the same plan, applied again, goes on with it.
 """
@@ -17,22 +17,23 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws_errors import blames_credentials
 from ops.cell import DeployedCell
-from ops.plan import RefusedError, is_expired
+from ops.plan import RefusedError
 
 PREFIX = "actions/"
 _STAMP = "%Y%m%dT%H%M%SZ"
 _INTENT, _OUTCOME = "intent.json", "outcome.json"
-#: What was cut off longer ago is not gone on with.
+#: An action that was cut off longer ago is not resumed.
 _RESUMED_WITHIN = timedelta(days=7)
-#: What S3 says when an object stands there, or is being written there at this moment.
+#: What S3 answers when a key is taken, or is being written at this moment.
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 _DEAD = (ClientError, BotoCoreError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Entry:
-    """One action: the folder of its two objects, and what the first of them says."""
+    """One action: the folder of its two objects, and the content of the first."""
 
     folder: str
     intent: Mapping[str, Any]
@@ -40,10 +41,10 @@ class Entry:
 
 @dataclass(kw_only=True)
 class Recording:
-    """An action while it is under way. What is put into `outcome` is recorded when it ends.
+    """An action while it is under way. What is put into `outcome` is recorded when the action ends.
 
-    `who` is the ARN behind the credentials, empty when nobody tells. `folder` is where it is recorded;
-    `warnings` grow by what could not be, and `is_whole` says whether both objects are there.
+    `who` is the ARN behind the credentials, empty when AWS does not say. `folder` is where the action is
+    recorded; `warnings` say what could not be recorded, and `is_whole` is true once both objects are there.
     """
 
     who: str = ""
@@ -60,7 +61,7 @@ class Logbook:
         self._cell, self._verb = cell, verb
 
     def cut_off(self, digest: str | None = None) -> Entry | None:
-        """Return the latest action without an outcome, of this plan or of any; None when there is none."""
+        """Return the latest action without an outcome, of one plan or of any; None when there is none."""
         since = f"{self._prefix}{_now() - _RESUMED_WITHIN:{_STAMP}}"
         pages = self._s3.get_paginator("list_objects_v2").paginate(
             Bucket=self._bucket, Prefix=self._prefix, StartAfter=since
@@ -82,18 +83,18 @@ class Logbook:
         override: str | None = None,
         is_emergency: bool = False,
     ) -> Iterator[Recording]:
-        """Record that the plan is to be carried out; and, when it was, its `outcome`.
+        """Record that the plan is about to be carried out and, afterwards, its `outcome`.
 
-        Raises RefusedError, before anything is done, when it cannot be recorded; in an emergency it goes on,
-        with a warning.
+        Raises RefusedError, before anything is done, when that cannot be recorded; in an emergency the action
+        goes on, with a warning.
         """
         recording, began = Recording(), time.monotonic()
         entry = None
         try:
             recording.who = str(self._cell.client("sts").get_caller_identity()["Arn"])
         except _DEAD as error:
-            self._complain(recording, "does not tell who you are", error, is_emergency)
-        intent = {"verb": self._verb, "digest": digest, "who": recording.who, "why": why}
+            self._complain(recording, "does not say who you are", error, is_emergency)
+        intent: dict[str, Any] = {"verb": self._verb, "digest": digest, "who": recording.who, "why": why}
         intent |= {"override": override, "plan": plan, "when": _now().isoformat(timespec="seconds")}
         try:
             entry = self.cut_off(digest) or self._begin(intent)
@@ -103,24 +104,25 @@ class Logbook:
         yield recording
         if entry is None:
             return
-        outcome = {"digest": digest, "who": recording.who, "when": _now().isoformat(timespec="seconds")}
+        outcome: dict[str, Any] = {"digest": digest, "who": recording.who}
+        outcome |= {"when": _now().isoformat(timespec="seconds")}
         outcome |= {"duration_seconds": round(time.monotonic() - began, 1), **recording.outcome}
         try:
             self._write(f"{entry.folder}{_OUTCOME}", outcome)
             recording.is_whole = True
         except _DEAD as error:
             recording.warnings.append(
-                f"it is done, and {self._bucket} does not record how it ended: {error};"
-                " run the same command again, which does"
+                f"it is done, but {self._bucket} does not record how it ended: {error};"
+                " run the same command again to record it"
             )
 
     def _complain(self, recording: Recording, what: str, error: Exception, is_emergency: bool) -> None:
-        told = f"{self._cell.region} {what}: {error}"
-        if is_expired(error):
+        problem = f"{self._cell.region} {what}: {error}"
+        if blames_credentials(error):
             raise error
         if not is_emergency:
-            raise RefusedError(f"{told}; nothing was done, for it must be recorded") from error
-        recording.warnings.append(f"NOT RECORDED: {told}; write down yourself who did this, when and why")
+            raise RefusedError(f"{problem}; nothing was done, for it must be recorded") from error
+        recording.warnings.append(f"NOT RECORDED: {problem}; write down yourself who did this, when and why")
 
     def _begin(self, intent: Mapping[str, Any]) -> Entry:
         folder = f"{self._prefix}{_now():{_STAMP}}-{intent['digest']}/"
@@ -132,14 +134,14 @@ class Logbook:
         return Entry(folder=folder, intent=json.loads(body))
 
     def _write(self, key: str, document: Mapping[str, Any]) -> None:
-        """Write an object, unless it stands there: somebody else has recorded the same then."""
+        """Write an object, unless its key is taken: then somebody else has recorded the same."""
         try:
             self._s3.put_object(
                 Bucket=self._bucket,
                 Key=key,
                 Body=(json.dumps(document, indent=2) + "\n").encode(),
                 ContentType="application/json",
-                ChecksumAlgorithm="SHA256",  # a bucket under Object Lock asks for one
+                ChecksumAlgorithm="SHA256",  # required by Object Lock
                 IfNoneMatch="*",
             )
         except ClientError as error:

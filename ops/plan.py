@@ -4,26 +4,28 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import ClientError
+#: What operators type to run these tools, in every command that a message prints.
+COMMAND = "mft-ops"
 
-#: What AWS says of credentials that are not valid any more: services differ.
-#: https://docs.aws.amazon.com/STS/latest/APIReference/CommonErrors.html
-_EXPIRED = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidClientTokenId",
-        "RequestExpired",
-        "UnrecognizedClientException",
-    }
-)
+#: What stands in a printed command for the reason that an operator has yet to give.
+NO_REASON = "WHY"
 
 
 class RefusedError(ValueError):
     """The verb will not do this; the message says why and what to do instead."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Approval:
+    """What makes a verb act: the digest of the plan that an operator has reviewed, and a reason."""
+
+    digest: str
+    reason: str
 
 
 def digest(plan: Mapping[str, Any]) -> str:
@@ -32,6 +34,12 @@ def digest(plan: Mapping[str, Any]) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
-def is_expired(error: BaseException) -> bool:
-    """Return whether AWS refused because credentials are not valid any more."""
-    return isinstance(error, ClientError) and error.response["Error"]["Code"] in _EXPIRED
+def command(*words: str) -> str:
+    """Return a command line of these tools, ready to be pasted into a shell."""
+    return shlex.join([COMMAND, *words])
+
+
+def applying(*words: str, digest: str | None, reason: str | None) -> str:
+    """Return the command line that applies a plan; `digest` is None for a verb whose plans have none."""
+    reviewed = ["--digest", digest] if digest else []
+    return command(*words, "--reason", reason or NO_REASON, "--apply", *reviewed)

@@ -1,4 +1,4 @@
-"""How long work goes on, for whoever watches: a bar on a terminal's standard error, nothing elsewhere."""
+"""The progress of long work: a bar on standard error where that is a terminal, and nothing elsewhere."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 
 class Bar:
-    """A bar of `total` steps, None when that is not known; `counted` names what is counted besides.
+    """A bar of `total` steps, None when their number is not known; `counted` names what else is counted.
 
-    `done` is how many steps are. Threads may share it.
+    `done` is the number of steps that are done. Threads may share a bar.
     """
 
     def __init__(self, total: int | None, steps: str, counted: str = "") -> None:
@@ -22,15 +22,15 @@ class Bar:
             TextColumn(steps),
             BarColumn(),
             MofNCompleteColumn(),
-            TextColumn("{task.fields[told]}"),
+            TextColumn("{task.fields[counts]}"),
             TimeElapsedColumn(),
             console=console,
             transient=True,
             disable=not console.is_terminal,
-            # Lines that go to the same terminal are printed above the bar; a pipe gets them as they are.
+            # On a terminal, lines are printed above the bar; a pipe gets them unchanged.
             redirect_stdout=sys.stdout.isatty(),
         )
-        self._task = self._progress.add_task(steps, total=total, told="")
+        self._task = self._progress.add_task(steps, total=total, counts="")
         self.total, self.done = total, 0
         self._counted, self._count, self._lock = counted, 0, threading.Lock()
 
@@ -44,17 +44,17 @@ class Bar:
         self._progress.stop()
 
     def step(self) -> None:
-        """One more step is done."""
+        """Note that one more step is done."""
         self.steps(1)
 
     def steps(self, more: int) -> None:
-        """So many more steps are done."""
+        """Note that `more` steps are done."""
         with self._lock:
             self.done += more
         self._progress.advance(self._task, more)
 
     def count(self, more: int) -> None:
-        """So many more were counted."""
+        """Add `more` to what is counted besides the steps."""
         with self._lock:
             self._count += more
-            self._progress.update(self._task, told=f"{self._count:,} {self._counted}")
+            self._progress.update(self._task, counts=f"{self._count:,} {self._counted}")

@@ -1,4 +1,4 @@
-"""The registry of the checkout, as the verbs that act on customers read it."""
+"""The registry of the checkout, as read by the verbs that act on customers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ REGISTRY = "customers"
 
 
 def read_registry(environment: Environment, root: Path) -> Registry:
-    """Return the registry below `root`; RefusedError with all its problems, and those of its records."""
+    """Return the registry below `root`; RefusedError with all problems of its files and records of moves."""
     try:
         rehoming.read(root)
         return load(root / REGISTRY, namespace=environment.namespace, zone=environment.zone, shown=REGISTRY)
@@ -28,7 +28,10 @@ def read_registry(environment: Environment, root: Path) -> Registry:
 
 
 def in_service(registry: Registry, cell: str, ids: Iterable[str] | None) -> list[Customer]:
-    """Return these customers of a cell, or all that have DNS records; RefusedError with all problems."""
+    """Return these customers of a cell, or all that are in service when `ids` is None.
+
+    Raises RefusedError, with all problems, for ids that are not customers of the cell or not in service.
+    """
     known = {customer.id: customer for customer in registry.of_cell(cell)}
     if ids is None:
         return [customer for customer in known.values() if customer.lifecycle == "active"]

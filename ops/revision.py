@@ -16,11 +16,11 @@ from ops.plan import RefusedError
 
 
 def commit_of(root: Path, revision: str) -> str:
-    """Return the id of the commit that a revision names; RefusedError when there is none."""
+    """Return the id of the commit that a revision names; RefusedError when it names no commit."""
     try:
         _git(root, "rev-parse", "--git-dir")
     except _GitError as error:
-        raise RefusedError(f"{root}: git finds no repository that it may read here: {error}") from error
+        raise RefusedError(f"{root}: git finds no repository here that it may read: {error}") from error
     try:
         words = ("rev-parse", "--verify", "--end-of-options", f"{revision}^{{commit}}")
         return _git(root, *words).decode().strip()
@@ -33,28 +33,35 @@ def commit_of(root: Path, revision: str) -> str:
 
 @contextmanager
 def files_of(root: Path, commit: str, endings: Mapping[str, str]) -> Iterator[Path]:
-    """Yield a folder that has, while it is used, folders below `root` as they are in a commit.
+    """Yield a temporary folder with folders below `root` as they are in a commit.
 
-    `endings` says which folders, and how the names of the files in each one end; all are there, if empty.
+    `endings` maps each folder to the ending of the names of its files. A folder that the commit does not have
+    is there, and empty.
     """
     there = _git(root, "ls-tree", "-z", "--name-only", commit, "--", *endings).decode().split("\0")[:-1]
     with TemporaryDirectory() as name:
         folder = Path(name)
         for each in endings:
             (folder / each).mkdir()
-        # Without a path it would hold the whole repository.
+        # Without a path the archive would hold the whole repository.
         archive = _git(root, "archive", "--format=tar", commit, "--", *there) if there else None
         if archive:
             with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
                 for member in tar:
                     parent, _, file = member.name.rpartition("/")
                     if member.isfile() and file.endswith(endings.get(parent, "/")):
-                        (folder / parent / file).write_bytes(tar.extractfile(member).read())
+                        _extract(tar, member, folder / parent / file)
         yield folder
 
 
+def _extract(tar: tarfile.TarFile, member: tarfile.TarInfo, path: Path) -> None:
+    source = tar.extractfile(member)
+    assert source is not None  # it is a file
+    path.write_bytes(source.read())
+
+
 class _GitError(RefusedError):
-    """Git would not; the message is what it said."""
+    """Git failed; the message is what it printed."""
 
 
 def _git(root: Path, *words: str) -> bytes:

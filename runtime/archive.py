@@ -1,4 +1,4 @@
-"""The archive: a copy of every file that a workflow carried, in the cell's archive bucket."""
+"""The archive: the cell's bucket with a copy of every file that went through the workflow."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from runtime.contract import Kind, archive_key
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
-#: S3 copies an object of up to 5 GB in one request; above, in parts. Few large parts cost few requests.
+#: S3 copies an object of up to 5 GB in one request and a larger one in parts. Few large parts need few
+#: requests.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/copy-object.html
 _COPY = TransferConfig(multipart_threshold=5 * 1000**3, multipart_chunksize=64 * 1024**2, use_threads=True)
 
@@ -23,9 +24,9 @@ class Archive:
         self._bucket, self._side, self._tracker, self._s3 = bucket, side, tracker, s3
 
     def store(self, transfer: Transfer, *, owner: str) -> str:
-        """Copy the transfer's version into the archive, record ARCHIVED, return the archive key.
+        """Copy the transfer's version into the archive, record ARCHIVED and return the archive key.
 
-        The key follows from the transfer, so a repeat makes another version of the same content at most.
+        The key follows from the transfer, so a repeat adds at most another version of the same content.
         """
         key = archive_key(transfer.customer, transfer.id, transfer.key)
         if not self._holds(key, transfer.size):

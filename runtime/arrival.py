@@ -1,4 +1,4 @@
-"""Arrivals: what the events about the customers' buckets say has arrived. Pure.
+"""Arrivals: the objects that the events about customers' buckets report. Pure.
 
 Three kinds of event arrive on the ingest queue:
 
@@ -7,13 +7,14 @@ Three kinds of event arrive on the ingest queue:
 - Transfer Family `SFTP Server File Upload Completed`, `... Upload Failed`, `... Rename Completed`
   (https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html).
 
-An S3 event alone is no sign of a complete SFTP upload: a dropped session leaves a partial object.
+An S3 event alone does not show that an SFTP upload is complete: a dropped session leaves a partial object.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 from typing import Any
 
 UPLOADED = "SFTP Server File Upload Completed"
@@ -24,9 +25,10 @@ CREATED = "Object Created"
 
 @dataclass(frozen=True, kw_only=True)
 class Arrival:
-    """An object that an event speaks of. What the event does not tell is None.
+    """An object that an event reports. A field that the event does not contain is None.
 
-    `failure` is Transfer Family's reason when the upload did not complete; `ended` is when its command did.
+    `failure` is Transfer Family's reason if the upload did not complete; `ended` is when the SFTP command
+    ended.
     """
 
     bucket: str
@@ -38,8 +40,26 @@ class Arrival:
     ended: datetime | None = None
 
 
+class IntakeResult(StrEnum):
+    """What the intake did with an arrival.
+
+    RECEIVED: a workflow carries the file. REJECTED: the receipt states the reason. KNOWN: the tracker already
+    has facts about this version. GONE: the version no longer exists. REPLICA: the other region takes it in.
+    OURS: this region's own event takes it in. FOLDER, TEMPORARY: it is not a file, or not one yet.
+    """
+
+    RECEIVED = "received"
+    REJECTED = "rejected"
+    KNOWN = "known"
+    GONE = "gone"
+    REPLICA = "replica"
+    OURS = "ours"
+    FOLDER = "folder"
+    TEMPORARY = "temporary"
+
+
 def arrival(event: dict[str, Any]) -> Arrival:
-    """Return what an EventBridge event says has arrived; ValueError for an event that is none of ours."""
+    """Return the arrival that an EventBridge event reports; ValueError for an event of any other kind."""
     source, kind, detail = event.get("source"), event.get("detail-type"), event.get("detail", {})
     if source == "aws.s3" and kind == CREATED:
         entry = detail["object"]

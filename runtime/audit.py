@@ -1,11 +1,12 @@
-"""The audit: a region's own facts, each exactly once, as a hash chain per customer in its Object-Lock bucket.
+"""The audit: a region's own facts, each exactly once, as a hash chain per customer in its Object Lock bucket.
 
-A link is written on condition that nothing stands under its number yet, so the bucket itself decides who
-continues a chain (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). What it
-holds is then noted in the tracker. After a crash a note may be missing: whoever writes next is refused the
-number, reads the link that has it, and makes the note good. So a pass may die anywhere, run twice at once, or
-not run for as long as facts are kept. Facts are found by day of submission, for the tracker has no other
-order; what is new follows from the notes, not from a time or a position that a late fact could slip behind.
+A link is written on condition that no object has its number yet, so the bucket itself decides which writer
+continues a chain (https://docs.aws.amazon.com/AmazonS3/latest/userguide/conditional-writes.html). The content
+of the link is then noted in the tracker. A note may be missing after a crash: the next writer is refused the
+number, reads the link that has it, and writes the missing note. A pass may therefore die at any point,
+overlap with another, or not run for as long as facts are kept. Facts are found by their day of submission,
+because the tracker has no other order. The notes decide which facts are new; a time or a position would miss
+late facts.
 """
 
 from __future__ import annotations
@@ -26,32 +27,32 @@ from runtime.routing import Directory, UnknownCustomerError
 from runtime.timing import AUDIT_MINUTES
 from runtime.tracker import Tracker
 
-#: Days of submission that every pass looks at; each older one is looked at twice a day.
+#: Days of submission that every pass reads. Each older day is read twice a day.
 RECENT = 2
 
-#: Facts in a link, at most: about a megabyte.
+#: Most facts in a link: about a megabyte.
 LINK_FACTS = 1000
 
-#: What S3 says when an object stands there, or is being written there at this moment.
+#: S3's error codes for a key that has an object already, or is being written at this moment.
 _TAKEN = ("PreconditionFailed", "ConditionalRequestConflict")
 
 _PASSES = 24 * 60 // AUDIT_MINUTES
 _IDENTITY = 32
 _HEAD = "HEAD"
-#: A note outlives the facts that it is about: who still sees a fact must see that it was exported.
+#: A note outlives its facts: as long as a fact can be read, so can the note that it was exported.
 _MARGIN = timedelta(days=7)
-_FAILURES_TOLD = 10
+_MOST_NAMED = 10
 
 
 class AuditIncompleteError(RuntimeError):
-    """The facts of some customers could not be exported, and the message names them; all others were."""
+    """The facts of some customers, whom the message names, could not be exported. All others were."""
 
 
 def days_of_pass(now: datetime, tracker_days: int) -> list[date]:
-    """Return the days of submission that the pass of this time looks at, newest first.
+    """Return the days of submission that the pass at the time `now` reads, newest first.
 
-    Older days take turns by their dates, so there is no position to lose. A schedule is a little late at
-    times: two passes after each other share each turn.
+    Older days take turns by their dates, so no position has to be stored. The schedule is a little late at
+    times, so each turn is taken by two consecutive passes.
     """
     turn = int(now.timestamp()) // (60 * AUDIT_MINUTES)
     days = (now.astimezone(UTC).date() - timedelta(days=age) for age in range(tracker_days + 2))
@@ -61,13 +62,13 @@ def days_of_pass(now: datetime, tracker_days: int) -> list[date]:
 
 
 class ChainIndex:
-    """What the chains of one region hold, noted in the tracker: their heads, and which facts of each day."""
+    """Notes in the tracker about the chains of one region: their heads, and their facts by day."""
 
     def __init__(self, *, table: str, side: str, client: Any) -> None:
         self._table, self._side, self._client = table, side, client
 
     def head(self, customer: str) -> Head:
-        """Return the head of a customer's chain as it was last noted; a link more may have been written."""
+        """Return the last noted head of a customer's chain; one more link may have been written since."""
         key = {TRACKER_PK: {"S": self._partition(customer)}, TRACKER_SK: {"S": _HEAD}}
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
         if item is None:
@@ -75,7 +76,7 @@ class ChainIndex:
         return Head(number=int(item["number"]["N"]), seal=item["seal"]["S"], at=item["at"]["S"])
 
     def exported(self, customer: str, day: date) -> set[bytes]:
-        """Return the identities of a day's facts that were noted to be in the customer's chain."""
+        """Return the identities of a day's facts that are noted as being in the customer's chain."""
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression="#pk = :pk AND begins_with(#sk, :day)",
@@ -90,7 +91,7 @@ class ChainIndex:
         return {note[at : at + _IDENTITY] for note in notes for at in range(0, len(note), _IDENTITY)}
 
     def note(self, link: Link) -> None:
-        """Note what a link holds, and then that it is the head, unless a later one is. Safe to repeat."""
+        """Note the facts of a link, and then the link as the head unless a later one is. Safe to repeat."""
         partition = {TRACKER_PK: {"S": self._partition(link.customer)}}
         until = max(fact["expires"] for fact in link.facts) + int(_MARGIN.total_seconds())
         self._client.put_item(
@@ -119,26 +120,26 @@ class ChainIndex:
 
 
 class Audit:
-    """Exports one region's own facts. The clients, the tracker and the directory are that region's."""
+    """Exports one region's own facts. The clients, the tracker and the directory belong to that region."""
 
     def __init__(
         self,
         *,
         tracker: Tracker,
-        ledger: ChainIndex,
+        index: ChainIndex,
         directory: Directory,
         bucket: str,
         s3: Any,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._tracker, self._ledger, self._directory = tracker, ledger, directory
+        self._tracker, self._index, self._directory = tracker, index, directory
         self._bucket, self._s3, self._now = bucket, s3, now
         self._region = REGION_OF[tracker.side]
 
     def run(self) -> int:
-        """Make one pass over all customers; return how many facts it found new.
+        """Make one pass over all customers and return the number of facts that were new.
 
-        A customer that fails does not hold back the others: AuditIncompleteError after them.
+        A customer that fails does not hold up the others: AuditIncompleteError is raised after them.
         """
         names = [name for name in self._directory.names() if not is_canary(name)]
         found, failed = 0, []
@@ -149,36 +150,37 @@ class Audit:
             except (ClientError, BotoCoreError, BrokenLinkError, UnknownCustomerError) as error:
                 failed.append(f"{name}: {error}")
         if failed:
-            told = "; ".join(failed[:_FAILURES_TOLD])
-            raise AuditIncompleteError(f"{len(failed)} of {len(names)} customers failed: {told}")
+            reasons = "; ".join(failed[:_MOST_NAMED])
+            raise AuditIncompleteError(f"{len(failed)} of {len(names)} customers failed: {reasons}")
         return found
 
     def export(self, customer: str, day: date) -> int:
-        """Bring into the chain what it does not hold of a day's facts; return how many were new.
+        """Append to the chain those facts of a day that it lacks, and return their number.
 
-        Raises BrokenLinkError, naming the object, when something else stands where the next link belongs.
+        Raises BrokenLinkError, which names the object, if the next link's key holds anything else.
         """
         facts = self._tracker.day(customer, day.isoformat())
         own = (fact for fact in facts if fact.side == self._tracker.side)
         first = next(own, None)
         if first is None:
             return 0
-        head = self._ledger.head(customer)  # before the notes: what they lack is then in later links
-        known = self._ledger.exported(customer, day)
+        # The head is read before the notes, so facts that the notes lack can only be in later links.
+        head = self._index.head(customer)
+        known = self._index.exported(customer, day)
         count = 0
         new = (fact for fact in joined([first], own) if _identity(fact) not in known)
         while batch := list(islice(new, LINK_FACTS)):
             count += len(batch)
             while batch:
                 link = self._continue(head, batch, customer, day)
-                self._ledger.note(link)
+                self._index.note(link)
                 head = link.head
                 known.update(map(chain.identity, link.facts))
                 batch = [fact for fact in batch if _identity(fact) not in known]
         return count
 
     def _continue(self, head: Head, facts: list[Fact], customer: str, day: date) -> Link:
-        """Write the next link, or read the one that another pass has written; return whichever stands."""
+        """Write the next link and return it, or the link that another pass has written in its place."""
         at = self._now().isoformat(timespec="seconds")
         link = Link.after(head, facts, customer=customer, region=self._region, day=day.isoformat(), at=at)
         place = {"Bucket": self._bucket, "Key": chain.key(customer, link.number)}

@@ -1,8 +1,8 @@
 """The breaker: while a destination keeps failing, one file tries it and the others wait
 (docs/adr/0010-breaker.md).
 
-It is an item of the tracker's table, of this region only, that exists from a destination's first failure on:
-a delivery that goes well writes nothing.
+Its state is one item in the tracker's table, for this region only. The item is created by a destination's
+first failure, so a delivery that succeeds writes nothing.
 """
 
 from __future__ import annotations
@@ -13,16 +13,17 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 from runtime.contract import TRACKER_PK, TRACKER_SK, TRACKER_TTL
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import Tracker
 
-#: Failures in a row, of any files, after which one file at a time tries.
+#: Consecutive failures, of any files, after which only one file at a time tries.
 FAILURES = 5
 
-#: Seconds for which it is one execution's turn to try: the longest pause between two of its attempts, and a
-#: whole attempt. The turn of one that died goes to whoever comes after this.
-TURN = 1900
+#: Seconds for which it is one execution's turn to try. The turn of an execution that died goes, after this
+#: time, to the next one that asks.
+TURN = ATTEMPT_SECONDS
 
-#: Seconds after the last failure at which all is forgotten.
+#: Seconds after the last failure at which the failures are forgotten.
 _FORGET = 86_400
 
 _write = TypeSerializer().serialize
@@ -30,7 +31,7 @@ _read = TypeDeserializer().deserialize
 
 
 class BreakerOpenError(RuntimeError):
-    """Another file is trying this destination, which has kept failing: nothing was sent."""
+    """Another file is trying this destination, which keeps failing. Nothing was sent."""
 
 
 class Breaker:
@@ -41,9 +42,9 @@ class Breaker:
         self._client, self._now = tracker.client, tracker.now
 
     def enter(self, customer: str, destination: str, owner: str) -> bool:
-        """Return when this execution may try; True when there is a failure to be forgotten if it goes well.
+        """Let this execution try; return whether there are failures for `worked` to forget if it succeeds.
 
-        Raises BreakerOpenError.
+        Raises BreakerOpenError if another execution has the turn.
         """
         key = self._key(customer, destination)
         item = self._client.get_item(TableName=self._table, Key=key, ConsistentRead=True).get("Item")
@@ -55,7 +56,7 @@ class Breaker:
         return bool(failures)
 
     def failed(self, customer: str, destination: str, owner: str) -> None:
-        """Count a failure; it is this execution's turn to try again."""
+        """Count a failure, and give this execution the turn to try again."""
         self._update(
             self._key(customer, destination),
             "#failures = if_not_exists(#failures, :none) + :one, "
@@ -70,11 +71,11 @@ class Breaker:
         )
 
     def worked(self, customer: str, destination: str) -> None:
-        """Forget the failures: everybody may send again."""
+        """Forget the failures, so that every file may be sent again."""
         self._update(self._key(customer, destination), "#failures = :none", {":none": 0})
 
     def leave(self, customer: str, destination: str, owner: str) -> None:
-        """Give up this execution's turn, if it has it: it tries no more, and another file may at once."""
+        """Give up this execution's turn, if it has the turn, so that another file may try at once."""
         with suppress(self._client.exceptions.ConditionalCheckFailedException):
             self._update(
                 self._key(customer, destination),

@@ -1,7 +1,7 @@
 """The canary: a synthetic transfer through the whole cell, as a customer would send it.
 
-It puts a small file into a bucket of its own, waits for the fact that it was delivered, and compares the copy
-at the other end with what it sent. What the cell does in between is what it does for customers.
+It puts a small file into its own bucket, waits for the fact that the file was delivered, and compares the
+delivered copy with the file. In between, the cell does exactly what it does for customers.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from runtime.facts import ENDED, Status, status
 from runtime.metric_names import METRIC_CANARY, METRIC_CANARY_SECONDS, METRICS
 from runtime.tracker import Tracker
 
-#: Seconds within which a delivery has to be known. A customer's small file takes a few.
+#: Seconds within which the delivery has to be recorded. A customer's small file takes a few.
 LIMIT = 120
 
 _LOOK_AGAIN = 1.0
@@ -29,7 +29,7 @@ _SIZE = 1024
 
 @dataclass(frozen=True, kw_only=True)
 class Flight:
-    """One synthetic transfer: its object's key, how long it took in seconds, and why it failed, if it did."""
+    """One synthetic transfer: the key of its object, its duration in seconds, and the failure, if any."""
 
     key: str
     seconds: float
@@ -37,11 +37,11 @@ class Flight:
 
 
 class NotDeliveredError(RuntimeError):
-    """The synthetic transfer did not come out as it went in; the message says how far it came."""
+    """The synthetic transfer was not delivered, or not intact; the message says how far it got."""
 
 
 class Canary:
-    """Sends synthetic transfers as `customer`, whose `bucket` is both ends, and publishes their fate."""
+    """Sends synthetic transfers as `customer`, from and to its `bucket`, and publishes their results."""
 
     def __init__(
         self,
@@ -55,16 +55,16 @@ class Canary:
         clock: Callable[[], float] = time.monotonic,
         wait: Callable[[float], None] = time.sleep,
     ) -> None:
-        """`metrics` is a CloudWatch client; `clock` and `wait` are in seconds."""
+        """`metrics` is a CloudWatch client; `clock` and `wait` count in seconds."""
         self._customer, self._bucket = customer, bucket
         self._dimensions = [{"Name": name, "Value": value} for name, value in dimensions.items()]
         self._tracker, self._s3, self._metrics = tracker, s3, metrics
         self._clock, self._wait = clock, wait
 
     def fly(self) -> Flight:
-        """Send one, publish whether it was delivered and how long that took, and return it.
+        """Send one synthetic transfer, publish whether it was delivered and its duration, and return it.
 
-        An AWS that refuses or does not answer on the way is a transfer that was not delivered.
+        If AWS refuses a request or does not answer, the transfer counts as not delivered.
         """
         name, began = str(ULID()), self._clock()
         key = f"{CANARY_INBOUND}{name}"
@@ -83,7 +83,7 @@ class Canary:
         self._await_delivery(key, until)
         copy = self._s3.get_object(Bucket=self._bucket, Key=f"{CANARY_DELIVERED}{name}")["Body"].read()
         if copy != content:
-            raise NotDeliveredError(f"the copy of {key} differs from what was sent")
+            raise NotDeliveredError(f"the delivered copy of {key} differs from the file that was sent")
 
     def _await_delivery(self, key: str, until: float) -> None:
         file = file_id(self._customer, key)

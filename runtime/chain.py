@@ -1,9 +1,9 @@
-"""A chain of audit records: what was written stays provable, because each link names the one before. Pure.
+"""A chain of audit records, in which each link names the one before, so that tampering shows. Pure.
 
-A link is a text of JSON lines that anybody can check with `sha256sum`: a header, a line for each fact, and a
-seal, which is the SHA-256 of all lines above it. The header holds the previous link's seal. So nothing in a
-chain can be altered, removed or put elsewhere without changing every later seal; and the last seal is in
-the tracker too.
+A link is a text of JSON lines that anyone can check with `sha256sum`: a header, a line for each fact, and a
+seal, which is the SHA-256 of all lines above it. The header holds the previous link's seal. Nothing in a
+chain can therefore be altered, removed or moved without changing every later seal, and the last seal is also
+kept in the tracker.
 """
 
 from __future__ import annotations
@@ -14,54 +14,54 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
+from typing import Any, TypeGuard
 
 from runtime.facts import Fact
 
-#: Where in an audit bucket the customers' chains are.
+#: The prefix of the customers' chains in an audit bucket.
 PREFIX = "audit/"
 
-_HEADER = dict.fromkeys(("customer", "region", "previous", "previous_at", "day", "at"), str)
+_HEADER: dict[str, type] = dict.fromkeys(("customer", "region", "previous", "previous_at", "day", "at"), str)
 _HEADER |= {"number": int, "facts": int}
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
-_FACT = dict.fromkeys(Fact.__dataclass_fields__, str) | {"expires": int, "detail": dict}
+_FACT: dict[str, type] = dict.fromkeys(Fact.__dataclass_fields__, str) | {"expires": int, "detail": dict}
 _KEY = re.compile(rf"{PREFIX}([a-z0-9]+)/([0-9]{{12}})\.jsonl")
 
 
 class BrokenLinkError(ValueError):
-    """What should be a link, whole and sealed, is not; the message says what is wrong with it."""
+    """A text that should be a whole, sealed link is not one; the message says what is wrong with it."""
 
 
 def key(customer: str, number: int) -> str:
-    """Return the key of a customer's link in a region's audit bucket; keys sort as their numbers do."""
+    """Return the key of a customer's link in a region's audit bucket; keys sort like their numbers."""
     return f"{PREFIX}{customer}/{number:012}.jsonl"
 
 
 def number_in(key: str) -> int | None:
-    """Return the number of the link that belongs under this key, or None when no link does."""
+    """Return the number of the link that belongs under this key, or None if the key is not a link's."""
     found = _KEY.fullmatch(key)
     return int(found[2]) if found and int(found[2]) else None
 
 
 def document(fact: Fact) -> dict[str, Any]:
-    """Return a fact as a link holds it."""
+    """Return a fact in the form that a link holds."""
     return dict(vars(fact))
 
 
 def identity(fact: Mapping[str, Any]) -> bytes:
-    """Return 32 bytes that stand for a fact's place in the tracker; no other fact has that place."""
+    """Return 32 bytes that identify a fact by its key in the tracker, which no other fact shares."""
     place = (fact["file"], *(fact[part] for part in ("transfer", "kind", "destination", "side", "writer")))
     return hashlib.sha256(_line(place)).digest()
 
 
 def content(fact: Mapping[str, Any]) -> bytes:
-    """Return 32 bytes that stand for everything that a fact says."""
+    """Return 32 bytes that represent the whole content of a fact."""
     return hashlib.sha256(_line(fact)).digest()
 
 
 @dataclass(frozen=True, kw_only=True)
 class Head:
-    """The last link of a chain: its number, its seal, when it was made. Number 0: a chain without links."""
+    """The last link of a chain: its number, its seal and its time. Number 0 is a chain without links."""
 
     number: int = 0
     seal: str = "0" * 64
@@ -72,8 +72,8 @@ class Head:
 class Link:
     """Some facts of one region about transfers that one customer submitted on one day (`YYYY-MM-DD`, UTC).
 
-    `at` is when the link was made; `previous` and `previous_at` are the seal of the link before it and when
-    that was made.
+    `at` is the time at which the link was made; `previous` and `previous_at` are the seal and the time of the
+    link before it.
     """
 
     customer: str
@@ -89,7 +89,7 @@ class Link:
     def after(
         cls, head: Head, facts: Iterable[Fact], *, customer: str, region: str, day: str, at: str
     ) -> Link:
-        """Return the link that continues a chain with these facts, in an order that follows from them."""
+        """Return the link that continues a chain with these facts, in an order that the facts determine."""
         documents = sorted((document(fact) for fact in facts), key=_order)
         return cls(
             customer=customer,
@@ -125,7 +125,7 @@ class Link:
 class Reading:
     """What could be read of a text that should be a link: the link, and the seal at the end of the text.
 
-    `problems` says why it is not the link that it was; facts that cannot be read are left out.
+    `problems` lists what shows that the text was changed; facts that cannot be read are left out.
     """
 
     link: Link
@@ -134,7 +134,7 @@ class Reading:
 
 
 def read(text: bytes) -> Reading:
-    """Return what a text holds of a link; BrokenLinkError when not even its header and seal can be read."""
+    """Return what can be read of a link; BrokenLinkError if its header or its seal cannot be read."""
     lines = text.splitlines(keepends=True)
     header, end = (_parsed(lines[0]), _parsed(lines[-1])) if len(lines) > 1 else (None, None)
     if not _is_of(header, _HEADER):
@@ -157,17 +157,17 @@ def read(text: bytes) -> Reading:
 
 
 def whole(text: bytes) -> Link:
-    """Return the link that a text is; BrokenLinkError when anything about it is wrong."""
+    """Return the link that a text represents; BrokenLinkError if anything about it is wrong."""
     found = read(text)
     if found.problems:
         raise BrokenLinkError("; ".join(found.problems))
     if found.link.render() != text:
-        raise BrokenLinkError("it is not written as links are")
+        raise BrokenLinkError("its text differs from what its fields render as")
     return found.link
 
 
 def breaks(head: Head, link: Link, *, customer: str, region: str, number: int) -> list[str]:
-    """Return why a link is not this one of this chain, which has come to `head`; empty when it is."""
+    """Return why a link is not link `number` of the chain whose last link is `head`; empty if it is."""
     problems = []
     if (link.customer, link.region, link.number) != (customer, region, number):
         problems.append(f"it is link {link.number} of {link.customer} in {link.region}")
@@ -176,8 +176,8 @@ def breaks(head: Head, link: Link, *, customer: str, region: str, number: int) -
     return problems
 
 
-def _is_of(value: Any, form: Mapping[str, type]) -> bool:
-    """Return whether a value is a JSON object with exactly these fields, of these types."""
+def _is_of(value: Any, form: Mapping[str, type]) -> TypeGuard[dict[str, Any]]:
+    """Return whether a value is a JSON object with exactly these fields and types."""
     return (
         isinstance(value, dict)
         and set(value) == set(form)
@@ -187,7 +187,7 @@ def _is_of(value: Any, form: Mapping[str, type]) -> bool:
 
 def _out_of_order(facts: Sequence[dict[str, Any]]) -> list[str]:
     return [
-        f"{after['key']} {after['kind']} of {after['transfer']} does not stand where it stood"
+        f"{after['key']} {after['kind']} of {after['transfer']} is out of order"
         for before, after in pairwise(facts)
         if _order(before) >= _order(after)
     ]

@@ -1,6 +1,6 @@
 """The vocabulary that the program, the functions, the clients and the tools share. Standard library only.
 
-Everything here is a fact about the product's outside: names of regions, the layout of keys in a
+Everything here is visible from outside the product: the names of regions, the layout of keys in a
 customer's bucket, the grammar of the discovery TXT record, the kinds of facts in the tracker. Nothing here
 does I/O.
 """
@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
+from typing import assert_never
 
 # --- Regions -------------------------------------------------------------------------------------
 
@@ -19,7 +20,7 @@ EAST, WEST, PRIMARY = "east", "west", "primary"
 SIDES = (EAST, WEST)
 ENDPOINTS = (EAST, WEST, PRIMARY)
 
-#: The two GovCloud regions, by the word that names a side in DNS, buckets and the registry.
+#: The two GovCloud regions, by the word that stands for a side in DNS, bucket names and the registry.
 #: https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-differences.html
 REGION_OF = {EAST: "us-gov-east-1", WEST: "us-gov-west-1"}
 SIDE_OF = {region: side for side, region in REGION_OF.items()}
@@ -35,14 +36,14 @@ def peer_of(side: str) -> str:
 
 
 def customer_of(bucket: str, namespace: str, side: str) -> str:
-    """Return the id of the customer whose bucket of `side` this is: `{namespace}-{id}-{side}`.
+    """Return the id of the customer that owns a bucket of `side`, named `{namespace}-{id}-{side}`.
 
-    Raises ValueError for any other bucket; ids hold no hyphen, so there is one answer at most.
+    Raises ValueError for any other bucket. Ids contain no hyphen, so the answer is unambiguous.
     """
     head, tail = f"{namespace}-", f"-{side}"
     customer = bucket[len(head) : -len(tail)]
     if not (bucket.startswith(head) and bucket.endswith(tail)) or not customer.isalnum():
-        raise ValueError(f"{bucket!r} is no customer's bucket of {namespace!r} in {side}")
+        raise ValueError(f"{bucket!r} is not a customer's bucket of {namespace!r} in {side}")
     return customer
 
 
@@ -59,12 +60,12 @@ INBOUND_SFTP = "inbound/sftp/"
 
 
 def sftp_home(user: str) -> str:
-    """Return the key prefix, ending in `/`, below which one SFTP user's files land."""
+    """Return the key prefix, ending in `/`, below which the files of one SFTP user land."""
     return f"{INBOUND_SFTP}{user}/"
 
 
 def below_inbound(key: str) -> str:
-    """Return `key` without `inbound/`: what a route's `match` is compared with.
+    """Return `key` without `inbound/`, the text that the `match` of a route is compared with.
 
     Raises ValueError for a key outside `inbound/`.
     """
@@ -80,23 +81,23 @@ _TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-
 
 @dataclass(frozen=True, kw_only=True)
 class BucketRecord:
-    """What the TXT record of an endpoint tells an SDK client: where to put objects, and how to sign."""
+    """The content of an endpoint's TXT record: the bucket to upload to, and the region to sign for."""
 
     bucket: str
     region: str
 
     @staticmethod
     def name(endpoint: str, customer: str, zone: str) -> str:
-        """Return the name of the record of a customer's endpoint."""
+        """Return the DNS name of the record for a customer's endpoint."""
         return f"_bucket.{endpoint}.{customer}.{zone}"
 
     def render(self) -> str:
-        """Return the record's value without DNS quotes, e.g. `v=mft1;bucket=b;region=us-gov-west-1`."""
+        """Return the record's value without DNS quotes: `v=mft1;bucket=b;region=us-gov-west-1`."""
         return f"v=mft1;bucket={self.bucket};region={self.region}"
 
     @classmethod
     def parse(cls, text: str) -> BucketRecord:
-        """Return the record that `text` (without DNS quotes) holds; ValueError when it is not one."""
+        """Return the record that `text`, without DNS quotes, represents; ValueError for any other text."""
         found = _TXT.fullmatch(text)
         if not found:
             raise ValueError(f"not an mft1 bucket record: {text!r}")
@@ -107,9 +108,9 @@ class BucketRecord:
 
 
 def file_id(customer: str, key: str) -> str:
-    """Return the tracker's partition key of a file: SHA-256 (hex) of customer and key.
+    """Return the partition key of a file in the tracker: the SHA-256 (hex) of customer and key.
 
-    The same in both regions, because a customer's keys are the same in both buckets.
+    It is the same in both regions, because a customer's keys are the same in both buckets.
     """
     return hashlib.sha256(f"{customer}\n{key}".encode()).hexdigest()
 
@@ -119,7 +120,7 @@ def transfer_id(file: str, version_id: str, last_modified: datetime) -> str:
 
     S3 replicas keep the version id and the creation time of their source, so both regions give a
     version the same id (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication.html).
-    Ids of one file sort by time. 37 characters, all of them allowed in a Step Functions execution name.
+    Ids of one file sort by time. An id has 37 characters, all allowed in a Step Functions execution name.
     """
     stamp = last_modified.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(f"{file}\n{version_id}".encode()).hexdigest()[:20]
@@ -127,28 +128,28 @@ def transfer_id(file: str, version_id: str, last_modified: datetime) -> str:
 
 
 def archive_key(customer: str, transfer: str, key: str) -> str:
-    """Return the archive object's key of a transfer: deterministic, so that a repeat changes nothing."""
+    """Return the key of a transfer's archive object; it is deterministic, so a repeat changes nothing."""
     return f"{customer}/{transfer}/{below_inbound(key)}"
 
 
 def config_key(customer: str) -> str:
-    """Return the key, in a cell's config bucket, of the routing document of a customer."""
+    """Return the key of a customer's routing document in a cell's config bucket."""
     return f"customers/{customer}.json"
 
 
 def secret_name(namespace: str, customer: str, secret: str) -> str:
-    """Return the full name, in Secrets Manager, of a secret that a customer's file names.
+    """Return the full name in Secrets Manager of a secret that a customer's registry file names.
 
-    Every customer's secrets are below its own path: no file can name another customer's.
+    The secrets of each customer are below a path of its own, so no file can name another customer's secret.
     """
     return f"{namespace}/{customer}/{secret}"
 
 
-# --- Facts ---------------------------------------------------------------------------------------
+# --- Facts and receipts ----------------------------------------------------------------------------
 
 
 class Kind(StrEnum):
-    """What a fact in the tracker says of a transfer. CLAIM is the lease, the one item that changes."""
+    """What a fact in the tracker states about a transfer. CLAIM is the lease, the only item that changes."""
 
     RECEIVED = "RECEIVED"
     DELIVERED = "DELIVERED"
@@ -163,6 +164,16 @@ class Kind(StrEnum):
     CLAIM = "CLAIM"
 
 
+class Outcome(StrEnum):
+    """How a transfer ended, as its receipt states it."""
+
+    DELIVERED = "delivered"
+    DUPLICATE = "duplicate"
+    FAILED = "failed"
+    HELD = "held"
+    REJECTED = "rejected"
+
+
 #: Attribute names of the tracker table and its index.
 TRACKER_PK = "file"
 TRACKER_SK = "fact"
@@ -175,9 +186,10 @@ TRACKER_INDEX_SK = "fact"
 
 
 class Position(StrEnum):
-    """Where the switch of a region stands: `in` DNS, `out` of it, or out and declared `lost`.
+    """The position of a region's switch: `in` DNS, `out` of DNS, or out and declared `lost`.
 
-    A region that is out and well finishes what it has; only of one that is lost the peer takes that over.
+    A healthy region that is out finishes its own transfers. The peer takes them over only when the region has
+    been declared lost.
     """
 
     IN = "in"
@@ -186,50 +198,70 @@ class Position(StrEnum):
 
     @property
     def is_out(self) -> bool:
-        """Whether the region's records answer with the other one."""
-        return self is not Position.IN
+        """Whether the region's records answer with the other region."""
+        match self:
+            case Position.IN:
+                return False
+            case Position.OUT | Position.LOST:
+                return True
+            case _:
+                assert_never(self)
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether an operator has declared the region lost, so that its peer takes over its transfers."""
+        match self:
+            case Position.LOST:
+                return True
+            case Position.IN | Position.OUT:
+                return False
+            case _:
+                assert_never(self)
 
 
 def switch_parameter(namespace: str, cell: str, side: str) -> str:
     """Return the name of the parameter that holds the position of a side's switch.
 
-    It is kept in the other region, so that a region can be taken out while it is dead.
+    The parameter is in the other region, so that a region can be taken out of DNS while it is down.
     """
     return f"/{namespace}/cell{cell}/switch/{side}"
 
 
 def switch_object(side: str) -> str:
-    """Return the key of the object that says a side is out, where an object says so and not a metric."""
+    """Return the key of the object whose presence means that a side is out.
+
+    It is used where health checkers cannot be fed by a metric.
+    """
     return f"switch/{side}"
 
 
 def check_reference(namespace: str, cell: str, side: str, check: str) -> str:
-    """Return what the caller reference of a side's health check begins with, so that it can be found.
+    """Return the start of the caller reference of a side's health check, by which the check can be found.
 
-    `check` is `out`, `cell` or `customer/<id>`. AWS's provider takes 27 characters, hence a hash.
+    `check` is `out`, `cell` or `customer/<id>`. It is hashed because the AWS provider takes 27 characters.
     """
     return f"mft-{hashlib.sha256('/'.join((namespace, cell, side, check)).encode()).hexdigest()[:20]}"
 
 
 def cell_parameter(namespace: str, cell: str, holds: str) -> str:
-    """Return the name of the parameter, in a cell's own region, which holds e.g. its `parts`."""
+    """Return the name of a parameter in a cell's own region; `holds` is what it holds, such as `parts`."""
     return f"/{namespace}/cell{cell}/{holds}"
 
 
 # --- Synthetic transfers ---------------------------------------------------------------------------
 
-#: What ids of synthetic senders begin with, and no customer's does.
+#: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"
-#: Where in its own bucket a canary puts a file, and where it gets the copy.
+#: The prefixes, in a canary's own bucket, of the files that it sends and of the copies that it gets.
 CANARY_INBOUND = f"{INBOUND_SDK}{CANARY}/"
 CANARY_DELIVERED = "delivered/"
 
 
 def canary(cell: str) -> str:
-    """Return the id under which a cell's synthetic transfers are made."""
+    """Return the sender's id of a cell's synthetic transfers."""
     return f"{CANARY}{cell}"
 
 
 def is_canary(customer: str) -> bool:
-    """Return whether this is the id of a synthetic sender, and of no customer."""
+    """Return whether this is the id of a synthetic sender and not of a customer."""
     return customer.startswith(CANARY)

@@ -1,14 +1,15 @@
-"""What is to be done with a transfer, judged by the facts about its file. Pure.
+"""Decides what to do with a transfer, from the facts about its file. Pure.
 
-A file's first submission is sent at once and hashed on the way. A further one within the window is
-compared with what was delivered: equal SHA-256 is not sent again, anything else is sent and marked as a
-conflict. Nothing but the SHA-256 of the content decides: the checksums that S3 keeps differ between
-clients for the same bytes.
+The first submission of a file is sent at once and hashed on the way. A further one within the window is
+compared with the deliveries: content with the same SHA-256 is not sent again; any other content is sent and
+marked as a conflict. Only the SHA-256 of the content decides, because the checksums that S3 keeps differ
+between clients for the same bytes.
 
-What counts is what a destination holds, which is what was delivered there last, by the clocks of the
-deliveries: of X, Y, X the third is sent, because the partner holds Y. And no delivery turns time back: where
-a submission that is newer by a second or more has been delivered, an older one of other content is held there
-(docs/adr/0009-order.md). What an operator has had sent again is sent whatever else was delivered.
+The content that a destination holds is the one that was delivered there last, by the clocks of the
+deliveries. After X and Y a second X is sent, because the partner holds Y. An older submission never replaces
+a newer one: if a submission that is newer by at least a second has been delivered to a destination, an older
+one with other content is held there (docs/adr/0009-order.md). A file that an operator has released or
+replayed is sent regardless of other deliveries.
 """
 
 from __future__ import annotations
@@ -19,14 +20,11 @@ from datetime import timedelta
 from enum import StrEnum
 
 from runtime.contract import Kind
-from runtime.facts import Fact, standing, submitted
-
-#: A destination with one of these, from this transfer, is sent nothing more by its workflow.
-_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
+from runtime.facts import Fact, of_transfer, settling, standing, submitted
 
 
 class Action(StrEnum):
-    """What the workflow does next; the values are matched in the state machine's definition."""
+    """The workflow's next step; the state machine's definition matches the values."""
 
     WAIT = "wait"
     COMPARE = "compare"
@@ -36,11 +34,11 @@ class Action(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What to do, for which destinations, and which other transfers it was measured against.
+    """The next step, the destinations that it is for, and the other transfers that led to it.
 
-    `spared` names destinations that have this content already, each with the transfer that brought it;
-    `held` those that were brought a newer submission, each with that. `wait` is how many seconds pass before
-    the transfer is looked at again, where it has to be.
+    `conflicts` are transfers that delivered other content. `spared` names the destinations that already have
+    this content, each with the transfer that delivered it; `held` names those that have a newer submission,
+    each with that transfer. `wait` is the number of seconds until the next decision, if there has to be one.
     """
 
     action: Action
@@ -61,14 +59,13 @@ def judge(
     window: timedelta,
     asks: bool = False,
 ) -> Decision:
-    """Return the verdict for a transfer whose content has not been read.
+    """Return the decision about a transfer whose content has not been read.
 
-    COMPARE is asked for only when another delivery of the same size exists; a different size is
-    different content, without reading a byte. With `asks` the destinations that hold it are to be asked, and
-    no others.
+    It is COMPARE only if a delivery of the same size exists: content of another size differs, and need not be
+    read. With `asks`, only the destinations that hold the file are asked whether they have it.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer)
+    own = standing(of_transfer(facts, transfer))
     left = _asked(own, destinations) if asks else _left(own, destinations)
     if not left or any(fact.kind is Kind.REJECTED for fact in own):
         return Decision(action=Action.DONE)
@@ -77,18 +74,18 @@ def judge(
     others = _delivered_nearby(facts, transfer, window)
     if any(fact.detail["size"] == size for fact in others) and set(left) - replayed(own):
         return Decision(action=Action.COMPARE, destinations=left)
-    return _verdict(facts, transfer, left, {}, _transfers(others))
+    return _decision(facts, transfer, left, {}, _transfers(others))
 
 
 def compare(
     facts: Iterable[Fact], *, transfer: str, sha256: str, destinations: Iterable[str], window: timedelta
 ) -> Decision:
-    """Return the verdict for a transfer whose content has this SHA-256: DELIVER, or DONE when none is sent.
+    """Return the decision about a transfer whose content has this SHA-256: DELIVER, or DONE to send nothing.
 
-    A destination is spared only when the last delivery there, within the window, was of the same content.
+    A destination is spared only if the last delivery there was within the window and of the same content.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer)
+    own = standing(of_transfer(facts, transfer))
     others = _delivered_nearby(facts, transfer, window)
     last = {fact.destination: fact for fact in sorted(_delivered(facts, transfer), key=_moment)}
     same = {
@@ -97,17 +94,17 @@ def compare(
         if fact in others and fact.detail["sha256"] == sha256 and name not in replayed(own)
     }
     different = _transfers(fact for fact in others if fact.detail["sha256"] != sha256)
-    return _verdict(facts, transfer, _left(own, destinations), same, different)
+    return _decision(facts, transfer, _left(own, destinations), same, different)
 
 
 def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> str | None:
-    """Return the newest transfer, submitted after this one, that was delivered to a destination.
+    """Return the newest transfer that was submitted after this one and delivered to a destination.
 
-    None when there is none, or when an operator has had this one sent again there. Submissions within one
-    second have no order.
+    None if there is no such transfer, or if an operator has opened the destination again for this one.
+    Submissions within one second have no order.
     """
     facts = tuple(facts)
-    if destination in replayed(fact for fact in facts if fact.transfer == transfer):
+    if destination in replayed(of_transfer(facts, transfer)):
         return None
     newer = {
         fact.transfer
@@ -118,13 +115,13 @@ def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> st
 
 
 def unmeasured(facts: Iterable[Fact], transfer: str, destination: str, window: timedelta) -> str | None:
-    """Return the transfer last delivered to a destination, if it may be this one's content for all one knows.
+    """Return the last transfer delivered to a destination if its content may be the same as this one's.
 
-    That is one within the window that no CONFLICT fact of this transfer names. None when there is none, or
-    when an operator has had this one sent again there.
+    That is the case within the window, unless a CONFLICT fact of this transfer names the other one. None
+    otherwise, or if an operator has opened the destination again for this transfer.
     """
     facts = tuple(facts)
-    own = [fact for fact in facts if fact.transfer == transfer]
+    own = of_transfer(facts, transfer)
     there = (fact for fact in _delivered(facts, transfer) if fact.destination == destination)
     last = max(there, key=_moment, default=None)
     if destination in replayed(own) or last is None or last not in _delivered_nearby(facts, transfer, window):
@@ -134,11 +131,11 @@ def unmeasured(facts: Iterable[Fact], transfer: str, destination: str, window: t
 
 
 def replayed(own: Iterable[Fact]) -> set[str]:
-    """Return the destinations that an operator has opened again, of the facts of one transfer."""
+    """Return the destinations that an operator has opened again, from the facts of one transfer."""
     return {fact.destination for fact in own if fact.kind is Kind.REPLAYED}
 
 
-def _verdict(
+def _decision(
     facts: tuple[Fact, ...],
     transfer: str,
     left: tuple[str, ...],
@@ -157,12 +154,13 @@ def _verdict(
 
 
 def _left(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
-    ended = {fact.destination for fact in own if fact.kind in _ENDS}
-    return tuple(name for name in destinations if name not in ended)
+    """Return the destinations that no fact settles; a settled one is sent nothing more."""
+    settled = settling(own)
+    return tuple(name for name in destinations if name not in settled)
 
 
 def _asked(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
-    """Return the destinations that may have the file: a newer one in its place is no question."""
+    """Return the destinations that may have the file; one that has a newer file in its place is not asked."""
     own = tuple(own)
     held = {fact.destination for fact in own if fact.kind is Kind.HELD and "newer" not in fact.detail}
     served = {fact.destination for fact in own if fact.kind in (Kind.DELIVERED, Kind.DUPLICATE)}
@@ -174,10 +172,10 @@ def _delivered(facts: Iterable[Fact], transfer: str) -> tuple[Fact, ...]:
 
 
 def _delivered_nearby(facts: Iterable[Fact], transfer: str, window: timedelta) -> tuple[Fact, ...]:
-    """Return the deliveries of other transfers within the window, before or after, oldest first.
+    """Return the deliveries of other transfers within the window before or after this one, oldest first.
 
-    Later ones count too: events arrive out of order, and whichever transfer is sent first is the one
-    that the other must be compared with.
+    Later submissions count too: events arrive out of order, and a transfer has to be compared with any that
+    was sent before it.
     """
     when = submitted(transfer)
     near = (fact for fact in _delivered(facts, transfer) if abs(submitted(fact.transfer) - when) <= window)

@@ -1,4 +1,4 @@
-"""One attempt to bring a transfer to one destination, and the facts that it leaves."""
+"""One attempt to deliver a transfer to one destination, and the facts that it records."""
 
 from __future__ import annotations
 
@@ -30,12 +30,13 @@ from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
 
-#: What an attempt returns besides DELIVERED and HELD: its time ran out, and the next one goes on there.
+#: The result of an attempt that ran out of time and is continued by the next one. The other results are
+#: DELIVERED and HELD.
 CONTINUE = "CONTINUE"
 
 
 class Deliverer:
-    """Delivers from one region. `s3` and `s3_once` make S3 clients, as in Channels."""
+    """Delivers from one region. `s3` and `s3_once` make S3 clients, as for Destinations."""
 
     def __init__(
         self,
@@ -49,7 +50,7 @@ class Deliverer:
         secrets: Any,
     ) -> None:
         self._side, self._tracker, self._directory = side, tracker, directory
-        self._channels = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
+        self._destinations = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
         self._breaker = Breaker(tracker=tracker)
 
@@ -64,13 +65,14 @@ class Deliverer:
         first: bool = False,
         remaining: Callable[[], float] = lambda: math.inf,
     ) -> str:
-        """Deliver, unless the tracker or the destination shows that it is done; DELIVERED, HELD or CONTINUE.
+        """Deliver unless the tracker or the destination shows that it is done; DELIVERED, HELD or CONTINUE.
 
-        `attempt` is unique and the writer of the fact; `remaining` says how many seconds are left to work in.
-        After an attempt whose end nobody knows the destination is asked first; where the file is not there
-        (the partner may have taken it) the route says whether to deliver again or to hold. `first` says that
-        this execution has not tried before: what an operator released to it is sent then, without holding.
-        Raises DeliveryError, LeaseLostError, OvertakenError, BreakerOpenError.
+        `attempt` is unique and becomes the writer of the fact. `remaining` returns the seconds that are left.
+        `after_unknown` means that an earlier attempt may have delivered: the destination is asked first and,
+        if the file is not there (the partner may have taken it), the route decides whether to deliver again
+        or to hold. `first` means that this execution has not tried before: a file that an operator released
+        to it is then sent without holding. Raises DeliveryError, LeaseLostError, OvertakenError,
+        BreakerOpenError.
         """
         try:
             return self._attempt(
@@ -100,7 +102,7 @@ class Deliverer:
     ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
-            own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+            own = standing(history.of(transfer.id))
             about = [fact for fact in own if fact.destination == destination]
             if any(fact.kind is Kind.DELIVERED for fact in about):
                 self._breaker.leave(transfer.customer, destination, owner)
@@ -112,27 +114,27 @@ class Deliverer:
             overtaken(history.facts, transfer, destination, window=window)
             route = customer.route(transfer.key)
             if route is None or destination not in customer.destinations:
-                reason = "the registry no longer sends this file there"
+                reason = "the registry no longer routes this file to the destination"
                 raise PermanentDeliveryError(destination, "route", reason)
             if word := _word(about):
                 return self._take_word(transfer, destination, attempt, word)
             name = name_for(route.match, below_inbound(transfer.key))
             work = Work(transfer, name, owner, remaining)
-            channel = self._channels.open(customer, destination, work)
+            opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
         is_released = first and destination in replayed(own) and _is_release(own, owner)
         if transfer.asks or (after_unknown and route.on_unknown == "hold" and not is_released):
-            # What was found is the delivery: looking again could miss it, and would send it once more.
-            begin: Callable[[], Delivery | None] = channel.find
+            # A file that is found is the delivery. Looking again could miss it, and would then send it again.
+            begin: Callable[[], Delivery | None] = opened.find
         else:
             confirm = partial(self._confirm, transfer, destination, owner, window)
-            begin = partial(channel.deliver, after_unknown=after_unknown, before=confirm)
+            begin = partial(opened.deliver, after_unknown=after_unknown, before=confirm)
         try:
             done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
         except (TransientDeliveryError, DeliveryUnknownError) as error:
-            if error.place not in (destination, self._channels.source(transfer).place):
+            if error.place not in (destination, self._destinations.source(transfer).place):
                 with suppress(ClientError, BotoCoreError):
                     self._breaker.failed(customer.id, destination, owner)
             raise
@@ -167,9 +169,9 @@ class Deliverer:
             self._leases.may_send(transfer, owner, destination, window=window)
 
     def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
-        """Record as delivered what an operator says is there; the content is read for its hash only."""
+        """Record a delivery that an operator has confirmed; the content is read only for its hash."""
         detail = {"size": transfer.size, "path": "", "sent": False, "after_unknown": True}
-        sha256 = self._channels.source(transfer).sha256()
+        sha256 = self._destinations.source(transfer).sha256()
         who = word.detail["who"]
         self._record(transfer, Kind.DELIVERED, attempt, destination, sha256=sha256, word_of=who, **detail)
         return Kind.DELIVERED
@@ -180,22 +182,22 @@ class Deliverer:
 
 
 def _word(about: list[Fact]) -> Fact | None:
-    """Return the fact in which an operator says that the destination has the file."""
+    """Return the fact in which an operator states that the destination has the file."""
     said = (fact for fact in about if fact.kind is Kind.REPLAYED)
-    return next((fact for fact in said if fact.detail["decision"] == ReleaseDecision.DELIVERED), None)
+    return next((fact for fact in said if ReleaseDecision(fact.detail["decision"]).is_there), None)
 
 
 def _is_release(own: list[Fact], owner: str) -> bool:
-    """Return whether an operator's decision began this execution.
+    """Return whether an operator's decision started this execution.
 
-    One of two that were begun at once serves the destinations of both: each was decided about.
+    Of two executions that were started at once, either serves the destinations of both decisions.
     """
     return any(fact.kind is Kind.REPLAYED and fact.writer == owner for fact in own)
 
 
 @contextmanager
 def _nothing_sent_yet(destination: str) -> Iterator[None]:
-    """Say of an AWS that does not answer that nothing was delivered: the attempt's fate is known."""
+    """Raise TransientDeliveryError for a failure of AWS: nothing was sent, so the result is known."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:

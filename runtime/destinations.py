@@ -1,24 +1,27 @@
-"""Channels: a destination of one kind, opened for one file."""
+"""The destinations of customers, each opened for the delivery of one file."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, assert_never
 
 from runtime.contract import secret_name
 from runtime.delivery import Delivery, PermanentDeliveryError, Source, s3, sftp
 from runtime.delivery.s3 import S3Target
 from runtime.delivery.ssh import SftpTarget
 from runtime.executions import earlier
-from runtime.routing import RoutingDocument
+from runtime.routing import DestinationKind, RoutingDocument
 from runtime.transfer import Transfer
 
 
 @dataclass(frozen=True)
 class Work:
-    """What is sent: a transfer, under a name, by an execution, in the seconds that `remaining` returns."""
+    """The delivery of one file: the transfer, its name at the destination, and the execution that owns it.
+
+    `remaining` returns the seconds that are left.
+    """
 
     transfer: Transfer
     name: str
@@ -30,19 +33,20 @@ class Destination(Protocol):
     """A destination of one kind, opened for one file."""
 
     def find(self) -> Delivery | None:
-        """Return the delivery when exactly this file is there already."""
+        """Return the delivery if exactly this file is already there, else None. Raises DeliveryError."""
 
     def deliver(self, *, after_unknown: bool, before: Callable[[], None]) -> Delivery:
-        """Bring the file there; `before` is called, and may raise, just before it appears.
+        """Deliver the file; `before` is called, and may raise, just before the file appears.
 
-        Raises DeliveryError.
+        With `after_unknown` the destination is searched for the file first. Raises DeliveryError.
         """
 
 
 class Destinations:
-    """Opens channels from one region.
+    """Opens destinations from one region.
 
-    `s3` makes the S3 client of a region (None: this one); `s3_once` one that repeats no request by itself.
+    `s3` makes an S3 client of a region, where None is this one; `s3_once` makes one that repeats no request
+    by itself. `secrets` is a Secrets Manager client.
     """
 
     def __init__(
@@ -66,21 +70,44 @@ class Destinations:
         )
 
     def open(self, customer: RoutingDocument, destination: str, work: Work) -> Destination:
-        """Return the channel to a destination of a customer; PermanentDeliveryError without its secret."""
+        """Return a destination of a customer, opened for the file.
+
+        Raises PermanentDeliveryError when the destination is of an unknown kind or its secret does not exist.
+        """
         source, document = self.source(work.transfer), customer.destinations[destination]
-        if document["kind"] == "s3":
-            bucket = S3Target(bucket=document["bucket"], prefix=document["prefix"], region=document["region"])
-            region = document["region"]
-            return _Bucket(source, bucket, work.name, self._s3(region), self._s3_once(region))
+        kind = _kind(destination, document)
+        match kind:
+            case DestinationKind.S3:
+                return self._bucket(source, document, work)
+            case DestinationKind.SFTP:
+                return self._server(source, document, work, customer.id)
+            case _:
+                assert_never(kind)
+
+    def _bucket(self, source: Source, document: dict[str, Any], work: Work) -> Destination:
+        region = document["region"]
+        bucket = S3Target(bucket=document["bucket"], prefix=document["prefix"], region=region)
+        return _Bucket(source, bucket, work.name, self._s3(region), self._s3_once(region))
+
+    def _server(self, source: Source, document: dict[str, Any], work: Work, customer: str) -> Destination:
         server = SftpTarget(
             **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")}
         )
-        secret = secret_name(self._namespace, customer.id, document["secret"])
+        secret = secret_name(self._namespace, customer, document["secret"])
         try:
             key = self._secrets.get_secret_value(SecretId=secret)["SecretString"]
         except self._secrets.exceptions.ResourceNotFoundException as error:
             raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
         return _Server(source, server, work, key)
+
+
+def _kind(destination: str, document: dict[str, Any]) -> DestinationKind:
+    try:
+        return DestinationKind(document["kind"])
+    except ValueError as error:
+        known = ", ".join(DestinationKind)
+        reason = f"its kind is {document['kind']!r}; this version delivers to: {known}"
+        raise PermanentDeliveryError(destination, "route", reason) from error
 
 
 class _Bucket:

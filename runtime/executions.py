@@ -1,8 +1,8 @@
-"""Executions of the workflow: a transfer may have several, one after another, each with a name of its own.
+"""Executions of the workflow: a transfer may have several, one after another, each with its own name.
 
 A name cannot be used again for 90 days
-(https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html), so what is carried
-a second time needs another one: `<transfer>-<purpose>-<generation>`.
+(https://docs.aws.amazon.com/step-functions/latest/apireference/API_StartExecution.html), so a transfer that
+is carried again needs another one: `<transfer>-<purpose>-<generation>`.
 """
 
 from __future__ import annotations
@@ -12,37 +12,58 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from enum import StrEnum
+from typing import Any, assert_never
 
 from runtime.transfer import Transfer
 
-#: What a name says of why there is an execution after the one that ingest began.
-TAKEOVER, RELEASE, ASK = "takeover", "release", "ask"
 
-#: Longest pause between the end of an execution and the next of its purpose; the first is two minutes, and
-#: each is twice the one before.
+class Purpose(StrEnum):
+    """Why there is an execution besides the one that ingest started; a part of its name."""
+
+    TAKEOVER = "takeover"
+    RELEASE = "release"
+    ASK = "ask"
+
+
+#: The longest pause between the end of an execution and the start of the next one for the same purpose. The
+#: first pause is two minutes, and each further one is twice as long.
 LONGEST_PAUSE = timedelta(days=1)
 
 
 def first(transfer: str) -> str:
-    """Return the name of the execution that ingest begins."""
+    """Return the name of the execution that ingest starts."""
     return f"{transfer}-g1"
 
 
 def earlier(name: str) -> list[str]:
-    """Return the names of the executions that may have tried to deliver before this one, as names tell."""
-    transfer, purpose, generation = name.rsplit("-", 2) if name.count("-") == 3 else (name, "", "1")
-    if purpose not in (TAKEOVER, RELEASE):
+    """Return the names of the executions that may have tried to deliver before the execution `name`.
+
+    They follow from the name alone. An execution that only asks sends nothing, so none went before it; nor
+    did any before the first one, or before an execution whose name is of another form.
+    """
+    if name.count("-") != 3:
+        return []
+    transfer, text, generation = name.rsplit("-", 2)
+    try:
+        purpose = Purpose(text)
+    except ValueError:
         return []
     others = [f"{transfer}-{purpose}-{number}" for number in range(1, int(generation))]
-    if purpose == RELEASE:
-        others.insert(0, f"{transfer}-{TAKEOVER}-1")
-    return [first(transfer), *others]
+    match purpose:
+        case Purpose.TAKEOVER:
+            return [first(transfer), *others]
+        case Purpose.RELEASE:
+            return [first(transfer), f"{transfer}-{Purpose.TAKEOVER}-1", *others]
+        case Purpose.ASK:
+            return []
+        case _:
+            assert_never(purpose)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExecutionState:
-    """An execution that was started: `ended` is when it was over, None while it runs."""
+    """An execution that was started: `ended` is the time at which it ended, or None while it runs."""
 
     ended: datetime | None
 
@@ -61,7 +82,7 @@ class Executions:
         self._state_machine, self._workflow, self._now = state_machine, workflow, now
 
     def start(self, transfer: Transfer, name: str) -> bool:
-        """Start an execution; return False, changing nothing, when one of that name was started and ended."""
+        """Start an execution; return False, and change nothing, if one of that name has already ended."""
         try:
             self._workflow.start_execution(
                 stateMachineArn=self._state_machine,
@@ -73,18 +94,18 @@ class Executions:
         return True
 
     def find(self, name: str) -> ExecutionState | None:
-        """Return the execution of that name, or None when there never was one."""
+        """Return the execution of that name, or None if there never was one."""
         arn = f"{self._state_machine.replace(':stateMachine:', ':execution:')}:{name}"
         try:
-            told = self._workflow.describe_execution(executionArn=arn)
+            found = self._workflow.describe_execution(executionArn=arn)
         except self._workflow.exceptions.ExecutionDoesNotExist:
             return None
-        return ExecutionState(ended=None if told["status"] == "RUNNING" else told["stopDate"])
+        return ExecutionState(ended=None if found["status"] == "RUNNING" else found["stopDate"])
 
-    def again(self, transfer: Transfer, purpose: str) -> bool:
-        """Let an execution of this purpose run; return whether one does.
+    def again(self, transfer: Transfer, purpose: Purpose) -> bool:
+        """Start an execution for this purpose unless one runs; return whether one runs then.
 
-        Where the last one ended without settling the transfer, the next begins after a pause.
+        After an execution that has ended without settling the transfer, the next one starts after a pause.
         """
         ended = None
         for generation in itertools.count(1):

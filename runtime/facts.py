@@ -1,4 +1,4 @@
-"""Facts about transfers, and what follows from them. Pure: no clock, no I/O."""
+"""Facts about transfers, and what follows from them. Pure: no clock and no I/O."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from runtime.contract import Kind
 
@@ -16,7 +16,7 @@ class Fact:
     """One thing that happened to one transfer: written once, never changed.
 
     `writer` names the invocation that wrote it, so that two writers never share a key. `expires` is in
-    seconds since the epoch and the same for all facts of a transfer. `detail` is what the kind adds.
+    seconds since the epoch and is the same for all facts of a transfer. `detail` holds what the kind adds.
     """
 
     file: str
@@ -33,12 +33,12 @@ class Fact:
 
     @property
     def sort_key(self) -> str:
-        """Where the fact stands below its file: `transfer#KIND#destination#side#writer`."""
+        """The fact's sort key below its file: `transfer#KIND#destination#side#writer`."""
         return "#".join((self.transfer, self.kind, self.destination, self.side, self.writer))
 
     @property
     def customer_day(self) -> str:
-        """The index's partition: customer and the UTC day on which the transfer was submitted."""
+        """The partition key of the index: the customer and the UTC day of submission."""
         return f"{self.customer}#{submitted(self.transfer):%Y-%m-%d}"
 
 
@@ -53,78 +53,150 @@ class Status(StrEnum):
     HELD = "held"
 
 
-#: A transfer with one of these needs nothing more from the workflow that carried it.
-ENDED = frozenset(Status) - {Status.UNDER_WAY}
-
-
 def submitted(transfer: str) -> datetime:
-    """Return when a transfer was submitted, UTC, to the second: it is the head of its id."""
+    """Return when a transfer was submitted, in UTC and to the second: its id begins with that time."""
     return datetime.strptime(transfer[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+
+
+def is_ended(status: Status) -> bool:
+    """Return whether a transfer of this status needs nothing more from the workflow that carried it."""
+    match status:
+        case Status.UNDER_WAY:
+            return False
+        case Status.DELIVERED | Status.DUPLICATE | Status.REJECTED | Status.FAILED | Status.HELD:
+            return True
+        case _:
+            assert_never(status)
+
+
+#: The statuses that end a transfer, as `is_ended` says.
+ENDED = frozenset(each for each in Status if is_ended(each))
+
+
+def settles(kind: Kind) -> tuple[int, Status] | None:
+    """Return the status that a fact of this kind gives its destination, or None if it settles no destination.
+
+    Of several such facts about one destination, the one with the greatest number decides: a destination that
+    failed and was served later counts as served.
+    """
+    match kind:
+        case Kind.FAILED:
+            return 1, Status.FAILED
+        case Kind.HELD:
+            return 2, Status.HELD
+        case Kind.DUPLICATE:
+            return 3, Status.DUPLICATE
+        case Kind.DELIVERED:
+            return 4, Status.DELIVERED
+        case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
+            return None
+        case Kind.RECEIPT | Kind.CLAIM:
+            return None
+        case _:
+            assert_never(kind)
+
+
+def settling(facts: Iterable[Fact]) -> dict[str, Fact]:
+    """Return, by destination, the fact that settles it, among the standing facts of ONE transfer."""
+    found: dict[str, tuple[int, Fact]] = {}
+    for fact in facts:
+        if (settled := settles(fact.kind)) and settled[0] >= found.get(fact.destination, (0,))[0]:
+            found[fact.destination] = settled[0], fact
+    return {name: fact for name, (_, fact) in found.items()}
 
 
 def status(facts: Iterable[Fact]) -> Status:
     """Return what the facts of ONE transfer say of it, whatever their order.
 
-    It has ended when it was rejected, or when each of its destinations was served, spared, held or given
-    up. One that both failed and was served later counts as served; one that had the same content from
-    another transfer is spared (DUPLICATE). What an operator has set aside (REPLAYED) counts no more. RECEIVED
-    names the destinations: without it (the fact may not have replicated) nobody knows whether one of them
-    still waits, and the transfer is under way.
+    It has ended when it was rejected, or when each of its destinations was served, was spared, holds it or
+    has failed. A destination that already had the same content from another transfer is spared (DUPLICATE).
+    Facts that an operator has set aside (REPLAYED) do not count. RECEIVED names the destinations: without it
+    (the fact may not have replicated yet) it is unknown whether a destination still waits, so the transfer is
+    under way.
     """
     stood = standing(facts)
-    kinds = {fact.kind for fact in stood}
-    if Kind.REJECTED in kinds:
+    if _is_rejected(stood):
         return Status.REJECTED
-    lacking = lacks(stood)
-    if not _wanted(stood) or Status.UNDER_WAY in lacking:
-        return Status.UNDER_WAY
-    if not lacking:
-        return Status.DELIVERED if Kind.DELIVERED in kinds else Status.DUPLICATE
-    return Status.HELD if Status.HELD in lacking else Status.FAILED
+    return max(_by_destination(stood).values(), key=_weight, default=Status.UNDER_WAY)
 
 
 def lacks(facts: Iterable[Fact]) -> dict[Status, tuple[str, ...]]:
-    """Return the destinations that were not served with ONE transfer, by what is so there.
+    """Return the destinations that ONE transfer has not served, grouped by their status.
 
-    That is FAILED, UNDER_WAY or HELD, in this order: one may have failed where another holds, and the status
-    of the whole says only the latter. Without RECEIVED nobody knows of any; what was rejected lacks none.
+    The statuses are FAILED, UNDER_WAY and HELD, in this order. One destination may have failed while another
+    holds the file, and the status of the whole is only HELD then. The result is empty without RECEIVED,
+    because no destination is known, and for a rejected transfer.
     """
     stood = standing(facts)
-    if any(fact.kind is Kind.REJECTED for fact in stood):
+    if _is_rejected(stood):
         return {}
-    served = _destinations(stood, Kind.DELIVERED, Kind.DUPLICATE)
-    held, failed = _destinations(stood, Kind.HELD), _destinations(stood, Kind.FAILED)
     found: dict[Status, tuple[str, ...]] = dict.fromkeys((Status.FAILED, Status.UNDER_WAY, Status.HELD), ())
-    for name in _wanted(stood):
-        if name not in served:
-            is_so = Status.HELD if name in held else Status.FAILED if name in failed else Status.UNDER_WAY
-            found[is_so] += (name,)
-    return {is_so: names for is_so, names in found.items() if names}
+    for name, its in _by_destination(stood).items():
+        match its:
+            case Status.FAILED | Status.UNDER_WAY | Status.HELD:
+                found[its] += (name,)
+            case Status.DELIVERED | Status.DUPLICATE | Status.REJECTED:
+                continue
+            case _:
+                assert_never(its)
+    return {its: names for its, names in found.items() if names}
 
 
-def told(lacking: Mapping[Status, Iterable[str]]) -> str:
-    """Return in words what `lacks` found: `failed: a, b; held: c`."""
-    return "; ".join(f"{is_so}: {', '.join(names)}" for is_so, names in lacking.items())
+def describe(lacking: Mapping[Status, Iterable[str]]) -> str:
+    """Return the result of `lacks` as text: `failed: a, b; held: c`."""
+    return "; ".join(f"{its}: {', '.join(names)}" for its, names in lacking.items())
 
 
-def _wanted(facts: Iterable[Fact]) -> tuple[str, ...]:
-    received = (fact for fact in facts if fact.kind is Kind.RECEIVED)
-    return tuple(dict.fromkeys(name for fact in received for name in fact.detail["destinations"]))
+def _weight(status: Status) -> int:
+    """Return how much the status of one destination decides: the greatest is the status of the transfer."""
+    match status:
+        case Status.DUPLICATE:
+            return 1
+        case Status.DELIVERED:
+            return 2
+        case Status.FAILED:
+            return 3
+        case Status.HELD:
+            return 4
+        case Status.UNDER_WAY:
+            return 5
+        case Status.REJECTED:
+            return 6
+        case _:
+            assert_never(status)
 
 
-def _destinations(facts: Iterable[Fact], *kinds: Kind) -> set[str]:
-    return {fact.destination for fact in facts if fact.kind in kinds}
+def _by_destination(stood: list[Fact]) -> dict[str, Status]:
+    """Return the status of each destination that RECEIVED names, in its order."""
+    known = settling(stood)
+    received = (fact for fact in stood if fact.kind is Kind.RECEIVED)
+    wanted = dict.fromkeys(name for fact in received for name in fact.detail["destinations"])
+    return {name: _given_by(known.get(name)) for name in wanted}
+
+
+def _given_by(fact: Fact | None) -> Status:
+    settled = settles(fact.kind) if fact else None
+    return settled[1] if settled else Status.UNDER_WAY
+
+
+def _is_rejected(stood: list[Fact]) -> bool:
+    return any(fact.kind is Kind.REJECTED for fact in stood)
 
 
 def standing(facts: Iterable[Fact]) -> list[Fact]:
     """Return the facts without those that an operator has set aside.
 
-    A REPLAYED fact opens a destination again: its `over` names, by their sort keys, the ends that the
-    operator knew when deciding. An end that the operator did not know, or that came later, stands.
+    A REPLAYED fact opens a destination again. Its `over` lists the sort keys of the facts that had ended the
+    destination when the operator decided; a fact that the operator did not know, or that came later, stands.
     """
     facts = list(facts)
     over = {key for fact in facts if fact.kind is Kind.REPLAYED for key in fact.detail.get("over", ())}
     return [fact for fact in facts if fact.sort_key not in over]
+
+
+def of_transfer(facts: Iterable[Fact], transfer: str) -> list[Fact]:
+    """Return the facts of one transfer, in the order given; empty when there are none."""
+    return [fact for fact in facts if fact.transfer == transfer]
 
 
 def by_transfer(facts: Iterable[Fact]) -> dict[str, list[Fact]]:

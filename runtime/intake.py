@@ -1,4 +1,4 @@
-"""Intake: from something that has arrived to a transfer that the workflow carries."""
+"""Intake: turns an arrival into a transfer that the workflow carries."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime import contract, objects
-from runtime.arrival import Arrival
-from runtime.contract import Kind
+from runtime.arrival import Arrival, IntakeResult
+from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
-from runtime.receipts import Outcome, Receipts
+from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
-#: Ingest writes at most one fact of a kind about a transfer, however often the event comes.
+#: The writer of ingest's facts. It is constant, so a repeated event adds no second fact of a kind.
 WRITER = "ingest"
 
-#: An event that comes later than this after its object waited out something, a region's loss perhaps, in
-#: which the peer may have taken the object over: the destination is asked before anything is sent.
+#: An event that comes later than this after its object was delayed by a fault, such as the loss of a region.
+#: The peer may have taken the object over meanwhile, so the destination is asked before anything is sent.
 LATE = timedelta(minutes=15)
 
 
@@ -36,14 +36,14 @@ class Version:
     is_replica: bool
 
 
-#: What was written so shortly before a rename ended may be what it made.
+#: A version written within this time before the end of a rename may be the one that the rename made.
 _RENAMING = timedelta(minutes=1)
 
 
 class Intake:
     """Turns arrivals into RECEIVED facts and running workflows, or into REJECTED facts and receipts.
 
-    Every step may be repeated: the transfer's id, its RECEIVED fact and its execution's name follow from
+    Every step may be repeated: the transfer's id, its RECEIVED fact and the name of its execution follow from
     the object version alone.
     """
 
@@ -51,86 +51,88 @@ class Intake:
         self,
         *,
         namespace: str,
-        side: str,
         state_machine: str,
         tracker: Tracker,
         directory: Directory,
-        receipts: Receipts,
-        s3: Any,
-        workflow: Any,
+        client: Callable[[str], Any],
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._namespace, self._side, self._now = namespace, side, now
-        self._tracker, self._directory, self._receipts = tracker, directory, receipts
-        self._s3, self._executions = s3, Executions(state_machine=state_machine, workflow=workflow)
+        """Everything given belongs to the tracker's region.
 
-    def accept(self, arrived: Arrival) -> str:
-        """Take an arrival in; return one word for the log: what became of it.
+        `state_machine` is the ARN of the workflow; `client` returns the region's client of an AWS service.
+        """
+        self._namespace, self._side, self._now = namespace, tracker.side, now
+        self._tracker, self._directory, self._s3 = tracker, directory, client("s3")
+        self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
+        self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
-        Raises when something is out of reach; the queue then brings the event again.
+    def accept(self, arrived: Arrival) -> IntakeResult:
+        """Take an arrival in and return the result.
+
+        Raises what AWS and the directory raise; the queue then delivers the event again.
         """
         name = contract.customer_of(arrived.bucket, self._namespace, self._side)
         if arrived.key.endswith("/"):
-            return "folder"
+            return IntakeResult.FOLDER
         customer = self._directory.customer(name)
         if customer.is_temporary(arrived.key):
-            return "temporary"
+            return IntakeResult.TEMPORARY
         taken: Version | None = None
-        became = "gone"
-        # Uploads of the same bytes have an event each: two at once may both have meant one version.
+        result = IntakeResult.GONE
+        # Uploads of the same bytes have one event each; two concurrent ones may have picked one version.
         while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
-                return became if taken else "replica"
+                return result if taken else IntakeResult.REPLICA
             is_late = self._now() - version.modified > LATE
-            became, is_new = self._take_in(customer, arrived, version, is_late=is_late)
+            result, is_new = self._take_in(customer, arrived, version, is_late=is_late)
             if is_new or arrived.version_id is not None:
                 break
             taken = version
-        return became
+        return result
 
-    def adopt(self, arrived: Arrival) -> str:
-        """Take in a lost region's object that no fact is about; return what became of it, as accept does.
+    def adopt(self, arrived: Arrival) -> IntakeResult:
+        """Take in an object of a lost region that has no facts, and return the result.
 
-        The lost region may have delivered it all the same: facts replicate apart from objects.
+        The lost region may have delivered it nevertheless, because facts and objects replicate separately.
         """
         customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
         version = self._version(arrived, customer)
         if version is None:
-            return "gone"
+            return IntakeResult.GONE
         if not version.is_replica:
-            return "ours"
+            return IntakeResult.OURS
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
-        if any(fact.transfer == name for fact in self._tracker.history(file).facts):
-            return "known"
+        if self._tracker.history(file).of(name):
+            return IntakeResult.KNOWN
         return self._take_in(customer, arrived, version, is_late=True)[0]
 
     def _take_in(
         self, customer: RoutingDocument, arrived: Arrival, version: Version, *, is_late: bool
-    ) -> tuple[str, bool]:
-        """Return what became of a version, and whether nobody had received it before."""
+    ) -> tuple[IntakeResult, bool]:
+        """Take in a version; return the result, and whether this call was the first to take it in."""
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
         refusal = arrived.failure
         if refusal is None and route is None:
-            refusal = f"no route takes {contract.below_inbound(arrived.key)}"
+            refusal = f"no route matches {contract.below_inbound(arrived.key)}"
         if refusal is None and self._tracker.record(self._received(transfer)):
             self._start(transfer)
-            return "received", True
-        # A repeated event: where the file goes was decided when it was received, whatever the registry says.
+            return IntakeResult.RECEIVED, True
+        # A repeated event: the destinations were decided on receipt, whatever the registry says now.
         before = self._as_received(transfer)
         if refusal is not None and before is None:
             return self._reject(transfer, customer, refusal), True
         self._start(before or transfer)
-        return "received", False
+        return IntakeResult.RECEIVED, False
 
     def _version(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
-        """Return the version that the event is about, or None when it is not there any more.
+        """Return the version that the event is about, or None if it no longer exists.
 
-        A Transfer Family event names no version: it is the newest with the event's etag and size that was
-        there when the event's command ended, for a client may have overwritten it meanwhile, and that was
-        written in this region. An upload that failed before it left an object tells no etag: what is there
-        under its name is another upload's.
+        A Transfer Family event names no version. Its version is the newest one with the event's etag and size
+        that existed when the event's command ended, because a client may have overwritten it since, and that
+        was written in this region. The event of an upload that failed before it left an object has no etag;
+        an object under its name comes from another upload.
         """
         if arrived.version_id is not None:
             return self._head(arrived, arrived.version_id)
@@ -145,14 +147,15 @@ class Intake:
         return replica
 
     def _alike(self, arrived: Arrival, since: datetime) -> list[str]:
-        """Return the versions with the event's etag and size: newest first, those after the event last.
+        """Return the versions with the event's etag and size, newest first, those after the event last.
 
-        What was taken in already comes after what was not: uploads of the same bytes have an event each.
-        Whether one from before `since` was taken in nobody knows any more: its facts may have expired, and
-        S3 is about to remove it.
+        Versions that were already taken in come after the others, because uploads of the same bytes have one
+        event each. Versions from before `since` are left out: their facts may have expired, so it is unknown
+        whether they were taken in, and S3 is about to remove them.
 
-        None of a rename, which tells no etag, when the first may have been written after it and another just
-        before that: the first may be half a file. S3's own event of the rename names the version.
+        The event of a rename has no etag. The result is then empty if the first version may have been written
+        after the rename and another one just before it, because the first may be half a file. S3's own event
+        of the rename names the version.
         """
         listing = self._s3.get_paginator("list_object_versions").paginate(
             Bucket=arrived.bucket, Prefix=arrived.key
@@ -174,7 +177,7 @@ class Intake:
         return [version_id for _, version_id, _ in alike]
 
     def _taken_in(self, arrived: Arrival) -> set[str]:
-        """Return the versions of a file that were received or rejected."""
+        """Return the ids of a file's versions that were received or rejected."""
         customer = contract.customer_of(arrived.bucket, self._namespace, self._side)
         facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
         return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
@@ -229,28 +232,28 @@ class Intake:
         )
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
-        """Return the transfer with the destinations of its RECEIVED fact, or None when there is none."""
-        for fact in self._tracker.history(transfer.file).facts:
-            if fact.kind is Kind.RECEIVED and fact.transfer == transfer.id:
+        """Return the transfer with the destinations of its RECEIVED fact, or None without such a fact."""
+        for fact in self._tracker.history(transfer.file).of(transfer.id):
+            if fact.kind is Kind.RECEIVED:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None
 
-    def _reject(self, transfer: Transfer, customer: RoutingDocument, reason: str) -> str:
+    def _reject(self, transfer: Transfer, customer: RoutingDocument, reason: str) -> IntakeResult:
         rejected = transfer.fact(
             Kind.REJECTED, side=self._side, writer=WRITER, version_id=transfer.version_id, reason=reason
         )
         self._tracker.record(rejected)
         self._receipts.send(customer, transfer, Outcome.REJECTED, writer=WRITER, reason=reason)
-        return "rejected"
+        return IntakeResult.REJECTED
 
     def _start(self, transfer: Transfer) -> None:
         self._executions.start(transfer, first(transfer.id))
 
 
 def _is_unclear(ended: datetime | None, modified: Sequence[datetime]) -> bool:
-    """Whether the first of some versions may have been written after a command ended, and another was it.
+    """Return whether the first version may be newer than the end of a command that wrote another one.
 
-    S3 tells when a version was written to the second.
+    `modified` are the times of the versions, which S3 reports to the second.
     """
     if ended is None or not modified or modified[0] < ended.replace(microsecond=0):
         return False

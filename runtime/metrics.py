@@ -1,20 +1,22 @@
-"""What a cell's functions count on their way, written to their logs, where CloudWatch takes it from.
+"""The metrics that a cell's functions write to their logs, from which CloudWatch extracts them.
 
-No API is called: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html.
-A metric has the cell's dimensions and no others; a customer is never one. Synthetic transfers count nowhere
-here: the canary publishes what became of them.
+No API is called:
+https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format.html. A
+metric has the cell's dimensions and no others; a customer is never a dimension. Synthetic transfers are not
+counted here, because the canary publishes their results.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from typing import assert_never
 
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
 from runtime import contract
-from runtime.arrival import Arrival
-from runtime.contract import Position
+from runtime.arrival import Arrival, IntakeResult
+from runtime.contract import Outcome, Position
 from runtime.facts import submitted
 from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
@@ -29,21 +31,12 @@ from runtime.metric_names import (
     METRIC_REPLICATION_UNTRACKED,
     METRICS,
 )
-from runtime.receipts import Outcome
 from runtime.replication import ReplicationEvent
 from runtime.transfer import Transfer
 
-_ENDS = {Outcome.FAILED: METRIC_FAILED, Outcome.HELD: METRIC_HELD}
-_REPLICATION = {
-    ReplicationEvent.FAILED: METRIC_REPLICATION_FAILED,
-    ReplicationEvent.MISSED: METRIC_REPLICATION_MISSED,
-    ReplicationEvent.LATE: METRIC_REPLICATION_LATE,
-    ReplicationEvent.UNTRACKED: METRIC_REPLICATION_UNTRACKED,
-}
-
 
 class Metrics:
-    """Counts for one cell, whose `dimensions` every metric has."""
+    """Counts for one cell; every metric has the cell's `dimensions`."""
 
     def __init__(
         self, *, dimensions: Mapping[str, str], now: Callable[[], datetime] = lambda: datetime.now(UTC)
@@ -51,34 +44,59 @@ class Metrics:
         self._dimensions, self._now = dict(dimensions), now
 
     def completed(self, transfer: Transfer, outcome: Outcome) -> None:
-        """Count a transfer whose receipt has been sent: how long it took, or that it was not delivered.
+        """Count a transfer whose receipt has been sent: its duration, or that it was not delivered.
 
-        One that only asked its destination about a file was counted when it was held.
+        An execution that only asked about a held file is not counted: the file was counted when it was held.
         """
         if contract.is_canary(transfer.customer) or transfer.asks:
             return
-        if outcome is Outcome.DELIVERED:
-            took = self._now() - submitted(transfer.id)
-            self._put(METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
-        elif outcome in _ENDS:
-            self._put(_ENDS[outcome])
+        match outcome:
+            case Outcome.DELIVERED:
+                took = self._now() - submitted(transfer.id)
+                self._put(METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
+            case Outcome.FAILED:
+                self._put(METRIC_FAILED)
+            case Outcome.HELD:
+                self._put(METRIC_HELD)
+            case Outcome.DUPLICATE | Outcome.REJECTED:
+                return  # a rejection was counted by `taken_in`
+            case _:
+                assert_never(outcome)
 
-    def taken_in(self, arrived: Arrival, became: str) -> None:
-        """Count an intake event that was answered with a refusal, or that found no object.
+    def taken_in(self, arrived: Arrival, result: IntakeResult) -> None:
+        """Count an intake event that was rejected, or that found no object.
 
-        An upload that failed before it left an object is neither.
+        An upload that failed before it left an object is not counted.
         """
-        if became == "rejected":
-            self._put(METRIC_REJECTED)
-        elif became == "gone" and arrived.failure is None:
-            self._put(METRIC_OBJECT_GONE)
+        match result:
+            case IntakeResult.REJECTED:
+                self._put(METRIC_REJECTED)
+            case IntakeResult.GONE:
+                if arrived.failure is None:
+                    self._put(METRIC_OBJECT_GONE)
+            case IntakeResult.RECEIVED | IntakeResult.KNOWN | IntakeResult.OURS | IntakeResult.REPLICA:
+                return
+            case IntakeResult.FOLDER | IntakeResult.TEMPORARY:
+                return
+            case _:
+                assert_never(result)
 
     def replication(self, event: ReplicationEvent) -> None:
-        """Count an object that was not copied as promised."""
-        self._put(_REPLICATION[event])
+        """Count an object that was not copied to the peer as promised."""
+        match event:
+            case ReplicationEvent.FAILED:
+                self._put(METRIC_REPLICATION_FAILED)
+            case ReplicationEvent.MISSED:
+                self._put(METRIC_REPLICATION_MISSED)
+            case ReplicationEvent.LATE:
+                self._put(METRIC_REPLICATION_LATE)
+            case ReplicationEvent.UNTRACKED:
+                self._put(METRIC_REPLICATION_UNTRACKED)
+            case _:
+                assert_never(event)
 
     def peer(self, position: Position) -> None:
-        """Say where the peer's switch stands."""
+        """Publish the position of the peer's switch."""
         self._put(METRIC_PEER_OUT, float(position.is_out))
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:

@@ -1,8 +1,8 @@
-"""Objects of a lost region that arrived here, and that no fact is about: their events died with the region.
+"""Orphan objects: replicas of a lost region's objects whose events were lost with it, so that no fact exists.
 
-Only uploads by the SDK can be taken in: S3 has no half of one. Of an SFTP upload the object alone does not
-tell whether it is complete (docs/adr/0003-intake-events.md), so it is named and left to the lost region's own
-events.
+Only uploads by the SDK can be taken in, because S3 never holds half of such an upload. An object alone does
+not show whether an SFTP upload is complete (docs/adr/0003-intake-events.md), so SFTP uploads are reported and
+left to the lost region's own events.
 """
 
 from __future__ import annotations
@@ -15,25 +15,26 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from runtime.arrival import Arrival
+from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer_scan import ENOUGH
 
-#: How far back objects are looked at. An event waits for minutes; before its region was declared lost, for
-#: days.
+#: The greatest age of the objects that are examined. An event usually waits for minutes, but it may have
+#: waited for days before its region was declared lost.
 WINDOW = timedelta(days=3)
 
-#: Seconds between two looks: each lists the customers' buckets, a request for a thousand versions.
+#: Seconds between two scans: each lists the customers' buckets, with one request for a thousand versions.
 PAUSE = 900
 
-_TOLD = 1000
+#: Most keys of each kind in a result.
+_MOST_NAMED = 1000
 
 
 class Found(NamedTuple):
-    """Keys that were taken in, keys that may be halves of files, and what AWS refused, in words."""
+    """Keys that were taken in, keys that may be incomplete files, and a text for each request that failed."""
 
     adopted: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
@@ -48,7 +49,7 @@ class _Version:
 
 
 class OrphanObjects:
-    """Looks through this region's inbound buckets. A look that ran out of time is continued by the next."""
+    """Scans this region's inbound buckets. A scan that ran out of time is continued by the next call."""
 
     def __init__(
         self,
@@ -69,7 +70,10 @@ class OrphanObjects:
         self._due = -float("inf")
 
     def run(self, remaining: Callable[[], float]) -> Found:
-        """Take in what nobody has, if a look is due; a bucket that AWS refuses holds back no other."""
+        """Take in orphan objects, if a scan is due; a bucket that cannot be read does not hold up the others.
+
+        `remaining` returns the seconds that are left.
+        """
         if not self._to_do and self._clock() >= self._due:
             self._to_do = [name for name in self._directory.names() if not is_canary(name)]
             self._due = self._clock() + PAUSE
@@ -79,15 +83,15 @@ class OrphanObjects:
         while self._to_do and remaining() > ENOUGH:
             name = self._to_do[0]
             try:
-                if not self._look(self._directory.customer(name), adopted, unproven, remaining):
+                if not self._scan(self._directory.customer(name), adopted, unproven, remaining):
                     break
             except ClientError as error:
                 refused.append(f"{name}: {error}")
             self._to_do.pop(0)
             self._after = ""
-        return Found(tuple(adopted[:_TOLD]), tuple(unproven[:_TOLD]), tuple(refused))
+        return Found(tuple(adopted[:_MOST_NAMED]), tuple(unproven[:_MOST_NAMED]), tuple(refused))
 
-    def _look(
+    def _scan(
         self,
         customer: RoutingDocument,
         adopted: list[str],
@@ -107,7 +111,7 @@ class OrphanObjects:
                 continue
             if version.key.startswith(INBOUND_SDK):
                 arrived = Arrival(bucket=bucket, key=version.key, version_id=version.id)
-                if self._intake.adopt(arrived) in ("received", "rejected"):
+                if self._intake.adopt(arrived) in (IntakeResult.RECEIVED, IntakeResult.REJECTED):
                     adopted.append(version.key)
             elif self._is_replica(bucket, version):
                 unproven.append(version.key)
@@ -123,9 +127,9 @@ class OrphanObjects:
 
     def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
         file = file_id(customer.id, version.key)
-        name = transfer_id(file, version.id, version.modified)
-        return any(fact.transfer == name for fact in self._tracker.history(file).facts)
+        transfer = transfer_id(file, version.id, version.modified)
+        return bool(self._tracker.history(file).of(transfer))
 
     def _is_replica(self, bucket: str, version: _Version) -> bool:
         head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)
-        return head.get("ReplicationStatus") == "REPLICA"
+        return bool(head.get("ReplicationStatus") == "REPLICA")

@@ -1,9 +1,9 @@
-"""Glob patterns over keys: which keys one takes, and whether two could take one key. Standard library only.
+"""Glob patterns over keys: which keys a pattern matches, and whether two can match the same key. Pure.
 
-`*` stands for any run of characters within one segment of the key, `?` for one character that is not
-`/`, `**` for any number of whole segments. As the last segment `**` stands for at least one, so a pattern
-never takes a key outside its literal prefix. Character classes and alternatives do not exist here and are
-refused, so that nobody reads one into a pattern that would take it literally.
+`*` matches any run of characters within one segment of the key, `?` matches one character other than `/`, and
+`**` matches any number of whole segments. As the last segment, `**` matches at least one, so a pattern never
+matches a key outside its literal prefix. Character classes and alternatives are not supported, and their
+characters are refused rather than taken literally. Only the standard library is used.
 """
 
 from __future__ import annotations
@@ -14,18 +14,18 @@ from functools import lru_cache
 
 _REFUSED = "[]{}\\"
 _SLASH = "/"
-#: Stands for every character that is not `/` where it does not matter which.
+#: Represents every character other than `/` where it does not matter which one.
 _OTHER = "a"
 
 
 class PatternError(ValueError):
-    """A text that is not a pattern; the message says why and what to write."""
+    """A text is not a pattern; the message says why, and what to write instead."""
 
 
 class _Any(Enum):
     ONE = "?"  # one character of a segment
     RUN = "*"  # any run of characters of a segment
-    SEGMENTS = "**/"  # any number of whole segments; the slot after it is INSIDE
+    SEGMENTS = "**/"  # any number of whole segments; the next token is INSIDE
     INSIDE = "inside one of those segments"
     REST = "**"  # everything that is left
 
@@ -35,24 +35,24 @@ _Program = tuple[_Token, ...]
 
 
 def check(pattern: str) -> None:
-    """Return when `pattern` is one; raise PatternError, with the remedy, when it is not."""
+    """Raise PatternError, with the remedy, if a text is not a pattern."""
     if not pattern:
-        raise PatternError("is empty; `**` takes every key")
+        raise PatternError("is empty; `**` matches every key")
     for character in _REFUSED:
         if character in pattern:
             raise PatternError(
-                f"has a {character!r}; only `*`, `?` and `**` are special, write one pattern each"
+                f"has a {character!r}; only `*`, `?` and `**` are special; write one pattern per alternative"
             )
     segments = pattern.split(_SLASH)
     if "" in segments:
-        raise PatternError("has an empty segment; write no `/` at either end and no `//`")
+        raise PatternError("has an empty segment; remove any `/` at either end and any `//`")
     if any("**" in segment and segment != "**" for segment in segments):
-        raise PatternError("has `**` within a segment; `**` stands alone between slashes")
+        raise PatternError("has `**` within a segment; `**` must be a whole segment")
 
 
 @lru_cache(maxsize=4096)
 def _compiled(pattern: str) -> _Program:
-    """Return the tokens of a pattern: the states of its automaton are the positions between them."""
+    """Return the tokens of a pattern; the states of its automaton are the positions between them."""
     check(pattern)
     tokens: list[_Token] = []
     segments = pattern.split(_SLASH)
@@ -68,7 +68,7 @@ def _compiled(pattern: str) -> _Program:
 
 
 def _free(program: _Program, state: int) -> int | None:
-    """Return the state that can be reached from `state` without reading a character, if there is one."""
+    """Return the state that is reachable from `state` without reading a character, or None."""
     token = program[state] if state < len(program) else None
     if token in (_Any.RUN, _Any.REST):
         return state + 1
@@ -76,7 +76,7 @@ def _free(program: _Program, state: int) -> int | None:
 
 
 def _after(program: _Program, state: int, character: str) -> int | None:
-    """Return the state after reading one character, if the pattern can read it there."""
+    """Return the state after reading one character, or None if the pattern cannot read it there."""
     if state == len(program):
         return None
     token = program[state]
@@ -94,7 +94,7 @@ def _after(program: _Program, state: int, character: str) -> int | None:
 
 
 def _closure(program: _Program, states: set[int]) -> set[int]:
-    """Return `states` and all that can be reached from them without reading."""
+    """Return `states` and all states that are reachable from them without reading a character."""
     closed = set(states)
     waiting = list(states)
     while waiting:
@@ -106,9 +106,9 @@ def _closure(program: _Program, states: set[int]) -> set[int]:
 
 
 def matches(pattern: str, key: str) -> bool:
-    """Return whether `pattern` takes the whole of `key`. No pattern takes an empty key.
+    """Return whether `pattern` matches the whole of `key`. No pattern matches an empty key.
 
-    The states are followed side by side, so time grows with the two lengths multiplied and no worse.
+    All states are followed at once, so the time is at worst proportional to the product of the two lengths.
     """
     program = _compiled(pattern)
     if not key:
@@ -126,7 +126,7 @@ def matches(pattern: str, key: str) -> bool:
 def literal_prefix(pattern: str) -> str:
     """Return the leading whole segments without wildcards, ending in `/`, or an empty text.
 
-    `sftp/alpha/*.csv` has `sftp/alpha/`, and so has `sftp/alpha/report.csv`.
+    Both `sftp/alpha/*.csv` and `sftp/alpha/report.csv` have the prefix `sftp/alpha/`.
     """
     check(pattern)
     prefix = ""
@@ -138,12 +138,12 @@ def literal_prefix(pattern: str) -> str:
 
 
 def overlaps(a: str, b: str) -> bool:
-    """Return whether some key is taken by both patterns. Exact: never a guess."""
+    """Return whether some key matches both patterns. The answer is exact."""
     return common_key(a, b) is not None
 
 
 def common_key(a: str, b: str) -> str | None:
-    """Return a shortest key that both patterns take, or None when no key is.
+    """Return a shortest key that both patterns match, or None if there is none.
 
     The two automata are walked together, breadth first, over pairs of states.
     """
@@ -152,13 +152,14 @@ def common_key(a: str, b: str) -> str | None:
     waiting = deque([(0, 0, "")])
     while waiting:
         i, j, key = waiting.popleft()
-        # A key is never empty, so a pair before the first character is not the same pair after it.
+        # A key is never empty, so a pair of states before the first character differs from the same pair
+        # after it.
         if (i, j, bool(key)) in seen:
             continue
         seen.add((i, j, bool(key)))
         if i == len(one) and j == len(two) and key:
             return key
-        # Steps that read nothing go first, or the walk would not find a shortest key.
+        # Steps that read nothing are taken first; otherwise the walk would not find a shortest key.
         if (free := _free(one, i)) is not None:
             waiting.appendleft((free, j, key))
         if (free := _free(two, j)) is not None:
@@ -171,5 +172,5 @@ def common_key(a: str, b: str) -> str | None:
 
 
 def _worth_trying(tokens: _Program) -> tuple[str, ...]:
-    """Return the characters to try where these tokens stand: wildcards tell only `/` from the others."""
+    """Return the characters to try at these tokens: wildcards only distinguish `/` from all others."""
     return next(((token,) for token in tokens if isinstance(token, str)), (_SLASH, _OTHER))

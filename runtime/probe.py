@@ -1,4 +1,4 @@
-"""The probe: which of the SFTP endpoint's public addresses answer, as a client on the internet would find."""
+"""The probe: which of the SFTP endpoint's public addresses answer, as seen by a client on the internet."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Any
 
 from runtime.metric_names import METRIC_ADDRESSES, METRICS
 
-#: Seconds in which an address has to be connected to and to say that it speaks SSH.
+#: Seconds within which an address has to accept a connection and send its SSH identification.
 PATIENCE = 5.0
 
-#: A server may send other lines before its identification (RFC 4253, section 4.2), but not for ever.
+#: Most lines that are read. A server may send others before its identification (RFC 4253, section 4.2).
 _LINES = 50
 
 
 class Probe:
-    """Asks all addresses at once and publishes how many answer. `addresses` are `host:port`."""
+    """Connects to all addresses at once and publishes how many answer. `addresses` are `host:port`."""
 
     def __init__(
         self,
@@ -32,7 +32,7 @@ class Probe:
         self._dimensions = [{"Name": name, "Value": value} for name, value in dimensions.items()]
 
     def publish(self) -> dict[str, str]:
-        """Publish the number of addresses that answer; return those that do not, each with the reason."""
+        """Publish the number of addresses that answer; return the others, each with the reason."""
         reasons = asyncio.run(self._refusals())
         datum = {
             "MetricName": METRIC_ADDRESSES,
@@ -47,7 +47,7 @@ class Probe:
         return await asyncio.gather(*(self._refusal(address) for address in self._addresses))
 
     async def _refusal(self, address: str) -> str | None:
-        """Return why an address does not answer as an SSH server does, or None when it does."""
+        """Return why an address does not answer like an SSH server, or None if it does."""
         try:
             async with asyncio.timeout(self._patience):
                 return await _greeting(address)

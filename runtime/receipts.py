@@ -1,30 +1,67 @@
-"""Receipts: what a customer is told about a transfer. No receipt is what entitles a client to resend.
+"""Receipts: the messages that state the outcome of a transfer. A client may resend a file without a receipt.
 
-A receipt is one JSON message on the customer's topic. It is published first and recorded after, so a
-crash in between repeats it: a customer may get a receipt twice, never none.
+A receipt is one JSON message on the customer's topic. It is published first and recorded afterwards, so a
+crash in between repeats it: a customer may get a receipt twice, but never none.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
-from enum import StrEnum
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Any, assert_never
 
-from runtime.contract import REGION_OF, Kind
+from runtime.contract import REGION_OF, Kind, Outcome
+from runtime.facts import Fact, Status, settling
 from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 
-class Outcome(StrEnum):
-    """How a transfer ended, as its receipt says it."""
+def outcome_of(status: Status) -> Outcome:
+    """Return the outcome for the receipt of a transfer whose workflow is complete.
 
-    DELIVERED = "delivered"
-    DUPLICATE = "duplicate"
-    FAILED = "failed"
-    HELD = "held"
-    REJECTED = "rejected"
+    A transfer that is still under way by then has failed, because nothing will serve its destinations any
+    more.
+    """
+    match status:
+        case Status.DELIVERED:
+            return Outcome.DELIVERED
+        case Status.DUPLICATE:
+            return Outcome.DUPLICATE
+        case Status.REJECTED:
+            return Outcome.REJECTED
+        case Status.HELD:
+            return Outcome.HELD
+        case Status.FAILED | Status.UNDER_WAY:
+            return Outcome.FAILED
+        case _:
+            assert_never(status)
+
+
+def lines(transfer: Transfer, facts: Iterable[Fact]) -> list[dict[str, Any]]:
+    """Return the `destinations` of a receipt: each name, with the result that the standing facts give it."""
+    settled = settling(facts)
+    return [
+        {"name": name, **(_line(settled[name]) if name in settled else {})} for name in transfer.destinations
+    ]
+
+
+def _line(fact: Fact) -> dict[str, Any]:
+    match fact.kind:
+        case Kind.FAILED:
+            return {"outcome": Outcome.FAILED.value, "reason": fact.detail["reason"]}
+        case Kind.HELD:
+            return {"outcome": Outcome.HELD.value, "reason": fact.detail["reason"]}
+        case Kind.DUPLICATE:
+            return {"outcome": Outcome.DUPLICATE.value, "of": fact.detail["of"]}
+        case Kind.DELIVERED:
+            return {"outcome": Outcome.DELIVERED.value, "sha256": fact.detail["sha256"]}
+        case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
+            return {}
+        case Kind.RECEIPT | Kind.CLAIM:
+            return {}
+        case _:
+            assert_never(fact.kind)
 
 
 class Receipts:
@@ -43,9 +80,9 @@ class Receipts:
         destinations: Sequence[dict[str, Any]] = (),
         reason: str | None = None,
     ) -> None:
-        """Publish the receipt of a transfer, unless the tracker holds one with this outcome."""
-        facts = self._tracker.history(transfer.file).facts
-        sent = (fact for fact in facts if fact.transfer == transfer.id and fact.kind is Kind.RECEIPT)
+        """Publish and record the receipt of a transfer, unless one with this outcome was recorded already."""
+        facts = self._tracker.history(transfer.file).of(transfer.id)
+        sent = (fact for fact in facts if fact.kind is Kind.RECEIPT)
         if any(fact.detail["outcome"] == outcome for fact in sent):
             return
         fact = transfer.fact(Kind.RECEIPT, side=self._side, writer=writer, outcome=outcome.value)

@@ -1,7 +1,7 @@
-"""Release: what an operator decides about a destination of which nobody knows whether it has a file.
+"""Release: an operator's decision about a destination that may or may not have a file.
 
-The decision is a fact (REPLAYED) that opens the destination again; an execution of its own then does what was
-decided, under the file's lease, and sends the receipt.
+The decision is a fact (REPLAYED) that opens the destination again. A new execution then carries it out, under
+the file's lease, and sends the receipt.
 """
 
 from __future__ import annotations
@@ -10,27 +10,39 @@ import itertools
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from enum import StrEnum
+from typing import assert_never
 
 from runtime.contract import Kind
-from runtime.executions import RELEASE, Executions
+from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, standing, status
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
 
 
 class ReleaseDecision(StrEnum):
-    """What is to be taken for true of a destination: it has the file, or it needs it (again)."""
+    """What the operator has found out: the destination has the file, or needs to be sent it (again)."""
 
     DELIVERED = "delivered"
     RESEND = "resend"
 
+    @property
+    def is_there(self) -> bool:
+        """Whether the operator states that the destination has the file."""
+        match self:
+            case ReleaseDecision.DELIVERED:
+                return True
+            case ReleaseDecision.RESEND:
+                return False
+            case _:
+                assert_never(self)
+
 
 class NotHeldError(LookupError):
-    """The destination does not hold this transfer (any more): there is nothing to release."""
+    """The destination does not hold this transfer, or no longer does: there is nothing to release."""
 
 
 class Release:
-    """Releases in one region: `tracker` and `executions` are that region's, and so is a Transfer's bucket."""
+    """Releases in one region, to which `tracker`, `executions` and the buckets of transfers belong."""
 
     def __init__(self, *, tracker: Tracker, executions: Executions) -> None:
         self._tracker, self._executions = tracker, executions
@@ -38,12 +50,12 @@ class Release:
     def release(
         self, transfer: Transfer, destination: str, decision: ReleaseDecision, *, who: str, why: str
     ) -> str:
-        """Release a held destination; return the name of the execution that does what was decided.
+        """Release a held destination; return the name of the execution that carries out the decision.
 
-        A release that was interrupted is finished by doing it again. Raises NotHeldError.
+        A release that was interrupted is finished by repeating it. Raises NotHeldError.
         """
         history = self._tracker.history(transfer.file)
-        own = standing(fact for fact in history.facts if fact.transfer == transfer.id)
+        own = standing(history.of(transfer.id))
         held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
         if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
             raise NotHeldError(f"{destination} has been served with {transfer.id}")
@@ -66,13 +78,13 @@ class Release:
         why: str,
         name: str | None = None,
     ) -> str:
-        """Set aside the facts of `over`, which opens the destinations again; return the execution's name.
+        """Set aside the facts in `over`, which opens the destinations again; return the execution's name.
 
-        `history` is what the decision was made on. Nothing is checked here: with DELIVERED facts in `over` a
-        file is sent a second time. With the `name` that it returned before, an interrupted one is finished.
+        `history` is what the decision was based on. Nothing is checked here: with DELIVERED facts in `over`,
+        the file is sent a second time. An interrupted call is finished with the `name` that it had chosen.
         """
         transfer = replace(transfer, taken_over=True, asks=False)
-        own = [fact for fact in history.facts if fact.transfer == transfer.id]
+        own = history.of(transfer.id)
         name, over = name or self._next(transfer, own), list(over)
         for destination in destinations:
             detail = {
@@ -92,7 +104,7 @@ class Release:
 
     def _next(self, transfer: Transfer, own: Iterable[Fact]) -> str:
         taken = {fact.writer for fact in own if fact.kind is Kind.REPLAYED}
-        names = (f"{transfer.id}-{RELEASE}-{generation}" for generation in itertools.count(1))
+        names = (f"{transfer.id}-{Purpose.RELEASE}-{generation}" for generation in itertools.count(1))
         return next(name for name in names if name not in taken and self._executions.find(name) is None)
 
     def _interrupted(self, own: Iterable[Fact], destination: str, decision: ReleaseDecision) -> str | None:

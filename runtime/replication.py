@@ -1,6 +1,6 @@
-"""Replication events: what S3 tells of objects that it did not copy to the peer as promised.
+"""Replication events: S3's reports about objects that it did not copy to the peer as promised.
 
-They come by S3 event notifications only, EventBridge does not carry them:
+They come only as S3 event notifications, because EventBridge does not carry them:
 https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-metrics-events.html.
 """
 
@@ -14,7 +14,10 @@ from urllib.parse import unquote_plus
 
 
 class ReplicationEvent(StrEnum):
-    """What became of a copy: none was made, none within 15 minutes, one after that, nobody knows."""
+    """What S3 reports about a copy: it failed, missed the promised time, came after it, or is untracked.
+
+    The promised time is timing.REPLICATION_MINUTES.
+    """
 
     FAILED = "OperationFailedReplication"
     MISSED = "OperationMissedThreshold"
@@ -24,7 +27,7 @@ class ReplicationEvent(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Incident:
-    """A version of an object that was not copied to the bucket `to` as promised; `reason` is S3's, if any."""
+    """A version of an object that was not copied to the bucket `to` as promised, with S3's reason, if any."""
 
     event: ReplicationEvent
     bucket: str
@@ -35,20 +38,21 @@ class Incident:
 
 
 def incidents(message: dict[str, Any]) -> Iterator[Incident]:
-    """Yield what a notification tells; ValueError, naming the event, for one that is not about replication.
+    """Yield the incidents that a notification reports.
 
-    KeyError for what is no notification. The message by which S3 tries out a new notification tells nothing:
+    Raises ValueError, which names the event, for a notification about anything but replication, and KeyError
+    for any other document. The message with which S3 tests a new notification reports no incident:
     https://docs.aws.amazon.com/AmazonS3/latest/userguide/notification-content-structure.html.
     """
     if message.get("Event") == "s3:TestEvent":
         return
     for record in message["Records"]:
-        told, object = record.get("replicationEventData", {}), record["s3"]["object"]
+        data, object = record.get("replicationEventData", {}), record["s3"]["object"]
         yield Incident(
             event=ReplicationEvent(record["eventName"].removeprefix("Replication:")),
             bucket=record["s3"]["bucket"]["name"],
             key=unquote_plus(object["key"]),
             version_id=object.get("versionId", ""),
-            to=told.get("destinationBucket", "").rpartition(":")[2],
-            reason=told.get("failureReason", ""),
+            to=data.get("destinationBucket", "").rpartition(":")[2],
+            reason=data.get("failureReason", ""),
         )

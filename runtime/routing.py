@@ -1,4 +1,4 @@
-"""A customer's routing document, as the program wrote it to the cell's config bucket, and what it decides."""
+"""A customer's routing document, which the program writes to the cell's config bucket, and its decisions."""
 
 from __future__ import annotations
 
@@ -7,23 +7,31 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from typing import Any
 
 from runtime.contract import below_inbound, config_key
 from runtime.patterns import matches
 
-#: Seconds for which a warm function trusts a document it has read. A changed partner address is in use
+#: Seconds for which a warm function uses a document that it has read. A changed document takes effect at most
 #: this long after `pulumi up`.
 FRESH = 30
 
 
 class UnknownCustomerError(LookupError):
-    """The cell's config bucket holds no routing document for this customer."""
+    """The cell's config bucket has no routing document for this customer."""
+
+
+class DestinationKind(StrEnum):
+    """How a destination is reached: the `kind` of its entry in a routing document."""
+
+    SFTP = "sftp"
+    S3 = "s3"
 
 
 @dataclass(frozen=True, kw_only=True)
 class RoutingRule:
-    """Where files go whose key below `inbound/` matches, and what to do when a delivery's fate is unknown."""
+    """Where files go whose key below `inbound/` matches, and what to do after an unknown delivery."""
 
     match: str
     to: tuple[str, ...]
@@ -47,7 +55,7 @@ class RoutingDocument:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> RoutingDocument:
-        """Return the customer that a document describes; KeyError when it is not a routing document."""
+        """Return the parsed document; KeyError if a field is missing."""
         return cls(
             id=document["id"],
             routes=tuple(
@@ -65,18 +73,18 @@ class RoutingDocument:
         )
 
     def route(self, key: str) -> RoutingRule | None:
-        """Return the route that takes a key, or None. The registry refuses overlapping routes."""
+        """Return the route that matches a key, or None. The registry refuses overlapping routes."""
         below = below_inbound(key)
         return next((route for route in self.routes if matches(route.match, below)), None)
 
     def is_temporary(self, key: str) -> bool:
-        """Return whether this name waits for its rename (`x.csv.filepart`)."""
+        """Return whether the key has a temporary name (`x.csv.filepart`), so that a rename will follow."""
         name = key.rpartition("/")[2]
         return any(matches(pattern, name) for pattern in self.temporary_names)
 
 
 class Directory:
-    """The customers of this cell, read from its config bucket when needed and kept for FRESH seconds."""
+    """The customers of this cell, read from its config bucket on demand and kept for FRESH seconds."""
 
     def __init__(self, *, bucket: str, client: Any, now: Callable[[], float] = time.monotonic) -> None:
         self._bucket, self._client, self._now = bucket, client, now
@@ -91,15 +99,15 @@ class Directory:
         return sorted(key.rpartition("/")[2].removesuffix(".json") for key in keys)
 
     def customer(self, name: str) -> RoutingDocument:
-        """Return a customer; UnknownCustomerError when the cell does not know it."""
-        read_at, customer = self._read.get(name, (None, None))
-        if customer is None or self._now() - read_at > FRESH:
+        """Return a customer's routing document; UnknownCustomerError if the cell has none."""
+        kept = self._read.get(name)
+        if kept is None or self._now() - kept[0] > FRESH:
             try:
                 answer = self._client.get_object(Bucket=self._bucket, Key=config_key(name))
             except self._client.exceptions.NoSuchKey as error:
                 raise UnknownCustomerError(
                     f"no routing document for customer {name!r} in this cell"
                 ) from error
-            customer = RoutingDocument.parse(json.loads(answer["Body"].read()))
-            self._read[name] = (self._now(), customer)
-        return customer
+            kept = self._now(), RoutingDocument.parse(json.loads(answer["Body"].read()))
+            self._read[name] = kept
+        return kept[1]

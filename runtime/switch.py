@@ -1,8 +1,8 @@
 """The switch that takes a region out of DNS, kept and published in its peer.
 
-Its position is a parameter; a metric, or where alarms cannot feed health checks an object, says it to Route
-53's health checkers, republished every minute. All are data planes of the peer region: nothing in the region
-that goes out, and no Route 53 or IAM call, is on the path
+Its position is a parameter. A metric publishes it to Route 53's health checkers every minute; where alarms
+cannot feed health checks, an object does. All of these are data planes of the peer region: the path needs
+nothing in the region that goes out, and no Route 53 or IAM call
 (https://aws.amazon.com/blogs/networking-and-content-delivery/creating-disaster-recovery-mechanisms-using-amazon-route-53/).
 """
 
@@ -20,7 +20,7 @@ from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensi
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where a switch stands: by which write of its parameter, counted from 1, and since when."""
+    """The position of a switch, the version of its parameter (counted from 1), and the time of that write."""
 
     position: Position
     version: int
@@ -28,7 +28,7 @@ class Standing:
 
 
 class Switch:
-    """The switch of `side`, worked through clients of the peer region."""
+    """The switch of `side`, operated through clients of the peer region."""
 
     def __init__(self, *, namespace: str, cell: str, side: str, parameters: Any, metrics: Any) -> None:
         self._name = switch_parameter(namespace, cell, side)
@@ -38,17 +38,20 @@ class Switch:
         self._parameters, self._metrics = parameters, metrics
 
     def position(self) -> Position:
-        """Return where the switch stands; ValueError, naming the parameter, when it holds something else."""
+        """Return the position; ValueError, which names the parameter, if it holds anything else."""
         return self._position(self._parameters.get_parameter(Name=self._name)["Parameter"])
 
     def standing(self) -> Standing:
-        """Return where the switch stands, and since when; ValueError as `position` does."""
+        """Return the position and the time since when it holds. Raises ValueError as `position` does."""
         found = self._parameters.get_parameter(Name=self._name)["Parameter"]
         position = self._position(found)
         return Standing(position=position, version=found["Version"], since=found["LastModifiedDate"])
 
     def out_since(self) -> datetime | None:
-        """Return when the switch last left `in`, also if it was moved on since; None when it is there."""
+        """Return the time at which the switch last left `in`, or None while it is `in`.
+
+        A later move from `out` to `lost` does not change it.
+        """
         pages = self._parameters.get_paginator("get_parameter_history").paginate(Name=self._name)
         since = None
         for each in sorted((each for page in pages for each in page["Parameters"]), key=_version):
@@ -64,22 +67,23 @@ class Switch:
             raise ValueError(f"parameter {self._name} holds {value!r}, none of {known}") from error
 
     def move(self, position: Position, *, kept: Callable[[], None] = lambda: None) -> None:
-        """Put the switch to a position and publish it at once: one parameter, one datapoint.
+        """Set the position and publish it at once: one parameter and one data point.
 
-        `kept` is called in between: what is in the parameter is published within a minute, come what may.
+        `kept` is called in between, when the parameter is written. From then on the position is published
+        within a minute, even if this call fails.
         """
         self._parameters.put_parameter(Name=self._name, Value=position.value, Type="String", Overwrite=True)
         kept()
-        self._say(position)
+        self._publish(position)
 
     def publish(self) -> Position:
-        """Publish where the switch stands, and return it."""
+        """Publish the position and return it."""
         position = self.position()
-        self._say(position)
+        self._publish(position)
         return position
 
-    def _say(self, position: Position) -> None:
-        """Say to the health checkers where the switch stands."""
+    def _publish(self, position: Position) -> None:
+        """Publish a position to the health checkers."""
         datum = {
             "MetricName": SWITCH_METRIC,
             "Dimensions": self._dimensions,
@@ -90,7 +94,7 @@ class Switch:
 
 
 class ObjectSwitch(Switch):
-    """The same switch, said by an object in a bucket of the peer region: it is there while `side` is out."""
+    """A switch published by an object in a bucket of the peer region, which exists while `side` is out."""
 
     def __init__(
         self, *, namespace: str, cell: str, side: str, parameters: Any, objects: Any, bucket: str
@@ -99,8 +103,8 @@ class ObjectSwitch(Switch):
         super().__init__(namespace=namespace, cell=cell, side=side, parameters=parameters, metrics=None)
         self._objects, self._place = objects, {"Bucket": bucket, "Key": switch_object(side)}
 
-    def _say(self, position: Position) -> None:
-        """Put the object or take it away, unless that is how it is: every minute would add a version."""
+    def _publish(self, position: Position) -> None:
+        """Put or delete the object, but only on a change: otherwise every minute would add a version."""
         there = objects.head(self._objects, self._place["Bucket"], self._place["Key"]) is not None
         if position.is_out and not there:
             self._objects.put_object(**self._place, Body=b"out\n")

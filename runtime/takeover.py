@@ -1,12 +1,11 @@
-"""Takeover: finishing what the lost region had received, as far as this region's replicas know.
+"""Takeover: finishing the transfers that a lost region had received, as far as this region's replicas show.
 
-It starts only when an operator has declared the peer lost, which is what the peer's switch says; never
-because replication is slow. Each transfer goes on in this region's workflow, with its own id and the
-replica of its object. Nobody can tell whether the lost region delivered it at the last moment, so every
-attempt asks the destination first.
+It starts only when an operator has declared the peer lost, which the peer's switch states, and never because
+replication is slow. Each transfer continues in this region's workflow, with its own id and the replica of its
+object. The lost region may have delivered it at the last moment, so every attempt asks the destination first.
 
-What this region had received goes on too where its execution has died: the lost region may have been the one
-that carried it.
+A transfer that this region had received continues too if its execution has died, because the lost region may
+have been carrying it.
 """
 
 from __future__ import annotations
@@ -20,33 +19,34 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runtime import objects
-from runtime.contract import Kind, Position
-from runtime.executions import TAKEOVER, Executions, first
+from runtime.contract import Kind
+from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, submitted
 from runtime.orphan_objects import OrphanObjects
 from runtime.switch import Switch
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
 
-#: A transfer of this region younger than this is not asked about: its execution is at work.
+#: A transfer of this region that is younger than this is assumed to have a running execution.
 _YOUNG = timedelta(hours=3)
 
-_FAILURES_TOLD = 10
+_MOST_NAMED = 10
 
 
 class TakeoverIncompleteError(RuntimeError):
-    """Some transfers could not be taken over, and the message names them; all others were."""
+    """Some transfers, which the message names, could not be taken over. All others were."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class TakenOver:
-    """What one pass found: transfers that now go on here, and all those whose object has not arrived.
+    """The result of one pass.
 
-    Of one file's submissions one goes on at a time; a later pass starts the next. One that an earlier pass
-    started is named again for as long as its execution runs. `adopted` are keys of objects that no fact was
-    about, taken in here; `unproven` are those uploaded by SFTP, of which nobody here knows whether they are
-    complete: the lost region knows, and so does the client. `left` counts the days, of all customers, that
-    there was no time to look at; the next pass begins with them.
+    `started` are the transfers that run here now. Submissions of one file run one at a time: a later pass
+    starts the next. A transfer that an earlier pass started is listed for as long as its execution runs.
+    `absent` are the transfers whose object has not arrived. `adopted` are the keys of objects without facts
+    that were taken in here. `unproven` are the keys of such objects that were uploaded by SFTP and may be
+    incomplete; only the lost region and the client know. `left` is the number of days, over all customers,
+    that there was no time to scan; the next pass begins with them.
     """
 
     started: tuple[str, ...] = ()
@@ -64,28 +64,28 @@ class Takeover:
         *,
         side: str,
         switch: Switch,
-        survey: TransferScan,
-        unseen: OrphanObjects,
+        scan: TransferScan,
+        orphans: OrphanObjects,
         executions: Executions,
         s3: Any,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`switch` is the peer's, and `survey` looks for what is under way; the rest is this region's."""
-        self._side, self._switch, self._survey, self._unseen = side, switch, survey, unseen
+        """`switch` is the peer's; `scan` finds transfers under way; the rest belongs to this region."""
+        self._side, self._switch, self._scan, self._orphans = side, switch, scan, orphans
         self._executions, self._s3, self._now = executions, s3, now
 
     def run(self, today: date, remaining: Callable[[], float] = lambda: math.inf) -> TakenOver:
-        """Take over everything that the peer left under way; nothing while the peer is in.
+        """Take over every transfer that the lost peer left under way; do nothing while the peer is not lost.
 
-        Safe to repeat: an execution's name follows from the transfer, and facts end what is done. `remaining`
-        is how many seconds are left for it. A transfer that AWS refuses to take over does not hold back the
-        others: TakeoverIncompleteError after them.
+        It is safe to repeat: an execution's name follows from the transfer, and finished transfers have
+        facts. `remaining` returns the seconds that are left. A transfer that cannot be taken over does not
+        hold up the others: TakeoverIncompleteError is raised after them.
         """
-        if self._switch.position() is not Position.LOST:
+        if not self._switch.position().is_lost:
             return TakenOver()
         started, absent, failed = [], [], []
         carried: set[str] = set()
-        for facts in self._survey.find(today, remaining):
+        for facts in self._scan.find(today, remaining):
             received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
             if received is None:
                 continue
@@ -95,27 +95,27 @@ class Takeover:
                     continue
                 if not self._has_arrived(transfer):
                     absent.append(transfer.id)
-                # Submissions of one file go one after the other: else the older could be the last to arrive.
-                elif transfer.file not in carried and self._executions.again(transfer, TAKEOVER):
+                # Submissions of one file run one after the other; otherwise the older one could arrive last.
+                elif transfer.file not in carried and self._executions.again(transfer, Purpose.TAKEOVER):
                     started.append(transfer.id)
                     carried.add(transfer.file)
             except ClientError as error:
                 failed.append(f"{transfer.id}: {error}")
-        adopted, unproven, refused = self._unseen.run(remaining)
+        adopted, unproven, refused = self._orphans.run(remaining)
         failed += refused
         if failed:
-            told = "; ".join(failed[:_FAILURES_TOLD])
-            raise TakeoverIncompleteError(f"{len(started)} started, {len(failed)} failed: {told}")
+            reasons = "; ".join(failed[:_MOST_NAMED])
+            raise TakeoverIncompleteError(f"{len(started)} started, {len(failed)} failed: {reasons}")
         return TakenOver(
             started=tuple(started),
             absent=tuple(absent),
             adopted=adopted,
             unproven=unproven,
-            left=self._survey.left,
+            left=self._scan.left,
         )
 
     def _is_at_work(self, transfer: Transfer, facts: tuple[Fact, ...]) -> bool:
-        """Return whether this region's own execution, the one that ingest began, carries the transfer."""
+        """Return whether this region's own execution, which ingest started, carries the transfer."""
         if not any(fact.kind is Kind.RECEIVED and fact.side == self._side for fact in facts):
             return False
         if self._now() - submitted(transfer.id) < _YOUNG:

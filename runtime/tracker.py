@@ -1,10 +1,10 @@
 """The tracker: an append-only table of facts, and one lease per file and region.
 
-The table is a DynamoDB global table, written in both regions at once, with last-writer-wins per item.
-Facts have keys of their own and are inserted once, so replication can neither merge nor lose one. The
-lease is the only item that changes; it excludes a second sender within its region and says nothing
-about the other (a conditional write is evaluated against the local replica only:
-https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html).
+The table is a DynamoDB global table: both regions write to it, and the last writer of an item wins. Each
+fact has its own key and is inserted once, so replication can neither merge nor lose one. The lease is the
+only item that changes. It excludes a second sender within its region, but not in the other region, because
+a conditional write is evaluated only against the local replica:
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_HowItWorks.html
 """
 
 from __future__ import annotations
@@ -24,9 +24,10 @@ from runtime.contract import (
     TRACKER_TTL,
     Kind,
 )
-from runtime.facts import Fact
+from runtime.facts import Fact, of_transfer
 
-#: Details of RECEIVED that say what was submitted, and of REPLAYED the ends that it sets aside.
+#: The details that `outline` reads: what was submitted (RECEIVED), and the facts that are set aside
+#: (REPLAYED).
 _OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
 
 _write = TypeSerializer().serialize
@@ -35,7 +36,7 @@ _read = TypeDeserializer().deserialize
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """Who may send a file in this region, and until when (seconds since the epoch)."""
+    """The execution that may send a file in this region, and until when (seconds since the epoch)."""
 
     owner: str
     transfer: str
@@ -44,15 +45,19 @@ class Lease:
 
 @dataclass(frozen=True, kw_only=True)
 class History:
-    """All that the local replica holds of one file: its facts, oldest transfer first, and the leases.
+    """What the local replica holds about one file: its facts, oldest transfer first, and its leases.
 
-    `peers` is the other region's lease, as far as it has replicated: it tells what is being sent there, and
-    excludes nobody here.
+    `peers` is the other region's lease, as far as it has replicated. It shows what is being sent there, and
+    excludes no sender here.
     """
 
     facts: tuple[Fact, ...]
     lease: Lease | None
     peers: Lease | None = None
+
+    def of(self, transfer: str) -> list[Fact]:
+        """Return the facts of one of the file's transfers, by its id; empty when there are none."""
+        return of_transfer(self.facts, transfer)
 
 
 class Tracker:
@@ -62,7 +67,7 @@ class Tracker:
         self.table, self.side, self.client, self.now = table, side, client, now
 
     def record(self, fact: Fact) -> bool:
-        """Insert a fact; return False, changing nothing, when this very fact is there already."""
+        """Insert a fact; return False, and change nothing, if a fact with the same key exists already."""
         item = {
             TRACKER_PK: fact.file,
             TRACKER_SK: fact.sort_key,
@@ -92,8 +97,8 @@ class Tracker:
     def history(self, file: str) -> History:
         """Return all facts of a file that have not expired, and the leases on it.
 
-        TTL deletes late (https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html),
-        so an item past its time is treated as gone.
+        DynamoDB deletes expired items late, so an expired item is treated as deleted:
+        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
         """
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
@@ -126,9 +131,9 @@ class Tracker:
             yield _fact(item)
 
     def outline(self, customer: str, day: str) -> Iterator[Fact]:
-        """Yield the same facts as `day`, with those details only that identify a transfer or end other facts.
+        """Yield the same facts as `day`, with only those details that identify a transfer or set facts aside.
 
-        For reading a whole window: most of what a fact holds is neither sent nor parsed.
+        It is meant for reading a whole window: most of a fact's content is neither sent nor parsed.
         """
         names = {f"#{name}": name for name in ("at", "key", "detail", *_OUTLINED)}
         names |= {"#day": TRACKER_INDEX_PK, "#file": TRACKER_PK, "#fact": TRACKER_SK, "#ttl": TRACKER_TTL}
@@ -148,18 +153,18 @@ class Tracker:
                     yield _outlined(item, customer)
 
     def claim(self, file: str, wanted: Lease, *, seen: Lease | None, seen_ended: bool, expires: int) -> bool:
-        """Take or renew the lease on a file in this region; return whether it is `wanted.owner`'s now.
+        """Take or renew the lease on a file in this region; return whether `wanted.owner` has it now.
 
-        `seen` is the lease as read before; `seen_ended` says that its transfer has ended, which frees
-        it. Compare-and-set: a lease that changed since it was seen is not taken.
+        `seen` is the lease as it was read before, and `seen_ended` whether its transfer has ended, which
+        frees it. This is a compare-and-set: a lease that has changed since it was read is not taken.
         """
-        nobody_holds_it = f"attribute_not_exists({TRACKER_SK})"
+        is_free = f"attribute_not_exists({TRACKER_SK})"
         ours = "#owner = :owner"
-        run_out = "#until < :now"
+        has_expired = "#until < :now"
         names = {"#owner": "owner", "#until": "until", "#transfer": "transfer", "#ttl": TRACKER_TTL}
         values = {":owner": wanted.owner, ":now": int(self.now()), ":until": wanted.until}
         values |= {":transfer": wanted.transfer, ":ttl": expires}
-        allowed = [nobody_holds_it, ours, run_out]
+        allowed = [is_free, ours, has_expired]
         if seen and seen_ended:
             allowed.append("#owner = :seen")
             values[":seen"] = seen.owner
@@ -209,7 +214,7 @@ def _fact(item: dict[str, Any]) -> Fact:
 
 
 def _outlined(item: dict[str, Any], customer: str) -> Fact:
-    """Return the fact of an item of which a few attributes were read: its sort key tells the others."""
+    """Return the fact of an item with few attributes; the others are parsed from its sort key."""
     transfer, kind, destination, side, writer = item[TRACKER_SK]["S"].split("#")
     return Fact(
         file=item[TRACKER_PK]["S"],
@@ -227,7 +232,7 @@ def _outlined(item: dict[str, Any], customer: str) -> Fact:
 
 
 def _plain(value: Any) -> Any:
-    """Return a DynamoDB document with its numbers as int: facts hold no fractions."""
+    """Return a DynamoDB document with its numbers as int, because facts hold no fractions."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""A transfer on its way: what ingest found out about it, and what every step of the workflow is given."""
+"""A transfer: what ingest has found out about it, which is the input of every step of the workflow."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from runtime.facts import Fact
 class Transfer:
     """One submitted version of a customer's file.
 
-    `file` and `id` are the tracker's (contract.file_id, contract.transfer_id); `size` is in bytes;
-    `destinations` are names in the customer's routing document; `expires` (seconds since the epoch) is
-    shared by all facts of the transfer; `taken_over` says that another execution, of a lost region or one
-    that died here, may have delivered it already; `asks` says that nothing is sent: destinations that hold it
-    are asked whether the file is there.
+    `file` and `id` are the tracker's (contract.file_id, contract.transfer_id). `size` is in bytes.
+    `destinations` are names in the customer's routing document. `expires`, in seconds since the epoch, is the
+    same for all facts of the transfer. `taken_over` means that another execution, in a lost region or one
+    that died here, may have delivered it already. `asks` means that nothing is sent: the destinations that
+    hold the transfer are asked whether they have the file.
     """
 
     id: str
@@ -36,12 +36,12 @@ class Transfer:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Transfer:
-        """Return the transfer that a workflow's input describes; TypeError when a field is missing."""
+        """Return the transfer that a workflow's input describes; TypeError if a field is missing."""
         return cls(**{**document, "destinations": tuple(document["destinations"])})
 
     @classmethod
     def here(cls, received: Fact, side: str, *, taken_over: bool = False, asks: bool = False) -> Transfer:
-        """Return the transfer of a RECEIVED fact as one of `side`: the same, but for the bucket."""
+        """Return the transfer of a RECEIVED fact as a transfer of `side`, with the bucket of that side."""
         return cls(
             id=received.transfer,
             file=received.file,
@@ -58,11 +58,11 @@ class Transfer:
         )
 
     def document(self) -> dict[str, Any]:
-        """Return the workflow's input, JSON-ready."""
+        """Return the workflow's input as a document that is ready for JSON."""
         return {**asdict(self), "destinations": list(self.destinations)}
 
     def fact(self, kind: Kind, *, side: str, writer: str, destination: str = "", **detail: Any) -> Fact:
-        """Return a fact about this transfer, of now."""
+        """Return a fact about this transfer with the current time."""
         return Fact(
             file=self.file,
             transfer=self.id,

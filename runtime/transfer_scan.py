@@ -1,4 +1,4 @@
-"""A survey of what a cell's customers have submitted, transfer by transfer, within the time there is."""
+"""A scan of the transfers that a cell's customers have submitted, within the time that is available."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from runtime.facts import Fact, Status, status
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 
-#: Seconds for which a day before yesterday, on which nothing was found, is not looked at again: what is still
-#: under way then is the rare exception, and a busy day has a hundred thousand facts.
+#: Seconds for which a day before yesterday is not scanned again if nothing was found on it. A transfer of the
+#: wanted status is rare by then, and a busy day has a hundred thousand facts.
 QUIET = 900
 
-#: Seconds before its time is over at which a pass ends: enough to finish what it has in hand and to say so.
+#: Remaining seconds below which a pass ends: enough to finish the current transfer and to report.
 ENOUGH = 30.0
 
 
 @dataclass(frozen=True)
 class Day:
-    """What a customer submitted on one day, UTC."""
+    """The submissions of a customer on one day, UTC."""
 
     customer: str
     day: date
 
 
 class TransferScan:
-    """Looks for transfers of one status, from pass to pass.
+    """Finds the transfers of one status, in one pass after another.
 
-    Memory is that of one transfer's facts and of a note for each day. A pass that ran out of time is
-    continued by the next one. The canary's transfers are nobody's files, and its bucket is not replicated:
-    they are left out.
+    It holds the facts of one transfer at a time in memory, and a note for each day. A pass that ran out of
+    time is continued by the next one. The canary's transfers are left out: they are not customers' files, and
+    the canary's bucket is not replicated.
     """
 
     def __init__(
@@ -53,9 +53,9 @@ class TransferScan:
     def find(self, today: date, remaining: Callable[[], float]) -> Iterator[tuple[Fact, ...]]:
         """Yield the facts of each transfer of the wanted status, oldest first within a customer.
 
-        Today and yesterday of every customer come first, for a workflow ends within hours; then as far back
-        as inbound files are kept. Ends before `remaining` (seconds) does; `left` is then the number of days,
-        of all customers, that were not looked at.
+        Today and yesterday of every customer come first, because a workflow usually ends within hours, then
+        the days for as far back as inbound files are kept. `remaining` returns the seconds that are left, and
+        the scan ends in time. `left` is then the number of days, over all customers, that were not scanned.
         """
         days = self._days(today)
         self.left = len(days)

@@ -1,7 +1,8 @@
-"""The steps of the workflow that decide and close: claim, compare, complete. Delivery and archive are apart.
+"""The steps of the workflow that decide and complete: claim, compare, complete.
 
-Step Functions calls them in the order that `components/workflow.py` draws. Each may be called again
-after a crash at any point: what it did before is found in the tracker.
+Step Functions calls them in the order that `components/statemachine.py` defines. Each may be called again
+after a crash at any point, because its earlier effects are found in the tracker. Delivery and archiving are
+in modules of their own.
 """
 
 from __future__ import annotations
@@ -13,48 +14,48 @@ from datetime import timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision, compare, judge, newer_delivery, unmeasured
 from runtime.delivery.source import Source
-from runtime.facts import ENDED, Fact, Status, by_transfer, standing, status, submitted
-from runtime.receipts import Outcome, Receipts
+from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
+from runtime.receipts import Receipts, lines, outcome_of
 from runtime.routing import Directory
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
 
-#: Seconds that a lease runs. Longer than a delivery's timeout and the longest pause between two attempts.
+#: Seconds for which a lease is valid, which is longer than the longest pause and the attempt after it.
 LEASE = 3600
 
-#: A delivery attempt that finds less than this left of its lease renews it, in seconds: the longest
-#: pause before the next attempt, plus that attempt's whole timeout.
-RENEW_BELOW = 1900
+#: A delivery attempt renews its lease when fewer than this many seconds are left of it.
+RENEW_BELOW = ATTEMPT_SECONDS
 
-#: Why an older submission is held; an operator may release it.
+#: The reason for holding an older submission; an operator may release it.
 NEWER = "a newer version of this key was delivered"
 
 _LONGEST_REASON = 500
 
 
 class LeaseLostError(RuntimeError):
-    """Another execution holds the file's lease: this one must stop before its next effect."""
+    """Another execution holds the file's lease, so this one must stop before its next effect."""
 
 
 class OvertakenError(RuntimeError):
-    """Another delivery settled, meanwhile, what this one was about to send: it has to be judged again."""
+    """Another delivery has reached the destination meanwhile, so this transfer has to be decided again."""
 
 
 class Leases:
-    """The lease on a file in this region: one transfer of a file is sent at a time."""
+    """The leases on files in this region, by which one transfer of a file is sent at a time."""
 
     def __init__(self, *, tracker: Tracker, now: Callable[[], float] = time.time) -> None:
         self._tracker, self._now = tracker, now
 
     def take(self, transfer: Transfer, owner: str, history: History) -> bool:
-        """Take or renew an execution's lease; return False while another transfer of the file holds it."""
+        """Take or renew an execution's lease; return False while another execution holds it."""
         seen = history.lease
         ended = False
         if seen and seen.owner != owner:
-            holder = by_transfer(history.facts).get(seen.transfer, ())
+            holder = history.of(seen.transfer)
             ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
         wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + LEASE)
         return self._tracker.claim(
@@ -64,18 +65,18 @@ class Leases:
     def waits(self, transfer: Transfer, owner: str, history: History) -> bool:
         """Return whether the other region is sending another transfer of the file, as far as is known here.
 
-        That ends with the transfer, or with its lease where that region is lost. Whoever holds this region's
-        lease does not wait: two would wait for each other.
+        The wait ends with that transfer or, if the other region is lost, with its lease. An execution that
+        holds this region's lease does not wait; otherwise two could wait for each other.
         """
         theirs = history.peers
         if theirs is None or theirs.transfer == transfer.id or theirs.until < self._now():
             return False
         if history.lease and history.lease.owner == owner:
             return False
-        return status(by_transfer(history.facts).get(theirs.transfer, ())) not in ENDED
+        return status(history.of(theirs.transfer)) not in ENDED
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
-        """Return whether an operator opened the transfer again after this execution had ended it."""
+        """Return whether an operator has opened the transfer again after this execution had ended it."""
         return any(
             fact.kind is Kind.REPLAYED
             and fact.side == self._tracker.side
@@ -84,22 +85,23 @@ class Leases:
         )
 
     def keep(self, transfer: Transfer, owner: str, history: History) -> None:
-        """Renew the lease when it runs low; LeaseLostError when this execution does not have it.
+        """Renew the lease when it is about to expire; LeaseLostError if this execution does not have it.
 
-        A lost lease is never taken back here: another transfer may have delivered meanwhile, so this one
-        has to be judged again first.
+        A lost lease is not taken back here: another transfer may have delivered meanwhile, so this one has to
+        be decided again first.
         """
         lease = history.lease
         if lease is None or lease.owner != owner:
-            raise LeaseLostError(f"{lease.owner if lease else 'nobody'} holds the lease on {transfer.file}")
+            holder = lease.owner if lease else "no execution"
+            raise LeaseLostError(f"{holder} holds the lease on {transfer.file}")
         if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
             raise LeaseLostError(f"another execution took the lease on {transfer.file}")
 
     def may_send(self, transfer: Transfer, owner: str, destination: str, *, window: timedelta | None) -> None:
-        """Return when this execution may give a destination the file now; asked just before it appears there.
+        """Check, just before the file appears at a destination, that this execution may still deliver it.
 
-        Raises LeaseLostError, and OvertakenError when the destination has an end by now or, within `window`,
-        was brought another submission.
+        Raises LeaseLostError, and OvertakenError if the destination has been served by now or, within
+        `window`, has received another submission.
         """
         history = self._tracker.history(transfer.file)
         self.keep(transfer, owner, history)
@@ -109,26 +111,26 @@ class Leases:
 def overtaken(
     facts: Iterable[Fact], transfer: Transfer, destination: str, *, window: timedelta | None
 ) -> None:
-    """Raise OvertakenError when a destination was served meanwhile, or was brought another submission.
+    """Raise OvertakenError if a destination has been served meanwhile or has received another submission.
 
-    That is one that is newer, or with which this one has not been compared: the other region may have
-    delivered it since this one was judged.
+    The other submission is newer, or this one has not been compared with it: the other region may have
+    delivered it since this one was decided about.
     """
     facts = tuple(facts)
-    own = standing(fact for fact in facts if fact.transfer == transfer.id)
+    own = standing(of_transfer(facts, transfer.id))
     if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
         raise OvertakenError(f"{destination} was served by another execution")
     if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
-        raise OvertakenError(f"{destination} was brought {newer}, which is newer")
+        raise OvertakenError(f"{destination} has received {newer}, which is newer")
     if window is not None and (other := unmeasured(facts, transfer.id, destination, window)):
-        raise OvertakenError(f"{destination} was brought {other}, with which this was not compared")
+        raise OvertakenError(f"{destination} has received {other}, with which this transfer was not compared")
 
 
 class Workflow:
-    """The deciding and closing steps of one execution after another.
+    """The steps that decide and complete, for one execution after another.
 
-    `owner` is the execution's name. It owns the lease, and it is the writer of the facts, so that a step
-    that is called again records nothing twice.
+    `owner` is the name of the execution. It owns the lease and is the writer of the facts, so a step that is
+    called again records nothing twice.
     """
 
     def __init__(
@@ -137,7 +139,7 @@ class Workflow:
         side: str,
         tracker: Tracker,
         directory: Directory,
-        receipts: Receipts | None = None,
+        receipts: Receipts,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._receipts = side, tracker, directory, receipts
@@ -145,46 +147,46 @@ class Workflow:
         self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
     def claim(self, transfer: Transfer, *, owner: str) -> Decision:
-        """Take the file's lease and return the verdict; WAIT when another transfer is being sent.
+        """Take the file's lease and return the decision; WAIT while another transfer is being sent.
 
-        One that was taken over or released waits for nobody in the other region.
+        A transfer that was taken over or released does not wait for the other region.
         """
         history = self._tracker.history(transfer.file)
-        verdict = self._judge(transfer, history)
-        if verdict.action is Action.DONE and not verdict.held:
-            return verdict
+        decision = self._decide(transfer, history)
+        if decision.action is Action.DONE and not decision.held:
+            return decision
         in_turn = self._directory.customer(transfer.customer).policy == "content" and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
         if waits or not self._leases.take(transfer, owner, history):
             return Decision(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
         if len(by_transfer(history.facts)) > 1:
-            # Whoever held the lease until now may have delivered between the reading and the claim.
-            verdict = self._judge(transfer, self._tracker.history(transfer.file))
-        self._mark(transfer, verdict, owner)
-        return verdict
+            # The previous holder of the lease may have delivered between the reading and the claim.
+            decision = self._decide(transfer, self._tracker.history(transfer.file))
+        self._mark(transfer, decision, owner)
+        return decision
 
     def compare(self, transfer: Transfer, source: Source, *, owner: str) -> Decision:
-        """Read the content, compare it with what was delivered, and record what that shows.
+        """Read the content, compare it with the deliveries, record the result and return the decision.
 
-        Raises LeaseLostError before reading when another execution carries the file.
+        Raises LeaseLostError before reading if another execution carries the file.
         """
         self._leases.keep(transfer, owner, self._tracker.history(transfer.file))
         customer = self._directory.customer(transfer.customer)
-        verdict = compare(
+        decision = compare(
             self._tracker.history(transfer.file).facts,
             transfer=transfer.id,
             sha256=source.sha256(),
             destinations=transfer.destinations,
             window=customer.window,
         )
-        self._mark(transfer, verdict, owner)
-        return verdict
+        self._mark(transfer, decision, owner)
+        return decision
 
     def complete(self, transfer: Transfer, results: list[dict[str, Any]], *, owner: str) -> Outcome:
-        """Record the deliveries that failed for good and send the receipt; return what it says.
+        """Record the deliveries that failed for good, send the receipt and return its outcome.
 
-        Raises LeaseLostError when another execution carries the file now and this one would have to say that
-        something failed: the other may be about to deliver it.
+        Raises LeaseLostError if another execution carries the file now and the receipt would state a failure,
+        because the other execution may be about to deliver.
         """
         history = self._tracker.history(transfer.file)
         if not self._is_settled(transfer, history) and history.lease and history.lease.owner != owner:
@@ -195,24 +197,16 @@ class Workflow:
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
                 self._breaker.leave(transfer.customer, result["destination"], owner)
-        facts = standing(by_transfer(self._tracker.history(transfer.file).facts).get(transfer.id, []))
-        outcome = {
-            Status.DELIVERED: Outcome.DELIVERED,
-            Status.DUPLICATE: Outcome.DUPLICATE,
-            Status.HELD: Outcome.HELD,
-            Status.REJECTED: Outcome.REJECTED,
-        }.get(status(facts), Outcome.FAILED)
+        facts = standing(self._tracker.history(transfer.file).of(transfer.id))
+        outcome = outcome_of(status(facts))
         customer = self._directory.customer(transfer.customer)
-        assert self._receipts is not None
-        self._receipts.send(
-            customer, transfer, outcome, writer=owner, destinations=_destinations(transfer, facts)
-        )
+        self._receipts.send(customer, transfer, outcome, writer=owner, destinations=lines(transfer, facts))
         return outcome
 
     def _is_settled(self, transfer: Transfer, history: History) -> bool:
-        return status(fact for fact in history.facts if fact.transfer == transfer.id) in ENDED
+        return status(history.of(transfer.id)) in ENDED
 
-    def _judge(self, transfer: Transfer, history: History) -> Decision:
+    def _decide(self, transfer: Transfer, history: History) -> Decision:
         customer = self._directory.customer(transfer.customer)
         return judge(
             history.facts,
@@ -224,52 +218,33 @@ class Workflow:
             asks=transfer.asks,
         )
 
-    def _mark(self, transfer: Transfer, verdict: Decision, owner: str) -> None:
-        if verdict.conflicts:
-            # Judged again, it may have more of them, and a fact is never changed.
-            writer = f"{owner}-{len(verdict.conflicts)}"
-            self._record(transfer, Kind.CONFLICT, writer, delivered_before=list(verdict.conflicts))
-        for destination, newer in verdict.held:
+    def _mark(self, transfer: Transfer, decision: Decision, owner: str) -> None:
+        if decision.conflicts:
+            # A later decision may find more conflicts, and a fact is never changed.
+            writer = f"{owner}-{len(decision.conflicts)}"
+            self._record(transfer, Kind.CONFLICT, writer, delivered_before=list(decision.conflicts))
+        for destination, newer in decision.held:
             about = {"destination": destination, "newer": newer, "reason": NEWER}
             self._record(transfer, Kind.HELD, owner, **about)
-        for destination, brought_by in verdict.spared:
-            self._record(transfer, Kind.DUPLICATE, owner, destination=destination, of=brought_by)
+        for destination, delivered_by in decision.spared:
+            self._record(transfer, Kind.DUPLICATE, owner, destination=destination, of=delivered_by)
 
     def _record(self, transfer: Transfer, kind: Kind, owner: str, **about: Any) -> None:
         self._tracker.record(transfer.fact(kind, side=self._side, writer=owner, **about))
 
 
 def _pause(age: float) -> int:
-    """Return how long a transfer of this age, in seconds, waits for another one of its file.
+    """Return the seconds for which a transfer of this age, in seconds, waits for another one of its file.
 
-    An execution's history has 25,000 events, of which a look takes about ten: that lasts a month.
+    An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """
     return max(60, min(900, int(age / 20)))
 
 
-def _destinations(transfer: Transfer, facts: list[Fact]) -> list[dict[str, Any]]:
-    """Return, per destination, the fact that settles it, in the words of a receipt."""
-    told = {
-        Kind.FAILED: lambda fact: {"outcome": "failed", "reason": fact.detail["reason"]},
-        Kind.HELD: lambda fact: {"outcome": "held", "reason": fact.detail["reason"]},
-        Kind.DUPLICATE: lambda fact: {"outcome": "duplicate", "of": fact.detail["of"]},
-        Kind.DELIVERED: lambda fact: {"outcome": "delivered", "sha256": fact.detail["sha256"]},
-    }
-    lines = []
-    for name in transfer.destinations:
-        settled: dict[str, Any] = {}
-        for kind, tell in told.items():
-            for fact in facts:
-                if fact.kind is kind and fact.destination == name:
-                    settled = tell(fact)
-        lines.append({"name": name, **settled})
-    return lines
-
-
 def _reason(cause: str | None) -> str:
-    """Return the message in what Step Functions calls an error's cause: of a function, a JSON document."""
+    """Return the message in the cause of an error, which is a JSON document if a function raised it."""
     try:
-        message = json.loads(cause)["errorMessage"]
+        message = json.loads(cause or "")["errorMessage"]
     except (ValueError, TypeError, KeyError):
         message = cause
     return str(message)[:_LONGEST_REASON]

@@ -19,9 +19,17 @@ botocore.session.create_loader = cache(botocore.session.create_loader)
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
-#: Files that take longest: begun first, they do not keep one of two workers when the other has nothing left.
-_LONG = ("test_drill.py", "test_scenarios.py")
+#: Files that take longest, the longest first: no worker is left with one of them when the others have ended.
+_LONG = (
+    "test_every_scenario.py",
+    "test_planted_bugs_again.py",
+    "test_drill.py",
+    "test_scenarios.py",
+    "test_recorded_graphs.py",
+    "test_preview.py",
+    "test_emulator_workflow.py",
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    items.sort(key=lambda item: item.path.name not in _LONG)
+    items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))

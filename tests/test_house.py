@@ -34,7 +34,7 @@ ROOMS = {
     "local": {
         "*": set(),
         "aws": {"*"},
-        "dns": set(),
+        "dns": {"*"},
         "sftp": set(),
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},

@@ -1,1 +1,1 @@
-"""The emulated AWS: MiniStack with its gaps closed, and what the program registers made in it."""
+"""The emulated AWS: MiniStack with its gaps closed, and the makers of the program's resources in it."""

@@ -3,8 +3,8 @@
     with Emulator() as aws:
         aws.client("s3", "us-gov-west-1").create_bucket(...)
 
-One child process on a free loopback port holds both regions. Everything it writes is in one directory,
-which is removed when it stops. It ends when this process does, however that comes about.
+One child process on a free loopback port serves both regions. Everything that it writes is in one directory,
+which is removed when it stops. It ends when this process does, for whatever reason.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ STOP_WITHIN = 5.0
 
 
 class EmulatorError(RuntimeError):
-    """The emulated AWS could not be started, or stopped by itself."""
+    """The emulated AWS could not be started, or has ended by itself."""
 
 
 class Emulator(Controls):
     """An emulated AWS of two regions, running from `start` (or `with`) to `stop`.
 
-    `directory` must be new or empty: it belongs to the emulator, and goes when it stops.
-    `lambdas` caps how many functions run at once. `wait_scale` multiplies Step Functions' waits and retry
-    intervals: 0.01 makes a minute 0.6 s.
+    `directory` must be new or empty: it belongs to the emulator, which removes it when it stops. `lambdas`
+    limits how many functions run at once. `wait_scale` multiplies the waits and retry intervals of Step
+    Functions: 0.01 makes a minute 0.6 s.
     """
 
     def __init__(
@@ -88,7 +88,7 @@ class Emulator(Controls):
 
     @property
     def pid(self) -> int:
-        """The process id of the child, which is also the id of the process group of it and its workers."""
+        """The id of the child process, and also of the process group of the child and its workers."""
         if self._process is None:
             raise EmulatorError("the emulated AWS is not running")
         return self._process.pid
@@ -104,7 +104,7 @@ class Emulator(Controls):
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> Emulator:
-        """Start the child and wait until it answers; EmulatorError when it does not."""
+        """Start the child and wait until it answers; EmulatorError if it does not."""
         if self._process is not None:
             raise EmulatorError("the emulated AWS is already running")
         with _listen(self.port) as listener:
@@ -119,7 +119,7 @@ class Emulator(Controls):
         return self
 
     def stop(self) -> None:
-        """End the child and its workers and remove their directory. Safe to call twice."""
+        """Stop the child and its workers, and remove their directory. Safe to call twice."""
         for client in self._clients.values():
             client.close()
         self._clients.clear()
@@ -130,14 +130,14 @@ class Emulator(Controls):
             shutil.rmtree(self.directory, ignore_errors=True)
 
     def client(self, service: str, region: str) -> Any:
-        """Return the boto3 client of `service` in `region`: one per pair, shared."""
+        """Return the boto3 client of `service` in `region`, one for all callers."""
         key = (service, region)
         if key not in self._clients:
             self._clients[key] = self.new_client(service, region)
         return self._clients[key]
 
     def new_client(self, service: str, region: str, **config: Any) -> Any:
-        """Return a client of its own, with `config` on top of the usual botocore settings."""
+        """Return a new client, with `config` on top of the usual botocore settings."""
         usual = Config(
             s3={"addressing_style": "path"},
             retries={"mode": "standard", "total_max_attempts": 3},
@@ -147,7 +147,7 @@ class Emulator(Controls):
             inject_host_prefix=False,
         )
         config_of_this = usual.merge(Config(**config))
-        with self._lock:  # a session may be shared by threads, but not while it makes a client
+        with self._lock:  # threads may share a session, but not while it makes a client
             return self._session.client(
                 service, region_name=region, endpoint_url=self.endpoint, config=config_of_this
             )
@@ -178,7 +178,7 @@ class Emulator(Controls):
             )
 
     def _environment(self) -> dict[str, str]:
-        """The whole environment of the child, and so of the workers: nothing of the user's but paths."""
+        """Return the whole environment of the child, and so of the workers: of the user's, only paths."""
         assert self.directory is not None
         region, lambdas, wait_scale, log_level = self._settings
         kept = {
@@ -213,7 +213,7 @@ class Emulator(Controls):
         give_up = time.monotonic() + READY_WITHIN
         while time.monotonic() < give_up:
             if not self.alive():
-                raise EmulatorError(f"the emulated AWS ended at its start:\n{self.tail()}")
+                raise EmulatorError(f"the emulated AWS ended while it started:\n{self.tail()}")
             with contextlib.suppress(urllib.error.URLError, TimeoutError, ConnectionError):
                 url = f"{self.endpoint}/_ministack/health"
                 with urllib.request.urlopen(url, timeout=1):  # noqa: S310 - our own loopback URL
@@ -226,7 +226,7 @@ class Emulator(Controls):
 
 
 def _listen(port: int) -> socket.socket:
-    """Return a socket that listens on `port` of the loopback interface, or on a free one for 0."""
+    """Return a socket that listens on `port` of the loopback interface; 0 takes a free one."""
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -239,7 +239,7 @@ def _listen(port: int) -> socket.socket:
 
 
 def _end_group(process: subprocess.Popen[bytes]) -> None:
-    """Ask `process` to end itself and its workers; then end by force what is left of its group."""
+    """Ask `process` to end itself and its workers; then kill what is left of its group."""
     process.terminate()
     with contextlib.suppress(subprocess.TimeoutExpired):
         process.wait(STOP_WITHIN)

@@ -1,7 +1,7 @@
-"""Makes what the program registers in the emulated AWS, and remembers it, so that the program can run again.
+"""Makes the program's resources in the emulated AWS, and remembers them, so that the program can run again.
 
-There is no diff engine here. A resource that did not change is left alone; one whose maker states all of it
-is stated again; any other change needs a fresh world, and the program is told so.
+There is no diff engine here. A resource that did not change is left alone. One whose maker states all of it
+is made again, which updates it. Any other change is refused, because it needs a fresh world.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from local.program import Resource
 
 
 class CannotMakeError(RuntimeError):
-    """The local world cannot make, or change, a resource; the message says which and what to do."""
+    """The local world cannot make or change a resource; the message says which, and what to do."""
 
 
 class Provisioner:
-    """Makes the resources of one stack. `made` and `recorded` count them by type, `known` has them by URN."""
+    """Makes the resources of one stack; `made` and `recorded` count them by type, `known` has them by URN."""
 
     def __init__(self, aws: Emulator, *, region: str, tell: Callable[[Resource], None] | None = None) -> None:
         self._aws, self._region, self._tell = aws, region, tell
@@ -34,9 +34,9 @@ class Provisioner:
         self.recorded: Counter[str] = Counter()
 
     def make(self, resource: Resource) -> tuple[str, Mapping[str, Any]]:
-        """Make a resource, or find that it is as it was; return its id and outputs.
+        """Make a resource unless it is unchanged; return its id and outputs.
 
-        Raises CannotMakeError, and whatever the emulated AWS answers. Safe to call from several threads.
+        Raises CannotMakeError, or the ClientError with which the emulated AWS refuses.
         """
         wanted = _fingerprint(resource.inputs)
         known, id, outputs = self.known.get(resource.urn, ("", "", {}))
@@ -57,7 +57,10 @@ class Provisioner:
         return id, outputs
 
     def ask(self, function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        """Return what the emulated AWS answers to a question of the program; raises what it refuses with."""
+        """Answer an invoke of the program from the emulated AWS.
+
+        Raises CannotMakeError for any other function than `getZone`, or the ClientError of the emulated AWS.
+        """
         if function != "aws:route53/getZone:getZone":
             raise CannotMakeError(f"{function}: the local world has no answer for this function")
         zone = self._aws.client("route53", self._region).get_hosted_zone(Id=args["zoneId"])["HostedZone"]
@@ -78,7 +81,7 @@ class Provisioner:
 
 
 def _autoname(resource: Resource) -> str:
-    """Return a name like those that Pulumi gives to what the program does not name."""
+    """Return a name like those that Pulumi gives to resources without a physical name."""
     stem = resource.inputs.get("namePrefix", f"{resource.name}-")
     return f"{stem}{secrets.token_hex(4)[:7]}"
 

@@ -1,4 +1,4 @@
-"""A second door to the emulated AWS, at which somebody stands: requests go on or do not, answers too."""
+"""A relay in front of the emulated AWS that can stop requests and lose their answers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Relay:
         self._thread.start()
 
     def stop(self) -> None:
-        """Take no more requests."""
+        """Accept no more requests."""
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
@@ -46,11 +46,11 @@ class Relay:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def stops(self, request: BaseHTTPRequestHandler) -> bool:
-        """Return whether a request goes no further: it was answered here, or its connection ends."""
+        """Return whether a request is not passed on, because it was answered here or its connection ends."""
         return False
 
     def hears(self, request: BaseHTTPRequestHandler) -> bool:
-        """Return whether the client hears the answer to a request that has been done."""
+        """Return whether the client gets the answer to a request that was carried out."""
         return True
 
     def _pass_on(self, request: BaseHTTPRequestHandler) -> None:
@@ -64,7 +64,7 @@ class Relay:
             answer = connection.getresponse()
             content = answer.read()
         except (http.client.HTTPException, OSError):
-            request.close_connection = True  # of a region that is down
+            request.close_connection = True  # the region is down
             return
         finally:
             connection.close()

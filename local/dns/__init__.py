@@ -1,1 +1,1 @@
-"""The name server of the emulated hosted zone, its health checks, and a resolver that asks it."""
+"""The name server of the emulated hosted zone, its health checks, and a resolver for clients."""

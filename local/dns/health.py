@@ -1,35 +1,39 @@
-"""How Route 53's data plane judges health checks, with the emulated CloudWatch and loopback to look at.
+"""Health checks as Route 53's data plane evaluates them, against the emulated CloudWatch and loopback.
 
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
 
-A check on an alarm judges the alarm's data stream, never its state: SetAlarmState moves nothing. Route 53
-takes over an alarm's settings when the check is made or updated, and sees no edit of the alarm until then.
-https://docs.aws.amazon.com/Route53/latest/APIReference/API_CloudWatchAlarmConfiguration.html lists them, and
-has no DatapointsToAlarm and no TreatMissingData: the latest `EvaluationPeriods` datapoints must all breach.
-They are looked for in two periods more than that, up to the one under way; when there are none, or fewer
-that all breach, the data is insufficient.
+A check on an alarm evaluates the alarm's data stream, never its state: SetAlarmState has no effect on it.
+Route 53 copies an alarm's settings when the check is created or updated, and does not notice later edits of
+the alarm. https://docs.aws.amazon.com/Route53/latest/APIReference/API_CloudWatchAlarmConfiguration.html lists
+the settings, which do not include DatapointsToAlarm and TreatMissingData: the latest `EvaluationPeriods`
+datapoints must all breach. They are searched for in two more periods than that, up to the current one; if
+there are none, or fewer that all breach, the data is insufficient.
 
-A period lasts max(1, round(Period * period_scale)) seconds here: with 1/60, an alarm of 60 s judges seconds.
+A period lasts max(1, round(Period * period_scale)) seconds here: with 1/60, an alarm of 60 s evaluates
+seconds.
 """
 
 from __future__ import annotations
 
 import contextlib
 import http.client
-import operator
 import socket
 import ssl
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-#: What a request to a region, or to a control plane, fails with while that is down.
+from local.thresholds import BREACHES
+
+#: The errors of a request to a region, or to a control plane, that is down.
 UNREACHABLE = (BotoCoreError, ClientError)
 
-#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html: more than is judged.
+#: Periods that are searched beyond those that are evaluated:
+#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 EXTRA_PERIODS = 2
 AT_ONCE = 100  # alarms in one request
 SEARCHED = 5120  # bytes of a body
@@ -37,39 +41,34 @@ TCP_CONNECT, HTTP_CONNECT, HTTP_ANSWER = 10.0, 4.0, 2.0  # seconds
 DEFAULT_FAILURE_THRESHOLD = 3
 ENDPOINTS = ("HTTP", "HTTPS", "HTTP_STR_MATCH", "HTTPS_STR_MATCH", "TCP")
 
-_BREACHES = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
-
+#: The status of a check on an alarm without enough data; with `LastKnownStatus` it stays as it is.
+_WITHOUT_DATA = {"Healthy": True, "Unhealthy": False}
 
 Alarm = Mapping[str, Any]
 
 
 @dataclass
 class _Check:
-    """A health check and what is known of it. A new one is healthy until there is data."""
+    """A health check with its state. A new one is healthy until there is data."""
 
     config: Mapping[str, Any] = field(default_factory=dict)
     version: int = 0
     status: bool = True  # before Disabled and Inverted
-    known: bool = True  # the status that the last sufficient data gave
-    against: int = 0  # looks in a row that spoke against the status
-    taken: tuple[int, Alarm | None] = (0, None)  # the version that took over an alarm's settings, and those
+    known: bool = True  # the status by the last sufficient data
+    against: int = 0  # consecutive results that contradict the status
+    taken: tuple[int, Alarm | None] = (0, None)  # the version that copied an alarm's settings, and the copy
 
     def settings(self, version: int, alarm: Alarm | None) -> Alarm | None:
-        """Return the settings that count: the alarm's, as they were when this version was first seen."""
+        """Return the settings that apply: the alarm's, as they were when this version was first seen."""
         if alarm is None or self.taken[1] is None or self.taken[0] != version:
             self.taken = (version, alarm)
         return self.taken[1]
 
 
 class HealthChecks:
-    """The health checks of an account. `address_of` gives the loopback address of an endpoint, or None.
+    """The health checks of an account. `address_of` returns the loopback address of an endpoint, or None.
 
-    A look at an endpoint stands for one request interval of AWS, whatever the time between two looks.
+    One request to an endpoint stands for one request interval of AWS, whatever the time between two requests.
     """
 
     def __init__(
@@ -87,7 +86,7 @@ class HealthChecks:
         self._checks: dict[str, _Check] = {}
 
     def read(self, route53: Any) -> None:
-        """Take over the checks as they are configured now; what is known of those that stay is kept."""
+        """Read the current configuration of all checks; those that are known already keep their state."""
         found = {}
         for page in route53.get_paginator("list_health_checks").paginate():
             for listed in page["HealthChecks"]:
@@ -96,20 +95,20 @@ class HealthChecks:
         self._checks = found
 
     def jobs(self) -> dict[str, Callable[[], None]]:
-        """Return the looks that bring all checks up to date, by names that stay. Each may hang by itself."""
-        looks: dict[str, Callable[[], None]] = {}
+        """Return the jobs that bring all checks up to date, by stable names. A job may hang on its own."""
+        jobs: dict[str, Callable[[], None]] = {}
         for id, check in self._checks.items():
             if check.config.get("Disabled"):
                 continue
             if check.config["Type"] == "CLOUDWATCH_METRIC":
                 region = check.config["AlarmIdentifier"]["Region"]
-                looks[region] = lambda region=region: self._look_at_alarms(region)
+                jobs[region] = partial(self._look_at_alarms, region)
             elif check.config["Type"] in ENDPOINTS:
-                looks[id] = lambda check=check: self._look_at_endpoint(check)
-        return looks
+                jobs[id] = partial(self._look_at_endpoint, check)
+        return jobs
 
     def healthy(self, id: str) -> bool:
-        """Return whether a check is healthy; one that is not there does not speak against its records."""
+        """Return whether a check is healthy; one that does not exist counts as healthy."""
         check = self._checks.get(id)
         if check is None or check.config.get("Disabled"):
             return True
@@ -121,9 +120,10 @@ class HealthChecks:
         return {id: self.healthy(id) for id in self._checks}
 
     def _calculated(self, check: _Check) -> bool:
-        """Return whether enough children are healthy; Route 53 refuses calculated ones, so they never are."""
+        """Return whether enough children are healthy; a calculated child never counts as healthy."""
         children = check.config.get("ChildHealthChecks", [])
-        return check.config["HealthThreshold"] <= sum(
+        threshold: int = check.config["HealthThreshold"]
+        return threshold <= sum(
             self.healthy(id)
             for id in children
             if id not in self._checks or self._checks[id].config["Type"] != "CALCULATED"
@@ -136,14 +136,14 @@ class HealthChecks:
             if check.config.get("AlarmIdentifier", {}).get("Region") == region
             and not check.config.get("Disabled")
         ]
-        # Without the region there is no data at all: every status stays as it is.
+        # While the region is down there is no data at all, and every status stays as it is.
         with contextlib.suppress(*UNREACHABLE):
             cloudwatch = self._client("cloudwatch", region)
             for first in range(0, len(checks), AT_ONCE):
                 self._judge(cloudwatch, checks[first : first + AT_ONCE])
 
     def _judge(self, cloudwatch: Any, checks: Sequence[_Check]) -> None:
-        """Judge checks on alarms of one region by two requests."""
+        """Evaluate checks on alarms of one region, with two requests."""
         before = [(check, check.version, check.config) for check in checks]
         names = {config["AlarmIdentifier"]["Name"] for _, _, config in before}
         pages = cloudwatch.get_paginator("describe_alarms").paginate(AlarmNames=sorted(names))
@@ -156,17 +156,16 @@ class HealthChecks:
         for (check, _, config), alarm, values in zip(before, alarms, streams, strict=True):
             found = None if alarm is None else within(alarm, values)
             if found is None:
-                says = config.get("InsufficientDataHealthStatus")
-                check.status = {"Healthy": True, "Unhealthy": False}.get(says, check.known)
+                check.status = _WITHOUT_DATA.get(config.get("InsufficientDataHealthStatus", ""), check.known)
             else:
                 check.status = check.known = found
 
     def _streams(self, cloudwatch: Any, alarms: Sequence[Alarm | None]) -> list[list[float]]:
-        """Return the values that each alarm judges, the newest first."""
+        """Return the values that each alarm evaluates, the newest first."""
         now = self._clock()
         queries, since = [], {}
         for index, alarm in enumerate(alarms):
-            if alarm is None or "Statistic" not in alarm:  # Route 53 takes alarms on basic statistics only
+            if alarm is None or "Statistic" not in alarm:  # Route 53 only takes alarms on basic statistics
                 continue
             period = max(1, round(alarm["Period"] * self._scale))
             since[f"m{index}"] = (now // period + 1 - alarm["EvaluationPeriods"] - EXTRA_PERIODS) * period
@@ -188,7 +187,7 @@ class HealthChecks:
         return values
 
     def _look_at_endpoint(self, check: _Check) -> None:
-        """Ask once; as many answers in a row as the threshold change the status, in either direction."""
+        """Send one request; `FailureThreshold` results in a row change the status, in either direction."""
         threshold = check.config.get("FailureThreshold", DEFAULT_FAILURE_THRESHOLD)
         check.against = 0 if self._answers(check.config) == check.status else check.against + 1
         if check.against >= threshold:
@@ -208,19 +207,19 @@ class HealthChecks:
 
 
 def within(alarm: Alarm, values: Sequence[float]) -> bool | None:
-    """Return whether an alarm's metric is within its threshold, None when the data does not tell.
+    """Return whether an alarm's metric is within its threshold, None if the data is insufficient.
 
-    `values` are those of the periods that are looked at, the newest first.
+    `values` are those of the periods that are searched, the newest first.
     """
     latest = values[: alarm["EvaluationPeriods"]]
-    breaches = _BREACHES[alarm["ComparisonOperator"]]
+    breaches = BREACHES[alarm["ComparisonOperator"]]
     if not all(breaches(value, alarm["Threshold"]) for value in latest):
         return True
     return None if len(latest) < alarm["EvaluationPeriods"] else False
 
 
 def _http_answers(config: Mapping[str, Any], address: str) -> bool:
-    """Ask as a health checker does: certificates are not looked at, redirects are answers."""
+    """Send a request as a health checker does: certificates are not verified, redirects are healthy."""
     secure = config["Type"].startswith("HTTPS")
     usual = 443 if secure else 80
     port, name = config.get("Port", usual), config.get("FullyQualifiedDomainName")

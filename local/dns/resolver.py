@@ -1,4 +1,4 @@
-"""Finds cells and buckets by name, as a client does: it knows a name server, and caches what that says."""
+"""A caching resolver, with which a client finds cells and buckets by name."""
 
 from __future__ import annotations
 
@@ -8,18 +8,19 @@ import dns.exception
 import dns.message
 import dns.query
 import dns.rcode
-import dns.rdatatype
+import dns.rdata
 import dns.ttl
+from dns.rdtypes.ANY.TXT import TXT
 
 
 class NotInDnsError(LookupError):
-    """A name has no record of the type that was asked for, or its name server does not tell."""
+    """A name has no record of the type that was asked for, or the name server fails to answer."""
 
 
 class Resolver:
-    """Asks one name server, and keeps an answer, also that there is none, for its TTL x `ttl_scale` seconds.
+    """Queries one name server, and caches answers, negative ones too, for their TTL x `ttl_scale` seconds.
 
-    The cache is one client's: as on the Internet, others may still hold what this one no longer does.
+    The cache belongs to one client: as on the Internet, others may hold an answer for longer.
     """
 
     def __init__(self, address: str, port: int, *, ttl_scale: float = 1.0, timeout: float = 2.0) -> None:
@@ -29,11 +30,17 @@ class Resolver:
         self._cache: dict[tuple[str, str], tuple[float, list[str]]] = {}
 
     def lookup(self, name: str) -> str:
-        """Return the first address of a name, CNAMEs followed; NotInDns, or OSError when nobody answers."""
+        """Return the first address of a name, following CNAMEs.
+
+        Raises NotInDnsError, or OSError if no answer arrives.
+        """
         return self._first(name, "A")
 
     def txt(self, name: str) -> str:
-        """Return the first text of a name, its strings joined; NotInDns, or OSError when nobody answers."""
+        """Return the first text of a name, its strings joined.
+
+        Raises NotInDnsError, or OSError if no answer arrives.
+        """
         return self._first(name, "TXT")
 
     def forget(self) -> None:
@@ -51,14 +58,15 @@ class Resolver:
         return values[0]
 
     def _ask(self, name: str, type: str) -> tuple[int, list[str]]:
-        """Return the values of a name, and the seconds that they, or their absence, may be kept."""
+        """Return the values of a name, and the seconds for which they, or their absence, may be cached."""
         query = dns.message.make_query(name, type, use_edns=0)
         try:
             reply, _ = dns.query.udp_with_fallback(query, self._address, self._timeout, self._port)
         except dns.exception.Timeout:
             raise TimeoutError(f"no answer from {self._address}:{self._port} about {name}") from None
         if reply.rcode() not in (dns.rcode.NOERROR, dns.rcode.NXDOMAIN):
-            raise NotInDnsError(f"{name}: the name server says {dns.rcode.to_text(reply.rcode())}")
+            raise NotInDnsError(f"{name}: the name server answers {dns.rcode.to_text(reply.rcode())}")
+        assert isinstance(reply, dns.message.QueryMessage)
         chain = reply.resolve_chaining()
         if chain.answer is None and chain.minimum_ttl == dns.ttl.MAX_TTL:
             return 0, []  # without an SOA, nothing says how long (RFC 2308, 5)
@@ -66,6 +74,6 @@ class Resolver:
 
 
 def _text(record: dns.rdata.Rdata) -> str:
-    if record.rdtype == dns.rdatatype.TXT:
+    if isinstance(record, TXT):
         return b"".join(record.strings).decode()
     return record.to_text()

@@ -3,8 +3,9 @@
     with DnsServer(aws.client, zone_id, "mft.example.gov", {"203.0.113.1": "127.0.0.2"}) as dns:
         dns.answer("primary.agencya.mft.example.gov", "CNAME").values
 
-It is Route 53's data plane. While the control plane cannot be reached, it answers with the records it saw
-last and goes on judging health; while the CloudWatch of a region cannot, the checks there keep their status.
+It stands for Route 53's data plane. While the control plane cannot be reached, it answers with the records
+that it read last and goes on evaluating health; while the CloudWatch of a region cannot be reached, the
+checks on its alarms keep their status.
 """
 
 from __future__ import annotations
@@ -23,20 +24,21 @@ from local.dns.wire import Listener
 from local.dns.zone import Answer, ServedZone
 from runtime.contract import REGION_OF, WEST
 
-#: Where the partition's one control plane of Route 53 is, whoever calls it.
+#: The region with the partition's only control plane of Route 53.
 CONTROL_REGION = REGION_OF[WEST]
 
-_RECORDS = "records"  # the name of the look that is not at a health check
+_RECORDS = "records"  # the name of the job that reads records
 _STOP_WITHIN = 5.0
 
 
 class DnsServer:
     """The name server of one zone while the context is open, or from `start` to `close`.
 
-    `client(service, region)` gives boto3 clients. `addresses` maps public addresses to loopback ones and may
-    grow; one that it does not hold is answered as it is. `every` is the pause in seconds between two looks at
-    the records, and at each health check; a look that takes longer pauses for as long as it took.
-    `period_scale` multiplies the periods of alarms (see `local.dns.health`), which are judged by `clock`.
+    `client(service, region)` returns boto3 clients. `addresses` maps public addresses to loopback ones and
+    may grow; an address that is not in it is answered as it is. `every` is the pause in seconds between two
+    reads of the records, and between two evaluations of a health check; a job that takes longer pauses for as
+    long as it took. `period_scale` multiplies the periods of alarms (see `local.dns.health`), which are timed
+    by `clock`.
     """
 
     def __init__(
@@ -61,7 +63,7 @@ class DnsServer:
         self._checks = HealthChecks(
             client, address_of=self._address_of, period_scale=period_scale, clock=clock
         )
-        self._looks = _Looks(every)
+        self._jobs = _Jobs(every)
         self._listener: Listener | None = None
 
     def __enter__(self) -> DnsServer:
@@ -71,35 +73,35 @@ class DnsServer:
         self.close()
 
     def start(self) -> DnsServer:
-        """Look at everything once and answer from then on; OSError when the port cannot be used."""
+        """Read records and evaluate health once, then answer; OSError if the port cannot be used."""
         self._listener = Listener(self.address, self.port, self.answer)
         self.port = self._listener.port
         try:
             self._read()
-            self._looks.once(self._checks.jobs())
+            self._jobs.once(self._checks.jobs())
         except BaseException:
             self.close()
             raise
         return self
 
     def close(self) -> None:
-        """Stop answering and looking, for good. Safe to call twice."""
-        self._looks.stop()
+        """Stop for good. Safe to call twice."""
+        self._jobs.stop()
         if self._listener is not None:
             self._listener.close()
             self._listener = None
 
     def refresh(self) -> None:
-        """Read the records and look at every health check now; what cannot be reached stays as it was."""
-        self._looks.once([_RECORDS])
-        self._looks.once(self._checks.jobs())
+        """Read the records and evaluate every health check now; what cannot be reached stays as it was."""
+        self._jobs.once([_RECORDS])
+        self._jobs.once(self._checks.jobs())
 
     def health(self) -> dict[str, bool]:
         """Return whether each health check is healthy, by its id."""
         return self._checks.verdicts()
 
     def answer(self, name: str | DNSLabel, type: str) -> Answer:
-        """Return the answer to a question, as a client gets it."""
+        """Return the answer that a client gets to a question."""
         return self._zone.answer(DNSLabel(name), type, self._checks.healthy)
 
     def _read(self) -> None:
@@ -108,20 +110,20 @@ class DnsServer:
         record_sets = [each for page in pages for each in page["ResourceRecordSets"]]
         self._checks.read(route53)
         self._zone = ServedZone(self._zone_name, record_sets, self._addresses)
-        self._looks.keep({_RECORDS: self._read_again, **self._checks.jobs()})
+        self._jobs.keep({_RECORDS: self._read_again, **self._checks.jobs()})
 
     def _read_again(self) -> None:
         with contextlib.suppress(*UNREACHABLE):
             self._read()
 
     def _address_of(self, host: str) -> str | None:
-        """Return the address of a health check's endpoint, None when it is not on loopback."""
+        """Return the address of a health check's endpoint, None if it is not on loopback."""
         found = (self._addresses.get(host, host), *self.answer(host, "A").values)
         return next((address for address in found if _on_loopback(address)), None)
 
 
-class _Looks:
-    """Looks again and again, each in a daemon thread of its own: one that hangs holds up no other."""
+class _Jobs:
+    """Repeats jobs, each in its own daemon thread, so that one that hangs does not delay the others."""
 
     def __init__(self, every: float) -> None:
         self._every = every
@@ -132,7 +134,7 @@ class _Looks:
         self._stopped = threading.Event()
 
     def keep(self, jobs: dict[str, Callable[[], None]]) -> None:
-        """Take over the jobs, by names that stay: new ones begin, and those that are not there end."""
+        """Replace the jobs, which are known by name: new ones start, and those that are missing end."""
         with self._lock:
             self._jobs = jobs
             for name in jobs.keys() - self._threads.keys():
@@ -142,13 +144,13 @@ class _Looks:
                 self._threads[name].start()
 
     def once(self, names: Iterable[str]) -> None:
-        """Do these jobs now, each after the one of its name that may be under way."""
+        """Run these jobs now, each after any run of the same job that is under way."""
         for name in names:
             with self._turns.setdefault(name, threading.Lock()):
                 self._jobs.get(name, _nothing)()
 
     def stop(self) -> None:
-        """End the threads; one that hangs is left behind."""
+        """Stop the threads; one that hangs is abandoned."""
         self._stopped.set()
         give_up = time.monotonic() + _STOP_WITHIN
         for thread in list(self._threads.values()):
@@ -167,7 +169,7 @@ class _Looks:
 
 
 def _nothing() -> None:
-    """What is left of a job that has ended."""
+    """The job in place of one that has ended."""
 
 
 def _on_loopback(address: str) -> bool:

@@ -1,4 +1,4 @@
-"""DNS on sockets: bytes of a question to bytes of its reply, over UDP and TCP (RFC 1035, 6891 and 7766)."""
+"""The DNS protocol on sockets: packets in, packets out, over UDP and TCP (RFC 1035, 6891 and 7766)."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from dnslib import EDNS0, QTYPE, RCODE, DNSHeader, DNSLabel, DNSRecord
 
 from local.dns.zone import Answer
 
-#: Knows the answer to a name and a type.
+#: Returns the answer to a question: a name and a type.
 Answers = Callable[[DNSLabel, str], Answer]
 
 LARGEST_TCP = 65535
 _LARGEST_UDP = 4096
-_PLAIN_UDP = 512  # for a client that names no size
+_PLAIN_UDP = 512  # for a client that gives no size
 _HEADER = 12
 _LONGEST_NAME = 253  # without the final dot
 _QUERY = 0
@@ -31,12 +31,13 @@ _IDLE = 10.0  # seconds that a TCP client may be silent
 
 
 def respond(packet: bytes, answer: Answers, *, largest: int | None = None) -> bytes | None:
-    """Return the reply to a packet, None for one that gets none.
+    """Return the reply to a packet, None if it gets none.
 
-    A reply above `largest` bytes is truncated; without it, above what this client takes over UDP.
+    A reply above `largest` bytes is truncated; by default, one above the size that the client accepts over
+    UDP.
     """
     if len(packet) < _HEADER or packet[2] & 0x80:
-        return None  # no question, or itself a reply: two servers could go on for ever
+        return None  # not a question, or itself a reply: two servers could answer each other for ever
     try:
         query = DNSRecord.parse(packet)
         [question] = query.questions
@@ -55,35 +56,35 @@ def respond(packet: bytes, answer: Answers, *, largest: int | None = None) -> by
     elif question.qclass not in (_IN, _ANY):
         header.rcode = RCODE.REFUSED
     elif not version:
-        said = answer(question.qname, QTYPE[question.qtype])
-        header.aa, header.rcode = int(said.authoritative), getattr(RCODE, said.status)
-        reply.add_answer(*said.answer)
-        reply.add_auth(*said.authority)
+        found = answer(question.qname, QTYPE[question.qtype])
+        header.aa, header.rcode = int(found.authoritative), getattr(RCODE, found.status)
+        reply.add_answer(*found.answer)
+        reply.add_auth(*found.authority)
     if largest is None:
         largest = _PLAIN_UDP if client is None else min(max(_PLAIN_UDP, client.rclass), _LARGEST_UDP)
     packed = reply.pack()
     if len(packed) > largest:
         header.tc = 1
-        reply.rr, reply.auth = [], []  # RFC 2181, 9: a client does not use what is there
+        reply.rr, reply.auth = [], []  # RFC 2181, 9: a client ignores the rest of a truncated reply
         packed = reply.pack()
     return bytes(packed)
 
 
 class Listener:
-    """Answers over UDP and TCP, in a daemon thread, until closed; OSError when the port cannot be used."""
+    """Answers over UDP and TCP, in a daemon thread, until closed; OSError if the port cannot be used."""
 
     def __init__(self, address: str, port: int, answer: Answers) -> None:
         self._answer = answer
         udp, tcp = _bind(address, port)
         self.port: int = tcp.getsockname()[1]
-        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # not the loop of who makes this
+        self._runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)  # not the caller's loop
         self._runner.run(self._listen(udp, tcp))
         self._loop = self._runner.get_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="dns", daemon=True)
         self._thread.start()
 
     def close(self) -> None:
-        """Stop answering; connections that are open end."""
+        """Stop answering, and close open connections."""
         self._loop.call_soon_threadsafe(self._loop.stop)
         self._thread.join()
         self._datagrams.close()
@@ -96,9 +97,9 @@ class Listener:
         self._connections = await asyncio.start_server(self._converse, sock=tcp)
 
     async def _converse(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Answer one question after another on a connection."""
-        ends = (asyncio.IncompleteReadError, TimeoutError, ConnectionError)
-        ends += (asyncio.CancelledError,)  # Python 3.11 logs a connection that ends cancelled as an error
+        """Answer the questions on a connection, one after the other."""
+        # Python 3.11 logs a connection whose task ends cancelled as an error, so that is suppressed too.
+        ends = (asyncio.IncompleteReadError, TimeoutError, ConnectionError, asyncio.CancelledError)
         with contextlib.closing(writer), contextlib.suppress(*ends):
             while True:
                 async with asyncio.timeout(_IDLE):
@@ -123,13 +124,13 @@ class _Datagrams(asyncio.DatagramProtocol):
 
 
 def _format_error(packet: bytes) -> bytes:
-    """Return the reply to a packet of which only the header can be trusted."""
+    """Return the reply to a packet whose header is all that can be read."""
     id, bits = struct.unpack("!HH", packet[:4])
     return struct.pack("!HH8x", id, _REPLY | bits & _OPCODE_AND_RD | RCODE.FORMERR)
 
 
 def _bind(address: str, port: int) -> tuple[socket.socket, socket.socket]:
-    """Return a UDP and a TCP socket on one port, any that is free for both when it is 0."""
+    """Return a UDP and a TCP socket on the same port; 0 takes one that is free for both."""
     for _ in range(100):
         udp, tcp = socket.socket(type=socket.SOCK_DGRAM), socket.socket()
         wanted = port
@@ -138,7 +139,7 @@ def _bind(address: str, port: int) -> tuple[socket.socket, socket.socket]:
             tcp.bind((address, wanted))
             wanted = tcp.getsockname()[1]
             udp.bind((address, wanted))
-            tcp.listen()  # only now would a second server on the port be noticed
+            tcp.listen()  # fails if another server listens on the port
         except OSError as error:
             udp.close()
             tcp.close()

@@ -1,8 +1,8 @@
-"""What an authoritative server answers for one hosted zone of Route 53: by records, their roles and health.
+"""The answers of an authoritative server for one hosted zone of Route 53: records, failover roles and health.
 
-No sockets and no clock. RFC 1034 section 4.3.2 is the algorithm; negative answers are those of RFC 2308 and
-RFC 8020. Of the routing policies there are simple and failover. A record set with another one, an alias, or a
-value that Route 53 would have refused is answered with SERVFAIL: no answer rather than a wrong one.
+No sockets and no clock. The algorithm is that of RFC 1034, section 4.3.2; negative answers follow RFC 2308
+and RFC 8020. Simple and failover routing are supported. A record set with another policy, an alias, or a
+value that Route 53 would refuse is answered with SERVFAIL, because no answer is better than a wrong one.
 """
 
 from __future__ import annotations
@@ -14,13 +14,15 @@ from typing import Any
 
 from dnslib import AAAA, CNAME, NS, PTR, QTYPE, RD, RR, SOA, TXT, A, DNSError, DNSLabel
 
-#: Of a zone that shows none. https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/SOA-NSrecords.html
+#: The SOA of a zone without one: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/SOA-NSrecords.html
 MADE_UP_SOA = "ns-2048.awsdns-64.net. awsdns-hostmaster.amazon.com. 1 7200 900 1209600 86400"
 MADE_UP_SOA_TTL = 900
 
-_TRANSFERS = ("AXFR", "IXFR")  # Route 53 hands no zone out
-_OTHER_POLICIES = ("Weight", "Region", "GeoLocation", "GeoProximityLocation", "CidrRoutingConfig")
-_OTHER_POLICIES += ("MultiValueAnswer", "TrafficPolicyInstanceId", "AliasTarget")
+_TRANSFERS = ("AXFR", "IXFR")  # Route 53 refuses zone transfers
+_OTHER_POLICIES = (
+    *("Weight", "Region", "GeoLocation", "GeoProximityLocation", "CidrRoutingConfig"),
+    *("MultiValueAnswer", "TrafficPolicyInstanceId", "AliasTarget"),
+)
 
 _ESCAPE = re.compile(rb"\\([0-3][0-7]{2})|\\(.)")
 _STRING = re.compile(r'\s*"((?:[^"\\]|\\.)*)"')
@@ -32,7 +34,7 @@ RecordSet = Mapping[str, Any]
 
 @dataclass
 class Answer:
-    """The sections of an answer. `authoritative` is False for a referral and for what was refused."""
+    """The sections of an answer. `authoritative` is False for referrals and refusals."""
 
     status: str = "NOERROR"
     answer: list[RR] = field(default_factory=list)
@@ -41,7 +43,7 @@ class Answer:
 
     @property
     def values(self) -> tuple[str, ...]:
-        """The values of the answer in its order: the strings of a TXT joined, names with their final dot."""
+        """The values in order: the strings of a TXT record joined, names with their final dot."""
         return tuple(
             b"".join(rr.rdata.data).decode(errors="replace") if isinstance(rr.rdata, TXT) else str(rr.rdata)
             for rr in self.answer
@@ -49,13 +51,13 @@ class Answer:
 
 
 class ServedZone:
-    """One state of a zone. The value of an A record that `addresses` holds is answered as what it maps to."""
+    """One state of a zone. `addresses` maps the values of A records to those that are answered instead."""
 
     def __init__(self, name: str, record_sets: Iterable[RecordSet], addresses: Mapping[str, str]) -> None:
         self._addresses = addresses
         self._apex = key_of(name)
         self._sets: dict[Key, dict[str, list[RecordSet]]] = {}
-        self._names = {self._apex}  # those with records, and the empty ones above them
+        self._names = {self._apex}  # names with records, and the empty names above them
         for record_set in record_sets:
             key = key_of(record_set["Name"])
             if not self._holds(key):
@@ -64,55 +66,55 @@ class ServedZone:
             self._names.update(key[above:] for above in range(len(key) - len(self._apex)))
 
     def answer(self, name: DNSLabel, type: str, healthy: Callable[[str], bool]) -> Answer:
-        """Return the answer to a question; `healthy` tells of the id of a health check."""
+        """Return the answer to a question; `healthy` takes the id of a health check."""
         if type in _TRANSFERS or not self._holds(_lower(name)):
             return Answer(status="REFUSED", authoritative=False)
         try:
             return self._follow(name, type, healthy)
-        except (ValueError, DNSError):  # of a record: unsupported, or one that Route 53 would have refused
+        except (ValueError, DNSError):  # a record is unsupported, or Route 53 would refuse it
             return Answer(status="SERVFAIL", authoritative=False)
 
     def _follow(self, owner: DNSLabel, type: str, healthy: Callable[[str], bool]) -> Answer:
-        said = Answer()
+        response = Answer()
         seen: set[Key] = set()
         while self._holds(_lower(owner)) and _lower(owner) not in seen:
             seen.add(_lower(owner))
             if cut := self._delegation(_lower(owner)):
-                said.authority = self._rows(DNSLabel(cut), self._sets[cut]["NS"])
-                said.authoritative = bool(said.answer)
-                return said
+                response.authority = self._rows(DNSLabel(cut), self._sets[cut]["NS"])
+                response.authoritative = bool(response.answer)
+                return response
             there = self._at(_lower(owner))
             if there is not None and "CNAME" in there and type not in ("CNAME", "ANY"):
-                said.answer += self._rows(owner, [choose(there["CNAME"], healthy)])
-                owner = said.answer[-1].rdata.label
+                response.answer += self._rows(owner, [choose(there["CNAME"], healthy)])
+                owner = response.answer[-1].rdata.label
                 continue
-            for found in there or ():
+            for found, record_sets in (there or {}).items():
                 if type in (found, "ANY"):
-                    said.answer += self._rows(owner, [choose(there[found], healthy)])
+                    response.answer += self._rows(owner, [choose(record_sets, healthy)])
             if there is None:
-                said.status = "NXDOMAIN"
-            if not any(_lower(rr.rname) == _lower(owner) for rr in said.answer):
-                said.authority = [self._soa()]
+                response.status = "NXDOMAIN"
+            if not any(_lower(rr.rname) == _lower(owner) for rr in response.answer):
+                response.authority = [self._soa()]
             break
-        return said
+        return response
 
     def _holds(self, key: Key) -> bool:
         return key[max(0, len(key) - len(self._apex)) :] == self._apex
 
     def _delegation(self, key: Key) -> Key | None:
-        """Return the highest name, below the apex and at or above `key`, that has its own name servers."""
+        """Return the highest name below the apex, and at or above `key`, that has its own name servers."""
         above = (key[depth:] for depth in reversed(range(len(key) - len(self._apex))))
         return next((name for name in above if "NS" in self._sets.get(name, ())), None)
 
     def _at(self, key: Key) -> dict[str, list[RecordSet]] | None:
-        """Return what is at a name, perhaps nothing, or at its wildcard; None when it does not exist."""
+        """Return the record sets at a name, or at its wildcard; None if the name does not exist."""
         if key in self._names:
             return self._sets.get(key, {})
         encloser = next(key[above:] for above in range(len(key)) if key[above:] in self._names)
         return self._sets.get((b"*", *encloser))
 
     def _soa(self) -> RR:
-        """Return the SOA of a negative answer, with the time for which that may be kept (RFC 2308, 5)."""
+        """Return the SOA of a negative answer, with the TTL for which it may be cached (RFC 2308, 5)."""
         made_up = {"Type": "SOA", "TTL": MADE_UP_SOA_TTL, "ResourceRecords": [{"Value": MADE_UP_SOA}]}
         [soa] = self._sets.get(self._apex, {}).get("SOA", [made_up])
         [row] = self._rows(DNSLabel(self._apex), [soa])
@@ -126,7 +128,9 @@ class ServedZone:
             for record in record_set["ResourceRecords"]:
                 rdata = self._rdata(type, record["Value"])
                 row = RR(owner, getattr(QTYPE, type), ttl=ttl, rdata=rdata)
-                if row not in rows:  # two public addresses can be one here, and a set has no member twice
+                if (
+                    row not in rows
+                ):  # two public addresses can have one loopback address, and a set no duplicates
                     rows.append(row)
         return rows
 
@@ -152,10 +156,10 @@ class ServedZone:
 
 
 def choose(record_sets: list[RecordSet], healthy: Callable[[str], bool]) -> RecordSet:
-    """Return the one of the record sets of a name and type that Route 53 answers with.
+    """Return the record set of a name and type that Route 53 answers with.
 
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/health-checks-how-route-53-chooses-records.html
-    A record without a health check is healthy, and when none is healthy, all are: the primary answers.
+    A record without a health check counts as healthy, and if none is healthy, the primary answers. Raises
     ValueError for a routing policy that is neither simple nor failover.
     """
     for each in record_sets:
@@ -172,7 +176,7 @@ def choose(record_sets: list[RecordSet], healthy: Callable[[str], bool]) -> Reco
 def strings(value: str) -> list[bytes]:
     """Return the strings of a TXT value as Route 53 stores it: in quotes, with octal escapes.
 
-    ValueError when it is not in quotes.
+    Raises ValueError if the value is not in quotes.
     https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/ResourceRecordTypes.html#TXTFormat
     """
     found, end = [], 0
@@ -185,7 +189,7 @@ def strings(value: str) -> list[bytes]:
 
 
 def key_of(name: str) -> Key:
-    """Return the key of a name as Route 53 writes it, with or without its final dot."""
+    """Return the key of a name that is written as in Route 53, with or without a final dot."""
     return _lower(_label(name))
 
 

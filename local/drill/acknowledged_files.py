@@ -1,4 +1,4 @@
-"""The ledger of the drill: every file that a client was told is stored, and what became of it."""
+"""Every file whose upload was acknowledged to a client during a drill, and what became of it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import threading
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import assert_never
 
 from local.drill.observations import Observations
 from local.drill.runs import Fate
@@ -15,13 +16,10 @@ from runtime.contract import Kind
 from runtime.facts import ENDED, Fact, Status, by_transfer, status
 from runtime.patterns import literal_prefix
 
-#: Became of a file in the end: nobody has anything left to do but a person who decides.
-_SETTLED = frozenset({Status.DELIVERED, Status.DUPLICATE, Status.HELD})
-
 
 @dataclass(frozen=True, kw_only=True)
 class SentFile:
-    """A file that `side` acknowledged, at `at` seconds since the epoch."""
+    """A file that `side` acknowledged; `at` is when, in seconds since the epoch."""
 
     sender: Sender
     name: str
@@ -30,17 +28,17 @@ class SentFile:
 
     @property
     def key(self) -> str:
-        """Its key in the customer's bucket."""
+        """The file's key in the customer's bucket."""
         return self.sender.key(self.name)
 
     @property
     def id(self) -> str:
-        """What the tracker knows it by."""
+        """The file's id in the tracker."""
         return contract.file_id(self.sender.customer.id, self.key)
 
     @property
     def destinations(self) -> dict[str, str]:
-        """Its name at each destination that its route names."""
+        """The file's name at each destination of its route."""
         route = self.sender.route(self.name)
         if route is None:
             return {}
@@ -49,7 +47,7 @@ class SentFile:
 
     @property
     def waits_for_a_person(self) -> bool:
-        """Return whether its route holds a file of which nobody can tell whether it was delivered."""
+        """Whether the file's route holds a file when it is unknown whether it was delivered."""
         route = self.sender.route(self.name)
         return route is not None and route.on_unknown == "hold"
 
@@ -66,21 +64,21 @@ class Account:
 
     @property
     def ends(self) -> set[Status]:
-        """What its transfers have come to."""
+        """The statuses of the file's transfers."""
         return {status(facts) for facts in by_transfer(self.facts).values()}
 
     @property
     def has_ended(self) -> bool:
-        """Return whether none of its transfers is under way."""
+        """Whether none of the file's transfers is under way."""
         return self.ends <= ENDED
 
     @property
     def is_settled(self) -> bool:
-        """Return whether it was delivered, or is held for a person to decide."""
-        return bool(self.ends) and self.ends <= _SETTLED
+        """Whether the file was delivered, or is held for a person to decide."""
+        return bool(self.ends) and all(map(_is_settled, self.ends))
 
     def fate(self) -> Fate:
-        """Return what became of it, in words."""
+        """Return what became of the file."""
         delivered = [fact for fact in self.facts if fact.kind is Kind.DELIVERED]
         sends = Counter((fact.transfer, fact.destination) for fact in delivered if fact.detail["sent"])
         fates = Counter(status(facts).value for facts in by_transfer(self.facts).values())
@@ -93,16 +91,26 @@ class Account:
         )
 
 
-class AcknowledgedFiles:
-    """The acknowledged files, in order. Threads may share it."""
+def _is_settled(end: Status) -> bool:
+    match end:
+        case Status.DELIVERED | Status.DUPLICATE | Status.HELD:
+            return True
+        case Status.UNDER_WAY | Status.REJECTED | Status.FAILED:
+            return False
+        case _:
+            assert_never(end)
 
-    def __init__(self, evidence: Observations) -> None:
-        self._evidence = evidence
+
+class AcknowledgedFiles:
+    """The acknowledged files, in order. Safe to share between threads."""
+
+    def __init__(self, observations: Observations) -> None:
+        self._observations = observations
         self._files: list[SentFile] = []
         self._lock = threading.Lock()
 
     def add(self, file: SentFile) -> None:
-        """Note a file that was acknowledged."""
+        """Add a file that was acknowledged."""
         with self._lock:
             self._files.append(file)
 
@@ -112,8 +120,8 @@ class AcknowledgedFiles:
             return list(self._files)
 
     def accounts(self, side: str, files: Iterable[SentFile] | None = None) -> list[Account]:
-        """Return what one region's tracker says of these files, or of all."""
+        """Return what one region's tracker says about these files, or about all."""
         return [
-            Account(file=file, facts=self._evidence.facts(file.sender.customer, side, file.key))
+            Account(file=file, facts=self._observations.facts(file.sender.customer, side, file.key))
             for file in (self.files() if files is None else files)
         ]

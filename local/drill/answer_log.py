@@ -1,4 +1,4 @@
-"""What the zone's name server answers over time, for some names: the moments at which it changes."""
+"""A log of what the zone's name server answers for some names: every change, with its time."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ Name = tuple[str, str, str]  # endpoint, name, type
 
 
 class AnswerLog:
-    """Asks for every name of some customers, again and again, from `start` to `stop`.
+    """Queries every name of some customers, again and again, from `start` to `stop`.
 
-    `ask` is the name server: it takes a name and a type and returns the values that it answers.
+    `ask` queries the name server: it takes a name and a record type and returns the values of the answer.
+    `now` returns the seconds since the scenario began, with which changes are logged.
     """
 
     def __init__(
@@ -49,17 +50,17 @@ class AnswerLog:
         self.changes: list[AnswerChange] = []
 
     def start(self) -> None:
-        """Look once, and then in a thread."""
+        """Query all names once, and from then on in a thread."""
         self.look()
         self._thread.start()
 
     def stop(self) -> None:
-        """Look no more."""
+        """Stop querying."""
         self._stopped.set()
         self._thread.join()
 
     def of(self, customer: str) -> dict[str, str]:
-        """Return the side that each endpoint of a customer is answered with; CNAME and TXT have to agree."""
+        """Return the side that each endpoint of a customer answers with; CNAME and TXT have to agree."""
         self.look()
         found: dict[str, str] = {}
         for name in self._names[customer]:
@@ -69,11 +70,11 @@ class AnswerLog:
 
     @property
     def are_steady(self) -> bool:
-        """Whether no name has ever answered anything but what it did first."""
+        """Whether no name has changed its answer since the start."""
         return len(self.changes) == len(self._sides)
 
     def look(self) -> None:
-        """Ask for all names now, and note what has changed."""
+        """Query all names now and log what has changed."""
         with self._lock:
             for name in (each for of_one in self._names.values() for each in of_one):
                 side = self._side(*name[1:])

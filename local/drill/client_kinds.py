@@ -1,4 +1,4 @@
-"""The kinds of customers' clients: some look names up as they should, and some never do again."""
+"""The kinds of clients that customers use: some look names up for every file, some only once."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from botocore.exceptions import BotoCoreError, ClientError
 from customers import names
 from local.dns.resolver import NotInDnsError, Resolver
 from local.drill.sender import Sender
+from local.loopback import SIDE_AT
 from local.sftp.clients import OpenSession, SftpClient, UploadError
-from local.world import SIDE_AT, World
+from local.world import World
 from runtime.contract import SIDE_OF, BucketRecord
 
-#: What an upload ends with that was not acknowledged.
+#: The exceptions of an upload that was not acknowledged.
 FAILED = (UploadError, NotInDnsError, OSError, ClientError, BotoCoreError, subprocess.TimeoutExpired)
 
-#: They use whatever name their customer gave them years ago, and do not wait long.
+#: Of SDK clients, which do not wait long for a region that does not answer.
 _IMPATIENT = {"connect_timeout": 3, "read_timeout": 20, "retries": {"total_max_attempts": 1}}
 
 
 class CustomerClient(ABC):
-    """One client of one customer. It knows a name, a name server, and what it has been told."""
+    """One client of one customer. It knows a name, a name server, and the notices that it has read."""
 
     kind: str
 
@@ -37,16 +38,16 @@ class CustomerClient(ABC):
         """Upload a file; return the side that acknowledged it. Raises one of FAILED."""
 
     def read_notice(self, notice: dict[str, Any]) -> None:
-        """Do what people do who get the operators' notice: they start it again."""
+        """Do what people do when they read the operators' notice: restart the client."""
         self.close()
 
     def close(self) -> None:
-        """End what is open, and forget what was looked up."""
+        """Close what is open, and forget what was looked up."""
         self._resolver.forget()
 
 
 class ByName(CustomerClient):
-    """Looks the name up for every file, and keeps an answer for as long as its TTL says."""
+    """Looks the name up for every file, and caches an answer for its TTL."""
 
     kind = "SFTP, answers kept for their TTL"
 
@@ -57,7 +58,7 @@ class ByName(CustomerClient):
         resolver: Resolver,
         connect: Callable[[str], tuple[str, SftpClient]],
     ) -> None:
-        """`connect` gives the side that is at an address, and the client for it."""
+        """`connect` returns the side at an address, and an SFTP client for it."""
         super().__init__(sender, name, resolver)
         self._connect = connect
 
@@ -71,7 +72,7 @@ class ByName(CustomerClient):
 
 
 class ForEver(ByName):
-    """Looks the name up once, as a client does that was started long ago, until somebody starts it again."""
+    """Looks the name up once and never again until it is restarted."""
 
     kind = "SFTP, answers kept for ever"
     _kept = ""
@@ -85,7 +86,7 @@ class ForEver(ByName):
 
 
 class Staying(ByName):
-    """Keeps its session open and looks the name up when that has ended."""
+    """Keeps one session open, and looks the name up again only after that has ended."""
 
     kind = "SFTP, one session that stays"
     _session: OpenSession | None = None
@@ -109,12 +110,12 @@ class Staying(ByName):
 
 
 class ByRecord(CustomerClient):
-    """Looks the bucket up in TXT for every file, as the platform's guide says."""
+    """Looks the bucket up in the TXT record for every file, as the platform's guide says."""
 
     kind = "SDK, bucket looked up in TXT"
 
     def __init__(self, sender: Sender, name: str, resolver: Resolver, connect: Callable[[str], Any]) -> None:
-        """`connect` gives the S3 client of a region."""
+        """`connect` returns the S3 client of a region."""
         super().__init__(sender, name, resolver)
         self._connect = connect
 
@@ -128,7 +129,7 @@ class ByRecord(CustomerClient):
 
 
 class HardCoded(ByRecord):
-    """Has the bucket in its configuration, until somebody writes another one into it."""
+    """Has the bucket in its configuration until somebody who reads the notice changes it."""
 
     kind = "SDK, bucket hard-coded"
     _written: BucketRecord | None = None
@@ -141,8 +142,13 @@ class HardCoded(ByRecord):
         return self._written
 
 
+#: Every kind, by what it sends with.
+BY_SFTP = (ByName, ForEver, Staying)
+BY_SDK = (ByRecord, HardCoded)
+
+
 def crowd(world: World, side: str, *, by_sftp: Sender, by_sdk: Sender) -> list[CustomerClient]:
-    """Return one client of each kind, of these senders' customers, which use the names of `side`."""
+    """Return one client of each kind for the customers of these senders, all using the names of `side`."""
 
     def at(address: str) -> tuple[str, SftpClient]:
         return SIDE_AT[address], world.sftp_at(by_sftp.user, address)
@@ -154,6 +160,6 @@ def crowd(world: World, side: str, *, by_sftp: Sender, by_sdk: Sender) -> list[C
     host = names.endpoint_host(side, by_sftp.customer.id, world.zone)
     record = names.bucket_record(side, by_sdk.customer.id, world.zone)
     return [
-        *(kind(by_sftp, host, world.serve_names(), at) for kind in (ByName, ForEver, Staying)),
-        *(kind(by_sdk, record, world.serve_names(), storage) for kind in (ByRecord, HardCoded)),
+        *(kind(by_sftp, host, world.serve_names(), at) for kind in BY_SFTP),
+        *(kind(by_sdk, record, world.serve_names(), storage) for kind in BY_SDK),
     ]

@@ -1,6 +1,6 @@
-"""What is committed for the loss of a region, computed from the constants that the platform is made of.
+"""What is committed for the loss of a region, computed from the constants that the program deploys.
 
-Pure, and at production settings. What a drill measures on scaled time is never compared with it.
+Pure, and at production settings. What a drill measures in scaled time is never compared with it.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from runtime.timing import (
     TTL_LIMIT,
 )
 
-#: Seconds that Route 53 is given to judge what it sees and to have all its name servers answer by it: the
-#: standard interval of health checks. Route 53 publishes no figure, and promises none
+#: Seconds allowed for Route 53 to evaluate what it sees and to have all its name servers answer accordingly:
+#: the standard interval of health checks. Route 53 publishes no figure and promises none
 #: (https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html).
 EVALUATION = 30
 
 
 @dataclass(frozen=True, kw_only=True)
 class Commitment:
-    """One measure: the terms of its formula, each with its seconds, and what the figure rests on."""
+    """One measure: the terms of its formula, each with its seconds, and what the figure is based on."""
 
     measure: str
     terms: tuple[tuple[str, int], ...]
@@ -35,24 +35,24 @@ class Commitment:
 
     @property
     def seconds(self) -> int:
-        """Return the figure."""
+        """The figure, in seconds."""
         return sum(seconds for _, seconds in self.terms)
 
     @property
     def formula(self) -> str:
-        """Return the sum in words, e.g. `60 s metric period + 30 s evaluation`."""
+        """The sum in words, e.g. `60 s metric period + 30 s evaluation`."""
         return " + ".join(f"{seconds} s {term}" for term, seconds in self.terms)
 
     @property
     def figure(self) -> str:
-        """Return the figure with its unit, e.g. `150 s`, or `15 min` from ten minutes on."""
+        """The figure with its unit, e.g. `150 s`, or `15 min` from ten minutes on."""
         whole, rest = divmod(self.seconds, 60)
         return f"{whole} min" if whole >= 10 and not rest else f"{self.seconds} s"
 
 
 _BY_METRIC = ("metric period", SWITCH_PERIOD * SWITCH_PERIODS)
 _BY_OBJECT = ("checkers' interval", SWITCH_INTERVAL * SWITCH_LOOKS)
-#: `ops evacuate` moves the parameter; the object follows when the switch's function next looks at that.
+#: `ops evacuate` changes the parameter; the object follows when the switch's function next reads that.
 _PUBLISHED = ("publication", SWITCH_MINUTES * 60)
 _JUDGED = ("evaluation", EVALUATION)
 _KEPT = ("TTL", TTL_LIMIT)

@@ -1,4 +1,4 @@
-"""A way to the emulated AWS on which a process dies between two effects: one is done, unheard of."""
+"""A relay to the emulated AWS that kills a process between two effects: one is done, its answer lost."""
 
 from __future__ import annotations
 
@@ -13,9 +13,10 @@ _REST = {"ChangeResourceRecordSets": ("POST", "/rrset")}
 
 
 class CrashPoint(Relay):
-    """Passes requests on, until the first one whose operation is `operation`: after that the process dies.
+    """Passes requests on until the first call of `operation`: when that is done, the process is killed.
 
-    Operations are known by `X-Amz-Target`, and those of Route 53 by method and path.
+    Operations are recognised by `X-Amz-Target`, and those of Route 53 by method and path. `killed` says
+    whether it came to that.
     """
 
     def __init__(self, endpoint: str, operation: str) -> None:
@@ -23,7 +24,7 @@ class CrashPoint(Relay):
         self._operation = operation
         self._victim: subprocess.Popen[str] | None = None
         self._armed = threading.Event()
-        self.fell = False
+        self.killed = False
 
     def __enter__(self) -> CrashPoint:
         return self
@@ -32,18 +33,18 @@ class CrashPoint(Relay):
         self.stop()
 
     def arm(self, victim: subprocess.Popen[str]) -> None:
-        """Say which process dies."""
+        """Set the process to kill."""
         self._victim = victim
         self._armed.set()
 
     def hears(self, request: BaseHTTPRequestHandler) -> bool:
-        """Kill the process when the operation is done."""
+        """Kill the process if the operation is the one; its answer is then lost."""
         if not self._is_it(request):
             return True
         self._armed.wait(_PATIENCE)
         assert self._victim is not None
         self._victim.kill()
-        self.fell = True
+        self.killed = True
         return False
 
     def _is_it(self, request: BaseHTTPRequestHandler) -> bool:

@@ -1,4 +1,4 @@
-"""What is measured of a scenario: a timeline, and from it, the facts and the losses the RTO and the RPO."""
+"""What is measured in a scenario: the timeline, and the RTO and RPO from its times, facts and losses."""
 
 from __future__ import annotations
 
@@ -15,7 +15,10 @@ from runtime.facts import ENDED, Fact, by_transfer, status
 
 
 class Timeline:
-    """What happened, by seconds since it was begun. Threads may share it; `tell` is given each line."""
+    """What happened, by seconds since the timeline began. Safe to share between threads.
+
+    `tell` is called with each line as it is noted; `clock` returns seconds since the epoch.
+    """
 
     def __init__(
         self,
@@ -28,11 +31,11 @@ class Timeline:
         self.events: list[TimelineEvent] = []
 
     def now(self) -> float:
-        """Return the seconds since it was begun."""
+        """Return the seconds since the timeline began."""
         return self._clock() - self.began
 
     def note(self, who: str, what: str) -> float:
-        """Note that something happened now; return when that was."""
+        """Note that something happened now; return its time."""
         with self._lock:
             event = TimelineEvent(at=round(self.now(), 2), who=who, what=what)
             self.events.append(event)
@@ -41,7 +44,7 @@ class Timeline:
 
 
 def unreplicated(files: Iterable[SentFile], pending: Iterable[Pending]) -> list[SentFile]:
-    """Return the acknowledged files of which the object, or the fact that it was received, is `pending`."""
+    """Return the acknowledged files whose object, or whose RECEIVED fact, is still `pending`."""
     objects = {str(each.key) for each in pending if each.kind == "s3"}
     items = [each.key for each in pending if isinstance(each.key, dict)]
     facts = {item["file"]["S"] for item in items if f"#{Kind.RECEIVED}#" in item["fact"]["S"]}
@@ -60,9 +63,10 @@ def measures(
 ) -> Measures:
     """Return the measures of a decision. All times are seconds since the epoch.
 
-    `died` is when the region did, or, where it did not, when the operator decided; `moved` is when the name
-    servers answered otherwise, and `lost` what had not replicated then, None where no region died. A file is
-    in flight when the other region had acknowledged it before `died` and nothing had become of it.
+    `died` is when the region died or, if none did, when the operator decided. `moved` is when the name
+    servers answered with the survivor. `lost` are the files that had not replicated when the region died,
+    None if none did. A file is in flight if the other region acknowledged it before `died` and its fate was
+    still open then.
     """
     deliveries = [
         _at(fact)
@@ -88,7 +92,7 @@ def measures(
 
 
 def _ended(facts: Sequence[Fact]) -> float | None:
-    """Return when the last transfer of a file came to an end, None when it has not."""
+    """Return when the last transfer of a file ended, None if one has not."""
     return _last([_end(group) for group in by_transfer(facts).values()] or [None])
 
 

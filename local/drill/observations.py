@@ -1,12 +1,12 @@
-"""What the drill looks at: receipts, facts, destinations, archives and replicas, as anybody can."""
+"""What the drill observes: receipts, facts, destinations, archives and replicas."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, assert_never
 
-from customers.model import Customer, SftpDestination
+from customers.model import Customer, S3Destination, SftpDestination
 from local.drill.story import until
 from local.world import World
 from runtime import contract
@@ -16,7 +16,7 @@ from runtime.tracker import Tracker
 
 
 class Observations:
-    """The state of a world, read from outside the platform's own code where there is an outside."""
+    """Reads the state of a world, where possible from outside the platform's own code."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -25,11 +25,14 @@ class Observations:
     def receipt(
         self, customer: Customer, side: str, key: str, outcome: str, *, within: float
     ) -> Mapping[str, Any] | None:
-        """Return, once, a receipt of this outcome about this key, when it comes within so many seconds."""
+        """Return a receipt with this outcome for this key, each one once; None if none arrives in time.
+
+        `within` is in seconds.
+        """
 
         def look() -> Mapping[str, Any] | None:
-            told = self._world.outside.take_receipts(customer.id, side)
-            self._receipts += [each for each in told if each["outcome"] != "notice"]  # of no file
+            taken = self._world.external_parties.take_receipts(customer.id, side)
+            self._receipts += [each for each in taken if each["outcome"] != "notice"]  # it is about no file
             for receipt in self._receipts:
                 about = (receipt["key"], receipt["outcome"], receipt["region"])
                 if about == (key, outcome, REGION_OF[side]):
@@ -40,7 +43,7 @@ class Observations:
         return until(look, within=within)
 
     def policies(self) -> dict[str, Mapping[str, Any]]:
-        """Return what each function may do: its policy, by the name that it gives in its calls."""
+        """Return the policy of each function, by the name that the function gives in its calls."""
         return {
             function.inputs["environment"]["variables"]["AWS_SDK_UA_APP_ID"]: json.loads(
                 graph.one("aws:iam/rolePolicy:RolePolicy", function.name).inputs["policy"]
@@ -77,25 +80,32 @@ class Observations:
         ]
 
     def delivered(self, customer: Customer, destination: str, name: str) -> bytes | None:
-        """Return the content of a file at a destination; None where it is not."""
-        to = customer.destinations[destination]
-        if isinstance(to, SftpDestination):
-            return self._world.outside.partners[customer.id, destination].files().get(name)
+        """Return the content of a file at a destination, None if it is not there."""
+        match to := customer.destinations[destination]:
+            case SftpDestination():
+                return self._world.external_parties.partners[customer.id, destination].files().get(name)
+            case S3Destination():
+                return self._in_bucket(to, name)
+            case _:
+                assert_never(to)
+
+    def _in_bucket(self, to: S3Destination, name: str) -> bytes | None:
         s3 = self._world.client("s3", SIDE_OF[to.region or REGION_OF[WEST]])
         prefix = to.prefix.strip("/")
         try:
-            return s3.get_object(Bucket=to.bucket, Key=f"{prefix}/{name}" if prefix else name)["Body"].read()
+            answer = s3.get_object(Bucket=to.bucket, Key=f"{prefix}/{name}" if prefix else name)
         except s3.exceptions.NoSuchKey:
             return None
+        return bytes(answer["Body"].read())
 
     def archived(self, side: str, fact: Fact) -> bytes:
-        """Return the archived copy that an ARCHIVED fact speaks of."""
+        """Return the archived copy that an ARCHIVED fact names."""
         s3 = self._world.client("s3", side)
         answer = s3.get_object(Bucket=fact.detail["bucket"], Key=fact.detail["archive_key"])
-        return answer["Body"].read()
+        return bytes(answer["Body"].read())
 
     def versions(self, buckets: Mapping[str, str]) -> dict[str, dict[tuple[str, str], str]]:
-        """Return, per side, the ETag of every version in a bucket of that side."""
+        """Return, per side, the ETag of every version in that side's bucket, by key and version id."""
 
         def listed(side: str) -> dict[tuple[str, str], str]:
             pages = self._world.client("s3", side).get_paginator("list_object_versions")
@@ -105,7 +115,7 @@ class Observations:
         return {side: listed(side) for side in SIDES}
 
     def items(self) -> dict[str, dict[tuple[str, str], Any]]:
-        """Return, per side, everything in the tracker."""
+        """Return, per side, every item in the tracker, by its keys."""
 
         def scanned(side: str) -> dict[tuple[str, str], Any]:
             table = self._world.graphs[side].exports["tracker"]
@@ -116,25 +126,30 @@ class Observations:
         return {side: scanned(side) for side in SIDES}
 
     def has_replicated(self, customer: Customer, side: str, key: str) -> bool:
-        """Return whether a file that arrived in the other region, and a fact about it, are in this one."""
+        """Return whether a file from the other region, and a fact about it, have arrived in `side`."""
         bucket = self._world.graphs[side].exports["buckets"][customer.id]
         found = self._world.client("s3", side).list_objects_v2(Bucket=bucket, Prefix=key)
         return bool(found["KeyCount"] and self.facts(customer, side, key))
 
     def is_still(self) -> bool:
-        """Return whether nothing is under way: no file to take in, no execution, no copy between regions."""
+        """Return whether nothing is under way: no queued file, no execution, no copy between the regions."""
         return not (any(map(self.backlog, SIDES)) or self._world.aws.replication_pending())
 
     def is_alike(self) -> bool:
-        """Return whether trackers and archives hold the same in both regions."""
+        """Return whether the trackers and archives of both regions have the same content."""
         archives = {side: self._world.graphs[side].exports["archive"] for side in SIDES}
         found = (self.items(), self.versions(archives))
         return all(each[EAST] == each[WEST] for each in found)
 
     def backlog(self, side: str) -> int:
-        """Return how many files a region that is up has to take in, or carries."""
-        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue")
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-        sqs = self._world.client("sqs", side)
-        told = sqs.get_queue_attributes(QueueUrl=queue.outputs["url"], AttributeNames=names)["Attributes"]
-        return sum(int(told[name]) for name in names) + len(self.executions(side, statusFilter="RUNNING"))
+        """Return how many files wait for intake or are under way in a region, which must be up."""
+        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
+        waiting = messages_in(self._world.client("sqs", side), queue)
+        return waiting + len(self.executions(side, statusFilter="RUNNING"))
+
+
+def messages_in(sqs: Any, url: str) -> int:
+    """Return how many messages a queue holds, those that a consumer has received included."""
+    names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=names)["Attributes"]
+    return sum(int(attributes[name]) for name in names)

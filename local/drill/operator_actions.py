@@ -1,4 +1,4 @@
-"""NIS, the operators, in a scenario: what they decide, what they type, and what the zone then answers."""
+"""What operators do in a scenario: they decide, run `ops`, and wait for the zone's answers to change."""
 
 from __future__ import annotations
 
@@ -8,58 +8,59 @@ from typing import Any
 
 from local.drill.answer_log import AnswerLog
 from local.drill.measures import Timeline
-from local.drill.ops_cli import WHY, Operators, OpsRefusedError
-from local.drill.story import Story, until
+from local.drill.ops_cli import OpsCli, OpsRefusedError
+from local.drill.story import SOON, Story, until
 from local.world import World
 from ops.recovery.reconcile import GapKind
 from runtime.contract import EAST, PRIMARY, REGION_OF, WEST, peer_of
 from runtime.facts import Status
 
-#: Seconds within which something has to have happened here. Generous: a small machine may be busy.
-SOON = 120
 
+class OperatorActions:
+    """The operators in one run of a scenario.
 
-class Nis:
-    """The operators of one play. `decided`, `out` and `moved` say when they took what out, and it was out."""
+    `out` is the side that they last decided to take out of DNS, `decided` when they did, and `moved` when the
+    names first answered otherwise, both in seconds since the epoch.
+    """
 
     def __init__(self, world: World, story: Story, timeline: Timeline, answers: AnswerLog) -> None:
         self._world, self._story, self._timeline, self._answers = world, story, timeline, answers
-        self._operators = Operators(world)
+        self._cli = OpsCli(world)
         self._primary = {customer.id: customer.primary for customer in world.customers()}
         self.out: str | None = None
         self.decided: float | None = None
         self.moved: float | None = None
 
     def evacuate(self, side: str, *, lost: bool = False, killed_after: str = "") -> None:
-        """Take a region out of DNS, and return when every name answers with the other one."""
+        """Take a region out of DNS and wait until every name answers with the other one."""
         self.decide(f"evacuate {REGION_OF[side]}{', which is lost' if lost else ''}", out=side)
         words = ["evacuate", REGION_OF[side], *(["--lost"] if lost else [])]
         self.ops(*words, killed_after=killed_after)
         self.names_leave(side)
 
     def restore(self, side: str) -> None:
-        """Put a region back into DNS, and return when every name answers as usual."""
+        """Put a region back into DNS and wait until every name answers as usual."""
         self.ops("restore", REGION_OF[side])
         self.names_are_usual()
 
     def decide(self, what: str, *, out: str) -> None:
-        """Note the decision to take something out of a side: what follows is measured from now on."""
+        """Note the decision to take something out of a side; measures count from this moment."""
         self.out, self.decided, self.moved = out, time.time(), None
         self._timeline.note("operator", f"decides to {what}")
 
     def ops(self, verb: str, *words: str, killed_after: str = "") -> None:
-        """Type a verb of `python -m ops`, read its plan, and do what that says."""
-        self._timeline.note("operator", f"types ops {verb} {' '.join(words)}")
-        for line in self._operators.apply(verb, *words, killed_after=killed_after):
+        """Run an `ops` verb as a person does: read its plan, then run the command that the plan prints."""
+        self._timeline.note("operator", f"runs ops {verb} {' '.join(words)}")
+        for line in self._cli.apply(verb, *words, killed_after=killed_after):
             self._story.say(f"            {line}")
         if killed_after:
-            self._timeline.note("operator", f"ops {verb} is killed when {killed_after} is done")
+            self._timeline.note("operator", f"ops {verb} is killed after {killed_after}")
 
     def refused(self, verb: str, *words: str, names: str) -> None:
-        """Expect a verb to refuse, and its message to name what helps instead."""
+        """Expect a verb to refuse with a message that contains `names`, what helps instead."""
         began = time.monotonic()
         try:
-            self._operators.apply(verb, *words)
+            self._cli.apply(verb, *words)
             said = ""
         except OpsRefusedError as error:
             said = str(error)
@@ -68,51 +69,51 @@ class Nis:
         self._story.expect(f"ops {verb} refuses, and names {names}", names in said)
 
     def notices(self) -> list[dict[str, Any]]:
-        """Publish what customers are told, and return it."""
-        told = until(self._publish, within=SOON, every=1)
-        self._story.expect("the notices were published as they were reviewed", bool(told))
-        self._timeline.note("operator", f"tells {len(told)} customers, by ops notice")
-        return told or []
+        """Publish the notices to customers and return them."""
+        notices = until(self._publish, within=SOON, every=1) or []
+        self._story.expect("the notices were published as they were reviewed", bool(notices))
+        self._timeline.note("operator", f"notifies {len(notices)} customers with ops notice")
+        return notices
 
     def _publish(self) -> list[dict[str, Any]]:
-        """Review and publish the notices; return none when they have changed in between."""
+        """Review and publish the notices; return none if they changed in between."""
         try:
-            self._operators.apply("notice", "--all")
+            self._cli.apply("notice", "--all")
         except OpsRefusedError as error:
             self._story.say(f"            {error}")
             return []
-        return list(self._operators.say("notice", "--all")["notices"])
+        return list(self._cli.say("notice", "--all")["notices"])
 
     def release(self, transfer: str, *, is_there: bool) -> None:
-        """Decide about a held file, as the partner says: it has it, or it is sent again."""
+        """Decide about a held file: `is_there` says whether the partner has it; if not, it is sent again."""
         word = "--delivered" if is_there else "--resend"
-        self.ops("release", transfer, word, "--reason", WHY)
+        self.ops("release", transfer, word)
 
     def gaps(self) -> list[dict[str, Any]]:
         """Return the gaps of the last hour that will not close by themselves."""
-        found = [line["gap"] for line in self._operators.lines("gaps", "--window", "1h") if "gap" in line]
+        found = [line["gap"] for line in self._cli.lines("gaps", "--window", "1h") if "gap" in line]
         return [gap for gap in found if gap["finding"] != GapKind.REPLICATING]
 
     def close_gaps(self, is_there: Callable[[str, str], bool]) -> None:
-        """Release what is held, as partners say, and repair what else the gap report shows.
+        """Release what is held and repair the other gaps that the report shows.
 
-        `is_there` is told a customer and a key, and says whether the partner has the file.
+        `is_there` takes a customer's id and a key, and returns whether the partner has that file.
         """
         found = self.gaps()
         for gap in found:
-            told = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
-            self._timeline.note("operator", f"finds by ops gaps {told}")
+            description = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
+            self._timeline.note("operator", f"finds with ops gaps: {description}")
             if gap["where"].startswith(Status.HELD):
                 self.release(gap["transfer"], is_there=is_there(gap["customer"], gap["key"]))
         if any(not gap["where"].startswith(Status.HELD) for gap in found):
-            self._timeline.note("operator", "types ops gaps --repair")
-            self._operators.repair()
+            self._timeline.note("operator", "runs ops gaps --repair")
+            self._cli.repair()
         if found:
             closed = until(lambda: not self.gaps(), within=SOON, every=2)
-            self._story.expect("what was held or had failed is closed, by ops release and gaps", bool(closed))
+            self._story.expect("ops release and ops gaps closed every gap", bool(closed))
 
     def names_leave(self, side: str, customers: Iterable[str] = ()) -> None:
-        """Expect every name of these customers, or of all, to answer with the peer of a side."""
+        """Expect every name of these customers, or of all, to answer with the peer of `side`."""
         peer, customers = peer_of(side), list(customers or self._answers.customers)
         everywhere = dict.fromkeys((EAST, WEST, PRIMARY), peer)
         found = until(lambda: all(self._answers.of(each) == everywhere for each in customers), within=SOON)
@@ -134,16 +135,16 @@ class Nis:
         return all(self.is_usual(each) for each in self._answers.customers if each != customer)
 
     def moves(self, customer: str, side: str) -> tuple[str, str]:
-        """Return what `ops rehome` says of Route 53 and the registry, for a move of a customer to a side."""
-        [move] = self._operators.say("rehome", customer, "--to", side)["moves"]
+        """Return what `ops rehome` says about Route 53 and the registry for a customer's move to a side."""
+        [move] = self._cli.say("rehome", customer, "--to", REGION_OF[side])["moves"]
         return move["route53"], move["registry"]
 
     def _noted_as_moved(self, found: bool, whose: str, side: str) -> None:
-        told = f"{whose}, CNAME and TXT, answers with {REGION_OF[side]}"
+        what = f"{whose}, CNAME and TXT, answers with {REGION_OF[side]}"
         if found:
             self.moved = self.moved or time.time()
-            self._timeline.note("dns", told)
-        self._story.expect(told, found)
+            self._timeline.note("dns", what)
+        self._story.expect(what, found)
 
     def is_usual(self, customer: str) -> bool:
         """Return whether the names of a customer answer as the registry says."""

@@ -1,4 +1,4 @@
-"""The operators, NIS: they run `python -m ops` as a person does, and are killed in the middle of it."""
+"""Runs `python -m ops` as an operator does, and can kill it between two of its effects."""
 
 from __future__ import annotations
 
@@ -15,73 +15,74 @@ from local.drill.crash_point import CrashPoint
 from local.drill.story import StoryError
 from local.program import ROOT
 from local.world import World
-from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.plan import NO_REASON
 
 _CALLER = "ops-"
 WHY = "the drill"
 
 
 class OpsRefusedError(StoryError):
-    """A verb did not do what it was asked for; the message is what it said."""
+    """A verb refused or failed; the message is what it printed."""
 
 
-class Operators:
-    """Runs verbs against a world whose name server answers."""
+class OpsCli:
+    """Runs verbs against a world whose name server is running."""
 
     def __init__(self, world: World) -> None:
         self._world = world
 
     def say(self, verb: str, *words: str) -> dict[str, Any]:
-        """Return the document that a verb prints, its plan for one that acts; OpsRefusedError otherwise."""
+        """Return the document that a verb prints (a verb that acts prints its plan).
+
+        Raises OpsRefusedError when the verb refuses.
+        """
         return dict(json.loads(self._done([verb, *words, "--json"])))
 
     def lines(self, verb: str, *words: str) -> list[dict[str, Any]]:
-        """Return the documents that a verb prints, one a line, whether or not it found something."""
+        """Return the documents that a verb prints, one per line, whatever its exit code."""
         out = self._start([verb, *words, "--json"], endpoint=self._world.aws.endpoint).communicate()[0]
         return [json.loads(line) for line in out.splitlines()]
 
     def apply(self, verb: str, *words: str, killed_after: str = "") -> list[str]:
-        """Plan, and do what the plan says; return what was printed, nothing of one that was killed.
+        """Run a verb, then the command that its plan prints; return the lines of the second.
 
-        `killed_after` is the operation of AWS after which the process dies, before it knows that it is done.
+        `killed_after` is an AWS operation: the command is killed once that is done and before it gets the
+        answer; no lines are returned then.
         """
         command = self.command(verb, *words)
         if not killed_after:
             return self._done(command).splitlines()
-        with CrashPoint(self._world.aws.endpoint, killed_after) as wire:
-            process = self._start(command, endpoint=wire.url)
-            wire.arm(process)
+        with CrashPoint(self._world.aws.endpoint, killed_after) as crash_point:
+            process = self._start(command, endpoint=crash_point.url)
+            crash_point.arm(process)
             process.communicate()
-        if not wire.fell:
+        if not crash_point.killed:
             raise StoryError(f"ops {verb} ended before it had called {killed_after}")
         return []
 
     def replay(self, customer: str, state: str) -> None:
-        """Carry a customer's transfers of the last hour again that are in a state."""
+        """Replay the transfers of a customer from the last hour that are in a state."""
         plan = self._world.folder / "replay.json"
-        words = ["--customer", customer, "--state", state, "--window", "1h", "--reason", WHY]
-        told = self.lines("replay", "plan", *words, "--out", str(plan))
-        [digest] = [line["plan"]["digest"] for line in told if "plan" in line]
-        self._done(["replay", "apply", str(plan), "--digest", digest])
+        words = [customer, "--state", state, "--window", "1h", "--out", str(plan)]
+        lines = self.lines("replay", "plan", *words)
+        [command] = [line["plan"]["command"] for line in lines if "plan" in line]
+        self._done(self._reviewed(command))
 
     def repair(self) -> None:
-        """Close what gaps of the last hour can be closed by copies and replays."""
+        """Close those gaps of the last hour that copies and replays can close."""
         [window, *_] = self.lines("gaps", "--window", "1h")
         ends = [f"--{end}={time}" for end, time in window["window"].items()]
-        told = self.lines("gaps", "--repair", *ends)
-        [plan] = [line["plan"] for line in told if "plan" in line]
+        lines = self.lines("gaps", "--repair", *ends)
+        [plan] = [line["plan"] for line in lines if "plan" in line]
         self._done(self._reviewed(plan["command"]))
 
     def command(self, verb: str, *words: str) -> list[str]:
-        """Return the command line that does what the verb now plans: the one that it prints, if any."""
-        plan = self.say(verb, *words)
-        if "command" in plan:
-            return self._reviewed(plan["command"])
-        return [verb, *words, *(["--digest", plan["digest"]] if "digest" in plan else []), "--apply"]
+        """Return the words of the command that carries out what a verb plans, which the plan prints."""
+        return self._reviewed(str(self.say(verb, *words)["command"]))
 
     def _reviewed(self, command: str) -> list[str]:
-        """Return the words after `python -m ops` of a command that a plan prints, with a reason in it."""
-        return [WHY if word == "WHY" else word for word in shlex.split(command)[3:]]
+        """Return the words of a command that a plan prints, without `mft-ops` and with a reason filled in."""
+        return [WHY if word == NO_REASON else word for word in shlex.split(command)[1:]]
 
     def _done(self, command: list[str]) -> str:
         process = self._start(command, endpoint=self._world.aws.endpoint)
@@ -92,20 +93,11 @@ class Operators:
         return out
 
     def _start(self, command: list[str], *, endpoint: str) -> subprocess.Popen[str]:
-        world = self._world
-        assert world.dns is not None
-        environment = {
-            **os.environ,
-            "AWS_ACCESS_KEY_ID": world.aws.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}",  # its calls are told by this name
-            "AWS_ENDPOINT_URL": endpoint,
-            ENV_NAME_SERVERS: f"{world.dns.address}:{world.dns.port}",
-        }
+        verb = {"AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}"}  # to attribute its calls
         return subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "ops", *command, "--root", str(world.project)],
+            [sys.executable, "-m", "ops", *command, "--root", str(self._world.project)],
             cwd=ROOT,
-            env=environment,
+            env=os.environ | self._world.environment | {"AWS_ENDPOINT_URL": endpoint} | verb,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -114,7 +106,7 @@ class Operators:
 
 
 def calls_by_verb(calls: Iterable[Mapping[str, Any]]) -> dict[str, Counter[str]]:
-    """Return how often each verb called what, as `region service operation`, of the emulated AWS's calls."""
+    """Return how often each verb made each call, as `region service operation`, from the emulator's calls."""
     counts: dict[str, Counter[str]] = {}
     for call in calls:
         if call["caller"].startswith(_CALLER):

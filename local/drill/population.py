@@ -1,4 +1,4 @@
-"""Customers' clients while a region goes: each sends a file now and then, and how it fares is counted."""
+"""Customers' clients during a failover: each sends a file now and then, and the results are counted."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from typing import Any
 from local.drill.acknowledged_files import SentFile
 from local.drill.client_kinds import FAILED, CustomerClient
 from local.drill.measures import Timeline
-from local.drill.runs import Fared
+from local.drill.runs import ClientCounts
 from runtime.contract import REGION_OF
 
-#: Seconds between two files of one client, for each is a whole transfer on a small machine, and until the
-#: next one after one that failed.
+#: Seconds between two files of one client (each is a whole transfer on a small machine), and before the next
+#: try after a failure.
 EVERY, AGAIN = 8.0, 1.0
 
 _SIZE = 2000  # bytes
@@ -33,10 +33,11 @@ class _Tally:
 
 
 class Population:
-    """Clients that send a file now and then, each in a thread, from `start` to `stop`.
+    """Clients that send a file now and then, each in its own thread, from `start` to `stop`.
 
-    They begin in the region of `side`; the survivor is the other one. What is acknowledged is told to `note`.
-    While the machine `is_behind` with what was sent, they wait: its time runs fast, and it would give up.
+    They begin in the region of `side`; the survivor is the other one. `note` is called with each acknowledged
+    file. While the machine `is_behind` with what was sent, they wait: time is scaled, so transfers would
+    otherwise run out of retries.
     """
 
     def __init__(
@@ -63,13 +64,13 @@ class Population:
         ]
 
     def start(self) -> None:
-        """Let them begin, one after the other within one pause."""
+        """Start the clients, one after the other within one pause."""
         self._may_send.set()
         for thread in self._threads:
             thread.start()
 
     def stop(self) -> None:
-        """End them, each after the file that it is sending."""
+        """Stop the clients, each after the file that it is sending."""
         self._stopped.set()
         self._may_send.set()
         for thread in self._threads:
@@ -78,31 +79,38 @@ class Population:
             client.close()
 
     def pause(self) -> None:
-        """Return when nobody is sending; nobody begins until `resume`."""
+        """Wait until no client is sending; none sends again until `resume`."""
         self._may_send.clear()
         for lock in self._sending.values():
             with lock:
                 pass
 
     def resume(self) -> None:
-        """Let them go on."""
+        """Let the clients send again."""
         self._may_send.set()
 
     def read_notice(self, notice: dict[str, Any]) -> None:
-        """Hand the operators' notice to the people of its customer."""
+        """Have the clients of a notice's customer read it."""
         for client in self._clients:
             if client.sender.customer.id == notice["customer"]:
                 with self._sending[client.kind]:
                     client.read_notice(notice)
 
     def reached(self, kinds: Iterable[str] | None = None) -> bool:
-        """Return whether each of these kinds, or of all, has had a file acknowledged by the survivor."""
+        """Return whether the survivor has acknowledged a file of each of these kinds, or of every kind."""
         return all(self._tallies[kind].reached for kind in kinds or self._tallies)
 
-    def fared(self, decided: float | None) -> list[Fared]:
-        """Return how each kind fared; `decided` is when the operator did, in seconds since the epoch."""
+    def cannot_send(self, kinds: Iterable[str]) -> bool:
+        """Return whether the last upload of each of these kinds of clients failed."""
+        return all(self._tallies[kind].was_failing for kind in kinds)
+
+    def counts(self, decided: float | None) -> list[ClientCounts]:
+        """Return the counts of each kind.
+
+        `decided` is when the operator decided, in seconds since the epoch.
+        """
         return [
-            Fared(
+            ClientCounts(
                 kind=kind,
                 asked=tally.asked,
                 failed=tally.failed,

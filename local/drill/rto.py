@@ -1,4 +1,4 @@
-"""The table over the scenarios that were played: what held, and the RTO and the RPO in scaled time."""
+"""The table of the scenarios that were played: what held, and RTO and RPO in scaled time."""
 
 from __future__ import annotations
 
@@ -14,17 +14,18 @@ COLUMNS = ("scenario", "held", "DNS moved", "first file", "last in flight", "not
 
 
 def show(story: Story, runs: Sequence[Run]) -> None:
-    """Print the table; of a scenario that was played several times the least, the median and the greatest.
+    """Print the table; for a scenario that was played several times, the minimum, median and maximum.
 
-    Seconds count from the operator's decision: until every name had moved, the survivor had delivered a file,
-    and the last file in flight was accounted for. Not replicated: acknowledged files, and the oldest's age.
+    Seconds count from the operator's decision until every name had moved, the survivor had delivered a file,
+    and the last file in flight was accounted for. "not replicated" is the number of acknowledged files that
+    had not, and the age of the oldest.
     """
     rows = [_row(list(group)) for _, group in groupby(runs, key=lambda run: run.scenario)]
     story.table(COLUMNS, rows)
-    scales = {f"{name} {faster} times" for run in runs for name, faster in sorted(run.scale.items())}
-    story.say("Seconds after the operator's decision; of several plays the least, the median, the greatest.")
-    story.say(f"They are this machine's, on which time runs faster: {', '.join(sorted(scales))}.")
-    story.say("Committed at production settings (docs/disaster-recovery.md), and never compared with those:")
+    scales = {f"{name} {faster} times faster" for run in runs for name, faster in run.scale.items()}
+    story.say("Seconds after the operator's decision; for several runs: minimum / median / maximum.")
+    story.say(f"They are measured on this machine, where time is scaled: {', '.join(sorted(scales))}.")
+    story.say("Committed at production settings (docs/disaster-recovery.md), never compared with the above:")
     for each in COMMITMENTS:
         story.say(f"  {each.measure}: {each.formula} = {each.figure}; {each.basis}")
 

@@ -1,6 +1,6 @@
-"""What a scenario leaves when it has been played: a record that the report and the tables are made of.
+"""The records of scenarios that were played, from which the report and the tables are made.
 
-All times are seconds of this machine, in which the platform's own time runs faster: see `Run.scale`.
+All times are in seconds of this machine, on which the platform's own time runs faster: see `Run.scale`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class TimelineEvent:
-    """Something that happened, seconds after the scenario began."""
+    """Something that happened; `at` is in seconds after the scenario began."""
 
     at: float
     who: str  # operator, platform, client, partner or dns
@@ -20,7 +20,7 @@ class TimelineEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class AnswerChange:
-    """A name that changed its answer: what it answers from then on, seconds after the scenario began."""
+    """A name that changed its answer to `side`; `at` is in seconds after the scenario began."""
 
     name: str
     type: str  # CNAME or TXT
@@ -30,7 +30,7 @@ class AnswerChange:
 
 @dataclass(frozen=True, kw_only=True)
 class Fate:
-    """What became of one acknowledged file: who delivered it, and how often to one destination."""
+    """What became of one acknowledged file, who delivered it, and how often at most to one destination."""
 
     file: str
     acknowledged_in: str
@@ -41,10 +41,10 @@ class Fate:
 
 @dataclass(frozen=True, kw_only=True)
 class Measures:
-    """What the operator's decision led to, in seconds after it; None where it did not come to that.
+    """Times in seconds after the operator's decision; None where it did not come to that.
 
-    `decision_at` is in seconds after the scenario began. `rpo_files` are the acknowledged files of which a
-    fact or the object had not replicated when the region died, `rpo_ages` their ages then.
+    `decision_at` is in seconds after the scenario began. `rpo_files` counts the acknowledged files whose
+    object or RECEIVED fact had not replicated when the region died; `rpo_ages` are their ages then.
     """
 
     decision_at: float | None = None
@@ -56,11 +56,11 @@ class Measures:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Fared:
-    """How the clients of one kind fared: uploads that they tried, and where those were acknowledged.
+class ClientCounts:
+    """The uploads that clients of one kind tried, and where they were acknowledged.
 
-    `reached_survivor_after` is in seconds after the operator's decision, of the last of them to get there;
-    None while one of them has not.
+    `reached_survivor_after` is when the survivor first acknowledged a file, in seconds after the operator's
+    decision; None if it has not.
     """
 
     kind: str
@@ -73,7 +73,7 @@ class Fared:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """One scenario, played once. `calls` counts the calls of each operators' verb, by what was called."""
+    """One scenario, played once. `calls` counts the AWS calls of each `ops` verb, by operation."""
 
     scenario: str
     title: str
@@ -85,9 +85,9 @@ class Run:
     measures: Measures
     answers: list[AnswerChange]
     transfers: list[Fate]
-    clients: list[Fared]
+    clients: list[ClientCounts]
     calls: dict[str, dict[str, int]]
 
     def document(self) -> dict[str, Any]:
-        """Return it as the JSON document tells it."""
+        """Return the record as plain data for JSON."""
         return asdict(self)

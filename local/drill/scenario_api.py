@@ -1,11 +1,11 @@
-"""What a scenario can do and expect: the verbs of customers, of fate, and, by `nis`, of operators.
+"""What a scenario can do and expect: what customers do, what fails, and, in `operators`, what operators do.
 
-    stage.clients(WEST)
-    stage.lose(WEST)
-    stage.nis.evacuate(WEST, lost=True)
-    stage.delivered(stage.send("after.csv", to=WEST), by=EAST)
+    api.clients(WEST)
+    api.lose(WEST)
+    api.operators.evacuate(WEST, lost=True)
+    api.delivered(api.send("after.csv", to=WEST), by=EAST)
 
-Everything that happens is noted on the timeline, everything that is expected is judged.
+Everything that happens is noted on the timeline, and every expectation is judged.
 """
 
 from __future__ import annotations
@@ -22,30 +22,38 @@ from local.drill.acknowledged_files import Account, SentFile
 from local.drill.answer_log import AnswerLog
 from local.drill.client_kinds import CustomerClient, crowd
 from local.drill.observations import Observations
-from local.drill.operator_actions import SOON, Nis
+from local.drill.operator_actions import OperatorActions
 from local.drill.population import Population
-from local.drill.region_faults import Backstage
-from local.drill.runs import Fared
+from local.drill.region_faults import RegionFaults
+from local.drill.runs import ClientCounts
 from local.drill.sender import Cast, Sender, sdk_senders
-from local.drill.story import Story, until
+from local.drill.story import SOON, Story, until
+from local.loopback import SIDE_AT
 from local.sftp.partners import Partner
-from local.world import SIDE_AT, World
+from local.world import World
 from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
 
 #: Files under way in one region above which clients wait.
 _AT_ONCE = 4
 
 
-class Stage(Backstage):
-    """One play of a scenario, in a world whose cells stand and are well, from `with` to its end.
+class ScenarioApi(RegionFaults):
+    """One run of a scenario, as a context, in a world whose cells are up and healthy.
 
-    `number` tells its files from those of other plays in the same world.
+    `number` distinguishes its files from those of other runs in the same world.
     """
 
     def __init__(
-        self, world: World, story: Story, evidence: Observations, cast: Cast, newcomer: Sender, *, number: int
+        self,
+        world: World,
+        story: Story,
+        observations: Observations,
+        cast: Cast,
+        newcomer: Sender,
+        *,
+        number: int,
     ) -> None:
-        super().__init__(world, story, evidence)
+        super().__init__(world, story, observations)
         self.by_sftp, self.by_sdk, self.regular = cast.by_sftp, cast.by_sdk, cast.regular
         self.newcomer = newcomer
         self.accounts: list[Account] = []
@@ -61,9 +69,9 @@ class Stage(Backstage):
             ask=lambda name, type: server.answer(name, type).values,
             now=self.timeline.now,
         )
-        self.nis = Nis(world, story, self.timeline, self.answers)
+        self.operators = OperatorActions(world, story, self.timeline, self.answers)
 
-    def __enter__(self) -> Stage:
+    def __enter__(self) -> ScenarioApi:
         self.answers.start()
         return self
 
@@ -72,53 +80,53 @@ class Stage(Backstage):
         self.answers.stop()
 
     def clients(self, side: str) -> None:
-        """Let clients of all kinds begin in the region of a side, and return when all have sent a file."""
+        """Start clients of every kind in the region of `side`, and wait until each has sent a file."""
         self._population = Population(
             crowd(self.world, side, by_sftp=self.regular, by_sdk=sdk_senders([self.newcomer.customer])[0]),
             side=side,
             prefix=self._prefix,
             timeline=self.timeline,
-            note=self.ledger.add,
+            note=self.acknowledged_files.add,
             is_behind=self._is_behind,
         )
         self._population.start()
         self.timeline.note("client", f"clients of every kind send to {side}. names")
-        began = until(lambda: all(each.acknowledged for each in self.population.fared(None)), within=SOON)
+        began = until(lambda: all(each.acknowledged for each in self.population.counts(None)), within=SOON)
         self.expect("clients of every kind have sent a file", began)
 
     def _is_behind(self) -> bool:
-        """Return whether more is under way than this machine carries at once."""
+        """Return whether more files are under way than this machine can process at once."""
         up = [side for side in SIDES if REGION_OF[side] not in self.world.aws.regions_down]
         try:
-            return any(self.evidence.backlog(side) > _AT_ONCE for side in up)
+            return any(self.observations.backlog(side) > _AT_ONCE for side in up)
         except (BotoCoreError, ClientError):  # a region died just now
             return False
 
     def clients_end(self) -> None:
-        """Let the clients end; none of them sends any more."""
+        """Stop the clients."""
         if self._population:
             self._population.stop()
 
-    def fared(self) -> list[Fared]:
-        """Return how the clients fared, if there were any."""
-        return self._population.fared(self.nis.decided) if self._population else []
+    def counts(self) -> list[ClientCounts]:
+        """Return the counts of each kind of client, none if no clients were started."""
+        return self._population.counts(self.operators.decided) if self._population else []
 
     @property
     def population(self) -> Population:
-        """The clients that were let begin."""
-        assert self._population, "clients() begins them"
+        """The clients that were started."""
+        assert self._population, "clients() starts them"
         return self._population
 
     @contextmanager
     def quiet(self) -> Iterator[None]:
-        """Let nothing be under way: clients pause, and what they have sent is delivered first."""
+        """Pause the clients, and wait until everything that they have sent is delivered."""
         self.population.pause()
-        self.expect("nothing is under way", until(self.evidence.is_still, within=SOON))
+        self.expect("nothing is under way", until(self.observations.is_still, within=SOON))
         yield
         self.population.resume()
 
     def send(self, name: str, *, to: str, by: Sender | None = None, content: bytes | None = None) -> SentFile:
-        """Upload by SFTP to where a customer's name, `east.`, `west.` or `primary.`, points now."""
+        """Upload by SFTP to the cell that a customer's name (`east`, `west` or `primary`) points at now."""
         by, name = by or self.by_sftp, self.named(name)
         host = names.endpoint_host(to, by.customer.id, self.world.zone)
         address = self.world.serve_names().lookup(host)
@@ -126,7 +134,7 @@ class Stage(Backstage):
         return self._acknowledged(by, name, SIDE_AT[address], f"by SFTP to {to}.")
 
     def put(self, name: str, *, to: str) -> SentFile:
-        """Upload with boto3 to the bucket that a customer's TXT record tells now."""
+        """Upload with boto3 to the bucket that a customer's TXT record names now."""
         by, name = self.by_sdk, self.named(name)
         record = BucketRecord.parse(
             self.world.serve_names().txt(names.bucket_record(to, by.customer.id, self.world.zone))
@@ -137,109 +145,121 @@ class Stage(Backstage):
         return self._acknowledged(by, name, side, f"by boto3 to _bucket.{to}.")
 
     def named(self, name: str) -> str:
-        """Return the name that a file has in this play."""
+        """Return the name that a file gets in this run."""
         return f"{self._prefix}-{name}"
 
     def _acknowledged(self, by: Sender, name: str, side: str, how: str) -> SentFile:
         file = SentFile(sender=by, name=name, side=side, at=time.time())
-        self.ledger.add(file)
+        self.acknowledged_files.add(file)
         self.timeline.note("client", f"{file}, {how}, is acknowledged in {REGION_OF[side]}")
         return file
 
     def partner_refuses(self, *senders: Sender) -> None:
-        """Let the servers that senders' files go to refuse every connection."""
+        """Let the servers that these senders' files go to refuse every connection."""
         for sender in senders:
             self._partner(sender).faults.refuse()
-            self.timeline.note("partner", f"{sender.customer.id}'s refuses connections")
+            self.timeline.note("partner", f"the partner of {sender.customer.id} refuses connections")
 
     def partner_answers(self, *senders: Sender) -> None:
-        """Let these servers answer again."""
+        """Let the servers that these senders' files go to accept connections again."""
         for sender in senders:
             self._partner(sender).faults.clear()
-            self.timeline.note("partner", f"{sender.customer.id}'s answers again")
+            self.timeline.note("partner", f"the partner of {sender.customer.id} answers again")
 
     def _partner(self, sender: Sender) -> Partner:
-        """Return the server that a sender's files go to first."""
+        """Return the server at the first destination of a sender's files."""
         route = sender.route("in-flight.csv")
         assert route is not None
-        return self.world.outside.partners[sender.customer.id, route.to[0]]
+        return self.world.external_parties.partners[sender.customer.id, route.to[0]]
 
     def returns(self, side: str) -> None:
-        """Let the clients end and a region that died come back, and return when both are alike.
+        """Stop the clients, bring a region back that died, and wait until both regions hold the same.
 
-        What even then is held or has failed the operators close, as the partners say.
+        Operators then close what is still held or has failed, by what the partners have.
         """
         self.clients_end()
         self.find_again(side)
-        self.nis.close_gaps(self._is_there)
-        self.expect("nothing is under way", until(self.evidence.is_still, within=SOON))
+        self.operators.close_gaps(self._is_there)
+        self.expect("nothing is under way", until(self.observations.is_still, within=SOON))
 
     def _is_there(self, customer: str, key: str) -> bool:
         """Return whether all destinations of a file have it."""
         [found] = [each for each in self.world.customers() if each.id == customer]
         file = SentFile(sender=Sender(customer=found, folder=""), name=key, side=WEST, at=0)
-        return all(self.evidence.delivered(found, *place) is not None for place in file.destinations.items())
+        return all(
+            self.observations.delivered(found, *place) is not None for place in file.destinations.items()
+        )
 
     def delivered(self, file: SentFile, *, by: str) -> None:
         """Expect a receipt from a side that says that a file was delivered."""
-        self.told(file, "delivered", by=by)
+        self.receipt_says(file, "delivered", by=by)
 
     def arrived(self, file: SentFile) -> None:
-        """Expect all destinations of a file to have it, whoever delivered it."""
+        """Expect all destinations of a file to have it, whichever region delivered it."""
         found = until(lambda: self._is_there(file.sender.customer.id, file.key), within=SOON)
         self.expect(f"{file} is at its destination", found)
 
-    def told(self, file: SentFile, outcome: str, *, by: str) -> None:
-        """Expect a receipt from a side with this outcome."""
-        found = self.evidence.receipt(file.sender.customer, by, file.key, outcome, within=SOON)
-        self.expect(f"{file} is {outcome} by {REGION_OF[by]}", found)
+    def receipt_says(self, file: SentFile, outcome: str, *, by: str) -> None:
+        """Expect a receipt with this outcome from a side."""
+        found = self.observations.receipt(file.sender.customer, by, file.key, outcome, within=SOON)
+        self.expect(f"the receipt of {REGION_OF[by]} for {file} says {outcome}", found)
 
     def received(self, file: SentFile, *, by: str) -> None:
-        """Expect a side to know that it has received a file."""
-        facts = until(lambda: self.evidence.facts(file.sender.customer, by, file.key), within=SOON)
+        """Expect a side's tracker to have a fact about a file."""
+        facts = until(lambda: self.observations.facts(file.sender.customer, by, file.key), within=SOON)
         self.expect(f"{file} was received by {REGION_OF[by]}", facts)
 
     def replicated(self, file: SentFile, *, to: str) -> None:
-        """Expect the object and the first fact of a file to arrive in the other region."""
-        found = until(lambda: self.evidence.has_replicated(file.sender.customer, to, file.key), within=SOON)
+        """Expect the object and a fact of a file to arrive in the region of `to`."""
+        found = until(
+            lambda: self.observations.has_replicated(file.sender.customer, to, file.key), within=SOON
+        )
         self.expect(f"{file} has replicated to {REGION_OF[to]}", found)
 
     def tried(self, file: SentFile, *, by: str) -> None:
-        """Expect a side to try a file in vain."""
+        """Expect a side to have tried to deliver a file, without success."""
         customer, key = file.sender.customer, file.key
-        tries = until(lambda: self.evidence.failed_attempts(customer, by, key), within=SOON)
+        tries = until(lambda: self.observations.failed_attempts(customer, by, key), within=SOON)
         self.expect(f"{file} is being tried by {REGION_OF[by]}", tries)
 
     def reached(self, *kinds: type[CustomerClient]) -> None:
-        """Expect these kinds of clients, or all, to have got through to the survivor."""
+        """Expect these kinds of clients, or every kind, to reach the survivor."""
         wanted = [kind.kind for kind in kinds] or None
         found = until(lambda: self.population.reached(wanted), within=SOON)
-        told = "; ".join(wanted or ["clients of every kind"])
-        self.expect(f"have arrived in the other region: {told}", found)
+        names = "; ".join(wanted or ["clients of every kind"])
+        self.expect(f"have reached the other region: {names}", found)
 
     def stuck(self, *kinds: type[CustomerClient]) -> None:
-        """Expect none of these kinds of clients to have got through to the survivor."""
-        told = "; ".join(kind.kind for kind in kinds)
+        """Expect none of these kinds of clients to have reached the survivor."""
+        names = "; ".join(kind.kind for kind in kinds)
         arrived = any(self.population.reached([kind.kind]) for kind in kinds)
-        self.expect(f"have not arrived there: {told}", not arrived)
+        self.expect(f"have not reached the other region: {names}", not arrived)
+
+    def cannot_send(self, *kinds: type[CustomerClient]) -> None:
+        """Expect these kinds of clients to try, and to fail, where they are."""
+        names = [kind.kind for kind in kinds]
+        found = until(lambda: self.population.cannot_send(names), within=SOON)
+        self.expect(f"cannot send: {'; '.join(names)}", found)
 
     def notify(self) -> None:
-        """Let the operators publish their notices, and the clients' people read them."""
+        """Let operators publish the notices, and the people who run the clients read them."""
         self.population.pause()  # what is delivered changes the notices
-        for notice in self.nis.notices():
+        for notice in self.operators.notices():
             self.population.read_notice(notice)
         self.population.resume()
 
     def account(self) -> None:
-        """Expect every acknowledged file to be accounted for, and the world to be as it was found."""
+        """Expect every acknowledged file to be accounted for, and the world to be as it was before."""
         self.clients_end()
-        self.expect("nothing is under way any more", until(self.evidence.is_still, within=SOON))
-        self.accounts = self.ledger.accounts(WEST)
+        self.expect("nothing is under way any more", until(self.observations.is_still, within=SOON))
+        self.accounts = self.acknowledged_files.accounts(WEST)
         lost = [f"{each.file}, {each.fate().fate}" for each in self.accounts if not each.is_settled]
         twice = [str(each.file) for each in self.accounts if each.fate().sent > 1]
         count = len(self.accounts)
-        self.expect(f"all {count} acknowledged files are delivered, or held: {lost or 'all'}", not lost)
-        self.expect(f"none was sent to one destination twice: {twice or 'none'}", not twice)
-        gaps = [f"{gap['finding']}: {gap['key']}: {gap['where']}" for gap in self.nis.gaps()]
-        self.expect(f"ops gaps finds none that stays: {gaps or 'none'}", not gaps)
-        self.nis.names_are_usual()
+        self.expect(
+            f"all {count} acknowledged files are delivered or held; others: {lost or 'none'}", not lost
+        )
+        self.expect(f"none was sent twice to one destination; these were: {twice or 'none'}", not twice)
+        gaps = [f"{gap['finding']}: {gap['key']}: {gap['where']}" for gap in self.operators.gaps()]
+        self.expect(f"ops gaps finds nothing that will not close by itself: {gaps or 'nothing'}", not gaps)
+        self.operators.names_are_usual()

@@ -1,4 +1,4 @@
-"""Plays scenarios, one after the other, in one world for as long as that is as it was found."""
+"""Plays scenarios one after the other, in one world for as long as each leaves it as it found it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from local.drill.measures import measures
 from local.drill.observations import Observations
 from local.drill.ops_cli import calls_by_verb
 from local.drill.runs import Measures, Run
-from local.drill.scenario_api import Stage
+from local.drill.scenario_api import ScenarioApi
 from local.drill.scenarios import Scenario
 from local.drill.sender import Cast, Sender, sftp_senders
 from local.drill.story import Story, StoryError
@@ -28,30 +28,32 @@ NEWCOMER = Path(__file__).parent / "newcomer.yaml"
 _BROKEN = (StoryError, UploadError, NotInDnsError, ClientError, BotoCoreError, OSError)
 
 
-class Plays:
-    """The plays of one world whose cells stand and whose registry has the newcomer."""
+class ScenarioRunner:
+    """Plays scenarios in one world whose cells are up and whose registry has the newcomer."""
 
-    def __init__(self, world: World, story: Story, evidence: Observations) -> None:
-        self._world, self._story, self._evidence = world, story, evidence
+    def __init__(self, world: World, story: Story, observations: Observations) -> None:
+        self._world, self._story, self._observations = world, story, observations
         self._cast = Cast.of(world.customers())
         self._newcomer = newcomer(world)
         self._number = 0
 
     def play(self, scenario: Scenario) -> Run:
-        """Play a scenario to its end, or to where it broke, and return what it left."""
+        """Play a scenario to its end, or to where it broke, and return its record."""
         world, story = self._world, self._story
         before = calls_by_verb(world.aws.calls())
         self._number += 1
         with story.step(scenario.title) as step:
-            stage = Stage(world, story, self._evidence, self._cast, self._newcomer, number=self._number)
+            api = ScenarioApi(
+                world, story, self._observations, self._cast, self._newcomer, number=self._number
+            )
             try:
-                with stage:
-                    scenario.play(stage)
-                    stage.account()
+                with api:
+                    scenario.play(api)
+                    api.account()
             except _BROKEN as error:
                 if not world.aws.alive():
                     raise
-                stage.expect(f"it went on to its end: {error}", False)
+                api.expect(f"the scenario ran to its end: {error}", False)
         after = calls_by_verb(world.aws.calls())
         calls = {verb: made - before.get(verb, Counter()) for verb, made in sorted(after.items())}
         return Run(
@@ -59,52 +61,54 @@ class Plays:
             title=scenario.title,
             held=step.held,
             seconds=round(step.seconds, 1),
-            scale=stage.scale,
+            scale=api.scale,
             expectations=list(step.expectations),
-            timeline=stage.timeline.events,
-            measures=_measures(stage),
-            answers=stage.answers.changes,
-            transfers=[account.fate() for account in stage.accounts],
-            clients=stage.fared(),
+            timeline=api.timeline.events,
+            measures=_measures(api),
+            answers=api.answers.changes,
+            transfers=[account.fate() for account in api.accounts],
+            clients=api.counts(),
             calls={verb: dict(sorted(made.items())) for verb, made in calls.items() if made},
         )
 
 
 def newcomer(world: World) -> Sender:
-    """Return the SFTP user of the customer that the drill brings along."""
+    """Return the SFTP user of the customer that the drill adds to the registry."""
     return sftp_senders([each for each in world.customers() if each.id == "n3w0k"])[0]
 
 
 def play_all(
     names: Iterable[str], story: Story, make: Callable[[], AbstractContextManager[World]]
 ) -> list[Run]:
-    """Play scenarios in worlds that `make` makes: one for all, and another after one that did not hold."""
+    """Play scenarios in one world that `make` makes, and in a fresh one after each that did not hold."""
     left, runs = deque(names), []
     while left:
         with make() as world:
-            Cast.of(world.customers())  # refused before anything is made
+            Cast.of(
+                world.customers()
+            )  # so that a registry that lacks a part is refused before the deployment
             world.add_customer(NEWCOMER)
             with story.step("Both cells come up, made by the program"):
                 for step, seconds in world.deploy():
                     story.say(f"{step}: {seconds:.1f} s")
-            plays = Plays(world, story, Observations(world))
+            runner = ScenarioRunner(world, story, Observations(world))
             while left:
-                runs.append(plays.play(scenarios.load(left.popleft())))
+                runs.append(runner.play(scenarios.load(left.popleft())))
                 if not runs[-1].held:
                     break
     return runs
 
 
-def _measures(stage: Stage) -> Measures:
-    nis = stage.nis
-    if nis.decided is None or nis.out is None:
+def _measures(api: ScenarioApi) -> Measures:
+    operators = api.operators
+    if operators.decided is None or operators.out is None:
         return Measures()
     return measures(
-        stage.accounts,
-        survivor=peer_of(nis.out),
-        began=stage.timeline.began,
-        died=stage.died or nis.decided,
-        decided=nis.decided,
-        moved=nis.moved,
-        lost=stage.unreplicated,
+        api.accounts,
+        survivor=peer_of(operators.out),
+        began=api.timeline.began,
+        died=api.died or operators.decided,
+        decided=operators.decided,
+        moved=operators.moved,
+        lost=api.unreplicated,
     )

@@ -1,26 +1,25 @@
-"""What functions do by the clock, played by hand: the drill is over before some of it would come round."""
+"""Functions that run on a schedule, invoked by hand: the drill ends before some of them would be due."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from local.drill.story import Story, until
+from local.drill.observations import messages_in
+from local.drill.story import SOON, Story, until
 from local.world import World
 from runtime.contract import REGION_OF, SIDES, Position, peer_of
 
-_SOON = 60
-
 
 class ScheduledFunctions:
-    """One round in both regions of a world whose cells stand and have delivered files."""
+    """Invokes every scheduled function once, in both regions of a world that has delivered files."""
 
     def __init__(self, world: World, story: Story) -> None:
         self._world, self._story = world, story
 
     def play(self) -> None:
-        """Play a canary, the probe, the switch, the export of facts, and S3's report of a late copy."""
-        with self._story.step("What runs by the clock: canary, probe, switch, audit, reports of replication"):
+        """Run the canary, the probe, the switch, the export of facts, and the report of a late copy."""
+        with self._story.step("Scheduled functions: canary, probe, switch, audit, reports of replication"):
             for side in SIDES:
                 self._fly(side)
                 self._watch(side)
@@ -29,23 +28,23 @@ class ScheduledFunctions:
 
     def _fly(self, side: str) -> None:
         flight = self._call(side, "cell1-canary")
-        came = f"{side}: a synthetic transfer came out as it went in"
-        self._story.expect(f"{came}: {flight['failure'] or 'in time'}", flight["failure"] is None)
+        arrived = f"{side}: a synthetic transfer was delivered unchanged"
+        self._story.expect(f"{arrived}: {flight['failure'] or 'in time'}", flight["failure"] is None)
 
     def _watch(self, side: str) -> None:
         silent = self._call(side, "cell1-probe").get("silent")
         self._story.expect(f"{side}: every address of the endpoint answers its probe", silent == {})
         position = self._call(side, "cell1-failover-switch").get("position")
-        self._story.expect(f"{side}: {peer_of(side)} is said to be {position}", position == Position.IN)
+        self._story.expect(f"{side}: the switch of {peer_of(side)} is {position}", position == Position.IN)
 
     def _export(self, side: str) -> None:
         found = self._call(side, "cell1-audit-export").get("facts", -1)
-        self._story.expect(f"{side}: {found} facts are in the audit chains now", found > 0)
+        self._story.expect(f"{side}: {found} facts were added to the audit chains", found > 0)
         again = self._call(side, "cell1-audit-export").get("facts", -1)
-        self._story.expect(f"{side}: the next pass finds {again} that are not", again == 0)
+        self._story.expect(f"{side}: the next export adds {again}", again == 0)
 
     def _report(self, side: str) -> None:
-        """Put into the queue what S3 would: the emulated one keeps no time, and is never late."""
+        """Put S3's event into the queue: the emulated S3 does not measure replication, and is never late."""
         graph = self._world.graphs[side]
         queue = graph.one("aws:sqs/queue:Queue", "cell1-replication-queue").outputs["url"]
         place = {
@@ -55,20 +54,14 @@ class ScheduledFunctions:
         report = {"Records": [{"eventName": "Replication:OperationMissedThreshold", "s3": place}]}
         sqs = self._world.client("sqs", side)
         sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(report))
-        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
-
-        def is_taken() -> bool:
-            told = sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"]
-            return {told[name] for name in names} == {"0"}
-
-        taken = until(is_taken, within=_SOON)
+        taken = until(lambda: not messages_in(sqs, queue), within=SOON)
         self._story.expect(f"{side}: S3's report of a late copy was counted", bool(taken))
 
     def _call(self, side: str, function: str) -> dict[str, Any]:
         name = self._world.graphs[side].one("aws:lambda/function:Function", function).outputs["name"]
         answer = self._world.client("lambda", side).invoke(FunctionName=name, Payload=b"{}")
-        told = json.loads(answer["Payload"].read())
+        payload = dict(json.loads(answer["Payload"].read()))
         if "FunctionError" in answer:
-            self._story.say(f"{function} in {REGION_OF[side]} failed: {told['errorMessage']}")
-            return {"failure": told["errorMessage"]}
-        return dict(told)
+            self._story.say(f"{function} in {REGION_OF[side]} failed: {payload['errorMessage']}")
+            return {"failure": payload["errorMessage"]}
+        return payload

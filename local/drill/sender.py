@@ -5,31 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from customers.model import Customer, Route, S3Destination, SftpDestination
+from customers.document import routing_document
+from customers.model import Customer, S3Destination, SftpDestination
 from local.drill.story import StoryError
 from runtime import contract
-from runtime.patterns import literal_prefix, matches
+from runtime.patterns import literal_prefix
+from runtime.routing import RoutingDocument, RoutingRule
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sender:
-    """A customer and the folder that it sends into: of an SFTP user, or of a route for SDK clients."""
+    """A customer and the folder that it uploads to: that of an SFTP user, or of a route for SDK clients."""
 
     customer: Customer
     folder: str
     user: str = ""
 
     def key(self, name: str) -> str:
-        """Return the key that a file of this name gets."""
+        """Return the key of a file with this name."""
         return f"{self.folder}{name}"
 
-    def route(self, name: str) -> Route | None:
-        """Return the route that takes a file of this name."""
-        below = contract.below_inbound(self.key(name))
-        return next((route for route in self.customer.routes if matches(route.match, below)), None)
+    def route(self, name: str) -> RoutingRule | None:
+        """Return the routing rule for a file with this name, found as the functions find it."""
+        document = {**routing_document(self.customer), "receipts_topic": ""}  # the topic decides no route
+        return RoutingDocument.parse(document).route(self.key(name))
 
 
 def sftp_senders(customers: Sequence[Customer]) -> list[Sender]:
+    """Return a sender for each SFTP user."""
     return [
         Sender(customer=customer, user=user.name, folder=contract.sftp_home(user.name))
         for customer in customers
@@ -38,6 +41,7 @@ def sftp_senders(customers: Sequence[Customer]) -> list[Sender]:
 
 
 def sdk_senders(customers: Sequence[Customer]) -> list[Sender]:
+    """Return a sender for each route that SDK clients use."""
     return [
         Sender(customer=customer, folder=f"{contract.INBOUND}{literal_prefix(route.match)}")
         for customer in customers
@@ -48,9 +52,10 @@ def sdk_senders(customers: Sequence[Customer]) -> list[Sender]:
 
 @dataclass(frozen=True, kw_only=True)
 class Cast:
-    """Who plays: `by_sftp` of a customer with duplicates by content, `by_sdk` to a bucket.
+    """Who sends in a drill.
 
-    `regular` sends by SFTP to a partner's server, as another customer than `by_sftp` where there is one.
+    `by_sftp` is an SFTP user whose customer recognises duplicates by content; the files of `by_sdk` go to a
+    bucket. `regular` sends by SFTP to a partner's server, for another customer than `by_sftp` if possible.
     """
 
     by_sftp: Sender
@@ -59,7 +64,7 @@ class Cast:
 
     @classmethod
     def of(cls, customers: Sequence[Customer]) -> Cast:
-        """Choose from a registry; StoryError when it has no customer for a part."""
+        """Choose from the customers of a registry; StoryError if none fits a part."""
         users = sftp_senders(customers)
         by_sftp = first(
             [each for each in users if each.customer.duplicates.policy == "content"],
@@ -77,7 +82,10 @@ class Cast:
 
 
 def first(senders: list[Sender], kind: type, need: str) -> Sender:
-    """Return the first sender of an active customer whose files go to one destination of a kind."""
+    """Return the first sender of an active customer whose files go to exactly one destination, of a kind.
+
+    Raises StoryError, which says that there is no `need`, if there is none.
+    """
     for sender in senders:
         route = sender.route("report.csv")
         if sender.customer.lifecycle != "active" or route is None or len(route.to) != 1:

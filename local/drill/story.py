@@ -1,4 +1,4 @@
-"""A story that is played and judged: steps with timings, expectations that hold or do not, a table."""
+"""A story that is played and judged: its steps with timings and expectations, and a table of them."""
 
 from __future__ import annotations
 
@@ -16,14 +16,17 @@ from local.program import Resource
 
 T = TypeVar("T")
 
+#: Seconds within which something has to have happened. Generous, because a small machine may be busy.
+SOON = 120
+
 
 class StoryError(RuntimeError):
-    """The story cannot go on; the message says why and what to do."""
+    """The story cannot continue; the message says why and what to do."""
 
 
 @dataclass
 class Step:
-    """One step: how long it took in seconds, and what was expected of it, each with whether it held."""
+    """One step: how long it took in seconds, and each expectation with whether it held."""
 
     title: str
     seconds: float = 0.0
@@ -31,12 +34,12 @@ class Step:
 
     @property
     def held(self) -> bool:
-        """Return whether everything that was expected held."""
+        """Whether every expectation of the step held."""
         return all(held for _, held in self.expectations)
 
 
 class Progress:
-    """A line that counts resources while they are made, on a terminal; nothing elsewhere."""
+    """A line on a terminal that counts resources while they are made; elsewhere, nothing."""
 
     def __init__(self, console: Console) -> None:
         self._status = console.status("")
@@ -50,13 +53,13 @@ class Progress:
             self._status.start()
 
     def rest(self) -> None:
-        """Take the line away until something is made again."""
+        """Remove the line until the next resource is made."""
         self._status.stop()
         self._count = 0
 
 
 class Story:
-    """Steps as they are played. With `as_json` only one document is printed, at the end."""
+    """The steps as they are played. With `as_json`, one document is printed at the end and nothing before."""
 
     def __init__(self, *, as_json: bool) -> None:
         self._as_json = as_json
@@ -68,12 +71,12 @@ class Story:
 
     @property
     def held(self) -> bool:
-        """Return whether every expectation held."""
+        """Whether every expectation held."""
         return all(step.held for step in self.steps)
 
     @contextmanager
     def step(self, title: str) -> Iterator[Step]:
-        """Play a step: what is expected inside belongs to it."""
+        """Open a step: expectations inside the context belong to it."""
         step = Step(title)
         self.steps.append(step)
         began = time.monotonic()
@@ -90,7 +93,7 @@ class Story:
         self._console.print(f"   {text}", markup=False)
 
     def expect(self, what: str, holds: bool) -> None:
-        """Note whether something expected of the current step holds."""
+        """Add an expectation to the current step, with whether it holds."""
         self.steps[-1].expectations.append((what, bool(holds)))
         mark = "[green]ok[/]" if holds else "[red]NOT SO[/]"
         self._console.print(f"   {mark} ", end="")
@@ -106,19 +109,19 @@ class Story:
         self._console.print(table)
 
     def figure(self, name: str, value: Any) -> None:
-        """Keep a figure for the summary."""
+        """Add a figure to the summary."""
         self.figures[name] = value
 
     def keep(self, name: str, value: Any) -> None:
-        """Keep what the JSON document tells besides, and no person would read."""
+        """Add data to the JSON document that no person would read."""
         self._kept[name] = value
 
     def summary(self) -> None:
         """Print the table of steps and the figures, or the whole story as JSON."""
         if self._as_json:
             steps = [{**asdict(step), "held": step.held} for step in self.steps]
-            told = {"held": self.held, "steps": steps, "figures": self.figures, **self._kept}
-            print(json.dumps(told, indent=2))
+            document = {"held": self.held, "steps": steps, "figures": self.figures, **self._kept}
+            print(json.dumps(document, indent=2))
             return
         table = Table("step", "seconds", "expected", "held", title="The drill")
         for step in self.steps:
@@ -131,7 +134,7 @@ class Story:
 
 
 def until(question: Callable[[], T], *, within: float, every: float = 0.2) -> T | None:
-    """Return the first true answer, or the last answer when there is none within so many seconds."""
+    """Return the first true answer, or the last one if none is true `within` this many seconds."""
     give_up = time.monotonic() + within
     while not (answer := question()) and time.monotonic() < give_up:
         time.sleep(every)

@@ -1,6 +1,6 @@
-"""What lies between two recorded graphs of a stack, resource by resource, as Pulumi would go about it.
+"""The differences between two recorded graphs of a stack, as the operations that Pulumi would carry out.
 
-What the engine knows only from AWS is not here: drift, defaults, and values that AWS gives.
+What the engine only knows from AWS is missing: drift, defaults, and values that AWS assigns.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from local.preview.replacement import LOSES, forces_replacement
 from local.preview.values import differences, leaves, within
@@ -16,7 +16,7 @@ from local.program import Graph, Resource
 
 TENANT = "mft:tenant:Tenant"
 
-#: How the paths end that say for how long data is kept.
+#: The ends of the paths of properties that say for how long data is kept.
 _KEPT_FOR = (
     "expiration.days",
     "noncurrentVersionExpiration.noncurrentDays",
@@ -28,8 +28,8 @@ _KEPT_FOR = (
 class Operation(StrEnum):
     """What becomes of a resource, the worst first.
 
-    What dangles goes on naming a resource that goes, because changes of that property are ignored. What is
-    released stays in AWS, and Pulumi forgets it.
+    A resource dangles if it goes on naming another that goes, because changes of that property are ignored. A
+    released resource stays in AWS, and Pulumi forgets it.
     """
 
     DELETE = "delete"
@@ -39,12 +39,28 @@ class Operation(StrEnum):
     CHANGE = "change"
     ADD = "add"
 
+    @property
+    def destroys(self) -> bool:
+        """Whether AWS deletes what the base describes."""
+        match self:
+            case Operation.DELETE | Operation.REPLACE:
+                return True
+            case Operation.DANGLE | Operation.RELEASE | Operation.CHANGE | Operation.ADD:
+                return False
+            case _:
+                assert_never(self)
+
+    @property
+    def lets_go(self) -> bool:
+        """Whether the resource that the base describes is Pulumi's no longer."""
+        return self.destroys or self is Operation.RELEASE
+
 
 @dataclass(frozen=True, kw_only=True)
 class PropertyChange:
-    """A property with another value; None is an absent one, and a secret's two values are not kept.
+    """A property whose value changes. None stands for an absent value; the values of a secret are not kept.
 
-    `follows` names the resource that is made anew or goes, of which the value tells an id, ARN or name.
+    `follows` is the name of a resource that is replaced or goes, if the value contains its id, ARN or name.
     """
 
     path: str
@@ -57,7 +73,7 @@ class PropertyChange:
 
 @dataclass(frozen=True, kw_only=True)
 class ResourceChange:
-    """What becomes of one resource. `customer` is the opaque id of whose it is, "" for the cell's own."""
+    """What becomes of a resource. `customer` is the id of the customer it belongs to, "" for the cell."""
 
     action: Operation
     type: str
@@ -68,32 +84,27 @@ class ResourceChange:
     is_protected: bool = False
 
     @property
-    def goes(self) -> bool:
-        """Return whether the resource that the base knows would no longer be Pulumi's."""
-        return self.action in (Operation.DELETE, Operation.REPLACE, Operation.RELEASE)
-
-    @property
     def breaches(self) -> bool:
-        """Return whether a resource goes that is protected in the base."""
-        return self.goes and self.was_protected
+        """Whether a resource goes that is protected in the base."""
+        return self.action.lets_go and self.was_protected
 
     @property
     def refused(self) -> bool:
-        """Return whether Pulumi itself would refuse.
+        """Whether Pulumi itself would refuse.
 
-        It asks the state before it deletes, and both the state and the program before it replaces:
+        Before a deletion it checks `protect` in the state, before a replacement in both state and program:
         https://github.com/pulumi/pulumi/blob/master/pkg/resource/deploy/step_generator.go
         """
         return self.breaches and (self.action is not Operation.REPLACE or self.is_protected)
 
     @property
     def loses(self) -> str:
-        """Return what would be lost for good, "" for nothing."""
-        return LOSES.get(self.type, "") if self.action in (Operation.DELETE, Operation.REPLACE) else ""
+        """What would be lost for good, "" for nothing."""
+        return LOSES.get(self.type, "") if self.action.destroys else ""
 
     @property
     def bares(self) -> bool:
-        """Return whether a resource that holds what can be lost stays, and is no longer protected."""
+        """Whether a resource that holds data stays, but is no longer protected."""
         return (
             self.action is Operation.CHANGE
             and self.type in LOSES
@@ -103,7 +114,7 @@ class ResourceChange:
 
     @property
     def shortens(self) -> tuple[PropertyChange, ...]:
-        """Return the changes after which data is kept for a shorter time, so that what is older goes."""
+        """The changes after which data is kept for a shorter time, so that older data is deleted."""
         return tuple(
             change
             for change in self.changes
@@ -115,7 +126,7 @@ class ResourceChange:
 
 
 def compare(base: Graph, head: Graph) -> tuple[ResourceChange, ...]:
-    """Return the steps from a stack's graph to another: the cell's, then each customer's, the worst first."""
+    """Return the changes between two graphs of a stack: the cell's, then each customer's, worst first."""
     olds = {each.urn: each for each in base.resources}
     owner_before, owner = _owners(base), _owners(head)
     anew: dict[str, Resource] = {}
@@ -171,7 +182,7 @@ def _step(
 
 
 def _owners(graph: Graph) -> dict[str, str]:
-    """Return the customer that each resource belongs to, "" for the cell's own."""
+    """Return the customer that each resource belongs to, "" for the cell, by URN."""
     owners: dict[str, str] = {}
     for each in graph.resources:
         owners[each.urn] = each.name if each.type == TENANT else owners.get(each.parent, "")
@@ -191,7 +202,7 @@ def _changes(old: Resource, new: Resource, anew: Mapping[str, Resource]) -> Iter
 
 
 def _left(old: Resource, new: Resource, gone: Mapping[str, Resource]) -> Iterator[PropertyChange]:
-    """Yield each ignored property whose value, which stays, names a resource that goes."""
+    """Yield each property whose changes are ignored and whose value names a resource that goes."""
     for name, urns in sorted(old.property_dependencies.items()):
         if any(within(name, ignored) for ignored in new.ignore_changes):
             for urn in sorted(set(urns) & gone.keys()):
@@ -212,7 +223,7 @@ def _of_properties(old: Resource, new: Resource) -> Iterator[PropertyChange]:
 def _of_dependencies(
     new: Resource, anew: Mapping[str, Resource], known: Iterable[str]
 ) -> Iterator[PropertyChange]:
-    """Yield what will have another value because what it comes from is made anew."""
+    """Yield the properties whose value changes because it comes from a resource that is made anew."""
     for name, urns in sorted(new.property_dependencies.items()):
         for source in (anew[urn] for urn in sorted(urns) if urn in anew):
             for path in _mentions(new.inputs.get(name), source, name):
@@ -224,7 +235,7 @@ def _of_dependencies(
 def _of_provider(
     old: Resource, new: Resource, anew: Mapping[str, Resource], kept: Mapping[str, Resource]
 ) -> Iterator[PropertyChange]:
-    """Yield the change of provider, after which Pulumi makes everything of it again."""
+    """Yield the change of provider, for which Pulumi replaces a resource."""
     before, after = (each.provider.rpartition("::")[0] for each in (old, new))
     if after in anew:
         yield PropertyChange(path="provider", follows=anew[after].name, replaces=True)
@@ -233,13 +244,13 @@ def _of_provider(
 
 
 def _mentions(value: Any, source: Resource, path: str) -> Iterator[str]:
-    """Yield the paths in a property that hold what AWS told of a resource; a text depends on it whole."""
+    """Yield the paths in a property whose value contains an id or output of a resource."""
     if not isinstance(value, dict | list):
         yield path
         return
-    told = [source.id, *(each for each in source.outputs.values() if isinstance(each, str))]
+    names = [source.id, *(each for each in source.outputs.values() if isinstance(each, str))]
     for below, leaf in leaves(value, path):
-        if isinstance(leaf, str) and any(each in leaf for each in told):
+        if isinstance(leaf, str) and any(each in leaf for each in names):
             yield below
 
 

@@ -1,9 +1,9 @@
-"""Runs the program of one revision for its stacks, and writes down what it registered.
+"""Runs the program of one revision for its stacks, and records what it registers.
 
 `python -m local.preview.recording FOLDER RECORD [STACK ...]` runs in a process of its own: the revision's
-packages are imported from its folder, while this one, and the machinery that runs programs, are today's. It
-prints the name of each stack when it is done, and ends with 1 when the program refuses, its words on standard
-error.
+packages are imported from its folder, while this module, and the code that runs programs, are those of the
+working tree. It prints the name of each stack when that is done. If the program refuses, it ends with 1 and
+prints the program's message on standard error.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ from local.program import Graph, ProgramError, Resource
 
 
 def stacks_of(folder: Path) -> list[str]:
-    """Return the stacks that a project's folder holds a file of."""
+    """Return the stacks that have a file in a project's folder, sorted."""
     return sorted(path.name[7:-5] for path in folder.glob("Pulumi.?*.yaml"))
 
 
 def secrets_of(folder: Path, stack: str) -> list[str]:
-    """Return the keys of a stack that are secret, as the project or the stack's file says."""
+    """Return the keys of a stack that are secret according to the project or the stack's file, sorted."""
     declared = _mapping(folder / "Pulumi.yaml").get("config") or {}
     given = _mapping(folder / f"Pulumi.{stack}.yaml").get("config") or {}
-    secret = {key for key, told in declared.items() if isinstance(told, dict) and told.get("secret")}
+    secret = {key for key, each in declared.items() if isinstance(each, dict) and each.get("secret")}
     return sorted(
         secret | {key for key, value in given.items() if isinstance(value, dict) and "secure" in value}
     )
@@ -48,7 +48,7 @@ Graphs = Mapping[str, Graph]
 
 
 def load(path: Path) -> Graphs:
-    """Return the graphs that a process of this module wrote, by stack."""
+    """Return the graphs that a process of this module recorded, by stack."""
     return {
         stack: Graph(stack=stack, exports={}, resources=tuple(_resource(each) for each in resources))
         for stack, resources in json.loads(path.read_text()).items()
@@ -62,7 +62,7 @@ def _record(folder: Path, stack: str) -> list[dict[str, Any]]:
     }
     with tempfile.TemporaryDirectory() as build:
         _bundle_without_dependencies(Path(build), config)
-        gc.disable()  # two thirds of a run; the process ends soon
+        gc.disable()  # it takes two thirds of the time, and the process ends soon
         graph = program.run(
             stack,
             make=echo,
@@ -76,18 +76,18 @@ def _record(folder: Path, stack: str) -> list[dict[str, Any]]:
 
 
 def _bundle_without_dependencies(build: Path, config: Mapping[str, str]) -> None:
-    """Let the revision's bundle be written of its own code only, which needs neither network nor time.
+    """Let the revision's bundle contain only its own code, which needs neither the network nor much time.
 
-    What is pinned is in the name of the folder of dependencies, and that is in the bundle's name.
+    The bundle's name still changes with the pinned dependencies.
     """
-    bundle = importlib.import_module("components.bundle")
+    bundle: Any = importlib.import_module("components.bundle")  # the revision's own, whatever it has
     bundle.BUILD = build
     if "mft:lambdaRuntime" in config:
         bundle.dependencies(config["mft:lambdaRuntime"]).mkdir()
 
 
 def _plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: numbers as written, a file as its name and what it contains."""
+    """Return a value as plain data for JSON; a file becomes its name and the hash of its content."""
     match value:
         case pulumi.FileArchive() | pulumi.FileAsset():
             path = Path(value.path)
@@ -112,7 +112,7 @@ def _resource(written: Mapping[str, Any]) -> Resource:
 
 
 def _mapping(path: Path) -> Mapping[str, Any]:
-    """Return what a YAML file of the project holds; ProgramError when that is no mapping."""
+    """Return the content of a YAML file of the project; ProgramError if it is not a mapping."""
     try:
         document = yaml.safe_load(path.read_text())
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
@@ -123,8 +123,8 @@ def _mapping(path: Path) -> Mapping[str, Any]:
 
 
 def main(folder: Path, record: Path, stacks: Sequence[str]) -> None:
-    """Write the record, or end the process with 1 and the reason."""
-    sys.path[:] = [str(folder), *(each for each in sys.path if Path(each).resolve() != program.ROOT)]
+    """Write the record, or exit with 1 and the reason."""
+    sys.path[:] = [str(folder), *(each for each in sys.path if not Path(each, "Pulumi.yaml").is_file())]
     os.chdir(folder)  # messages name files as seen from the project
     graphs = {}
     try:

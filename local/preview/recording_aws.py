@@ -1,6 +1,6 @@
-"""A make-believe AWS for runs of the program that only record: it makes nothing and answers all the same.
+"""A stand-in for AWS in runs of the program that are only recorded: nothing is made.
 
-The same resource gets the same answers in every run, so that two runs can be compared.
+The same resource gets the same outputs in every run, so that two runs can be compared.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ _ACCOUNT = "123456789012"
 
 
 def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
-    """Make nothing; answer with what AWS would tell of the resource: an id, an ARN, a name."""
+    """Return an id and outputs such as AWS would assign to a resource, without making it."""
     kind = resource.type.split(":")[1].partition("/")[0]
     name = resource.inputs.get("name", f"{resource.name}-0000000")
     number = "abc".find(resource.name[-1]) + (11 if "egress" in resource.name else 1)
@@ -30,11 +30,11 @@ def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
 
 
 def place(config: Mapping[str, str]) -> Ask:
-    """Return what answers the program's questions of AWS: all is where a stack's configuration says."""
+    """Return a function that answers the program's invokes from a stack's configuration."""
 
     def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         if function != "aws:route53/getZone:getZone":
-            raise ProgramError(f"the program asks AWS for {function}, which cannot be known here")
+            raise ProgramError(f"the program invokes {function}, which cannot be answered without AWS")
         return {"zoneId": args["zoneId"], "name": config["mft:zone"]}
 
     return ask

@@ -1,9 +1,9 @@
-"""A plan for people and for programs: text, Markdown for a pull request, and one document for JSON."""
+"""A preview for people and for programs: as text, as Markdown for a pull request, and as a JSON document."""
 
 from __future__ import annotations
 
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 from rich.console import Console
 from rich.text import Text
@@ -12,32 +12,23 @@ from local.preview.changes import Operation, PropertyChange, ResourceChange
 from local.preview.preview import Preview
 from local.preview.summary import reaches, sections, sentence, stakes
 
-#: How a line begins, as text and in a Markdown diff, and its colour.
-_SIGNS = {
-    Operation.DELETE: ("-", "-", "bold red"),
-    Operation.REPLACE: ("-+", "-", "bold red"),
-    Operation.DANGLE: ("!", "!", "bold red"),
-    Operation.RELEASE: ("o", "!", "yellow"),
-    Operation.CHANGE: ("~", "!", "yellow"),
-    Operation.ADD: ("+", "+", "green"),
-}
-
 _REFUSED = (
-    "Refused: what the base protects would go. To let go of a customer, set its lifecycle to retired, apply "
-    "that in both stacks, then remove its file. What was only moved or renamed in the program keeps what it "
-    "holds with an alias. To delete something on purpose, first unprotect it in a change of its own."
+    "Refused: a resource that the base protects would go. To remove a customer, set its lifecycle to "
+    "retired, apply that in both stacks, then remove its file. A resource that was only moved or renamed in "
+    "the program keeps its data if it gets an alias. To delete a resource on purpose, first unprotect it in "
+    "a separate change."
 )
 
 
 def text(plan: Preview, console: Console) -> None:
-    """Print a plan for a terminal."""
+    """Print a preview on a terminal."""
 
     def say(line: str, style: str = "") -> None:
         console.print(Text(line, style=style))
 
     say(f"From {plan.base} ({plan.commit[:10]}) to the working tree:", "bold")
-    for stacks, told in reaches(plan):
-        say(f"  {stacks}: {told}")
+    for stacks, reach in reaches(plan):
+        say(f"  {stacks}: {reach}")
     if at_stake := stakes(plan):
         say("\nDATA AT STAKE", "bold red")
         for each in at_stake:
@@ -47,7 +38,7 @@ def text(plan: Preview, console: Console) -> None:
         for stacks, lines in in_stacks:
             say(f"  {stacks}")
             for line in lines:
-                sign, _, style = _SIGNS[line.action]
+                sign, _, style = _sign(line.action)
                 say(f"    {sign:2} {line}", style)
                 for change in line.changes:
                     say(f"         {change}")
@@ -58,9 +49,9 @@ def text(plan: Preview, console: Console) -> None:
 
 
 def markdown(plan: Preview) -> str:
-    """Return a plan as the comment on a pull request."""
+    """Return a preview as a comment on a pull request."""
     parts = [f"### Plan from `{plan.base}` ({plan.commit[:10]})", ""]
-    parts += [f"- {stacks}: **{told}**" for stacks, told in reaches(plan)]
+    parts += [f"- {stacks}: **{reach}**" for stacks, reach in reaches(plan)]
     if at_stake := stakes(plan):
         parts += ["", "#### :rotating_light: Data at stake", ""]
         parts += [f"- **{each}**" for each in at_stake]
@@ -71,14 +62,14 @@ def markdown(plan: Preview) -> str:
         for stacks, lines in in_stacks:
             parts += [f"{stacks}:", "", "~~~~diff"]
             for line in lines:
-                parts += [f"{_SIGNS[line.action][1]} {line}", *(f"    {each}" for each in line.changes)]
+                parts += [f"{_sign(line.action)[1]} {line}", *(f"    {each}" for each in line.changes)]
             parts += ["~~~~", ""]
         parts.append("</details>")
     return "\n".join([*parts, "", *(f"- _{note}_" for note in plan.notes)])
 
 
 def document(plan: Preview) -> dict[str, Any]:
-    """Return a plan as plain data, with every value in full."""
+    """Return a preview as plain data, with every value in full."""
     return {
         "base": plan.base,
         "commit": plan.commit,
@@ -100,6 +91,25 @@ def document(plan: Preview) -> dict[str, Any]:
     }
 
 
+def _sign(action: Operation) -> tuple[str, str, str]:
+    """Return how a line begins, in text and in a Markdown diff, and its colour."""
+    match action:
+        case Operation.DELETE:
+            return "-", "-", "bold red"
+        case Operation.REPLACE:
+            return "-+", "-", "bold red"
+        case Operation.DANGLE:
+            return "!", "!", "bold red"
+        case Operation.RELEASE:
+            return "o", "!", "yellow"
+        case Operation.CHANGE:
+            return "~", "!", "yellow"
+        case Operation.ADD:
+            return "+", "+", "green"
+        case _:
+            assert_never(action)
+
+
 def _step(step: ResourceChange) -> dict[str, Any]:
     return {
         "action": step.action.value,
@@ -112,9 +122,9 @@ def _step(step: ResourceChange) -> dict[str, Any]:
 
 
 def _change(change: PropertyChange) -> dict[str, Any]:
-    told: dict[str, Any] = {"path": change.path, "forcesReplacement": change.replaces}
+    described: dict[str, Any] = {"path": change.path, "forcesReplacement": change.replaces}
     if change.secret:
-        return {**told, "secret": True}
+        return {**described, "secret": True}
     if change.follows:
-        return {**told, "follows": change.follows}
-    return {**told, "old": change.old, "new": change.new}
+        return {**described, "follows": change.follows}
+    return {**described, "old": change.old, "new": change.new}

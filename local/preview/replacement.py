@@ -1,8 +1,8 @@
 """What the AWS provider cannot change in place, and what is lost with a resource.
 
-The provider says so itself, but only where it runs. These are its `ForceNew` and `RequiresReplace` marks in
+Only the running provider can say so itself. These are its `ForceNew` and `RequiresReplace` marks, from
 https://github.com/hashicorp/terraform-provider-aws (6.x, which pulumi-aws 7 bridges), below
-`internal/service/`, in the file that each comment names. A path stands for everything below it.
+`internal/service/` in the file that each comment names. A path stands for everything below it.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ from local.preview.values import within
 
 _NAME = ("name", "namePrefix")
 
-#: Per type, the properties of which a changed one makes Pulumi delete the resource and create another.
+#: Per type, the properties whose change makes Pulumi delete the resource and create another.
 REPLACES: dict[str, tuple[str, ...]] = {
-    # A provider of another region manages none of the same resources.
+    # A provider in another region manages none of the same resources.
     "pulumi:providers:aws": ("region",),
     "aws:cloudwatch/dashboard:Dashboard": ("dashboardName",),  # cloudwatch/dashboard.go
     "aws:cloudwatch/eventRule:EventRule": (*_NAME, "eventBusName"),  # events/rule.go
     "aws:cloudwatch/eventTarget:EventTarget": ("rule", "targetId", "eventBusName"),  # events/target.go
     "aws:cloudwatch/logGroup:LogGroup": (*_NAME, "logGroupClass"),  # logs/group.go
     "aws:cloudwatch/metricAlarm:MetricAlarm": ("name",),  # cloudwatch/metric_alarm.go
-    # dynamodb/table.go; the keys of a table are those of its items
+    # dynamodb/table.go
     "aws:dynamodb/table:Table": ("name", "hashKey", "rangeKey", "localSecondaryIndexes"),
     # dynamodb/table_replica.go
     "aws:dynamodb/tableReplica:TableReplica": ("globalTableArn", "kmsKeyArn", "tableClassOverride"),
@@ -143,10 +143,10 @@ REPLACES: dict[str, tuple[str, ...]] = {
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule": ("securityGroupId",),
 }
 
-#: Of every type that stands in a region: https://www.pulumi.com/registry/packages/aws/how-to-guides/enhanced-region-support/
+#: For every regional type: https://www.pulumi.com/registry/packages/aws/how-to-guides/enhanced-region-support/
 _ANYWHERE = ("region",)
 
-#: What is lost for good, per type whose loss a new resource does not make good.
+#: What is lost for good with a resource, for the types whose content a new resource does not bring back.
 LOSES = {
     "aws:dynamodb/table:Table": "every fact in it",
     "aws:dynamodb/tableReplica:TableReplica": "every fact in this region",
@@ -161,7 +161,7 @@ LOSES = {
 def forces_replacement(type: str, path: str, also: Sequence[str] = ()) -> bool:
     """Return whether a change at a path, e.g. `endpointDetails.vpcId`, makes the provider replace a resource.
 
-    `also` are the paths of the resource's own `replaceOnChanges`.
+    `also` are the paths in the resource's own `replaceOnChanges`.
     """
     changed = re.sub(r"\[[^]]*\]", "", path)
     marked = (*REPLACES.get(type, ()), *_ANYWHERE, *also)

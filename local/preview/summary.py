@@ -1,4 +1,4 @@
-"""A plan in words: how far it reaches, what is at stake, and a line for all to which the same happens."""
+"""A preview in words: how far it reaches, what is at stake, and one line for resources that change alike."""
 
 from __future__ import annotations
 
@@ -6,32 +6,19 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import Any, assert_never
 
 from local.preview.changes import Operation, PropertyChange, ResourceChange
 from local.preview.preview import Preview
 
-_VERBS = {
-    Operation.DELETE: "deletes",
-    Operation.REPLACE: "replaces",
-    Operation.DANGLE: "strands",
-    Operation.RELEASE: "lets go of",
-    Operation.CHANGE: "changes",
-    Operation.ADD: "adds",
-}
-_SUFFIXES = {
-    Operation.REPLACE: " is replaced",
-    Operation.DANGLE: " goes on naming what is gone",
-    Operation.RELEASE: " stays in AWS, and Pulumi forgets it",
-}
 _ORDER = list(Operation)
-#: So many names, or characters of a value, are told; JSON has them all.
+#: How many names, and how many characters of a value, are printed; JSON has them all.
 _NAMES, _LENGTH = 8, 90
 
 
 @dataclass(frozen=True)
 class SummaryLine:
-    """What becomes of all resources of one type to which the same happens."""
+    """What becomes of the resources of one type that change alike."""
 
     action: Operation
     type: str
@@ -40,11 +27,11 @@ class SummaryLine:
 
     def __str__(self) -> str:
         count = f"{len(self.names)} " if len(self.names) > 1 else ""
-        return f"{count}{self.type} {_listed(self.names)}{_SUFFIXES.get(self.action, '')}"
+        return f"{count}{self.type} {_listed(self.names)}{_suffix(self.action)}"
 
 
 def sentence(steps: Sequence[ResourceChange]) -> str:
-    """Return how far the steps of a stack reach: `adds 20 resources for c7k2m; touches nothing else`."""
+    """Return how far the changes of a stack reach: `adds 20 resources for c7k2m; touches nothing else`."""
     if not steps:
         return "changes nothing"
     reach: dict[tuple[tuple[Operation, int], ...], list[str]] = {}
@@ -63,7 +50,7 @@ def sentence(steps: Sequence[ResourceChange]) -> str:
 
 
 def stakes(plan: Preview) -> list[str]:
-    """Return a sentence for each resource with which something is lost, or by which more can be."""
+    """Return a sentence for each resource with which data is lost, or by whose change data can be lost."""
     return [
         _stake(stack, step)
         for stack, steps in plan.stacks.items()
@@ -73,12 +60,12 @@ def stakes(plan: Preview) -> list[str]:
 
 
 def reaches(plan: Preview) -> list[tuple[str, str]]:
-    """Return the sentence of each stack, once for all of which it is the same."""
+    """Return the sentence of each stack; stacks with the same sentence share one entry."""
     return _alike({stack: sentence(steps) for stack, steps in plan.stacks.items()})
 
 
 def sections(plan: Preview) -> Iterator[tuple[str, list[tuple[str, list[SummaryLine]]]]]:
-    """Yield the cell and each customer, those with the worst first, with their lines in each stack."""
+    """Yield the cell and each customer with their lines in each stack, those with the worst change first."""
     worst: dict[str, int] = {}
     for steps in plan.stacks.values():
         for step in steps:
@@ -91,15 +78,50 @@ def sections(plan: Preview) -> Iterator[tuple[str, list[tuple[str, list[SummaryL
         yield customer or "the cell", _alike({stack: lines for stack, lines in own.items() if lines})
 
 
+def _verb(action: Operation) -> str:
+    match action:
+        case Operation.DELETE:
+            return "deletes"
+        case Operation.REPLACE:
+            return "replaces"
+        case Operation.DANGLE:
+            return "strands"
+        case Operation.RELEASE:
+            return "lets go of"
+        case Operation.CHANGE:
+            return "changes"
+        case Operation.ADD:
+            return "adds"
+        case _:
+            assert_never(action)
+
+
+def _suffix(action: Operation) -> str:
+    """Return what a line says after the resource; its sign says the rest."""
+    match action:
+        case Operation.REPLACE:
+            return " is replaced"
+        case Operation.DANGLE:
+            return " goes on naming what is gone"
+        case Operation.RELEASE:
+            return " stays in AWS, and Pulumi forgets it"
+        case Operation.DELETE | Operation.CHANGE | Operation.ADD:
+            return ""
+        case _:
+            assert_never(action)
+
+
 def _lines(steps: Sequence[ResourceChange]) -> list[SummaryLine]:
     alike: dict[tuple[Operation, str, tuple[str, ...]], list[str]] = {}
     for step in steps:
-        changes = tuple(_told(change, step) for change in step.changes)
+        changes = tuple(_described(change, step) for change in step.changes)
         alike.setdefault((step.action, _short(step.type), changes), []).append(step.name)
-    return [SummaryLine(action, type, tuple(names), told) for (action, type, told), names in alike.items()]
+    return [
+        SummaryLine(action, type, tuple(names), changes) for (action, type, changes), names in alike.items()
+    ]
 
 
-def _told(change: PropertyChange, step: ResourceChange) -> str:
+def _described(change: PropertyChange, step: ResourceChange) -> str:
     forces = " (forces replacement)" if change.replaces else ""
     if change.secret:
         return f"{change.path}: another secret{forces}"
@@ -119,8 +141,8 @@ def _told(change: PropertyChange, step: ResourceChange) -> str:
 def _value(value: Any) -> str:
     if value is None:
         return "absent"
-    told = value if isinstance(value, str) and value.isprintable() else json.dumps(value, sort_keys=True)
-    return told if len(told) <= _LENGTH else f"{told[:_LENGTH]}..."
+    text = value if isinstance(value, str) and value.isprintable() else json.dumps(value, sort_keys=True)
+    return text if len(text) <= _LENGTH else f"{text[:_LENGTH]}..."
 
 
 def _plain_list(value: Any) -> bool:
@@ -128,20 +150,20 @@ def _plain_list(value: Any) -> bool:
 
 
 def _alike(by_stack: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    """Return what is told of stacks, once for all of which the same is told."""
-    told: list[tuple[list[str], Any]] = []
+    """Return the entries of stacks; stacks with equal ones share one entry."""
+    entries: list[tuple[list[str], Any]] = []
     for stack, what in by_stack.items():
-        same = next((stacks for stacks, other in told if other == what), None)
+        same = next((stacks for stacks, other in entries if other == what), None)
         if same is None:
-            told.append(([stack], what))
+            entries.append(([stack], what))
         else:
             same.append(stack)
-    return [(" and ".join(stacks), what) for stacks, what in told]
+    return [(" and ".join(stacks), what) for stacks, what in entries]
 
 
 def _counted(counts: Sequence[tuple[Operation, int]]) -> str:
     one = sum(count for _, count in counts) == 1
-    each = ", ".join(f"{_VERBS[action]} {count}" for action, count in counts)
+    each = ", ".join(f"{_verb(action)} {count}" for action, count in counts)
     return f"{each} {'resource' if one else 'resources'}"
 
 
@@ -165,15 +187,11 @@ def _stake(stack: str, step: ResourceChange) -> str:
     who = f"{stack}, {step.customer or 'cell'}: {_short(step.type)} {step.name}"
     if step.bares:
         kept = any(change.path == "retain_on_delete" and change.new for change in step.changes)
-        return f"{who} loses its protection{', and stays in AWS when it goes' if kept else ''}"
-    if step.shortens and not step.goes:
-        told = ", ".join(f"{change.path} {change.old} -> {change.new}" for change in step.shortens)
-        return f"{who} keeps data for a shorter time, and what is older goes: {told}"
-    fate = (
-        "would stay in AWS, forgotten"
-        if step.action is Operation.RELEASE
-        else f"would be {step.action}d".upper()
-    )
+        return f"{who} loses its protection{', and would stay in AWS if it goes' if kept else ''}"
+    if step.shortens and not step.action.lets_go:
+        changes = ", ".join(f"{change.path} {change.old} -> {change.new}" for change in step.shortens)
+        return f"{who} keeps data for a shorter time, and older data is deleted: {changes}"
+    fate = f"would be {step.action}d".upper() if step.action.destroys else "would stay in AWS, forgotten"
     lost = f", and with it {step.loses}" if step.loses else ""
     if step.refused:
         return f"{who} {fate}{lost}. It is protected, so Pulumi would stop there"

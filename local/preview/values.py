@@ -1,7 +1,7 @@
 """Properties of resources as plain data: where two of them differ, and what is in them.
 
-A path is as Pulumi writes it, `rules[0].expiration.days`, with an element's own name for its number where
-it has one.
+A path is written as in Pulumi, `rules[0].expiration.days`, but with an element's own name in place of its
+number if it has one.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from typing import Any
 
 
 def differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield path, old and new value of each difference. Documents in JSON are looked into."""
+    """Yield the path, old value and new value of each difference. JSON documents are compared by content."""
     if old == new:
         return
     old, new = _opened(old), _opened(new)
@@ -29,7 +29,7 @@ def differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]
 
 
 def _opened(value: Any) -> Any:
-    """Return what a JSON text of an object or a list holds, any other value as it is."""
+    """Return the content of a JSON text of an object or a list, any other value as it is."""
     if isinstance(value, str) and value[:1] in ("{", "["):
         try:
             return json.loads(value)
@@ -39,7 +39,10 @@ def _opened(value: Any) -> Any:
 
 
 def _named(*lists: list[Any]) -> tuple[dict[str, Any], ...] | None:
-    """Return the elements of both lists by what tells them apart, a name in them or their number."""
+    """Return the elements of each list by their key, which is a name in them or their number.
+
+    Returns None if the elements are not objects, or the lists differ in length and their elements in naming.
+    """
     elements = [each for side in lists for each in side]
     if not elements or not all(isinstance(each, dict) for each in elements):
         return None
@@ -54,7 +57,7 @@ def _named(*lists: list[Any]) -> tuple[dict[str, Any], ...] | None:
 
 
 def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
-    """Yield path and value of everything in a property that is no object and no list."""
+    """Yield the path and value of everything in a property that is neither an object nor a list."""
     match value:
         case dict():
             for key, below in value.items():
@@ -67,5 +70,5 @@ def leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
 
 
 def within(path: str, block: str) -> bool:
-    """Return whether a path is that of a block or of something in it."""
+    """Return whether a path is that of a block, or of something within it."""
     return path.startswith(block) and path[len(block) : len(block) + 1] in ("", ".", "[")

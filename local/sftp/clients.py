@@ -1,4 +1,4 @@
-"""The customers' own software: an SFTP client, and boto3."""
+"""The customers' SFTP clients."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ _PATIENCE = 60
 
 
 class UploadError(RuntimeError):
-    """The client could not upload; the message is what the client said."""
+    """An upload failed; the message is that of the client."""
 
 
 class SftpClient:
-    """One SFTP user's client at one cell: OpenSSH's `sftp` where it is installed, asyncssh where it is not.
+    """An SFTP user's client at one cell: OpenSSH's `sftp` if it is installed, asyncssh otherwise.
 
-    It knows the endpoint's host keys beforehand and refuses any other. Several may share a folder.
+    It knows the endpoint's host keys beforehand and refuses any other. Several clients may share a folder.
     """
 
     def __init__(
         self, address: str, port: int, user: str, key: Path, *, host_keys: Sequence[str], folder: Path
     ) -> None:
-        """`host_keys` are the endpoint's public keys; `folder` is where the client keeps its files."""
+        """`host_keys` are the endpoint's public keys; the client keeps its files in `folder`."""
         self._address, self._port, self._user, self._key = address, port, user, key
         self._folder = folder
         self.kind = "openssh" if shutil.which("sftp") else "asyncssh"
@@ -46,7 +46,7 @@ class SftpClient:
         return ["sftp", "-F", "none", *flags, "-i", str(self._key), "-P", str(self._port), host]
 
     def upload(self, name: str, content: bytes) -> None:
-        """Put a file in the user's home directory; UploadError when the endpoint refuses."""
+        """Put a file in the user's home directory; UploadError if the endpoint refuses it."""
         if self.kind == "asyncssh":
             asyncio.run(self._put(name, content))
             return
@@ -75,7 +75,7 @@ class SftpClient:
         asyncio.run(session())
 
     def drop(self, name: str, content: bytes) -> None:
-        """Send a part of a file and vanish: the connection breaks, nobody closes the file."""
+        """Send a part of a file, then break the connection without closing the file."""
 
         async def session() -> None:
             async with self._connect() as connection, connection.start_sftp_client() as sftp:
@@ -86,7 +86,7 @@ class SftpClient:
         asyncio.run(session())
 
     def session(self) -> OpenSession:
-        """Open a session that stays; UploadError when the endpoint refuses."""
+        """Open a session that stays open; UploadError if the endpoint refuses it."""
         return OpenSession(self._connect, f"{self._address}:{self._port}")
 
     def _write(self, content: bytes) -> Path:
@@ -118,7 +118,7 @@ class SftpClient:
 
 
 class OpenSession:
-    """One SFTP session that stays open and takes file after file, as those of schedulers do."""
+    """An SFTP session that stays open for one file after another, like those of schedulers."""
 
     def __init__(self, connect: Callable[[], Any], where: str) -> None:
         self._where = where
@@ -131,11 +131,11 @@ class OpenSession:
             raise
 
     def upload(self, name: str, content: bytes) -> None:
-        """Put a file in the user's home directory; UploadError when the session has ended."""
+        """Put a file in the user's home directory; UploadError if the session has ended."""
         self._run(self._put(name, content))
 
     def close(self) -> None:
-        """End the session, whatever has become of it."""
+        """Close the session, even if it is broken."""
         with contextlib.suppress(UploadError):
             self._run(self._stack.aclose())
         self._runner.close()

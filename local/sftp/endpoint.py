@@ -1,12 +1,12 @@
 """The SFTP endpoint of one cell on one machine: an AWS Transfer Family server over real SSH.
 
-Users, keys and directories come from the emulated Transfer API at every login, files go to the emulated
-S3, and events to the default bus, as the user guide describes them:
+Users, keys and directories come from the emulated Transfer API at every login, files go to the emulated S3,
+and events to the default bus, as the user guide describes them:
 https://docs.aws.amazon.com/transfer/latest/userguide/events-detail-reference.html
 
-Raised are the events of uploads and completed renames; those of downloads, deletions and directories,
-which the service raises too, are not. The user's IAM role is not applied: the emulated S3 has no
-permissions to deny.
+The events of uploads and completed renames are sent; those of downloads, deletions and directories, which the
+service sends too, are not. The user's IAM role is not applied, because the emulated S3 enforces no
+permissions.
 """
 
 from __future__ import annotations
@@ -27,9 +27,6 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from local.sftp.sessions import Login, now
 from runtime.contract import PARTITION
-
-#: In the user agent of the requests that may raise events whose source is `aws.transfer`.
-USER_AGENT = "mft-local-transfer"
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
@@ -55,7 +52,7 @@ _DH = ("diffie-hellman-group16-sha512", "diffie-hellman-group18-sha512")
 _MLKEM = ("mlkem768x25519-sha256", "mlkem768nistp256-sha256", "mlkem1024nistp384-sha384")
 
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
-#: FIPS-2024-01 differs from FIPS-2024-05 only in SHA-1 RSA signatures, which nobody may use here.
+#: FIPS-2024-01 differs from FIPS-2024-05 only in SHA-1 RSA signatures, which are not offered here.
 POLICIES = {
     "TransferSecurityPolicy-FIPS-2024-01": SecurityPolicy(kexs=_ECDH + _DH),
     "TransferSecurityPolicy-FIPS-2024-05": SecurityPolicy(kexs=_ECDH + _DH),
@@ -63,7 +60,7 @@ POLICIES = {
         kexs=(*_MLKEM, *_ECDH, "diffie-hellman-group-exchange-sha256", *_DH)
     ),
 }
-#: Of host keys and of users' keys.
+#: Signature algorithms of host keys and of users' keys.
 SIGNATURES = (
     "ecdsa-sha2-nistp256",
     "ecdsa-sha2-nistp384",
@@ -78,8 +75,8 @@ class TransferEndpoint:
     """A Transfer Family server that listens on a loopback address while the context is open.
 
     `s3`, `transfer` and `events` are boto3 clients of the emulated AWS in `region`; the caller closes them.
-    `events` is made with botocore's `Config(user_agent_extra=USER_AGENT)`, or the bus refuses its events.
-    `set_stat_option` is the server's ProtocolDetails.SetStatOption: AWS fails SETSTAT on S3 unless it is
+    The user agent of `events` must contain TRANSFER_AGENT of the emulated AWS, or the bus refuses its events.
+    `set_stat_option` is the server's ProtocolDetails.SetStatOption: SETSTAT fails on S3 unless it is
     ENABLE_NO_OP.
     """
 
@@ -125,7 +122,7 @@ class TransferEndpoint:
         return [key.get_fingerprint("sha256") for key in self._keys]
 
     def start(self) -> None:
-        """Listen. OSError where the address and port cannot be had; RuntimeError if already started."""
+        """Start listening; OSError if the address or port cannot be used, RuntimeError if already started."""
         if self._thread:
             raise RuntimeError(f"{self.server_id} is already started")
         self.stopping = False
@@ -142,9 +139,9 @@ class TransferEndpoint:
             raise
 
     def stop(self) -> None:
-        """Die as a region does: drop every session at once, store and tell nothing more.
+        """Die as a region does: drop every session at once, store nothing more and send no more events.
 
-        Returns when the last call to the emulated AWS that was already under way is over.
+        Returns when the last call to the emulated AWS that was under way has ended.
         """
         if self._thread:
             self.stopping = True
@@ -196,7 +193,7 @@ class TransferEndpoint:
         await asyncio.gather(*(connection.wait_closed() for connection in self.connections))
 
     async def call(self, function: Callable[..., T], *args: Any, **kwargs: Any) -> T:
-        """Run a blocking function beside the loop; errors of AWS become errors of SFTP."""
+        """Run a blocking function in a thread; errors of AWS become errors of SFTP."""
         task = functools.partial(function, *args, **kwargs)
         try:
             return await self._loop.run_in_executor(self._pool, task)
@@ -208,7 +205,7 @@ class TransferEndpoint:
             raise asyncssh.SFTPFailure(str(exc)) from exc
 
     async def emit(self, login: Login, event: str, started: str, **detail: Any) -> None:
-        """Put an event on the default bus; one that the bus refuses is logged and lost."""
+        """Put an event on the default bus; if the bus refuses it, it is logged and lost."""
         if self.stopping:
             return
         body = {

@@ -1,7 +1,7 @@
-"""What one user of a Transfer Family server sees of S3: logical directories and files. Blocking, no SSH.
+"""S3 as a user of a Transfer Family server sees it: logical directories and files. Blocking, no SSH.
 
-Limits kept on purpose, because the service or S3 has them: names are UTF-8, directories cannot be renamed,
-only empty ones can be removed, there are no links and no permissions.
+These limits are on purpose, because the service or S3 has them: names are UTF-8, directories cannot be
+renamed and can only be removed when they are empty, and there are no links and no permissions.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _DIRECTORY = stat.S_IFDIR | 0o755
 
 @dataclass(frozen=True)
 class Place:
-    """Where a path lies in S3. `root` marks a mapping's own directory, which nobody can replace."""
+    """Where a path is in S3. `root` marks a mapping's own directory, which cannot be replaced."""
 
     bucket: str
     key: str
@@ -58,7 +58,7 @@ def normal(path: str) -> str:
 
 
 class Home:
-    """The logical directories of one user (`HomeDirectoryMappings`): the only way from a path to S3."""
+    """The logical directories of a user (`HomeDirectoryMappings`): the only way from a path to S3."""
 
     def __init__(self, mappings: list[dict[str, str]]) -> None:
         self._targets: dict[str, tuple[str, str]] = {}
@@ -69,7 +69,7 @@ class Home:
     def place(self, path: str) -> Place | None:
         """Return the place of a normal path, None for a directory that exists only above an entry.
 
-        The longest entry that contains the path decides. Raises SFTPNoSuchFile where none does.
+        The longest entry that contains the path decides. Raises SFTPNoSuchFile if no entry does.
         """
         for entry in sorted(self._targets, key=len, reverse=True):
             if path == entry or path.startswith(entry.rstrip("/") + "/"):
@@ -81,35 +81,35 @@ class Home:
         raise SFTPNoSuchFile(f"{path} is outside this user's directories")
 
     def entries_in(self, path: str) -> set[str]:
-        """Return the names that entries put into the directory `path`."""
+        """Return the names in the directory `path` that come from entries."""
         above = path.rstrip("/") + "/"
         below = (entry[len(above) :] for entry in self._targets if entry.startswith(above))
         return {rest.split("/")[0] for rest in below if rest}
 
 
 class Files:
-    """What one user may do with files, in terms of the paths of SFTP."""
+    """The operations of a user on files, by their SFTP paths."""
 
     def __init__(self, s3: Any, home: Home) -> None:
         self._s3 = s3
         self._home = home
 
     def path(self, raw: bytes) -> str:
-        """Return the client's path in normal form; names in S3 are UTF-8."""
+        """Return a client's path in normal form; SFTPInvalidFilename if it is not UTF-8."""
         try:
             return normal(raw.decode())
         except UnicodeDecodeError:
             raise SFTPInvalidFilename("a name must be UTF-8") from None
 
     def changeable(self, raw: bytes) -> Place:
-        """Return the place of a path that may be written, removed or renamed."""
+        """Return the place of a path that may be written, removed or renamed; otherwise an SFTP error."""
         place = self._home.place(self.path(raw))
         if place is None or place.root:
             raise SFTPPermissionDenied(f"{self.path(raw)} is fixed by the user's directory mappings")
         return place
 
     def upload(self, raw: bytes, *, create: bool, exclusive: bool) -> Upload:
-        """Return an upload to `raw`, which replaces any file there when it is finished."""
+        """Return an upload to `raw`, which replaces any file there once it is finished."""
         place = self.changeable(raw)
         if exclusive or not create:
             exists = self._head(place) is not None
@@ -136,7 +136,7 @@ class Files:
         raise SFTPNoSuchFile(f"{self.path(raw)} does not exist")
 
     def listing(self, raw: bytes) -> Iterator[list[SFTPName]]:
-        """Return the directory's entries, a page of S3 at a time."""
+        """Yield the entries of a directory, in pages as S3 lists them."""
         path = self.path(raw)
         place = self._home.place(path)
         fixed = self._home.entries_in(path)
@@ -181,7 +181,7 @@ class Files:
         self._s3.delete_object(Bucket=place.bucket, Key=place.key)
 
     def rename(self, old_raw: bytes, new_raw: bytes) -> tuple[Place, Place] | None:
-        """Copy a file to its new name and delete the old one; None where both names are one."""
+        """Copy a file to its new name and delete the old one; None if both names are the same."""
         old, new = self._existing(old_raw), self.changeable(new_raw)
         if old == new:
             return None
@@ -200,11 +200,12 @@ class Files:
 
     def _head(self, place: Place) -> dict[str, Any] | None:
         try:
-            return self._s3.head_object(Bucket=place.bucket, Key=place.key)
+            head: dict[str, Any] = self._s3.head_object(Bucket=place.bucket, Key=place.key)
         except ClientError as exc:
             if exc.response["ResponseMetadata"]["HTTPStatusCode"] == 404:
                 return None
             raise
+        return head
 
     def _keys(self, place: Place, most: int) -> list[str]:
         page = self._s3.list_objects_v2(Bucket=place.bucket, Prefix=place.below, MaxKeys=most)

@@ -1,4 +1,4 @@
-"""What happens on one connection to an emulated Transfer Family server: the login, then SFTP over S3."""
+"""A connection to an emulated Transfer Family server: the login, then SFTP over S3."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ import logging
 import secrets
 from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from typing import Any, Protocol, TypeVar
+from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import asyncssh
+from asyncssh.channel import SSHChannel
 from asyncssh.sftp import SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
@@ -22,15 +23,15 @@ log = logging.getLogger("local.sftp.endpoint")
 
 
 def now() -> str:
-    """Return the time as the service's events write it."""
+    """Return the current time in the format of the service's events."""
     return datetime.now(UTC).isoformat().replace("+00:00", "Z")
 
 
 class Server(Protocol):
-    """What a connection needs of the server that took it.
+    """What a connection needs from its server.
 
-    `s3` and `transfer` are boto3 clients, `connections` all that are open, and `stopping` is True while the
-    server drops them: nothing is stored or announced any more.
+    `s3` and `transfer` are boto3 clients, `connections` are all open ones, and `stopping` is True while the
+    server drops them: then nothing is stored and no event is sent any more.
     """
 
     server_id: str
@@ -41,14 +42,14 @@ class Server(Protocol):
     transfer: Any
 
     async def call(self, function: Callable[..., _T], *args: Any, **kwargs: Any) -> _T:
-        """Run a blocking function beside the loop; errors of AWS become errors of SFTP."""
+        """Run a blocking function in a thread; errors of AWS become errors of SFTP."""
 
     async def emit(self, login: Login, event: str, started: str, **detail: Any) -> None:
         """Put an event on the default bus."""
 
 
 class Login(asyncssh.SSHServer):
-    """One connection: who is at the other end, and what the Transfer API says of that user."""
+    """One connection, with its user as the Transfer API describes it."""
 
     def __init__(self, endpoint: Server) -> None:
         self.endpoint = endpoint
@@ -71,7 +72,7 @@ class Login(asyncssh.SSHServer):
             log.info("%s login refused user=%s ip=%s", self.endpoint.server_id, self.user, self.client_ip)
 
     async def begin_auth(self, username: str) -> bool:
-        # A client may try several names on one connection: nothing of an earlier one may remain.
+        # A client may try several users on one connection: nothing of an earlier one may remain.
         self.user, self.files, self._keys = username, None, set()
         try:
             found = await self.endpoint.call(
@@ -116,30 +117,35 @@ class _Session(SSHServerStreamSession[bytes]):
 
     def session_started(self) -> None:
         service = self._init_sftp_server()
-        reader, writer = SSHReader(self, self._chan), SSHWriter(self, self._chan)
+        assert isinstance(service, _Service)
+        assert self._chan is not None
+        assert self._conn is not None
+        reader, writer = SSHReader[bytes](self, self._chan), SSHWriter[bytes](self, self._chan)
         handler = _Handler(service, reader, writer, self._sftp_version)
         self._conn.create_task(handler.run(), reader.logger)
 
 
 class _Handler(SFTPServerHandler):
-    """asyncssh closes a lost session's files as if the client had: this tells the two apart."""
+    """Marks the service of a lost session, whose files asyncssh closes as if the client had closed them."""
 
     _extensions = [(b"posix-rename@openssh.com", b"1"), (b"limits@openssh.com", b"1")]  # noqa: RUF012
 
     async def _cleanup(self, exc: Exception | None) -> None:
+        assert isinstance(self._server, _Service)
         self._server.dropped = True
         await super()._cleanup(exc)
 
 
-def _unsupported(*_args: Any) -> None:
+def _unsupported(*_args: Any, **_named: Any) -> NoReturn:
     raise asyncssh.SFTPOpUnsupported("not supported on Amazon S3")
 
 
 class _Service(asyncssh.SFTPServer):
-    """SFTP over one user's files. Every method of the base that would touch this machine is replaced."""
+    """SFTP over a user's files. Every method of the base class that would touch this machine is replaced."""
 
-    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], login: Login) -> None:
-        super().__init__(channel)
+    def __init__(self, channel: SSHChannel[bytes], login: Login) -> None:
+        # asyncssh puts its line editor in front of a server's channel; the base takes either.
+        super().__init__(cast("asyncssh.SSHServerChannel[bytes]", channel))
         assert login.files
         self.dropped = False
         self._login = login
@@ -158,12 +164,12 @@ class _Service(asyncssh.SFTPServer):
         self._opened[upload] = now()
         return upload
 
-    async def read(self, file_obj: Upload | Download, offset: int, size: int) -> bytes:
+    async def read(self, file_obj: object, offset: int, size: int) -> bytes:
         if not isinstance(file_obj, Download):
             raise asyncssh.SFTPPermissionDenied("the file is open for writing")
         return await self._call(file_obj.read, offset, size)
 
-    async def write(self, file_obj: Upload | Download, offset: int, data: bytes) -> int:
+    async def write(self, file_obj: object, offset: int, data: bytes) -> int:
         if not isinstance(file_obj, Upload):
             raise asyncssh.SFTPPermissionDenied("the file is open for reading")
         if file_obj.write(offset, data):
@@ -174,7 +180,7 @@ class _Service(asyncssh.SFTPServer):
                 raise
         return len(data)
 
-    async def close(self, file_obj: Upload | Download) -> None:
+    async def close(self, file_obj: object) -> None:
         if not isinstance(file_obj, Upload) or self._endpoint.stopping:
             return
         started = self._opened.pop(file_obj)
@@ -212,14 +218,24 @@ class _Service(asyncssh.SFTPServer):
 
     lstat = stat
 
-    def fstat(self, file_obj: Upload | Download) -> asyncssh.SFTPAttrs:
-        return asyncssh.SFTPAttrs(size=file_obj.size) if isinstance(file_obj, Upload) else file_obj.attrs
+    def fstat(self, file_obj: object) -> asyncssh.SFTPAttrs:
+        if isinstance(file_obj, Upload):
+            return asyncssh.SFTPAttrs(size=file_obj.size)
+        assert isinstance(file_obj, Download)
+        return file_obj.attrs
 
-    def setstat(self, path: object, attrs: asyncssh.SFTPAttrs) -> None:
+    def setstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def lsetstat(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def fsetstat(self, file_obj: object, attrs: asyncssh.SFTPAttrs) -> None:
+        self._set_attributes()
+
+    def _set_attributes(self) -> None:
         if not self._endpoint.ignores_setstat:
             _unsupported()
-
-    lsetstat = fsetstat = setstat
 
     async def scandir(self, path: bytes) -> AsyncIterator[asyncssh.SFTPName]:
         pages = self._files.listing(path)

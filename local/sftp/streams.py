@@ -1,7 +1,7 @@
-"""One file between an SFTP session and S3, in bounded memory. Blocking, no SSH.
+"""A file on its way between an SFTP session and S3, in bounded memory. Blocking, no SSH.
 
-An upload is written once, from front to back: no append, no rewriting of what S3 already holds. It ends at
-S3's 10,000 parts, which is 78 GiB here.
+An upload is written once, from start to end: there is no append, and what S3 already holds cannot be
+rewritten. S3's limit of 10,000 parts makes 78 GiB the largest file here.
 """
 
 from __future__ import annotations
@@ -16,33 +16,33 @@ from asyncssh import SFTPAttrs, SFTPFailure
 MiB = 1024 * 1024
 #: A file up to this size is one PutObject; above it, the size of each part of a multipart upload.
 PART = 8 * MiB
-#: How far ahead of the first missing byte a client may write; also the most that is kept of such writes.
+#: How far ahead of the first missing byte a client may write, and how many bytes of such writes are kept.
 WINDOW = 8 * MiB
 
 
 def file_attrs(size: int, modified: datetime) -> SFTPAttrs:
-    """Return the attributes of a file; S3 knows its size and when it was stored, nothing else."""
+    """Return the attributes of a file; S3 only has its size and the time at which it was stored."""
     seconds = int(modified.timestamp())
     return SFTPAttrs(size=size, permissions=stat.S_IFREG | 0o644, atime=seconds, mtime=seconds)
 
 
 class Upload:
-    """One file on its way into S3, in memory no more than a part, a window and one write."""
+    """A file on its way into S3; no more than a part, a window and one write are in memory."""
 
     def __init__(self, s3: Any, bucket: str, key: str) -> None:
         self.path = f"/{bucket}/{key}"
         self.size = 0  # bytes from the start without a gap
-        self.broken = ""  # why this upload can no longer end well
+        self.broken = ""  # why this upload can no longer succeed
         self._s3 = s3
         self._target = {"Bucket": bucket, "Key": key}
-        self._tail = bytearray()  # the bytes that no part holds yet, which end at `size`
+        self._tail = bytearray()  # the bytes that are in no part yet, which end at `size`
         self._ahead: list[tuple[int, bytes]] = []  # a heap of writes beyond `size`
-        self._kept = 0  # their bytes
+        self._kept = 0  # the bytes in that heap
         self._multipart: dict[str, str] = {}
         self._parts: list[dict[str, Any]] = []
 
     def write(self, offset: int, data: bytes) -> bool:
-        """Take `data` into memory; return whether `send_parts` is due. SFTPFailure where it cannot fit."""
+        """Take `data` into memory; return whether `send_parts` is due. SFTPFailure if it does not fit."""
         if self.broken:
             raise SFTPFailure(self.broken)
         sent = self.size - len(self._tail)
@@ -62,7 +62,7 @@ class Upload:
         return len(self._tail) > PART
 
     def send_parts(self) -> None:
-        """Upload every full part but the last, so that the file always ends in memory."""
+        """Upload every full part but the last, so that the end of the file is always in memory."""
         while len(self._tail) > PART:
             self._send_part(PART)
 
@@ -77,10 +77,10 @@ class Upload:
         del self._tail[:length]
 
     def finish(self, *, partial: bool) -> str:
-        """Store the object and return its etag; with `partial`, what arrived without a gap.
+        """Store the object and return its ETag; with `partial`, store what arrived without a gap.
 
-        A partial upload of nothing stores nothing and returns the empty string. Raises SFTPFailure for
-        a file with a gap or an earlier error.
+        A partial upload of no bytes stores nothing and returns the empty string. Raises SFTPFailure for a
+        file with a gap or an earlier error.
         """
         if self._ahead and not partial and not self.broken:
             self.broken = f"the bytes {self.size} to {self._ahead[0][0] - 1} never arrived"
@@ -95,7 +95,7 @@ class Upload:
             stored = self._s3.complete_multipart_upload(
                 **self._multipart, MultipartUpload={"Parts": self._parts}
             )
-        return stored["ETag"].strip('"')
+        return str(stored["ETag"]).strip('"')
 
     def abort(self) -> None:
         """Leave nothing of this upload in S3."""
@@ -104,19 +104,19 @@ class Upload:
 
 
 class Download:
-    """One version of an object, read in windows of a part."""
+    """A version of an object, read in windows of the size of a part."""
 
     def __init__(self, s3: Any, bucket: str, key: str) -> None:
         self._s3 = s3
         head = s3.head_object(Bucket=bucket, Key=key)
         self.size: int = head["ContentLength"]
         self.attrs = file_attrs(head["ContentLength"], head["LastModified"])
-        # An object that is replaced while it is read must fail, not change half way.
+        # Reading an object that is replaced meanwhile must fail, rather than mix two versions.
         self._source = {"Bucket": bucket, "Key": key, "IfMatch": head["ETag"]}
         self._start, self._window = 0, b""
 
     def read(self, offset: int, size: int) -> bytes:
-        """Return up to `size` bytes at `offset`; none beyond the end."""
+        """Return up to `size` bytes from `offset`; none beyond the end."""
         if offset >= self.size:
             return b""
         end = min(offset + size, self.size)

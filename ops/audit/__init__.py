@@ -1,1 +1,1 @@
-"""Verifying the audit chains. Reads only."""
+"""Verification of the audit chains. Reads only."""

@@ -1,4 +1,4 @@
-"""The facts that an audit chain holds, set against those in the tracker."""
+"""The facts of an audit chain, compared with those in the tracker."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime.chain import Link
 from runtime.facts import Fact, submitted
 from runtime.tracker import Tracker
 
-#: How much longer the export of a fact may take that is late for its day of submission.
+#: How much longer the export of a fact may take if the fact was written long after its day of submission.
 _LATE = timedelta(days=1)
 
 _TABLE = """
@@ -25,7 +25,7 @@ CREATE TABLE chained (
 
 
 class ChainedFacts:
-    """What a customer's chain in one region holds and has not expired, on `disk` until it is compared."""
+    """The unexpired facts of a customer's chain in one region, kept on `disk` until they are compared."""
 
     def __init__(
         self,
@@ -37,13 +37,13 @@ class ChainedFacts:
         start: datetime,
         disk: sqlite3.Connection,
     ) -> None:
-        """A fact that was written later than `grace` before `start` may still be missing in the chain."""
+        """A fact written less than `grace` before `start`, or later, may still be missing from the chain."""
         self._tracker, self._customer, self._tracker_days = tracker, customer, tracker_days
         self._grace, self._start, self._disk = grace, start, disk
         disk.executescript(_TABLE)
 
     def keep(self, number: int, link: Link) -> Iterator[str]:
-        """Take in the facts of a link; yield the findings about them: a chain holds each fact once."""
+        """Store the facts of a link; yield a finding for each that the chain already holds."""
         for fact in link.facts:
             if fact["expires"] <= self._start.timestamp():
                 continue
@@ -56,7 +56,7 @@ class ChainedFacts:
                 yield f"link {number} repeats {name}, which is in link {first.fetchone()[0]}"
 
     def compared(self) -> Iterator[str]:
-        """Yield what differs between the chain and the tracker, and forget what was kept."""
+        """Yield the differences between the chain and the tracker; the stored facts are used up."""
         for day in self._days():
             for fact in self._tracker.day(self._customer, day.isoformat()):
                 if fact.side == self._tracker.side:
@@ -66,7 +66,7 @@ class ChainedFacts:
             (int(datetime.now(UTC).timestamp()),),
         )
         for identity, file, name, link in left:
-            # The index by day may be behind; the table itself is asked before anything is said to be gone.
+            # The index by day may lag, so the table itself is asked before a fact is reported as missing.
             facts = self._tracker.history(file).facts
             if all(chain.identity(vars(fact)) != identity for fact in facts):
                 yield f"{name}, in link {link}, is not in the tracker"
@@ -77,20 +77,20 @@ class ChainedFacts:
         name = _name(vars(fact))
         if row is None:
             if self._due(fact) < self._start:
-                yield f"{name}, of {fact.at}, is in the tracker and in no link"
+                yield f"{name}, of {fact.at}, is in the tracker but in no link"
             return
         if row[0] != chain.content(vars(fact)):
-            yield f"{name} says something else in link {row[1]} than in the tracker"
+            yield f"{name} has other content in link {row[1]} than in the tracker"
         self._disk.execute("DELETE FROM chained WHERE identity = ?", identity)
 
     def _due(self, fact: Fact) -> datetime:
-        """Return when a fact must have been exported."""
+        """Return the time by which a fact must have been exported."""
         usual = datetime.fromisoformat(fact.at) + self._grace
         is_late = usual.astimezone(UTC).date() - submitted(fact.transfer).date() >= timedelta(days=RECENT)
         return usual + _LATE if is_late else usual
 
     def _days(self) -> Iterator[date]:
-        """Yield every day of submission whose facts the tracker may hold, or the chain does."""
+        """Yield every day of submission of which the tracker may hold facts, or the chain does."""
         today = self._start.date()
         day = today - timedelta(days=self._tracker_days + 1)
         (first,) = self._disk.execute("SELECT min(day) FROM chained").fetchone()

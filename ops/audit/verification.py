@@ -1,8 +1,8 @@
-"""Verifying one audit chain: it is unbroken, and holds what the tracker holds. Reads only.
+"""Verification of one audit chain: that it is unbroken, and holds what the tracker holds. Reads only.
 
-The chain is read once, from its first link to its last; memory does not grow with it. Whoever can write to
-the bucket can put another version over a link, or a delete marker, but cannot remove what was written first:
-that is what is read, and the rest is found.
+The chain is read once, from its first link to its last; memory does not grow with its length. Someone who
+can write to the bucket can add another version of a link, or a delete marker, but cannot remove the first
+version: that is the one that is read, and everything added later is reported.
 """
 
 from __future__ import annotations
@@ -27,20 +27,20 @@ from runtime.chain import BrokenLinkError, Head, Reading
 from runtime.timing import AUDIT_DAYS
 from runtime.tracker import Tracker
 
-#: Findings of one chain that are told; the others are counted.
-TOLD = 100
+#: How many findings of one chain are listed; further ones are only counted.
+LISTED = 100
 
-#: Links that are asked for ahead of the one that is read.
+#: How many links are fetched ahead of the one that is read.
 _AHEAD = 10
 _KEPT = timedelta(days=AUDIT_DAYS)
 
 
 @dataclass(kw_only=True)
 class ChainResult:
-    """What was found of one customer's chain in one region; it is sound when nothing was.
+    """The result of verifying one customer's chain in one region; without findings, the chain is sound.
 
-    `links` and `facts` count what was read; `seal` is that of the last link. `more` counts findings besides
-    those in `findings`.
+    `links` and `facts` count what was read; `seal` is that of the last link. `more` counts the findings that
+    are not listed in `findings`.
     """
 
     customer: str
@@ -52,22 +52,22 @@ class ChainResult:
     more: int = 0
 
     def add(self, finding: str) -> None:
-        """Take in one more finding."""
-        if len(self.findings) < TOLD:
+        """Add a finding."""
+        if len(self.findings) < LISTED:
             self.findings.append(finding)
         else:
             self.more += 1
 
 
 class Trail:
-    """One region's audit chains, and the tracker that they are verified against."""
+    """One region's audit chains, and the tracker against which they are verified."""
 
     def __init__(self, cell: DeployedCell, regions: Regions) -> None:
         self.cell, self.bucket = cell, cell.bucket("audit")
         self.s3, self.dynamodb = (regions.client(service, cell.side) for service in ("s3", "dynamodb"))
 
     def customers(self) -> set[str]:
-        """Return the customers that have a chain here, former ones too."""
+        """Return the customers that have a chain here, including former ones."""
         listing = self.s3.get_paginator("list_objects_v2")
         pages = listing.paginate(Bucket=self.bucket, Prefix=chain.PREFIX, Delimiter="/")
         return {each["Prefix"].split("/")[1] for page in pages for each in page.get("CommonPrefixes", ())}
@@ -81,10 +81,10 @@ class Trail:
         readers: Executor,
         read: Callable[[], None],
     ) -> ChainResult:
-        """Return the verdict on a customer's chain.
+        """Return the result of verifying a customer's chain.
 
-        Facts are kept for `tracker_days` (0: nobody knows any more), and one of the last `grace` may still be
-        on its way into the chain. `readers` fetch the links; `read` is called after each.
+        Facts are kept for `tracker_days` (0: not known any more), and a fact younger than `grace` may still
+        be missing from the chain. `readers` fetch the links; `read` is called after each.
         """
         start, cell = datetime.now(UTC), self.cell
         tracker = Tracker(table=cell.table, side=cell.side, client=self.dynamodb, now=start.timestamp)
@@ -97,7 +97,7 @@ class Trail:
 
 @dataclass(frozen=True, kw_only=True)
 class _Place:
-    """What stands under one key of the chain: versions, newest first, and delete markers that hide them."""
+    """The objects under one key of the chain: versions, newest first, and delete markers that hide them."""
 
     key: str
     versions: list[dict[str, Any]]
@@ -110,47 +110,48 @@ class _Verification:
     ) -> None:
         self._trail, self._customer, self._facts = trail, customer, facts
         self._readers, self._read = readers, read
-        self._verdict = ChainResult(customer=customer, region=trail.cell.region)
+        self._result = ChainResult(customer=customer, region=trail.cell.region)
 
     def run(self) -> ChainResult:
         cell = self._trail.cell
         ledger = ChainIndex(table=cell.table, side=cell.side, client=self._trail.dynamodb)
-        noted = ledger.head(self._customer)  # before the links, so that none which it knows may be missing
+        noted = ledger.head(self._customer)  # before the links: each that it names must then be found
         last = self._walk(noted)
         after = ledger.head(self._customer)
         if last < noted.number and not (last == 0 and _is_over(noted.at)):
             self._say(
-                f"{_links(last + 1, noted.number)} missing at the end: by the tracker the last one is link"
-                f" {noted.number}, sealed {noted.seal}"
+                f"{_links(last + 1, noted.number)} missing at the end: according to the tracker the last one"
+                f" is link {noted.number}, sealed {noted.seal}"
             )
         elif last > after.number + 1:  # a pass notes each link before it writes the next
-            self._say(f"the chain goes on to link {last}, and the tracker knows of none after {after.number}")
+            self._say(f"the chain goes on to link {last}, but the tracker knows of none after {after.number}")
         for finding in self._facts.compared():
             self._say(finding)
-        return self._verdict
+        return self._result
 
     def _say(self, finding: str) -> None:
-        self._verdict.add(finding)
+        self._result.add(finding)
 
     def _walk(self, noted: Head) -> int:
         """Read the chain from link to link; return the last one's number."""
-        last, tip = 0, Head()
+        last = 0
+        tip: Head | None = Head()
         for place, text in self._texts():
             number = chain.number_in(place.key)
             if number is None:
-                self._say(f"{place.key} is no link of a chain")
+                self._say(f"{place.key} is not a link of a chain")
             elif text is not None:
                 self._look_at(place, number)
                 reading = self._reading(number, text)
                 tip = self._follow(last, tip, number, reading)
                 last = number
                 if reading and number == noted.number and reading.seal != noted.seal:
-                    told = f"its seal is {reading.seal}, and {noted.seal} in the tracker"
-                    self._say(f"link {number} was replaced: {told}")
+                    seals = f"its seal is {reading.seal}, and {noted.seal} in the tracker"
+                    self._say(f"link {number} was replaced: {seals}")
         return last
 
     def _texts(self) -> Iterator[tuple[_Place, bytes | None]]:
-        """Yield what stands under each key, and the text that was first written there unless it is gone."""
+        """Yield the objects under each key, and the text that was first written there, if it still exists."""
         waiting: deque[tuple[_Place, Future[bytes] | None]] = deque()
         for place in self._places():
             waiting.append((place, self._readers.submit(self._fetch, place) if place.versions else None))
@@ -179,19 +180,20 @@ class _Verification:
 
     def _fetch(self, place: _Place) -> bytes:
         where = {"Bucket": self._trail.bucket, "Key": place.key}
-        return self._trail.s3.get_object(**where, VersionId=place.versions[-1]["VersionId"])["Body"].read()
+        answer = self._trail.s3.get_object(**where, VersionId=place.versions[-1]["VersionId"])
+        return bytes(answer["Body"].read())
 
     def _look_at(self, place: _Place, number: int) -> None:
-        """Find what was done to an object; a delete marker whose time had come is the lifecycle rule's."""
+        """Report changes to an object, but not the lifecycle rule's delete marker, once retention is over."""
         written = place.versions[-1]["LastModified"]
         for marker in place.markers:
             if marker["LastModified"] - written < _KEPT:
                 self._say(f"link {number} was deleted on {marker['LastModified']:%Y-%m-%d at %H:%M:%S}")
         if len(place.versions) > 1:
-            self._say(f"link {number} was written {len(place.versions)} times; the first time counts")
+            self._say(f"link {number} was written {len(place.versions)} times; the first version counts")
 
     def _reading(self, number: int, text: bytes) -> Reading | None:
-        self._verdict.links += 1
+        self._result.links += 1
         self._read()
         try:
             reading = chain.read(text)
@@ -200,26 +202,26 @@ class _Verification:
             return None
         for problem in reading.problems:
             self._say(f"link {number} was altered: {problem}")
-        self._verdict.facts += len(reading.link.facts)
-        self._verdict.seal = reading.seal
+        self._result.facts += len(reading.link.facts)
+        self._result.seal = reading.seal
         for finding in self._facts.keep(number, reading.link):
             self._say(finding)
         return reading
 
     def _follow(self, last: int, tip: Head | None, number: int, reading: Reading | None) -> Head | None:
-        """Find what is between a link and the one before; return the chain's head, None when nobody knows."""
+        """Report breaks between a link and the one before; return the new head, None if it is not known."""
         if number > last + 1:
             tip = None
-            # The oldest links expire, and the first that is left says when the one before it was made.
+            # The oldest links expire; the first one left says when the one before it was made.
             if last or reading is None or not _is_over(reading.link.previous_at):
                 self._say(f"{_links(last + 1, number - 1)} missing")
         if reading is None:
             return None
         link = reading.link
         before = tip or Head(number=number - 1, seal=link.previous, at=link.previous_at)
-        expected = {"customer": self._customer, "region": self._verdict.region, "number": number}
-        for problem in chain.breaks(before, link, **expected):
-            self._say(f"link {number} is not what stood there: {problem}")
+        region = self._result.region
+        for problem in chain.breaks(before, link, customer=self._customer, region=region, number=number):
+            self._say(f"link {number} is not the original: {problem}")
         return Head(number=number, seal=reading.seal, at=link.at)
 
 
@@ -228,7 +230,7 @@ def _arrived(place: _Place, coming: Future[bytes] | None) -> tuple[_Place, bytes
 
 
 def _is_over(at: str) -> bool:
-    """Return whether a link of this time is not kept any more."""
+    """Return whether a link made at this time may have expired."""
     try:
         return datetime.now(UTC) - datetime.fromisoformat(at) > _KEPT
     except (ValueError, TypeError):

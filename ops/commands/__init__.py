@@ -1,1 +1,1 @@
-"""One module a noun: what its verbs take, print and exit with."""
+"""One module for each noun: what its verbs take, print and exit with."""

@@ -11,44 +11,46 @@ import typer
 
 from ops.audit.chains import AuditVerification
 from ops.audit.verification import ChainResult
-from ops.cli import AsJson, Root, refusing
+from ops.cli import AllCustomers, AsJson, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
 
-app = typer.Typer(no_args_is_help=True)
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
-Customer = Annotated[str | None, typer.Option("--customer", help="Only this customer's chains.")]
-Region = Annotated[str | None, typer.Option("--region", help="Only the chains of this region.")]
-Grace = Annotated[
-    int, typer.Option("--grace", min=0, help="Minutes within which a new fact may still be missing.")
+Only = Annotated[
+    str | None, typer.Option("--region", metavar="REGION", help="Only the chains of this region.")
 ]
-
-_ADVICE = "run it again when the region answers"
+Grace = Annotated[
+    int,
+    typer.Option(
+        "--grace", metavar="MINUTES", min=0, help="Time within which a new fact may still be missing."
+    ),
+]
 
 
 @app.callback()
 def chains() -> None:
-    """What was recorded for auditors, in hash chains that nobody can change."""
+    """Check what was recorded for auditors, in hash chains."""
 
 
 @app.command()
 def verify(
-    customer: Customer = None,
-    region: Region = None,
+    customers: AllCustomers = None,
+    region: Only = None,
     grace: Grace = 60,
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
     """Prove that every audit chain is unbroken, and holds what the tracker holds.
 
-    What was removed, altered or put elsewhere is named, and the exit code is 1;
-    also when a region does not answer.
+    Whatever was removed, altered or moved is named. The exit code is then 1, as it is when a region does not
+    answer.
 
-    Example: python -m ops audit verify --customer c7k2m
+    Example: mft-ops audit verify c7k2m
     """
-    with refusing(as_json=as_json, advice=_ADVICE):
+    with refusing(as_json=as_json):
         audit = AuditVerification(Environment.read(root), only=region)
-        chains = audit.chains(customer)
+        chains = audit.chains(customers or ())
         verdicts: list[ChainResult] = []
         with Bar(len(chains), "chains", "links") as bar:
             for verdict in audit.verify(chains, grace=timedelta(minutes=grace), read=lambda: bar.count(1)):
@@ -57,8 +59,8 @@ def verify(
     verdicts.sort(key=lambda verdict: (verdict.customer, verdict.region))
     is_sound = not audit.unknowns and not any(verdict.findings for verdict in verdicts)
     if as_json:
-        told = {"sound": is_sound, "unknowns": audit.unknowns, "chains": [asdict(each) for each in verdicts]}
-        typer.echo(json.dumps(told))
+        chains_found = [asdict(each) for each in verdicts]
+        typer.echo(json.dumps({"sound": is_sound, "unknowns": audit.unknowns, "chains": chains_found}))
     else:
         for unknown in audit.unknowns:
             typer.echo(unknown)

@@ -11,31 +11,34 @@ import typer
 from ops.cli import AsJson, Root, refusing
 from ops.environment import ROOT
 
-Base = Annotated[str, typer.Option("--base", help="Git revision that is deployed, e.g. origin/main.")]
+Base = Annotated[
+    str, typer.Option("--base", metavar="REVISION", help="Git revision that is deployed, e.g. origin/main.")
+]
 Retiring = Annotated[
     int | None,
     typer.Option(
         "--retiring",
+        metavar="COUNT",
         min=1,
-        help="Exactly how many customers are meant to go out of service, into draining or retired.",
+        help="Exact number of customers that are meant to go out of service, into draining or retired.",
     ),
 ]
 
 
 def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Compare the registry with what is deployed, and refuse what must not be done.
+    """Refuse changes of the registry that must not be deployed.
 
-    Refused, with exit 1: a customer removed that is not retired, another id or
-    cell, a skipped step of the lifecycle, another primary without `ops rehome`,
-    many customers out of service at once, more than AWS's quotas hold.
+    The registry is compared with the one that is deployed. Refused, with exit code 1, are: the removal of
+    a customer that is not retired, a changed id or cell, a skipped step of the lifecycle, a changed
+    primary without `rehome`, many customers out of service at once, and more than AWS's quotas allow.
 
-    Files that are not committed count. Nothing is asked of AWS.
+    Files that are not committed count. The command does not ask AWS for anything.
 
-    Example: python -m ops check --base origin/main
+    Example: mft-ops check --base origin/main
     """
-    from ops import check as checking  # pydantic is no load for the verbs of an incident
+    from ops import check as checking  # loads pydantic, which verbs of an incident do without
 
-    with refusing(as_json=as_json, advice=""):
+    with refusing(as_json=as_json):
         verdict = checking.check(root, base, retiring=retiring)
     if as_json:
         typer.echo(json.dumps(asdict(verdict)))

@@ -3,32 +3,32 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import typer
 
+from ops import plan_store
 from ops.cli import (
     Apply,
     AsJson,
     Digest,
     Override,
+    Reason,
     Region,
     Root,
-    Why,
+    approval,
     refusing,
-    reviewed_with_reason,
+    to_do_it,
 )
 from ops.environment import ROOT, Environment
 from ops.failover import switching
 from ops.failover.evacuation import SwitchPlan, evacuation
 from ops.failover.switching import Act
+from ops.plan import Approval, applying, command
 from ops.progress import Bar
 from runtime.contract import Position
-
-_ADVICE = "run the same command again: what is done is not done twice, and it goes on from there"
 
 Lost = Annotated[
     bool, typer.Option("--lost", help="Declare it lost: its peer takes over what it has left unfinished.")
@@ -38,7 +38,7 @@ Lost = Annotated[
 def evacuate(
     region: Region,
     lost: Lost = False,
-    why: Why = None,
+    reason: Reason = None,
     override: Override = None,
     apply: Apply = False,
     digest: Digest = None,
@@ -47,88 +47,98 @@ def evacuate(
 ) -> None:
     """Take a region out of DNS, through its peer's data plane only.
 
-    A region that is well finishes what it has. Of one that does not come back soon,
-    say that it is lost. Watches the zone's name servers until they answer with the
-    peer. Works while the region, Route 53's control plane and IAM are dead.
+    A region that is well finishes what it has. If it will not come back soon, declare it lost: its peer then
+    takes over what it has left unfinished. After acting, the command watches the zone's name servers until
+    they answer with the peer. It works while the region is dead, and the control planes of Route 53 and IAM
+    with it.
 
-    Example: python -m ops evacuate us-gov-west-1 --lost
+    Example: mft-ops evacuate us-gov-west-1 --lost
     """
+    approved = approval(apply=apply, digest=digest, reason=reason)
 
     def plan(environment: Environment) -> SwitchPlan:
         position = Position.LOST if lost else Position.OUT
         return evacuation(environment, region, position, override=override)
 
     options = ["--lost"] if lost else []
-    _move(plan, options, why=why, apply=apply, digest=digest, as_json=as_json, root=root)
+    _move(plan, options, reason=reason, approved=approved, as_json=as_json, root=root)
 
 
 def restore(
     region: Region,
-    why: Why = None,
+    reason: Reason = None,
     override: Override = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Put a region back into DNS, once no gaps remain and its cell is well.
+    """Put a region back into DNS, once it is well and no gaps remain.
 
-    Example: python -m ops restore us-gov-west-1
+    After acting, the command watches the zone's name servers until they answer as usual.
+
+    Example: mft-ops restore us-gov-west-1
     """
+    approved = approval(apply=apply, digest=digest, reason=reason)
 
     def plan(environment: Environment) -> SwitchPlan:
-        from ops.failover.restoration import restoration  # pydantic is no load for `evacuate`
+        from ops.failover.restoration import restoration  # loads pydantic, which `evacuate` does without
 
         return restoration(environment, root, region, override=override)
 
-    _move(plan, [], why=why, apply=apply, digest=digest, as_json=as_json, root=root)
+    _move(plan, [], reason=reason, approved=approved, as_json=as_json, root=root)
 
 
 def _move(
     planned: Callable[[Environment], SwitchPlan],
     options: list[str],
     *,
-    why: str | None,
-    apply: bool,
-    digest: str | None,
+    reason: str | None,
+    approved: Approval | None,
     as_json: bool,
     root: Path,
 ) -> None:
-    reviewed_with_reason(apply=apply, digest=digest, why=why)
-    from ops import plan_store
-
     act: Act | None = None
-    say = (lambda line: None) if as_json else typer.echo
-    with refusing(as_json=as_json, advice=_ADVICE, so_far=lambda: act.so_far if act else "nothing was done"):
+
+    def say(line: str) -> None:
+        if not as_json:
+            typer.echo(line)
+
+    def so_far() -> str:
+        return act.so_far if act else "nothing was done"
+
+    with refusing(as_json=as_json, acts=approved is not None, so_far=so_far):
         environment = Environment.read(root)
         plan = planned(environment)
-        told = _document(plan, options)
-        for line in _plan(told):
+        document = _document(plan, options, reason)
+        for line in _plan(plan):
             say(line)
-        if not apply:
-            plan_store.keep(root, plan.document)
-        else:
-            plan_store.check(root, plan.document, str(digest))
+        plan_store.review(root, plan.document, approved)
+        if approved:
             act = Act(environment=environment, plan=plan)
-            with act.recorded(str(why)):
+            with act.recorded(approved.reason):
                 act.move()
                 say(f"{act.so_far}; the name servers are asked for {switching.GIVE_UP:.0f} s at most")
                 with Bar(act.questions, "answers") as bar:
                     act.watch(bar.steps)
-            told |= _done(act)
+            document |= _done(act)
     if as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(document))
     elif act is None:
-        typer.echo(f"plan {told['digest']}: nothing was done; to do it:\n  {told['command']}")
+        typer.echo(to_do_it(f"plan {plan.digest}", document["command"]))
     else:
-        for line in _outcome(told):
+        for line in _outcome(act, document["warnings"]):
             typer.echo(line)
-    is_missing = act is not None and not plan.position.is_out and not act.recording.is_whole
-    raise typer.Exit(1 if told.get("left") or is_missing else 0)
+    raise typer.Exit(1 if act and (act.left or _lacks_record(act)) else 0)
 
 
-def _document(plan: SwitchPlan, options: list[str]) -> dict[str, Any]:
-    words = ["python", "-m", "ops", plan.verb, plan.region, *options]
+def _lacks_record(act: Act) -> bool:
+    """Return whether an action that must be recorded is not: an evacuation cannot wait for that."""
+    return not act.plan.position.is_out and not act.recording.is_whole
+
+
+def _document(plan: SwitchPlan, options: list[str], reason: str | None) -> dict[str, Any]:
+    words = [plan.verb, plan.region, *options]
     words += ["--override", plan.override] if plan.override else []
     return {
         "applied": False,
@@ -142,26 +152,37 @@ def _document(plan: SwitchPlan, options: list[str]) -> dict[str, Any]:
         "override": plan.override,
         "resumed": plan.is_resumed,
         "warnings": list(plan.warnings),
-        "command": shlex.join([*words, "--reason", "WHY", "--apply", "--digest", plan.digest]),
+        "command": applying(*words, digest=plan.digest, reason=reason),
     }
 
 
-def _plan(told: dict[str, Any]) -> list[str]:
-    is_out = told["position"] != Position.IN
-    region, through = told["region"], told["through"]
-    lines = [
-        f"take {region} {'out of' if is_out else 'back into'} DNS,"
-        f" through {through}: one parameter, one datapoint",
-        f"its records then answer with {through if is_out else region}:"
-        f" {told['names']:,} names of {told['customers']:,} customers in service",
+def _plan(plan: SwitchPlan) -> list[str]:
+    region, through = plan.region, plan.through
+    of_all = f"{len(plan.wanted):,} names of {plan.customers:,} customers in service"
+    out = [
+        f"take {region} out of DNS, through {through}: one parameter, one datapoint",
+        f"its records then answer with {through}: {of_all}",
     ]
-    if told["position"] == Position.LOST:
-        lines.append(f"it is declared lost: {through} takes over what it has left unfinished")
-    if told["resumed"]:
-        lines.append(f"its switch stands at {told['position']}, and who moved it was cut off: this goes on")
-    if told["override"]:
-        lines.append(f"overridden: {told['override']}")
-    return [*lines, *(f"warning: {each}" for each in told["warnings"])]
+    match plan.position:
+        case Position.OUT:
+            lines = out
+        case Position.LOST:
+            lines = [*out, f"it is declared lost: {through} takes over what it has left unfinished"]
+        case Position.IN:
+            lines = [
+                f"take {region} back into DNS, through {through}: one parameter, one datapoint",
+                f"its records then answer with {region}: {of_all}",
+            ]
+        case unreachable:
+            assert_never(unreachable)
+    if plan.is_resumed:
+        lines.append(
+            f"its switch stands at {plan.position.value} already, moved by a command that was cut off:"
+            " this goes on from there"
+        )
+    if plan.override:
+        lines.append(f"overridden: {plan.override}")
+    return [*lines, *(f"warning: {each}" for each in plan.warnings)]
 
 
 def _done(act: Act) -> dict[str, Any]:
@@ -178,19 +199,21 @@ def _done(act: Act) -> dict[str, Any]:
     }
 
 
-def _outcome(told: dict[str, Any]) -> list[str]:
-    lines = [f"warning: {each}" for each in told["warnings"]]
-    lines += [f"answers otherwise: {each}" for each in told["left"]]
-    if told["left"]:
+def _outcome(act: Act, warnings: list[str]) -> list[str]:
+    lines = [f"warning: {each}" for each in warnings]
+    lines += [f"answers otherwise: {each}" for each in act.left]
+    if act.left:
         patience = f"{switching.GIVE_UP:.0f} s"
-        done = f"done, the switch has moved; {len(told['left']):,} answers have not after {patience}"
-        if told["position"] == Position.IN:
-            done += "; were customers shifted? bring them back: python -m ops shift CUSTOMER --back"
-    elif told["dns_moved_seconds"] is None:
+        done = f"done, the switch has moved; {len(act.left):,} answers have not after {patience}"
+        if not act.plan.position.is_out:
+            back = command("shift", "CUSTOMER", "--back")
+            done += f"; if customers were shifted out, bring them back: {back}"
+    elif act.moved_seconds is None or act.plan.servers is None:
         done = "done, the switch has moved; whether DNS has is not known: no name server was asked"
     else:
-        servers = f"{len(told['asked'])} name server{'' if len(told['asked']) == 1 else 's'}"
-        done = f"done; every answer of {servers} moved within {told['dns_moved_seconds']} s"
-    lines += [f"note: {each}" for each in told["old_answers"]]
-    lines += [f"recorded: {told['recorded']}"] if told["recorded"] else []
+        asked = len(act.plan.servers.servers)
+        servers = f"{asked} name server{'' if asked == 1 else 's'}"
+        done = f"done; every answer of {servers} moved within {act.moved_seconds} s"
+    lines += [f"note: {each}" for each in act.behind]
+    lines += [f"recorded: {act.recording.folder}"] if act.recording.folder else []
     return [*lines, done]

@@ -3,18 +3,29 @@
 from __future__ import annotations
 
 import json
-import shlex
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from contextlib import closing
 from dataclasses import asdict
 from itertools import chain
-from typing import Annotated, Any
+from typing import Annotated, Any, assert_never
 
 import typer
 
-from ops.cli import Apply, AsLines, Digest, Root, Why, printable, refusing
+from ops import plan_store
+from ops.cli import (
+    AllCustomers,
+    Apply,
+    AsLines,
+    Digest,
+    Reason,
+    Root,
+    approval,
+    printable,
+    refusing,
+    to_do_it,
+)
 from ops.environment import ROOT, Environment
-from ops.plan import RefusedError
+from ops.plan import applying
 from ops.progress import Bar
 from ops.recovery.gaps import GapReport, RepairPlan, ScanListener
 from ops.recovery.reconcile import GRACE
@@ -22,54 +33,57 @@ from ops.recovery.regions import Regions
 from ops.recovery.repair import Deed
 from ops.recovery.window import Length, Since, Until, Window, age
 
-Customers = Annotated[
-    list[str] | None, typer.Option("--customer", help="A customer's id; may be given again. All without it.")
-]
 Only = Annotated[
-    str | None, typer.Option("--region", help="Look at this region alone, e.g. while the other is dead.")
+    str | None,
+    typer.Option(
+        "--region", metavar="REGION", help="Look at this region alone, e.g. while the other is dead."
+    ),
 ]
 RepairIt = Annotated[bool, typer.Option("--repair", help="Plan the copies and replays that close the gaps.")]
 Confirmed = Annotated[
     list[str] | None,
-    typer.Option("--confirmed", help="Transfer whose upload by SFTP was complete, as the customer says."),
+    typer.Option(
+        "--confirmed",
+        metavar="TRANSFER",
+        help="Transfer whose upload by SFTP was complete, as the customer says; may be given again.",
+    ),
 ]
-_ADVICE = "looking changes nothing, and a repair may be repeated: run it again"
-_DEEDS = {Deed.COPY: "copies", Deed.REPLAY: "replays", Deed.TAKE_IN: "to take in", Deed.ASK: "to ask about"}
 
 
 def gaps(
-    customer: Customers = None,
+    customers: AllCustomers = None,
     since: Since = None,
     until: Until = None,
     window: Length = None,
     region: Only = None,
     repair: RepairIt = False,
     confirmed: Confirmed = None,
-    why: Why = None,
+    reason: Reason = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsLines = False,
     root: Root = ROOT,
 ) -> None:
-    """Compare the tracker with both regions' inbound files and archives.
+    """Compare what both regions have tracked, received and archived.
 
-    A transfer is complete, or has gaps: `replicating` (younger than 15 minutes),
-    `archive missing`, `inbound missing`, `record missing`, `undelivered`,
-    `unknown to the tracker`. Exit 1 when any but the first remain, or when a
-    region does not answer. With --repair, plans what closes them.
+    A transfer is complete, or has gaps: `replicating` (younger than 15 minutes), `archive missing`, `inbound
+    missing`, `record missing`, `undelivered`, `unknown to the tracker`. The exit code is 1 when gaps other
+    than the first kind remain, or when a region does not answer. With --repair, the command plans what closes
+    them.
 
-    Example: python -m ops gaps --customer c7k2m --window 6h
+    Example: mft-ops gaps c7k2m --window 6h
     """
-    if apply and not (repair and digest and why):
-        raise typer.BadParameter("--apply needs --repair, the --digest of its plan, and a --reason")
+    if apply and not repair:
+        raise typer.BadParameter("--apply needs --repair")
+    approved = approval(apply=apply, digest=digest, reason=reason)
     asked = Window.of(since=since, until=until, length=window)
     if repair and until is None:
-        # What is younger closes by itself, and would change the plan from minute to minute.
+        # Younger gaps close by themselves, and would change the plan from minute to minute.
         asked = asked.older_than(GRACE)
     say = _documents if as_json else _lines
-    with refusing(as_json=as_json, advice=_ADVICE), closing(RepairPlan()) as plan:
+    with refusing(as_json=as_json, acts=apply), closing(RepairPlan()) as plan:
         regions = Regions.find(Environment.read(root), only=region)
-        names = regions.customers(customer or ())
+        names = regions.customers(customers or ())
         say({"window": asked.document(), "not_looked_at": regions.unknowns})
         with Bar(len(names), "customers", "objects") as bar:
             report = GapReport(regions, names, asked, ScanListener(listed=bar.count, finished=bar.step))
@@ -80,23 +94,22 @@ def gaps(
                     say({"gap": line})
         counts, left = report.counts.document(), report.counts.remaining
         say({"counts": counts, "window": asked.document()})
-        if apply:
-            if plan.digest != digest:
-                raise RefusedError(f"the plan is {plan.digest} now, not {digest}: look at it without --apply")
-            left = plan.deeds[Deed.ASK] + _carry_out(plan, regions, str(why), say)
+        if repair:
+            plan_store.review(root, plan.document, approved)
+        if approved:
+            left = plan.deeds[Deed.ASK] + _carry_out(plan, regions, approved.reason, say)
         elif repair:
             for remedy in plan.remedies():
                 say({"remedy": asdict(remedy)})
-            options = [("--customer", name) for name in customer or ()]
-            options += [("--region", region)] if region else []
+            options = [("--region", region)] if region else []
             options += [("--confirmed", name) for name in confirmed or ()]
             options += [(f"--{end}", time) for end, time in asked.document().items()]
-            say({"plan": _told(plan, options)})
+            say({"plan": _document(plan, customers or (), options, reason)})
     raise typer.Exit(1 if left or (report.counts.silent and not region) else 0)
 
 
-def _carry_out(plan: RepairPlan, regions: Regions, why: str, say: Any) -> int:
-    """Do what the plan says and tell it; return how much of it could not be done."""
+def _carry_out(plan: RepairPlan, regions: Regions, why: str, say: Callable[[dict[str, Any]], None]) -> int:
+    """Carry the plan out and say what was done; return the number of remedies that could not be."""
     failed = 0
     with Bar(plan.deeds.total() - plan.deeds[Deed.ASK], "repairs") as bar:
         for remedy, became, is_done in plan.carry_out(regions, why=why):
@@ -106,11 +119,30 @@ def _carry_out(plan: RepairPlan, regions: Regions, why: str, say: Any) -> int:
     return failed
 
 
-def _told(plan: RepairPlan, options: Iterable[tuple[str, str]]) -> dict[str, Any]:
-    words = ["python", "-m", "ops", "gaps", "--repair", *chain.from_iterable(options)]
-    words += ["--reason", "WHY", "--apply", "--digest", plan.digest]
-    deeds = {word: plan.deeds[deed] for deed, word in _DEEDS.items() if plan.deeds[deed]}
-    return {"digest": plan.digest, "deeds": deeds, "command": shlex.join(words)}
+def _document(
+    plan: RepairPlan, customers: Iterable[str], options: Iterable[tuple[str, str]], reason: str | None
+) -> dict[str, Any]:
+    words = ("gaps", *customers, "--repair", *chain.from_iterable(options))
+    return {
+        "digest": plan.digest,
+        "deeds": {_many(deed): plan.deeds[deed] for deed in Deed if plan.deeds[deed]},
+        "command": applying(*words, digest=plan.digest, reason=reason),
+    }
+
+
+def _many(deed: Deed) -> str:
+    """Return what deeds are called where they are counted."""
+    match deed:
+        case Deed.COPY:
+            return "copies"
+        case Deed.REPLAY:
+            return "replays"
+        case Deed.TAKE_IN:
+            return "to take in"
+        case Deed.ASK:
+            return "to ask about"
+        case unreachable:
+            assert_never(unreachable)
 
 
 def _documents(document: dict[str, Any]) -> None:
@@ -136,11 +168,8 @@ def _lines(document: dict[str, Any]) -> None:
             file = f"{about['customer']} {printable(about['key'])} {about['transfer']}"
             typer.echo(f"{about['deed']}: {file}: {about['why']}")
         case "plan":
-            deeds = (
-                ", ".join(f"{number:,} {word}" for word, number in about["deeds"].items()) or "nothing to do"
-            )
-            typer.echo(f"plan {about['digest']}: {deeds}; nothing was done; to do it:")
-            typer.echo(f"  {about['command']}")
+            deeds = ", ".join(f"{number:,} {word}" for word, number in about["deeds"].items())
+            typer.echo(to_do_it(f"plan {about['digest']}: {deeds or 'nothing to do'}", about["command"]))
         case "done" | "not_done":
             file = f"{about['customer']} {printable(about['key'])} {about['transfer']}"
             typer.echo(f"{about['became']}: {file}")

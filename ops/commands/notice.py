@@ -3,105 +3,159 @@
 from __future__ import annotations
 
 import json
-import shlex
-from enum import StrEnum
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Annotated
 
 import typer
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ops.cli import Apply, AsJson, Root, refusing
+from ops import plan_store
+from ops.cell import DeployedCell, side_of
+from ops.cli import (
+    Apply,
+    AsJson,
+    CustomersOrAll,
+    Digest,
+    Reason,
+    Root,
+    approval,
+    refusing,
+    to_do_it,
+)
 from ops.environment import ROOT, Environment
-from ops.plan import RefusedError
+from ops.logbook import Logbook, Recording
+from ops.plan import Approval, applying, command
+from ops.plan import digest as digest_of
 from ops.progress import Bar
 from ops.recovery import notice_text
-from ops.recovery.notice import Notice, Notices, changes, digest_of
+from ops.recovery.notice import Notice, Notices, plan_of
 from ops.recovery.window import Since
+from runtime.contract import peer_of
 
-Customer = Annotated[str | None, typer.Option("--customer", help="Whom to tell.")]
 Everybody = Annotated[bool, typer.Option("--all", help="Tell all customers.")]
 OutOf = Annotated[
-    str | None, typer.Option("--out-of", help="Region that is out; without it, the one that is evacuated.")
+    str | None,
+    typer.Option(
+        "--region", metavar="REGION", help="Region that is out; without it, the one that is evacuated."
+    ),
 ]
-Digest = Annotated[str | None, typer.Option("--digest", help="Digest of the notices that were reviewed.")]
+Markdown = Annotated[bool, typer.Option("--markdown", help="Print Markdown instead of text.")]
 
 
-class Format(StrEnum):
-    """How notices are printed."""
+@dataclass(frozen=True, kw_only=True)
+class _Published:
+    """What became of notices that were published: ids of messages and errors, by customer."""
 
-    TEXT = "text"
-    MARKDOWN = "markdown"
-    JSON = "json"
-
-
-Form = Annotated[Format, typer.Option("--format", help="How to print them.")]
+    messages: dict[str, str] = field(default_factory=dict)
+    failed: dict[str, str] = field(default_factory=dict)
+    recording: Recording = field(default_factory=Recording)
 
 
 def notice(
-    customer: Customer = None,
+    customers: CustomersOrAll = None,
     everybody: Everybody = False,
-    out_of: OutOf = None,
+    region: OutOf = None,
     since: Since = None,
-    form: Form = Format.TEXT,
+    reason: Reason = None,
     apply: Apply = False,
     digest: Digest = None,
+    markdown: Markdown = False,
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Tell customers of a region that is out where to send, and what to send again.
+    """Tell customers where to send while a region is out.
 
-    From the facts that the other region has: what is delivered, what is held,
-    what has no receipt. Submissions are looked at from a day before the region
-    was taken out, or from --since. With --apply, publishes to the receipt topics.
+    A notice also says what to send again. It is made from the facts that the other region has: what is
+    delivered, what is held, and what has no receipt. It covers submissions from a day before the region was
+    taken out, or from --since. With --apply, notices are published to the customers' receipt topics.
 
-    Example: python -m ops notice --customer c7k2m --format markdown
+    Example: mft-ops notice c7k2m --markdown
     """
-    if (customer is None) is not everybody:
-        raise typer.BadParameter("say whom to tell: either --customer ID or --all")
-    if apply and digest is None:
-        raise typer.BadParameter("--apply needs the --digest of the notices that were reviewed")
-    as_json = as_json or form is Format.JSON
-    with refusing(as_json=as_json, advice="run it again"):
-        notices = Notices(Environment.read(root), out_of=out_of, since=since)
-        names = notices.customers(customer)
-        with Bar(len(names), "customers") as bar:
-            told = []
-            for name in names:
-                told.append(notices.notice(name))
-                bar.step()
-        found = digest_of(told)
-        if apply and digest != found:
-            raise RefusedError(f"{changes(str(digest), found)}; review it again, without --apply")
-    published, failed = _publish(notices, told) if apply else ({}, {})
-    words = ["--customer", customer] if customer else ["--all"]
-    words += ["--out-of", notices.out, "--since", f"{notices.since:%Y-%m-%dT%H:%M:%SZ}"]
-    command = shlex.join(["python", "-m", "ops", "notice", *words, "--apply", "--digest", found])
+    if bool(customers) is everybody:
+        raise typer.BadParameter("say whom to tell: name customers, or give --all: one of these")
+    if markdown and as_json:
+        raise typer.BadParameter("--markdown and --json exclude each other")
+    approved = approval(apply=apply, digest=digest, reason=reason)
+    with refusing(as_json=as_json, acts=apply):
+        environment = Environment.read(root)
+        notices = Notices(environment, out_of=region, since=since)
+        made = _made(notices, customers or ())
+        plan_store.review(root, plan_of(made), approved)
+        done = _publish(environment, notices, made, approved) if approved else _Published()
+    found = digest_of(plan_of(made))
+    to_apply = _command(notices, ["--all"] if everybody else list(customers or ()), found, reason)
     if as_json:
-        plan = {"digest": found, "command": command, "applied": apply}
-        plan |= {"published": published, "failed": failed, "notices": [each.document() for each in told]}
-        typer.echo(json.dumps(plan))
-        raise typer.Exit(1 if failed else 0)
-    if not apply:
-        write = notice_text.markdown if form is Format.MARKDOWN else notice_text.text
-        typer.echo("\n".join(write(each.document()) for each in told), nl=False)
-        # Not on stdout: what is there can be sent on as it is.
-        whom = "1 customer" if len(told) == 1 else f"{len(told):,} customers"
-        typer.echo(f"to {whom}, digest {found}; nothing was published; to do it:\n  {command}", err=True)
-    for name, message in published.items():
-        typer.echo(f"{name}: published as message {message}")
-    for name, error in failed.items():
-        typer.echo(f"{name}: NOT PUBLISHED: {error}; publish it again with --customer {name}", err=True)
-    raise typer.Exit(1 if failed else 0)
+        document = {
+            "digest": found,
+            "command": to_apply,
+            "applied": apply,
+            "published": done.messages,
+            "failed": done.failed,
+            "recorded": done.recording.folder or None,
+            "warnings": done.recording.warnings,
+            "notices": [each.document() for each in made],
+        }
+        typer.echo(json.dumps(document))
+    elif approved:
+        _say(done, notices)
+    else:
+        write = notice_text.markdown if markdown else notice_text.text
+        typer.echo("\n".join(write(each.document()) for each in made), nl=False)
+        # Not on standard output: what is there can be sent on as it is.
+        whom = "1 customer" if len(made) == 1 else f"{len(made):,} customers"
+        typer.echo(to_do_it(f"plan {found}: to {whom}", to_apply), err=True)
+    raise typer.Exit(1 if done.failed else 0)
 
 
-def _publish(notices: Notices, told: list[Notice]) -> tuple[dict[str, str], dict[str, str]]:
-    """Publish notices; return the messages' ids and what failed, by customer."""
-    published, failed = {}, {}
-    with Bar(len(told), "messages") as bar:
-        for each in told:
-            try:
-                published[each.customer] = notices.publish(each)
-            except (ClientError, BotoCoreError) as error:
-                failed[each.customer] = str(error)
+def _made(notices: Notices, customers: Sequence[str]) -> list[Notice]:
+    """Return the notices for these customers, or for all."""
+    names = notices.customers(customers)
+    made = []
+    with Bar(len(names), "customers") as bar:
+        for name in names:
+            made.append(notices.notice(name))
             bar.step()
-    return published, failed
+    return made
+
+
+def _command(notices: Notices, whom: Sequence[str], digest: str, reason: str | None) -> str:
+    return applying("notice", *whom, *_about(notices), digest=digest, reason=reason)
+
+
+def _about(notices: Notices) -> tuple[str, ...]:
+    """Return the words of a command line that make the same notices again."""
+    return "--region", notices.out, "--since", f"{notices.since:%Y-%m-%dT%H:%M:%SZ}"
+
+
+def _publish(
+    environment: Environment, notices: Notices, made: Sequence[Notice], approved: Approval
+) -> _Published:
+    """Publish notices, and record that in the region that serves."""
+    serving = DeployedCell(environment=environment, side=peer_of(side_of(notices.out)))
+    # Customers are told in time, whether or not it can be recorded.
+    recorded = Logbook(serving, "notice").recorded(
+        digest=approved.digest, plan=plan_of(made), why=approved.reason, is_emergency=True
+    )
+    with recorded as recording, Bar(len(made), "messages") as bar:
+        done = _Published(recording=recording)
+        for each in made:
+            try:
+                done.messages[each.customer] = notices.publish(each)
+            except (ClientError, BotoCoreError) as error:
+                done.failed[each.customer] = str(error)
+            bar.step()
+        recording.outcome |= {"published": done.messages, "failed": done.failed}
+    return done
+
+
+def _say(done: _Published, notices: Notices) -> None:
+    for warning in done.recording.warnings:
+        typer.echo(f"warning: {warning}")
+    for name, message in done.messages.items():
+        typer.echo(f"{name}: published as message {message}")
+    if done.recording.folder:
+        typer.echo(f"recorded: {done.recording.folder}")
+    for name, error in done.failed.items():
+        again = command("notice", name, *_about(notices))
+        typer.echo(f"{name}: NOT PUBLISHED: {error}; plan it again: {again}", err=True)

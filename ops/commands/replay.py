@@ -3,30 +3,27 @@
 from __future__ import annotations
 
 import json
-import shlex
 from collections import Counter
 from dataclasses import asdict
-from datetime import datetime, timedelta
-from enum import StrEnum
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from ops.cli import AsLines, Reason, Root, printable, refusing
+from ops import plan_store
+from ops.cli import AsLines, Root, not_blank, printable, refusing, to_do_it
 from ops.environment import ROOT, Environment
-from ops.plan import RefusedError
+from ops.plan import NO_REASON, Approval, RefusedError, command
 from ops.progress import Bar
 from ops.recovery.regions import Regions
 from ops.recovery.replay import Choice, ReplayVerdict
-from ops.recovery.replay_plan import STATES, Application, ReplayPlan, StartPace, Wanted, look
+from ops.recovery.replay_plan import Application, ReplayPlan, StartPace, State, Wanted, look
 from ops.recovery.window import Length, Since, Until, Window
 from runtime.facts import submitted
 from runtime.patterns import PatternError, check
 
-app = typer.Typer(no_args_is_help=True)
-
-State = StrEnum("State", {name: name for name in STATES})
+app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
 
 def _pattern(text: str) -> str:
@@ -44,45 +41,74 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0
     if not 0 < rate <= 1000:
-        raise typer.BadParameter(f"{text!r} is no rate; write how many a second, such as 5/s or 0.5/s")
+        raise typer.BadParameter(f"{text!r} is no rate; write a number a second, such as 5/s or 0.5/s")
     return rate
 
 
-Customer = Annotated[str, typer.Option("--customer", help="Whose transfers.")]
-InState = Annotated[State | None, typer.Option("--state", help="Only transfers in this state.")]
+def _state(text: str) -> State:
+    try:
+        return State(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(State)}") from error
+
+
+_USUAL_RATE = 5.0
+
+Customer = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer whose transfers they are.")]
+InState = Annotated[
+    State | None,
+    typer.Option(
+        "--state",
+        parser=_state,
+        metavar="STATE",
+        help=f"Only transfers in this state: {', '.join(State)}.",
+    ),
+]
 Key = Annotated[
     str | None,
     typer.Option(
-        "--key", parser=_pattern, metavar="GLOB", help="Only keys below inbound/ like this, as in routes."
+        "--key",
+        parser=_pattern,
+        metavar="GLOB",
+        help="Only keys that match this below inbound/, as in routes.",
     ),
 ]
 Transfers = Annotated[
-    list[str] | None, typer.Option("--transfer", help="Only this transfer; may be given again.")
+    list[str] | None,
+    typer.Option("--transfer", metavar="TRANSFER", help="Only this transfer; may be given again."),
 ]
 Force = Annotated[
-    bool, typer.Option("--force", help="Also what was delivered or is held: the partner may get it twice.")
+    bool,
+    typer.Option("--force", help="Also what was delivered and what is held: the partner may get it twice."),
 ]
-Out = Annotated[Path | None, typer.Option("--out", help="File to write the plan to.")]
-PlanFile = Annotated[Path, typer.Argument(help="The file that --out named.")]
-Digest = Annotated[str, typer.Option("--digest", help="Digest of the plan that was reviewed.")]
+Out = Annotated[Path | None, typer.Option("--out", metavar="FILE", help="File to write the plan to.")]
+PlanFile = Annotated[Path, typer.Argument(metavar="FILE", help="The file that --out named.")]
+Digest = Annotated[
+    str, typer.Option("--digest", metavar="DIGEST", help="Digest of the plan that was reviewed.")
+]
+Reason = Annotated[
+    str,
+    typer.Option("--reason", parser=not_blank, metavar="TEXT", help="Reason, which is recorded."),
+]
 Rate = Annotated[
     float | None,
     typer.Option(
-        "--rate", parser=_rate, metavar="N/s", help="Transfers started a second; 5/s if nothing is said."
+        "--rate",
+        parser=_rate,
+        metavar="N/s",
+        help=f"Transfers started a second; {_USUAL_RATE:g}/s by default.",
     ),
 ]
-_USUAL_RATE = 5.0
 
 
 @app.callback()
 def replay() -> None:
-    """Carry transfers again that did not reach their destinations."""
+    """Deliver transfers again that did not reach their destinations."""
 
 
 @app.command()
 def plan(
     customer: Customer,
-    reason: Reason,
     since: Since = None,
     until: Until = None,
     window: Length = None,
@@ -96,78 +122,78 @@ def plan(
 ) -> None:
     """Say of each transfer whether it would be skipped, delivered or asked about.
 
-    Changes nothing. Delivered ones are skipped, and held ones left to `ops release`,
-    unless --force. Exit 0, also when there is nothing to do.
+    This changes nothing. Transfers that were delivered are skipped, and those that are held are left to
+    `release`, unless --force is given. The exit code is 0, also when there is nothing to do.
 
-    Example: python -m ops replay plan --customer c7k2m --window 6h --state failed
-    --reason "partner was down" --out replay.json
+    Example: mft-ops replay plan c7k2m --window 6h --state failed --out replay.json
     """
     asked = _window(transfer or (), since, until, window)
-    wanted = {"customer": customer, "window": asked, "transfers": transfer or ()}
-    wanted |= {"state": state.value if state else "", "key": key or ""}
+    wanted = Wanted(customer=customer, window=asked, transfers=transfer or (), state=state, key=key or "")
     counts: Counter[Choice] = Counter()
     steps: list[ReplayVerdict] = []
-    with refusing(as_json=as_json, advice="planning changes nothing: run it again"):
+    with refusing(as_json=as_json):
         regions = Regions.find(Environment.read(root))
         regions.customers([customer])
         for sentence in regions.unknowns:
             typer.echo(json.dumps({"unknown": sentence}) if as_json else sentence)
         with Bar(None, "transfers") as bar:
-            for verdict in look(regions, Wanted(**wanted), force=force):
+            for verdict in look(regions, wanted, force=force):
                 counts[verdict.choice] += 1
                 if verdict.choice is Choice.DELIVER:
                     steps.append(verdict)
                 line = f"{verdict.choice}: {printable(verdict.key)} {verdict.transfer}: {verdict.why}"
                 typer.echo(json.dumps({"verdict": asdict(verdict)}) if as_json else line)
                 bar.step()
-        made = ReplayPlan(customer=customer, reason=reason, force=force, steps=tuple(steps))
+        planned = datetime.now(UTC).isoformat(timespec="microseconds")
+        made = ReplayPlan(customer=customer, planned=planned, force=force, steps=tuple(steps))
+        plan_store.review(root, made.document, None)
         if out:
             made.write(out)
-    words = ["python", "-m", "ops", "replay", "apply", str(out or "PLANFILE"), "--digest", made.digest]
-    told = {
-        "digest": made.digest,
-        "counts": {choice.value: counts[choice] for choice in Choice},
-        "command": shlex.join(words) if out else None,
-    }
     if as_json:
-        typer.echo(json.dumps({"plan": told, "window": asked.document()}))
-        return
-    if not counts:
+        document = {
+            "digest": made.digest,
+            "counts": {choice.value: counts[choice] for choice in Choice},
+            "command": _command(out, made.digest) if out else None,
+        }
+        typer.echo(json.dumps({"plan": document, "window": asked.document()}))
+    elif not counts:
         typer.echo("no such transfers from {since} to {until}".format_map(asked.document()))
-        return
-    typer.echo(", ".join(f"{counts[choice]:,} to {choice}" for choice in Choice) + f"; digest {made.digest}")
-    typer.echo(
-        f"nothing was done; to do it:\n  {told['command']}"
-        if out
-        else "nothing was done, nor written: add --out FILE"
-    )
+    else:
+        found = ", ".join(f"{counts[choice]:,} to {choice}" for choice in Choice)
+        summary = f"plan {made.digest}: {found}"
+        typer.echo(
+            to_do_it(summary, _command(out, made.digest))
+            if out
+            else f"{summary}; nothing was done, and the plan was not written: add --out FILE"
+        )
+
+
+def _command(file: Path, digest: str) -> str:
+    return command("replay", "apply", str(file), "--reason", NO_REASON, "--digest", digest)
 
 
 @app.command()
 def apply(
-    planfile: PlanFile,
+    file: PlanFile,
     digest: Digest,
+    reason: Reason,
     rate: Rate = None,
     as_json: AsLines = False,
     root: Root = ROOT,
 ) -> None:
     """Do exactly what was planned, unless something has changed since.
 
-    First everything is compared with the facts as they are now; a difference is
-    named, and nothing done. When it was interrupted, run it again: what is done
-    stays done.
+    The plan is first compared with the facts as they are now; if there is a difference, it is named and
+    nothing is done. A command that was interrupted is run again, and does what is left.
 
-    Example: python -m ops replay apply replay.json --digest 0123456789ab
+    Example: mft-ops replay apply replay.json --digest 0123456789ab --reason "partner is back"
     """
     failed = 0
-    with refusing(as_json=as_json, advice="what was started stays started: run it again"):
-        made = ReplayPlan.read(planfile)
-        if made.digest != digest:
-            raise RefusedError(
-                f"{planfile} is not what was reviewed: its digest is {made.digest}, not {digest}"
-            )
+    with refusing(as_json=as_json, acts=True):
+        made = ReplayPlan.read(file)
+        plan_store.review(root, made.document, Approval(digest=digest, reason=reason))
         regions = Regions.find(Environment.read(root))
-        application, total = Application(regions, made), len(made.steps)
+        application, total = Application(regions, made, reason=reason), len(made.steps)
         with Bar(total, "checked") as bar:
             application.confirm(bar.step)
         done = 0
@@ -182,7 +208,7 @@ def apply(
                     bar.step()
         except KeyboardInterrupt as error:
             raise RefusedError(
-                f"interrupted after {done:,} of {total:,}: run it again for the others"
+                f"interrupted after {done:,} of {total:,}: run the same command again for the others"
             ) from error
     summary = f"{total - failed:,} of {total:,} started"
     typer.echo(json.dumps({"counts": {"steps": total, "not_done": failed}}) if as_json else summary)
@@ -192,7 +218,7 @@ def apply(
 def _window(
     transfers: list[str] | tuple[()], since: datetime | None, until: datetime | None, length: timedelta | None
 ) -> Window:
-    """Return the window that was asked for; that of the transfers, where they are named and it is not."""
+    """Return the window that was asked for; that of the transfers when only they are named."""
     if not transfers or since or until or length:
         return Window.of(since=since, until=until, length=length)
     try:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
-import shlex
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from ops import plan_store
 from ops.cell import side_of
-from ops.cli import Apply, AsJson, Digest, Override, Root, Why, refusing, reviewed_with_reason
-from ops.commands.rehome import ADVICE, done_so_far
+from ops.cli import (
+    Apply,
+    AsJson,
+    Digest,
+    Override,
+    Reason,
+    Root,
+    approval,
+    customers_done,
+    refusing,
+    to_do_it,
+)
 from ops.environment import ROOT, Environment
+from ops.plan import applying
 from ops.progress import Bar
 from runtime.contract import REGION_OF, peer_of
 
@@ -19,65 +30,71 @@ if TYPE_CHECKING:
     from ops.failover.shift import ShiftPlan
     from ops.logbook import Recording
 
-Customers = Annotated[list[str], typer.Argument(help="Customers' ids.", metavar="CUSTOMER")]
-OutOf = Annotated[str | None, typer.Option("--out-of", metavar="REGION", help="Region, e.g. us-gov-west-1.")]
+Customers = Annotated[list[str], typer.Argument(metavar="CUSTOMER", help="Customers' ids.")]
+OutOf = Annotated[
+    str | None,
+    typer.Option("--region", metavar="REGION", help="Region that they leave, e.g. us-gov-west-1."),
+]
 Back = Annotated[bool, typer.Option("--back", help="Let the customers' own health decide again.")]
 
 
 def shift(
     customers: Customers,
-    out_of: OutOf = None,
+    region: OutOf = None,
     back: Back = False,
-    why: Why = None,
+    reason: Reason = None,
     override: Override = None,
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Take customers out of a region, or bring them back; everybody else stays.
+    """Take customers out of a region, or bring them back.
 
-    Needs Route 53's control plane, in us-gov-west-1; `evacuate` does not. Refused
-    while the other region is out or not ready, or a customer is out of it. The next
-    `pulumi up --refresh` leaves it as it is.
+    All other customers stay. This needs Route 53's control plane, in us-gov-west-1; `evacuate` does not.
+    The command refuses while the other region is out or not ready, and when a customer is out of it. The
+    next `pulumi up --refresh` leaves the shift in place.
 
-    Example: python -m ops shift c7k2m --out-of us-gov-west-1
+    Example: mft-ops shift c7k2m --region us-gov-west-1
     """
-    if bool(out_of) == back:
-        raise typer.BadParameter("say --out-of and a region, or --back: one of these")
-    reviewed_with_reason(apply=apply, digest=digest, why=why)
-    from ops import plan_store  # pydantic is no load for the verbs of an incident
-    from ops.dns.dns_changes import HostedZone
+    if bool(region) == back:
+        raise typer.BadParameter("give --region and a region, or --back: one of these")
+    approved = approval(apply=apply, digest=digest, reason=reason)
+    from ops.dns.dns_changes import HostedZone  # loads pydantic, which verbs of an incident do without
     from ops.failover.shift import Shifting
 
     bar: Bar | None = None
     recording = None
-    with refusing(as_json=as_json, advice=ADVICE, so_far=lambda: done_so_far(bar)):
-        side = side_of(out_of) if out_of else None
+    with refusing(as_json=as_json, acts=apply, so_far=lambda: customers_done(bar)):
+        side = side_of(region) if region else None
         environment = Environment.read(root)
         shifting = Shifting(environment, root, HostedZone(environment))
         plan = shifting.plan(customers, side, override=override)
-        if apply:
-            plan_store.check(root, plan.document, str(digest))
+        plan_store.review(root, plan.document, approved)
+        if approved:
             with Bar(len(plan.shifts), "customers") as bar:
-                recording = shifting.apply(plan, why=str(why), shifted=bar.steps)
-    told = _document(plan, recording)
+                recording = shifting.apply(plan, why=approved.reason, shifted=bar.steps)
+    document = _document(plan, recording)
+    document["command"] = _command(plan, reason)
     if as_json:
-        typer.echo(json.dumps(told))
+        typer.echo(json.dumps(document))
     else:
-        for line in _lines(told):
+        for line in _lines(document):
             typer.echo(line)
     raise typer.Exit(1 if recording and not recording.is_whole else 0)
 
 
+def _command(plan: ShiftPlan, reason: str | None) -> str:
+    where = ["--region", REGION_OF[plan.out_of]] if plan.out_of else ["--back"]
+    override = ["--override", plan.override] if plan.override else []
+    words = ["shift", *(shift.customer for shift in plan.shifts), *where, *override]
+    return applying(*words, digest=plan.digest, reason=reason)
+
+
 def _document(plan: ShiftPlan, recording: Recording | None) -> dict[str, Any]:
-    out_of = REGION_OF[plan.out_of] if plan.out_of else None
-    ids = [shift.customer for shift in plan.shifts]
-    words = ["python", "-m", "ops", "shift", *ids, *(["--out-of", out_of] if out_of else ["--back"])]
-    words += ["--override", plan.override] if plan.override else []
     return {
         "applied": recording is not None,
-        "out_of": out_of,
+        "out_of": REGION_OF[plan.out_of] if plan.out_of else None,
         "answers_with": REGION_OF[peer_of(plan.out_of)] if plan.out_of else None,
         "digest": plan.digest,
         "batches": plan.batches,
@@ -85,22 +102,21 @@ def _document(plan: ShiftPlan, recording: Recording | None) -> dict[str, Any]:
         "override": plan.override,
         "recorded": recording.folder if recording else None,
         "warnings": [*plan.warnings, *(recording.warnings if recording else ())],
-        "command": shlex.join([*words, "--reason", "WHY", "--apply", "--digest", plan.digest]),
     }
 
 
-def _lines(told: dict[str, Any]) -> list[str]:
-    where = f"out of {told['out_of']}, to {told['answers_with']}" if told["out_of"] else "back"
+def _lines(document: dict[str, Any]) -> list[str]:
+    where = f"out of {document['out_of']}, to {document['answers_with']}" if document["out_of"] else "back"
     lines = [
-        f"{id}: {where}: {f'{halves} records change' if halves else 'is so already'}"
-        for id, halves in told["shifts"].items()
+        f"{id}: {where}: {f'{halves} records change' if halves else 'nothing to change'}"
+        for id, halves in document["shifts"].items()
     ]
-    lines += [f"overridden: {told['override']}"] if told["override"] else []
-    lines += [f"warning: {each}" for each in told["warnings"]]
-    left = sum(bool(halves) for halves in told["shifts"].values())
-    batches = f"{told['batches']} batch{'' if told['batches'] == 1 else 'es'}"
-    summary = f"{left:,} of {len(told['shifts']):,} customers, in {batches}"
-    if told["applied"]:
-        lines.append(f"recorded: {told['recorded']}")
-        return [*lines, f"done, {summary}; clients that keep an answer do so for its TTL"]
-    return [*lines, f"plan {told['digest']}: {summary}; nothing was done; to do it:", f"  {told['command']}"]
+    lines += [f"overridden: {document['override']}"] if document["override"] else []
+    lines += [f"warning: {each}" for each in document["warnings"]]
+    left = sum(bool(halves) for halves in document["shifts"].values())
+    batches = f"{document['batches']} batch{'' if document['batches'] == 1 else 'es'}"
+    summary = f"{left:,} of {len(document['shifts']):,} customers, in {batches}"
+    if not document["applied"]:
+        return [*lines, to_do_it(f"plan {document['digest']}: {summary}", document["command"])]
+    lines.append(f"recorded: {document['recorded']}")
+    return [*lines, f"done, {summary}; clients that hold an answer keep it for its TTL"]

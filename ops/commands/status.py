@@ -24,26 +24,27 @@ if TYPE_CHECKING:
 
 Watching = Annotated[bool, typer.Option("--watch", help="Look again every few seconds, until Ctrl-C.")]
 
-#: Seconds between two looks.
+#: Seconds between two looks at both regions.
 _EVERY = 5.0
-#: Columns of text where there is no terminal to fit it to.
+#: Width of the text, in columns, when it does not go to a terminal.
 _WIDE = 200
 _UNKNOWN = "not known"
 
 
 def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Show how both regions are: switches, customers out, copies, queues, workflow, alarms.
+    """Show both regions on one screen: switches, queues, alarms.
 
-    Exit 0 when all is well, 1 when something is found. Works with a region dead,
-    or Route 53's control plane, and reads no registry.
+    The screen also has customers that are out, copies to the peer and the workflow. The exit code is 0
+    when all is well, and 1 when something is found. The command works while a region or Route 53's
+    control plane is dead, and reads no registry.
 
-    Example: python -m ops status --watch
+    Example: mft-ops status --watch
     """
     if watch and as_json:
         raise typer.BadParameter("--watch and --json exclude each other")
-    from ops.health.status import StatusWatch  # DNS is no load for the other verbs of an incident
+    from ops.health.status import StatusWatch  # loads dnspython, which most verbs do without
 
-    with refusing(as_json=as_json, advice="nothing was changed: run it again"):
+    with refusing(as_json=as_json):
         looking = StatusWatch(Environment.read(root))
         with Console(stderr=True).status("asking both regions"):
             found = looking.look()
@@ -57,7 +58,7 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
 
 
 def _watched(looking: StatusWatch, found: StatusReport) -> StatusReport:
-    """Show one look after another until Ctrl-C; return the last."""
+    """Show one report after another until Ctrl-C; return the last."""
     try:
         with Live(_screen(_document(found)), console=_console(), auto_refresh=False) as live:
             while True:
@@ -77,7 +78,7 @@ def _document(found: StatusReport) -> dict[str, Any]:
         "well": not found.findings,
         "at": f"{found.at:%Y-%m-%dT%H:%M:%SZ}",
         "regions": {its.region: _region(found, side, its) for side, its in found.reports.items()},
-        "shifts_as_told_by": found.shifts.source,
+        "shifts_according_to": found.shifts.source,
         "findings": list(found.findings),
     }
 
@@ -103,29 +104,29 @@ def _region(found: StatusReport, side: str, its: CellReport) -> dict[str, Any]:
     }
 
 
-def _screen(told: Mapping[str, Any]) -> Group:
+def _screen(document: Mapping[str, Any]) -> Group:
     """Return the document as one screen: a column for each region, then what was found."""
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", no_wrap=True)
-    regions = told["regions"]
+    regions = document["regions"]
     for _ in regions:
         table.add_column()
-    table.add_row(told["at"], *(Text(region, style="bold") for region in regions))
-    columns = [dict(_rows(its, told["shifts_as_told_by"])) for its in regions.values()]
+    table.add_row(document["at"], *(Text(region, style="bold") for region in regions))
+    columns = [dict(_rows(its, document["shifts_according_to"])) for its in regions.values()]
     for name in columns[0]:
         table.add_row(name, *(column[name] for column in columns))
-    return Group(table, Text(), *_found(told))
+    return Group(table, Text(), *_found(document))
 
 
-def _found(told: Mapping[str, Any]) -> Iterator[Text]:
-    for each in told["findings"]:
+def _found(document: Mapping[str, Any]) -> Iterator[Text]:
+    for each in document["findings"]:
         yield Text(printable(each), style="red")
-    if not told["findings"]:
+    if not document["findings"]:
         yield Text("all is well", style="green")
 
 
 def _rows(its: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
-    """Yield what a region's column says, under the names of rows."""
+    """Yield the name of each row and what it says of a region."""
     yield "answers", "yes" if its["answers"] else "NO"
     switch = its["switch"]
     stands = f"{switch['position']} since {switch['since']}" if switch["position"] else _UNKNOWN

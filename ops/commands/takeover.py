@@ -7,13 +7,17 @@ from dataclasses import asdict
 
 import typer
 
-from ops.cli import Apply, AsJson, Region, Root, printable, refusing
+from ops.cell import DeployedCell, side_of
+from ops.cli import Apply, AsJson, Reason, Region, Root, printable, refusing, to_do_it
 from ops.environment import ROOT, Environment
+from ops.logbook import Logbook, Recording
+from ops.plan import applying, digest
 from ops.progress import Bar
 from ops.recovery.takeover import Takeovers
+from runtime.takeover import TakenOver
 
-#: What is told of each list, before and after it was done.
-_WORDS = {
+#: What is printed about each entry of each list of a pass, before and after it was done.
+WORDS = {
     "started": ("would go on here", "goes on here"),
     "absent": ("has not arrived here", "has not arrived here"),
     "adopted": ("would be taken in: no fact is about it", "was taken in: no fact was about it"),
@@ -21,25 +25,62 @@ _WORDS = {
 }
 
 
-def takeover(region: Region, apply: Apply = False, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Finish what a lost region has left, in the other, now.
+def takeover(
+    region: Region,
+    reason: Reason = None,
+    apply: Apply = False,
+    as_json: AsJson = False,
+    root: Root = ROOT,
+) -> None:
+    """Finish now, in the other region, what a lost region has left.
 
-    The other region does that by itself every minute while REGION is declared lost;
-    both at once do no harm, and so needs no digest. Refused while it is not.
+    The other region does that by itself every minute while REGION is declared lost. A pass by hand beside it
+    does no harm, so it needs no digest. The command refuses while REGION is not declared lost.
 
-    Example: python -m ops takeover us-gov-west-1 --apply
+    Example: mft-ops takeover us-gov-west-1
     """
-    with refusing(as_json=as_json, advice="what was started goes on: run it again"):
-        takeovers = Takeovers(Environment.read(root), region)
+    if apply and not reason:
+        raise typer.BadParameter("--apply needs a --reason")
+    recording = Recording()
+    with refusing(as_json=as_json, acts=apply):
+        environment = Environment.read(root)
+        takeovers = Takeovers(environment, region)
         with Bar(None, "looked at") as bar:
-            done = takeovers.run(bar.step) if apply else takeovers.look(bar.step)
-    found = asdict(done)
+            if reason and apply:
+                plan = {region: {"through": takeovers.region}}
+                book = Logbook(
+                    DeployedCell(environment=environment, side=side_of(takeovers.region)), "takeover"
+                )
+                # A region is lost: what it left unfinished does not wait for the record.
+                recorded = book.recorded(digest=digest(plan), plan=plan, why=reason, is_emergency=True)
+                with recorded as recording:
+                    done = takeovers.run(bar.step)
+                    recording.outcome.update(_counts(done))
+            else:
+                done = takeovers.look(bar.step)
+    command = applying("takeover", region, digest=None, reason=reason)
     if as_json:
-        typer.echo(json.dumps({"applied": apply, "out": region, "region": takeovers.region, **found}))
+        document = {"applied": apply, "out": region, "region": takeovers.region, **asdict(done)}
+        document |= {"command": command, "recorded": recording.folder or None}
+        typer.echo(json.dumps({**document, "warnings": recording.warnings}))
         return
-    for name, words in _WORDS.items():
-        for each in found[name]:
+    for warning in recording.warnings:
+        typer.echo(f"warning: {warning}")
+    for name, words in WORDS.items():
+        for each in asdict(done)[name]:
             typer.echo(f"{printable(each)} {words[apply]}")
-    counts = ", ".join(f"{len(found[name])} {name}" for name in _WORDS)
-    typer.echo(f"{takeovers.region}: {counts}")
-    typer.echo("done" if apply else "nothing was done; add --apply to do it")
+    counts = ", ".join(f"{count} {name}" for name, count in _counts(done).items())
+    summary = f"{takeovers.region}: {counts}"
+    if not apply:
+        typer.echo(to_do_it(summary, command))
+        return
+    typer.echo(summary)
+    if recording.folder:
+        typer.echo(f"recorded: {recording.folder}")
+    typer.echo("done")
+
+
+def _counts(done: TakenOver) -> dict[str, int]:
+    """Return the length of each list."""
+    found = asdict(done)
+    return {name: len(found[name]) for name in WORDS}

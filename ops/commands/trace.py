@@ -13,42 +13,43 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from ops.cli import AsJson, Root, refusing
+from ops.cli import AsJson, OfCustomer, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
 from ops.recovery.trace import Chapter, FileEvent, FileStory, Trace
 from ops.recovery.window import age
 
-Wanted = Annotated[str, typer.Argument(help="A transfer's id, or a key such as inbound/sdk/a.csv.")]
-Customer = Annotated[str | None, typer.Option("--customer", help="Whose it is; quicker when it is known.")]
+Wanted = Annotated[
+    str, typer.Argument(metavar="FILE", help="A transfer's id, or a key such as inbound/sdk/a.csv.")
+]
 
-#: Columns of text where there is no terminal to fit it to.
+#: Width of the text, in columns, when it does not go to a terminal.
 _WIDE = 2000
 
 
-def trace(wanted: Wanted, customer: Customer = None, as_json: AsJson = False, root: Root = ROOT) -> None:
-    """Tell one file's story across both regions, in order.
+def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, root: Root = ROOT) -> None:
+    """Print one file's story across both regions, in order of time.
 
-    Facts of both replicas and where they differ, leases, executions, objects and
-    their copies, receipts. Looks at one region alone while the other is dead.
+    The story is made of the facts of both replicas and where they differ, leases, executions, objects and
+    their copies, and receipts. While a region is dead, it is made from the other alone.
 
-    Example: python -m ops trace inbound/sdk/a.csv --customer c7k2m
+    Example: mft-ops trace inbound/sdk/a.csv --customer c7k2m
     """
-    with refusing(as_json=as_json, advice="nothing was changed: run it again"):
+    with refusing(as_json=as_json):
         environment = Environment.read(root)
         regions = Regions.find(environment)
-        file = Lookup(regions, regions.customers([customer] if customer else ())).find(wanted)
-        story = Trace(environment, regions, file.customer).story(file.key, file.transfer)
+        found = Lookup(regions, regions.customers([customer] if customer else ())).find(file)
+        story = Trace(environment, regions, found.customer).story(found.key, found.transfer)
     if as_json:
         typer.echo(json.dumps(asdict(story)))
         return
     console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-    for part in _told(story):
+    for part in _parts(story):
         console.print(part, soft_wrap=isinstance(part, Text))
 
 
-def _told(story: FileStory) -> Iterator[Text | Table]:
+def _parts(story: FileStory) -> Iterator[Text | Table]:
     yield Text(f"{story.key} of {story.customer}")
     for unknown in story.unknowns:
         yield Text(unknown)

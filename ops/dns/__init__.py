@@ -1,1 +1,1 @@
-"""The hosted zone: its records and health checks, and what its name servers answer."""
+"""The hosted zone: its records, its health checks, and the answers of its name servers."""

@@ -1,4 +1,4 @@
-"""Quotas: what AWS allows, what is used of it, and what the registry needs."""
+"""The account's quotas: what AWS allows, what is in use, and what the registry needs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ USERS_LIMIT = 10_000
 
 
 def of_route53(needs: Needs, *, checks: Limit, records: Limit, health_check_quota: int) -> Iterator[Finding]:
-    """Yield where Route 53 allows less than is needed, or than the stack files say."""
+    """Yield where Route 53 allows less than the registry needs, or than the stack files say."""
     where = ROUTE53
     if health_check_quota > checks.allowed:
         yield Finding(
@@ -35,13 +35,13 @@ def of_route53(needs: Needs, *, checks: Limit, records: Limit, health_check_quot
         elif limit.used >= limit.allowed:
             yield Finding(
                 where=where,
-                what=f"all {limit.allowed:,} {what} that are allowed are there: none can be added",
-                remedy="ask AWS for more, or remove what nobody uses",
+                what=f"all {limit.allowed:,} {what} that are allowed exist: none can be added",
+                remedy="ask AWS for more, or remove those that nobody uses",
             )
 
 
 def of_account(needs: Needs, *, region: str, buckets: int) -> Iterator[Finding]:
-    """Yield whether the account has room for the buckets that are needed; a region lists all of them."""
+    """Yield whether the account has room for the buckets it needs. Any region lists all of an account's."""
     if max(needs.buckets, buckets) >= BUCKET_LIMIT:
         yield Finding(
             where=region,
@@ -52,7 +52,7 @@ def of_account(needs: Needs, *, region: str, buckets: int) -> Iterator[Finding]:
 
 
 def of_servers(users: Mapping[str, int]) -> Iterator[Finding]:
-    """Yield, by region, where a server has as many users as it may have."""
+    """Yield the regions whose server has as many users as AWS allows."""
     for region, count in users.items():
         if count >= USERS_LIMIT:
             yield Finding(

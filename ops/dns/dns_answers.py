@@ -1,4 +1,4 @@
-"""What the zone's name servers have to answer for customers' names, and how what they answer differs."""
+"""The answers that the zone's name servers should give for customers' names, and how theirs differ."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ DNS = "DNS"
 
 
 def expected(environment: Environment, customer: Customer, out: Collection[str]) -> Iterator[Record]:
-    """Yield what a customer's six names answer while it is in the regions that are not `out`.
+    """Yield the records that answer for a customer's six names while it is out of the sides in `out`.
 
-    Where it is out of both, Route 53 answers with the preferred one.
+    If it is out of both, Route 53 answers with the preferred one.
     """
     for endpoint in ENDPOINTS:
         preferred = customer.primary if endpoint == PRIMARY else endpoint
@@ -42,7 +42,7 @@ def differences(
     customers: Iterable[Customer],
     out: Mapping[str, Collection[str]],
 ) -> Iterator[Finding]:
-    """Yield what any server answers otherwise. `out` has, by customer, the sides that it is out of."""
+    """Yield the answers that differ, of any server. `out` has, by customer, the sides that it is out of."""
     for problem in servers.silent:
         yield Finding(where=DNS, what=f"the name server {problem}")
     whose = {
@@ -56,5 +56,5 @@ def differences(
             where=DNS,
             customer=id,
             what=problem,
-            remedy="a change needs a minute; if this stays, see what Route 53 holds, and which checks fail",
+            remedy="a change takes a minute; if this persists, see what Route 53 holds and which checks fail",
         )

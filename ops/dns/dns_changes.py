@@ -1,4 +1,4 @@
-"""Changes of the hosted zone: in as few requests as Route 53 takes, each at the pace that it takes.
+"""Changes to the hosted zone, in as few requests as Route 53 allows, and no faster than it allows.
 
 Every request needs Route 53's control plane, which is in us-gov-west-1 for both regions
 (https://docs.aws.amazon.com/govcloud-us/latest/UserGuide/govcloud-r53.html).
@@ -17,20 +17,21 @@ from botocore.exceptions import ClientError, HTTPClientError
 from customers import route53 as rules
 from customers.route53 import Record, RecordChange
 from customers.route53.batch import CHARACTERS_LIMIT, RECORDS_LIMIT
+from ops.aws_errors import blames_credentials
 from ops.environment import Environment
-from ops.plan import RefusedError, is_expired
+from ops.plan import RefusedError, command
 from runtime.contract import REGION_OF, WEST
 
 CONTROL_SIDE = WEST
 CONTROL_REGION = REGION_OF[CONTROL_SIDE]
 
-#: Of requests, a second and at once, in GovCloud; same page.
+#: Requests a second, and requests in a burst, in GovCloud; see the same page.
 RATE, CAPACITY = 5, 40
-#: Where another change is under way, or too many come: to be tried again.
+#: The errors after which a request is tried again: another change is under way, or there are too many.
 #: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 BUSY = frozenset({"PriorRequestNotComplete", "Throttling", "ThrottlingException"})
 TRIES, LONGEST_PAUSE = 10, 10.0
-#: Seconds between two looks at a change that is under way, and until it is given up.
+#: Seconds between two looks at a change that is under way, and after which to give up.
 LOOK, PATIENCE = 2.0, 300.0
 
 
@@ -40,8 +41,8 @@ class ControlPlaneError(RefusedError):
     def __init__(self, error: Exception) -> None:
         super().__init__(
             f"Route 53's control plane, in {CONTROL_REGION}, does not answer, and records cannot be changed"
-            f" or read without it: {error}. What needs neither is to take a whole region out of DNS:"
-            f" python -m ops evacuate {CONTROL_REGION}"
+            f" or read without it: {error}. Taking a whole region out of DNS needs neither:"
+            f" {command('evacuate', CONTROL_REGION)}"
         )
 
 
@@ -53,7 +54,7 @@ class RequestPace:
         self._tokens, self._at = float(CAPACITY), clock()
 
     def take(self) -> None:
-        """Wait until one more request may be made."""
+        """Block until one more request may be made."""
         now = self._clock()
         self._tokens = min(CAPACITY, self._tokens + (now - self._at) * RATE) - 1
         self._at = now
@@ -62,7 +63,7 @@ class RequestPace:
 
 
 def batches(groups: Iterable[Sequence[RecordChange]]) -> Iterator[list[RecordChange]]:
-    """Yield the changes in requests as full as Route 53 takes them; what is in a group stays together."""
+    """Yield batches as large as Route 53 accepts; the changes of one group stay in one batch."""
     batch: list[RecordChange] = []
     elements = characters = 0
     for group in groups:
@@ -81,14 +82,14 @@ def batches(groups: Iterable[Sequence[RecordChange]]) -> Iterator[list[RecordCha
 
 @dataclass(frozen=True, kw_only=True)
 class Limit:
-    """How many of something may be, and are."""
+    """A quota: how many are allowed, and how many are used."""
 
     allowed: int
     used: int
 
 
 class HostedZone:
-    """The zone of an environment as Route 53's API reads and changes it."""
+    """The zone of an environment, read and changed through Route 53's API."""
 
     def __init__(
         self,
@@ -103,7 +104,7 @@ class HostedZone:
         self._records: tuple[Record, ...] = ()
 
     def records(self) -> tuple[Record, ...]:
-        """Return every record as it is now; ControlPlaneError when Route 53 does not tell."""
+        """Return all current records; ControlPlaneError if Route 53 does not answer."""
         found: list[Record] = []
         start: dict[str, str] = {}
         while True:
@@ -119,7 +120,7 @@ class HostedZone:
             }
 
     def checks(self) -> Iterator[dict[str, Any]]:
-        """Yield every health check of the account, as the API tells it."""
+        """Yield every health check of the account, as ListHealthChecks returns it."""
         start: dict[str, str] = {}
         while True:
             page = self._ask("list_health_checks", **start)
@@ -129,7 +130,7 @@ class HostedZone:
             start = {"Marker": page["NextMarker"]}
 
     def limits(self) -> tuple[Limit, Limit]:
-        """Return how many health checks the account, and how many records the zone, may have and has."""
+        """Return the quotas of health checks in the account and of records in the zone."""
         checks = self._ask("get_account_limit", Type="MAX_HEALTH_CHECKS_BY_OWNER")
         records = self._ask("get_hosted_zone_limit", HostedZoneId=self._id, Type="MAX_RRSETS_BY_ZONE")
         of_checks, of_records = (
@@ -140,8 +141,8 @@ class HostedZone:
     def change(self, batch: Sequence[RecordChange], comment: str) -> str | None:
         """Make all changes of a batch, or none; return the id of the change.
 
-        None when Route 53 refused them because all of them are made: an answer was lost on its way. Raises
-        RefusedError when Route 53 refuses, or would; `records` must have been read before.
+        Returns None if Route 53 refuses them because they have already been made, and only the answer was
+        lost. Raises RefusedError if Route 53 refuses them otherwise, or would. Call `records` first.
         """
         try:
             after = rules.apply(batch, self._records, self._name, zone_id=self._id)
@@ -155,27 +156,27 @@ class HostedZone:
                 ChangeBatch={"Comment": comment, "Changes": changes},
             )
         except ClientError as error:
-            if is_expired(error):
+            if blames_credentials(error):
                 raise
             wanted = {change.record for change in batch if change.action != "DELETE"}
             if error.response["Error"]["Code"] == "InvalidChangeBatch" and wanted <= set(self.records()):
                 return None
             raise RefusedError(
                 f"Route 53 refused the changes, and made none of them: {error.response['Error']['Message']};"
-                " look at the plan again, somebody may have changed these records"
+                " plan again: somebody may have changed these records"
             ) from error
         self._records = after
         return str(answer["ChangeInfo"]["Id"])
 
     def wait(self, changes: Iterable[str]) -> None:
-        """Return when every name server of Route 53 has these changes; RefusedError after five minutes."""
+        """Block until all name servers of Route 53 have these changes; RefusedError after five minutes."""
         give_up = self._clock() + PATIENCE
         for change in changes:
             while self._ask("get_change", Id=change)["ChangeInfo"]["Status"] != "INSYNC":
                 if self._clock() > give_up:
                     raise RefusedError(
-                        f"Route 53 has taken all changes, and {change} is not at all of its name servers"
-                        f" after {PATIENCE:.0f} s; nothing is left to do but to wait: run this again"
+                        f"Route 53 has accepted all changes, but {change} is not on all of its name servers"
+                        f" after {PATIENCE:.0f} s; only waiting is left: run this again"
                     )
                 self._sleep(LOOK)
 
@@ -196,8 +197,14 @@ class HostedZone:
 
 
 def _record(fields: dict[str, Any]) -> Record:
-    policies = ("Weight", "Region", "GeoLocation", "MultiValueAnswer", "GeoProximityLocation")
-    policies += ("CidrRoutingConfig",)
+    policies = (
+        "Weight",
+        "Region",
+        "GeoLocation",
+        "MultiValueAnswer",
+        "GeoProximityLocation",
+        "CidrRoutingConfig",
+    )
     return Record(
         name=fields["Name"],
         type=fields["Type"],
@@ -212,7 +219,7 @@ def _record(fields: dict[str, Any]) -> Record:
 
 
 def _fields(record: Record) -> dict[str, Any]:
-    """Return one half of a failover pair as the API takes it."""
+    """Return one record of a failover pair as the API expects it."""
     return {
         "Name": record.name,
         "Type": record.type,

@@ -1,4 +1,4 @@
-"""The health checks of both cells and of customers, as Route 53 holds them, and what is wrong with them."""
+"""The health checks of both cells and of customers that Route 53 holds, and what is wrong with them."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
     from customers.model import Customer
 
 ROUTE53 = "Route 53"
-#: Length of what the program begins a check's caller reference with.
+#: The length of the prefix that the program gives to a health check's caller reference.
 _REFERENCE = len(check_reference("", "", "", ""))
 
 
 class Checks:
-    """The health checks of an account, found by what the program begins their caller references with."""
+    """The health checks of an account, found by the prefixes of their caller references."""
 
     def __init__(self, environment: Environment, found: Iterable[Mapping[str, Any]]) -> None:
         self._environment = environment
@@ -29,24 +29,24 @@ class Checks:
             self._by_reference.setdefault(check["CallerReference"][:_REFERENCE], []).append(check)
 
     def find(self, side: str, check: str) -> Sequence[Mapping[str, Any]]:
-        """Return the checks of a side by this name: one, where all is well."""
+        """Return a side's health checks of this name: exactly one, if all is well."""
         reference = check_reference(self._environment.namespace, self._environment.cell, side, check)
         return self._by_reference.get(reference, ())
 
     def id(self, side: str, check: str) -> str | None:
-        """Return the id of the one check of this name, None when there is not exactly one."""
+        """Return the id of the health check of this name; None unless there is exactly one."""
         found = self.find(side, check)
         return found[0]["Id"] if len(found) == 1 else None
 
     def differences(self, customers: Iterable[Customer]) -> Iterator[Finding]:
-        """Yield what is wrong with the checks of both cells, and of these customers."""
+        """Yield what is wrong with the health checks of both cells and of these customers."""
         leaves = {}
         for side in SIDES:
             cell = self._one(side, "cell")
             out = self._one(side, "out")
             yield from (each for each in (cell, out) if isinstance(each, Finding))
             if not isinstance(out, Finding) and not _is_never_healthy(out):
-                yield self._differs(side, "the check `out` can be healthy: a shift would not move anybody")
+                yield self._differs(side, "the check `out` can be healthy: a shift would move nobody")
             if not isinstance(cell, Finding):
                 leaves[side] = cell["HealthCheckConfig"].get("ChildHealthChecks", [])
                 yield from self._over(side, "cell", cell, leaves[side])
@@ -65,23 +65,26 @@ class Checks:
         if len(found) == 1:
             return found[0]
         customer = name.partition("/")[2] or None
-        what = f"{len(found)} health checks are the check `{name}` of {REGION_OF[side]}, and one has to be"
+        what = f"there are {len(found)} health checks `{name}` of {REGION_OF[side]} instead of one"
         return Finding(where=ROUTE53, customer=customer, what=what, remedy=deploy(side))
 
     def _over(
         self, side: str, name: str, check: Mapping[str, Any], leaves: Sequence[str]
     ) -> Iterator[Finding]:
-        """Yield what is wrong with a check that is healthy when all the cell's leaves are."""
+        """Yield what is wrong with a check that should be healthy exactly when all the cell's leaves are."""
         config = check["HealthCheckConfig"]
         children = config.get("ChildHealthChecks", [])
         if missing := [each for each in children if each not in self._ids]:
-            yield self._differs(side, f"the check `{name}` is over {', '.join(missing)}, which are gone")
+            yield self._differs(
+                side, f"the check `{name}` refers to {', '.join(missing)}, which do not exist"
+            )
         if set(children) != set(leaves) or not children:
-            yield self._differs(side, f"the check `{name}` is not over the leaves of its cell")
+            yield self._differs(side, f"the check `{name}` does not consist of the leaves of its cell")
         if config.get("HealthThreshold") != len(children):
             threshold = config.get("HealthThreshold")
             yield self._differs(
-                side, f"the check `{name}` wants {threshold} of {len(children)} leaves healthy, not all"
+                side,
+                f"the check `{name}` requires {threshold} of {len(children)} leaves to be healthy, not all",
             )
         if config.get("Disabled") or config.get("Inverted"):
             yield self._differs(side, f"the check `{name}` is disabled or inverted")

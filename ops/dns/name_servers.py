@@ -1,6 +1,6 @@
-"""The name servers of the zone, asked themselves: what they answer, past every cache.
+"""The answers of the zone's own name servers, asked directly and without any cache.
 
-They are found by ordinary DNS: Route 53's API, which names them too, may be dead with us-gov-west-1.
+They are found by ordinary DNS: Route 53's API, which also lists them, may be down with us-gov-west-1.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import dns.resolver
 from customers.route53 import Record, absolute
 from ops.plan import RefusedError
 
-#: Names instead of the zone's own, `host:port` with spaces between: where the zone is on one machine.
+#: Servers to ask instead of the zone's own, as `host:port` separated by spaces: for a zone on one machine.
 ENV_NAME_SERVERS = "MFT_NAME_SERVERS"
 _AT_ONCE, _TIMEOUT, _PAUSE = 32, 3.0, 1.0
-#: Seconds for finding the servers, whatever the resolvers of this machine do.
+#: Seconds in which the servers must be found, whatever this machine's resolvers do.
 _FOUND_WITHIN = 5.0
 
 #: An address and a port.
@@ -34,34 +34,36 @@ _R = TypeVar("_R")
 
 
 class NoAnswerError(Exception):
-    """No server gives an answer that makes sense; the message says what each said."""
+    """No server gives a usable answer; the message says what each one answered."""
 
 
 class NameServers:
-    """The servers of a zone that answer for it. `silent` says of the others what they do instead."""
+    """The servers that answer for a zone. `silent` says what the others do instead."""
 
     def __init__(self, servers: Iterable[Server], silent: Iterable[str] = ()) -> None:
         self.servers, self.silent = tuple(servers), tuple(silent)
 
     @classmethod
     def of(cls, zone: str) -> NameServers:
-        """Return those that the zone's NS records name, or those of MFT_NAME_SERVERS.
+        """Return the servers in the zone's NS records, or those in MFT_NAME_SERVERS.
 
-        Raises RefusedError when none is found, or none answers for the zone.
+        Raises RefusedError if there is none, or none answers for the zone.
         """
         found = _given() or _named(zone)
-        said = _each(lambda server: _problem(server, zone), found)
-        silent = [f"{server[0]} {problem}" for server, problem in zip(found, said, strict=True) if problem]
-        well = [server for server, problem in zip(found, said, strict=True) if not problem]
+        problems = _each(lambda server: _problem(server, zone), found)
+        silent = [
+            f"{server[0]} {problem}" for server, problem in zip(found, problems, strict=True) if problem
+        ]
+        well = [server for server, problem in zip(found, problems, strict=True) if not problem]
         if not well:
-            told = "; ".join(silent)
-            raise RefusedError(f"no name server of {zone} can be asked: {told}; {_REMEDY}")
+            reasons = "; ".join(silent)
+            raise RefusedError(f"no name server of {zone} can be asked: {reasons}; {_REMEDY}")
         return cls(well, silent)
 
     def values(self, host: str, type: str) -> frozenset[str]:
-        """Return the values that the first server with an answer gives; none when there is no such name.
+        """Return the values that the first server to answer gives; an empty set if there is no such name.
 
-        Raises NoAnswerError when no server has one.
+        Raises NoAnswerError if no server answers.
         """
         problems = []
         for server in self.servers:
@@ -72,7 +74,7 @@ class NameServers:
         raise NoAnswerError("; ".join(problems))
 
     def all_values(self, questions: Sequence[tuple[str, str]]) -> list[frozenset[str] | NoAnswerError]:
-        """Return what `values` does for each host and type, many at once; an error instead of raising it."""
+        """Return the result of `values` for each host and type, many at once, or the error in its place."""
 
         def ask(question: tuple[str, str]) -> frozenset[str] | NoAnswerError:
             try:
@@ -85,9 +87,9 @@ class NameServers:
     def unseen(
         self, wanted: Iterable[Record], *, within: float, seen: Callable[[int], None] = lambda count: None
     ) -> list[str]:
-        """Ask every server for every record, again for `within` seconds; return what was not answered.
+        """Ask every server for every record, repeatedly for `within` seconds; return what still differs.
 
-        `seen` is called with how many answers more are as they should be.
+        `seen` is called with the number of further answers that are as they should be.
         """
         give_up = time.monotonic() + within
         left = [(server, record) for record in wanted for server in self.servers]
@@ -115,7 +117,7 @@ def _given() -> list[Server]:
     for each in os.environ.get(ENV_NAME_SERVERS, "").split():
         host, _, port = each.rpartition(":")
         if not (host and port.isascii() and port.isdigit() and 0 < int(port) < 65536):
-            raise RefusedError(f"{ENV_NAME_SERVERS}: {each!r} is no address and port; {_REMEDY}")
+            raise RefusedError(f"{ENV_NAME_SERVERS}: {each!r} is not an address and port; {_REMEDY}")
         found.append((host, int(port)))
     return found
 
@@ -148,7 +150,7 @@ def _problem(server: Server, zone: str) -> str | None:
 
 
 def _values(server: Server, host: str, type: str) -> frozenset[str]:
-    """Return the values of an answer, names with their final dot; none when there is no such name."""
+    """Return the values of an answer, names with their final dot; an empty set if there is no such name."""
     query = dns.message.make_query(host, type)
     try:
         answer, _ = dns.query.udp_with_fallback(query, server[0], timeout=_TIMEOUT, port=server[1])
@@ -162,12 +164,12 @@ def _values(server: Server, host: str, type: str) -> frozenset[str]:
             for each in rrset
         )
     except (dns.exception.DNSException, OSError, ValueError) as error:
-        told = str(error) or error.__class__.__name__
-        raise NoAnswerError(f"gives no answer that makes sense: {told}") from error
+        reason = str(error) or error.__class__.__name__
+        raise NoAnswerError(f"gives no usable answer: {reason}") from error
 
 
 def _difference(server: Server, record: Record) -> str | None:
-    """Return what a server answers instead of this record; None when it answers that."""
+    """Return how a server's answer differs from this record; None if it does not."""
     asked = f"{record.host} {record.type} at {server[0]}"
     try:
         found = _values(server, record.host, record.type)

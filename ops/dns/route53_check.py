@@ -1,4 +1,4 @@
-"""Whether Route 53 holds the records and health checks that the registry makes."""
+"""Whether Route 53 holds the records and health checks that the registry requires."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone
 from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.finding import Finding, deploy
+from ops.plan import command
 from runtime.contract import REGION_OF, SIDES
 
 
 class Records:
-    """The records of the zone, as Route 53 holds them."""
+    """The records of the zone that Route 53 holds."""
 
     def __init__(self, environment: Environment, records: Iterable[Record], checks: Checks) -> None:
         self._environment, self._checks = environment, checks
         self._found = {(each.host, each.type, each.set_identifier): each for each in records}
 
     def shifted(self, customer: Customer) -> list[str]:
-        """Return the sides that a customer is shifted out of: a half there carries the check `out`."""
+        """Return the sides that a customer is shifted out of: a record there carries the check `out`."""
         return [
             side
             for side in SIDES
@@ -40,10 +41,10 @@ class Records:
             )
         ]
 
-    def of_cells(self, parts: Mapping[str, CellManifest]) -> Iterator[Finding]:
-        """Yield how the addresses of the cells' endpoints differ from those that the cells have."""
+    def of_cells(self, manifests: Mapping[str, CellManifest]) -> Iterator[Finding]:
+        """Yield where the address records of the cells' endpoints differ from the cells' addresses."""
         environment = self._environment
-        for side, its in parts.items():
+        for side, its in manifests.items():
             host = names.cell_host(side, environment.cell, environment.zone)
             found = self._found.get((absolute(host), "A", None))
             if found is None or set(found.values) != set(its.addresses):
@@ -53,10 +54,10 @@ class Records:
                 yield Finding(where=ROUTE53, what=what, remedy=deploy(side))
 
     def of_customer(self, customer: Customer) -> Iterator[Finding]:
-        """Yield how a customer's twelve halves differ; one that is not active has none."""
+        """Yield how a customer's twelve records differ; a customer that is not active must have none."""
         for side in SIDES:
-            told = [each for half in self._halves(customer, side) if (each := self._half(customer, half))]
-            for what in told:
+            halves = self._halves(customer, side)
+            for what in filter(None, (self._half(customer, half) for half in halves)):
                 yield Finding(where=ROUTE53, customer=customer.id, what=what, remedy=deploy(side))
         if customer.lifecycle == "active":
             for side in self.shifted(customer):
@@ -64,16 +65,16 @@ class Records:
                     where=ROUTE53,
                     customer=customer.id,
                     what=f"it is shifted out of {REGION_OF[side]}",
-                    remedy=f"python -m ops shift {customer.id} --back",
+                    remedy=command("shift", customer.id, "--back"),
                 )
 
     def strangers(self, known: Iterable[str]) -> Iterator[Finding]:
-        """Yield the ids that have records and are none of `known`, the customers of the whole registry."""
+        """Yield the ids that have records but are not in `known`, the customers of the whole registry."""
         tail = absolute(self._environment.zone)
         hosts = {host.removesuffix(f".{tail}") for host, _, side in self._found if side in SIDES}
         ids = {host.rpartition(".")[2] for host in hosts}
         for id in sorted(ids - set(known)):
-            what = "it has records, and the registry does not know it"
+            what = "it has records, but is not in the registry"
             yield Finding(where=ROUTE53, customer=id, what=what, remedy=deploy(*SIDES))
 
     def _halves(self, customer: Customer, side: str) -> tuple[dns.Half, ...]:
@@ -84,12 +85,12 @@ class Records:
         found = self._found.get((absolute(half.name), half.type, side))
         name = f"{half.name} {half.type} of {side}"
         if customer.lifecycle != "active":
-            return f"{name} is there, and a customer that is {customer.lifecycle} has none" if found else None
+            return f"{name} exists, and a customer that is {customer.lifecycle} has none" if found else None
         if found is None:
-            return f"{name} is not there"
+            return f"{name} does not exist"
         wanted = dns.record(half, health_check=found.health_check)
         fields = {"failover": "role", "ttl": "TTL", "values": "value"}
-        told = [
+        different = [
             f"{word} {_shown(getattr(found, field))}, not {_shown(getattr(wanted, field))}"
             for field, word in fields.items()
             if not _is_same(half.type, getattr(found, field), getattr(wanted, field))
@@ -97,8 +98,8 @@ class Records:
         own = f"customer/{customer.id}" if customer.failover.health_check == "customer" else "cell"
         usual = {self._checks.id(side, own), self._checks.id(side, "out")}
         if found.health_check not in usual or not found.health_check:
-            told.append(f"health check {found.health_check or 'none'}, not that of `{own}`")
-        return f"{name} has {'; '.join(told)}" if told else None
+            different.append(f"health check {found.health_check or 'none'}, not that of `{own}`")
+        return f"{name} has {'; '.join(different)}" if different else None
 
 
 def _is_same(type: str, found: Any, wanted: Any) -> bool:
@@ -117,10 +118,10 @@ def look(
     registry: Registry,
     customers: Sequence[Customer],
     *,
-    parts: Mapping[str, CellManifest],
+    manifests: Mapping[str, CellManifest],
     health_check_quota: int,
 ) -> tuple[list[Finding], dict[str, set[str]]]:
-    """Return what differs, and by customer the sides that Route 53 says it is shifted out of."""
+    """Return the findings, and, by customer, the sides that it is shifted out of according to Route 53."""
     shifted: dict[str, set[str]] = {each.id: set() for each in customers}
     try:
         checks = Checks(environment, zone.checks())
@@ -128,18 +129,18 @@ def look(
         of_checks, of_records = zone.limits()
     except ControlPlaneError as error:
         what = f"its control plane, in {CONTROL_REGION}, does not answer: {error.__cause__}"
-        remedy = "records, health checks and quotas are not compared; `ops evacuate` does not need it"
+        remedy = "records, health checks and quotas are not compared; `mft-ops evacuate` does not need it"
         return [Finding(where=ROUTE53, what=what, remedy=remedy)], shifted
     except (ClientError, BotoCoreError) as error:
-        return [Finding(where=ROUTE53, what=f"it does not tell what it holds: {error}")], shifted
-    told = [*checks.differences(customers), *records.of_cells(parts)]
+        return [Finding(where=ROUTE53, what=f"what it holds is not known: {error}")], shifted
+    findings = [*checks.differences(customers), *records.of_cells(manifests)]
     for customer in customers:
-        told += records.of_customer(customer)
+        findings += records.of_customer(customer)
         if customer.lifecycle == "active":
             shifted[customer.id] = set(records.shifted(customer))
-    told += records.strangers(each.id for each in registry.customers)
+    findings += records.strangers(each.id for each in registry.customers)
     needed = quota.needs(registry.customers)
-    told += account_quotas.of_route53(
+    findings += account_quotas.of_route53(
         needed, checks=of_checks, records=of_records, health_check_quota=health_check_quota
     )
-    return told, shifted
+    return findings, shifted

@@ -1,4 +1,4 @@
-"""Interlocks: what keeps customers from being sent where nobody serves them, and how it is overridden."""
+"""Interlocks: what keeps customers from being sent to a region that cannot serve them, and the override."""
 
 from __future__ import annotations
 
@@ -8,33 +8,34 @@ from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from ops.aws_errors import blames_credentials
 from ops.cell import DeployedCell
 from ops.environment import Environment
 from ops.health import cell_health
-from ops.plan import RefusedError, is_expired
+from ops.plan import RefusedError, command
+from ops.switches import switch_of
 from runtime.contract import REGION_OF, peer_of
-from runtime.switch import Switch
 
 
 @dataclass(frozen=True, kw_only=True)
 class Doubt:
-    """Why something is refused until somebody types the sentence; `problems` are what is behind it."""
+    """A reason to refuse until an operator types the sentence; `problems` are the findings behind it."""
 
     sentence: str
     problems: Sequence[str]
 
 
 def ready(cell: DeployedCell) -> list[Doubt]:
-    """Return the doubt that a cell can carry its customers, or none."""
+    """Return the doubt whether a cell can carry its customers; an empty list when it can."""
     if problems := cell_health.problems(cell):
         return [Doubt(sentence=f"{cell.region} is not ready", problems=problems)]
     return []
 
 
 def settle(doubts: Sequence[Doubt], typed: str | None) -> str | None:
-    """Return the sentence that was typed to act in spite of all doubts; None when there are none.
+    """Return the sentence that was typed to act in spite of all doubts; None when there are no doubts.
 
-    Raises RefusedError, with every problem and the sentence, when it was not typed exactly.
+    Raises RefusedError, with every problem and the sentence to type, unless exactly that was typed.
     """
     if not doubts:
         return None
@@ -48,28 +49,17 @@ def settle(doubts: Sequence[Doubt], typed: str | None) -> str | None:
 
 
 def keeps_in(environment: Environment, side: str) -> list[str]:
-    """Refuse while a region is out: nobody is sent there. A warning where its switch does not tell."""
-    region, keeper = REGION_OF[side], peer_of(side)
+    """Return a warning when nobody knows whether a region is out; RefusedError while it is known to be."""
+    region, keeper = REGION_OF[side], REGION_OF[peer_of(side)]
     try:
         position = switch_of(environment, side).position()
     except (ClientError, BotoCoreError, ValueError) as error:
-        if is_expired(error):
+        if blames_credentials(error):
             raise
-        return [f"{REGION_OF[keeper]} does not tell whether {region} is out: {error}; look before you apply"]
+        return [f"{keeper} does not say whether {region} is out: {error}; find out before you apply"]
     if position.is_out:
         raise RefusedError(
             f"{region} is {position.value}, and nobody is sent there;"
-            f" restore it first: python -m ops restore {region}"
+            f" restore it first: {command('restore', region)}"
         )
     return []
-
-
-def switch_of(environment: Environment, side: str) -> Switch:
-    """Return the switch of a side, worked through the region that keeps it: its peer."""
-    return Switch(
-        namespace=environment.namespace,
-        cell=environment.cell,
-        side=side,
-        parameters=environment.client("ssm", peer_of(side)),
-        metrics=environment.client("cloudwatch", peer_of(side)),
-    )

@@ -1,7 +1,8 @@
-"""Rehoming customers: which region is PRIMARY of `primary.`, in Route 53 and in the registry.
+"""Rehoming customers: changing which region is PRIMARY of `primary.`, in Route 53 and in the registry.
 
-Route 53 makes all changes of a request or none, and a customer's are in one: its CNAME and its TXT never
-disagree. What is there is read, not remembered, so a rehoming that was killed goes on where it was.
+Route 53 makes all changes of a request or none, and all changes of a customer are in one request: its CNAME
+and its TXT never disagree. The records are read, not remembered, so a rehoming that was killed goes on from
+where it was.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ from typing import Any
 from customers import names
 from customers.model import Customer
 from customers.route53 import ROLES, Record, RecordChange, absolute
-from ops import plan_store
 from ops.cell import DeployedCell
 from ops.dns.dns_changes import HostedZone, batches
 from ops.dns.name_servers import NameServers
@@ -26,40 +26,40 @@ from ops.plan import RefusedError, digest
 from ops.registry import in_service, read_registry
 from runtime.contract import PRIMARY, REGION_OF, peer_of
 
-#: Seconds until the zone's name servers answer with what Route 53 says all of them have.
+#: Seconds within which the zone's name servers answer with changes that Route 53 reports to be in sync.
 _SEEN_WITHIN = 30.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Move:
-    """What is done for one customer; it is done already when there is nothing to change or to edit."""
+    """What is done for one customer; it is done already when there is nothing to change and to edit."""
 
     customer: str
     records: tuple[Record, ...]
-    """The four halves of `primary.` as they will be, or are."""
+    """The four halves of `primary.` as they will be, or are already."""
     changes: tuple[RecordChange, ...]
     is_edited: bool
-    """Whether the customer's file says another region yet."""
+    """Whether the customer's file still names the other region and is to be edited."""
 
     @property
     def is_done(self) -> bool:
-        """Whether Route 53 and the registry have it."""
+        """Whether both Route 53 and the registry have the move."""
         return not (self.changes or self.is_edited)
 
 
 @dataclass(frozen=True, kw_only=True)
 class RehomePlan:
-    """Who moves to which side. What has been done of it is no part of its digest."""
+    """Customers that move to a side. The digest does not depend on how much of the plan is done."""
 
     to: str
     moves: tuple[Move, ...]
     override: str | None = None
-    """The sentence that was typed because the region that they go to is not ready."""
+    """The sentence that was typed because the region that takes the customers is not ready."""
     warnings: tuple[str, ...] = ()
 
     @property
     def document(self) -> dict[str, dict[str, Any]]:
-        """What will be, by customer."""
+        """The records as they will be, by customer; the digest stands for it."""
         return {
             move.customer: {
                 f"{record.host} {record.type} {record.set_identifier}": [
@@ -72,17 +72,17 @@ class RehomePlan:
 
     @property
     def digest(self) -> str:
-        """What stands for the plan."""
+        """The digest of the plan."""
         return digest(self.document)
 
     @property
     def left(self) -> tuple[Move, ...]:
-        """What is not done."""
+        """The moves that are not done."""
         return tuple(move for move in self.moves if not move.is_done)
 
     @property
     def batches(self) -> int:
-        """How many requests change Route 53."""
+        """The number of requests that change Route 53."""
         return len(list(batches(move.changes for move in self.left)))
 
 
@@ -101,10 +101,11 @@ class Rehome:
         as_written: bool = False,
         override: str | None = None,
     ) -> RehomePlan:
-        """Return the plan for these customers, or for all that are in service.
+        """Return the plan that moves these customers, or all that are in service.
 
-        `as_written` keeps to those whose files say `to` already. Raises RefusedError with all problems; while
-        the region is out; and while it is not ready, unless `override` is the sentence that says so.
+        `as_written` leaves out the customers whose files do not name `to` yet. Raises RefusedError, with all
+        problems, while the region is out, and while it is not ready, unless `override` is the sentence that
+        names that doubt.
         """
         customers = in_service(self._registry, self._environment.cell, ids)
         customers = [each for each in customers if not as_written or each.primary == to]
@@ -122,15 +123,13 @@ class Rehome:
         override = interlocks.settle(
             interlocks.ready(DeployedCell(environment=self._environment, side=to)), override
         )
-        plan = RehomePlan(to=to, moves=tuple(moves), override=override, warnings=tuple(warnings))
-        plan_store.keep(self._root, plan.document)
-        return plan
+        return RehomePlan(to=to, moves=tuple(moves), override=override, warnings=tuple(warnings))
 
     def apply(self, plan: RehomePlan, *, why: str, moved: Callable[[int], None]) -> Recording:
-        """Do what is left of the plan. The outcome's `unseen` is what name servers do not answer as planned.
+        """Carry out what is left of the plan, and record it in the region that takes the customers.
 
-        `moved` is called with how many more customers Route 53 and the registry have. It is recorded in the
-        region that the customers go to.
+        `moved` is called with the number of customers just done. The outcome's `unseen` holds what the name
+        servers do not answer as planned.
         """
         book = Logbook(DeployedCell(environment=self._environment, side=plan.to), "rehome")
         recorded = book.recorded(digest=plan.digest, plan=plan.document, why=why, override=plan.override)
@@ -145,7 +144,7 @@ class Rehome:
         return recording
 
     def _change(self, plan: RehomePlan, signature: Signature, moved: Callable[[int], None]) -> int:
-        """Change Route 53 and the registry, and wait for Route 53; return how many requests it took."""
+        """Change Route 53 and the registry, and wait for Route 53; return the number of requests."""
         there = [move for move in plan.left if not move.changes]
         self._sign(there, signature)
         self._save(there, plan.to)
@@ -158,7 +157,7 @@ class Rehome:
                     by_host[change.record.host].customer: by_host[change.record.host] for change in batch
                 }.values()
             )
-            # Signed first: who finds a customer moved finds why.
+            # Signed first: there is a reason for every customer that is found moved.
             self._sign(moves, signature)
             under_way.append(self._zone.change(batch, f"rehome to {REGION_OF[plan.to]}, plan {plan.digest}"))
             self._save(moves, plan.to)
@@ -172,7 +171,8 @@ class Rehome:
             servers = NameServers.of(self._environment.zone)
         except RefusedError as error:
             raise RefusedError(
-                f"the changes are made, and are not verified: {error}; run this again where they can be asked"
+                f"the changes are made but not verified: {error}; run the same command again where the name"
+                " servers can be reached"
             ) from error
         return [
             *(f"the name server {each}" for each in servers.silent),
@@ -204,7 +204,7 @@ class Rehome:
         wanted = [replace(half, failover=roles[str(half.set_identifier)]) for half in now]
         changes: list[RecordChange] = []
         if now != wanted:
-            # Old PRIMARY before old SECONDARY; and all is deleted before anything takes its place.
+            # The old PRIMARY before the old SECONDARY; and both are deleted before others take their places.
             changes = [
                 RecordChange("DELETE", half) for half in sorted(now, key=lambda each: str(each.failover))
             ]

@@ -1,4 +1,4 @@
-"""What rehoming leaves in files: the customer's own says where it is, and a record says who moved it."""
+"""What rehoming leaves in files: the region in the customer's own file, and a record of who moved it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 @dataclass(frozen=True, kw_only=True)
 class Signature:
-    """Who moves customers where, why, and by which plan."""
+    """Who moves customers to which side, why, and by which plan."""
 
     to: str
     who: str
@@ -31,12 +31,13 @@ class Signature:
 
 
 def rewritten(root: Path, file: RegistryFile, to: str) -> str:
-    """Return the text of a customer's file with another `primary`, and nothing else different.
+    """Return the text of a customer's file with another `primary` and no other difference.
 
-    Raises RefusedError when the text cannot be edited like that.
+    Raises RefusedError when the text cannot be edited in this way.
     """
     text = (root / file.path).read_bytes().decode()
     node = yaml.compose(text, Loader=_LOADER)
+    assert isinstance(node, yaml.MappingNode)  # the registry has read the file
     (value,) = [value for key, value in node.value if key.value == "primary"]
     start, end = value.start_mark.index, value.end_mark.index
     edited = text[:start] + text[start:end].replace(value.value, to) + text[end:]
@@ -50,12 +51,12 @@ def rewritten(root: Path, file: RegistryFile, to: str) -> str:
 
 
 def save(root: Path, file: RegistryFile, to: str) -> None:
-    """Write another `primary` into a customer's file, whole or not at all."""
+    """Write another `primary` into a customer's file, completely or not at all."""
     _replace(root / file.path, rewritten(root, file, to))
 
 
 def sign(root: Path, customer: str, signature: Signature) -> None:
-    """Add a customer's move to its records; nothing when its last one is of the same plan."""
+    """Add a customer's move to its records, unless the last of them is from the same plan."""
     path = root / path_of(customer)
     moves: list[dict[str, Any]] = json.loads(path.read_text()) if path.exists() else []
     if moves and (moves[-1]["digest"], moves[-1]["to"]) == (signature.digest, signature.to):
@@ -74,7 +75,7 @@ def sign(root: Path, customer: str, signature: Signature) -> None:
 
 def _replace(path: Path, text: str) -> None:
     path = path.resolve()
-    new = path.with_name(f".{path.name}.new")  # hidden files are not looked at by the registry
+    new = path.with_name(f".{path.name}.new")  # the registry ignores hidden files
     new.write_bytes(text.encode())
     if path.exists():
         shutil.copymode(path, new)

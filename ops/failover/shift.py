@@ -1,7 +1,7 @@
-"""Shifting customers: their six halves in one region carry a check that is never healthy, or their own again.
+"""Shifting customers: their six halves in a region carry a check that is never healthy, or the usual one.
 
-Route 53 then answers with the other region for these customers alone. A region is taken out for all of them
-by `ops evacuate`, which needs nothing of Route 53's control plane.
+Route 53 then answers with the other region for these customers alone. `evacuate` takes a region out for all
+customers, and does not need Route 53's control plane.
 """
 
 from __future__ import annotations
@@ -14,41 +14,40 @@ from typing import Any
 from customers import dns
 from customers.model import Customer
 from customers.route53 import Record, RecordChange, absolute
-from ops import plan_store
 from ops.cell import DeployedCell
 from ops.dns.dns_changes import CONTROL_SIDE, HostedZone, batches
 from ops.dns.health_checks import Checks
 from ops.environment import Environment
 from ops.failover import interlocks
 from ops.logbook import Logbook, Recording
-from ops.plan import RefusedError, digest
+from ops.plan import RefusedError, command, digest
 from ops.registry import in_service, read_registry
 from runtime.contract import REGION_OF, SIDES, peer_of
 
 
 @dataclass(frozen=True, kw_only=True)
 class Shift:
-    """What is done for one customer; nothing when there is nothing to change."""
+    """What is done for one customer: nothing when there are no changes."""
 
     customer: str
     records: tuple[Record, ...]
-    """Its halves as they will be, or are."""
+    """The customer's halves as they will be, or are already."""
     changes: tuple[RecordChange, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class ShiftPlan:
-    """Who is shifted out of which side, or back where that is None."""
+    """Customers that are shifted out of a side, or back when `out_of` is None."""
 
     out_of: str | None
     shifts: tuple[Shift, ...]
     override: str | None = None
-    """The sentence that was typed because the region that they go to is not ready."""
+    """The sentence that was typed because the region that takes the customers is not ready."""
     warnings: tuple[str, ...] = ()
 
     @property
     def document(self) -> dict[str, dict[str, Any]]:
-        """What will be, by customer: the health check of each half."""
+        """The health check that each half will carry, by customer; the digest stands for it."""
         return {
             shift.customer: {
                 f"{record.host} {record.type} {record.set_identifier}": record.health_check
@@ -59,12 +58,12 @@ class ShiftPlan:
 
     @property
     def digest(self) -> str:
-        """What stands for the plan; what has been done of it is no part of it."""
+        """The digest of the plan; it does not depend on how much of the plan is done."""
         return digest(self.document)
 
     @property
     def batches(self) -> int:
-        """How many requests change Route 53."""
+        """The number of requests that change Route 53."""
         return len(list(batches(shift.changes for shift in self.shifts)))
 
 
@@ -72,17 +71,17 @@ class Shifting:
     """Shifts the customers of an environment, whose registry is beside its stack files below `root`."""
 
     def __init__(self, environment: Environment, root: Path, zone: HostedZone) -> None:
-        self._environment, self._root, self._zone = environment, root, zone
+        self._environment, self._zone = environment, zone
         self._registry = read_registry(environment, root)
 
     def plan(self, ids: Iterable[str], out_of: str | None, *, override: str | None = None) -> ShiftPlan:
-        """Return the plan; RefusedError with all problems.
+        """Return the plan that shifts these customers.
 
-        Nobody is shifted out of a region while the other one is out, or while they are out of that, or while
-        it is not ready, unless `override` is the sentence that says so.
+        Raises RefusedError, with all problems, when the other region is out, when one of the customers is out
+        of it, and when it is not ready, unless `override` is the sentence that names that doubt.
         """
         customers = in_service(self._registry, self._environment.cell, ids)
-        # First what cannot be done without: while it is dead, nobody waits for anything else.
+        # Route 53 comes first: while its control plane is dead, an operator need not wait for anything else.
         found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
         warnings = interlocks.keeps_in(self._environment, peer_of(out_of)) if out_of else []
         checks = _Usable(Checks(self._environment, self._zone.checks()))
@@ -98,19 +97,18 @@ class Shifting:
         if out_of:
             there = DeployedCell(environment=self._environment, side=peer_of(out_of))
             override = interlocks.settle(interlocks.ready(there), override)
-        plan = ShiftPlan(
+        return ShiftPlan(
             out_of=out_of,
             shifts=tuple(shifts),
             override=override if out_of else None,
             warnings=tuple(warnings),
         )
-        plan_store.keep(self._root, plan.document)
-        return plan
 
     def apply(self, plan: ShiftPlan, *, why: str, shifted: Callable[[int], None]) -> Recording:
-        """Do what is left of the plan; `shifted` is called with how many more customers are done.
+        """Carry out what is left of the plan; `shifted` is called with the number of customers just done.
 
-        It is recorded where the customers go, or, when they come back, where Route 53's control plane is.
+        The action is recorded in the region that takes the customers or, when they come back, in that of
+        Route 53's control plane.
         """
         acting = peer_of(plan.out_of) if plan.out_of else CONTROL_SIDE
         book = Logbook(DeployedCell(environment=self._environment, side=acting), "shift")
@@ -135,7 +133,7 @@ class Shifting:
             if any(each.health_check == checks.out(peer_of(out_of)) for each in there):
                 raise RefusedError(
                     f"{customer.id} is shifted out of {REGION_OF[peer_of(out_of)]}, and would be nowhere;"
-                    f" bring it back first: python -m ops shift {customer.id} --back"
+                    f" bring it back first: {command('shift', customer.id, '--back')}"
                 )
         wanted: list[Record] = []
         changes = []
@@ -160,7 +158,7 @@ class Shifting:
 
 
 class _Usable:
-    """The health checks that records carry, by their ids; RefusedError where there is not one of them."""
+    """The ids of the health checks that records carry; RefusedError unless there is exactly one of a kind."""
 
     def __init__(self, checks: Checks) -> None:
         self._checks = checks
@@ -178,7 +176,7 @@ class _Usable:
         found = self._checks.find(side, check)
         if len(found) != 1:
             raise RefusedError(
-                f"{len(found)} health checks are the check {check!r} of {REGION_OF[side]}, and one has to be;"
+                f"{REGION_OF[side]} has {len(found)} health checks {check!r}, and must have exactly one;"
                 f" run `pulumi up --refresh` on gov-{side}, then plan again"
             )
         return str(found[0]["Id"])

@@ -1,4 +1,4 @@
-"""Carrying out a plan that moves a switch: recorded, moved, watched at the name servers, recorded again."""
+"""Carrying out a plan that moves a switch: record, move, watch the name servers, record the outcome."""
 
 from __future__ import annotations
 
@@ -9,24 +9,26 @@ from dataclasses import dataclass, field
 
 from ops.cell import DeployedCell
 from ops.environment import Environment
-from ops.failover import interlocks
 from ops.failover.evacuation import SwitchPlan
 from ops.logbook import Logbook, Recording
+from ops.plan import command
+from ops.switches import switch_of
 from runtime.contract import SIDE_OF
+from runtime.timing import TTL_LIMIT
 
-#: Seconds until DNS is given up: three times the 60 s of the metric's period, the 30 s of its evaluation, and
-#: what it takes until every name server knows.
+#: Seconds after which watching DNS is given up: three times the 60 s of the metric's period, the 30 s of its
+#: evaluation, and the time until every name server has changed.
 GIVE_UP = 300.0
 
-#: What nobody can take from those who have it. The TTL is the longest that the registry allows.
+#: Who stays with the region that is out, although DNS has moved.
 OLD_ANSWERS = (
-    "resolvers keep the old answers for the records' TTL, 60 s at most",
-    "SFTP sessions that stand stay where they are until they end, or their region dies",
+    f"resolvers keep the old answers for the records' TTL, {TTL_LIMIT} s at most",
+    "open SFTP sessions stay where they are until they end, or until their region dies",
     "clients that ignore the TTL stay until they look the name up again: restart them",
 )
-#: And who does not ask DNS at all.
+#: Who never asks DNS.
 NO_ANSWERS = (
-    "SDK clients that do not use TXT records must retarget: python -m ops notice --all tells them where"
+    f"SDK clients that do not use TXT records must retarget: {command('notice', '--all')} says where to"
 )
 
 
@@ -34,8 +36,9 @@ NO_ANSWERS = (
 class Act:
     """A plan while it is carried out.
 
-    `moved_seconds` is how long it took from the switch's move until all name servers answered as planned,
-    None while they do not, or cannot be asked; `left` says what they answer instead.
+    `so_far` says what has been done. `moved_seconds` is the time from the switch's move until all name
+    servers answered as planned, None while they do not or cannot be asked; `left` is what they answer
+    instead.
     """
 
     environment: Environment
@@ -48,17 +51,17 @@ class Act:
 
     @property
     def behind(self) -> list[str]:
-        """Who is still where they were, and for how long."""
+        """Sentences about the clients that stay where they were, and for how long."""
         return [*OLD_ANSWERS, *([NO_ANSWERS] if self.plan.position.is_out else [])]
 
     @property
     def questions(self) -> int:
-        """How many answers have to move: of every record, at every name server."""
+        """The number of answers that have to move: one of each record at each name server."""
         return len(self.plan.wanted) * len(self.plan.servers.servers) if self.plan.servers else 0
 
     @contextmanager
     def recorded(self, why: str) -> Iterator[None]:
-        """Record what is done meanwhile, in the region that it is done through.
+        """Record what is done inside, in the region through which the switch is moved.
 
         Raises RefusedError when that is not possible, unless a region is to be taken out: that cannot wait.
         """
@@ -79,9 +82,9 @@ class Act:
             }
 
     def move(self) -> None:
-        """Move the switch and publish where it stands; where it was moved before, publish that again."""
+        """Move the switch and publish where it stands; only publish when it was moved before."""
         plan, self._began = self.plan, time.monotonic()
-        switch = interlocks.switch_of(self.environment, SIDE_OF[plan.region])
+        switch = switch_of(self.environment, SIDE_OF[plan.region])
         if plan.is_resumed:
             self.so_far = f"the switch of {plan.region} stands at {plan.position.value}"
             switch.publish()
@@ -90,7 +93,10 @@ class Act:
         self.so_far = f"the switch of {plan.region} stands at {plan.position.value}, and that is published"
 
     def watch(self, seen: Callable[[int], None]) -> None:
-        """Ask the name servers until they answer as planned, or GIVE_UP; `seen` counts answers that do."""
+        """Ask the name servers until they answer as planned, for GIVE_UP seconds at most.
+
+        `seen` is called with the number of further answers that are as planned.
+        """
         if self.plan.servers is None or not self.plan.wanted:
             return
         self.left = self.plan.servers.unseen(self.plan.wanted, within=GIVE_UP, seen=seen)

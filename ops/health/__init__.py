@@ -1,1 +1,1 @@
-"""How the cells are: each one by itself, beside the other, and beside the registry. Reads only."""
+"""The health of the cells: each by itself, and compared with the other and with the registry. Reads only."""

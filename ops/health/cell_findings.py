@@ -1,4 +1,4 @@
-"""What is wrong with one cell, and with what leaves it for its peer, as its own region says."""
+"""The findings about one cell and about what it copies to its peer, from its own region's report."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from ops.health.cell_report import CellReport
 
 
 def of_cell(side: str, found: CellReport) -> Iterator[Finding]:
-    """Yield what a region's answers show."""
+    """Yield the findings in the report of a side's region."""
     yield from judged(found)
     for alarm in found.alarms or ():
         if is_about_peer(alarm):

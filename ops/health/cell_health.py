@@ -1,6 +1,6 @@
-"""Whether one cell can carry all customers, as its own region says: what `evacuate` looks at beforehand.
+"""Whether one cell can serve all customers, from its own region's report: the check before `evacuate`.
 
-Nothing of the peer, of Route 53 or of IAM is asked, so that it can be told while the peer is dead.
+Neither the peer nor Route 53 nor IAM is asked, so the check works while the peer is dead.
 """
 
 from __future__ import annotations
@@ -13,26 +13,26 @@ from ops.finding import Finding
 from ops.health import cell_report
 from ops.health.cell_report import ActiveAlarm, CellReport
 
-#: Uploads that may wait to be taken in; 20 functions at once take these in within minutes.
+#: Uploads that may wait for intake; 20 concurrent functions process as many within minutes.
 WAITING_LIMIT = 10_000
 
-#: Sections of the runbook whose alarms are about the other region. They go off because that one is dead, and
-#: must not keep customers from being brought here.
+#: Sections of the runbook whose alarms are about the other region. They go off because that region is dead,
+#: and must not keep customers from being moved here.
 ABOUT_PEER = frozenset({"peer-out", "replication-failed", "replication-late", "facts-delayed"})
 
 
 def problems(cell: DeployedCell) -> list[str]:
-    """Return a sentence for each problem of a cell, also for what its region does not tell; [] when well.
+    """Return a sentence for each problem of a cell, and for everything its region did not answer; [] if well.
 
-    Some thirty requests at once, whatever the number of customers. Raises nothing that AWS causes. Alarms
-    that are about the other region are none of its problems.
+    Makes some thirty requests at once, whatever the number of customers. Never raises an error from AWS.
+    Alarms about the other region do not count as problems.
     """
     return [problem.line for problem in judged(cell_report.read(cell))]
 
 
 def judged(found: CellReport) -> Iterator[Finding]:
-    """Yield the problems that a region's answers show."""
-    for what in _said(found):
+    """Yield the problems in a region's report."""
+    for what in _problems(found):
         yield Finding(where=found.region, what=what)
 
 
@@ -42,23 +42,23 @@ def is_about_peer(alarm: ActiveAlarm) -> bool:
 
 
 def on(alarm: ActiveAlarm) -> str:
-    """Return the sentence about an alarm that is on."""
+    """Return the sentence about an active alarm."""
     return f"the alarm {alarm.name} is on since {alarm.since}: {alarm.description}"
 
 
-def _said(found: CellReport) -> Iterator[str]:
+def _problems(found: CellReport) -> Iterator[str]:
     yield from found.unknowns
-    if found.server is not None and found.parts is not None:
-        yield from _server(found.server, len(found.parts.addresses))
+    if found.server is not None and found.manifest is not None:
+        yield from _server(found.server, len(found.manifest.addresses))
     if found.queue is not None and found.queue.waiting > WAITING_LIMIT:
         yield (
-            f"{found.queue.waiting:,} uploads wait to be taken in, more than {WAITING_LIMIT:,};"
+            f"{found.queue.waiting:,} uploads wait for intake, more than {WAITING_LIMIT:,};"
             " see docs/runbook.md#ingest-delayed"
         )
     for of, queue in found.dead_letters.items():
         if dead := queue.waiting + queue.taken:
             yield (
-                f"{dead:,} dead letters of the function {of} wait for a person;"
+                f"{dead:,} dead letters of the function {of} wait for an operator;"
                 f" see docs/runbook.md#{of}-dead-letters"
             )
     if found.state_machine not in (None, "ACTIVE"):
@@ -74,7 +74,7 @@ def _said(found: CellReport) -> Iterator[str]:
 
 
 def _server(server: Mapping[str, Any], addresses: int) -> Iterator[str]:
-    """Yield what is wrong with the SFTP server; it shall have as many addresses as were made for it."""
+    """Yield what is wrong with the SFTP server, which must have all the addresses allocated to it."""
     if server["State"] != "ONLINE":
         yield f"the SFTP server {server['ServerId']} is {server['State']}, not ONLINE"
     details = server.get("EndpointDetails", {})

@@ -1,4 +1,4 @@
-"""What CloudWatch has measured of a cell and of copies that come into it, in one region."""
+"""CloudWatch's metrics of one region: of its cell, and of the copies that arrive there."""
 
 from __future__ import annotations
 
@@ -20,24 +20,25 @@ from runtime.metric_names import (
     cell_dimensions,
 )
 
-#: How far back is looked: for what may have gone wrong, for what is the case now, for synthetic transfers, of
-#: which three are due. That none of these reports is an alarm's to tell.
+#: How far back to look: DAY for what may have gone wrong, RECENT for the present state (three synthetic
+#: transfers are due within it). Missing metrics are not reported here: there are alarms for that.
 DAY = timedelta(hours=24)
 RECENT = timedelta(minutes=15)
-#: Metrics of one request: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
+#: Metrics per request: https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_GetMetricData.html
 _PER_REQUEST = 500
 _PERIOD = 60
-#: The replication rule of every bucket, and the metric of how far behind its copies are, in seconds.
+#: The name of every bucket's replication rule, and the metric that says how late its copies are, in seconds.
 RULE, LATENCY = "to-peer", "ReplicationLatency"
 
 
 @dataclass(frozen=True, kw_only=True)
 class CellMetrics:
-    """None is what nobody has measured lately.
+    """The latest metrics of a cell; None where there is no recent value.
 
-    `canary` is the last synthetic transfer, whether it was delivered; `addresses` how many of the endpoint's
-    answered; `facts_delay` seconds until the peer has a fact. Of files in the last 24 hours: `copies_lost`
-    will not come to the peer, `copies_late` had not after 15 minutes and have not since.
+    `canary` says whether the last synthetic transfer was delivered, `addresses` how many of the endpoint's
+    addresses answered, and `facts_delay` how many seconds a fact takes to reach the peer. Of the files of the
+    last 24 hours, `copies_lost` will never reach the peer, and `copies_late` had not reached it within 15
+    minutes and have not since.
     """
 
     canary: bool | None
@@ -49,7 +50,7 @@ class CellMetrics:
 
 @dataclass(frozen=True)
 class Series:
-    """One metric, and how the values of a minute become one."""
+    """One metric, and the statistic that makes one value of a minute's values."""
 
     namespace: str
     name: str
@@ -57,7 +58,7 @@ class Series:
     statistic: str
 
     def query(self, id: str) -> dict[str, Any]:
-        """Return what CloudWatch is asked."""
+        """Return the query for GetMetricData."""
         dimensions = [{"Name": name, "Value": value} for name, value in self.dimensions.items()]
         metric = {"Namespace": self.namespace, "MetricName": self.name, "Dimensions": dimensions}
         return {"Id": id, "MetricStat": {"Metric": metric, "Period": _PERIOD, "Stat": self.statistic}}
@@ -67,7 +68,7 @@ Values = list[tuple[datetime, float]]
 
 
 def of_cell(cell: DeployedCell, cloudwatch: Any) -> CellMetrics:
-    """Return what the cell's own region has measured; raises what AWS does."""
+    """Return the metrics of a cell from its own region; raises botocore's errors."""
     own = cell_dimensions(cell.environment.namespace, cell.environment.cell)
     table = {"TableName": cell.table, "ReceivingRegion": REGION_OF[peer_of(cell.side)]}
     counts = (
@@ -76,14 +77,14 @@ def of_cell(cell: DeployedCell, cloudwatch: Any) -> CellMetrics:
         METRIC_REPLICATION_MISSED,
         METRIC_REPLICATION_LATE,
     )
-    asked = [
+    series = [
         Series(METRICS, METRIC_CANARY, own, "Minimum"),
         Series(METRICS, METRIC_ADDRESSES, own, "Minimum"),
         Series("AWS/DynamoDB", LATENCY, table, "Average"),
         *(Series(METRICS, name, own, "Sum") for name in counts),
     ]
     now = datetime.now(UTC)
-    canary, addresses, delay, *sums = ask(cloudwatch, asked, since=now - DAY)
+    canary, addresses, delay, *sums = ask(cloudwatch, series, since=now - DAY)
     failed, untracked, missed, late = (int(sum(value for _, value in values)) for values in sums)
     delivered, answering, milliseconds = (
         _last(values, now - RECENT) for values in (canary, addresses, delay)
@@ -98,9 +99,9 @@ def of_cell(cell: DeployedCell, cloudwatch: Any) -> CellMetrics:
 
 
 def copies_behind(buckets: Iterable[tuple[str, str]], cloudwatch: Any) -> Iterator[float | None]:
-    """Yield, for each pair of a bucket and its copy, how many seconds the copy is behind; None if unmeasured.
+    """Yield how many seconds the copy is behind, for each pair of a bucket and its copy; None if unmeasured.
 
-    The region of the copies measures it (https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html).
+    The metric is in the region of the copies (https://docs.aws.amazon.com/AmazonS3/latest/userguide/repl-metrics.html).
     """
     asked = [
         Series(
@@ -135,6 +136,6 @@ def ask(cloudwatch: Any, series: Iterable[Series], *, since: datetime) -> Iterat
 
 
 def _last(values: Values, since: datetime) -> float | None:
-    """Return the last value of a period that ended since then."""
+    """Return the last value, if its period ended after `since`; otherwise None."""
     at, value = values[-1] if values else (since, None)
     return value if at + timedelta(seconds=_PERIOD) > since else None

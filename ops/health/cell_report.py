@@ -1,6 +1,6 @@
-"""What one region says of its cell: asked at once, told as far as it is known.
+"""The report of one region about its cell: concurrent requests, of which some may go unanswered.
 
-A few requests, whatever the number of customers, all to that region's own services.
+There are a few requests, whatever the number of customers, all to that region's own services.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 
 from ops.cell import DeployedCell
-from ops.cell_manifest import CellManifest, PartsError
+from ops.cell_manifest import CellManifest, ManifestError
 from ops.health import cell_metrics
 from ops.health.cell_metrics import CellMetrics
 
@@ -25,7 +25,7 @@ _SERVICES = ("ssm", "transfer", "sqs", "cloudwatch", "lambda", "stepfunctions", 
 
 @dataclass(frozen=True, kw_only=True)
 class ActiveAlarm:
-    """An alarm that is on: its name, since when, what is mailed with it."""
+    """An alarm in state ALARM: its name, since when, and the description that is mailed with it."""
 
     name: str
     since: str
@@ -33,13 +33,13 @@ class ActiveAlarm:
 
     @property
     def section(self) -> str:
-        """The runbook's section about it, `""` when it names none."""
+        """The section of the runbook that the description names; `""` if it names none."""
         return self.description.rpartition("#")[2] if "#" in self.description else ""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Queue:
-    """Messages of a queue: those that wait, and those that somebody is working on."""
+    """The messages of a queue: those that wait, and those that are being processed."""
 
     waiting: int
     taken: int
@@ -47,15 +47,15 @@ class Queue:
 
 @dataclass(kw_only=True)
 class CellReport:
-    """What a region says; None is what it does not, and `unknowns` has a sentence on each of these.
+    """A region's answers. Each one that is missing is None, and `unknowns` has a sentence about it.
 
-    `functions` says of each handler how its function is, `Active` if well. `server` and `table` are as AWS
+    `functions` is the state of each handler's function, `Active` if well. `server` and `table` are as AWS
     describes them.
     """
 
     region: str
     answers: bool
-    parts: CellManifest | None = None
+    manifest: CellManifest | None = None
     server: Mapping[str, Any] | None = None
     queue: Queue | None = None
     dead_letters: dict[str, Queue] = field(default_factory=dict)
@@ -68,7 +68,7 @@ class CellReport:
 
 
 def of_cells(cells: Sequence[DeployedCell]) -> list[CellReport]:
-    """Ask all regions at once."""
+    """Return the reports of all cells, asked concurrently."""
     for cell in cells:
         _clients(cell)
     with ThreadPoolExecutor(len(cells)) as pool:
@@ -76,22 +76,22 @@ def of_cells(cells: Sequence[DeployedCell]) -> list[CellReport]:
 
 
 def read(cell: DeployedCell) -> CellReport:
-    """Ask a cell's region. What AWS does not answer, or refuses, is a sentence of `unknowns`."""
+    """Return the report of a cell's region; each request that fails becomes a sentence of `unknowns`."""
     clients = _clients(cell)
     where = cell.environment
     try:
-        parts = CellManifest.read(
+        manifest = CellManifest.read(
             namespace=where.namespace, cell=where.cell, side=cell.side, parameters=clients["ssm"]
         )
-    except PartsError as error:
+    except ManifestError as error:
         return CellReport(region=cell.region, answers=True, unknowns=[str(error)])
     except (NoConnectionError, HTTPClientError) as error:
         return CellReport(region=cell.region, answers=False, unknowns=[f"does not answer: {error}"])
     except (ClientError, BotoCoreError) as error:
-        unknown = f"does not say what its cell is made of: {error}"
+        unknown = f"what its cell consists of is not known: {error}"
         return CellReport(region=cell.region, answers=True, unknowns=[unknown])
-    report = CellReport(region=cell.region, answers=True, parts=parts)
-    questions = _questions(_Asked(cell, parts, clients), report)
+    report = CellReport(region=cell.region, answers=True, manifest=manifest)
+    questions = _questions(_Requests(cell, manifest, clients), report)
     with ThreadPoolExecutor(_AT_ONCE) as pool:
         asked = [(what, take, pool.submit(ask)) for what, ask, take in questions]
     for what, take, coming in asked:
@@ -103,15 +103,15 @@ def read(cell: DeployedCell) -> CellReport:
 
 
 def _clients(cell: DeployedCell) -> dict[str, Any]:
-    """Return the clients of a region; threads share them, and may not make them."""
+    """Return the clients of a region, made here because threads may share them but not make them."""
     return {service: cell.client(service) for service in _SERVICES}
 
 
 _Question = tuple[str, Callable[[], Any], Callable[[Any], None]]
 
 
-def _questions(asked: _Asked, report: CellReport) -> list[_Question]:
-    """Return what is asked, how, and where the answer goes."""
+def _questions(requests: _Requests, report: CellReport) -> list[_Question]:
+    """Return the subject of each question, the request, and what stores the answer in the report."""
 
     def into(name: str) -> Callable[[Any], None]:
         return lambda answer: setattr(report, name, answer)
@@ -119,41 +119,43 @@ def _questions(asked: _Asked, report: CellReport) -> list[_Question]:
     def under(found: dict[str, Any], key: str) -> Callable[[Any], None]:
         return lambda answer: found.__setitem__(key, answer)
 
-    parts = asked.parts
+    manifest = requests.manifest
     return [
-        ("the state of the SFTP server", asked.server, into("server")),
-        ("the depth of the intake queue", lambda: asked.queue(parts.queue), into("queue")),
+        ("the state of the SFTP server", requests.server, into("server")),
+        ("the depth of the intake queue", lambda: requests.queue(manifest.queue), into("queue")),
         *(
             (
                 f"the depth of {of}'s dead letters",
-                lambda url=url: asked.queue(url),
+                lambda url=url: requests.queue(url),
                 under(report.dead_letters, of),
             )
-            for of, url in parts.dead_letters.items()
+            for of, url in manifest.dead_letters.items()
         ),
-        ("the state of the workflow", asked.state_machine, into("state_machine")),
+        ("the state of the workflow", requests.state_machine, into("state_machine")),
         *(
             (
                 f"the state of the function {handler}",
-                lambda name=name: asked.function(name),
+                lambda name=name: requests.function(name),
                 under(report.functions, handler),
             )
-            for handler, name in parts.functions.items()
+            for handler, name in manifest.functions.items()
         ),
-        ("the state of the tracker", asked.table, into("table")),
-        ("which alarms are on", asked.alarms, into("alarms")),
-        ("what was measured of it", asked.measures, into("measures")),
+        ("the state of the tracker", requests.table, into("table")),
+        ("which alarms are on", requests.alarms, into("alarms")),
+        ("what was measured", requests.measures, into("measures")),
     ]
 
 
-class _Asked:
-    """The questions, each one request or a few pages."""
+class _Requests:
+    """The requests to one region, each a single call or a few pages."""
 
-    def __init__(self, cell: DeployedCell, parts: CellManifest, clients: Mapping[str, Any]) -> None:
-        self.cell, self.parts, self._clients = cell, parts, clients
+    def __init__(self, cell: DeployedCell, manifest: CellManifest, clients: Mapping[str, Any]) -> None:
+        self.cell, self.manifest, self._clients = cell, manifest, clients
 
     def server(self) -> Mapping[str, Any]:
-        return self._clients["transfer"].describe_server(ServerId=self.parts.server)["Server"]
+        answer = self._clients["transfer"].describe_server(ServerId=self.manifest.server)
+        server: Mapping[str, Any] = answer["Server"]
+        return server
 
     def queue(self, url: str) -> Queue:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
@@ -162,11 +164,11 @@ class _Asked:
         return Queue(waiting=waiting, taken=taken)
 
     def state_machine(self) -> str:
-        arn = self.parts.state_machine
+        arn = self.manifest.state_machine
         return str(self._clients["stepfunctions"].describe_state_machine(stateMachineArn=arn)["status"])
 
     def function(self, name: str) -> str:
-        """Return `Active`, or what it is instead: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
+        """Return `Active`, or the state it is in instead: https://docs.aws.amazon.com/lambda/latest/dg/functions-states.html."""
         found = self._clients["lambda"].get_function_configuration(FunctionName=name)
         if found.get("LastUpdateStatus") == "Failed":
             return (
@@ -178,11 +180,16 @@ class _Asked:
         )
 
     def table(self) -> Mapping[str, Any]:
-        return self._clients["dynamodb"].describe_table(TableName=self.cell.table)["Table"]
+        table: Mapping[str, Any] = self._clients["dynamodb"].describe_table(TableName=self.cell.table)[
+            "Table"
+        ]
+        return table
 
     def alarms(self) -> list[ActiveAlarm]:
         pages = self._clients["cloudwatch"].get_paginator("describe_alarms")
-        pages = pages.paginate(ActionPrefix=self.parts.alerts, StateValue="ALARM", AlarmTypes=["MetricAlarm"])
+        pages = pages.paginate(
+            ActionPrefix=self.manifest.alerts, StateValue="ALARM", AlarmTypes=["MetricAlarm"]
+        )
         return [
             ActiveAlarm(
                 name=each["AlarmName"],

@@ -1,4 +1,4 @@
-"""What the program made of customers in one region, compared with what the registry says of them."""
+"""The resources of customers in one region, compared with what the registry says."""
 
 from __future__ import annotations
 
@@ -17,24 +17,22 @@ from customers.registry import revision
 from ops.cell import DeployedCell
 from ops.finding import Finding, deploy
 from ops.recovery.regions import Regions
+from runtime import objects
 from runtime.contract import cell_parameter, config_key, peer_of, sftp_home
 
-#: What services say of what is not there: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
-_NONE = frozenset(
-    {
-        "NoSuchBucket",
-        "NoSuchKey",
-        "ReplicationConfigurationNotFoundError",
-        "ParameterNotFound",
-        "ResourceNotFoundException",
-        "ServerSideEncryptionConfigurationNotFoundError",
-    }
-)
+#: The error codes for a resource that does not exist: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_ABSENT_CODES = objects.ABSENT | {
+    "NoSuchBucket",
+    "ReplicationConfigurationNotFoundError",
+    "ParameterNotFound",
+    "ResourceNotFoundException",
+    "ServerSideEncryptionConfigurationNotFoundError",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
 class RegionServices:
-    """One region's services, as they are: its SFTP server, the names of the server's users and of topics."""
+    """One region's services: its SFTP server and clients, the names of the server's users and of topics."""
 
     cell: DeployedCell
     server: str
@@ -46,7 +44,7 @@ class RegionServices:
 
     @classmethod
     def read(cls, cell: DeployedCell, server: str, clients: Regions) -> RegionServices:
-        """List what is listed once for all customers; raises what AWS does."""
+        """List users and topics once for all customers; raises botocore's errors."""
         made = {service: clients.client(service, cell.side) for service in ("s3", "transfer", "ssm", "sns")}
         users = made["transfer"].get_paginator("list_users").paginate(ServerId=server)
         topics = made.pop("sns").get_paginator("list_topics").paginate()
@@ -60,31 +58,31 @@ class RegionServices:
 
     @property
     def remedy(self) -> str:
-        """What to do about anything that is not as the program makes it."""
+        """What to do about a resource that differs from what the program makes."""
         return deploy(self.cell.side)
 
     def differs(self, what: str, customer: str | None = None) -> Finding:
-        """Return the difference."""
+        """Return the finding that something differs in this region."""
         return Finding(where=self.cell.region, customer=customer, what=what, remedy=self.remedy)
 
 
 def of_customer(region: RegionServices, customer: Customer) -> Iterator[Finding]:
-    """Yield what a customer lacks in a region, or has differently than its file says."""
+    """Yield what a customer lacks in a region, and what differs there from the customer's file."""
     id, namespace = customer.id, region.cell.environment.namespace
     side = region.cell.side
     copy = names.bucket(namespace, id, peer_of(side)) if customer.is_routed else None
-    told = [*_bucket(region, names.bucket(namespace, id, side), copy), *_document(region, customer)]
+    problems = [*_bucket(region, names.bucket(namespace, id, side), copy), *_document(region, customer)]
     if not customer.is_retired and not any(each.startswith(f"{namespace}-{id}-") for each in region.topics):
-        told.append("the topic of its receipts is not there")
+        problems.append("the topic of its receipts does not exist")
     if customer.takes_files:
         for user in customer.sftp.users:
-            told += _user(region, user, customer)
-    for what in told:
+            problems += _user(region, user, customer)
+    for what in problems:
         yield region.differs(what, id)
 
 
 def of_cell(region: RegionServices, customers: tuple[Customer, ...]) -> Iterator[Finding]:
-    """Yield how a cell differs from this registry as a whole, what its own buckets lack, stray logins."""
+    """Yield whether another registry is deployed, what the cell's own buckets lack, unknown SFTP users."""
     yield from _deployed(region, revision(customers))
     cell = region.cell
     peer = DeployedCell(environment=cell.environment, side=peer_of(cell.side))
@@ -94,7 +92,7 @@ def of_cell(region: RegionServices, customers: tuple[Customer, ...]) -> Iterator
             yield region.differs(what)
     known = {user.name for each in customers if each.takes_files for user in each.sftp.users}
     for name in sorted(region.users - known):
-        yield region.differs(f"the SFTP user {name} is there, and no customer that sends has it")
+        yield region.differs(f"the SFTP user {name} exists, and no customer that sends has such a user")
 
 
 def _deployed(region: RegionServices, wanted: str) -> Iterator[Finding]:
@@ -102,7 +100,7 @@ def _deployed(region: RegionServices, wanted: str) -> Iterator[Finding]:
     name = cell_parameter(where.namespace, where.cell, "registry")
     found, unknown = _read(region.ssm.get_parameter, f"the parameter {name}", Name=name)
     if found is None:
-        yield region.differs(f"which registry is deployed is not told: {unknown}")
+        yield region.differs(f"which registry is deployed is not known: {unknown}")
     elif (held := found["Parameter"]["Value"]) != wanted:
         yield Finding(
             where=region.cell.region,
@@ -112,7 +110,7 @@ def _deployed(region: RegionServices, wanted: str) -> Iterator[Finding]:
 
 
 def _bucket(region: RegionServices, bucket: str, copy: str | None) -> Iterator[str]:
-    """Yield what a bucket lacks: it is versioned, encrypted, and copied to `copy` if that is one."""
+    """Yield what a bucket lacks: versioning, encryption, and replication to `copy`, if that is given."""
     versioning, unknown = _read(region.s3.get_bucket_versioning, f"the bucket {bucket}", Bucket=bucket)
     if versioning is None:
         yield unknown
@@ -134,15 +132,15 @@ def _bucket(region: RegionServices, bucket: str, copy: str | None) -> Iterator[s
         if found is None:
             yield unknown
         elif not any(_copies(rule, copy) for rule in found["ReplicationConfiguration"]["Rules"]):
-            yield f"the bucket {bucket} has no rule at work that copies it to {copy}"
+            yield f"the bucket {bucket} has no enabled rule that replicates it to {copy}"
 
 
 def _copies(rule: dict[str, Any], copy: str) -> bool:
-    return rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":::{copy}")
+    return bool(rule["Status"] == "Enabled" and rule["Destination"]["Bucket"].endswith(f":::{copy}"))
 
 
 def _document(region: RegionServices, customer: Customer) -> Iterator[str]:
-    """Yield how a routing document differs from what the registry makes; its topic is the region's own."""
+    """Yield how a routing document differs from the registry's, except in its topic, the region's own."""
     where = {"Bucket": region.cell.bucket("config"), "Key": config_key(customer.id)}
     found, unknown = _read(region.s3.get_object, "the routing document", **where)
     if found is None:
@@ -150,7 +148,7 @@ def _document(region: RegionServices, customer: Customer) -> Iterator[str]:
             yield unknown
         return
     if not customer.is_routed:
-        yield f"a routing document is there, and a customer that is {customer.lifecycle} has none"
+        yield f"a routing document exists, and a customer that is {customer.lifecycle} has none"
         return
     try:
         written = json.loads(found["Body"].read())
@@ -166,9 +164,9 @@ def _document(region: RegionServices, customer: Customer) -> Iterator[str]:
 
 
 def _user(region: RegionServices, user: SftpUser, customer: Customer) -> Iterator[str]:
-    """Yield what a login lacks: it has the keys of the registry, and sees its own folder."""
+    """Yield what is wrong with an SFTP user: it must have the registry's keys and see only its own folder."""
     if user.name not in region.users:
-        yield f"the SFTP user {user.name} is not there"
+        yield f"the SFTP user {user.name} {_ABSENT}"
         return
     asked = {"ServerId": region.server, "UserName": user.name}
     found, unknown = _read(region.transfer.describe_user, f"the SFTP user {user.name}", **asked)
@@ -178,9 +176,9 @@ def _user(region: RegionServices, user: SftpUser, customer: Customer) -> Iterato
     held = {_key(each["SshPublicKeyBody"]) for each in found["User"].get("SshPublicKeys", ())}
     wanted = {_key(each) for each in user.public_keys}
     if held != wanted:
-        told = [f"{len(wanted - held)} missing"] * bool(wanted - held)
-        told += [f"{len(held - wanted)} too many"] * bool(held - wanted)
-        yield f"the SFTP user {user.name} has other keys than the registry: {', '.join(told)}"
+        differences = [f"{len(wanted - held)} missing"] * bool(wanted - held)
+        differences += [f"{len(held - wanted)} too many"] * bool(held - wanted)
+        yield f"the SFTP user {user.name} has other keys than the registry: {', '.join(differences)}"
     bucket = names.bucket(region.cell.environment.namespace, customer.id, region.cell.side)
     home = [{"Entry": "/", "Target": f"/{bucket}/{sftp_home(user.name).rstrip('/')}"}]
     mappings = [
@@ -200,15 +198,15 @@ def _key(line: str) -> str:
         return line
 
 
-_ABSENT = "is not there"
+_ABSENT = "does not exist"
 
 
 def _read(ask: Callable[..., Any], what: str, **request: Any) -> tuple[Any, str]:
-    """Return the answer, or None and the sentence that says why there is none."""
+    """Return the answer and "", or None and a sentence that says why there is no answer."""
     try:
         return ask(**request), ""
     except ClientError as error:
-        if error.response["Error"]["Code"] in _NONE:
+        if error.response["Error"]["Code"] in _ABSENT_CODES:
             return None, f"{what} {_ABSENT}"
         return None, f"{what} is not known: {error}"
     except BotoCoreError as error:

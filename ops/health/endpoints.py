@@ -1,4 +1,4 @@
-"""Whether the SFTP endpoints of both cells are the same to a client: host keys, as served and as kept."""
+"""Whether a client sees the same host keys at the SFTP endpoints of both cells: as served, and as stored."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from ops.finding import Finding, deploy
 from ops.health.served_keys import Served, served
 from runtime.contract import REGION_OF, SIDES
 
-#: What the FIPS security policies serve of what a server keeps.
+#: The types of stored keys that the FIPS security policies let a server present.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
 _IN_USE = ("ssh-rsa", "ecdsa-")
 _REMEDY = (
-    "clients would raise an alarm at a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same keys in"
-    " both stacks, and run `pulumi up` on both"
+    "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same"
+    " keys in both stacks, and run `pulumi up` on both"
 )
 
 
@@ -28,9 +28,14 @@ def look(
     servers: NameServers | None,
     port: int,
 ) -> Iterator[Finding]:
-    """Yield how host keys differ: as served where DNS points, on this port; as kept, by side and type."""
+    """Yield how host keys differ: as served on this port where DNS points, and as stored.
+
+    `kept` are the stored keys' fingerprints, by side and type. Without `servers` no address is asked.
+    """
     addresses: dict[str, list[str]] = {side: [] for side in SIDES}
-    for side in SIDES if servers else ():
+    for side in SIDES:
+        if servers is None:
+            break
         host = names.cell_host(side, environment.cell, environment.zone)
         try:
             addresses[side] = sorted(servers.values(host, "A"))
@@ -39,16 +44,17 @@ def look(
             continue
         if not addresses[side]:
             yield Finding(where=DNS, what=f"{host} has no address", remedy=deploy(side))
-    told = {each.address: each for each in served([a for some in addresses.values() for a in some], port)}
-    yield from differences({side: [told[each] for each in addresses[side]] for side in SIDES}, kept)
+    asked = [address for some in addresses.values() for address in some]
+    found = {each.address: each for each in served(asked, port)}
+    yield from differences({side: [found[each] for each in addresses[side]] for side in SIDES}, kept)
 
 
 def differences(
     found: Mapping[str, Sequence[Served]], kept: Mapping[str, Mapping[str, str]]
 ) -> Iterator[Finding]:
-    """Yield what differs. By side: what each address serves; and the fingerprints, by type, that AWS keeps.
+    """Yield what differs. `found` is what each address serves, and `kept` the fingerprints that AWS stores.
 
-    Where no address of a side could be reached, what AWS keeps there stands in for it.
+    Where no address of a side could be reached, the stored keys stand in for it.
     """
     known: dict[str, Mapping[str, str]] = {}
     for side, addresses in found.items():
@@ -58,8 +64,8 @@ def differences(
                 yield Finding(
                     where=region,
                     what=f"the SFTP endpoint serves no host key at {each.address}, {each.problem}",
-                    remedy="ask from a network that customers' files name in source_cidrs; if it is silent"
-                    " there too, see docs/runbook.md#endpoint-silent",
+                    remedy="try from a network that customers' files name in source_cidrs; if there is no"
+                    " answer there either, see docs/runbook.md#endpoint-silent",
                 )
         reached = [each for each in addresses if not each.problem]
         if reached:
@@ -70,29 +76,29 @@ def differences(
                 )
             if side in kept:
                 in_use = {type: key for type, key in known[side].items() if type.startswith(_IN_USE)}
-                yield from _compared({f"{region} as served": in_use, f"{region} as kept": kept[side]})
+                yield from _compared({f"{region} as served": in_use, f"{region} as stored": kept[side]})
         elif side in kept:
             known[side] = kept[side]
     yield from _compared({REGION_OF[side]: keys for side, keys in known.items()})
 
 
 def _compared(keys: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
-    """Yield each type of which two places have not the same key."""
+    """Yield each type of key that differs between two places."""
     if len(keys) < 2:
         return
     (one, ones), (other, others) = keys.items()
     for type in sorted(ones.keys() | others.keys()):
         if ones.get(type) != others.get(type):
-            told = f"{ones.get(type, 'none')} and {others.get(type, 'none')}"
+            both = f"{ones.get(type, 'none')} and {others.get(type, 'none')}"
             yield Finding(
-                where=f"{one} and {other}", what=f"the {type} host keys differ: {told}", remedy=_REMEDY
+                where=f"{one} and {other}", what=f"the {type} host keys differ: {both}", remedy=_REMEDY
             )
 
 
 def by_type(host_keys: Sequence[Mapping[str, Any]]) -> dict[str, str]:
-    """Return the fingerprint of each type in use among the keys that ListHostKeys tells.
+    """Return the fingerprint of each type in use, from the answer of ListHostKeys.
 
-    Of two keys of a type the oldest is served: https://docs.aws.amazon.com/transfer/latest/userguide/server-host-key-add.html.
+    If there are several keys of a type, the oldest is served: https://docs.aws.amazon.com/transfer/latest/userguide/server-host-key-add.html.
     """
     oldest_last = sorted(host_keys, key=lambda key: key["DateImported"], reverse=True)
     return {

@@ -1,7 +1,7 @@
-"""Whether both cells are alike and well, and every customer in them: each difference, as it is told.
+"""Whether both cells and every customer in them are alike and well: each difference is a finding.
 
-Nothing is changed. What does not answer (a region, Route 53's control plane, the name servers) is one
-difference, and does not keep the rest from being compared.
+Nothing is changed. Whatever does not answer (a region, Route 53's control plane, the name servers) is one
+finding, and the rest is compared all the same.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _AT_ONCE = 32
 
 @dataclass(frozen=True, kw_only=True)
 class ReadyReport:
-    """What was found. `silent` are the regions that do not answer; `revision` is the checkout's registry."""
+    """The findings. `silent` are the regions that do not answer, `revision` is the checkout's registry's."""
 
     customers: int
     revision: str
@@ -44,10 +44,10 @@ class ReadyReport:
 
 
 class Readiness:
-    """Compares both cells of an environment, whose registry is beside its stack files below `root`."""
+    """Compares both cells of an environment with each other and with the registry below `root`."""
 
     def __init__(self, environment: Environment, root: Path, ids: Iterable[str]) -> None:
-        """Look at these customers, or all; RefusedError for ids that are none, and a broken registry."""
+        """Compare these customers, or all; RefusedError for unknown ids and for a registry with problems."""
         self._environment, self._quota = environment, health_check_quota(root)
         self._registry = read_registry(environment, root)
         self._port = served_keys.port()
@@ -58,16 +58,16 @@ class Readiness:
 
     @property
     def steps(self) -> int:
-        """How many steps `look` takes: each customer, in either region and in DNS."""
+        """How many steps `look` takes: one for each customer in each region, and in DNS."""
         return 3 * len(self._customers)
 
     def look(self, stepped: Callable[[int], None]) -> ReadyReport:
-        """Return what differs; RefusedError when neither region answers. `stepped` counts what is done."""
+        """Return the report; RefusedError if neither region answers. `stepped` is called with steps done."""
         found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         if not answering:
-            told = "\n".join(f"{its.region}: {each}" for its in found.values() for each in its.unknowns)
-            raise RefusedError(f"neither region answers, so nothing can be compared:\n{told}")
+            reasons = "\n".join(f"{its.region}: {each}" for its in found.values() for each in its.unknowns)
+            raise RefusedError(f"neither region answers, so nothing can be compared:\n{reasons}")
         stepped((len(found) - len(answering)) * len(self._customers))
         differences = [each for side, its in found.items() for each in cell_findings.of_cell(side, its)]
         standing = switches.kept(self._environment, answering)
@@ -77,11 +77,11 @@ class Readiness:
             asked = pool.submit(
                 route53_check.look,
                 *(self._environment, zone, self._registry, self._customers),
-                parts={side: its.parts for side, its in found.items() if its.parts},
+                manifests={side: its.manifest for side, its in found.items() if its.manifest},
                 health_check_quota=self._quota,
             )
             finding = pool.submit(self._servers)
-            regions = {}
+            regions: dict[str, RegionServices] = {}
             clients = Regions(self._environment, dict.fromkeys(answering, ()), {})
             for side in answering:
                 differences += self._region(side, found[side], clients, regions)
@@ -111,20 +111,20 @@ class Readiness:
     def _region(
         self, side: str, found: CellReport, clients: Regions, regions: dict[str, RegionServices]
     ) -> Iterator[Finding]:
-        """Add a region to those that are looked at, or yield why it cannot be."""
+        """Add a region to `regions`, or yield why it cannot be compared."""
         cell = self._cells[side]
-        if found.parts is None:
-            return  # which is told already
+        if found.manifest is None:
+            return  # a finding of the report says why
         try:
-            regions[side] = RegionServices.read(cell, found.parts.server, clients)
+            regions[side] = RegionServices.read(cell, found.manifest.server, clients)
         except (ClientError, BotoCoreError) as error:
-            what = f"users and topics are not told, so customers are not compared: {error}"
+            what = f"users and topics cannot be listed, so customers are not compared: {error}"
             yield Finding(where=cell.region, what=what)
 
     def _of_region(
         self, pool: Executor, region: RegionServices, clients: Regions, stepped: Callable[[int], None]
     ) -> Iterator[Finding]:
-        """Yield what differs in a region: of its cell, of its customers, of how far copies are behind."""
+        """Yield what differs in a region: in its cell, in its customers' resources, in the lag of copies."""
         cell, cloudwatch = region.cell, clients.client("cloudwatch", region.cell.side)
         late = pool.submit(
             _known, cell.region, replication_lag.of_customers, cell, self._customers, cloudwatch
@@ -155,7 +155,7 @@ class Readiness:
                 answer = region.transfer.list_host_keys(ServerId=region.server)
                 kept[side] = endpoints.by_type(answer["HostKeys"])
             except (ClientError, BotoCoreError) as error:
-                what = f"the SFTP server does not tell its host keys: {error}"
+                what = f"the SFTP server's host keys cannot be listed: {error}"
                 yield Finding(where=REGION_OF[side], what=what)
         yield from endpoints.look(self._environment, kept, servers, self._port)
 
@@ -167,7 +167,7 @@ class Readiness:
 
 
 def _known(where: str, look: Callable[..., Iterable[Finding]], *args: object) -> list[Finding]:
-    """Return what is found, and a difference for what AWS does not tell."""
+    """Return the findings, or, where AWS does not answer, the one that not everything is known."""
     try:
         return list(look(*args))
     except (ClientError, BotoCoreError) as error:

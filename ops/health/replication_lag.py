@@ -1,4 +1,4 @@
-"""How far copies are behind, between the regions: files and facts."""
+"""How late copies of files and facts reach the other region."""
 
 from __future__ import annotations
 
@@ -12,46 +12,45 @@ from ops.finding import Finding, deploy
 from ops.health import cell_metrics
 from ops.health.cell_metrics import CellMetrics
 from runtime.contract import REGION_OF, SIDES, peer_of
+from runtime.timing import FACTS_SECONDS, REPLICATION_MINUTES
 
-#: Seconds: what S3 promises (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html)
-#: and what an alarm says of facts.
-FILES_BEHIND, FACTS_BEHIND = 900, 60
 _SEE = "see docs/runbook.md#{}"
 
 
 def of_cell(side: str, measured: CellMetrics) -> Iterator[Finding]:
-    """Yield what has not come from a cell to its peer, as its own region has measured."""
+    """Yield what has not reached a cell's peer, by the metrics of the cell's own region."""
     region, peer = REGION_OF[side], REGION_OF[peer_of(side)]
     if measured.copies_lost:
         what = f"S3 gave up on {measured.copies_lost:,} copies to {peer} in the last 24 hours"
         yield Finding(where=region, what=what, remedy=_SEE.format("replication-failed"))
     if measured.copies_late:
-        what = f"{measured.copies_late:,} files of the last 24 hours were not in {peer} after 15 minutes"
+        late = f"{measured.copies_late:,} files of the last 24 hours"
+        what = f"{late} were not in {peer} after {REPLICATION_MINUTES} minutes"
         yield Finding(where=region, what=what, remedy=_SEE.format("replication-late"))
-    if measured.facts_delay is not None and measured.facts_delay > FACTS_BEHIND:
-        what = f"facts come to {peer} {measured.facts_delay:,.0f} s late"
+    if measured.facts_delay is not None and measured.facts_delay > FACTS_SECONDS:
+        what = f"facts reach {peer} {measured.facts_delay:,.0f} s late"
         yield Finding(where=region, what=what, remedy=_SEE.format("facts-delayed"))
 
 
 def of_table(side: str, table: Mapping[str, Any]) -> Iterator[Finding]:
-    """Yield what is wrong with the tracker's replica in the peer, as a region describes it."""
+    """Yield what is wrong with the tracker's replica in the peer, by a region's description of the table."""
     peer = REGION_OF[peer_of(side)]
     status = {each["RegionName"]: each["ReplicaStatus"] for each in table.get("Replicas", ())}
     if status.get(peer) != "ACTIVE":
-        what = f"the tracker's replica in {peer} is {status.get(peer, 'not there')}"
+        what = f"the tracker's replica in {peer} is {status.get(peer, 'missing')}"
         yield Finding(where=REGION_OF[side], what=what, remedy=deploy(*SIDES))
 
 
 def of_customers(cell: DeployedCell, customers: Iterable[Customer], cloudwatch: Any) -> Iterator[Finding]:
-    """Yield whose files come late to a cell, as S3 measures in its region; raises what AWS does."""
+    """Yield the customers whose files reach a cell late, by S3's metrics there; raises botocore's errors."""
     namespace, source = cell.environment.namespace, peer_of(cell.side)
     routed = [each.id for each in customers if each.is_routed]
     pairs = [(names.bucket(namespace, id, source), names.bucket(namespace, id, cell.side)) for id in routed]
     for id, behind in zip(routed, cell_metrics.copies_behind(pairs, cloudwatch), strict=True):
-        if behind is not None and behind > FILES_BEHIND:
+        if behind is not None and behind > 60 * REPLICATION_MINUTES:
             yield Finding(
                 where=cell.region,
                 customer=id,
-                what=f"files come {behind:,.0f} s late from {REGION_OF[source]}",
+                what=f"files arrive {behind:,.0f} s late from {REGION_OF[source]}",
                 remedy=_SEE.format("replication-late"),
             )

@@ -1,4 +1,4 @@
-"""The host keys of SFTP endpoints as they are served: a handshake for every type of key, as clients do."""
+"""The host keys that SFTP endpoints serve, by one handshake for each type of key, as clients make it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ import asyncssh
 
 from ops.plan import RefusedError
 
-#: The port of the endpoints where it is not 22: where both cells are on one machine.
+#: The port of the endpoints where it is not 22, as when both cells run on one machine.
 ENV_SFTP_PORT = "MFT_SFTP_PORT"
 _SFTP, _LAST = 22, 65_535
 
@@ -30,7 +30,7 @@ _KEXINIT, _LONGEST = b"\x14", 35_000
 
 @dataclass(frozen=True, kw_only=True)
 class Served:
-    """What one address serves: fingerprints by type of key, or the `problem` that keeps it from telling."""
+    """What one address serves: fingerprints by type of key, or the `problem` that prevented an answer."""
 
     address: str
     keys: Mapping[str, str] = field(default_factory=dict)
@@ -38,21 +38,21 @@ class Served:
 
 
 def port() -> int:
-    """Return the port of the endpoints, 22 or that of MFT_SFTP_PORT; RefusedError when that is none."""
+    """Return the port of the endpoints, 22 or that of MFT_SFTP_PORT; RefusedError if that is not a port."""
     text = os.environ.get(ENV_SFTP_PORT, str(_SFTP))
     if not (text.isascii() and text.isdigit() and 0 < int(text) <= _LAST):
-        raise RefusedError(f"{ENV_SFTP_PORT}: {text!r} is no port; write a number such as 22, or unset it")
+        raise RefusedError(f"{ENV_SFTP_PORT}: {text!r} is not a port; write a number such as 22, or unset it")
     return int(text)
 
 
 def served(addresses: Iterable[str], port: int) -> list[Served]:
-    """Return what each address serves on a port; all are asked at once."""
+    """Return what each address serves on a port; several are asked at once."""
 
-    async def everybody() -> list[Served]:
+    async def all_of_them() -> list[Served]:
         turns = asyncio.Semaphore(_AT_ONCE)
         return list(await asyncio.gather(*(_served(address, port, turns) for address in addresses)))
 
-    return asyncio.run(everybody())
+    return asyncio.run(all_of_them())
 
 
 async def _served(address: str, port: int, turns: asyncio.Semaphore) -> Served:
@@ -69,31 +69,31 @@ async def _served(address: str, port: int, turns: asyncio.Semaphore) -> Served:
                 if key is not None:
                     keys[type] = key.get_fingerprint()
     except (OSError, asyncssh.Error, EOFError, ValueError, TimeoutError, struct.error) as error:
-        told = str(error) or f"no answer within {_PATIENCE:.0f} s"
-        return Served(address=address, problem=f"port {port}: {told}")
+        reason = str(error) or f"no answer within {_PATIENCE:.0f} s"
+        return Served(address=address, problem=f"port {port}: {reason}")
     return Served(address=address, keys=keys)
 
 
 async def _offered(address: str, port: int) -> list[str]:
     """Return the host key algorithms that a server offers: the second list of its SSH_MSG_KEXINIT.
 
-    RFC 4253 sections 4.2, 6 and 7.1. ValueError for what is no SSH server.
+    See RFC 4253, sections 4.2, 6 and 7.1. Raises ValueError if the other end is not an SSH server.
     """
     reader, writer = await asyncio.open_connection(address, port)
     try:
         writer.write(b"SSH-2.0-mft_ready\r\n")
         while not (line := await reader.readline()).startswith(b"SSH-"):
             if not line:
-                raise ValueError("it ends the connection")
+                raise ValueError("the connection was closed")
         length, padding = struct.unpack(">IB", await reader.readexactly(5))
         if length > _LONGEST:
-            raise ValueError("what answers is no SSH server")
+            raise ValueError("the server does not speak SSH")
         payload = (await reader.readexactly(length - 1))[:-padding]
     finally:
         writer.close()
     if payload[:1] != _KEXINIT:
-        raise ValueError("it does not begin with its algorithms, as SSH servers do")
-    names = payload[17:]  # after a byte that says what it is, and 16 random ones
+        raise ValueError("the server does not begin with its algorithms, as SSH servers do")
+    names = payload[17:]  # after the message number and 16 random bytes
     (skipped,) = struct.unpack(">I", names[:4])
     names = names[4 + skipped :]
     (size,) = struct.unpack(">I", names[:4])

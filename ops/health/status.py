@@ -1,7 +1,6 @@
-"""How both regions are at this moment: what an operator looks at while something goes on.
+"""The present state of both regions, for an operator to watch during an incident.
 
-The registry is not read, and what is dead is left out: with a region, or Route 53's control plane, gone the
-rest is told all the same.
+The registry is not read. If a region or Route 53's control plane is down, the rest is reported all the same.
 """
 
 from __future__ import annotations
@@ -22,15 +21,16 @@ from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.health import cell_findings, cell_report
 from ops.health.cell_report import CellReport
+from ops.plan import command
 from ops.switches import Kept
 from runtime.contract import REGION_OF, SIDES, peer_of
 
-#: Executions that are counted, at most; and how far back those that failed are.
+#: The most executions that are counted, and how far back failed ones are.
 COUNTED, FAILED_WITHIN = 1_000, timedelta(hours=24)
 _ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
-#: Seconds for which is believed who is shifted. To read the zone takes many requests, and Route 53 takes 5 a
-#: second from a whole account: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
+#: Seconds for which the list of shifted customers is kept. Reading the zone takes many requests, and Route 53
+#: accepts 5 a second from a whole account: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 _SHIFTS_FRESH = 60.0
 _SILENT = "Route 53's control plane does not answer"
 
@@ -46,7 +46,7 @@ class Workload:
 
 @dataclass(frozen=True, kw_only=True)
 class Shifts:
-    """By side, the customers that are shifted out of it, as `source` tells; `problem` if nobody does."""
+    """The customers shifted out of each side, according to `source`; `problem` if that is not known."""
 
     source: str
     out_of: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -55,7 +55,7 @@ class Shifts:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusReport:
-    """Everything, by side. `workloads` are of the regions that tell; `findings` are sentences."""
+    """The state of both sides. `workloads` has the regions that answered; `findings` are sentences."""
 
     at: datetime
     reports: Mapping[str, CellReport]
@@ -66,7 +66,7 @@ class StatusReport:
 
 
 class StatusWatch:
-    """Looks at an environment, again and again."""
+    """Reports on an environment, as often as it is asked."""
 
     def __init__(self, environment: Environment, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._environment, self._clock = environment, clock
@@ -74,7 +74,7 @@ class StatusWatch:
         self._shifts: tuple[float, Shifts] | None = None
 
     def look(self) -> StatusReport:
-        """Return how it is now; raises nothing that AWS causes."""
+        """Return the present state; raises botocore's errors only for missing or expired credentials."""
         found = dict(zip(self._cells, cell_report.of_cells(list(self._cells.values())), strict=True))
         answering = [side for side, its in found.items() if its.answers]
         kept = {each.side: each for each in switches.kept(self._environment, answering)}
@@ -85,8 +85,8 @@ class StatusWatch:
         findings += problems
         findings += [shifts.problem] if shifts.problem else []
         findings += [
-            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back: python -m ops shift"
-            f" {' '.join(customers)} --back"
+            f"{REGION_OF[side]}: {', '.join(customers)} shifted out; bring back:"
+            f" {command('shift', *customers, '--back')}"
             for side, customers in shifts.out_of.items()
             if customers
         ]
@@ -110,7 +110,7 @@ class StatusWatch:
         return found
 
     def _by_records(self) -> Shifts:
-        """Return who has a half that carries the check which is never healthy."""
+        """Return the customers with a record that carries the health check which is never healthy."""
         zone = HostedZone(self._environment)
         checks = Checks(self._environment, zone.checks())
         outs = {checks.id(side, "out"): side for side in SIDES}
@@ -122,29 +122,29 @@ class StatusWatch:
         return Shifts(source=ROUTE53, out_of={side: sorted(ids) for side, ids in out_of.items()})
 
     def _by_answers(self, answering: Sequence[str], out: Sequence[str]) -> Shifts:
-        """Return whose name of a side that is in answers with the other one."""
+        """Return the customers whose name for a side that is in service points at the other side."""
         if not answering:
-            return Shifts(source="DNS", problem=f"{_SILENT}, and no region tells which customers there are")
+            return Shifts(source="DNS", problem=f"{_SILENT}, and no region lists its customers")
         problems: list[str] = []
         out_of = {}
         for side in (side for side in SIDES if side not in out):
             seen = dns_routing.look(self._cells[answering[0]], side)
             problems += seen.warnings
             out_of[side] = seen.at(peer_of(side))
-        told = "; ".join([f"{_SILENT}: who is shifted out is told by DNS", *problems])
-        return Shifts(source="DNS", out_of=out_of, problem=told)
+        problem = "; ".join([f"{_SILENT}: DNS says which customers are shifted out", *problems])
+        return Shifts(source="DNS", out_of=out_of, problem=problem)
 
 
 def _workloads(
     answering: Sequence[DeployedCell], found: Mapping[str, CellReport]
 ) -> tuple[dict[str, Workload], list[str]]:
-    """Return the workloads by side, and a sentence on each that is not told."""
+    """Return the workloads by side, and a sentence for each that is not known."""
     since = datetime.now(UTC) - FAILED_WITHIN
 
     def count(cell: DeployedCell, status: str) -> int:
-        parts = found[cell.side].parts
-        assert parts is not None
-        asked = {"stateMachineArn": parts.state_machine, "statusFilter": status, "maxResults": COUNTED}
+        manifest = found[cell.side].manifest
+        assert manifest is not None
+        asked = {"stateMachineArn": manifest.state_machine, "statusFilter": status, "maxResults": COUNTED}
         executions = cell.client("stepfunctions").list_executions(**asked)["executions"]
         return sum(status == "RUNNING" or each["stopDate"] > since for each in executions)
 
@@ -155,7 +155,7 @@ def _workloads(
 
     workloads, problems = {}, []
     with ThreadPoolExecutor(len(SIDES)) as pool:
-        known = [cell for cell in answering if found[cell.side].parts]
+        known = [cell for cell in answering if found[cell.side].manifest]
         for cell, coming in [(cell, pool.submit(workload, cell)) for cell in known]:
             try:
                 workloads[cell.side] = coming.result()

@@ -1,1 +1,1 @@
-"""Recovering what was in flight: gaps, replays, releases, takeover, notices, and one file's story."""
+"""Recovery of transfers: gaps, replays, releases, takeover, notices, and the trace of one file."""

@@ -1,4 +1,4 @@
-"""The gap report over all customers: found side by side, told in order, in memory that does not grow."""
+"""The gap report over all customers: searched concurrently, reported in order, in constant memory."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery.inventory import Inventory
 from ops.recovery.reconcile import Gap, GapKind, gaps
@@ -27,7 +26,7 @@ from ops.recovery.replay import FactsChangedError
 from ops.recovery.window import Window
 from runtime.contract import REGION_OF
 
-#: Customers that are looked at side by side, and repairs that are done so.
+#: How many customers are searched, and how many repairs are made, at once.
 _AT_ONCE = 8
 _IN_MEMORY = 256 * 1024
 
@@ -36,7 +35,7 @@ _IN_MEMORY = 256 * 1024
 class Counts:
     """How many transfers were seen, how many of them are complete, and how many gaps there are of each kind.
 
-    `silent` says of each region that was not looked at, by its name, why.
+    `silent` says why a region was not looked at, by the region's name.
     """
 
     transfers: int = 0
@@ -46,62 +45,49 @@ class Counts:
 
     @property
     def remaining(self) -> int:
-        """The gaps that will not close by themselves."""
-        return self.found.total() - self.found[GapKind.REPLICATING]
+        """The number of gaps that will not close by themselves."""
+        return sum(count for kind, count in self.found.items() if not kind.closes_by_itself)
 
     def add(self, other: Counts) -> None:
-        """Count in what another customer has."""
+        """Add the counts of another customer."""
         self.transfers += other.transfers
         self.complete += other.complete
         self.found += other.found
 
     def document(self) -> dict[str, int]:
-        """Return all numbers, by the words of the report."""
+        """Return all counts, by their names in the report."""
         kinds = {finding.value: self.found[finding] for finding in GapKind}
         return {"transfers": self.transfers, "complete": self.complete, **kinds}
 
 
 @dataclass(frozen=True, kw_only=True)
 class ScanListener:
-    """Who is told how it goes on: how many objects more were listed, and that a customer was finished."""
+    """Callbacks for progress: `listed` gets the number of further objects, `finished` follows a customer."""
 
     listed: Callable[[int], None] = lambda count: None
     finished: Callable[[], None] = lambda: None
 
 
-UNWATCHED = ScanListener()
-
-
-def remaining(
-    environment: Environment, *, customers: Collection[str] = (), window: Window | None = None
-) -> Counts:
-    """Return the counts of the gaps of these customers, or of all; `silent` is not empty when a region is.
-
-    Raises RefusedError when no region answers, or there is no such customer.
-    """
-    report = GapReport(Regions.find(environment), customers, window or Window.of())
-    for _ in report.lines():
-        pass
-    return report.counts
+NO_LISTENER = ScanListener()
 
 
 class GapReport:
-    """One look at all transfers of some customers, or of all, that were submitted in a window."""
+    """A search through all transfers of some customers, or of all, that were submitted in a window."""
 
     def __init__(
-        self, regions: Regions, customers: Iterable[str], window: Window, watch: ScanListener = UNWATCHED
+        self, regions: Regions, customers: Iterable[str], window: Window, listener: ScanListener = NO_LISTENER
     ) -> None:
-        """Raises RefusedError for a customer that is none."""
+        """Raises RefusedError for an unknown customer."""
         self.customers = regions.customers(customers)
         self.counts = Counts(silent={REGION_OF[side]: why for side, why in regions.silent.items()})
-        self._regions, self._window, self._watch = regions, window, watch
+        self._regions, self._window, self._listener = regions, window, listener
         self._stopped = threading.Event()
 
     def lines(self, *, confirmed: Collection[str] | None = None) -> Iterator[dict[str, Any]]:
-        """Yield a document for each gap, customer by customer, in the order of time; `counts` grow meanwhile.
+        """Yield a document for each gap, by customer and in the order of time; `counts` grow meanwhile.
 
-        With `confirmed`, transfers whose uploads the customers say were complete, each transfer's remedies
-        follow its gaps.
+        If `confirmed` is given (transfers whose upload was complete, as the customers say), the remedies for
+        each transfer follow its gaps.
         """
         with ExitStack() as files, ThreadPoolExecutor(_AT_ONCE) as workers:
             spools = [files.enter_context(_spool()) for _ in self.customers]
@@ -110,7 +96,7 @@ class GapReport:
                 try:
                     return self._look(customer, confirmed, found)
                 except ClientError as error:
-                    raise RefusedError(f"{customer} cannot be looked at: {error}") from error
+                    raise RefusedError(f"{customer} cannot be searched for gaps: {error}") from error
 
             try:
                 for counts, found in zip(workers.map(look, self.customers, spools), spools, strict=True):
@@ -118,9 +104,9 @@ class GapReport:
                     found.seek(0)
                     yield from map(json.loads, found)
                     found.close()
-                    self._watch.finished()
+                    self._listener.finished()
             except BaseException:
-                self._stopped.set()  # whoever still looks, looks in vain
+                self._stopped.set()  # ends the searches that still run
                 raise
 
     def _look(self, name: str, confirmed: Collection[str] | None, found: IO[str]) -> Counts:
@@ -130,7 +116,7 @@ class GapReport:
         repair = None if confirmed is None else repairer(regions, name, confirmed)
         now = datetime.now(UTC)
         inventory = Inventory(customer=customer, stores=stores, listed=self._listed)
-        # Of what is older the facts have expired, and with them all that could be said.
+        # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
             wrong = gaps(seen, customer=customer, sides=sides, now=now)
@@ -146,11 +132,11 @@ class GapReport:
     def _listed(self, count: int) -> None:
         if self._stopped.is_set():
             raise CancelledError
-        self._watch.listed(count)
+        self._listener.listed(count)
 
 
 def repairer(regions: Regions, customer: str, confirmed: Collection[str] = ()) -> Repair:
-    """Return who repairs a customer's gaps through the regions that answer."""
+    """Return what repairs a customer's gaps through the regions that answer."""
     return Repair(
         customer=regions.customer(customer),
         stores=regions.stores(customer),
@@ -162,35 +148,49 @@ def repairer(regions: Regions, customer: str, confirmed: Collection[str] = ()) -
 
 
 class RepairPlan:
-    """Remedies that were written down, in the report's order; the digest stands for what is to be done."""
+    """Remedies on disk, in the report's order; the digest identifies what is to be done."""
 
     def __init__(self) -> None:
         self._file = tempfile.TemporaryFile("w+", encoding="utf-8")  # noqa: SIM115
-        self._hash = hashlib.sha256()
+        self._hashes: dict[str, Any] = {}
+        self._counts: dict[str, Counter[str]] = {}
         self.deeds: Counter[Deed] = Counter()
 
     def add(self, remedy: dict[str, Any]) -> None:
-        """Write down one more."""
+        """Add a remedy."""
         deed, line = Deed(remedy["deed"]), f"{json.dumps(remedy, sort_keys=True)}\n"
         self.deeds[deed] += 1
         self._file.write(line)
         if deed is not Deed.ASK:
-            self._hash.update(line.encode())
+            customer = remedy["customer"]
+            self._hashes.setdefault(customer, hashlib.sha256()).update(line.encode())
+            self._counts.setdefault(customer, Counter())[deed.value] += 1
+
+    @property
+    def document(self) -> dict[str, dict[str, Any]]:
+        """How many remedies there are for each customer, and a hash of them; the digest stands for it."""
+        return {
+            customer: {**self._counts[customer], "remedies": remedies.hexdigest()[:12]}
+            for customer, remedies in self._hashes.items()
+        }
 
     @property
     def digest(self) -> str:
-        """Twelve hex digits: plans that do the same have the same."""
-        return digest({"remedies": self._hash.hexdigest()})
+        """The digest of the plan: plans that do the same have the same digest."""
+        return digest(self.document)
 
     def remedies(self) -> Iterator[Remedy]:
-        """Yield what was written down."""
+        """Yield all remedies that were added."""
         self._file.seek(0)
         for line in self._file:
             document = json.loads(line)
             yield Remedy(**{**document, "deed": Deed(document["deed"])})
 
     def carry_out(self, regions: Regions, *, why: str) -> Iterator[tuple[Remedy, str, bool]]:
-        """Do all that can be done, several at a time; yield each, what became of it, whether it is done."""
+        """Apply all remedies but those that ask, several at once.
+
+        Yields each remedy, its result, and whether it is done.
+        """
         who = regions.who()
         repairs: dict[str, Repair] = {}
 
@@ -209,12 +209,12 @@ class RepairPlan:
                 yield from workers.map(do, some)
 
     def close(self) -> None:
-        """Let go of what was written down."""
+        """Delete the remedies from disk."""
         self._file.close()
 
 
 def _spool() -> IO[str]:
-    """Return a file that is in memory while it is small."""
+    """Return a temporary file that stays in memory while it is small."""
     return tempfile.SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8")
 
 

@@ -1,8 +1,8 @@
-"""The inventory: what the regions hold of a customer's transfers, one transfer after another.
+"""The inventory: everything the regions hold of a customer's transfers, one transfer after another.
 
-Every source is streamed, and all are brought into the order of transfer ids, which is that of time. The
-tracker's index and the archive's keys have it by themselves; what lies in the customer's buckets is ordered
-by key, and so is sorted on disk first. Memory does not grow with the number of files.
+All sources are streamed and merged in the order of transfer ids, which is that of time. The tracker's index
+and the archive's keys have this order; the customer's buckets are ordered by key, so their listings are first
+sorted on disk. Memory does not grow with the number of files.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 
 _T = TypeVar("_T")
-#: A part of what one region holds of a transfer: the transfer's id, the side, and the part.
+#: One item that a region holds of a transfer: the transfer's id, the side, and the item.
 _Part = tuple[str, str, Any]
 
 _TRANSFER = re.compile(r"[0-9]{8}T[0-9]{6}Z-[0-9a-f]{20}")
-#: Entries that are read ahead of each source: what a page of S3 has at most.
+#: How many entries are read ahead from each source: the most that a page of S3 has.
 _BATCH = 1000
 
 
@@ -56,16 +56,16 @@ class Inventory:
         stores: Sequence[Store],
         listed: Callable[[int], None] = lambda count: None,
     ) -> None:
-        """`listed` is told how many objects more were listed."""
+        """`listed` is called with the number of further objects that were listed."""
         self._customer, self._stores, self._listed = customer, stores, listed
 
     def transfers(self, since: datetime, until: datetime) -> Iterator[Seen]:
         """Yield every transfer submitted from `since` until before `until`, in the order of their ids.
 
-        Uploads under a temporary name are none: they wait for their rename.
+        Uploads under a temporary name are left out: they wait for their rename.
         """
         window = (_stamp(since), _stamp(until))
-        # A private file, gone with the connection.
+        # A private temporary file, deleted when the connection is closed.
         with closing(sqlite3.connect("", check_same_thread=False)) as disk:
             self._sort_inbound(disk, window)
             sources: list[Iterable[_Part]] = [_sorted_inbound(disk)]
@@ -155,7 +155,7 @@ class Inventory:
 def recorded(
     customer: str, trackers: Iterable[Tracker], since: datetime, until: datetime
 ) -> Iterator[tuple[Fact, ...]]:
-    """Yield, for each transfer that a customer submitted in a window, what the trackers hold between them."""
+    """Yield the facts of each transfer that a customer submitted in a window: the union of the trackers'."""
     window = (_stamp(since), _stamp(until))
     parts = heapq.merge(
         *(_ahead(_facts(customer, tracker, window)) for tracker in trackers), key=itemgetter(0)
@@ -181,7 +181,7 @@ def _sorted_inbound(disk: sqlite3.Connection) -> Iterator[_Part]:
 
 
 def _stamp(when: datetime) -> str:
-    """Return a time as the head of a transfer id has it."""
+    """Return a time as it is written at the beginning of a transfer id."""
     return when.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
 
 
@@ -195,7 +195,7 @@ def _batches(items: Iterator[_T]) -> Iterator[list[_T]]:
 
 
 def _ahead(items: Iterator[_T]) -> Iterator[_T]:
-    """Yield `items`, read by a thread of their own that is one batch ahead."""
+    """Yield `items`, read one batch ahead by a thread of their own."""
     batches = _batches(items)
     with ThreadPoolExecutor(1) as reader:
         coming = reader.submit(next, batches, None)

@@ -1,4 +1,4 @@
-"""Looking a file up: whose it is, and which, from a transfer's id or a key."""
+"""Looking up a file and its customer by a transfer's id or by a key."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from runtime import contract
 _T = TypeVar("_T")
 _TRANSFER = re.compile(r"([0-9]{8})T[0-9]{6}Z-\S*")
 
-#: Look-ups at once: everybody is asked when no customer is named.
+#: How many look-ups are made at once: without a customer, all customers are searched.
 _AT_ONCE = 16
 
 
 @dataclass(frozen=True, kw_only=True)
 class FoundFile:
-    """A customer's file, and the transfer of it that was asked for, if it was one."""
+    """A customer's file, and the transfer of it, if a transfer was looked up."""
 
     customer: str
     key: str
@@ -32,14 +32,14 @@ class FoundFile:
 
 
 class Lookup:
-    """Finds files among those of some customers, in the regions that answer."""
+    """Finds files of these customers in the regions that answer."""
 
     def __init__(self, regions: Regions, customers: Sequence[str]) -> None:
         self._stores = [(name, store) for name in customers for store in regions.stores(name)]
         self._whose = f"of {customers[0]} " if len(customers) == 1 else ""
 
     def find(self, wanted: str) -> FoundFile:
-        """Return the file of a transfer's id or a key; RefusedError, with the nearest, when there is none."""
+        """Return the file with this transfer id or key; RefusedError, with the nearest match, otherwise."""
         day = _day(wanted)
         return self._of_transfer(wanted, day) if day else self._of_key(wanted)
 
@@ -78,7 +78,7 @@ class Lookup:
         if len(owners) == 1:
             return FoundFile(customer=owners[0], key=wanted)
         if owners:
-            raise RefusedError(f"{', '.join(owners)} have {wanted!r} each: say whose with --customer")
+            raise RefusedError(f"{wanted!r} is a file of each of {', '.join(owners)}: add --customer")
         near = difflib.get_close_matches(wanted, {key for _, listed in found for key in listed}, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"keys begin with {contract.INBOUND!r}"
         raise RefusedError(f"no file {self._whose}has the key {wanted!r}; {hint}")
@@ -89,7 +89,7 @@ class Lookup:
 
 
 def _day(wanted: str) -> str | None:
-    """Return the day of submission in what may be a transfer's id, or None for anything else."""
+    """Return the day of submission if the text looks like a transfer's id, otherwise None."""
     found = _TRANSFER.fullmatch(wanted)
     try:
         return f"{datetime.strptime(found[1], '%Y%m%d').replace(tzinfo=UTC):%Y-%m-%d}" if found else None

@@ -1,4 +1,4 @@
-"""What a customer is told when a region is out: where to send now, what arrived, and what to send again."""
+"""Notices to customers when a region is out: where to send now, what has arrived, what to send again."""
 
 from __future__ import annotations
 
@@ -7,44 +7,29 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from customers import names
-from ops.cell import DeployedCell, known_customer, side_of
+from ops.cell import DeployedCell, known_customers, side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery import notice_text
-from runtime.contract import (
-    PRIMARY,
-    REGION_OF,
-    SIDES,
-    Kind,
-    Position,
-    is_canary,
-    peer_of,
-    switch_parameter,
-)
-from runtime.facts import Fact, Status, by_transfer, lacks, standing, status, submitted
+from ops.recovery.notice_entries import LISTS, entry, stamp
+from ops.switches import standing_of
+from runtime.contract import PRIMARY, REGION_OF, SIDES, is_canary, peer_of
+from runtime.facts import Fact, by_transfer, submitted
 from runtime.routing import RoutingDocument
 
-#: How long before a region was taken out submissions are looked at, unless an operator says since when:
-#: it may have failed for a while before anybody decided.
+#: Submissions are listed from this long before a region was taken out, unless an operator gives another time:
+#: the region may have failed for a while before anybody decided.
 LOOK_BACK = timedelta(days=1)
-
-_WHY = {
-    Status.UNDER_WAY: "not finished when the region was lost",
-    Status.FAILED: "not delivered",
-    Status.REJECTED: "not accepted",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Notice:
-    """What one customer is told.
+    """The notice to one customer.
 
-    `out` and `region` are the region that is out and the one that serves; `hosts` are SFTP host names and
-    `record` a TXT record's name. `since` is when the submissions in question begin, and `window_seconds` how
-    long a file that is sent again is recognised. The lists hold a document for each transfer.
+    `out` is the region that is out of service, and `region` the one that serves; `hosts` are SFTP host names
+    and `record` is a TXT record's name. Submissions since `since` are listed, and for `window_seconds` a file
+    that is sent again is recognised. The lists hold a document for each transfer.
     """
 
     customer: str
@@ -62,18 +47,18 @@ class Notice:
 
     @property
     def files(self) -> int:
-        """How many files are listed."""
+        """The number of files in all lists."""
         return len(self.resend) + len(self.held) + len(self.delivered)
 
     def document(self, room: int | None = None) -> dict[str, Any]:
-        """Return the notice, ready for JSON, with `room` files in all: first those to send again.
+        """Return the notice, ready for JSON, with at most `room` files: first those to send again.
 
-        Where a list is cut, `whole` is how operators get all of it.
+        If a list is cut, `whole` is the command by which operators get all of it.
         """
         document = {**vars(self), "schema": 1, "outcome": "notice"}
         if room is not None and room < self.files:
             document["whole"] = notice_text.whole(document)
-        for name in ("resend", "held", "delivered"):
+        for name in LISTS:
             files = getattr(self, name)
             shown = list(files if room is None else files[:room])
             room = None if room is None else room - len(shown)
@@ -82,45 +67,41 @@ class Notice:
 
 
 class Notices:
-    """The notices of an environment while one region is out. Asks the other region only."""
+    """The notices of an environment while one region is out. Only the other region is asked."""
 
     def __init__(
         self, environment: Environment, *, out_of: str | None = None, since: datetime | None = None
     ) -> None:
-        """`out_of` is the region that is out; without it, the one that its switch says is.
+        """`out_of` is the region that is out; without it, the one whose switch says so.
 
-        Raises RefusedError when neither is.
+        Raises RefusedError if neither switch does.
         """
         self._environment = environment
+        declared: datetime | None = None
         if out_of is None:
             self._lost, declared = self._evacuated()
         else:
             self._lost = side_of(out_of)
-            declared = self._declared(self._lost) if since is None else None
+            if since is None:
+                declared = self._declared(self._lost)
         self.out = REGION_OF[self._lost]
         self.since = (since or (declared or datetime.now(UTC)) - LOOK_BACK).replace(microsecond=0)
         self._cell = DeployedCell(environment=environment, side=peer_of(self._lost))
 
-    def customers(self, wanted: str | None) -> list[str]:
-        """Return this customer, or all; RefusedError, with the nearest, for one that is none."""
+    def customers(self, wanted: Iterable[str]) -> list[str]:
+        """Return these customers, or all if none is named; RefusedError for unknown ones."""
         known = [name for name in self._cell.directory.names() if not is_canary(name)]
-        return known if wanted is None else [known_customer(wanted, known)]
+        return known_customers(wanted, known) or known
 
     def notice(self, name: str) -> Notice:
         """Return the notice for a customer, from the facts."""
         customer, environment = self._cell.directory.customer(name), self._environment
         zone, side = environment.zone, self._cell.side
-        resend, held, delivered = [], [], []
+        lists: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
         for facts in self._transfers(customer):
-            match status(facts):
-                case Status.DELIVERED | Status.DUPLICATE:
-                    delivered.append(_delivered(facts))
-                case Status.HELD:
-                    held.append(_held(facts))
-                case Status.UNDER_WAY if _origin(facts) != self._lost:
-                    continue  # goes on in the region that serves, and ends in a receipt
-                case other:
-                    resend.append({**_about(facts), "why": _WHY[other]})
+            if found := entry(facts, self._lost):
+                name, document = found
+                lists[name].append(document)
         return Notice(
             customer=customer.id,
             out=self.out,
@@ -134,16 +115,14 @@ class Notices:
             record=names.bucket_record(PRIMARY, customer.id, zone),
             policy=customer.policy,
             window_seconds=int(customer.window.total_seconds()),
-            since=_stamp(self.since),
-            resend=resend,
-            held=held,
-            delivered=delivered,
+            since=stamp(self.since),
+            **lists,
         )
 
     def publish(self, notice: Notice) -> str:
         """Publish a notice to its customer's receipt topic; return the message's id.
 
-        Programs tell it from a receipt by its `outcome`, which is `notice`.
+        Its `outcome`, which is `notice`, distinguishes it from a receipt.
         """
         published = self._cell.client("sns").publish(
             TopicArn=self._cell.directory.customer(notice.customer).receipts_topic,
@@ -170,77 +149,26 @@ class Notices:
             try:
                 if declared := self._declared(side):
                     return side, declared
-            except (ClientError, BotoCoreError) as error:
-                silent.append(f"; {REGION_OF[peer_of(side)]} does not tell about {REGION_OF[side]}: {error}")
-        told = "".join(silent)
-        raise RefusedError(f"no region is out{told}; say which one customers are to leave: --out-of REGION")
+            except RefusedError as error:
+                silent.append(f"; {error}")
+        raise RefusedError(
+            f"no region is known to be out{''.join(silent)};"
+            " name the one that customers are to leave: --region REGION"
+        )
 
     def _declared(self, side: str) -> datetime | None:
-        """Return when a side was taken out, or None while it is in; its peer keeps the switch."""
-        name = switch_parameter(self._environment.namespace, self._environment.cell, side)
-        ssm = self._environment.client("ssm", peer_of(side))
-        parameter = ssm.get_parameter(Name=name)["Parameter"]
-        return parameter["LastModifiedDate"].astimezone(UTC) if parameter["Value"] != Position.IN else None
+        """Return when a side was taken out, None while it is in; RefusedError if its peer does not say."""
+        standing = standing_of(self._environment, side)
+        return standing.since.astimezone(UTC) if standing.position.is_out else None
 
 
-def digest_of(notices: Iterable[Notice]) -> str:
-    """Return 12 hex digits for notices: 4 for where to send, 4 for what to send again, 4 for the rest."""
-    where, again, rest = [], [], []
-    for notice in notices:
-        document = notice.document()
-        again.append(document.pop("resend"))
-        rest.append([document.pop("held"), document.pop("delivered")])
-        where.append(document)
-    return "".join(digest({"part": part})[:4] for part in (where, again, rest))
+def plan_of(notices: Iterable[Notice]) -> dict[str, dict[str, Any]]:
+    """Return the document of which the digest is made, by customer; each list by its length and a hash."""
+    return {
+        notice.customer: {**vars(notice), **{name: _fingerprint(getattr(notice, name)) for name in LISTS}}
+        for notice in notices
+    }
 
 
-def changes(reviewed: str, now: str) -> str:
-    """Return what is different in notices whose digest is `now`, from those that were `reviewed`."""
-    if len(reviewed) != len(now):
-        return f"{reviewed!r} is no digest of notices"
-    parts = ("where to send", "what to send again", "what is delivered or held")
-    different = [
-        part for at, part in enumerate(parts) if reviewed[4 * at : 4 * at + 4] != now[4 * at : 4 * at + 4]
-    ]
-    return f"changed since {reviewed} was reviewed: {', '.join(different)}"
-
-
-def _origin(facts: Iterable[Fact]) -> str:
-    """Return the side that received a transfer, as far as its facts tell."""
-    facts = list(facts)
-    return next((fact.side for fact in facts if fact.kind is Kind.RECEIVED), facts[0].side)
-
-
-def _about(facts: Sequence[Fact]) -> dict[str, Any]:
-    first = facts[0]
-    return {"key": first.key, "transfer": first.transfer, "submitted": _stamp(submitted(first.transfer))}
-
-
-def _delivered(facts: Sequence[Fact]) -> dict[str, Any]:
-    destinations = []
-    for fact in standing(facts):
-        if fact.kind is Kind.DELIVERED:
-            told = {"name": fact.destination, "delivered": fact.at, "sha256": fact.detail["sha256"]}
-            destinations.append(told)
-        elif fact.kind is Kind.DUPLICATE:
-            destinations.append({"name": fact.destination, "duplicate_of": fact.detail["of"]})
-    return {**_about(facts), "destinations": destinations}
-
-
-def _held(facts: Sequence[Fact]) -> dict[str, Any]:
-    """Return what is told of a file that a destination holds: that one, and those that were given up."""
-    lacking = lacks(facts)
-    destinations = [
-        {"name": fact.destination, told: fact.detail["reason"]}
-        for kind, is_so, told in (
-            (Kind.HELD, Status.HELD, "held"),
-            (Kind.FAILED, Status.FAILED, "not_delivered"),
-        )
-        for fact in standing(facts)
-        if fact.kind is kind and fact.destination in lacking.get(is_so, ())
-    ]
-    return {**_about(facts), "destinations": destinations}
-
-
-def _stamp(at: datetime) -> str:
-    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
+def _fingerprint(files: Sequence[dict[str, Any]]) -> str:
+    return f"{len(files):,} ({digest({'files': files})})"

@@ -1,4 +1,4 @@
-"""How a notice is worded, for people and for programs, and how it is made to fit into a message. Pure."""
+"""The wording of a notice, for people and for programs, and how it is cut to fit a message. Pure."""
 
 from __future__ import annotations
 
@@ -6,14 +6,16 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
-#: Bytes that a message may have, with room for its subject and attributes.
+from ops.plan import command
+
+#: The most bytes of a message, with room for its subject and attributes.
 #: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
 LIMIT = 250_000
 
 _LISTS = {
     "resend": "Send again",
-    "held": "Held: do not send again until we have told you",
-    "delivered": "Delivered: need not be sent again",
+    "held": "Held: do not send again until you hear from us",
+    "delivered": "Delivered: no need to send again",
 }
 
 
@@ -34,7 +36,7 @@ def subject(notice: Mapping[str, Any]) -> str:
 
 
 def message(document: Callable[[int], Mapping[str, Any]], files: int) -> str:
-    """Return the message that tells as many of `files` files as it has room for.
+    """Return the message that lists as many of `files` files as there is room for.
 
     `document` returns the notice with its lists cut to a number of files. Programs get it as JSON, mailboxes
     as text (https://docs.aws.amazon.com/sns/latest/dg/sns-send-custom-platform-specific-payloads-mobile-devices.html).
@@ -76,12 +78,12 @@ def _lines(
     yield ""
     if notice["policy"] == "content":
         window = _length(notice["window_seconds"])
-        yield f"A file that is sent again within {window} of when it was first sent is recognised by its"
-        yield "content: it is not delivered twice, and its receipt says `duplicate`. So send again soon: one"
-        yield "that was first sent longer ago may be delivered a second time."
+        yield f"A file that is sent again within {window} of the first time is recognised by its"
+        yield "content: it is not delivered twice, and its receipt says `duplicate`. So send again soon: a"
+        yield "file that was first sent longer ago may be delivered a second time."
     else:
-        yield "Your files are delivered as often as you send them: what is sent again is delivered again, and"
-        yield "a file below that was not finished may still be delivered from where it was."
+        yield "Your files are delivered as often as you send them: a file that is sent again is delivered"
+        yield "again, and an unfinished one below may still be delivered from the region that received it."
     if not any(notice[name]["count"] for name in _LISTS):
         yield f"\nWe know of no file that you sent since {notice['since']}."
         return
@@ -95,22 +97,22 @@ def _files(notice: Mapping[str, Any], name: str, code: Callable[[str], str]) -> 
     for file in listed["files"]:
         yield f"- {code(file['key'])}, sent {file['submitted']}, transfer {file['transfer']}{_more(file)}"
     if missing := listed["count"] - len(listed["files"]):
-        yield f"- and {missing:,} more, for which there is no room here; your operators have all of it, by"
+        yield f"- and {missing:,} more, for which there is no room here; your operators can list all with"
         yield f"  {code(whole(notice))}"
 
 
 def whole(notice: Mapping[str, Any]) -> str:
-    """Return the command that prints a notice with its lists whole."""
-    words = f"--customer {notice['customer']} --out-of {notice['out']} --since {notice['since']}"
-    return f"python -m ops notice {words} --format json"
+    """Return the command that prints a notice with complete lists."""
+    words = (notice["customer"], "--region", notice["out"], "--since", notice["since"])
+    return command("notice", *words, "--json")
 
 
 def _more(file: Mapping[str, Any]) -> str:
-    told = [file["why"]] if "why" in file else []
+    remarks = [file["why"]] if "why" in file else []
     for destination in file.get("destinations", ()):
         about = [f"{name.replace('_', ' ')} {value}" for name, value in destination.items() if name != "name"]
-        told.append(f"{destination['name']}: {', '.join(about)}")
-    return "".join(f"; {each}" for each in told)
+        remarks.append(f"{destination['name']}: {', '.join(about)}")
+    return "".join(f"; {each}" for each in remarks)
 
 
 def _length(seconds: int) -> str:

@@ -1,9 +1,9 @@
 """Gaps: where the records, the copies and the deliveries of a transfer disagree. Pure: no clock, no I/O.
 
-What is not there within 15 minutes of when it was due is a gap; before that it is on its way. S3 replicates
+Whatever is missing 15 minutes after it was due is a gap; before that it counts as replicating. S3 replicates
 within that time, with Replication Time Control
 (https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-time-control.html), DynamoDB within
-seconds. What lifecycle rules have taken away, and facts that have expired, are nobody's loss.
+seconds. Objects that lifecycle rules have removed, and facts that have expired, are no gaps.
 """
 
 from __future__ import annotations
@@ -12,18 +12,19 @@ from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import assert_never
 
 from runtime.contract import REGION_OF, Kind
-from runtime.facts import Fact, Status, lacks, status, submitted, told
+from runtime.facts import Fact, Status, describe, lacks, status, submitted
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
 
-#: For so long what is not there is on its way.
+#: For this long a missing copy or fact counts as replicating.
 GRACE = timedelta(minutes=REPLICATION_MINUTES)
 
 
 class GapKind(StrEnum):
-    """What is wrong with a transfer, or that it is merely young."""
+    """What is wrong with a transfer, or that it is merely too young to judge."""
 
     REPLICATING = "replicating"
     ARCHIVE_MISSING = "archive missing"
@@ -31,6 +32,19 @@ class GapKind(StrEnum):
     RECORD_MISSING = "record missing"
     UNDELIVERED = "undelivered"
     UNKNOWN = "unknown to the tracker"
+
+    @property
+    def closes_by_itself(self) -> bool:
+        """Whether such a gap needs nothing but time."""
+        match self:
+            case GapKind.REPLICATING:
+                return True
+            case GapKind.ARCHIVE_MISSING | GapKind.INBOUND_MISSING | GapKind.RECORD_MISSING:
+                return False
+            case GapKind.UNDELIVERED | GapKind.UNKNOWN:
+                return False
+            case _:
+                assert_never(self)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,9 +57,9 @@ class Stored:
 
 @dataclass(frozen=True, kw_only=True)
 class Seen:
-    """All that the regions which were asked hold of one transfer, each by side.
+    """Everything that the regions that were asked hold of one transfer, by side.
 
-    `facts` is the union of the regions' facts, `unrecorded` what of it a side does not have. `archived` is
+    `facts` is the union of the regions' facts, and `unrecorded` has those that a side lacks. `archived` is
     the size in bytes of the copy in the archive.
     """
 
@@ -58,27 +72,27 @@ class Seen:
 
     @property
     def received(self) -> Fact | None:
-        """The fact that says what was submitted, and where it should go."""
+        """The fact that says what was submitted and where it should go, or None."""
         return next((fact for fact in self.facts if fact.kind is Kind.RECEIVED), None)
 
     @property
     def size(self) -> int | None:
-        """Bytes that were submitted, or None when nothing tells."""
+        """The size of the submitted file in bytes, or None if it is not known."""
         if self.received is not None:
             return int(self.received.detail["size"])
         return next((stored.size for stored in self.inbound.values()), None)
 
     def archives(self) -> set[str]:
-        """Return the sides whose archive has the whole file."""
+        """Return the sides whose archive has the complete file."""
         size = self.size
         return {side for side, its in self.archived.items() if size in (None, its)}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """One thing that is not as it should be: what, where, and since when.
+    """Something that is not as it should be: what, where, and since when.
 
-    `side` is the region that lacks something, empty where the finding is about no single region.
+    `side` is that of the region that lacks something, empty if the gap is not about a single region.
     """
 
     finding: GapKind
@@ -90,7 +104,7 @@ class Gap:
 
 
 def gaps(seen: Seen, *, customer: RoutingDocument, sides: Collection[str], now: datetime) -> list[Gap]:
-    """Return the gaps of one transfer, none when it is complete. Only `sides` were asked."""
+    """Return the gaps of one transfer; none if it is complete. Only `sides` were asked."""
     return list(_Judgement(seen, customer, sides, now).gaps())
 
 
@@ -104,16 +118,26 @@ class _Judgement:
             yield from self._unknown()
             return
         yield from self._records()
-        if became is Status.REJECTED:
-            return
-        if became not in (Status.DELIVERED, Status.DUPLICATE):
-            yield self._undelivered(became)
+        is_archived = self._latest(Kind.ARCHIVED) is not None
+        match became:
+            case Status.REJECTED:
+                return
+            case Status.DELIVERED | Status.DUPLICATE:
+                is_archived = True
+            case Status.FAILED | Status.HELD:
+                is_archived = True
+                # Nothing will come of it by itself, however young it is.
+                yield self._undelivered(may_be_young=False)
+            case Status.UNDER_WAY:
+                yield self._undelivered(may_be_young=True)
+            case _:
+                assert_never(became)
         yield from self._copies_of_what_came()
-        if became is not Status.UNDER_WAY or self._latest(Kind.ARCHIVED):
+        if is_archived:
             yield from self._copies_in_the_archive()
 
     def _unknown(self) -> Iterator[Gap]:
-        """A file without facts. Facts outlive the files they are about, the archive's copies outlive them."""
+        """Yield the gap of a file without facts; none if they may have expired before its archived copies."""
         seen, since = self._seen, submitted(self._seen.transfer)
         if not seen.inbound and since + timedelta(days=self._customer.tracker_days) <= self._now:
             return
@@ -128,13 +152,12 @@ class _Judgement:
                 where = f"{kinds} in {REGION_OF[side]}"
                 yield self._gap(GapKind.RECORD_MISSING, where, min(map(_at, missing)), side)
 
-    def _undelivered(self, became: Status) -> Gap:
+    def _undelivered(self, *, may_be_young: bool) -> Gap:
         received = self._seen.received
-        lacking = lacks(self._seen.facts) or {became: ("nobody knows where to",)}
+        # Without RECEIVED no destination is known, and the transfer is under way.
+        lacking = lacks(self._seen.facts) or {Status.UNDER_WAY: ("no fact names its destinations",)}
         since = _at(received) if received else submitted(self._seen.transfer)
-        # Only what still goes on may be in time: nothing will come of the others by itself.
-        young = became is Status.UNDER_WAY
-        return self._gap(GapKind.UNDELIVERED, told(lacking), since, may_be_young=young)
+        return self._gap(GapKind.UNDELIVERED, describe(lacking), since, may_be_young=may_be_young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

@@ -1,11 +1,11 @@
-"""Both regions of an environment, as far as they answer: where the verbs that look at transfers look."""
+"""The regions of an environment that answer, as used by the verbs that look at transfers."""
 
 from __future__ import annotations
 
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any
+from typing import Any, assert_never
 
 import boto3
 from botocore.config import Config
@@ -14,19 +14,20 @@ from botocore.exceptions import HTTPClientError
 
 from customers import names
 from ops.cell import cells, known_customers, side_of
+from ops.cell_manifest import CellManifest
 from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import REGION_OF, Position, cell_parameter, is_canary, peer_of
+from ops.switches import switch_of
+from runtime.contract import REGION_OF, Position, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
-from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
 from runtime.switch import Switch
 from runtime.tracker import Tracker
 
-#: For long work with regions that have answered already.
+#: For long work with regions that have already answered.
 _PATIENT = Config(
     retries={"mode": "standard", "total_max_attempts": 6},
     connect_timeout=5,
@@ -36,20 +37,20 @@ _PATIENT = Config(
 
 
 class Regions:
-    """The regions that answer. `silent` says of the others, by side, why they are not looked at."""
+    """The regions that answer. `silent` says, by side, why the others are not looked at."""
 
     def __init__(
         self, environment: Environment, known: Mapping[str, Collection[str]], silent: Mapping[str, str]
     ) -> None:
-        """`known` holds, by side, the customers of each region that answers."""
+        """`known` has the customers of each region that answers, by side."""
         self._environment, self._known, self.silent = environment, known, silent
         self._cells = {cell.side: cell for cell in cells(environment) if cell.side in known}
         self._clients: dict[tuple[str, str], Any] = {}
-        self._making = threading.Lock()  # threads share clients, but may not make them at once
+        self._making = threading.Lock()  # threads may share clients, but not make them concurrently
 
     @classmethod
     def find(cls, environment: Environment, *, only: str | None = None) -> Regions:
-        """Ask both regions, or `only` one, for their customers; RefusedError when none answers."""
+        """Ask both regions, or `only` one, for their customers; RefusedError if none answers."""
         known: dict[str, Collection[str]] = {}
         silent: dict[str, str] = {}
         for cell in cells(environment):
@@ -61,8 +62,8 @@ class Regions:
             except (NoConnectionError, HTTPClientError) as error:
                 silent[cell.side] = f"it does not answer: {error}"
         if not known:
-            told = "; ".join(f"{REGION_OF[side]}: {why}" for side, why in silent.items())
-            raise RefusedError(f"there is nothing to look at: {told}")
+            reasons = "; ".join(f"{REGION_OF[side]}: {why}" for side, why in silent.items())
+            raise RefusedError(f"no region can be looked at: {reasons}")
         return cls(environment, known, silent)
 
     @property
@@ -79,17 +80,17 @@ class Regions:
         ]
 
     def customers(self, wanted: Iterable[str] = ()) -> list[str]:
-        """Return these customers, or all, sorted; RefusedError, with the nearest, for ones that are none."""
+        """Return these customers, or all, sorted; RefusedError, with the nearest match, for unknown ones."""
         everyone = set().union(*self._known.values())
         return sorted(known_customers(wanted, everyone) or everyone)
 
     def customer(self, name: str) -> RoutingDocument:
-        """Return a customer, as the first region that knows it does."""
+        """Return a customer's routing document from the first region that has one."""
         side = next(side for side in self.sides if name in self._known[side])
         return self.directory(side).customer(name)
 
     def stores(self, customer: str) -> list[Store]:
-        """Return where the regions that answer keep a customer's files and facts."""
+        """Return where each region that answers keeps a customer's files and facts."""
         return [
             Store(
                 side=side,
@@ -104,58 +105,57 @@ class Regions:
 
     @cached_property
     def out(self) -> frozenset[str]:
-        """The sides that an operator has declared lost, as the peers that answer say."""
+        """The sides declared lost by an operator, according to the peers that answer."""
         return frozenset(side for side in map(peer_of, self.sides) if self._is_lost(side))
 
     @cached_property
     def replay(self) -> Replay:
-        """What carries transfers again, through the regions that answer and are not out."""
+        """The replay of transfers through the regions that answer and are not declared lost."""
         working = {side: self._region(side) for side in self.sides if side not in self.out}
         return Replay(working, out=self.out)
 
     def intake(self, side: str) -> Intake:
         """Return the intake of a region that answers."""
-        tracker = self.tracker(side)
         return Intake(
             namespace=self._environment.namespace,
-            side=side,
-            state_machine=self._state_machine(side),
-            tracker=tracker,
+            state_machine=self.manifest(side).state_machine,
+            tracker=self.tracker(side),
             directory=self.directory(side),
-            receipts=Receipts(tracker=tracker, topics=self.client("sns", side), side=side),
-            s3=self.client("s3", side),
-            workflow=self.client("stepfunctions", side),
+            client=lambda service: self.client(service, side),
         )
 
     def directory(self, side: str) -> Directory:
-        """Return the customers of a region that answers."""
+        """Return the directory of customers of a region that answers."""
         return Directory(bucket=self._cells[side].bucket("config"), client=self.client("s3", side))
 
     def executions(self, side: str) -> Executions:
-        """Return the executions of a region that answers."""
+        """Return the workflow executions of a region that answers."""
         workflow = self.client("stepfunctions", side)
-        return Executions(state_machine=self._state_machine(side), workflow=workflow)
+        return Executions(state_machine=self.manifest(side).state_machine, workflow=workflow)
+
+    def manifest(self, side: str) -> CellManifest:
+        """Return what the cell of a region that answers consists of; ManifestError when that is not known."""
+        return CellManifest.read(
+            namespace=self._environment.namespace,
+            cell=self._environment.cell,
+            side=side,
+            parameters=self.client("ssm", side),
+        )
 
     def tracker(self, side: str) -> Tracker:
         """Return a region's tracker."""
         return Tracker(table=self._cells[side].table, side=side, client=self.client("dynamodb", side))
 
     def switch(self, side: str) -> Switch:
-        """Return a side's switch, which its peer keeps, to be read only."""
-        return Switch(
-            namespace=self._environment.namespace,
-            cell=self._environment.cell,
-            side=side,
-            parameters=self.client("ssm", peer_of(side)),
-            metrics=None,
-        )
+        """Return a side's switch, which its peer keeps."""
+        return switch_of(self._environment, side, client=self.client)
 
     def who(self) -> str:
-        """Return the ARN of whoever holds the credentials that are used here."""
+        """Return the ARN of the operator's credentials."""
         return str(self.client("sts", self.sides[0]).get_caller_identity()["Arn"])
 
     def client(self, service: str, side: str) -> Any:
-        """Return the client of a service in a region that answers: patient, and shared by threads."""
+        """Return a client for a service in a region that answers: with long timeouts, shared by threads."""
         with self._making:
             if (service, side) not in self._clients:
                 made = boto3.client(service, region_name=REGION_OF[side], config=_PATIENT)
@@ -168,16 +168,13 @@ class Regions:
 
     def _is_lost(self, side: str) -> bool:
         try:
-            return self.switch(side).position() is Position.LOST
+            position = self.switch(side).position()
         except ValueError as error:
             raise RefusedError(str(error)) from error
-
-    def _state_machine(self, side: str) -> str:
-        name = cell_parameter(self._environment.namespace, self._environment.cell, "state-machine")
-        ssm = self.client("ssm", side)
-        try:
-            return str(ssm.get_parameter(Name=name)["Parameter"]["Value"])
-        except ssm.exceptions.ParameterNotFound as error:
-            raise RefusedError(
-                f"{REGION_OF[side]} has no parameter {name}, which names its workflow: run pulumi up there"
-            ) from error
+        match position:
+            case Position.LOST:
+                return True
+            case Position.IN | Position.OUT:
+                return False
+            case _:
+                assert_never(position)

@@ -1,16 +1,16 @@
-"""Releases: what an operator decides about destinations that hold a file, planned and done."""
+"""Releases: an operator's decision about destinations that hold a file, planned and carried out."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, assert_never
 
 from ops.plan import RefusedError, digest
 from ops.recovery.lookup import FoundFile
 from ops.recovery.regions import Regions
 from ops.recovery.replay import NoRegionError
-from runtime.contract import REGION_OF, Kind, file_id
+from runtime.contract import Kind, file_id
 from runtime.facts import Fact, standing
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.transfer import Transfer
@@ -18,9 +18,9 @@ from runtime.transfer import Transfer
 
 @dataclass(frozen=True, kw_only=True)
 class ReleasePlan:
-    """What becomes of a transfer at destinations that hold it, and through which region.
+    """What is to become of a transfer at the destinations that hold it, and through which region.
 
-    `held` says why, by destination; `over` are the sort keys of the facts that are decided on.
+    `held` has the reason of each destination; `over` are the sort keys of the facts that are decided on.
     """
 
     customer: str
@@ -32,37 +32,39 @@ class ReleasePlan:
     over: tuple[str, ...]
 
     @property
-    def digest(self) -> str:
-        """Twelve hex digits that stand for all of it."""
-        return digest(vars(self))
+    def document(self) -> dict[str, dict[str, Any]]:
+        """The plan by transfer, of which the digest is made."""
+        return {self.transfer: vars(self)}
 
-    def document(self) -> dict[str, Any]:
-        """Return the plan, ready for JSON."""
-        return {**vars(self), "region": REGION_OF[self.side], "digest": self.digest}
+    @property
+    def digest(self) -> str:
+        """The digest of the plan."""
+        return digest(self.document)
 
 
 class Releases:
-    """Releases of one transfer through the regions that answer and are not out."""
+    """Releases of one transfer, through the regions that answer and are not declared lost."""
 
     def __init__(self, regions: Regions, file: FoundFile) -> None:
-        """`file` names a transfer."""
-        self._regions, self._file = regions, file
+        """`file` must have been found by its transfer."""
+        assert file.transfer is not None
+        self._regions, self._file, self._transfer = regions, file, file.transfer
         self._facts = {fact.sort_key: fact for fact in self._known()}
 
     def plan(self, decision: ReleaseDecision, destinations: Collection[str]) -> ReleasePlan:
-        """Return the plan for these destinations, or all that hold it; RefusedError when they do not."""
+        """Return the plan for these destinations, or for all that hold it; RefusedError if one does not."""
         received = next((fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED), None)
         if received is None:
-            raise RefusedError(f"no fact tells what was submitted as {self._file.transfer}")
+            raise RefusedError(f"no fact says what was submitted as {self._transfer}")
         try:
             side = self._regions.replay.side(received)
         except NoRegionError as error:
-            raise RefusedError(f"{self._file.transfer} cannot be released: {error}") from error
+            raise RefusedError(f"{self._transfer} cannot be released: {error}") from error
         held = self._held(decision, side)
         wanted = destinations or held
         if not held or set(wanted) - held.keys():
             by = ", ".join(sorted(held)) or "no destination"
-            raise RefusedError(f"{self._file.transfer} is held by {by}: there is nothing else to release")
+            raise RefusedError(f"{self._transfer} is held by {by}: there is nothing else to release")
         return ReleasePlan(
             customer=self._file.customer,
             key=self._file.key,
@@ -74,7 +76,7 @@ class Releases:
         )
 
     def apply(self, plan: ReleasePlan, *, why: str) -> Iterator[tuple[str, str]]:
-        """Release each destination; yield it and the execution's name. RefusedError when it has changed."""
+        """Release each destination; yield it and the execution's name. RefusedError if facts have changed."""
         region, who = self._regions.replay.regions[plan.side], self._regions.who()
         release = Release(tracker=region.tracker, executions=region.executions)
         received = next(fact for fact in self._facts.values() if fact.kind is Kind.RECEIVED)
@@ -83,18 +85,28 @@ class Releases:
             try:
                 yield destination, release.release(transfer, destination, plan.decision, who=who, why=why)
             except NotHeldError as error:
-                raise RefusedError(f"it has changed meanwhile: {error}") from error
+                raise RefusedError(f"the facts have changed: {error}") from error
 
     def _held(self, decision: ReleaseDecision, side: str) -> dict[str, list[Fact]]:
-        """Return the facts that hold it, by destination; those too that an interrupted release set aside."""
+        """Return the facts that hold it, by destination, with those that an interrupted release set aside."""
         region, everything = self._regions.replay.regions[side], sorted(self._facts.items())
-        stand = standing(self._facts.values())
-        served = {fact.destination for fact in stand if fact.kind is Kind.DELIVERED}
-        holding = {fact.sort_key for fact in stand if fact.kind is Kind.HELD}
-        for fact in stand:
-            is_this = fact.kind is Kind.REPLAYED and fact.detail["decision"] == decision and fact.side == side
-            if is_this and region.executions.find(fact.writer) is None:
-                holding |= set(fact.detail["over"])
+        served, holding = set(), set()
+        for fact in standing(self._facts.values()):
+            match fact.kind:
+                case Kind.DELIVERED:
+                    served.add(fact.destination)
+                case Kind.HELD:
+                    holding.add(fact.sort_key)
+                case Kind.REPLAYED:
+                    is_this = fact.detail["decision"] == decision and fact.side == side
+                    if is_this and region.executions.find(fact.writer) is None:
+                        holding |= set(fact.detail["over"])
+                case Kind.RECEIVED | Kind.FAILED | Kind.DUPLICATE | Kind.REJECTED | Kind.ARCHIVED:
+                    pass
+                case Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
+                    pass
+                case _:
+                    assert_never(fact.kind)
         held: dict[str, list[Fact]] = {}
         for name, fact in everything:
             if name in holding and fact.kind is Kind.HELD and fact.destination not in served:
@@ -104,6 +116,4 @@ class Releases:
     def _known(self) -> Iterator[Fact]:
         file = file_id(self._file.customer, self._file.key)
         for store in self._regions.stores(self._file.customer):
-            for fact in store.tracker.history(file).facts:
-                if fact.transfer == self._file.transfer:
-                    yield fact
+            yield from store.tracker.history(file).of(self._transfer)

@@ -1,7 +1,7 @@
-"""Repair: what to do about a gap, and doing it. All of it may be repeated: what is there meanwhile stays.
+"""Repair: what to do about a gap, and doing it. Everything may be repeated: existing copies are kept.
 
-A copy that is missing in an archive is made by S3 from where there is one. A copy that is missing in a
-customer's bucket is not: it would be another version, so another transfer (docs/adr/0017-repair.md).
+A copy that is missing from an archive is made by S3 from another copy. A copy that is missing from a
+customer's bucket is not: it would be another version, and so another transfer (docs/adr/0017-repair.md).
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, assert_never
 
 from boto3.s3.transfer import TransferConfig
 
@@ -29,7 +29,7 @@ _COPY = TransferConfig(multipart_threshold=5 * 1000**3, multipart_chunksize=64 *
 
 
 class Deed(StrEnum):
-    """What is done about a gap; ASK is for what only a person, or AWS, can do."""
+    """What is done about a gap; ASK is for what only a person or AWS can do."""
 
     COPY = "copy"
     REPLAY = "replay"
@@ -39,7 +39,7 @@ class Deed(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:
-    """What is to be done about a gap, where, and why; `about` is what the deed needs, JSON-ready."""
+    """What is to be done about a gap, where, and why; `about` has what the deed needs, ready for JSON."""
 
     deed: Deed
     customer: str
@@ -63,15 +63,15 @@ class Repair:
         out: Collection[str],
         confirmed: Collection[str] = (),
     ) -> None:
-        """`out` are the regions that an operator has declared lost.
+        """`out` are the sides that an operator has declared lost.
 
-        `confirmed` are transfers of which the customer says that their upload by SFTP was complete.
+        `confirmed` are transfers whose upload by SFTP was complete, as the customer says.
         """
         self._customer, self._stores = customer, {store.side: store for store in stores}
         self._replay, self._intakes, self._out, self._confirmed = replay, intakes, out, confirmed
 
     def remedies(self, seen: Seen, gaps: Sequence[Gap]) -> Iterator[Remedy]:
-        """Yield what is to be done about the gaps of one transfer. Reads; changes nothing."""
+        """Yield the remedies for the gaps of one transfer. Changes nothing."""
         lacking = [gap.side for gap in gaps if gap.finding is GapKind.ARCHIVE_MISSING]
         if lacking:
             yield from self._copies(seen, lacking)
@@ -82,16 +82,20 @@ class Repair:
                 case GapKind.UNKNOWN:
                     yield self._taken_in(seen)
                 case GapKind.INBOUND_MISSING:
-                    yield self._ask(seen, f"{gap.where}: S3 makes a replica again by a Batch Replication job")
+                    yield self._ask(seen, f"{gap.where}: an S3 Batch Replication job replicates it again")
                 case GapKind.RECORD_MISSING:
                     yield self._ask(
-                        seen, f"{gap.where}: DynamoDB brings it; see the table's ReplicationLatency"
+                        seen, f"{gap.where}: DynamoDB replicates it; see the table's ReplicationLatency"
                     )
+                case GapKind.ARCHIVE_MISSING | GapKind.REPLICATING:
+                    pass  # the one is copied, above; the other closes by itself
+                case _:
+                    assert_never(gap.finding)
 
     def carry_out(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
-        """Do it; return what was done in a word or two. `plan` is the digest under which it was reviewed.
+        """Apply a remedy; return its result in a word or two. `plan` is the digest of the reviewed plan.
 
-        Raises ChangedError when a transfer is no longer as it was.
+        Raises FactsChangedError if the facts have changed since.
         """
         about = remedy.about
         match remedy.deed:
@@ -106,7 +110,10 @@ class Repair:
                 arrived = Arrival(bucket=about["bucket"], key=remedy.key, version_id=about["version_id"])
                 intake = self._intakes[remedy.side]
                 return intake.adopt(arrived) if about["replica"] else intake.accept(arrived)
-        return "nothing"
+            case Deed.ASK:
+                return "nothing"
+            case _:
+                assert_never(remedy.deed)
 
     def _copies(self, seen: Seen, lacking: Sequence[str]) -> Iterator[Remedy]:
         there, received = seen.archives(), seen.received
@@ -115,7 +122,7 @@ class Repair:
             for side in lacking:
                 yield self._copied(seen, side, min(there), self._archived(seen, min(there)))
             return
-        # One copy, which S3 replicates: that of the region that the file came to.
+        # One copy is enough, for S3 replicates it: in the region that received the file.
         side = received.side if received.side in lacking else lacking[0]
         for other in (side, peer_of(side)):
             if other in seen.inbound:
@@ -123,7 +130,7 @@ class Repair:
                 source |= {"VersionId": seen.inbound[other].version_id}
                 yield self._copied(seen, side, other, source)
                 return
-        yield self._ask(seen, "no copy of it is left anywhere; the customer sends it again")
+        yield self._ask(seen, "no copy is left anywhere; the customer must send it again")
 
     def _copied(self, seen: Seen, side: str, other: str, source: dict[str, str]) -> Remedy:
         assert seen.received is not None
@@ -143,17 +150,21 @@ class Repair:
 
     def _replayed(self, seen: Seen) -> Remedy:
         verdict = self._replay.verdict(seen.facts)
-        if verdict.choice is not Choice.DELIVER:
-            return self._ask(seen, verdict.why)
-        about = {"verdict": asdict(verdict), "file": seen.facts[0].file}
-        return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
+        match verdict.choice:
+            case Choice.DELIVER:
+                about = {"verdict": asdict(verdict), "file": seen.facts[0].file}
+                return self._remedy(seen, Deed.REPLAY, verdict.why, side=verdict.side, **about)
+            case Choice.SKIP | Choice.ASK:
+                return self._ask(seen, verdict.why)
+            case _:
+                assert_never(verdict.choice)
 
     def _taken_in(self, seen: Seen) -> Remedy:
         if not seen.inbound:
-            return self._ask(seen, "only the archive has it; nobody knows whether it was delivered")
+            return self._ask(seen, "only the archive has it; whether it was delivered is not known")
         if not seen.key.startswith(INBOUND_SDK) and seen.transfer not in self._confirmed:
             return self._ask(
-                seen, "an upload by SFTP, perhaps half of one: ask the customer, then --confirmed"
+                seen, "the upload by SFTP may be incomplete: ask the customer, then use --confirmed"
             )
         for side in sorted(seen.inbound):
             if not self._is_replica(seen, side):
@@ -172,7 +183,7 @@ class Repair:
         store = self._stores[side]
         version = seen.inbound[side].version_id
         head = store.s3.head_object(Bucket=store.inbound, Key=seen.key, VersionId=version)
-        return head.get("ReplicationStatus") == "REPLICA"
+        return bool(head.get("ReplicationStatus") == "REPLICA")
 
     def _ask(self, seen: Seen, why: str) -> Remedy:
         return self._remedy(seen, Deed.ASK, why)
@@ -210,6 +221,6 @@ class Repair:
 
 
 def _metadata(s3: Any, source: dict[str, str]) -> dict[str, Any]:
-    """Return what S3 does not copy by itself when it copies in parts."""
+    """Return what S3 does not copy by itself when an object is copied in parts."""
     head = s3.head_object(**source)
     return {"Metadata": head["Metadata"], "ContentType": head["ContentType"]}

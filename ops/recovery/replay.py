@@ -1,8 +1,8 @@
-"""Replay: carrying transfers again that did not reach their destinations, as an operator decided.
+"""Replay: delivering transfers again that did not reach their destinations, by an operator's decision.
 
-For each transfer there is a verdict: skip it, deliver it, or ask, because nobody but a person can tell. What
-is delivered again is first opened by a REPLAYED fact, which says who decided and why; then an execution of
-its own carries it, which asks each destination before it sends anything (runtime/release.py).
+There is a verdict on each transfer: skip it, deliver it, or ask a person. A transfer to be delivered again is
+first reopened by a REPLAYED fact, which says who decided and why. Then an execution of its own delivers it,
+after asking each destination whether it has the file (runtime/release.py).
 """
 
 from __future__ import annotations
@@ -11,21 +11,19 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from itertools import product
-from typing import Any
+from typing import Any, assert_never
 
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
-from runtime.executions import TAKEOVER, Executions, first
-from runtime.facts import Fact, Status, lacks, standing, status, told
+from runtime.executions import Executions, Purpose, first
+from runtime.facts import Fact, Status, describe, lacks, settles, standing, status
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
 
-_ENDS = frozenset({Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD})
-
 
 class Choice(StrEnum):
-    """What is to become of a transfer."""
+    """What is to be done with a transfer."""
 
     SKIP = "skip"
     DELIVER = "deliver"
@@ -33,16 +31,16 @@ class Choice(StrEnum):
 
 
 class FactsChangedError(RuntimeError):
-    """What was decided on is no longer so; the message says what changed."""
+    """The facts that were decided on have changed; the message says how."""
 
 
 class NoRegionError(LookupError):
-    """No region can carry a transfer again; the message says why."""
+    """No region can deliver a transfer again; the message says why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReplayVerdict:
-    """What is to become of a transfer, and why; `side` is the region that would do it.
+    """What is to be done with a transfer, and why; `side` is that of the region that would do it.
 
     `over` are the sort keys of the facts that would be set aside at `destinations`.
     """
@@ -57,7 +55,7 @@ class ReplayVerdict:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> ReplayVerdict:
-        """Return the verdict of which a document was made with `asdict` and JSON."""
+        """Return the verdict from a document that was made with `asdict` and JSON."""
         about = {name: tuple(document[name]) for name in ("destinations", "over")}
         return cls(**{**document, **about, "choice": Choice(document["choice"])})
 
@@ -72,47 +70,54 @@ class ReplayRegion:
 
 
 class Replay:
-    """Replays through `regions`, by side: those that answer and are in."""
+    """Replays through `regions`, by side: those that answer and are not declared lost."""
 
     def __init__(self, regions: Mapping[str, ReplayRegion], *, out: Collection[str] = ()) -> None:
-        """`out` are the sides that an operator has declared lost: their peers replay what was theirs."""
+        """`out` are the sides that an operator has declared lost: their peers replay for them."""
         self.regions, self._out = regions, out
 
     def verdict(self, facts: Sequence[Fact], *, force: bool = False) -> ReplayVerdict:
-        """Return the verdict on one transfer, of which these are all facts. Reads; changes nothing.
+        """Return the verdict on the transfer with these facts. Changes nothing.
 
-        With `force` what was delivered or is held is delivered again. What has not arrived whole, and what an
-        execution carries at this moment, is not.
+        With `force`, transfers that were delivered or are held are delivered again; but never one that was
+        rejected, or that an execution is delivering at this moment.
         """
         said = _Facts(facts)
-        if said.status is Status.REJECTED:
-            return said.verdict(Choice.SKIP, "it was rejected; the customer sends it again")
-        if said.received is None:
-            return said.verdict(Choice.ASK, "no fact tells what was submitted, and where it should go")
-        if said.status in (Status.DELIVERED, Status.DUPLICATE) and not force:
+        match said.status:
+            case Status.REJECTED:
+                return said.verdict(Choice.SKIP, "it was rejected; the customer must send it again")
+            case Status.DELIVERED | Status.DUPLICATE:
+                is_served = True
+            case Status.UNDER_WAY | Status.FAILED | Status.HELD:
+                is_served = False
+            case _:
+                assert_never(said.status)
+        if said.received is None or not said.wanted:
+            return said.verdict(Choice.ASK, "no fact says what was submitted and where it should go")
+        if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
-            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with ops release")
+            return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with mft-ops release")
         if said.open and (running := self._running(said)):
-            return said.verdict(Choice.SKIP, f"{running} is carrying it")
+            return said.verdict(Choice.SKIP, f"{running} is delivering it")
         try:
             side = self.side(said.received)
         except NoRegionError as error:
             return said.verdict(Choice.ASK, str(error))
         chosen = said.wanted if force else said.failed + said.open
         over = tuple(sorted(fact.sort_key for fact in said.ends if fact.destination in chosen))
-        why = f"{said.status}: {', '.join(chosen)}" if force else told(said.waiting)
+        why = f"{said.status}: {', '.join(chosen)}" if force else describe(said.waiting)
         return said.verdict(Choice.DELIVER, why, side=side, destinations=chosen, over=over)
 
     def change(self, verdict: ReplayVerdict, *, file: str, force: bool, why: str) -> str | None:
-        """Return in words what has changed since a verdict, or None: what its own plan began is no change."""
+        """Return in words what has changed since a verdict, or None; its own plan's start is not a change."""
         return self._change(verdict, self._facts(file, verdict.transfer), force, why)
 
     def carry_out(self, verdict: ReplayVerdict, *, file: str, force: bool, who: str, why: str) -> str:
-        """Do what a verdict to deliver says; return the name of the execution.
+        """Deliver as a verdict says; return the name of the execution.
 
-        May be repeated: `why`, which is unique to the plan, tells what of it was done. Raises ChangedError
-        when the facts, or the regions that are in, have changed since the verdict.
+        May be repeated: `why`, which is unique to the plan, identifies what was already started. Raises
+        FactsChangedError if the facts, or the regions that can deliver, have changed since the verdict.
         """
         facts = self._facts(file, verdict.transfer)
         if changed := self._change(verdict, facts, force, why):
@@ -133,18 +138,18 @@ class Replay:
 
     def _change(self, was: ReplayVerdict, facts: Sequence[Fact], force: bool, why: str) -> str | None:
         if was.side not in self.regions:
-            return f"{was.key} ({was.transfer}): {REGION_OF[was.side]} is out, or silent"
+            return f"{was.key} ({was.transfer}): {REGION_OF[was.side]} is out, or does not answer"
         if _begun(facts, why):
             return None
         if not facts:
-            return f"{was.key} ({was.transfer}): no fact tells of it any more"
+            return f"{was.key} ({was.transfer}): there are no facts about it any more"
         now = self.verdict(facts, force=force)
         return None if now == was else _difference(was, now)
 
     def side(self, received: Fact) -> str:
-        """Return who carries a transfer again: the region that received it, or its peer.
+        """Return the side that delivers a transfer again: the one that received it, or its peer.
 
-        The peer does it when the region is out, or has lost the file. Raises NoRegionError.
+        The peer does if the region is declared lost or no longer has the file. Raises NoRegionError.
         """
         owner = received.side
         if owner not in self.regions and owner not in self._out:
@@ -153,22 +158,25 @@ class Replay:
             region = self.regions.get(side)
             if region and _has(region.s3, Transfer.here(received, side)):
                 return side
-        raise NoRegionError("no copy of it is left in inbound; the customer sends it again")
+        raise NoRegionError("no copy is left in inbound; the customer must send it again")
 
     def _facts(self, file: str, transfer: str) -> list[Fact]:
-        """Return what the regions know of a transfer, each from its own replica."""
+        """Return the union of the facts about a transfer in the regions' replicas."""
         known = {
             fact.sort_key: fact
             for region in self.regions.values()
-            for fact in region.tracker.history(file).facts
-            if fact.transfer == transfer
+            for fact in region.tracker.history(file).of(transfer)
         }
         return [known[name] for name in sorted(known)]
 
     def _running(self, said: _Facts) -> str | None:
-        """Return the execution that carries a transfer at this moment, if one does."""
+        """Return the name of an execution that is delivering a transfer at this moment, or None."""
         transfer = said.facts[0].transfer
-        names = [first(transfer), f"{transfer}-{TAKEOVER}-1", *sorted({f.writer for f in said.replayed})]
+        names = [
+            first(transfer),
+            f"{transfer}-{Purpose.TAKEOVER}-1",
+            *sorted({f.writer for f in said.replayed}),
+        ]
         for region, name in product(self.regions.values(), names):
             run = region.executions.find(name)
             if run is not None and run.ended is None:
@@ -177,19 +185,32 @@ class Replay:
 
 
 class _Facts:
-    """What the facts of one transfer say."""
+    """What follows from the facts of one transfer."""
 
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = facts
         self.status = status(facts)
         self.received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
-        self.ends = [fact for fact in standing(facts) if fact.kind in _ENDS]
+        self.ends = [fact for fact in standing(facts) if settles(fact.kind)]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()
-        self.waiting = lacks(facts)
-        self.held = self.waiting.pop(Status.HELD, ())
-        self.failed = self.waiting.get(Status.FAILED, ())
-        self.open = self.waiting.get(Status.UNDER_WAY, ())
+        self.held: tuple[str, ...] = ()
+        self.failed: tuple[str, ...] = ()
+        self.open: tuple[str, ...] = ()
+        #: What a replay is for: the destinations that failed, and those that are still open.
+        self.waiting: dict[Status, tuple[str, ...]] = {}
+        for is_so, names in lacks(facts).items():
+            match is_so:
+                case Status.HELD:
+                    self.held = names
+                case Status.FAILED:
+                    self.failed = self.waiting[is_so] = names
+                case Status.UNDER_WAY:
+                    self.open = self.waiting[is_so] = names
+                case Status.DELIVERED | Status.DUPLICATE | Status.REJECTED:
+                    pass  # nothing is lacking
+                case _:
+                    assert_never(is_so)
 
     def verdict(self, choice: Choice, why: str, **about: Any) -> ReplayVerdict:
         one = self.facts[0]
@@ -197,10 +218,21 @@ class _Facts:
 
 
 def _begun(facts: Iterable[Fact], why: str) -> str | None:
-    """Return the name of the execution that a plan, known by its `why`, has decided on, if it has."""
+    """Return the name of the execution that the plan named in `why` has started, or None."""
+    plan = _plan_of(why)
     return next(
-        (fact.writer for fact in facts if fact.kind is Kind.REPLAYED and fact.detail["why"] == why), None
+        (
+            fact.writer
+            for fact in facts
+            if fact.kind is Kind.REPLAYED and _plan_of(fact.detail["why"]) == plan
+        ),
+        None,
     )
+
+
+def _plan_of(why: str) -> str:
+    """Return what names the plan at the end of a recorded reason: it may be resumed for another reason."""
+    return why.rpartition(" (plan ")[2]
 
 
 def _difference(was: ReplayVerdict, now: ReplayVerdict) -> str:

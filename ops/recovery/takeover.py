@@ -1,7 +1,7 @@
-"""A pass of the takeover by hand: what the region that serves finishes of a lost one, looked at or done.
+"""A pass of the takeover by hand: the surviving region finishes the transfers of a lost one, or shows them.
 
-The surviving region's own function makes one every minute (runtime/handlers/takeover.py). This is the same
-code, for when an operator will not wait for it, or wants to see what it finds.
+The surviving region's own function makes a pass every minute (runtime/handlers/takeover.py). This is the same
+code, for an operator who does not want to wait, or wants to see what it finds.
 """
 
 from __future__ import annotations
@@ -12,9 +12,9 @@ from typing import Any
 
 from ops.cell import side_of
 from ops.environment import Environment
-from ops.plan import RefusedError
+from ops.plan import RefusedError, command
 from ops.recovery.regions import Regions
-from runtime.arrival import Arrival
+from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import REGION_OF, peer_of
 from runtime.executions import Executions
 from runtime.facts import Status
@@ -26,10 +26,10 @@ from runtime.transfer_scan import TransferScan
 
 
 class Takeovers:
-    """Takes over from one region, through the other, which alone is asked."""
+    """Takes over from one region through the other. Only the other one is asked."""
 
     def __init__(self, environment: Environment, region: str) -> None:
-        """RefusedError when the region is not declared lost, or its peer does not answer."""
+        """RefusedError if the region is not declared lost, or its peer does not answer."""
         self._lost = side_of(region)
         self._side = peer_of(self._lost)
         self._namespace = environment.namespace
@@ -38,20 +38,20 @@ class Takeovers:
         if self._lost not in self._regions.out:
             raise RefusedError(
                 f"{region} is not declared lost, so {self.region} takes nothing over from it; "
-                f"if it is: python -m ops evacuate {region} --lost --apply"
+                f"if it is: {command('evacuate', region, '--lost')}"
             )
 
     def look(self, looked: Callable[[], None]) -> TakenOver:
-        """Return what a pass would come to now. Changes nothing; `looked` is called time and again.
+        """Return what a pass would do now. Changes nothing; `looked` is called repeatedly as it goes on.
 
-        RefusedError, naming what could not be looked at, when that is anything.
+        Raises RefusedError, naming what could not be looked at, if there is anything.
         """
         regions, side = self._regions, self._side
         executions = regions.executions(side)
-        return self._pass(_Looked(executions), _Looking(regions.client("s3", side)), looked)
+        return self._pass(_ExecutionsDryRun(executions), _IntakeDryRun(regions.client("s3", side)), looked)
 
     def run(self, looked: Callable[[], None]) -> TakenOver:
-        """Make a pass. Safe to repeat, and beside the region's own; RefusedError, naming what failed."""
+        """Make a pass. Safe to repeat, and while the region makes its own. RefusedError names what failed."""
         regions, side = self._regions, self._side
         return self._pass(regions.executions(side), regions.intake(side), looked)
 
@@ -64,8 +64,8 @@ class Takeovers:
         takeover = Takeover(
             side=side,
             switch=regions.switch(self._lost),
-            survey=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
-            unseen=unseen,
+            scan=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
+            orphans=unseen,
             executions=executions,
             s3=s3,
         )
@@ -80,8 +80,8 @@ class Takeovers:
             raise RefusedError(f"{error}; run it again: nothing is started twice") from error
 
 
-class _Looked(Executions):
-    """Executions that are said to begin, and do not."""
+class _ExecutionsDryRun(Executions):
+    """Executions that report a start without starting anything."""
 
     def __init__(self, real: Executions) -> None:
         vars(self).update(vars(real))
@@ -90,12 +90,12 @@ class _Looked(Executions):
         return True
 
 
-class _Looking(Intake):
-    """An intake that says what it would take in, and does not."""
+class _IntakeDryRun(Intake):
+    """An intake that reports what it would take in without doing it."""
 
     def __init__(self, s3: Any) -> None:
         self._s3 = s3
 
-    def adopt(self, arrived: Arrival) -> str:
+    def adopt(self, arrived: Arrival) -> IntakeResult:
         version = self._head(arrived, str(arrived.version_id))
-        return "received" if version and version.is_replica else "ours"
+        return IntakeResult.RECEIVED if version and version.is_replica else IntakeResult.OURS

@@ -1,4 +1,4 @@
-"""One file's story: what both regions hold of it, in the order in which it happened. Reads only."""
+"""The trace of one file: everything both regions hold about it, in order of time. Reads only."""
 
 from __future__ import annotations
 
@@ -11,21 +11,22 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from customers import names
+from ops.cell_manifest import ManifestError
 from ops.environment import Environment
 from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
 from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
-from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
 from runtime.tracker import History, Tracker
 
 
 @dataclass(frozen=True, kw_only=True)
 class FileEvent:
-    """Something that happened to a transfer, `after` seconds since it was submitted.
+    """Something that happened to a transfer in a region, `after` seconds after its submission.
 
-    `region` is where. `unknown_in` are the regions that answered and do not know of it.
+    `unknown_in` are the regions that answered and do not know of it.
     """
 
     at: str
@@ -38,9 +39,9 @@ class FileEvent:
 
 @dataclass(frozen=True, kw_only=True)
 class StoredCopy:
-    """An object with the content of a transfer: in the customer's bucket, or in the archive.
+    """An object with the content of a transfer, in the customer's bucket or in the archive.
 
-    `size` is in bytes; `state` is what S3 says of its replication, empty when nothing.
+    `size` is in bytes; `state` is its replication status in S3, empty if it has none.
     """
 
     transfer: str
@@ -53,9 +54,9 @@ class StoredCopy:
 
 @dataclass(frozen=True, kw_only=True)
 class Chapter:
-    """What happened to one transfer of the file, in order, and where its content is.
+    """What happened to one transfer of the file, in order of time, and where its content is.
 
-    `missing` are the places that have no copy, of those that were looked at.
+    `missing` are the places without a copy, among those that were looked at.
     """
 
     transfer: str
@@ -69,8 +70,8 @@ class Chapter:
 class FileStory:
     """One file across both regions.
 
-    `leases` says per region who may send it, `others` are transfers of it that are not told, and `unknowns`
-    says what was not looked at.
+    `leases` says for each region who may send it, `others` are transfers of it that have no chapter, and
+    `unknowns` says what was not looked at.
     """
 
     customer: str
@@ -82,7 +83,7 @@ class FileStory:
 
 
 class Trace:
-    """Tells the stories of one customer's files."""
+    """Traces one customer's files."""
 
     def __init__(self, environment: Environment, regions: Regions, customer: str) -> None:
         self._environment, self._regions, self._customer = environment, regions, customer
@@ -99,12 +100,12 @@ class Trace:
                 facts.setdefault(fact.transfer, {})[fact.sort_key] = fact
         copies = [copy for store in self._stores for copy in self._inbound(store, file, key)]
         known = sorted({*facts, *(copy.transfer for copy in copies)})
-        told = [each for each in known if only in (None, each)]
+        wanted = [each for each in known if only in (None, each)]
         machines = self._machines(unknowns)
         chapters = []
-        for transfer in told:
+        for transfer in wanted:
             own = list(facts.get(transfer, {}).values())
-            events = [*_told(own, histories), *_submission(transfer, copies)]
+            events = [*_facts(own, histories), *_submission(transfer, copies)]
             executions = {fact.writer for fact in own} | owners
             events += self._runs(transfer, machines, executions)
             there = [copy for copy in copies if copy.transfer == transfer]
@@ -125,27 +126,25 @@ class Trace:
             key=key,
             chapters=tuple(chapters),
             leases=leases,
-            others=tuple(each for each in known if each not in told),
+            others=tuple(each for each in known if each not in wanted),
             unknowns=tuple(unknowns),
         )
 
     def _leases(self, file: str, histories: Mapping[str, History]) -> tuple[dict[str, str], set[str]]:
-        """Return who holds the lease, by region, and the executions that do."""
+        """Return the holder of the lease, by region, and the executions that hold one."""
         leases, owners = {}, set()
         for side in SIDES:
-            history, heard = histories.get(side), ""
-            if history is None:  # its lease is replicated, like everything else
-                teller = next(iter(histories))
-                table, client = (
-                    names.tracker_table(self._environment.cell),
-                    self._regions.client("dynamodb", teller),
-                )
+            history, source = histories.get(side), ""
+            if history is None:  # the lease is replicated like everything else
+                other = next(iter(histories))
+                table = names.tracker_table(self._environment.cell)
+                client = self._regions.client("dynamodb", other)
                 history = Tracker(table=table, side=side, client=client).history(file)
-                heard = f", as {REGION_OF[teller]} knows it"
+                source = f", according to {REGION_OF[other]}"
             if lease := history.lease:
                 until = datetime.fromtimestamp(lease.until, UTC)
                 word = "until" if until > datetime.now(UTC) else "which ran out at"
-                leases[REGION_OF[side]] = f"{lease.owner}, {word} {until:%Y-%m-%dT%H:%M:%SZ}{heard}"
+                leases[REGION_OF[side]] = f"{lease.owner}, {word} {until:%Y-%m-%dT%H:%M:%SZ}{source}"
                 owners.add(lease.owner)
         return leases, owners
 
@@ -164,24 +163,20 @@ class Trace:
         return None if head is None else _copy(transfer, "archive", store, head)
 
     def _machines(self, unknowns: list[str]) -> dict[str, str]:
-        """Return the ARN of each region's state machine; say which are not known."""
-        parameter = contract.cell_parameter(
-            self._environment.namespace, self._environment.cell, "state-machine"
-        )
+        """Return the ARN of each region's state machine; those that are not known are added to `unknowns`."""
         machines = {}
         for store in self._stores:
-            ssm = self._regions.client("ssm", store.side)
             try:
-                machines[store.side] = ssm.get_parameter(Name=parameter)["Parameter"]["Value"]
-            except (ClientError, BotoCoreError) as error:
+                machines[store.side] = self._regions.manifest(store.side).state_machine
+            except (ManifestError, ClientError, BotoCoreError) as error:
                 unknowns.append(f"executions in {REGION_OF[store.side]} are not looked at: {error}")
         return machines
 
     def _runs(self, transfer: str, machines: Mapping[str, str], known: set[str]) -> Iterator[FileEvent]:
-        """Yield when a transfer's executions began and ended: those that were heard of, and all in turn."""
+        """Yield when a transfer's executions began and ended: the `known`, and those with the next names."""
         for side, machine in machines.items():
             seen = {name for name in known if name.startswith(f"{transfer}-")} | {first(transfer)}
-            for purpose in (TAKEOVER, RELEASE, ASK):
+            for purpose in Purpose:
                 for generation in count(1):
                     name = f"{transfer}-{purpose}-{generation}"
                     if name not in seen and self._run(side, machine, name) is None:
@@ -199,13 +194,14 @@ class Trace:
         workflow = self._regions.client("stepfunctions", side)
         arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
         try:
-            return workflow.describe_execution(executionArn=arn)
+            run: dict[str, Any] = workflow.describe_execution(executionArn=arn)
         except workflow.exceptions.ExecutionDoesNotExist:
             return None
+        return run
 
 
-def _told(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[FileEvent]:
-    """Yield facts as events, each with the regions whose replica does not have it or has it otherwise."""
+def _facts(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[FileEvent]:
+    """Yield facts as events, each with the regions whose replica lacks it or has another version of it."""
     replicas = {side: {fact.sort_key: fact for fact in each.facts} for side, each in histories.items()}
     for fact in facts:
         lacking = [side for side, its in replicas.items() if its.get(fact.sort_key) != fact]
@@ -222,7 +218,7 @@ def _told(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[F
 
 
 def _submission(transfer: str, copies: Sequence[StoredCopy]) -> Iterator[FileEvent]:
-    """Yield the upload, where the object that is no replica tells it."""
+    """Yield the upload, if there is an object that is not a replica."""
     for copy in copies:
         if copy.transfer == transfer and copy.state != "REPLICA":
             yield _event(

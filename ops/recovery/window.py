@@ -1,4 +1,4 @@
-"""Windows of time, as operators write them."""
+"""Windows of time on the command line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 _ISO = "%Y-%m-%dT%H:%M:%SZ"
-#: How far back is looked when nothing is said: a workflow ends within hours.
+#: The default length: a workflow ends within hours.
 DAYS = timedelta(days=3)
 
 _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
@@ -18,7 +18,7 @@ _UNITS = {"m": "minutes", "h": "hours", "d": "days"}
 
 @dataclass(frozen=True, kw_only=True)
 class Window:
-    """From `since` until before `until`, UTC: when something was submitted."""
+    """Times of submission from `since` until before `until`, UTC."""
 
     since: datetime
     until: datetime
@@ -31,13 +31,14 @@ class Window:
         until: datetime | None = None,
         length: timedelta | None = None,
     ) -> Window:
-        """Return the window that was asked for: without `since` it is `length` long, without `until` open.
+        """Return the window with these ends.
 
-        Raises typer.BadParameter when nothing can be in it.
+        Without `since` it is `length` long, or three days; without `until` it ends now. Raises
+        typer.BadParameter if it would be empty.
         """
         now = datetime.now(UTC)
         begin = since or (until or now) - (length or DAYS)
-        # Nothing is submitted in the future, but clocks differ.
+        # A minute more, because clocks differ.
         end = until or now + timedelta(minutes=1)
         if begin >= end:
             raise typer.BadParameter(
@@ -46,33 +47,37 @@ class Window:
         return cls(since=begin.replace(microsecond=0), until=end.replace(microsecond=0))
 
     def older_than(self, age: timedelta) -> Window:
-        """Return the part of the window that is older than this; BadParameter when nothing is."""
+        """Return the part of the window that is at least this old; typer.BadParameter if there is none."""
         return Window.of(since=self.since, until=datetime.now(UTC) - age)
 
     def document(self) -> dict[str, str]:
-        """Return both ends, as `moment` reads them."""
+        """Return both ends in the form that `moment` accepts."""
         return {"since": f"{self.since:{_ISO}}", "until": f"{self.until:{_ISO}}"}
 
 
 def moment(text: str) -> datetime:
-    """Return the time that ISO 8601 text names, in UTC unless it says otherwise."""
+    """Return the time of ISO 8601 text, as UTC unless it names another zone."""
     try:
         found = datetime.fromisoformat(text)
     except ValueError as error:
-        raise typer.BadParameter(f"{text!r} is no time; write 2026-01-31 or 2026-01-31T18:00:00Z") from error
+        raise typer.BadParameter(
+            f"{text!r} is not a time; write 2026-01-31 or 2026-01-31T18:00:00Z"
+        ) from error
     return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
 def length(text: str) -> timedelta:
-    """Return the duration that text such as `90m`, `6h` or `3d` names."""
+    """Return the duration of text such as `90m`, `6h` or `3d`."""
     found = re.fullmatch(r"([1-9][0-9]{0,5})([mhd])", text)
     if not found:
-        raise typer.BadParameter(f"{text!r} is no length of time; write minutes, hours or days: 90m, 6h, 3d")
+        raise typer.BadParameter(
+            f"{text!r} is not a length of time; write minutes, hours or days: 90m, 6h, 3d"
+        )
     return timedelta(**{_UNITS[found[2]]: int(found[1])})
 
 
 def age(seconds: int) -> str:
-    """Return a number of seconds as a person says it: `45 s`, `17 min`, `5 h`, `3 d`."""
+    """Return a number of seconds in words: `45 s`, `17 min`, `5 h`, `3 d`."""
     for unit, size in (("d", 86400), ("h", 3600), ("min", 60)):
         if seconds >= 2 * size:
             return f"{seconds // size} {unit}"
@@ -93,6 +98,6 @@ Length = Annotated[
         "--window",
         parser=length,
         metavar="LENGTH",
-        help="How far back, without --since: 90m, 6h, 3d; 3d if nothing is said.",
+        help="How far back, without --since: 90m, 6h, 3d; 3d by default.",
     ),
 ]

@@ -1,12 +1,12 @@
-"""The customers' SDK: find the bucket by name, upload, and know what to send again.
+"""The SDK for customers: find the bucket by name, upload files, and know which ones to send again.
 
     client = Client("c7k2m", "mft.example.gov", journal=Path("sent.jsonl"))
     client.upload(Path("report.csv"), "daily/report.csv")
-    client.told(receipt)                # each message of the receipt topic, parsed: receipts and notices
+    client.receive(message)             # each receipt and notice that comes from the receipt topic, parsed
     for sent in client.due().again:
         client.resend(sent)
 
-Runs on the customer's side with boto3 and dnspython; it is no part of the functions' bundle.
+It runs at the customer's with boto3 and dnspython, and is not part of the functions' bundle.
 """
 
 from runtime.client.buckets import Buckets, NotFoundError

@@ -1,4 +1,4 @@
-"""Which bucket takes a customer's files now: what the TXT record of an endpoint says, while its TTL lasts."""
+"""The bucket that accepts a customer's files now: the TXT record of an endpoint, cached for its TTL."""
 
 from __future__ import annotations
 
@@ -12,13 +12,14 @@ from runtime.contract import PRIMARY, BucketRecord
 
 
 class NotFoundError(LookupError):
-    """Nobody says where to upload; the message names the record and what its name servers answered."""
+    """The bucket to upload to is unknown; the message names the record and quotes the DNS response."""
 
 
 class Buckets:
-    """The buckets of one customer's endpoints. An answer is kept for its TTL and not a second longer.
+    """The buckets of one customer's endpoints. A response is kept for its TTL and not a second longer.
 
-    A record that cannot be read again is an error and never what it was: it may be a lost region's.
+    If a record cannot be read again, that is an error. The old record is never used: it may name a lost
+    region.
     """
 
     def __init__(
@@ -29,13 +30,13 @@ class Buckets:
         resolver: dns.resolver.Resolver | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """`resolver` asks the name servers that this machine is set to, unless another is given."""
+        """`resolver` is by default one with this machine's own DNS configuration."""
         self._customer, self._zone, self._clock = customer, zone, clock
         self._resolver = resolver or dns.resolver.Resolver()
         self._kept: dict[str, tuple[float, BucketRecord]] = {}
 
     def find(self, endpoint: str = PRIMARY) -> BucketRecord:
-        """Return the bucket of an endpoint (`east`, `west`, `primary`); NotFoundError when none is told."""
+        """Return the bucket of an endpoint (`east`, `west`, `primary`); NotFoundError if it has no record."""
         until, record = self._kept.get(endpoint, (0.0, None))
         if record is None or self._clock() >= until:
             asked = self._clock()
@@ -44,7 +45,7 @@ class Buckets:
         return record
 
     def forget(self) -> None:
-        """Ask again at the next look: what was answered did not do."""
+        """Discard all cached responses, so that the next `find` asks again."""
         self._kept.clear()
 
     def _ask(self, name: str) -> tuple[int, BucketRecord]:
@@ -58,7 +59,7 @@ class Buckets:
             try:
                 records.append(BucketRecord.parse(text))
             except ValueError:
-                continue  # a TXT record of something else
+                continue  # a TXT record with another purpose
         if len(records) != 1:
-            raise NotFoundError(f"{name}: {len(records)} of its texts say where to upload, not one: {texts}")
+            raise NotFoundError(f"{name}: {len(records)} of its texts are bucket records, not one: {texts}")
         return answer.chaining_result.minimum_ttl, records[0]

@@ -1,4 +1,4 @@
-"""A customer's client: uploads to where the name points, and again elsewhere when that does not answer."""
+"""A customer's client: uploads to the bucket that DNS names, and looks it up again if an upload fails."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.journal import Journal
 from runtime.client.submissions import Due, Sent, Submissions
-from runtime.client.upload import upload
-from runtime.contract import INBOUND_SDK, PRIMARY
+from runtime.client.upload import Uploaded, upload
+from runtime.contract import INBOUND_SDK, PRIMARY, BucketRecord
 
-#: How often an upload is tried, and the seconds before the second try, doubled before each other: ten
-#: minutes in all, longer than a region's evacuation takes to reach the names.
+#: The number of tries of an upload, and the seconds before the second try, which double before each further
+#: one: ten minutes in all, which is longer than the evacuation of a region takes to reach DNS.
 _TRIES, _PAUSE = 9, 2.5
 
 _CONFIG = Config(
@@ -33,15 +33,15 @@ _CONFIG = Config(
 
 
 class NotAcknowledgedError(RuntimeError):
-    """No region has acknowledged the file; the message says what the last try met with. Send it again."""
+    """No region has acknowledged the file; the message has the error of the last try. Send the file again."""
 
 
 class FileChangedError(ValueError):
-    """A file that is to be sent again is not what was sent; the message names it."""
+    """A file to be sent again is missing or differs from the one that was sent; the message names it."""
 
 
 class Client:
-    """Sends one customer's files, and knows which of them to send again."""
+    """Sends one customer's files and knows which of them to send again."""
 
     def __init__(
         self,
@@ -56,82 +56,92 @@ class Client:
         sleep: Callable[[float], None] = time.sleep,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """Go on with what the journal knows; JournalError when it cannot be read.
+        """Continue from the journal; JournalError if it cannot be read.
 
-        `customer` is the id and `zone` the DNS zone that the platform's operators gave. `patience` is how
-        long a receipt may take, `window` how long a file that is sent again is recognised, of the customer's
-        registry entry. `s3` makes the client of a region.
+        `customer` is the id, and `zone` the DNS zone, that the platform's operators have given. `patience` is
+        the time that a receipt may take. `window` is the time for which a file that is sent again is
+        recognised, as the customer's registry entry says. `s3` makes the S3 client of a region.
         """
         self._patience, self._window, self._sleep, self._now = patience, window, sleep, now
         self._buckets = buckets or Buckets(customer, zone)
         self._s3 = cache(s3 or _client)
-        self._journal, self._ledger = Journal(journal), Submissions(customer)
+        self._journal, self._submissions = Journal(journal), Submissions(customer)
         for document in self._journal.read():
             if "sent" in document:
-                self._ledger.add(Sent.parse(document["sent"]))
+                self._submissions.add(Sent.parse(document["sent"]))
             else:
-                self._ledger.told(document["told"], datetime.fromisoformat(document["at"]))
+                self._submissions.receive(document["message"], datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
-        """Upload a file as `inbound/sdk/<name>` and return what was acknowledged.
+        """Upload a file as `inbound/sdk/<name>` and return the acknowledged submission.
 
-        Raises RefusedError, NotAcknowledgedError, or OSError when the file cannot be read.
+        Raises UploadRefusedError, NotAcknowledgedError, ValueError for a name that is not a file's, or
+        OSError if the file cannot be read.
         """
         if not name or name.startswith("/") or name.endswith("/"):
-            raise ValueError(f"{name!r} is no name of a file: write it as `folder/report.csv`")
+            raise ValueError(f"{name!r} is not the name of a file: write it as `folder/report.csv`")
         return self._send(source, f"{INBOUND_SDK}{name}", endpoint)
 
-    def told(self, message: Mapping[str, Any]) -> None:
-        """Take in a message of the receipt topic, parsed: a receipt or a notice. It may come twice."""
+    def receive(self, message: Mapping[str, Any]) -> None:
+        """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic.
+
+        Taking in a message twice changes nothing.
+        """
         at = self._now()
-        self._journal.add({"told": message, "at": at.isoformat()})
-        self._ledger.told(message, at)
+        self._journal.add({"message": message, "at": at.isoformat()})
+        self._submissions.receive(message, at)
 
     def due(self) -> Due:
-        """Return what has to be sent again now."""
-        return self._ledger.due(self._now(), patience=self._patience, window=self._window)
+        """Return the submissions that have to be sent again now."""
+        return self._submissions.due(self._now(), patience=self._patience, window=self._window)
 
     def resend(self, sent: Sent, *, endpoint: str = PRIMARY) -> Sent:
-        """Send a file once more, from where it was; ChangedError when it is not there or is another."""
+        """Send a file again from its path.
+
+        Raises FileChangedError if the file is missing or has changed, and otherwise as `upload` does.
+        """
         source = Path(sent.source)
         try:
             with source.open("rb") as file:
                 found = hashlib.file_digest(file, "sha256").hexdigest()
         except FileNotFoundError as error:
             raise FileChangedError(
-                f"{source}: is gone; put back what was sent, SHA-256 {sent.sha256}"
+                f"{source}: is gone; restore the file that was sent, SHA-256 {sent.sha256}"
             ) from error
         if found != sent.sha256:
             raise FileChangedError(f"{source}: has changed since it was sent; upload it as a new file")
         return self._send(source, sent.key, endpoint, first=sent.first)
 
     def _send(self, source: Path, key: str, endpoint: str, first: str = "") -> Sent:
-        for tried in range(_TRIES):
-            if tried:
-                self._sleep(_PAUSE * 2 ** (tried - 1))
+        record, done = self._upload(source, key, endpoint)
+        sent = Sent(
+            key=key,
+            bucket=record.bucket,
+            region=record.region,
+            version_id=done.version_id,
+            sha256=done.sha256,
+            size=done.size,
+            at=self._now(),
+            source=str(source.absolute()),
+            first=first or done.version_id,
+        )
+        self._journal.add({"sent": sent.document()})
+        self._submissions.add(sent)
+        return sent
+
+    def _upload(self, source: Path, key: str, endpoint: str) -> tuple[BucketRecord, Uploaded]:
+        tries = 0
+        while True:
             try:
                 record = self._buckets.find(endpoint)
                 with source.open("rb") as file:
-                    done = upload(self._s3(record.region), record, key, file)
+                    return record, upload(self._s3(record.region), record, key, file)
             except (NotFoundError, ClientError, BotoCoreError) as error:
                 self._buckets.forget()
-                failure = error
-                continue
-            sent = Sent(
-                key=key,
-                bucket=record.bucket,
-                region=record.region,
-                version_id=done.version_id,
-                sha256=done.sha256,
-                size=done.size,
-                at=self._now(),
-                source=str(source.absolute()),
-                first=first or done.version_id,
-            )
-            self._journal.add({"sent": sent.document()})
-            self._ledger.add(sent)
-            return sent
-        raise NotAcknowledgedError(f"{source} as {key}: after {_TRIES} tries: {failure}") from failure
+                tries += 1
+                if tries == _TRIES:
+                    raise NotAcknowledgedError(f"{source} as {key}: after {tries} tries: {error}") from error
+            self._sleep(_PAUSE * 2 ** (tries - 1))
 
 
 def _client(region: str) -> Any:

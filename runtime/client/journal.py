@@ -1,4 +1,4 @@
-"""What a client has to remember when it is started again: lines of JSON, only ever added to."""
+"""The journal: everything that a client needs after a restart, as lines of JSON that are only appended."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from typing import Any
 
 
 class JournalError(ValueError):
-    """A journal holds a line that is none; the message names file and line."""
+    """A journal has a line that is not JSON; the message names the file and the line."""
 
 
 class Journal:
-    """A file of documents, a line each. One client writes it at a time."""
+    """A file of documents, one per line. Only one client may write to it at a time."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -21,7 +21,8 @@ class Journal:
     def read(self) -> list[dict[str, Any]]:
         """Return the documents, oldest first.
 
-        A last line without its end is one whose writer died: what it was about was never answered for.
+        A last line without a line end is from a writer that died before it could confirm anything. It is
+        removed from the file.
         """
         try:
             lines = self._path.read_bytes().split(b"\n")
@@ -32,7 +33,7 @@ class Journal:
             try:
                 document = json.loads(line)
             except ValueError as error:
-                raise JournalError(f"{self._path}:{number}: not a line of a journal: {error}") from error
+                raise JournalError(f"{self._path}:{number}: not a line of JSON: {error}") from error
             found.append(document)
         if torn:
             with self._path.open("r+b") as file:
@@ -40,7 +41,7 @@ class Journal:
         return found
 
     def add(self, document: dict[str, Any]) -> None:
-        """Add a document; it is on the disk when this returns."""
+        """Append a document, which is on the disk when this returns."""
         with self._path.open("ab") as file:
             file.write(json.dumps(document, sort_keys=True).encode() + b"\n")
             file.flush()

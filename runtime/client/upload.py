@@ -1,4 +1,4 @@
-"""Uploading one file to S3, which checks the SHA-256 of all it gets."""
+"""The upload of one file to S3, which verifies the SHA-256 of everything that it receives."""
 
 from __future__ import annotations
 
@@ -13,21 +13,22 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.contract import BucketRecord
 
-#: Bytes of a part, and of the largest file that goes up in one request. S3 takes 10,000 parts, so files may
-#: have 625 GiB. https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
+#: Bytes of a part. A smaller file is uploaded in one request. S3 accepts 10,000 parts, so a file may have 625
+#: GiB:
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 PART = 64 * 1024 * 1024
 
-#: What S3 answers where another try helps nobody: no permission, no such bucket.
+#: The HTTP statuses after which another try is of no use: no permission, no such bucket.
 _FINAL = {403, 404}
 
 
 class UploadRefusedError(RuntimeError):
-    """S3 will not take the file, however often it is sent; the message says where and why."""
+    """S3 does not accept the file, however often it is sent; the message says where and why."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Uploaded:
-    """What S3 has acknowledged: the version, and SHA-256 (hex) and size (bytes) of its content."""
+    """An upload that S3 has acknowledged: the version id, the SHA-256 in hex and the size in bytes."""
 
     version_id: str
     sha256: str
@@ -35,10 +36,11 @@ class Uploaded:
 
 
 def upload(s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, part: int = PART) -> Uploaded:
-    """Upload what `source` has from where it stands.
+    """Upload `source` from its current position.
 
-    Raises RefusedError, or botocore's errors when another try may succeed; then nothing, or an upload whose
-    answer was lost, is there: sending the same again is safe, for the platform compares.
+    Raises UploadRefusedError, or botocore's errors if another try may succeed. The bucket then has either
+    nothing or an upload whose response was lost. Sending the same again is safe, because the platform
+    compares contents.
     """
     parts = _Parts(source, part)
     where = {"Bucket": record.bucket, "Key": key}
@@ -57,21 +59,21 @@ def upload(s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, part: i
 
 
 class _Parts:
-    """A file's content in parts; `sha256` and `size` are of all that was read so far."""
+    """The content of a file in parts; `sha256` and `size` cover everything that was read so far."""
 
     def __init__(self, source: BinaryIO, part: int) -> None:
         self._source, self._part, self._hash = source, part, hashlib.sha256()
         self.size = 0
 
     def next(self) -> bytes:
-        """Return the next part; an empty one at the end."""
+        """Return the next part, which is empty at the end."""
         content = self._source.read(self._part)
         self._hash.update(content)
         self.size += len(content)
         return content
 
     def rest(self, first: bytes) -> Iterator[bytes]:
-        """Yield the first part and all others."""
+        """Yield the first part, which was read already, and all further ones."""
         content = first
         while content:
             yield content
@@ -79,12 +81,13 @@ class _Parts:
 
     @property
     def sha256(self) -> str:
-        """SHA-256 in hex."""
+        """The SHA-256 in hex."""
         return self._hash.hexdigest()
 
 
 def _put(s3: Any, where: dict[str, str], content: bytes) -> dict[str, Any]:
-    return s3.put_object(**where, Body=content, ChecksumSHA256=_checksum(content))
+    answer: dict[str, Any] = s3.put_object(**where, Body=content, ChecksumSHA256=_checksum(content))
+    return answer
 
 
 def _in_parts(s3: Any, where: dict[str, str], first: bytes, parts: _Parts) -> dict[str, Any]:
@@ -96,14 +99,15 @@ def _in_parts(s3: Any, where: dict[str, str], first: bytes, parts: _Parts) -> di
             checksum = _checksum(content)
             part = s3.upload_part(**which, PartNumber=number, Body=content, ChecksumSHA256=checksum)
             sent.append({"PartNumber": number, "ETag": part["ETag"], "ChecksumSHA256": checksum})
-        return s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
+        answer: dict[str, Any] = s3.complete_multipart_upload(**which, MultipartUpload={"Parts": sent})
     except Exception:
-        # Where this fails too, the bucket's own rule removes the parts after some days.
+        # If this fails too, a lifecycle rule of the bucket removes the parts after some days.
         with suppress(ClientError, BotoCoreError):
             s3.abort_multipart_upload(**which)
         raise
+    return answer
 
 
 def _checksum(content: bytes) -> str:
-    """Return SHA-256 as S3 has it in its headers."""
+    """Return the SHA-256 in the form of S3's headers."""
     return base64.b64encode(hashlib.sha256(content).digest()).decode()

@@ -1,7 +1,7 @@
-"""Delivery: one version of an S3 object to one destination, verified, under a name that appears at once.
+"""Delivery: one version of an S3 object goes to one destination, is verified, and appears there complete.
 
-`runtime.delivery.sftp` and `runtime.delivery.s3` do it. They are imported by name, because asyncssh takes
-a fifth of a second to load and what only reads or copies objects has no use for it.
+`runtime.delivery.sftp` and `runtime.delivery.s3` are imported by name, because asyncssh takes a fifth of a
+second to load and code that only reads or copies objects does not need it.
 """
 
 from runtime.delivery.errors import (

@@ -1,4 +1,4 @@
-"""What an SFTP server's answers, and their lack, mean for a delivery."""
+"""What the responses of an SFTP server, or their absence, mean for a delivery."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, Trans
 
 _T = TypeVar("_T")
 
-#: Most seconds that one request of the tidying up may take.
+#: Most seconds that one request for tidying up may take.
 _TIDY = 5.0
 
-#: What is said of a name that nothing has.
+#: The errors for a name that does not exist.
 ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
-#: Answers to a request that names something, which the same request will get again.
+#: Errors of a request for a name that the same request will get again.
 _REFUSALS = (
     *ABSENT,
     asyncssh.SFTPPermissionDenied,
@@ -34,7 +34,7 @@ _REFUSALS = (
     asyncssh.SFTPBadMessage,
 )
 
-#: Refusals of a channel that a server in order gives again. The others pass: it is short of something.
+#: Refusals of a channel that a working server will repeat. Other refusals are transient shortages.
 _CHANNEL_REFUSALS = (
     asyncssh.OPEN_ADMINISTRATIVELY_PROHIBITED,
     asyncssh.OPEN_UNKNOWN_CHANNEL_TYPE,
@@ -46,15 +46,16 @@ _CHANNEL_REFUSALS = (
 def answering(
     place: str, step: str, *, naming: bool = False, apart: tuple[type[Exception], ...] = ()
 ) -> Iterator[None]:
-    """Turn what a request's answer, or its lack, raises into a DeliveryError; exceptions of `apart` pass.
+    """Turn the error of a request, or the lack of a response, into a DeliveryError, except those in `apart`.
 
-    `naming` is for requests that name a file: their refusal is permanent, while the same code in answer to
-    a write only says that this handle is of no use. An unspecific failure is transient: it is what
-    OpenSSH says of a full disk and of a used-up quota.
+    `naming` is for requests that name a file: their refusal is permanent, while the same code in response to
+    a write only means that this handle is unusable. An unspecific failure is transient, because OpenSSH
+    reports a full disk and an exceeded quota that way.
     """
+    passing: tuple[type[Exception], ...] = (DeliveryError, *apart)
     try:
         yield
-    except (DeliveryError, *apart):
+    except passing:
         raise
     except asyncssh.SFTPPermissionDenied as error:
         raise PermanentDeliveryError(place, step, words(error)) from error
@@ -75,9 +76,9 @@ async def ask(
     naming: bool = False,
     apart: tuple[type[Exception], ...] = (),
 ) -> _T:
-    """Await a request and return its answer; TransientDeliveryError when there is none within `seconds`.
+    """Await a request and return its response; TransientDeliveryError if there is none within `seconds`.
 
-    `naming` and `apart` are those of answering.
+    `naming` and `apart` are those of `answering`.
     """
     with answering(place, step, naming=naming, apart=apart):
         try:
@@ -88,14 +89,14 @@ async def ask(
 
 
 async def tidy(request: Awaitable[object], seconds: float) -> None:
-    """Await a request whose failure changes nothing, for at most `seconds`, and never long."""
+    """Await a request whose failure does not matter, for at most `seconds` and never long."""
     with suppress(asyncssh.Error, OSError):
         async with asyncio.timeout(min(_TIDY, seconds)):
             await request
 
 
 def words(error: Exception) -> str:
-    """Return what went wrong in one line: the exception's class and its reason."""
+    """Return an error as one line: the exception's class and its reason."""
     if isinstance(error, TimeoutError):
         return "timed out"
     if isinstance(error, asyncssh.Error):

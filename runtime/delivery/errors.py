@@ -1,13 +1,13 @@
-"""How a delivery fails. The names of the classes are a contract: the state machine matches them."""
+"""The ways in which a delivery fails. The state machine matches the classes by name."""
 
 from __future__ import annotations
 
 
 class DeliveryError(Exception):
-    """A delivery that did not end well; its text is `place: step: reason` and never holds a secret.
+    """A delivery failed. The text is `place: step: reason` and never contains a secret.
 
-    `place` is the destination (`host:port`, `s3://bucket/key`) or the source, `step` what was being done
-    there, and `reason` what went wrong.
+    `place` is the destination (`host:port`, `s3://bucket/key`) or the source, `step` is the operation, and
+    `reason` says what went wrong.
     """
 
     def __init__(self, place: str, step: str, reason: str) -> None:
@@ -19,20 +19,20 @@ class DeliveryError(Exception):
 
 
 class PermanentDeliveryError(DeliveryError):
-    """A retry cannot help until a person changes something. This attempt did not produce the final name."""
+    """A retry cannot help until someone changes something. This attempt has not produced the final name."""
 
 
 class TransientDeliveryError(DeliveryError):
-    """A retry may help. It is certain that this attempt did not produce the final name."""
+    """A retry may help. This attempt has certainly not produced the final name."""
 
 
 class DeliveryUnknownError(DeliveryError):
-    """The last request was sent and its answer never came: the file may be there under its final name.
+    """The last request was sent and got no response: the file may be there under its final name.
 
-    The next attempt says `after_unknown=True`. A caller that was killed or ran out of time during a
-    delivery knows as little, and has to go on the same way.
+    The next attempt passes `after_unknown=True`. So does an attempt after one that was killed or ran out of
+    time during a delivery, because its result is just as unknown.
     """
 
 
 class DeliveryUnfinishedError(DeliveryError):
-    """The time ran out in the middle. What was sent is kept, and the next attempt goes on there."""
+    """The time ran out during the upload. The bytes that were sent are kept; the next attempt continues."""

@@ -1,4 +1,4 @@
-"""The name that a file gets at a destination, and the names that are refused. Pure."""
+"""The names of files at a destination, and the names that are refused. Pure."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ import unicodedata
 from runtime.delivery.errors import PermanentDeliveryError
 from runtime.patterns import literal_prefix
 
-#: Bytes of one segment of a name. POSIX file systems take no more, and a server says so in no clearer
-#: words than "failure", which looks like a full disk.
+#: Most bytes in one segment of a name, which is the limit of POSIX file systems. A server reports an overlong
+#: name only as "failure", just like a full disk.
 LONGEST_SEGMENT = 255
 
 _ATTEMPT = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 
 def name_for(match: str, key_below_inbound: str) -> str:
-    """Return the destination's name of a key: what is below the wildcard-free directories of `match`.
+    """Return the name of a key at the destination: its part below the wildcard-free directories of `match`.
 
-    Two keys that one route matches never get one name. Raises PermanentDeliveryError for a key outside
+    Two keys that one route matches never get the same name. Raises PermanentDeliveryError for a key outside
     those directories and for a name that check_name refuses.
     """
     prefix = literal_prefix(match)
@@ -29,7 +29,7 @@ def name_for(match: str, key_below_inbound: str) -> str:
 
 
 def check_name(name: str) -> str:
-    """Return `name`, a path of segments joined by `/`, when it is safe to write at a partner's server.
+    """Return `name`, a path of segments joined by `/`, if it is safe to write on a partner's server.
 
     Raises PermanentDeliveryError for an absolute path, an empty segment, `.` or `..`, a backslash (a
     separator on Windows servers), control characters, text that is not UTF-8, and overlong segments.
@@ -41,9 +41,9 @@ def check_name(name: str) -> str:
 
 
 def temporary_name(basename: str, attempt: str, *, ending: str = "part") -> str:
-    """Return the hidden name, in the same directory, that one attempt uses before or beside `basename`.
+    """Return the hidden name in the same directory that one attempt uses before or besides `basename`.
 
-    ValueError when `attempt` has characters that do not belong in a file's name.
+    Raises ValueError if `attempt` has characters that do not belong in a file name.
     """
     if not _ATTEMPT.fullmatch(attempt):
         raise ValueError(f"attempt {attempt!r} is not of the form {_ATTEMPT.pattern}")

@@ -1,4 +1,4 @@
-"""What a delivery that ended well has to say."""
+"""The result of a successful delivery."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from dataclasses import dataclass
 class Delivery:
     """A file that is at its destination under its final name.
 
-    `sha256` is in hex, of the source's bytes; `size` in bytes; `path` where it is (a path on the server,
-    or `s3://bucket/key`); `sent` is False when it was found there already and nothing was sent.
+    `sha256` is the hash of the source's bytes in hex, `size` is in bytes, and `path` is a path on the server
+    or `s3://bucket/key`. `sent` is False if the file was found there already and nothing was sent.
     """
 
     sha256: str

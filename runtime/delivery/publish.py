@@ -13,16 +13,16 @@ from runtime.delivery.errors import DeliveryUnknownError, PermanentDeliveryError
 
 
 class Publisher:
-    """Gives files their final names over one connection; `seconds` is how long to wait for an answer."""
+    """Gives files their final names over one connection; `seconds` is the time to wait for each response."""
 
     def __init__(self, sftp: asyncssh.SFTPClient, *, place: str, seconds: float) -> None:
         self._sftp, self._place, self._seconds = sftp, place, seconds
 
     async def publish(self, partial: str, path: str, *, aside: str) -> None:
-        """Rename `partial` to `path`, over whatever has that name, in one step where the server can.
+        """Rename `partial` to `path`, replacing any file of that name, in one step if the server can do that.
 
-        `aside` is a free name for what is there, for servers that cannot. Raises DeliveryError;
-        DeliveryUnknownError when the rename was asked for and no answer came back.
+        `aside` is a free name for the existing file, for servers that cannot. Raises DeliveryError, which is
+        DeliveryUnknownError if the rename was requested and got no response.
         """
         with answering(self._place, "rename", naming=True):
             try:
@@ -34,10 +34,11 @@ class Publisher:
                 raise
 
     async def _in_steps(self, partial: str, path: str, aside: str) -> None:
-        """Rename where that replaces nothing: an existing file is set aside first and removed last.
+        """Rename where a rename replaces nothing: set an existing file aside first and remove it last.
 
-        If the connection breaks between the two renames, the old content keeps a hidden name and nothing has
-        the final name until the next attempt. Removing it first would lose it if no attempt succeeds.
+        If the connection breaks between the two renames, the old content has a hidden name, and no file has
+        the final name until the next attempt. Removing the old file first would lose it if no attempt
+        succeeds.
         """
         try:
             return await self._rename(self._sftp.rename, partial, path)
@@ -45,13 +46,14 @@ class Publisher:
             await self._refuse_directory(path)
             if not await ask(self._place, "rename", self._sftp.exists(path), self._seconds):
                 raise
-        # What a cut-off attempt set aside was replaced since: something has the final name.
+        # A file that an interrupted attempt set aside has been replaced since, because the final name is
+        # taken.
         await tidy(self._sftp.remove(aside), self._seconds)
         setting = self._sftp.rename(path, aside)
         try:
             await ask(self._place, "set aside", setting, self._seconds, naming=True, apart=ABSENT)
         except ABSENT:
-            # The partner has taken it away in the meantime: the name is free.
+            # The partner has taken the file away in the meantime, so the name is free.
             return await self._rename(self._sftp.rename, partial, path)
         try:
             await self._rename(self._sftp.rename, partial, path)
@@ -65,12 +67,12 @@ class Publisher:
             raise self._permanent("rename", f"{path} is a directory") from None
 
     async def _rename(self, rename: Callable[[str, str], Awaitable[None]], partial: str, path: str) -> None:
-        """Rename to the final name; DeliveryUnknownError when that was asked and no answer came back."""
+        """Rename to the final name; DeliveryUnknownError if that was requested and got no response."""
         try:
             async with asyncio.timeout(self._seconds):
                 await rename(partial, path)
         except asyncssh.SFTPBadMessage as error:
-            # A server's words for a bad name, and the library's for an answer that made no sense.
+            # A server reports a bad name this way, and the library a response that it does not understand.
             with suppress(asyncssh.Error, OSError):
                 async with asyncio.timeout(self._seconds):
                     if await self._sftp.exists(partial):
@@ -79,7 +81,7 @@ class Publisher:
                         ) from error
             raise DeliveryUnknownError(self._place, "rename", error.reason) from error
         except (TimeoutError, OSError, asyncssh.SFTPConnectionLost, asyncssh.DisconnectError) as error:
-            reason = f"asked, and no answer came back ({type(error).__name__})"
+            reason = f"requested, and no response came back ({type(error).__name__})"
             raise DeliveryUnknownError(self._place, "rename", reason) from error
 
     def _permanent(self, step: str, reason: str) -> PermanentDeliveryError:

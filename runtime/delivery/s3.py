@@ -1,4 +1,4 @@
-"""Delivery to a partner's bucket: S3 itself copies; the file is read only where S3 cannot tell its hash."""
+"""Delivery to a partner's bucket: S3 itself copies. The file is read only if S3 does not know its hash."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from runtime.delivery.names import check_name
 from runtime.delivery.outcome import Delivery
 from runtime.delivery.source import ABSENT, DENIED, MIB, Source, code_of, s3_failure
 
-#: Bytes that CopyObject takes at most; above, the copy is in parts.
+#: Most bytes that CopyObject accepts; a larger object is copied in parts.
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
 LARGEST_COPY = 5 * 1024 * MIB
 
-#: Bytes of a part. Small parts cost requests, and with them a multiple of the time.
+#: Bytes of a part. Small parts need many requests, which multiplies the time.
 PART = 128 * MIB
 
-#: Failures before a request went out.
+#: Failures before a request was sent.
 _UNSENT = (EndpointConnectionError, ConnectTimeoutError)
 
 
 @dataclass(frozen=True, kw_only=True)
 class S3Target:
-    """A place in a partner's bucket. `prefix` is empty or a path; `region` is where the bucket is."""
+    """A place in a partner's bucket. `prefix` is empty or a path; `region` is the bucket's region."""
 
     bucket: str
     prefix: str = ""
     region: str | None = None
 
     def key(self, name: str) -> str:
-        """Return the key that `name` gets: below the prefix, whether or not it is written with its `/`."""
+        """Return the key of `name` below the prefix, which may or may not end in `/`."""
         prefix = self.prefix.strip("/")
         return f"{prefix}/{name}" if prefix else name
 
     def place(self, name: str) -> str:
-        """Return where `name` ends up, as messages name it."""
+        """Return the place of `name` in the form that messages use."""
         return f"s3://{self.bucket}/{self.key(name)}"
 
 
@@ -57,15 +57,16 @@ def deliver(
 ) -> Delivery:
     """Copy the source to `name` below the destination's prefix, where it appears complete or not at all.
 
-    `s3` and `once` are clients of the destination's region. `once` copies and repeats no request by itself:
-    where an answer was lost the partner may have taken the copy away, and would get another. The copy has the
-    source's content type and bytes; tags, metadata and encryption settings stay behind: they are the
-    platform's, and the bucket's own defaults are the partner's. An existing object is replaced. With
-    `after_unknown` an object of that key, size and SHA-256 is taken for this delivery, and nothing is sent.
-    `before` is called, and may raise, just before the copy is asked for. Raises DeliveryError.
+    `s3` and `once` are clients of the destination's region. `once` makes the copy and repeats no request by
+    itself: after a lost response the partner may have taken the copy away, and a repetition would send
+    another one. The copy has the source's content type and bytes. Tags, metadata and encryption settings are
+    the platform's and are not copied; the defaults of the partner's bucket apply. An existing object is
+    replaced. With `after_unknown`, an object with the same key, size and SHA-256 counts as this delivery, and
+    nothing is sent. `before` is called, and may raise, just before the copy is requested. Raises
+    DeliveryError.
     """
     copy = _Copy(source, destination, s3, check_name(name))
-    # Asked before anything is sent: a copy that may be written and not looked at could never be verified.
+    # Requested before anything is sent: a copy that may be written but not read could never be verified.
     there = copy.look()
     if after_unknown and there and (found := copy.same(there)):
         return found
@@ -73,9 +74,9 @@ def deliver(
 
 
 def find(source: Source, destination: S3Target, *, s3: Any, name: str) -> Delivery | None:
-    """Return the delivery, as not sent, if the object of that name has the source's size and SHA-256.
+    """Return the delivery, with `sent` False, if the object of that name has the source's size and SHA-256.
 
-    None when there is no object, or another one. Raises DeliveryError.
+    Return None if there is no object or a different one. Raises DeliveryError.
     """
     copy = _Copy(source, destination, s3, check_name(name))
     there = copy.look()
@@ -89,19 +90,22 @@ class _Copy:
         self._place = destination.place(name)
 
     def look(self) -> Mapping[str, Any] | None:
-        """Return what S3 says of the object at the destination, or None when there is none."""
+        """Return S3's response about the object at the destination, or None if there is none."""
         try:
-            return self._s3.head_object(Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED")
+            there: Mapping[str, Any] = self._s3.head_object(
+                Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED"
+            )
         except ClientError as error:
-            # Of a bucket that does not exist HeadObject says no more than of an object: the copy will tell.
+            # HeadObject does not distinguish a missing bucket from a missing object; the copy does.
             if code_of(error) in ABSENT:
                 return None
             raise self._failure(error, "look") from error
         except BotoCoreError as error:
             raise self._failure(error, "look") from error
+        return there
 
     def same(self, there: Mapping[str, Any]) -> Delivery | None:
-        """Return the delivery, as not sent, when the object has the source's size and SHA-256."""
+        """Return the delivery, with `sent` False, if the object has the source's size and SHA-256."""
         if there["ContentLength"] != self._source.size:
             return None
         theirs = _sha256(there) or self._read_back()
@@ -119,8 +123,8 @@ class _Copy:
             before()
             answer = self._copy(once, head)
         else:
-            # A copy in parts is answered with a hash of hashes, so the source is read, and first: for this
-            # size it takes long, and a failure of it should leave nothing behind.
+            # The response to a copy in parts only has a hash of hashes, so the source is read. That takes
+            # long for this size and is done first, so that a failure leaves nothing behind.
             sha256, answer = sha256 or self._source.sha256(), {}
             before()
             self._copy_in_parts(head)
@@ -137,11 +141,12 @@ class _Copy:
     def _head_source(self) -> Mapping[str, Any]:
         source = self._source
         try:
-            return source.s3.head_object(
+            head: Mapping[str, Any] = source.s3.head_object(
                 Bucket=source.bucket, Key=source.key, VersionId=source.version_id, ChecksumMode="ENABLED"
             )
         except (ClientError, BotoCoreError) as error:
             raise s3_failure(error, source.place, "look") from error
+        return head
 
     def _copy(self, once: Any, head: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
@@ -150,7 +155,8 @@ class _Copy:
             )
         except (ClientError, BotoCoreError) as error:
             raise self._failure(error, "copy") from error
-        return answer.get("CopyObjectResult", {})
+        result: Mapping[str, Any] = answer.get("CopyObjectResult", {})
+        return result
 
     def _copy_in_parts(self, head: Mapping[str, Any]) -> None:
         try:
@@ -188,7 +194,7 @@ class _Copy:
             )
             return PermanentDeliveryError(self._place, step, reason)
         if step == "copy" and isinstance(error, BotoCoreError) and not isinstance(error, _UNSENT):
-            return DeliveryUnknownError(self._place, step, f"asked, and no answer came back: {error}")
+            return DeliveryUnknownError(self._place, step, f"requested, and no response came back: {error}")
         return s3_failure(error, self._place, step)
 
 
@@ -203,7 +209,7 @@ def _how(head: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _sha256(answer: Mapping[str, Any]) -> str | None:
-    """Return the SHA-256, in hex, of all the bytes if S3 says it; of parts it says a hash of hashes."""
+    """Return the SHA-256 of the whole content in hex, or None if S3 only has a hash of hashes, or none."""
     checksum = answer.get("ChecksumSHA256")
     if not checksum or "-" in checksum or answer.get("ChecksumType", "FULL_OBJECT") != "FULL_OBJECT":
         return None

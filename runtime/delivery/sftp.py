@@ -1,4 +1,4 @@
-"""Delivery to a partner's SFTP server: a hidden temporary name, verified, then renamed to the final name."""
+"""Delivery to a partner's SFTP server: upload under a hidden name, verify, rename to the final name."""
 
 from __future__ import annotations
 
@@ -30,16 +30,16 @@ __all__ = ["Patience", "SftpSession", "SftpTarget", "deliver", "deliver_now", "s
 
 _T = TypeVar("_T")
 
-#: Bytes a second of the slowest disk that an fsync is waited for.
+#: Bytes per second of the slowest disk whose fsync is waited for.
 _SLOWEST_DISK = 10 * MIB
 
-#: What is said of a file that was to be new and is there; SFTP version 3 has no word of its own for it.
+#: The errors for a new file that exists already. SFTP version 3 has no specific one.
 _EXISTS = (asyncssh.SFTPFailure, asyncssh.SFTPFileAlreadyExists)
 
-#: What is said of a file that cannot be compared with anything.
+#: The errors for a file that cannot be read for comparison.
 _UNREADABLE = (asyncssh.SFTPPermissionDenied, asyncssh.SFTPFileIsADirectory, *ABSENT)
 
-#: What servers that cannot fsync, or may not, say of it.
+#: The errors of servers that do not support or do not allow fsync.
 _NO_FSYNC = (asyncssh.SFTPOpUnsupported, asyncssh.SFTPPermissionDenied, asyncssh.SFTPBadMessage)
 
 
@@ -62,14 +62,14 @@ class SftpSession:
         before: Callable[[], None] = lambda: None,
         remaining: Callable[[], float] = lambda: math.inf,
     ) -> Delivery:
-        """Send the source to `name` below the destination's directory, where it appears complete or not.
+        """Send the source to `name` below the destination's directory; it appears complete or not at all.
 
-        `attempt` is in the temporary name. One of the same `attempt` and version that was cut off or ran out
-        of time is continued. What others in `abandoned` left behind is removed. With `after_unknown` the file
-        is first looked for under its final name, as find does. An existing file of that name is replaced.
-        `durable` asks the server to have the bytes on its disk before the rename. `before` is called, in a
-        thread, between the upload and the rename, and may raise. `remaining` is upload's. Raises
-        DeliveryError.
+        `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off
+        or ran out of time is continued. Files that the attempts in `abandoned` left behind are removed. With
+        `after_unknown`, the file is first looked for under its final name, as `find` does. An existing file
+        of that name is replaced. `durable` asks the server to write the bytes to its disk before the rename.
+        `before` is called in a thread between the upload and the rename, and may raise. `remaining` is that
+        of `upload`. Raises DeliveryError.
         """
         path, abandoned = self._path(name), tuple(abandoned)
         partial = _beside(path, attempt)
@@ -89,7 +89,8 @@ class SftpSession:
             except BaseException as error:
                 await self._tidy(self._sftp.remove(partial))
                 if there is not None and isinstance(error, PermanentDeliveryError):
-                    # Some servers refuse only to go on with a file: the next attempt begins anew.
+                    # Some servers only refuse to continue a file, so the next attempt starts from the
+                    # beginning.
                     raise TransientDeliveryError(error.place, error.step, error.reason) from error
                 raise
             done = Delivery(sha256=sha256, size=source.size, path=path)
@@ -98,15 +99,15 @@ class SftpSession:
             await self._tidy(self._sftp.remove(partial))
             abandoned = (*abandoned, attempt)
         for earlier in abandoned:
-            # Old content that was set aside: from here on the new one has its place.
+            # Old content that was set aside is removed: the new content has its place.
             await self._tidy(self._sftp.remove(_beside(path, earlier, ending="old")))
         return done
 
     async def find(self, source: Source, *, name: str) -> Delivery | None:
-        """Return the delivery, as not sent, if `name` has the source's size and, read back, its SHA-256.
+        """Return the delivery, with `sent` False, if the file `name` has the source's size and SHA-256.
 
-        None when there is no such file, another one, or one that may not be read. Reads both, the source
-        first. Raises DeliveryError.
+        Return None if there is no such file, a different one, or one that may not be read. Both are read, the
+        source first. Raises DeliveryError.
         """
         path = self._path(name)
         try:
@@ -129,7 +130,7 @@ class SftpSession:
         digest, offset = hashlib.sha256(), 0
         try:
             while offset < size:
-                request = file.read(min(2 * MIB, size - offset), offset)
+                request: Awaitable[bytes] = file.read(min(2 * MIB, size - offset), offset)
                 data = await self._ask("read back", request, apart=_UNREADABLE)
                 if not data:
                     break
@@ -142,10 +143,10 @@ class SftpSession:
     async def _open(
         self, partial: str, size: int, *, parents: list[str]
     ) -> tuple[asyncssh.SFTPClientFile, int | None]:
-        """Open the temporary file; return it, and how many bytes an earlier attempt left there, None for new.
+        """Open the temporary file; return it and the size that an earlier attempt left, None if it is new.
 
-        It is never truncated: a forgotten attempt that is still at work writes the same bytes into the same
-        places.
+        The file is never truncated: an earlier attempt that is still running writes the same bytes to the
+        same places.
         """
         with suppress(*_EXISTS):
             create = self._create(partial, parents)
@@ -187,7 +188,7 @@ class SftpSession:
                     seconds = self._patience.step + sent / _SLOWEST_DISK
                     await self._ask("fsync", file.fsync(), seconds=seconds, apart=_NO_FSYNC)
         except BaseException:
-            # Some servers do not remove a file that is open.
+            # Some servers do not remove an open file.
             await self._tidy(file.close())
             raise
         await self._ask("close", file.close())
@@ -195,7 +196,7 @@ class SftpSession:
 
     async def _create(self, partial: str, parents: list[str]) -> asyncssh.SFTPClientFile:
         if parents:
-            # Most find their directory there, so it is made only when the server misses it.
+            # The directory usually exists, so it is created only if the server reports that it does not.
             with suppress(*ABSENT):
                 return await self._sftp.open(partial, "xb", block_size=None)
             folder = self._destination.directory
@@ -208,7 +209,7 @@ class SftpSession:
         try:
             await self._sftp.mkdir(folder)
         except asyncssh.SFTPError:
-            # There before, or made by a neighbour in the meantime.
+            # It existed before, or a concurrent delivery has created it.
             if await self._sftp.isdir(folder):
                 return
             if await self._sftp.exists(folder):
@@ -216,10 +217,10 @@ class SftpSession:
             raise
 
     async def _verify(self, partial: str, size: int) -> None:
-        # By name and not by handle: some servers write the last bytes, or run out of quota, at the close.
+        # By name and not by handle: some servers write the last bytes, or exceed their quota, on close.
         found = (await self._ask("verify", self._sftp.stat(partial))).size
         if found is None:
-            raise self._permanent("verify", "the server does not tell a file's size")
+            raise self._permanent("verify", "the server does not report the size of the file")
         if found != size:
             reason = f"the server has {found} of {size} bytes"
             raise TransientDeliveryError(self._destination.place, "verify", reason)
@@ -243,7 +244,7 @@ class SftpSession:
 async def session(
     destination: SftpTarget, *, private_key: str, patience: Patience | None = None
 ) -> AsyncIterator[SftpSession]:
-    """Yield a session with the destination, for one delivery or many; raises what `connect` does."""
+    """Yield a session with the destination, for one delivery or many. Raises as `connect` does."""
     patience = patience or Patience()
     async with connect(destination, private_key, patience) as sftp:
         yield SftpSession(sftp, destination, patience)
@@ -257,13 +258,13 @@ async def deliver(
     patience: Patience | None = None,
     **how: Any,
 ) -> Delivery:
-    """Deliver over a connection of its own. `how` is what Session.deliver takes: `name`, `attempt`, ..."""
+    """Deliver over a new connection. `how` are the arguments of SftpSession.deliver, such as `name`."""
     async with session(destination, private_key=private_key, patience=patience) as opened:
         return await opened.deliver(source, **how)
 
 
 def deliver_now(source: Source, destination: SftpTarget, **how: Any) -> Delivery:
-    """Do what deliver does from code that is not asynchronous, such as a Lambda function."""
+    """Call `deliver` from code that is not asynchronous, such as a Lambda function."""
     return asyncio.run(deliver(source, destination, **how))
 
 

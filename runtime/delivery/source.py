@@ -1,4 +1,4 @@
-"""What is delivered: one version of an S3 object, read as a stream."""
+"""The source of a delivery: one version of an S3 object, read as a stream."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, Trans
 
 MIB = 1024 * 1024
 
-#: Error codes of S3 that a retry cannot change. HeadObject has no body, so its codes are HTTP's.
+#: Error codes of S3 that a retry cannot change. An error of HeadObject has no body, so its code is the HTTP
+#: status.
 ABSENT = objects.ABSENT | {"NoSuchBucket"}
 DENIED = frozenset({"AccessDenied", "AllAccessDisabled", "AccountProblem", "403"})
 _OTHER = frozenset(
@@ -35,14 +36,14 @@ class Source:
 
     @property
     def place(self) -> str:
-        """Where it is, as messages name it."""
+        """The source's location in the form that messages use."""
         return f"s3://{self.bucket}/{self.key} version {self.version_id}"
 
     def chunks(self, start: int = 0, *, chunk: int = MIB) -> Iterator[bytes]:
-        """Yield the bytes from offset `start` on, at most `chunk` at a time; never more in memory.
+        """Yield the bytes from the offset `start` on, at most `chunk` at a time and never more in memory.
 
-        Blocks while S3 answers, for at most the client's own read timeout. Raises PermanentDeliveryError
-        when the version is gone, refused or of another size, and TransientDeliveryError for the rest.
+        Blocks while S3 responds, for at most the client's own read timeout. Raises PermanentDeliveryError if
+        the version is gone, refused or of another size, and TransientDeliveryError for any other failure.
         """
         if 0 < start >= self.size:
             return
@@ -56,7 +57,7 @@ class Source:
             body.close()
 
     def sha256(self) -> str:
-        """Return the content's SHA-256 in hex: reads the whole of it. Raises as chunks does."""
+        """Return the SHA-256 of the content in hex, after reading all of it. Raises as `chunks` does."""
         digest = hashlib.sha256()
         for data in self.chunks():
             digest.update(data)
@@ -76,12 +77,12 @@ class Source:
 
 
 def code_of(error: ClientError) -> str:
-    """Return S3's code of an error, e.g. `NoSuchKey`; of a HeadObject the HTTP status, e.g. `404`."""
+    """Return S3's code of an error, such as `NoSuchKey`, or the HTTP status for HeadObject, such as `404`."""
     return str(error.response.get("Error", {}).get("Code", ""))
 
 
 def s3_failure(error: ClientError | BotoCoreError, place: str, step: str) -> DeliveryError:
-    """Return the delivery error for what S3 or the way to it answered, as far as a retry is concerned."""
+    """Return the delivery error for a failure of S3 or the connection: permanent if a retry cannot help."""
     if isinstance(error, ClientError) and code_of(error) in PERMANENT:
         return PermanentDeliveryError(place, step, _words(error))
     return TransientDeliveryError(place, step, _words(error))

@@ -1,17 +1,17 @@
-"""A connection to one partner's SFTP server: FIPS-approved algorithms, one pinned host key, nothing else.
+"""A connection to one partner's SFTP server with FIPS-approved algorithms and one pinned host key only.
 
-The lists are the whole of what is offered. Approved by FIPS 140-3's annexes: ECDH over the NIST curves
-and finite-field groups 14, 16 and 18 (SP 800-56A rev. 3), AES in GCM and CTR (FIPS 197), HMAC-SHA-2
-(FIPS 198-1), RSA and ECDSA with SHA-2 and, since February 2023, Ed25519 signatures (FIPS 186-5 section
-7). Curve25519 key agreement is not in SP 800-56A and is left out, however popular, as are the hybrids
-with it. That the algorithms are approved does not make the library that computes them a validated module.
+The lists contain everything that is offered. The annexes of FIPS 140-3 approve ECDH over the NIST curves and
+finite-field groups 14, 16 and 18 (SP 800-56A rev. 3), AES in GCM and CTR (FIPS 197), HMAC-SHA-2 (FIPS 198-1),
+RSA and ECDSA with SHA-2 and, since February 2023, Ed25519 signatures (FIPS 186-5 section 7). Curve25519 key
+agreement and its hybrids are popular, but are not in SP 800-56A and are left out. Approved algorithms do not
+make the library that computes them a validated module.
 """
 
 from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -29,7 +29,7 @@ KEX = (
     "diffie-hellman-group18-sha512",
     "diffie-hellman-group14-sha256",
 )
-#: Fastest first: AES-128-GCM moves 1.3 to 1.8 times the bytes of CTR with a MAC.
+#: Fastest first: AES-128-GCM is 1.3 to 1.8 times as fast as CTR with a MAC.
 CIPHERS = (
     "aes128-gcm@openssh.com",
     "aes256-gcm@openssh.com",
@@ -52,18 +52,18 @@ SIGNATURES = (
     "ssh-ed25519",
 )
 
-#: How a connection ends that the server found nothing to say to.
+#: The errors of a connection that the server ends without a message.
 _SILENT = (asyncssh.ConnectionLost, asyncssh.KeyExchangeFailed, ConnectionResetError)
 
-#: Seconds that a goodbye may take before the connection is cut.
+#: Seconds that an orderly close may take before the connection is aborted.
 _GOODBYE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class SftpTarget:
-    """A directory on a partner's server. `host_key` is its public key as an OpenSSH line, the only one taken.
+    """A directory on a partner's server. `host_key`, an OpenSSH line, is the only key that is accepted.
 
-    `directory` is absolute, or relative to where the user lands; it has to exist.
+    `directory` is absolute or relative to the user's initial directory, and has to exist.
     """
 
     host: str
@@ -74,16 +74,17 @@ class SftpTarget:
 
     @property
     def place(self) -> str:
-        """The server, as messages name it."""
+        """The server in the form that messages use."""
         return f"{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Patience:
-    """How long to wait, in seconds: to connect and log in, for one answer, and between signs of life.
+    """Times to wait, in seconds: to connect and log in, for one response, and between keepalives.
 
-    A server that is silent for `keepalive` seconds is asked for a sign of life, `keepalive_count` times, and
-    then given up; one that shows signs of life and does not answer a request is given up after `step`.
+    A server that is silent for `keepalive` seconds is sent a keepalive, up to `keepalive_count` times, and
+    the connection is then given up. A server that responds to keepalives but not to a request is given up
+    after `step`.
     """
 
     connect: float = 30.0
@@ -93,7 +94,7 @@ class Patience:
 
 
 class _Pinned(asyncssh.SSHClient):
-    """Takes no key that is not pinned, and remembers what it was offered, for the message."""
+    """Refuses any key that is not pinned and keeps the one that was offered, for the message."""
 
     def __init__(self) -> None:
         self.offered = ""
@@ -107,10 +108,10 @@ class _Pinned(asyncssh.SSHClient):
 async def connect(
     destination: SftpTarget, private_key: str, patience: Patience
 ) -> AsyncIterator[asyncssh.SFTPClient]:
-    """Yield an SFTP client of the destination; closed afterwards, or cut after an error.
+    """Yield an SFTP client of the destination, which is closed afterwards, or aborted after an error.
 
-    `private_key` is PEM or OpenSSH text without passphrase. Raises PermanentDeliveryError when a key is
-    refused on either side or nothing is agreed on, TransientDeliveryError when the server is not reached.
+    `private_key` is PEM or OpenSSH text without a passphrase. Raises PermanentDeliveryError if either side
+    refuses a key or no algorithm is agreed on, and TransientDeliveryError if the server cannot be reached.
     """
     client = _Pinned()
     pinned = _host_key(destination)
@@ -147,7 +148,7 @@ def _options(patience: Patience, **who: Any) -> asyncssh.SSHClientConnectionOpti
         mac_algs=list(MACS),
         signature_algs=list(SIGNATURES),
         compression_algs=["none"],
-        # Nothing of the machine it runs on has a say: no files, agent, tickets or certificates.
+        # Nothing on the local machine has an influence: no files, agent, tickets or certificates.
         config=None,
         agent_path=None,
         x509_trusted_certs=None,
@@ -164,8 +165,8 @@ def _options(patience: Patience, **who: Any) -> asyncssh.SSHClientConnectionOpti
 async def _refuse_other_key(destination: SftpTarget, pinned: asyncssh.SSHKey, patience: Patience) -> None:
     """Raise PermanentDeliveryError if the server has host keys, but none of the pinned type.
 
-    OpenSSH then hangs up without a word, which would look like a fault that passes. The pinned type is asked
-    for first, so that a server that has it answers with it, whatever other keys it has.
+    OpenSSH then closes the connection without a message, which would look like a transient fault. The pinned
+    type is requested first, so that a server that has it presents it, whatever other keys it has.
     """
     own = [name for name in _text(pinned.sig_algorithms) if name in SIGNATURES]
     try:
@@ -192,7 +193,7 @@ async def _close(connection: asyncssh.SSHClientConnection, *, politely: bool) ->
                 return await connection.wait_closed()
         except TimeoutError:
             pass
-    # Closing flushes first, which a server that stopped reading never lets end.
+    # Closing flushes first, which never ends if the server has stopped reading.
     connection.abort()
     return await connection.wait_closed()
 
@@ -234,7 +235,7 @@ def _client_key(destination: SftpTarget, private_key: str) -> asyncssh.SSHKey:
     try:
         return asyncssh.import_private_key(private_key)
     except ValueError:
-        # The parser's words could quote the text, so they are not passed on, nor kept as a cause.
+        # The parser's message could quote the key, so it is neither passed on nor kept as the cause.
         pass
     raise PermanentDeliveryError(destination.place, "log in", "the client's private key is unreadable")
 
@@ -243,5 +244,5 @@ def _named(key: asyncssh.SSHKey) -> str:
     return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
-def _text(names: tuple[bytes, ...]) -> list[str]:
+def _text(names: Sequence[bytes]) -> list[str]:
     return [name.decode() for name in names]

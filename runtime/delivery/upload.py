@@ -1,4 +1,4 @@
-"""The bytes of a delivery: from S3 into an open SFTP file, hashed on the way, a window of writes ahead."""
+"""The upload of a delivery: from S3 into an open SFTP file, hashed on the way, with a window of writes."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ from runtime.delivery.errors import DeliveryUnfinishedError, TransientDeliveryEr
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
 
-#: Most bytes and most requests on their way without an answer. OpenSSH's window of 2 MiB a channel bounds
-#: what helps; the rest keeps it full while answers travel.
+#: Most bytes and most requests without a response. OpenSSH's window of 2 MiB per channel limits what helps;
+#: the rest keeps it full while responses travel.
 WINDOW_BYTES = 4 * MIB
 WINDOW_REQUESTS = 128
 
 
-#: Bytes of a request at most, whatever the server would take: OpenSSH hangs up on messages above 256 KiB,
-#: and a window of a few large requests runs empty.
+#: Most bytes of a request, whatever the server would accept: OpenSSH closes the connection on messages above
+#: 256 KiB, and a window of a few large requests runs empty.
 LARGEST_REQUEST = 255 * 1024
 
 
-#: Seconds that an upload which is stopped needs to have its last writes answered.
+#: Seconds that a stopped upload needs to get the responses to its last writes.
 RESERVE = 120.0
 
 
@@ -40,25 +40,26 @@ async def upload(
     there: int = 0,
     remaining: Callable[[], float] = lambda: math.inf,
 ) -> tuple[str, int]:
-    """Write the source into `file`; return the SHA-256 (hex) and the number of bytes that are there.
+    """Write the source into `file`; return the SHA-256 (hex) and the number of bytes that the file has.
 
-    The first `there` bytes were written before, as an earlier attempt left them. Its last window is sent
-    again: of what was never answered, nobody knows what has been written. The bytes before are read for the
-    hash only (about a second for each 100 MB). `request` is the number of bytes that the server takes in one
-    write, and `file` is open with `block_size=None`, so that one write is one request. When `remaining` says
-    that fewer than RESERVE seconds are left, it stops after the last write's answer: DeliveryUnfinishedError,
-    or TransientDeliveryError when no more is there than before. Raises DeliveryError: the source's, or the
-    server's as TransientDeliveryError when a write fails or the oldest stays unanswered for a step.
+    The first `there` bytes were written by an earlier attempt. Its last window is sent again, because it is
+    unknown which of the writes without a response were carried out. The bytes before are read only for the
+    hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
+    write; `file` is open with `block_size=None`, so that one write is one request. When `remaining` returns
+    fewer than RESERVE seconds, the upload stops after the response to the last write and raises
+    DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes than before. Also raises
+    the DeliveryError of the source, and TransientDeliveryError if a write fails or the oldest gets no
+    response within `patience.step`.
     """
     start = max(0, there - WINDOW_BYTES)
     request = min(request, LARGEST_REQUEST)
     digest = hashlib.sha256()
     window: deque[asyncio.Task[int]] = deque()
     depth = max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // request))
-    # Whole requests, or every chunk would end in a small one.
+    # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
     chunks = source.chunks(chunk=request * max(1, MIB // request))
-    # S3 is read in a thread, one chunk ahead. The hop costs a few per cent on a loopback; without it one
-    # slow read would hold up answers, window and keepalives, and a live connection would be given up.
+    # S3 is read in a thread, one chunk ahead. That costs a few per cent on a loopback; without it, one slow
+    # read would hold up responses, window and keepalives, and a live connection would be given up.
     ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, digest))
     done = 0
     is_over = False

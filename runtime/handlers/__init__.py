@@ -1,1 +1,1 @@
-"""Lambda entry points, one function a module: parse the event, call the core, errors speak by class name."""
+"""Lambda entry points, one per module: each parses the event, calls the core and lets errors pass."""

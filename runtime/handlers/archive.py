@@ -1,4 +1,4 @@
-"""Workflow step: keep a copy of the file in the cell's archive."""
+"""Workflow step: keep a copy of the file in the cell's archive bucket."""
 
 from __future__ import annotations
 

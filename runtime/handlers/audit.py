@@ -1,4 +1,4 @@
-"""Every 15 minutes: bring this region's new facts into the audit chains."""
+"""Every timing.AUDIT_MINUTES minutes: append this region's new facts to the audit chains."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ def _audit() -> Audit:
     table, side = wiring.env(ENV_TRACKER), wiring.env(ENV_SIDE)
     return Audit(
         tracker=wiring.tracker(),
-        ledger=ChainIndex(table=table, side=side, client=wiring.client("dynamodb")),
+        index=ChainIndex(table=table, side=side, client=wiring.client("dynamodb")),
         directory=wiring.directory(),
         bucket=wiring.env(ENV_AUDIT_BUCKET),
         s3=wiring.client("s3"),
@@ -23,7 +23,7 @@ def _audit() -> Audit:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, int]:
-    """Return how many `facts` were new."""
+    """Return the number of `facts` that were new."""
     found = _audit().run()
     wiring.logger.info("audit", facts=found)
     return {"facts": found}

@@ -1,4 +1,4 @@
-"""Every five minutes: send a synthetic transfer through the cell and publish whether it came out."""
+"""Every five minutes: send a synthetic transfer through the cell and publish whether it was delivered."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ def _canary() -> Canary:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the `key`, how many `seconds` it took, and the `failure` or None."""
+    """Return the `key` of the synthetic transfer, its duration in `seconds`, and the `failure` or None."""
     flight = _canary().fly()
-    told = asdict(flight)
-    (wiring.logger.error if flight.failure else wiring.logger.info)("canary", **told)
-    return told
+    result = asdict(flight)
+    (wiring.logger.error if flight.failure else wiring.logger.info)("canary", **result)
+    return result

@@ -1,4 +1,4 @@
-"""Workflow step: take the file's lease and say what is to be done."""
+"""Workflow step: take the file's lease and decide what to do."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from runtime.handlers import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the verdict as a document: `action`, `destinations`, `conflicts`, `spared`."""
+    """Return the decision as a document: the fields of runtime.decision.Decision."""
     transfer, owner = wiring.step(event)
-    verdict = wiring.workflow().claim(transfer, owner=owner)
-    wiring.logger.info("claim", action=verdict.action)
-    return asdict(verdict)
+    decision = wiring.workflow().claim(transfer, owner=owner)
+    wiring.logger.info("claim", action=decision.action)
+    return asdict(decision)

@@ -1,4 +1,4 @@
-"""Workflow step: read a resent file and compare it with what was delivered."""
+"""Workflow step: read a resent file and compare it with the deliveries."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime.handlers import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the verdict as a document, like the claim step; its action is `deliver` or `done`."""
+    """Return the decision as a document, like the claim step; its action is `deliver` or `done`."""
     transfer, owner = wiring.step(event)
     source = Source(
         s3=wiring.client("s3"),
@@ -19,6 +19,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         version_id=transfer.version_id,
         size=transfer.size,
     )
-    verdict = wiring.workflow().compare(transfer, source, owner=owner)
-    wiring.logger.info("compare", action=verdict.action, spared=len(verdict.spared))
-    return asdict(verdict)
+    decision = wiring.workflow().compare(transfer, source, owner=owner)
+    wiring.logger.info("compare", action=decision.action, spared=len(decision.spared))
+    return asdict(decision)

@@ -1,4 +1,4 @@
-"""Workflow step: record what failed and send the customer's receipt."""
+"""Workflow step: record the failed deliveries and send the customer's receipt."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runtime.handlers import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Return the outcome that the receipt says."""
+    """Return the `outcome` that the receipt states."""
     transfer, owner = wiring.step(event)
     outcome = wiring.workflow().complete(transfer, event["results"], owner=owner)
     wiring.logger.info("complete", outcome=outcome)

@@ -26,10 +26,10 @@ def _deliverer() -> Deliverer:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return `destination` and `outcome` (DELIVERED, HELD, CONTINUE).
+    """Return the `destination` and the `outcome`: DELIVERED, HELD or CONTINUE.
 
-    Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError or
-    OvertakenError; the state machine matches them by name.
+    Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError,
+    OvertakenError or BreakerOpenError; the state machine matches them by name.
     """
     transfer, owner = wiring.step(event)
     attempt = str(ULID())

@@ -1,43 +1,27 @@
-"""SQS -> a running workflow per file. One bad event in a batch does not hold back the others."""
+"""Start a workflow for each event on the ingest queue. A bad event does not hold up the rest of its batch."""
 
 from __future__ import annotations
 
 import json
-from functools import cache
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime.arrival import arrival
-from runtime.environment import ENV_NAMESPACE, ENV_SIDE, ENV_STATE_MACHINE
 from runtime.handlers import wiring
-from runtime.intake import Intake
 
 _batch = BatchProcessor(event_type=EventType.SQS)
 
 
-@cache
-def _intake() -> Intake:
-    return Intake(
-        namespace=wiring.env(ENV_NAMESPACE),
-        side=wiring.env(ENV_SIDE),
-        state_machine=wiring.env(ENV_STATE_MACHINE),
-        tracker=wiring.tracker(),
-        directory=wiring.directory(),
-        receipts=wiring.receipts(),
-        s3=wiring.client("s3"),
-        workflow=wiring.client("stepfunctions"),
-    )
-
-
 def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
-    became = _intake().accept(arrived)
-    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=became)
-    wiring.metrics().taken_in(arrived, became)
+    result = wiring.intake().accept(arrived)
+    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=result)
+    wiring.metrics().taken_in(arrived, result)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Take in a batch of intake events; return which of them the queue must bring again."""
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Take in a batch of intake events; return those that the queue has to deliver again."""
     return process_partial_response(event=event, record_handler=_accept, processor=_batch, context=context)

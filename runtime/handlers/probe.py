@@ -1,4 +1,4 @@
-"""Every minute: publish how many of the SFTP endpoint's addresses answer."""
+"""Every minute: publish the number of the SFTP endpoint's addresses that answer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from runtime.probe import Probe
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, dict[str, str]]:
-    """Return the addresses that are `silent`, each with the reason."""
+    """Return the `silent` addresses, each with the reason."""
     probe = Probe(
         addresses=wiring.env(ENV_ADDRESSES).split(","),
         dimensions=wiring.dimensions(),

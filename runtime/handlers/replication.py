@@ -1,4 +1,4 @@
-"""SQS -> a line in the log and a count for each object that was not copied to the peer as promised."""
+"""Log and count each object that was not copied to the peer as promised, from the events on the queue."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime.handlers import wiring
@@ -21,6 +22,6 @@ def _count(record: SQSRecord) -> None:
         wiring.metrics().replication(incident.event)
 
 
-def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Take in a batch of notifications; return which of them the queue must bring again."""
+def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
+    """Take in a batch of notifications; return those that the queue has to deliver again."""
     return process_partial_response(event=event, record_handler=_count, processor=_batch, context=context)

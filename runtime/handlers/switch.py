@@ -1,4 +1,4 @@
-"""Every minute: publish where the peer region's switch stands."""
+"""Every timing.SWITCH_MINUTES minutes: publish the position of the peer region's switch."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from runtime.handlers import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
-    """Return the position that was published."""
+    """Return the `position` that was published."""
     position = wiring.peer_switch().publish()
     wiring.metrics().peer(position)
     return {"position": position}

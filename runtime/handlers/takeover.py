@@ -1,4 +1,4 @@
-"""Every minute, and when an operator asks: take over from a lost peer, and ask about what is held."""
+"""Every timing.SWITCH_MINUTES minutes, and on request: take over from a lost peer, ask about held files."""
 
 from __future__ import annotations
 
@@ -11,13 +11,12 @@ from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.handlers import wiring
 from runtime.held_transfers import HeldTransfers
-from runtime.intake import Intake
 from runtime.orphan_objects import OrphanObjects
 from runtime.takeover import Takeover
 from runtime.transfer_scan import TransferScan
 
-#: Most names of a kind in one answer: Lambda's has 6 MB.
-_TOLD = 1000
+#: Most names of a kind in one response, which Lambda limits to 6 MB.
+_MOST_NAMED = 1000
 
 
 @cache
@@ -25,63 +24,54 @@ def _executions() -> Executions:
     return Executions(state_machine=wiring.env(ENV_STATE_MACHINE), workflow=wiring.client("stepfunctions"))
 
 
-def _survey(wanted: Status) -> TransferScan:
+def _scan(wanted: Status) -> TransferScan:
     return TransferScan(tracker=wiring.tracker(), directory=wiring.directory(), wanted=wanted)
 
 
 @cache
 def _takeover() -> Takeover:
     side, namespace = wiring.env(ENV_SIDE), wiring.env(ENV_NAMESPACE)
-    intake = Intake(
-        namespace=namespace,
-        side=side,
-        state_machine=wiring.env(ENV_STATE_MACHINE),
-        tracker=wiring.tracker(),
-        directory=wiring.directory(),
-        receipts=wiring.receipts(),
-        s3=wiring.client("s3"),
-        workflow=wiring.client("stepfunctions"),
-    )
-    unseen = OrphanObjects(
+    orphans = OrphanObjects(
         namespace=namespace,
         side=side,
         tracker=wiring.tracker(),
         directory=wiring.directory(),
-        intake=intake,
+        intake=wiring.intake(),
         s3=wiring.client("s3"),
     )
     return Takeover(
         side=side,
         switch=wiring.peer_switch(),
-        survey=_survey(Status.UNDER_WAY),
-        unseen=unseen,
+        scan=_scan(Status.UNDER_WAY),
+        orphans=orphans,
         executions=_executions(),
         s3=wiring.client("s3"),
     )
 
 
 @cache
-def _holds() -> HeldTransfers:
+def _held_transfers() -> HeldTransfers:
     return HeldTransfers(
         side=wiring.env(ENV_SIDE),
         switch=wiring.peer_switch(),
-        survey=_survey(Status.HELD),
+        scan=_scan(Status.HELD),
         executions=_executions(),
     )
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return what was `started`, is `absent`, was `adopted`, is `unproven` or was `asked` about, and counts.
+    """Return what happened, as runtime.takeover.TakenOver and runtime.held_transfers.Asked describe it.
 
-    At most a thousand names of each; `left` counts the days of customers that there was no time to look at.
+    At most a thousand names of each kind are returned. `left` is the number of days, over all customers, that
+    there was no time to scan.
     """
 
     def remaining() -> float:
-        return context.get_remaining_time_in_millis() / 1000
+        return float(context.get_remaining_time_in_millis() / 1000)
 
     today = datetime.now(UTC).date()
     done = _takeover().run(today, remaining)
-    held = _holds().run(today, remaining)
+    held = _held_transfers().run(today, remaining)
     found = {
         "started": done.started,
         "absent": done.absent,
@@ -90,5 +80,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "asked": held.asked,
     }
     left = done.left + held.left
-    wiring.logger.info("takeover", **{name: len(names) for name, names in found.items()}, left=left)
-    return {**{name: names[:_TOLD] for name, names in found.items()}, "left": left}
+    counts = {name: len(names) for name, names in found.items()}
+    wiring.logger.info("takeover", extra={**counts, "left": left})
+    return {**{name: names[:_MOST_NAMED] for name, names in found.items()}, "left": left}

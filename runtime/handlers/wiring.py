@@ -1,6 +1,6 @@
-"""What the entry points share: settings from the environment, AWS clients, the core's parts.
+"""What the entry points share: settings from the environment, AWS clients, and the objects of the core.
 
-Parts are made when first asked for and kept while the function is warm.
+Objects are made on first use and kept while the function is warm.
 """
 
 from __future__ import annotations
@@ -19,9 +19,11 @@ from runtime.environment import (
     ENV_CONFIG_BUCKET,
     ENV_NAMESPACE,
     ENV_SIDE,
+    ENV_STATE_MACHINE,
     ENV_SWITCH_BUCKET,
     ENV_TRACKER,
 )
+from runtime.intake import Intake
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
 from runtime.receipts import Receipts
@@ -39,19 +41,19 @@ _ONCE = _TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts"
 
 
 def env(name: str) -> str:
-    """Return a variable that the program sets on every function that reads it; KeyError without it."""
+    """Return a variable of the environment, which the program sets on every function that reads it."""
     return os.environ[name]
 
 
 @cache
 def client(service: str, region: str | None = None) -> Any:
-    """Return the client of an AWS service, in this function's own region unless another is named."""
+    """Return the client of an AWS service in a region, which is this function's own by default."""
     return boto3.client(service, region_name=region, config=_CLIENT)
 
 
 @cache
 def client_once(service: str, region: str) -> Any:
-    """Return a client that repeats no request by itself, for what must not happen twice."""
+    """Return a client that repeats no request by itself, for effects that must not happen twice."""
     return boto3.client(service, region_name=region, config=_ONCE)
 
 
@@ -68,15 +70,22 @@ def directory() -> Directory:
 
 
 @cache
-def receipts() -> Receipts:
-    """Return the receipts of this cell."""
-    return Receipts(tracker=tracker(), topics=client("sns"), side=env(ENV_SIDE))
+def intake() -> Intake:
+    """Return the intake of this cell."""
+    return Intake(
+        namespace=env(ENV_NAMESPACE),
+        state_machine=env(ENV_STATE_MACHINE),
+        tracker=tracker(),
+        directory=directory(),
+        client=client,
+    )
 
 
 @cache
 def workflow() -> Workflow:
-    """Return the deciding and closing steps."""
-    return Workflow(side=env(ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts())
+    """Return the workflow steps that decide and close."""
+    receipts = Receipts(tracker=tracker(), topics=client("sns"), side=env(ENV_SIDE))
+    return Workflow(side=env(ENV_SIDE), tracker=tracker(), directory=directory(), receipts=receipts)
 
 
 def dimensions() -> dict[str, str]:
@@ -86,12 +95,12 @@ def dimensions() -> dict[str, str]:
 
 @cache
 def metrics() -> Metrics:
-    """Return what counts for this cell."""
+    """Return the metrics of this cell."""
     return Metrics(dimensions=dimensions())
 
 
 def peer_switch() -> Switch:
-    """Return the peer region's switch, which this region keeps."""
+    """Return the peer region's switch, which is kept in this region."""
     facts = {
         "namespace": env(ENV_NAMESPACE),
         "cell": env(ENV_CELL),
@@ -104,7 +113,7 @@ def peer_switch() -> Switch:
 
 
 def step(event: dict[str, Any]) -> tuple[Transfer, str]:
-    """Return the transfer and the execution's name from a workflow step's event, and log under both."""
+    """Return the transfer and the execution's name from the event of a workflow step, and log with both."""
     transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
     logger.append_keys(transfer=transfer.id, customer=transfer.customer, execution=owner)
     return transfer, owner

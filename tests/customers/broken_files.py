@@ -176,9 +176,8 @@ ONE_PROBLEM = {
     ),
     "character class": (
         ("*.txt", "[ab].txt"),
-        "24: routes[1].match: 'sftp/c7k2m-batch/[ab].txt' has a '['; only `*`, `?` and `**` are special,"
-        " write"
-        " one pattern each",
+        "24: routes[1].match: 'sftp/c7k2m-batch/[ab].txt' has a '['; only `*`, `?` and `**` are special;"
+        " write one pattern per alternative",
     ),
     "overlap": (
         ("*.txt", "a*"),

@@ -207,7 +207,7 @@ WEST = registry(a={"id": "c7k2m"}, **OTHERS)
 EAST = registry(a={"id": "c7k2m", "primary": "east"}, **OTHERS)
 UNRECORDED = (
     "customers/a.yaml:4: primary: goes from 'west' to 'east' without a new record in"
-    " rehomes/c7k2m.json; put 'west' back and run: python -m ops rehome c7k2m --to east"
+    " rehomes/c7k2m.json; put 'west' back and run: mft-ops rehome c7k2m --to us-gov-east-1"
 )
 UNEDITED = (
     "customers/a.yaml:4: primary: is '{}', but J. Doe moved it to '{}', as rehomes/c7k2m.json records;"

@@ -278,7 +278,7 @@ def test_a_lost_answer_to_the_rename_is_unknown_and_found_afterwards(
 ) -> None:
     partner = make_partner(denied=denied)
     partner.faults.lose_answer(lambda: (partner.inbox / "a.bin").exists())
-    with pytest.raises(DeliveryUnknownError, match="rename: asked, and no answer came back"):
+    with pytest.raises(DeliveryUnknownError, match="rename: requested, and no response came back"):
         send(partner)
     partner.faults.clear()
     assert partner.files() == {"a.bin": CONTENT}

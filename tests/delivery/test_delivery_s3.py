@@ -241,7 +241,10 @@ def test_a_copy_that_was_never_asked_for_is_transient(aws: Emulator, theirs: Any
 @pytest.mark.parametrize(
     ("instead", "words"),
     [
-        ({"copy_object": ReadTimeoutError(endpoint_url="https://s3")}, "copy: asked, and no answer"),
+        (
+            {"copy_object": ReadTimeoutError(endpoint_url="https://s3")},
+            "copy: requested, and no response came back",
+        ),
         ({"head_object": [None, refused("404")]}, "verify: copied, and then: .*404"),
         ({"head_object": [None, {"ContentLength": 1}]}, "verify: copied, and then 1 bytes, not 1000003"),
     ],

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -173,6 +173,22 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
         stderr=subprocess.PIPE,
         text=True,
     )
+
+
+#: What scenarios left, each as its JSON document, by their names.
+Runs = dict[str, dict[str, Any]]
+
+
+def play(names: Iterable[str], folder: Path) -> Runs:
+    """Play scenarios one after the other in one world, in which every expectation has to hold."""
+    words = [word for name in names for word in ("--scenario", name)]
+    drill = start("drill", *words, "--json", folder=folder)
+    out, errors = drill.communicate(timeout=LIMIT)
+    runs = json.loads(out or "{}").get("runs", [])
+    broken = [what for each in runs for what, held in each["expectations"] if not held]
+    assert (drill.returncode, broken) == (0, []), errors
+    assert [*folder.iterdir()] == [], "the drill left something behind"
+    return {each["scenario"]: each for each in runs}
 
 
 @dataclass(frozen=True)

@@ -75,10 +75,10 @@ def test_the_process_dies_when_the_operation_is_done(
         status, out = call(wire, LIST, asked, "PutMetricData")
     assert (status, out) == (-9, f"ok {LIST}\n")
     assert done == [LIST, asked]
-    assert wire.fell
+    assert wire.killed
 
 
 def test_a_process_that_does_something_else_lives(endpoint: str, done: list[str]) -> None:
     with CrashPoint(endpoint, "PutParameter") as wire:
         assert call(wire, "GetParameter", "PutMetricData") == (0, "ok GetParameter\nok PutMetricData\n")
-    assert not wire.fell
+    assert not wire.killed

@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from local.loopback import ADDRESSES
 from local.program import ROOT
-from local.world import ADDRESSES
 from tests.local.conftest import LIMIT, Played, start
 from tests.local.permissions import BY_AWS, RARE, Compared, compare
 
@@ -66,7 +66,9 @@ def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(played: Played
     stuck = [each for each in told["clients"] if each["kind"].endswith(("for ever", "hard-coded"))]
     assert len(stuck) == 2
     assert all(each["failed"] for each in stuck), "their region died, and they looked up nothing else"
-    [notice] = [each["at"] for each in told["timeline"] if each["what"].endswith(", by ops notice")]
+    [notice] = [
+        each["at"] for each in told["timeline"] if each["what"].endswith(" customers with ops notice")
+    ]
     for clients in stuck:
         reached = measures["decision_at"] + clients["reached_survivor_after"]
         assert reached > notice - 0.02, "nobody else told them; all three are rounded to 0.01"

@@ -147,7 +147,7 @@ def test_a_directory_with_something_in_it_is_refused_and_kept(tmp_path: Path) ->
 
 def test_a_child_that_ends_at_its_start_shows_why(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("local.aws.emulator.Emulator._environment", lambda self: {})
-    with pytest.raises(EmulatorError, match=r"(?s)ended at its start:\n.*KeyError: 'LOG_LEVEL'"):
+    with pytest.raises(EmulatorError, match=r"(?s)ended while it started:\n.*KeyError: 'LOG_LEVEL'"):
         Emulator(tmp_path / "aws").start()
     assert list(tmp_path.iterdir()) == []
 
@@ -173,7 +173,7 @@ child.main()
         [sys.executable, "-c", code, str(tmp_path)], cwd=ROOT, capture_output=True, text=True, timeout=30
     )
     assert ended.returncode == 1
-    reason = "change 'a test': its text is 0 times in ministack.services.route53, not once"
+    reason = "change 'a test': its text occurs 0 times in ministack.services.route53, not once"
     assert ended.stderr.splitlines()[-1] == f"emulated AWS not started: {reason}"
 
 

@@ -10,7 +10,7 @@ import asyncssh
 import pytest
 from botocore.exceptions import ClientError
 
-from local.aws.ministack.events import TRANSFER_AGENT
+from local.aws.ministack.controls import TRANSFER_AGENT
 from tests.local.conftest import EAST, ROLE, WEST, World
 
 OTHER_PARTITION = "arn:" + "aws:"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Iterator
+from inspect import isabstract
 from typing import Any
 
 import pytest
@@ -13,7 +14,16 @@ from customers.model import Customer
 from local.dns.resolver import Resolver
 from local.dns.wire import Listener
 from local.dns.zone import Answer
-from local.drill.client_kinds import ByName, ByRecord, CustomerClient, ForEver, HardCoded, Staying
+from local.drill.client_kinds import (
+    BY_SDK,
+    BY_SFTP,
+    ByName,
+    ByRecord,
+    CustomerClient,
+    ForEver,
+    HardCoded,
+    Staying,
+)
 from local.drill.measures import Timeline
 from local.drill.population import Population
 from local.drill.sender import Sender
@@ -167,22 +177,34 @@ def test_a_population_counts_what_it_asked_and_where_that_went(
     threading.Event().wait(0.3)
     assert platform.stored == [], "somebody sent while the machine was behind"
     behind.clear()
-    eventually(lambda: all(each.acknowledged for each in population.fared(None)))
+    eventually(lambda: all(each.acknowledged for each in population.counts(None)))
     population.pause()
     stored = len(platform.stored)
     platform.answered, platform.dead = EAST, {WEST}
     decided = timeline.began
     threading.Event().wait(0.3)
     assert len(platform.stored) == stored, "somebody sent while all were to be quiet"
+    assert not population.cannot_send([ForEver.kind])
     population.resume()
-    eventually(lambda: population.reached([ByName.kind]))
+    eventually(lambda: population.reached([ByName.kind]) and population.cannot_send([ForEver.kind]))
+    assert not population.cannot_send([ByName.kind, ForEver.kind]), "one of them has arrived"
     assert not population.reached([ForEver.kind])
     population.read_notice({**NOTICE, "customer": kinds[0].sender.customer.id})
     eventually(population.reached)
     population.stop()
-    by_name, for_ever = population.fared(decided)
+    by_name, for_ever = population.counts(decided)
     assert by_name.asked == by_name.failed + by_name.acknowledged
     assert set(by_name.by_side) == {WEST, EAST}
     assert for_ever.failed > 0
     assert for_ever.reached_survivor_after > by_name.reached_survivor_after > 0
     assert len(noted) == len(set(noted)) == by_name.acknowledged + for_ever.acknowledged
+
+
+def kinds_below(kind: type[CustomerClient]) -> set[type[CustomerClient]]:
+    """Return the classes of clients below one that can be made."""
+    below = kind.__subclasses__()
+    return {each for each in below if not isabstract(each)}.union(*map(kinds_below, below))
+
+
+def test_every_kind_of_client_is_in_the_crowd() -> None:
+    assert kinds_below(CustomerClient) == {*BY_SFTP, *BY_SDK}

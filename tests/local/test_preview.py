@@ -117,7 +117,7 @@ def test_onboarding_and_a_changed_retention_reach_no_other_customer(project: Pro
     assert not told["refused"]
     assert [each.partition(": rules")[0] for each in told["dataAtStake"]] == [
         f"{stack}, r2w6d: BucketLifecycleConfiguration r2w6d-inbound keeps data for a shorter time,"
-        " and what is older goes"
+        " and older data is deleted"
         for stack in STACKS
     ]
     for stack in STACKS:
@@ -157,7 +157,7 @@ def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: 
 def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> None:
     project.edit("customers/agency-b.yaml", "lifecycle: active", "lifecycle: retired")
     printed = project.plan("--markdown", "--stack", "gov-west")
-    assert "Bucket h4t9q-inbound loses its protection, and stays in AWS when it goes" in printed
+    assert "Bucket h4t9q-inbound loses its protection, and would stay in AWS if it goes" in printed
     assert (
         "! Bucket h4t9q-inbound\n    protect: true -> false\n    retain_on_delete: false -> true" in printed
     )
@@ -192,14 +192,15 @@ def test_a_revision_that_refuses_is_named_with_its_own_words(project: Project, t
     (project.folder / "components/tenant.py").write_text("import nothing_of_this_name\n")
     base, tree = project.plan("--stack", "gov-west", code=1).split("\n\n")
     assert re.match(
-        r"the program refuses in HEAD \([0-9a-f]{10}\):\ncustomers/agency-a.yaml:6: primary: ", base
+        r"the program refuses to run in HEAD \([0-9a-f]{10}\):\ncustomers/agency-a.yaml:6: primary: ", base
     )
     assert tree.startswith(
-        "the program refuses in the working tree:\nthe program failed at components/tenant.py:1: Module"
+        "the program refuses to run in the working tree:\n"
+        "the program failed at components/tenant.py:1: Module"
     )
-    assert "'nowhere' is no revision of this repository" in project.plan("--base", "nowhere", code=1)
+    assert "'nowhere' is not a revision of this repository" in project.plan("--base", "nowhere", code=1)
     assert "gov-north" in project.plan("--stack", "gov-north", code=2)
-    with pytest.raises(PreviewError, match="in no git repository"):
+    with pytest.raises(PreviewError, match="is not in a readable git repository"):
         preview.make("HEAD", root=tmp_path)
 
 

@@ -178,7 +178,7 @@ def test_commitments_stand_apart_from_what_was_measured() -> None:
     text = Page(render([run()], made=MADE)).text
     for commitment in COMMITMENTS:
         assert f"{commitment.measure}{commitment.figure}{commitment.formula}" in text
-    assert "Do not compare these with what follows" in text
+    assert "Do not compare these figures with those below" in text
     assert re.search(r"TTLs run 6 times faster, and .* run 600 times faster\s+than in production", text)
 
 

@@ -1,36 +1,25 @@
-"""Scenarios of the drill, played for real: some of them. `make drill-all` plays every one."""
+"""Scenarios of the drill, played for real: those whose verbs the drill itself does not type.
+
+`make test-all` plays the others: see test_every_scenario.py.
+"""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner
 
 from local.__main__ import app
 from local.drill import scenarios
-from tests.local.conftest import LIMIT, start
+from tests.local.conftest import Runs, play
 
 PLAYED = ("customer-shifted", "operator-killed-midway")
 
 
-Runs = dict[str, dict[str, Any]]
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
-    """What each scenario's run told, all of them played in one world."""
-    folder = tmp_path_factory.mktemp("scenarios")
-    words = [word for name in PLAYED for word in ("--scenario", name)]
-    drill = start("drill", *words, "--json", folder=folder)
-    out, errors = drill.communicate(timeout=LIMIT)
-    told = json.loads(out or "{}").get("runs", [])
-    broken = [what for each in told for what, held in each["expectations"] if not held]
-    assert (drill.returncode, broken) == (0, []), errors
-    assert [*folder.iterdir()] == [], "the drill left something behind"
-    return {each["scenario"]: each for each in told}
+    return play(PLAYED, tmp_path_factory.mktemp("scenarios"))
 
 
 def test_scenarios_hold_one_after_the_other_in_one_world(runs: Runs) -> None:
@@ -78,7 +67,7 @@ def ended(words: str) -> tuple[int, str]:
 def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
     status, said = ended("--scenario region-lost-at-reest")
     assert status == 2
-    assert "'region-lost-at-reest' is no scenario; did you mean region-lost-at-rest?" in said
+    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in said
 
 
 @pytest.mark.parametrize(

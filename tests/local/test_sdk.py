@@ -262,7 +262,7 @@ def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> Non
 
 @pytest.mark.parametrize("name", ["", "/a.csv", "folder/"])
 def test_a_name_that_is_none_is_refused(place: Place, name: str) -> None:
-    with pytest.raises(ValueError, match="no name of a file"):
+    with pytest.raises(ValueError, match="is not the name of a file: write it as"):
         place.client().upload(place.source, name)
 
 
@@ -305,10 +305,10 @@ def test_without_a_receipt_a_file_is_due_after_a_while_and_late_after_the_window
 def test_what_receipts_say(place: Place, outcomes: list[str], is_due: bool) -> None:
     client = place.client()
     sent = client.upload(place.source, "daily/report.csv")
-    client.told({**receipt(sent.version_id, "delivered"), "customer": "other"})
-    client.told(receipt("another version", "delivered"))
+    client.receive({**receipt(sent.version_id, "delivered"), "customer": "other"})
+    client.receive(receipt("another version", "delivered"))
     for outcome in outcomes:
-        client.told(receipt(sent.version_id, outcome))
+        client.receive(receipt(sent.version_id, outcome))
     assert bool(client.due().again) is is_due
     place.now += timedelta(hours=1)
     assert bool(client.due().again) is is_due
@@ -324,7 +324,7 @@ def test_sent_again_it_is_one_file_whose_window_began_with_the_first(place: Plac
     assert client.due().again == ()
     place.now = START + timedelta(hours=24)
     assert client.due().late == (again,)
-    client.told(receipt(first.version_id, "delivered"))  # of the one that seemed lost
+    client.receive(receipt(first.version_id, "delivered"))  # of the one that seemed lost
     assert client.due().late == ()
 
 
@@ -355,7 +355,7 @@ def test_a_notice_makes_due_at_once_what_went_to_the_region_that_is_out(place: P
     place.points_to(EAST, "east")
     client.upload(place.source, "other.csv", endpoint="east")
     place.now += timedelta(minutes=1)
-    client.told(notice())
+    client.receive(notice())
     assert client.due().again == (west,)
     place.now += timedelta(minutes=1)
     later = client.upload(place.source, "later.csv")  # West is back by then
@@ -367,9 +367,9 @@ def test_a_notice_makes_due_at_once_what_went_to_the_region_that_is_out(place: P
 def test_what_a_notice_lists_as_delivered_or_held_is_not_sent_again(place: Place, name: str) -> None:
     client = place.client()
     sent = client.upload(place.source, "daily/report.csv")
-    client.told(notice(**{name: listed("another version")}))
+    client.receive(notice(**{name: listed("another version")}))
     assert client.due().again == (sent,)
-    client.told(notice(**{name: listed(sent.version_id)}))
+    client.receive(notice(**{name: listed(sent.version_id)}))
     place.now += timedelta(hours=1)
     assert client.due().again == ()
 
@@ -377,7 +377,7 @@ def test_what_a_notice_lists_as_delivered_or_held_is_not_sent_again(place: Place
 def test_a_notice_is_about_what_was_sent_since_it_says(place: Place) -> None:
     client = place.client()
     client.upload(place.source, "daily/report.csv")
-    client.told(notice(since="2026-03-02T12:00:01Z"))
+    client.receive(notice(since="2026-03-02T12:00:01Z"))
     assert client.due().again == ()
 
 
@@ -387,9 +387,9 @@ def test_a_notice_is_about_what_was_sent_since_it_says(place: Place) -> None:
 def test_a_client_that_is_started_again_knows_what_it_knew(place: Place) -> None:
     client = place.client()
     sent = [client.upload(place.source, f"{number}.csv") for number in range(3)]
-    client.told(receipt(sent[0].version_id, "delivered"))
+    client.receive(receipt(sent[0].version_id, "delivered"))
     place.now += timedelta(minutes=1)
-    client.told(notice())
+    client.receive(notice())
     place.now += timedelta(minutes=1)
     client.resend(sent[1])
     assert place.client().due() == client.due()
@@ -404,8 +404,9 @@ def test_a_line_whose_writer_died_is_dropped_and_any_other_is_an_error(place: Pl
     place.now += timedelta(hours=1)
     started = place.client()
     assert started.due().again == (sent,)
-    started.told(receipt(sent.version_id, "delivered"))
-    assert [set(json.loads(line)) for line in journal.read_text().splitlines()] == [{"sent"}, {"told", "at"}]
+    started.receive(receipt(sent.version_id, "delivered"))
+    lines = [set(json.loads(line)) for line in journal.read_text().splitlines()]
+    assert lines == [{"sent"}, {"message", "at"}]
     journal.write_bytes(b"what\n" + whole)
-    with pytest.raises(JournalError, match=r"sent\.jsonl:1: not a line of a journal"):
+    with pytest.raises(JournalError, match=r"sent\.jsonl:1: not a line of JSON"):
         place.client()

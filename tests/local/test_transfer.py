@@ -30,8 +30,9 @@ from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
+from local.aws.ministack.controls import TRANSFER_AGENT
 from local.sftp import files
-from local.sftp.endpoint import POLICIES, USER_AGENT, TransferEndpoint
+from local.sftp.endpoint import POLICIES, TransferEndpoint
 from local.sftp.sessions import Login, _Service
 from local.sftp.streams import PART, WINDOW, MiB
 from runtime.contract import sftp_home
@@ -409,7 +410,7 @@ async def test_a_slow_s3_holds_up_only_its_own_session(make: Any, events: Record
 async def test_an_event_that_the_bus_refuses_is_logged_and_the_file_is_kept(
     make: Any, aws: Aws, caplog: pytest.LogCaptureFixture
 ) -> None:
-    events = aws.client("events", config=Config(user_agent_extra=USER_AGENT))
+    events = aws.client("events", config=Config(user_agent_extra=TRANSFER_AGENT))
     async with session(make(events=events)) as sftp:  # the plain emulator refuses every aws.* source
         await write(sftp, "kept", b"data")
     assert aws.get("kept") == b"data"

@@ -61,7 +61,7 @@ def erase(side: Side, of: Fact) -> None:
 def export(side: Side, day: datetime = EARLIER) -> None:
     made = Audit(
         tracker=side.tracker,
-        ledger=ChainIndex(table=side.table, side=side.side, client=side.client("dynamodb")),
+        index=ChainIndex(table=side.table, side=side.side, client=side.client("dynamodb")),
         directory=side.directory,
         bucket=side.audit_bucket,
         s3=side.client("s3"),
@@ -136,7 +136,7 @@ def western(estate: Estate) -> Chain:
 
 def findings(estate: Estate, *words: str) -> list[str]:
     """Return what is found of West's chain; East's is sound."""
-    code, told = estate.json("audit", "verify", "--customer", estate.customer, *words)
+    code, told = estate.json("audit", "verify", estate.customer, *words)
     by_region = {each["region"]: each["findings"] for each in told["chains"]}
     found = by_region.pop(WESTERN)
     assert not any(by_region.values())
@@ -202,9 +202,15 @@ def test_the_last_link_may_not_be_noted_yet(estate, western):
         ((1,), "link 1 is missing"),
         ((2,), "link 2 is missing"),
         ((1, 2), "links 1 to 2 are missing"),
-        ((3,), "link 3 is missing at the end: by the tracker the last one is link 3, sealed "),
-        ((2, 3), "links 2 to 3 are missing at the end: by the tracker the last one is link 3, sealed "),
-        ((1, 2, 3), "links 1 to 3 are missing at the end: by the tracker the last one is link 3, sealed "),
+        ((3,), "link 3 is missing at the end: according to the tracker the last one is link 3, sealed "),
+        (
+            (2, 3),
+            "links 2 to 3 are missing at the end: according to the tracker the last one is link 3, sealed ",
+        ),
+        (
+            (1, 2, 3),
+            "links 1 to 3 are missing at the end: according to the tracker the last one is link 3, sealed ",
+        ),
     ],
 )
 def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, told):
@@ -215,7 +221,7 @@ def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, num
     assert found[0].startswith(told)
     gone = [each for number in numbers for each in held[number]]
     assert sorted(found[1:]) == sorted(
-        f"RECEIVED of {each.key}, transfer {each.transfer}, of {each.at}, is in the tracker and in no link"
+        f"RECEIVED of {each.key}, transfer {each.transfer}, of {each.at}, is in the tracker but in no link"
         for each in gone
     )
 
@@ -233,16 +239,15 @@ def test_links_in_each_others_places_are_found(estate, western):
     western.put(2, third)
     western.put(3, second)
     found = "\n".join(findings(estate))
-    assert f"link 2 is not what stood there: it is link 3 of {estate.customer} in {WESTERN}" in found
-    assert f"link 3 is not what stood there: it is link 2 of {estate.customer} in {WESTERN}" in found
+    assert f"link 2 is not the original: it is link 3 of {estate.customer} in {WESTERN}" in found
+    assert f"link 3 is not the original: it is link 2 of {estate.customer} in {WESTERN}" in found
     assert "link 3 was replaced: its seal is" in found
 
 
 def test_a_link_of_another_chain_is_found(estate, western):
     western.put(2, replace(western.link(2), region=EASTERN).render())
     assert (
-        f"link 2 is not what stood there: it is link 2 of {estate.customer} in {EASTERN}"
-        in findings(estate)[0]
+        f"link 2 is not the original: it is link 2 of {estate.customer} in {EASTERN}" in findings(estate)[0]
     )
 
 
@@ -257,7 +262,7 @@ def test_what_cannot_be_read_is_found_and_the_rest_is_read(estate, western):
 def test_a_stranger_among_the_links_is_named(estate, western):
     key = f"audit/{estate.customer}/readme.txt"
     western.s3.put_object(Bucket=estate.west.audit_bucket, Key=key, Body=b"x")
-    assert findings(estate) == [f"{key} is no link of a chain"]
+    assert findings(estate) == [f"{key} is not a link of a chain"]
 
 
 def test_a_delete_marker_over_a_link_is_found_and_the_link_is_read_beneath_it(estate, western):
@@ -268,12 +273,12 @@ def test_a_delete_marker_over_a_link_is_found_and_the_link_is_read_beneath_it(es
 
 def test_another_version_over_a_link_is_found_and_the_first_counts(estate, western):
     western.s3.put_object(**western.place(2), Body=b"other")
-    assert findings(estate) == ["link 2 was written 2 times; the first time counts"]
+    assert findings(estate) == ["link 2 was written 2 times; the first version counts"]
 
 
 def test_a_head_that_was_moved_back_is_found(estate, western):
     western.note(western.link(1).head)
-    assert findings(estate) == ["the chain goes on to link 3, and the tracker knows of none after 1"]
+    assert findings(estate) == ["the chain goes on to link 3, but the tracker knows of none after 1"]
 
 
 # --- Facts in links ----------------------------------------------------------------------------------
@@ -291,7 +296,7 @@ def test_an_altered_fact_is_found_and_named(estate, western):
     about = json.loads(one)
     assert findings(estate) == [
         "link 1 was altered: its content is not what it was sealed with",
-        f"RECEIVED of {about['key']}, transfer {about['transfer']} says something else in link 1"
+        f"RECEIVED of {about['key']}, transfer {about['transfer']} has other content in link 1"
         " than in the tracker",
     ]
 
@@ -300,7 +305,7 @@ def test_an_altered_fact_is_found_though_its_link_was_sealed_again(estate, weste
     header, one, *rest = western.lines(1)
     western.put(1, seal([header, altered(one), *rest[:-1]]))
     found = findings(estate)
-    assert found[0] == "link 2 is not what stood there: it does not continue link 1"
+    assert found[0] == "link 2 is not the original: it does not continue link 1"
     assert f"{json.loads(one)['key']}, transfer" in found[1]
 
 
@@ -319,14 +324,14 @@ def test_a_chain_forged_from_a_link_on_is_found_by_the_head_and_the_tracker(esta
     western.forge(2, other)
     found = findings(estate)
     assert found[0].startswith("link 3 was replaced")
-    assert f"{other.key}, transfer {other.transfer} says something else in link 2" in found[1]
+    assert f"{other.key}, transfer {other.transfer} has other content in link 2" in found[1]
 
 
 def test_a_chain_forged_with_its_head_is_found_by_the_tracker(estate, western):
     other = replace(western.facts[3], detail={"size": 0})
     western.note(western.forge(2, other))
     (found,) = findings(estate)
-    assert f"{other.key}, transfer {other.transfer} says something else in link 2" in found
+    assert f"{other.key}, transfer {other.transfer} has other content in link 2" in found
 
 
 def test_a_removed_fact_is_found_and_named(estate, western):
@@ -338,7 +343,7 @@ def test_a_removed_fact_is_found_and_named(estate, western):
         "link 1 was altered: it does not hold as many facts as its header says",
     ]
     assert json.loads(one)["key"] in found[2]
-    assert found[2].endswith("is in the tracker and in no link")
+    assert found[2].endswith("is in the tracker but in no link")
 
 
 def test_reordered_facts_are_found_and_named(estate, western):
@@ -347,7 +352,7 @@ def test_reordered_facts_are_found_and_named(estate, western):
     assert findings(estate) == [
         "link 1 was altered: its content is not what it was sealed with",
         f"link 1 was altered: {json.loads(one)['key']} RECEIVED of {json.loads(one)['transfer']}"
-        " does not stand where it stood",
+        " is out of order",
     ]
 
 
@@ -375,7 +380,7 @@ def test_a_fact_that_was_altered_in_the_tracker_is_found(estate, western):
     write(estate.west, replace(western.facts[3], at=NOW.isoformat()))
     (found,) = findings(estate)
     assert western.facts[3].key in found
-    assert "says something else in link 2 than in the tracker" in found
+    assert "has other content in link 2 than in the tracker" in found
 
 
 def test_a_fact_that_no_link_holds_is_found(estate, western):
@@ -468,18 +473,18 @@ def test_all_days_that_a_former_customers_chain_is_about_are_compared(estate):
     )
     erase(estate.west, old)
     write(estate.west, replace(old, detail={}))
-    assert "says something else in link 1" in findings(estate, "--region", WESTERN)[0]
+    assert "has other content in link 1" in findings(estate, "--region", WESTERN)[0]
 
 
 def findings_of_west_alone(estate: Estate) -> list[str]:
-    _, told = estate.json("audit", "verify", "--customer", estate.customer)
+    _, told = estate.json("audit", "verify", estate.customer)
     (only,) = told["chains"]
     assert only["region"] == WESTERN
     return only["findings"]
 
 
 def test_a_customer_that_never_was_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", "--customer", f"{estate.customer}x")
+    said = estate.ops("audit", "verify", f"{estate.customer}x")
     assert (said.code, said.out) == (1, "")
     assert said.err.strip().endswith(f"did you mean {estate.customer}?")
 

@@ -93,7 +93,7 @@ def test_dead_letters_seen_or_taken(east, function):
     east.send(url, 3)
     east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
     see = f"see docs/runbook.md#{function}-dead-letters"
-    assert found(east) == f"3 dead letters of the function {function} wait for a person; {see}"
+    assert found(east) == f"3 dead letters of the function {function} wait for an operator; {see}"
 
 
 def test_the_depth_of_the_queue_counts_above_its_limit(east):
@@ -105,7 +105,7 @@ def test_the_depth_of_the_queue_counts_above_its_limit(east):
     (problem,) = judged(told)
     assert problem == Finding(
         where=EASTERN,
-        what="10,001 uploads wait to be taken in, more than 10,000; see docs/runbook.md#ingest-delayed",
+        what="10,001 uploads wait for intake, more than 10,000; see docs/runbook.md#ingest-delayed",
     )
 
 
@@ -147,8 +147,8 @@ def test_parts_that_are_not_written_down(east, value):
     name = contract.cell_parameter(NAMESPACE, east.place.cell, "parts")
     if value:
         east.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        said = f"{EASTERN}: parameter {name} does not say what it has to"
+        said = f"{EASTERN}: the parameter {name} does not list what the cell consists of"
     else:
         east.client("ssm").delete_parameter(Name=name)
-        said = f"{EASTERN}: there is no parameter {name}, which says what its cell is made of"
+        said = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
     assert problems(east.cell) == [f"{said}; run `pulumi up --refresh` on gov-east"]

@@ -250,7 +250,7 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     assert unrecorded.startswith(
         f"customers/agency-a.yaml:{line}: primary: goes from 'west' to 'east' without"
     )
-    assert unrecorded.endswith("python -m ops rehome c7k2m --to east")
+    assert unrecorded.endswith("mft-ops rehome c7k2m --to us-gov-east-1")
     project.record("c7k2m", MOVE)
     assert project.ops().out == f"{FINE}\n"
     project.commit()
@@ -414,7 +414,7 @@ def test_a_base_that_this_code_cannot_read(project):
         ["customers/agency-a.yaml:3", "primary"],
         ["customers/agency-a.yaml:6", "region"],
     ]
-    assert remedy == "name a revision whose registry can be, with --base"
+    assert remedy == "with --base, name a revision whose registry can be read"
     assert project.ops("--base", "HEAD~1").code == 0
 
 
@@ -437,7 +437,7 @@ def test_no_repository(tmp_path):
     project = fill(tmp_path / "project")
     line = stopped(project)
     assert line.startswith(
-        f"{project.root}: git finds no repository that it may read here: fatal: not a git rep"
+        f"{project.root}: git finds no repository here that it may read: fatal: not a git rep"
     )
 
 

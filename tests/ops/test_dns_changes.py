@@ -139,7 +139,7 @@ def test_a_change_that_never_arrives_is_given_up(route53):
     zone, stub, time = route53
     for _ in range(200):
         stub.add_response("get_change", change_info("PENDING"))
-    with pytest.raises(RefusedError, match="Route 53 has taken all changes"):
+    with pytest.raises(RefusedError, match="Route 53 has accepted all changes"):
         zone.wait(["/change/C1"])
     stub._queue.clear()
     assert time.now > 60

@@ -110,18 +110,18 @@ def test_what_it_says(fleet):  # noqa: F811
     assert said.out.splitlines() == [
         f"take {WESTERN} out of DNS, through {EASTERN}: one parameter, one datapoint",
         f"its records then answer with {EASTERN}: 8 names of 2 customers in service",
-        f"plan {digest}: nothing was done; to do it:",
-        f"  python -m ops evacuate {WESTERN} --reason WHY --apply --digest {digest}",
+        f"plan {digest}; nothing was done; to do it:",
+        f"  mft-ops evacuate {WESTERN} --reason WHY --apply --digest {digest}",
     ]
-    command = said.out.splitlines()[-1].split()[3:]
+    command = said.out.splitlines()[-1].split()[1:]
     said = fleet.place.ops(*["West is dead" if word == "WHY" else word for word in command])
     lines = said.out.splitlines()
     assert lines[2].startswith(f"the switch of {WESTERN} stands at out, and that is published; the name")
     assert "TTL, 60 s at most" in lines[3]
-    assert "SFTP sessions that stand stay" in lines[4]
+    assert "open SFTP sessions stay" in lines[4]
     assert "ignore the TTL" in lines[5]
     assert "SDK clients that do not use TXT" in lines[6]
-    assert "python -m ops notice" in lines[6]
+    assert "mft-ops notice" in lines[6]
     assert lines[7].startswith(f"recorded: s3://{fleet.bucket('audit', EAST)}/actions/evacuate/")
     assert lines[8].startswith("done; every answer of 1 name server moved within ")
 
@@ -146,7 +146,10 @@ def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
     fleet.place.hold(WEST, "in")
     said = fleet.say("evacuate", WESTERN, digest=digest)
     assert said.code == 1
-    assert f"not {digest}: {WESTERN}: version is 2, was 1; look at it without --apply" in said.err
+    assert said.err == (
+        f"plan {digest} no longer holds: {WESTERN}: version is 2, was 1;"
+        " nothing was done: plan again, and review the new plan\n"
+    )
     assert fleet.place.position(WEST) == "in"
     assert fleet.recorded(EAST) == {}
     digest = fleet.plan("evacuate", WESTERN)["digest"]
@@ -203,14 +206,14 @@ def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, 
         assert {call.split()[0] for call in place.door.asked} == {EASTERN}
         assert not {"route53", "iam"} & {call.split()[1] for call in place.door.asked}
         for words in (
-            ("shift", WESTERNER, "--out-of", WESTERN),
+            ("shift", WESTERNER, "--region", WESTERN),
             ("shift", WESTERNER, "--back"),
-            ("rehome", WESTERNER, "--to", "east"),
+            ("rehome", WESTERNER, "--to", EASTERN),
         ):
             said = place.ops(*words)
             assert said.code == 1
             assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
-            assert "python -m ops evacuate us-gov-west-1" in said.line
+            assert "mft-ops evacuate us-gov-west-1" in said.line
         said = place.ops("restore", WESTERN)
         assert said.code == 1
         assert f"whether gaps remain is not known, because {WESTERN} cannot be looked at" in said.line
@@ -229,7 +232,7 @@ def test_both_regions_are_never_out(fleet, position):  # noqa: F811
         said = fleet.place.ops("evacuate", WESTERN, *words)
         assert said.code == 1
         assert said.line.startswith(f"{EASTERN} is out of DNS already, for all customers; both regions are")
-        assert f"python -m ops restore {EASTERN};" in said.line
+        assert f"mft-ops restore {EASTERN};" in said.line
     assert fleet.place.position(WEST) == "in"
 
 
@@ -240,7 +243,7 @@ def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fle
     assert said.code == 1
     problem, way = said.err.splitlines()
     assert problem.startswith(f"{EASTERNER} is out of {EASTERN}: 1 of 2 customers would be nowhere")
-    assert problem.endswith(f"python -m ops shift {EASTERNER} --back")
+    assert problem.endswith(f"mft-ops shift {EASTERNER} --back")
     assert way == f"to do it all the same: --override '{EASTERNER} is out of {EASTERN}'"
     assert untouched(fleet.place)
     assert fleet.place.ops("evacuate", EASTERN).code == 0, "into where the customer is"
@@ -346,7 +349,7 @@ def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet,
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
     told = fleet.plan("evacuate", WESTERN)
     (warning,) = told["warnings"]
-    assert warning.startswith("the name server 127.0.0.1 gives no answer that makes sense: ")
+    assert warning.startswith("the name server 127.0.0.1 gives no usable answer: ")
     code, told = fleet.apply("evacuate", WESTERN)
     assert (code, told["left"], len(told["asked"])) == (0, [], 1)
 
@@ -373,7 +376,7 @@ def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
 def test_name_servers_that_cannot_be_read_are_named(fleet, monkeypatch, text):  # noqa: F811
     monkeypatch.setenv(ENV_NAME_SERVERS, text)
     (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
-    assert f"{ENV_NAME_SERVERS}: {text.split()[0]!r} is no address and port" in warning
+    assert f"{ENV_NAME_SERVERS}: {text.split()[0]!r} is not an address and port" in warning
 
 
 # --- Cut off -----------------------------------------------------------------------------------------
@@ -385,7 +388,7 @@ def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  
     place.door.closed = {dies}
     said = fleet.say("evacuate", WESTERN, digest=digest)
     assert said.code == 1
-    assert said.err.startswith("AWS did not confirm it: Connection was closed")
+    assert said.err.startswith("AWS does not answer: Connection was closed")
     assert "run the same command again" in said.err
     assert place.position(WEST) == ("out" if dies == "PutMetricData" else "in")
     assert [key.rpartition("/")[2] for key in fleet.recorded(EAST)] == ["intent.json"]
@@ -412,7 +415,10 @@ def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noq
         assert fleet.say("evacuate", WESTERN, digest=digest).code != 0
     assert len(fleet.recorded(EAST)) == 1
     said = fleet.place.ops("evacuate", WESTERN)
-    assert "its switch stands at out, and who moved it was cut off: this goes on" in said.out
+    assert (
+        "its switch stands at out already, moved by a command that was cut off: this goes on from there"
+        in said.out
+    )
     assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
     assert len(fleet.recorded(EAST)) == 2
     assert fleet.place.moved(WEST) == 1
@@ -516,7 +522,7 @@ def test_without_the_peer_nothing_is_done(place, verb):
             code, line = said.code, said.line
         assert code == 1
         assert line.startswith(f"{EASTERN} keeps the switch of {WESTERN}, in /{NAMESPACE}/cell")
-        assert "does not tell its position: Connection was closed" in line
+        assert "does not say where it stands: Connection was closed" in line
     assert set(place.door.asked) == {f"{EASTERN} {READ}"}
     assert untouched(place)
 
@@ -524,7 +530,7 @@ def test_without_the_peer_nothing_is_done(place, verb):
 def test_without_customers_buckets_and_name_servers_a_region_is_evacuated_all_the_same(place):
     said = apply(place)
     assert said.code == 0
-    assert f"warning: {EASTERN} does not tell who its customers are, so no DNS is looked at" in said.out
+    assert f"warning: {EASTERN} does not list its customers, so DNS is not looked at" in said.out
     assert "warning: NOT RECORDED: " in said.out
     assert place.position(WEST) == "out"
     assert place.published(WEST)
@@ -552,8 +558,10 @@ def test_a_switch_that_was_never_made_is_named(place):
     place.keeper(WEST).delete_parameter(**place.parameter(WEST))
     said = place.ops("evacuate", WESTERN)
     assert said.code == 1
-    told = f"{EASTERN} keeps the switch of {WESTERN}, in {place.parameter(WEST)['Name']}, and does not tell"
-    assert said.line.startswith(told)
+    name = place.parameter(WEST)["Name"]
+    assert said.line.startswith(
+        f"{EASTERN} keeps the switch of {WESTERN}, in {name}, and does not say where it stands: "
+    )
     assert "ParameterNotFound" in said.line
     assert not place.published(WEST)
 
@@ -650,5 +658,5 @@ def test_a_region_is_declared_lost_at_once_or_later(fleet):  # noqa: F811
     assert (said.code, place.position(EAST)) == (1, "in"), "both regions are never out at once"
     said = place.ops("evacuate", WESTERN)
     assert said.code == 1
-    assert said.line.endswith(f"restore it when it is back: python -m ops restore {WESTERN}")
+    assert said.line.endswith(f"restore it when it is back: mft-ops restore {WESTERN}")
     assert len(fleet.recorded(EAST)) == 4

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,14 +13,13 @@ import pytest
 from ops.recovery import notice_text
 from ops.recovery.notice import LOOK_BACK, Notice
 from runtime import contract
-from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome
 from runtime.executions import first
-from runtime.receipts import Outcome
 from tests.ops.transfers import Estate, Side, deliver, other_customer
 from tests.runtime.cells import NAMESPACE
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
-OUT_OF_WEST = ("--out-of", WESTERN)
+OUT_OF_WEST = ("--region", WESTERN)
 ZONE = "mft.example.gov"
 
 
@@ -45,7 +45,7 @@ def plan(estate: Estate, *words: str) -> dict[str, Any]:
 
 
 def notice(estate: Estate, *words: str) -> dict[str, Any]:
-    (only,) = plan(estate, "--customer", estate.customer, *words)["notices"]
+    (only,) = plan(estate, estate.customer, *words)["notices"]
     return only
 
 
@@ -128,7 +128,7 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
 def test_where_to_send_is_the_other_region(estate, out, side):
-    told = notice(estate, "--out-of", out)
+    told = notice(estate, "--region", out)
     assert (told["out"], told["region"]) == (out, REGION_OF[side])
     assert told["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
     assert told["hosts"] == {
@@ -147,7 +147,7 @@ def test_only_what_was_sent_since_then_is_told(estate):
     assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
     told = notice(estate, *OUT_OF_WEST, "--since", later)
     assert (told["since"], told["delivered"]["count"]) == (later, 0)
-    said = estate.ops("notice", "--customer", estate.customer, *OUT_OF_WEST, "--since", later)
+    said = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
     assert f"We know of no file that you sent since {later}." in said.out
 
 
@@ -159,18 +159,24 @@ def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
     assert told["out"] == REGION_OF[side]
     since = datetime.fromisoformat(told["since"])
     assert before - LOOK_BACK - timedelta(seconds=2) <= since <= datetime.now(UTC) - LOOK_BACK
-    assert notice(estate, "--out-of", REGION_OF[side])["since"] == told["since"]
+    assert notice(estate, "--region", REGION_OF[side])["since"] == told["since"]
     estate.lose(side)
     assert notice(estate)["out"] == REGION_OF[side]
 
 
 def test_while_no_region_is_out_one_has_to_be_named(estate):
     said = estate.ops("notice", "--all")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.strip() == "no region is out; say which one customers are to leave: --out-of REGION"
+    assert said.code == 1
+    assert said.line == (
+        "no region is known to be out; name the one that customers are to leave: --region REGION"
+    )
     estate.lose(EAST)
-    told = estate.ops("notice", "--all").err
-    assert f"no region is out; {EASTERN} does not tell about {WESTERN}: " in told
+    said = estate.ops("notice", "--all")
+    assert said.line.startswith(
+        f"no region is known to be out; {EASTERN} keeps the switch of {WESTERN}, in /"
+    )
+    assert "and does not say where it stands: " in said.line
+    assert said.line.endswith("; name the one that customers are to leave: --region REGION")
 
 
 # --- How it is worded --------------------------------------------------------------------------------
@@ -180,34 +186,31 @@ def test_in_words_and_in_markdown(estate):
     deliver(estate.west)
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
     yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
-    words = ("notice", "--customer", estate.customer, *OUT_OF_WEST, "--since", yesterday)
+    words = ("notice", estate.customer, *OUT_OF_WEST, "--since", yesterday)
     said = estate.ops(*words)
     assert said.code == 0
     for needed in (
         f"{WESTERN} is out: send to {EASTERN}",
         f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
         f"sftp.east{estate.west.cell}.{ZONE}",
-        "within 1 hour of when it was first sent",
+        "within 1 hour of the first time",
         "Send again (1)",
         f"- {under_way.key}, sent 20",
-        "Held: do not send again until we have told you (0)",
-        "Delivered: need not be sent again (1)",
+        "Held: do not send again until you hear from us (0)",
+        "Delivered: no need to send again (1)",
         "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ):
         assert needed in said.out
-    markdown = estate.ops(*words, "--format", "markdown").out
+    markdown = estate.ops(*words, "--markdown").out
     assert markdown.startswith(f"# {WESTERN} is out: send to {EASTERN}")
     assert f"\n- `{under_way.key}`, sent 20" in markdown
     assert "digest" not in markdown
-    assert (
-        estate.json(*words)[1]["notices"] == json.loads(estate.ops(*words, "--format", "json").out)["notices"]
-    )
 
 
 def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
-    said = estate.ops("notice", "--customer", estate.customer, *OUT_OF_WEST)
-    assert "what is sent again is delivered again" in said.out
+    said = estate.ops("notice", estate.customer, *OUT_OF_WEST)
+    assert "a file that is sent again is delivered\nagain" in said.out
     assert "recognised" not in said.out
 
 
@@ -253,8 +256,8 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
         assert "more, for which there is no room here" not in text
     else:
         assert len(message.encode()) > notice_text.LIMIT - 1000, "there was room for more"
-        words = f"--customer c7k2m --out-of {WESTERN} --since 2026-01-01T00:00:00Z --format json"
-        assert told["whole"] == f"python -m ops notice {words}"
+        words = f"c7k2m --region {WESTERN} --since 2026-01-01T00:00:00Z --json"
+        assert told["whole"] == f"mft-ops notice {words}"
         for listed, number in zip((resend, held, delivered), shown, strict=True):
             missing = f"- and {listed - number:,} more, for which there is no room here"
             assert (missing in text) is (number < listed)
@@ -268,8 +271,8 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
 def test_what_was_reviewed_is_published_to_the_receipts(estate):
     deliver(estate.west)
     estate.lose(WEST)
-    made = plan(estate, "--customer", estate.customer, *OUT_OF_WEST)
-    code, done = estate.json(*made["command"].split()[3:])
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    code, done = estate.json(*made["command"].split()[1:])
     assert (code, done["applied"], list(done["published"]), done["failed"]) == (
         0,
         True,
@@ -285,8 +288,8 @@ def test_what_was_reviewed_is_published_to_the_receipts(estate):
 def test_what_is_printed_to_do_it_does_it(estate):
     said = estate.ops("notice", "--all", *OUT_OF_WEST)
     command = said.err.splitlines()[-1].split()
-    assert command[:4] == ["python", "-m", "ops", "notice"]
-    done = estate.ops(*command[3:])
+    assert command[:2] == ["mft-ops", "notice"]
+    done = estate.ops(*command[1:])
     assert (done.code, done.err) == (0, "")
     assert done.out.startswith(f"{estate.customer}: published as message ")
     assert len(estate.east.receipts_published(1)) == 1
@@ -294,21 +297,29 @@ def test_what_is_printed_to_do_it_does_it(estate):
 
 def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate):
     transfer = estate.west.receive(b"abc")
-    made = plan(estate, "--customer", estate.customer, *OUT_OF_WEST)
-    words = made["command"].split()[3:]
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    words = made["command"].split()[1:]
     estate.west.workflow.claim(transfer, owner=first(transfer.id))
     estate.west.attempt(transfer)
     code, told = estate.json(*words)
     assert code == 1
-    assert told["refused"] == (
-        f"changed since {made['digest']} was reviewed: what to send again, what is delivered or held; "
-        "review it again, without --apply"
+    digest_of_list = r"\([0-9a-f]{12}\)"
+    assert re.fullmatch(
+        f"plan {made['digest']} no longer holds: {estate.customer}:"
+        f" delivered is '1 {digest_of_list}', was '0 {digest_of_list}',"
+        f" resend is '0 {digest_of_list}', was '1 {digest_of_list}';"
+        " nothing was done: plan again, and review the new plan",
+        told["refused"],
     )
     estate.east.register(duplicates={"policy": "version", "window_seconds": 60})
     estate.place.write(WEST, namespace=NAMESPACE, zone="other.gov")
     estate.place.write(EAST, namespace=NAMESPACE, zone="other.gov")
-    assert "reviewed: where to send, what to send again, what is" in estate.json(*words)[1]["refused"]
-    assert "'7' is no digest" in estate.json(*words[:-1], "7")[1]["refused"]
+    refused = estate.json(*words)[1]["refused"]
+    assert "policy is 'version', was 'content'" in refused
+    assert f"record is '_bucket.primary.{estate.customer}.other.gov', was" in refused
+    unknown = "it was not shown on this machine, so what has changed is not known"
+    assert f"plan 7 no longer holds: {unknown}; " in estate.json(*words[:-1], "7")[1]["refused"]
+    assert estate.east.receipts_published(0) == []
 
 
 def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
@@ -322,11 +333,11 @@ def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
     s3.put_object(Bucket=estate.east.config_bucket, Key=canary, Body=b"{}")
     made = plan(estate, "--all", *OUT_OF_WEST)
     assert [each["customer"] for each in made["notices"]] == [estate.customer, other]
-    said = estate.ops(*made["command"].split()[3:])
+    said = estate.ops(*made["command"].split()[1:])
     assert said.code == 1
     assert said.out.startswith(f"{estate.customer}: published as message ")
     assert said.err.startswith(f"{other}: NOT PUBLISHED: ")
-    assert said.err.strip().endswith(f"publish it again with --customer {other}")
+    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in said.err
 
 
 def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
@@ -353,9 +364,9 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
 
 
 def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
-    said = estate.ops("notice", "--customer", f"{estate.customer}x", *OUT_OF_WEST)
+    said = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
     assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
-    said = estate.ops("notice", "--all", "--out-of", "us-gov-wst-1")
+    said = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
     assert (said.code, said.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
 
 
@@ -363,10 +374,11 @@ def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
     "words",
     [
         (),
-        ("--all", "--customer", "c7k2m"),
+        ("--all", "c7k2m"),
         ("--all", "--apply"),
         ("--all", "--since", "yesterday"),
-        ("--all", "--format", "html"),
+        ("--all", "--markdown", "--json"),
+        ("--all", "--apply", "--digest", "0"),
     ],
 )
 def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):

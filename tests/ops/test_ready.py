@@ -70,15 +70,15 @@ def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
     twins.ssh.serve(ADDRESSES[EAST], [rsa, *exported])
     before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
     remedy = (
-        "clients would raise an alarm at a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same keys"
-        " in both stacks, and run `pulumi up` on both"
+        "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the"
+        " same keys in both stacks, and run `pulumi up` on both"
     )
     assert sorted(twins.differences()) == [
         f"{EASTERN} and {WESTERN}: the ecdsa-sha2-nistp256 host keys differ:"
         f" {new.get_fingerprint()} and {before}; {remedy}",
         f"{EASTERN} and {WESTERN}: the ssh-ed25519 host keys differ:"
         f" {more.get_fingerprint()} and none; {remedy}",
-        f"{EASTERN} as served and {EASTERN} as kept: the ecdsa-sha2-nistp256 host keys differ:"
+        f"{EASTERN} as served and {EASTERN} as stored: the ecdsa-sha2-nistp256 host keys differ:"
         f" {new.get_fingerprint()} and {before}; {remedy}",
     ]
 
@@ -97,7 +97,7 @@ def test_a_port_that_is_none(twins, monkeypatch, port):  # noqa: F811
     monkeypatch.setenv(ENV_SFTP_PORT, port)
     said = twins.ops("ready")
     assert (said.code, said.out) == (1, "")
-    expected = f"MFT_SFTP_PORT: {port!r} is no port; write a number such as 22, or unset it\n"
+    expected = f"MFT_SFTP_PORT: {port!r} is not a port; write a number such as 22, or unset it\n"
     assert said.err == expected
     assert twins.calls == []
 
@@ -134,15 +134,16 @@ def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
     c7k2m, r2w6d = f"{EASTERN}: c7k2m: ", f"{EASTERN}: r2w6d: "
     keys = len(was["SshPublicKeys"])
     assert twins.differences() == [
-        f"{EASTERN}: the SFTP user nobody-any-more is there, and no customer that sends has it; {UP[EAST]}",
+        f"{EASTERN}: the SFTP user nobody-any-more exists, and no customer that sends has such a user;"
+        f" {UP[EAST]}",
         f"{c7k2m}the bucket {bucket} keeps no versions; {UP[EAST]}",
         f"{c7k2m}the bucket {bucket} is encrypted by AES256, not by aws:kms; {UP[EAST]}",
-        f"{c7k2m}the replication of the bucket {bucket} is not there; {UP[EAST]}",
+        f"{c7k2m}the replication of the bucket {bucket} does not exist; {UP[EAST]}",
         f"{c7k2m}the routing document is not this registry's: lifecycle, routes differ; {UP[EAST]}",
         f"{c7k2m}the SFTP user c7k2m-batch has other keys than the registry: {keys} missing; {UP[EAST]}",
         f"{c7k2m}the SFTP user c7k2m-batch sees /{bucket}/inbound,"
         f" not /{bucket}/inbound/sftp/c7k2m-batch; {UP[EAST]}",
-        f"{r2w6d}the topic of its receipts is not there; {UP[EAST]}",
+        f"{r2w6d}the topic of its receipts does not exist; {UP[EAST]}",
     ]
     assert len(twins.differences("h4t9q")) == 1, "other customers' are not looked at, the cell is"
 
@@ -184,12 +185,14 @@ def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
             revision,
         )
         assert of_customer == [
-            f"r2w6d: the replication of the bucket {bucket} is not there; {UP[side]}",
-            f"r2w6d: the routing document is not there; {UP[side]}",
+            f"r2w6d: the replication of the bucket {bucket} does not exist; {UP[side]}",
+            f"r2w6d: the routing document does not exist; {UP[side]}",
         ]
     held = [each for each in lines if each.startswith("Route 53: r2w6d: ")]
-    assert len([each for each in held if each.startswith("Route 53: r2w6d: 0 health checks are")]) == 2
-    assert len([each for each in held if " is not there; " in each]) == 12
+    assert (
+        len([each for each in held if each.startswith("Route 53: r2w6d: there are 0 health checks `")]) == 2
+    )
+    assert len([each for each in held if " does not exist; " in each]) == 12
     assert len(held) == 2 + 12
     assert len([each for each in lines if each.startswith("DNS: r2w6d: ")]) == 6
 
@@ -206,7 +209,7 @@ def test_copies_that_are_late(twins):  # noqa: F811
         "MetricName": "ReplicationLatency",
         "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
     }
-    late = f"{EASTERN}: x8p3v: files come 1,234 s late from {WESTERN}; see docs/runbook.md#replication-late"
+    late = f"{EASTERN}: x8p3v: files arrive 1,234 s late from {WESTERN}; see docs/runbook.md#replication-late"
     for minutes, seconds, lines in ((10, 900, []), (9, 1234.4, [late]), (8, 899, [])):
         at = datetime.now(UTC) - timedelta(minutes=minutes)
         data = [{**datum, "Value": seconds, "Timestamp": at}]
@@ -242,8 +245,8 @@ def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended)
         f"Route 53: c7k2m: east.c7k2m.{ZONE} CNAME of east has TTL 30, not 60; {UP[EAST]}",
         f"Route 53: c7k2m: _bucket.primary.c7k2m.{ZONE} TXT of west has health check {own},"
         f" not that of `customer/c7k2m`; {UP[WEST]}",
-        f"Route 53: x8p3v: _bucket.west.x8p3v.{ZONE} TXT of east is not there; {UP[EAST]}",
-        "Route 53: zzzzz: it has records, and the registry does not know it;"
+        f"Route 53: x8p3v: _bucket.west.x8p3v.{ZONE} TXT of east does not exist; {UP[EAST]}",
+        "Route 53: zzzzz: it has records, but is not in the registry;"
         " run `pulumi up --refresh` on gov-east and gov-west",
     ]
 
@@ -258,7 +261,7 @@ def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, men
     mended.callback(twins.change, *(("UPSERT", each) for each in was))
     twins.change(*(("UPSERT", {**each, "HealthCheckId": out}) for each in was))
     (line,) = twins.differences()
-    assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; python -m ops shift c7k2m --back"), (
+    assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; mft-ops shift c7k2m --back"), (
         "and every answer is as it has to be then"
     )
 
@@ -273,8 +276,8 @@ def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F81
         threshold(HealthThreshold=broken)
     lines = twins.differences("h4t9q")
     assert [each for each in lines if each.startswith("Route 53: ")] == [
-        f"Route 53: {EASTERN}: the check `cell` wants 1 of 3 leaves healthy, not all; {UP[EAST]}",
-        f"Route 53: {WESTERN}: the check `out` can be healthy: a shift would not move anybody; {UP[WEST]}",
+        f"Route 53: {EASTERN}: the check `cell` requires 1 of 3 leaves to be healthy, not all; {UP[EAST]}",
+        f"Route 53: {WESTERN}: the check `out` can be healthy: a shift would move nobody; {UP[WEST]}",
     ]
 
 
@@ -283,7 +286,7 @@ def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended): 
     mended.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
     first, *answers = twins.differences("c7k2m")
-    assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; python -m ops restore {WESTERN}", first)
+    assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; mft-ops restore {WESTERN}", first)
     west = [f"{each}.c7k2m.{ZONE}" for each in ("_bucket.primary", "_bucket.west", "primary", "west")]
     assert sorted(each.split()[2].rstrip(".") for each in answers) == sorted(west)
     assert all(each.startswith("DNS: c7k2m: ") for each in answers)
@@ -305,7 +308,7 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     silent, switch, endpoint, control = lines
     assert silent.startswith(f"{WESTERN}: does not answer: ")
     assert switch == (
-        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer"
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer"
     )
     assert endpoint.startswith(f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, ")
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
@@ -353,8 +356,8 @@ def test_quotas_of_route53():
         "Route 53: the registry needs 201 health checks, and 200 are allowed; ask AWS for 201"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=200)) == [
-        "Route 53: all 200 health checks that are allowed are there: none can be added;"
-        " ask AWS for more, or remove what nobody uses"
+        "Route 53: all 200 health checks that are allowed exist: none can be added;"
+        " ask AWS for more, or remove those that nobody uses"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=0), quota=500) == [
         "Route 53: mft:healthCheckQuota is 500, and AWS allows 200;"

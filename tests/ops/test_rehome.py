@@ -14,8 +14,8 @@ from customers import rehoming
 from local.aws.emulator import ROOT
 from ops.dns import dns_changes
 from ops.dns.name_servers import ENV_NAME_SERVERS
-from runtime.contract import SIDES
-from tests.ops.conftest import EASTERN
+from runtime.contract import REGION_OF, SIDES
+from tests.ops.conftest import EASTERN, WESTERN
 from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
 
 WHY = ("--reason", "planned maintenance")
@@ -50,7 +50,7 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
 
 def test_a_plan_changes_nothing_and_says_what_would(three):
     before, text = three.records(), three.text("c7k2m")
-    told = plan(three, "c7k2m", "--to", "east")
+    told = plan(three, "c7k2m", "--to", EASTERN)
     assert (told["applied"], told["batches"]) == (False, 1)
     assert told["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
     assert (three.records(), three.text("c7k2m")) == (before, text)
@@ -60,7 +60,7 @@ def test_a_plan_changes_nothing_and_says_what_would(three):
 def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
     before, asked = three.records(), []
     three.place.door.cut = lambda when, what: asked.append(what)
-    code, told = apply(three, "c7k2m", "--to", "east")
+    code, told = apply(three, "c7k2m", "--to", EASTERN)
     assert (code, told["unseen"]) == (0, [])
     assert any("/change/" in what for what in asked), "it waits until all servers have it"
     assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
@@ -87,7 +87,7 @@ def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
     git("init", "--quiet")
     git("add", "--all")
     git("commit", "--quiet", "--message", "deployed")
-    assert apply(three, "c7k2m", "m2x8v", "--to", "east")[0] == 0
+    assert apply(three, "c7k2m", "m2x8v", "--to", EASTERN)[0] == 0
     assert three.place.ops("check").err == ""
     assert three.place.ops("check").out.endswith(", nothing refused\n")
     # The same change by hand is refused.
@@ -99,7 +99,7 @@ def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
 
 def test_all_move_there_and_back_and_every_move_is_recorded(three):
     for to in ("east", "west"):
-        assert apply(three, "--all", "--to", to)[0] == 0
+        assert apply(three, "--all", "--to", REGION_OF[to])[0] == 0
         assert three.as_the_program_has_them() == three.wanted()
     for id, moves in rehoming.read(three.place.root).items():
         assert [(move.customer, move.to) for move in moves] == [(id, "east"), (id, "west")]
@@ -109,20 +109,22 @@ def test_what_the_registry_says_already_is_carried_out(three):
     path = three.place.root / "customers" / "agency-h4t9q.yaml"
     path.write_text(path.read_text().replace("primary: west", "primary: east"))
     text = path.read_text()
-    assert [each["customer"] for each in plan(three, "--from-registry", "--to", "east")["moves"]] == ["h4t9q"]
-    assert apply(three, "--from-registry", "--to", "east")[0] == 0
+    assert [each["customer"] for each in plan(three, "--from-registry", "--to", EASTERN)["moves"]] == [
+        "h4t9q"
+    ]
+    assert apply(three, "--from-registry", "--to", EASTERN)[0] == 0
     assert three.as_the_program_has_them() == three.wanted()
     assert path.read_text() == text
     assert len(rehoming.read(three.place.root)["h4t9q"]) == 1
 
 
 def test_what_is_done_is_not_done_twice(three):
-    digest = plan(three, "--all", "--to", "east")["digest"]
-    apply(three, "--all", "--to", "east", digest=digest)
+    digest = plan(three, "--all", "--to", EASTERN)["digest"]
+    apply(three, "--all", "--to", EASTERN, digest=digest)
     three.place.door.forget()
     changes = []
     three.place.door.cut = lambda when, what: is_change(what) and changes.append(what)
-    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, told["batches"], changes) == (0, 0, [])
     assert {len(moves) for moves in rehoming.read(three.place.root).values()} == {1}
 
@@ -133,12 +135,12 @@ def test_what_is_done_is_not_done_twice(three):
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("request_number", [1, 2, 3])
 def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
-    digest = plan(three, "--all", "--to", "east")["digest"]
+    digest = plan(three, "--all", "--to", EASTERN)["digest"]
     command = (
         "import ops.dns.dns_changes as d, ops.health.cell_health as h;"
         "d.RECORDS_LIMIT = 8; h.problems = lambda _: [];"
         "import ops.__main__ as m; m.app()",
-        *("rehome", "--all", "--to", "east", *WHY, "--apply", "--digest", digest),
+        *("rehome", "--all", "--to", EASTERN, *WHY, "--apply", "--digest", digest),
         *("--root", str(three.place.root)),
     )
     process = None
@@ -165,7 +167,7 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
 
     three.place.door.cut = lambda *_: False
     small_batches(three, monkeypatch, 8)
-    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, told["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     for moves in rehoming.read(three.place.root).values():
@@ -185,9 +187,9 @@ def test_an_answer_that_was_lost_is_no_refusal(three):
         lost.append(what)
         return True
 
-    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     three.place.door.cut = cut
-    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert (code, told["unseen"], len(lost)) == (0, [], 1)
     assert three.as_the_program_has_them() == three.wanted()
 
@@ -196,7 +198,7 @@ def test_an_answer_that_was_lost_is_no_refusal(three):
 
 
 def test_a_stale_digest_says_what_changed_and_does_nothing(three):
-    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     three.check("east", "cell")
     pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
     (half,) = [
@@ -208,18 +210,18 @@ def test_a_stale_digest_says_what_changed_and_does_nothing(three):
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": half}]}
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch=batch)
     before = three.records()
-    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert f"not {digest}: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in told["refused"]
+    assert f"plan {digest} no longer holds: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in told["refused"]
     assert "30" in told["refused"]
     assert "60" in told["refused"]
     assert three.records() == before
-    assert apply(three, "c7k2m", "--to", "east", digest="../secret")[0] == 1
+    assert apply(three, "c7k2m", "--to", EASTERN, digest="../secret")[0] == 1
 
 
 def test_everything_wrong_with_the_customers_is_said_at_once(three):
     three.registry({"id": "z9z9z", "lifecycle": "draining"})
-    said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", "east")
+    said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
     assert said.code == 1
     assert said.err.splitlines() == [
         "'c7k2n' is no customer of this cell; did you mean c7k2m?",
@@ -229,31 +231,30 @@ def test_everything_wrong_with_the_customers_is_said_at_once(three):
 
 def test_a_customer_whose_records_are_not_there_stops_all(three):
     three.registry({"id": "n3w3r"})
-    said = three.place.ops("rehome", "--all", "--to", "east")
+    said = three.place.ops("rehome", "--all", "--to", EASTERN)
     assert said.code == 1
     assert said.line.startswith(f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53")
 
 
 @pytest.mark.parametrize("position", ["out", "lost"])
 def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
-    digest = plan(three, "--all", "--to", "east")["digest"]
+    digest = plan(three, "--all", "--to", EASTERN)["digest"]
     three.place.hold("east", position)
     before = three.records()
-    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, three.records()) == (1, before)
     assert told["refused"] == (
-        f"{EASTERN} is {position}, and nobody is sent there;"
-        f" restore it first: python -m ops restore {EASTERN}"
+        f"{EASTERN} is {position}, and nobody is sent there; restore it first: mft-ops restore {EASTERN}"
     )
-    assert plan(three, "--all", "--to", "west")["batches"] == 0
+    assert plan(three, "--all", "--to", WESTERN)["batches"] == 0
 
 
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monkeypatch):
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     sentence = f"{EASTERN} is not ready"
-    said = three.place.ops("rehome", "c7k2m", "--to", "east")
+    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
     assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
-    code, told = apply(three, "c7k2m", "--to", "east", "--override", sentence)
+    code, told = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
     assert (code, told["override"]) == (0, sentence)
     (intent,) = (each for each in three.recorded("east").values() if "plan" in each)
     assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], told["digest"])
@@ -261,7 +262,7 @@ def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monk
 
 
 def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three, monkeypatch):
-    digest = plan(three, "--all", "--to", "east")["digest"]
+    digest = plan(three, "--all", "--to", EASTERN)["digest"]
     small_batches(three, monkeypatch, 8)
 
     def cut(when: str, what: str) -> bool:
@@ -273,32 +274,31 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three
 
     seen = []
     three.place.door.cut = cut
-    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert code == 1
     assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in told["refused"]
     three.place.door.cut, three.place.door.expired = (lambda *_: False), {}
-    code, told = apply(three, "--all", "--to", "east", digest=digest)
+    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, told["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     assert len(three.recorded("east")) == 2, "one action, which was cut off and went on"
 
 
 def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three, monkeypatch):
-    digest = plan(three, "c7k2m", "--to", "east")["digest"]
+    digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.1:9")
-    code, told = apply(three, "c7k2m", "--to", "east", digest=digest)
+    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert told["refused"].startswith("the changes are made, and are not verified: no name server of mft.")
+    assert told["refused"].startswith("the changes are made but not verified: no name server of mft.")
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
 
 
 @pytest.mark.parametrize(
     "words",
     [
-        ("--to", "east"),
-        ("c7k2m", "--all", "--to", "east"),
-        ("c7k2m", "--to", "north"),
-        ("c7k2m", "--to", "east", "--apply", "--digest", "0"),
+        ("--to", EASTERN),
+        ("c7k2m", "--all", "--to", EASTERN),
+        ("c7k2m", "--to", EASTERN, "--apply", "--digest", "0"),
     ],
 )
 def test_a_command_that_cannot_be_read_exits_2(three, words):
@@ -306,12 +306,19 @@ def test_a_command_that_cannot_be_read_exits_2(three, words):
     assert three.place.door.asked == []
 
 
+@pytest.mark.parametrize(("region", "hint"), [("north", ""), ("east", f"; did you mean {EASTERN}?")])
+def test_a_region_that_is_none_is_refused_and_nothing_is_asked(three, region, hint):
+    said = three.place.ops("rehome", "c7k2m", "--to", region)
+    assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
+    assert three.place.door.asked == []
+
+
 def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
     three.place.door.closed = {"route53"}
-    said = three.place.ops("rehome", "--all", "--to", "east")
+    said = three.place.ops("rehome", "--all", "--to", EASTERN)
     assert said.code == 1
     assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
-    assert "python -m ops evacuate us-gov-west-1" in said.line
+    assert "mft-ops evacuate us-gov-west-1" in said.line
 
 
 def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkeypatch):
@@ -321,7 +328,7 @@ def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkey
     halves = [each for each in pages if "primary.c7k2m" in each["Name"] and each["SetIdentifier"] == "east"]
     changes = [{"Action": "UPSERT", "ResourceRecordSet": each | {"HealthCheckId": out}} for each in halves]
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch={"Changes": changes})
-    code, told = apply(three, "c7k2m", "--to", "east")
+    code, told = apply(three, "c7k2m", "--to", EASTERN)
     assert code == 1
     assert len(told["unseen"]) == 2
     assert "answers sftp.west" in told["unseen"][0]
@@ -344,7 +351,7 @@ def test_only_the_word_changes_in_a_customers_file(three, old, new):
     path = three.place.root / "customers" / "agency-c7k2m.yaml"
     text = path.read_bytes().decode().replace(old, new)
     path.write_bytes(text.encode())
-    assert apply(three, "c7k2m", "--to", "east")[0] == 0
+    assert apply(three, "c7k2m", "--to", EASTERN)[0] == 0
     before, after = text.splitlines(keepends=True), path.read_bytes().decode().splitlines(keepends=True)
     ((was, now),) = [pair for pair in zip(before, after, strict=True) if pair[0] != pair[1]]
     assert now == was.replace("west", "east", 1)
@@ -353,6 +360,6 @@ def test_only_the_word_changes_in_a_customers_file(three, old, new):
 def test_a_broken_registry_or_record_stops_it(three):
     (three.place.root / "rehomes").mkdir()
     (three.place.root / "rehomes" / "c7k2m.json").write_text("[{}]")
-    said = three.place.ops("rehome", "c7k2m", "--to", "east")
+    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
     assert said.code == 1
     assert "rehomes/c7k2m.json: [0].customer: Field required" in said.err

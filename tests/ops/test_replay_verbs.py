@@ -14,7 +14,7 @@ import pytest
 
 from ops.recovery.regions import Regions
 from ops.recovery.replay import Choice, Replay, ReplayVerdict
-from ops.recovery.replay_plan import StartPace
+from ops.recovery.replay_plan import ReplayPlan, StartPace
 from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
 from runtime.facts import submitted
 from runtime.transfer import Transfer
@@ -54,14 +54,14 @@ def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 
 def planned(place: Estate, *words: str) -> tuple[str, dict[str, str]]:
     """Plan; return the digest, and the choice on each transfer."""
-    code, documents = said(place, "replay", "plan", "--customer", place.customer, *WHY, *words)
+    code, documents = said(place, "replay", "plan", place.customer, *words)
     assert code == 0
     verdicts = {d["verdict"]["transfer"]: d["verdict"]["choice"] for d in documents if "verdict" in d}
     return documents[-1]["plan"]["digest"], verdicts
 
 
 def apply(place: Estate, file: Path, digest: str, *words: str) -> tuple[int, list[dict[str, Any]]]:
-    return said(place, "replay", "apply", str(file), "--digest", digest, "--rate", "1000/s", *words)
+    return said(place, "replay", "apply", str(file), "--digest", digest, *WHY, "--rate", "1000/s", *words)
 
 
 def replays(side: Side) -> list[str]:
@@ -88,15 +88,16 @@ def test_a_verdict_per_file_and_a_plan_in_a_file(place, file):
     digest, verdicts = planned(place, "--out", str(file))
     assert verdicts == {failed.id: "deliver", held.id: "ask", done.id: "skip"}
     assert [each["transfer"] for each in json.loads(file.read_text())["steps"]] == [failed.id]
-    text = place.ops("replay", "plan", "--customer", place.customer, *WHY, "--out", str(file))
+    text = place.ops("replay", "plan", place.customer, "--out", str(file))
     lines = text.out.splitlines()
-    assert (text.code, len(lines)) == (0, 6)
+    again = ReplayPlan.read(file).digest
+    assert again != digest, "no two plans are the same: what one has done, the other may do again"
+    assert (text.code, len(lines)) == (0, 5)
     assert f"deliver: {SDK} {failed.id}: failed: partner" in lines
-    assert f"ask: {OTHER} {held.id}: held by partner; decide with ops release" in lines
+    assert f"ask: {OTHER} {held.id}: held by partner; decide with mft-ops release" in lines
     assert lines[3:] == [
-        f"1 to skip, 1 to deliver, 1 to ask; digest {digest}",
-        "nothing was done; to do it:",
-        f"  python -m ops replay apply {file} --digest {digest}",
+        f"plan {again}: 1 to skip, 1 to deliver, 1 to ask; nothing was done; to do it:",
+        f"  mft-ops replay apply {file} --reason WHY --digest {again}",
     ]
     assert replays(place.west) == replays(place.east) == []
 
@@ -131,13 +132,13 @@ def test_what_failed_at_one_destination_is_found_though_another_holds_it(place):
 
 def test_a_window_without_transfers_says_so(place):
     words = ("--since", "2026-01-01", "--until", "2026-01-02")
-    done = place.ops("replay", "plan", "--customer", place.customer, *WHY, *words)
+    done = place.ops("replay", "plan", place.customer, *words)
     said = "no such transfers from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z\n"
     assert (done.code, done.out) == (0, said)
 
 
 def test_a_customer_that_is_none_is_named_with_the_nearest(place):
-    done = place.ops("replay", "plan", "--customer", f"{place.customer}x", *WHY)
+    done = place.ops("replay", "plan", f"{place.customer}x")
     said = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
     assert (done.code, done.line) == (1, said)
 
@@ -145,15 +146,16 @@ def test_a_customer_that_is_none_is_named_with_the_nearest(place):
 @pytest.mark.parametrize(
     "words",
     [
-        ("plan", "--customer", "c"),
-        ("plan", "--customer", "c", "--reason", "  "),
-        ("plan", "--customer", "c", *WHY, "--key", "sdk/[a]"),
-        ("plan", "--customer", "c", *WHY, "--state", "lost"),
-        ("plan", "--customer", "c", *WHY, "--transfer", "yesterday"),
-        ("plan", *WHY),
+        ("plan", "c", "--key", "sdk/[a]"),
+        ("plan", "c", "--state", "lost"),
+        ("plan", "c", "--transfer", "yesterday"),
+        ("plan",),
         ("apply", "plan.json"),
-        ("apply", "plan.json", "--digest", "x", "--rate", "0"),
-        ("apply", "plan.json", "--digest", "x", "--rate", "often"),
+        ("apply", "plan.json", "--digest", "x"),
+        ("apply", "plan.json", *WHY),
+        ("apply", "plan.json", "--digest", "x", "--reason", "  "),
+        ("apply", "plan.json", "--digest", "x", *WHY, "--rate", "0"),
+        ("apply", "plan.json", "--digest", "x", *WHY, "--rate", "often"),
     ],
 )
 def test_what_cannot_be_meant_exits_2(place, words):
@@ -178,9 +180,9 @@ def test_force_is_for_what_was_delivered_and_is_held(place, file):
 
 def test_the_command_that_is_printed_carries_out_the_plan(place, file):
     failed, other = end(place.west), end(place.east, OTHER)
-    plan = place.ops("replay", "plan", "--customer", place.customer, *WHY, "--out", str(file))
+    plan = place.ops("replay", "plan", place.customer, "--out", str(file))
     words = shlex.split(plan.out.splitlines()[-1])
-    done = place.ops(*words[3:], "--rate", "1000/s")
+    done = place.ops(*words[1:])
     assert (done.code, done.out.splitlines()[-1]) == (0, "2 of 2 started")
     assert (replays(place.west), replays(place.east)) == ([failed.id], [other.id])
     fact = place.west.fact(Kind.REPLAYED, failed)
@@ -207,18 +209,24 @@ def test_the_survivor_replays_what_a_lost_region_had_received(place, file, lost)
 def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
     end(place.west)
     digest, _ = planned(place, "--out", str(file))
+    tail = "nothing was done: plan again, and review the new plan"
+    unknown = "it was not shown on this machine, so what has changed is not known"
     assert apply(place, file, "0" * 12) == (
         1,
-        [{"refused": f"{file} is not what was reviewed: its digest is {digest}, not {'0' * 12}"}],
+        [{"refused": f"plan {'0' * 12} no longer holds: {unknown}; {tail}"}],
     )
-    file.write_text(file.read_text().replace("partner was down", "for fun"))
-    assert apply(place, file, digest)[0] == 1
+    file.write_text(file.read_text().replace('"force": false', '"force": true'))
+    change = f"{place.customer}: force is True, was False"
+    assert apply(place, file, digest) == (
+        1,
+        [{"refused": f"plan {digest} no longer holds: {change}; {tail}"}],
+    )
     assert replays(place.west) == []
 
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"schema": 1}', '{"schema": 2}', '{"schema": 1, "customer": "c", "steps": [{}]}'],
+    ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 2, "customer": "c", "steps": [{}]}'],
 )
 def test_a_file_that_holds_no_plan_is_refused(place, file, content):
     file.write_text(content)
@@ -229,7 +237,7 @@ def test_a_file_that_holds_no_plan_is_refused(place, file, content):
 def test_a_file_that_cannot_be_read_or_written_is_refused(place, tmp_path):
     code, documents = apply(place, tmp_path / "none.json", "x")
     assert (code, documents[-1]["refused"].endswith("cannot be read: No such file or directory")) == (1, True)
-    done = place.ops("replay", "plan", "--customer", place.customer, *WHY, "--out", str(tmp_path))
+    done = place.ops("replay", "plan", place.customer, "--out", str(tmp_path))
     assert (done.code, "cannot be written: Is a directory" in done.err) == (1, True)
 
 
@@ -245,15 +253,15 @@ def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
     )
     code, documents = apply(place, file, digest)
     assert code == 1
-    head, *changes = documents[-1]["refused"].splitlines()
-    assert head == "it is not as it was planned, so nothing was done; plan again:"
-    assert sorted(changes) == sorted(
-        [
-            f"  {SDK} ({first.id}): was deliver (failed: partner), is skip (delivered to partner)",
-            f"  {OTHER} ({second.id}): was deliver (failed: partner),"
-            " is ask (held by partner; decide with ops release)",
-        ]
+    head, tail = f"plan {digest} no longer holds: ", "; nothing was done: plan again, and review the new plan"
+    refused = documents[-1]["refused"]
+    assert (refused.startswith(head), refused.endswith(tail)) == (True, True)
+    one = f"{SDK} ({first.id}): was deliver (failed: partner), is skip (delivered to partner)"
+    other = (
+        f"{OTHER} ({second.id}): was deliver (failed: partner),"
+        " is ask (held by partner; decide with mft-ops release)"
     )
+    assert refused[len(head) : -len(tail)] in (f"{one}; {other}", f"{other}; {one}")
     assert replays(place.west) == replays(place.east) == []
     assert Kind.REPLAYED not in place.west.kinds(third)
 
@@ -263,7 +271,7 @@ def test_a_region_that_went_out_since_the_plan_changes_it(place, file):
     digest, _ = planned(place, "--out", str(file))
     declare_out(place, place.west)
     code, documents = apply(place, file, digest)
-    assert (code, f"{WESTERN} is out, or silent" in documents[-1]["refused"]) == (1, True)
+    assert (code, f"{WESTERN} is out, or does not answer" in documents[-1]["refused"]) == (1, True)
 
 
 def test_what_changes_while_others_are_started_is_left_out_and_said(place, file, monkeypatch):
@@ -310,6 +318,9 @@ def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, f
         code, documents = apply(place, file, digest)
         assert (code, documents[-1]) == (0, {"counts": {"steps": 3, "not_done": 0}})
         assert replays(place.west) == transfers
+    again = ("replay", "apply", str(file), "--digest", digest, "--rate", "1000/s", "--reason", "once more")
+    assert place.ops(*again).code == 0, "another reason makes no other plan of it"
+    assert replays(place.west) == transfers
     facts = [f for n in range(3) for f in place.west.facts(f"inbound/sdk/{n}.csv") if f.kind is Kind.REPLAYED]
     assert sorted(fact.transfer for fact in facts) == transfers
 
@@ -329,7 +340,10 @@ def test_ctrl_c_says_how_far_it_came(place, file, monkeypatch):
     with monkeypatch.context() as patch:
         patch.setattr(Replay, "carry_out", carry_out)
         code, documents = apply(place, file, digest)
-    assert (code, documents[-1]) == (1, {"refused": "interrupted after 1 of 2: run it again for the others"})
+    assert (code, documents[-1]) == (
+        1,
+        {"refused": "interrupted after 1 of 2: run the same command again for the others"},
+    )
     assert apply(place, file, digest)[0] == 0
     assert len(replays(place.west)) == 2
 
@@ -356,7 +370,8 @@ def test_no_more_than_the_rate_are_started():
 
 
 def released(place: Estate, transfer: Transfer, *words: str) -> tuple[int, dict[str, Any]]:
-    return place.json("release", transfer.id, *words, "--reason", "partner said so")
+    reason = ("--reason", "partner said so") if "--apply" in words else ()
+    return place.json("release", transfer.id, *words, *reason)
 
 
 @pytest.mark.parametrize("word", ["delivered", "resend"])
@@ -378,7 +393,7 @@ def test_the_command_that_is_printed_releases(place):
     plan = place.ops(*words)
     assert plan.out.splitlines()[1] == "  partner holds it: nobody can tell"
     command = shlex.split(plan.out.splitlines()[-1])
-    done = place.ops(*command[3:])
+    done = place.ops(*command[1:])
     fact = place.west.fact(Kind.REPLAYED, about)
     assert done.out.splitlines()[-1] == f"released at partner: {fact.writer}"
 
@@ -398,18 +413,24 @@ def test_what_is_not_held_cannot_be_released(place):
 
 def test_a_release_needs_a_word_a_reason_and_for_doing_it_a_digest(place):
     about = end(place.west, kind=Kind.HELD)
-    for words in (("--reason", "x"), ("--resend",), ("--resend", "--reason", "x", "--apply")):
+    digest = released(place, about, "--resend")[1]["digest"]
+    reason = ("--reason", "x")
+    for words in (reason, ("--resend", "--apply", *reason), ("--resend", "--apply", "--digest", digest)):
         assert place.ops("release", about.id, *words).code == 2
-    code, document = released(place, about, "--resend", "--apply", "--digest", "0" * 12)
-    assert (code, document["refused"].endswith("look at it without --apply")) == (1, True)
+    code, document = released(place, about, "--delivered", "--apply", "--digest", digest)
+    assert (code, document["refused"]) == (
+        1,
+        f"plan {digest} no longer holds: {about.id}: decision is 'delivered', was 'resend';"
+        " nothing was done: plan again, and review the new plan",
+    )
     assert replays(place.west) == []
 
 
 def test_a_key_or_an_unknown_transfer_is_no_transfer(place):
     about = end(place.west, kind=Kind.HELD)
-    code, document = place.json("release", SDK, "--resend", "--reason", "x")
+    code, document = place.json("release", SDK, "--resend")
     assert (code, "is a key: name one transfer of it" in document["refused"]) == (1, True)
-    code, document = place.json("release", f"{about.id}0", "--resend", "--reason", "x")
+    code, document = place.json("release", f"{about.id}0", "--resend")
     assert (code, about.id in document["refused"]) == (1, True)
 
 

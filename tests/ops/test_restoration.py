@@ -61,7 +61,7 @@ def test_gaps_keep_it_out_from_15_minutes_before_it_went(without_west, kind):
             "1 gaps remain of what was submitted from 15 minutes before it went out: "
         )
         assert "1 undelivered" in said.line
-    command = said.line.split("shown by: python -m ops ")[1].split(";")[0]
+    command = said.line.split("to see them: mft-ops ")[1].split(";")[0]
     shown = without_west.place.ops(*command.split())
     assert shown.code == 1
     assert "undelivered" in shown.out
@@ -78,7 +78,7 @@ def test_a_region_that_does_not_answer_stays_out(without_west, aws):
         aws.region_up(WESTERN)
     assert said.code == 1
     assert said.line.startswith(f"whether gaps remain is not known, because {WESTERN} cannot be looked at, ")
-    assert "python -m ops gaps --since " in said.line
+    assert "mft-ops gaps --since " in said.line
     assert without_west.place.position(WEST) == "out"
 
 
@@ -104,7 +104,9 @@ def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_wes
     otherwise = [line for line in said.out.splitlines() if line.startswith("answers otherwise: ")]
     assert len(otherwise) == 4
     assert all(WESTERNER in line for line in otherwise)
-    assert said.out.splitlines()[-1].endswith("bring them back: python -m ops shift CUSTOMER --back")
+    assert said.out.splitlines()[-1].endswith(
+        "if customers were shifted out, bring them back: mft-ops shift CUSTOMER --back"
+    )
     assert without_west.place.position(WEST) == "in"
 
 
@@ -113,9 +115,7 @@ def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
     told = without_west.plan("restore", WESTERN)
     assert told["names"] == 4
     (warning,) = told["warnings"]
-    assert warning.startswith(
-        "the registry does not say where `primary.` belongs, so it is not watched: cust"
-    )
+    assert warning.startswith("the registry cannot be read, so where `primary.` points is not watched: cust")
 
 
 def test_what_cannot_be_recorded_is_not_done(without_west):
@@ -147,5 +147,7 @@ def test_a_stale_digest_says_what_changed(without_west):
     assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
     said = without_west.say("restore", WESTERN, digest=digest)
     assert said.code == 1
-    assert f"not {digest}: {WESTERN}: version is 3, was 2, was is 'lost', was 'out'" in said.err
+    assert (
+        f"plan {digest} no longer holds: {WESTERN}: version is 3, was 2, was is 'lost', was 'out'" in said.err
+    )
     assert without_west.place.position(WEST) == "lost"

@@ -67,10 +67,10 @@ HELLO = b"SSH-2.0-strange\r\n"
 @pytest.mark.parametrize(
     ("content", "problem"),
     [
-        (b"", "it ends the connection"),
-        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "it ends the connection"),
+        (b"", "the connection was closed"),
+        (b"HTTP/1.1 400 Bad Request\r\n\r\n", "the connection was closed"),
         (HELLO, "0 bytes read on a total of 5 expected bytes"),
-        (HELLO + b"x" * 100, "what answers is no SSH server"),
+        (HELLO + b"x" * 100, "the server does not speak SSH"),
         (HELLO + struct.pack(">IB", 12, 4) + b"\x02" * 11, "does not begin with its algorithms"),
         (HELLO + struct.pack(">IB", 12, 4) + b"\x14" * 11, "unpack requires a buffer of 4 bytes"),
         (None, "no answer within 0 s"),

@@ -10,7 +10,7 @@ from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN
 from tests.ops.customer_zone import ZONE, Estate, programs_records, zone  # noqa: F401 - a fixture
 
 WHY = ("--reason", "their agency asked")
-OUT_OF_WEST = ("--out-of", WESTERN)
+OUT_OF_WEST = ("--region", WESTERN)
 
 
 @pytest.fixture
@@ -54,12 +54,12 @@ def answers(estate: Estate, id: str) -> set[str]:
 @pytest.mark.parametrize(("side", "region"), [(WEST, WESTERN), (EAST, EASTERN)])
 def test_one_customer_goes_out_of_a_region_and_comes_back(two, id, side, region):
     before = two.records()
-    told = plan(two, id, "--out-of", region)
+    told = plan(two, id, "--region", region)
     assert (told["shifts"], told["batches"], told["warnings"]) == ({id: 6}, 1, [])
     assert two.records() == before
     assert answers(two, id) == {EAST, WEST}
 
-    assert apply(two, id, "--out-of", region)[0] == 0
+    assert apply(two, id, "--region", region)[0] == 0
     different = changed(two, before)
     assert len(different) == 6
     assert {(name.split(".")[-4], which) for name, _, which in different} == {(id, side)}
@@ -67,7 +67,7 @@ def test_one_customer_goes_out_of_a_region_and_comes_back(two, id, side, region)
     assert answers(two, id) == {*SIDES} - {side}
     assert two.as_the_program_has_them() == two.wanted(), "the check is all that the program ignores"
 
-    assert plan(two, id, "--out-of", region)["shifts"] == {id: 0}
+    assert plan(two, id, "--region", region)["shifts"] == {id: 0}
     assert apply(two, id, "--back")[0] == 0
     assert two.records() == before
     assert answers(two, id) == {EAST, WEST}
@@ -88,7 +88,7 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
     before = two.records()
     code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert f"python -m ops evacuate {WESTERN}" in told["refused"]
+    assert f"mft-ops evacuate {WESTERN}" in told["refused"]
     assert len(changed(two, before)) == 6
 
     two.place.door.cut = lambda *_: False
@@ -129,9 +129,9 @@ def test_a_later_update_leaves_the_shift_as_it_is(two):
 
 @pytest.mark.parametrize("back", [False, True])
 def test_it_is_recorded_where_the_customers_go(two, back):
-    apply(two, "c7k2m", "--out-of", EASTERN)
+    apply(two, "c7k2m", "--region", EASTERN)
     before = two.recorded(WEST)
-    words = ("c7k2m", "--back") if back else ("m2x8v", "--out-of", EASTERN)
+    words = ("c7k2m", "--back") if back else ("m2x8v", "--region", EASTERN)
     code, told = apply(two, *words)
     now = {key: each for key, each in two.recorded(WEST).items() if key not in before}
     (_, intent), (key, outcome) = sorted(now.items())
@@ -149,11 +149,11 @@ def test_it_is_recorded_where_the_customers_go(two, back):
 def test_nobody_is_shifted_out_of_both_regions(two):
     apply(two, "c7k2m", *OUT_OF_WEST)
     before = two.records()
-    said = two.place.ops("shift", "c7k2m", "m2x8v", "--out-of", EASTERN)
+    said = two.place.ops("shift", "c7k2m", "m2x8v", "--region", EASTERN)
     assert said.code == 1
     assert said.line == (
         f"c7k2m is shifted out of {WESTERN}, and would be nowhere;"
-        " bring it back first: python -m ops shift c7k2m --back"
+        " bring it back first: mft-ops shift c7k2m --back"
     )
     assert two.records() == before
 
@@ -223,14 +223,17 @@ def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, 
 def test_a_switch_that_cannot_be_read_is_a_warning(two):
     two.place.door.closed = {f"{WESTERN} ssm"}
     (warning,) = plan(two, "c7k2m", *OUT_OF_WEST)["warnings"]
-    assert warning.startswith(f"{WESTERN} does not tell whether {EASTERN} is out")
+    assert warning.startswith(f"{WESTERN} does not say whether {EASTERN} is out")
 
 
 def test_a_stale_digest_says_what_changed(two):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
     code, told = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert "c7k2m: is no longer in it; m2x8v: is new in it" in told["refused"]
+    assert (
+        "c7k2m: is no longer in the plan; m2x8v: is new in the plan; nothing was done: plan again"
+        in told["refused"]
+    )
 
 
 def test_without_its_check_nothing_is_guessed(two):
@@ -239,12 +242,12 @@ def test_without_its_check_nothing_is_guessed(two):
     two.leaves.append(two.make_check(f"{reference}-again", **config))
     said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
     assert said.code == 1
-    assert said.line.startswith(f"2 health checks are the check 'out' of {WESTERN}, and one has to be")
+    assert said.line.startswith(f"{WESTERN} has 2 health checks 'out', and must have exactly one; ")
 
 
 def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
     assert two.place.ops("shift", "c7k2", *OUT_OF_WEST).line.endswith("did you mean c7k2m?")
-    assert two.place.ops("shift", "c7k2m", "--out-of", "us-gov-west").line.endswith(
+    assert two.place.ops("shift", "c7k2m", "--region", "us-gov-west").line.endswith(
         f"did you mean {WESTERN}?"
     )
 
@@ -267,7 +270,7 @@ def test_a_command_that_cannot_be_read_exits_2(two, words):
 
 def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(two):
     two.place.door.closed = {"route53"}
-    said = two.place.ops("shift", "c7k2m", "--out-of", EASTERN)
+    said = two.place.ops("shift", "c7k2m", "--region", EASTERN)
     assert said.code == 1
     assert f"in {WESTERN}, does not answer" in said.line
-    assert f"python -m ops evacuate {WESTERN}" in said.line
+    assert f"mft-ops evacuate {WESTERN}" in said.line

@@ -109,7 +109,7 @@ def test_what_is_found_is_told_with_where_to_read_on(both, place):
     assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
     assert told["regions"][WESTERN]["switch"]["position"] == "lost"
     assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in told["findings"]] == [
-        f"{EASTERN}: 1 dead letters of the function ingest wait for a person;"
+        f"{EASTERN}: 1 dead letters of the function ingest wait for an operator;"
         " see docs/runbook.md#ingest-dead-letters",
         f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
         " Runbook: docs/runbook.md#facts-delayed",
@@ -117,7 +117,7 @@ def test_what_is_found_is_told_with_where_to_read_on(both, place):
         " see docs/runbook.md#replication-failed",
         f"{EASTERN}: 2 files of the last 24 hours were not in {WESTERN} after 15 minutes;"
         " see docs/runbook.md#replication-late",
-        f"{WESTERN}: it is lost since THEN; python -m ops restore {WESTERN}",
+        f"{WESTERN}: it is lost since THEN; mft-ops restore {WESTERN}",
     ]
     said = place.ops("status")
     assert said.code == 1
@@ -157,16 +157,16 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
         zone.route53.change_resource_record_sets(HostedZoneId=zone.zone_id, ChangeBatch=batch)
     zone.server.refresh()
     told = document(place)
-    back = f"{WESTERN}: aaa111 shifted out; bring back: python -m ops shift aaa111 --back"
+    back = f"{WESTERN}: aaa111 shifted out; bring back: mft-ops shift aaa111 --back"
     assert told["findings"] == [back]
-    assert told["shifts_as_told_by"] == "Route 53"
+    assert told["shifts_according_to"] == "Route 53"
     assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
 
     place.door.closed = {CONTROL_PLANE}
     told = document(place)
-    silent = "Route 53's control plane does not answer: who is shifted out is told by DNS"
+    silent = "Route 53's control plane does not answer: DNS says which customers are shifted out"
     assert told["findings"] == [silent, back]
-    assert told["shifts_as_told_by"] == "DNS"
+    assert told["shifts_according_to"] == "DNS"
     assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
 
 
@@ -190,8 +190,8 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     first, *others = told["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
-        f"{EASTERN}: nobody tells where its switch stands: {WESTERN} keeps it, and does not answer",
-        "Route 53's control plane does not answer: who is shifted out is told by DNS",
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
+        "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
     said = place.ops("status")
     assert said.code == 1
@@ -203,7 +203,7 @@ def test_with_both_dead_it_says_so(both, place):
     told = document(place)
     assert [its["answers"] for its in told["regions"].values()] == [False, False]
     assert told["regions"][EASTERN]["shifted_out"] is None
-    assert "no region tells which customers there are" in told["findings"][-1]
+    assert "no region lists its customers" in told["findings"][-1]
     assert "not known" in place.ops("status").out
 
 

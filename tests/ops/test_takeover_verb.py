@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
+from dataclasses import fields
 
 import pytest
 
+from ops.commands.takeover import WORDS
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
 from runtime.facts import status
+from runtime.takeover import TakenOver
 from tests.ops.transfers import NAMESPACE, Estate, deliver, other_customer, replicate
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
+APPLY = ("--apply", "--reason", "West does not answer")
 
 
 def declare(estate: Estate, position: str) -> None:
@@ -40,10 +45,15 @@ def test_it_is_looked_at_first_and_then_done_with_the_other_region_dead(lost: Es
     lost.lose(WEST)
     plan = {"out": WESTERN, "region": EASTERN, "started": [under_way.id], "left": 0}
     plan |= {"absent": [], "adopted": ["inbound/sdk/unseen.csv"], "unproven": []}
+    plan |= {"recorded": None, "warnings": [], "command": f"mft-ops takeover {WESTERN} --reason WHY --apply"}
     assert lost.json("takeover", WESTERN) == (0, {"applied": False, **plan})
     assert taken_over(lost) == []
     assert lost.east.facts("inbound/sdk/unseen.csv") == []
-    assert lost.json("takeover", WESTERN, "--apply") == (0, {"applied": True, **plan})
+    code, done = lost.json("takeover", WESTERN, *APPLY)
+    command = f"mft-ops takeover {WESTERN} --reason 'West does not answer' --apply"
+    plan |= {"recorded": done["recorded"], "command": command}
+    assert (code, done) == (0, {"applied": True, **plan})
+    assert done["recorded"].startswith("s3://")
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
     assert [fact.kind for fact in lost.east.facts("inbound/sdk/unseen.csv")] == [Kind.RECEIVED]
     assert lost.east.status(delivered) == status(lost.east.facts(delivered.key))
@@ -55,19 +65,41 @@ def test_it_is_told_in_words(lost: Estate) -> None:
     assert lost.ops("takeover", WESTERN).out.splitlines() == [
         f"{under_way.id} would go on here",
         "inbound/sdk/unseen.csv would be taken in: no fact is about it",
-        f"{EASTERN}: 1 started, 0 absent, 1 adopted, 0 unproven",
-        "nothing was done; add --apply to do it",
+        f"{EASTERN}: 1 started, 0 absent, 1 adopted, 0 unproven; nothing was done; to do it:",
+        f"  mft-ops takeover {WESTERN} --reason WHY --apply",
     ]
-    said = lost.ops("takeover", WESTERN, "--apply")
+    said = lost.ops("takeover", WESTERN, *APPLY)
     assert f"{under_way.id} goes on here" in said.out
     assert said.out.endswith("done\n")
+
+
+def test_doing_it_needs_a_reason_which_is_recorded(lost: Estate) -> None:
+    assert lost.ops("takeover", WESTERN, "--apply").code == 2
+    assert taken_over(lost) == []
+    under_way = lost.west.receive(b"abc")
+    bucket, _, folder = (
+        lost.json("takeover", WESTERN, *APPLY)[1]["recorded"].removeprefix("s3://").partition("/")
+    )
+    assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
+    s3 = lost.east.client("s3")
+    intent, outcome = (
+        json.loads(s3.get_object(Bucket=bucket, Key=f"{folder}{name}.json")["Body"].read())
+        for name in ("intent", "outcome")
+    )
+    assert (intent["verb"], intent["why"]) == ("takeover", "West does not answer")
+    assert outcome["started"] == 1
+
+
+def test_every_list_of_a_pass_is_printed() -> None:
+    lists = {field.name for field in fields(TakenOver) if field.default == ()}
+    assert lists == set(WORDS)
 
 
 def test_what_has_not_arrived_is_named(lost: Estate) -> None:
     lost.place.aws.replication_lag(s3=600)
     missing = lost.west.receive(b"abc")
     lost.lose(WEST)
-    assert lost.json("takeover", WESTERN, "--apply")[1]["absent"] == [missing.id]
+    assert lost.json("takeover", WESTERN, *APPLY)[1]["absent"] == [missing.id]
     assert taken_over(lost) == []
 
 
@@ -75,12 +107,12 @@ def test_what_has_not_arrived_is_named(lost: Estate) -> None:
 def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position: str) -> None:
     lost.west.receive(b"abc")
     declare(lost, position)
-    for words in ((), ("--apply",)):
+    for words in ((), APPLY):
         said = lost.ops("takeover", WESTERN, *words)
         assert said.code == 1
         assert said.line == (
             f"{WESTERN} is not declared lost, so {EASTERN} takes nothing over from it; "
-            f"if it is: python -m ops evacuate {WESTERN} --lost --apply"
+            f"if it is: mft-ops evacuate {WESTERN} --lost"
         )
     assert taken_over(lost) == []
 
@@ -88,7 +120,7 @@ def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position
 def test_repeated_it_starts_nothing_twice(lost: Estate) -> None:
     under_way = lost.west.receive(b"abc")
     for _ in range(2):
-        assert lost.ops("takeover", WESTERN, "--apply").code == 0
+        assert lost.ops("takeover", WESTERN, *APPLY).code == 0
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
 
 
@@ -97,7 +129,7 @@ def test_what_aws_refuses_is_named_and_holds_back_nothing_else(lost: Estate) -> 
     gone = other_customer(lost)
     lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
     under_way = lost.west.receive(b"abc")
-    said = lost.ops("takeover", WESTERN, "--apply")
+    said = lost.ops("takeover", WESTERN, *APPLY)
     assert said.code == 1
     assert said.line.startswith(f"1 started, 1 failed: {gone}: ")
     assert "NoSuchBucket" in said.line

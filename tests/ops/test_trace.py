@@ -9,7 +9,7 @@ import pytest
 
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
-from runtime.executions import ASK, RELEASE, TAKEOVER, first
+from runtime.executions import Purpose, first
 from tests.ops.transfers import Estate, deliver, other_customer, replicate
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
@@ -117,7 +117,7 @@ def test_a_fact_that_the_replicas_tell_differently_is_marked_in_both(estate, req
 def test_every_execution_of_a_transfer_is_told(estate):
     transfer = deliver(estate.west)
     states = estate.east.client("stepfunctions")
-    names = [f"{TAKEOVER}-1", f"{TAKEOVER}-2", f"{RELEASE}-1", f"{ASK}-1"]
+    names = [f"{Purpose.TAKEOVER}-1", f"{Purpose.TAKEOVER}-2", f"{Purpose.RELEASE}-1", f"{Purpose.ASK}-1"]
     for name in names:
         states.start_execution(
             stateMachineArn=estate.east.state_machine, name=f"{transfer.id}-{name}", input="{}"
@@ -139,11 +139,14 @@ def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
 
 def test_without_a_workflow_to_ask_the_rest_is_told(estate):
     transfer = deliver(estate.west)
-    parameter = contract.cell_parameter("mft", estate.west.cell, "state-machine")
+    parameter = contract.cell_parameter("mft", estate.west.cell, "parts")
     estate.west.client("ssm").delete_parameter(Name=parameter)
     told = story(estate, transfer.id)
     (unknown,) = told["unknowns"]
-    assert unknown.startswith(f"executions in {WESTERN} are not looked at: ")
+    assert unknown == (
+        f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
+        " consists of, is missing; run `pulumi up --refresh` on gov-west"
+    )
     assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
 
 
@@ -167,7 +170,7 @@ def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
     assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
-    assert told["leases"][WESTERN].endswith(f", as {EASTERN} knows it")
+    assert told["leases"][WESTERN].endswith(f", according to {EASTERN}")
     assert unknown in estate.ops("trace", transfer.id).out
 
 
@@ -219,7 +222,7 @@ def test_a_key_that_two_customers_have_needs_a_customer(estate):
         Bucket=contract.bucket_of(other, "mft", WEST), Key=KEY, Body=b"theirs"
     )
     assert refused(estate, KEY) == (
-        f"{estate.customer}, {other} have {KEY!r} each: say whose with --customer"
+        f"{KEY!r} is a file of each of {estate.customer}, {other}: add --customer"
     )
     assert story(estate, KEY, "--customer", other)["customer"] == other
 

@@ -18,7 +18,7 @@ from runtime.decision import Action
 from runtime.executions import first
 from runtime.transfer import Transfer
 from tests.runtime import cells
-from tests.runtime.cells import NAMESPACE, ROLE, Cell
+from tests.runtime.cells import NAMESPACE, ROLE, Cell, eventually
 
 if TYPE_CHECKING:
     from tests.ops.conftest import Place
@@ -47,6 +47,19 @@ class Side(Cell):
     def audit_bucket(self) -> str:
         return names.cell_bucket(NAMESPACE, self.cell, "audit", self.side)
 
+    @property
+    def manifest(self) -> dict[str, Any]:
+        """What the program records of a cell; of all this only the state machine is there."""
+        return {
+            "server": "s-1",
+            "addresses": [],
+            "queue": "queue",
+            "dead_letters": {},
+            "state_machine": self.state_machine,
+            "functions": {},
+            "alerts": "topic",
+        }
+
     def make(self) -> Side:
         super().make()
         s3 = self.client("s3")
@@ -54,8 +67,8 @@ class Side(Cell):
         s3.create_bucket(Bucket=self.audit_bucket, CreateBucketConfiguration=where)
         s3.put_bucket_versioning(Bucket=self.audit_bucket, VersioningConfiguration={"Status": "Enabled"})
         self.client("ssm").put_parameter(
-            Name=contract.cell_parameter(NAMESPACE, self.cell, "state-machine"),
-            Value=self.state_machine,
+            Name=contract.cell_parameter(NAMESPACE, self.cell, "parts"),
+            Value=json.dumps(self.manifest),
             Type="String",
         )
         return self
@@ -125,7 +138,7 @@ def replicate(estate: Estate) -> None:
 
 
 def deliver(side: Side, content: bytes = b"abc", key: str = "inbound/sdk/a.csv") -> Transfer:
-    """Carry a file from its upload to its receipt."""
+    """Carry a file from its upload to its receipt, and wait until its execution has ended as well."""
     transfer = side.receive(content, key)
     owner = first(transfer.id)
     if side.workflow.claim(transfer, owner=owner).action is Action.COMPARE:
@@ -133,6 +146,7 @@ def deliver(side: Side, content: bytes = b"abc", key: str = "inbound/sdk/a.csv")
     side.attempt(transfer)
     side.archive.store(transfer, owner=owner)
     side.workflow.complete(transfer, [], owner=owner)
+    eventually(lambda: side.has_ended(owner))
     return transfer
 
 

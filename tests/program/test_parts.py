@@ -63,6 +63,13 @@ def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     assert parts.functions == functions
 
 
+def test_the_state_machine_is_named_in_no_other_parameter(graph):
+    (machine,) = graph.of("aws:sfn/stateMachine:StateMachine")
+    parameters = graph.of("aws:ssm/parameter:Parameter")
+    arn = machine.outputs["arn"]
+    assert [each.name for each in parameters if arn in each.inputs["value"]] == ["cell1-parts"]
+
+
 def test_the_alarms_of_its_topic_are_all_that_wake_an_operator(graph):
     namespace = parameter(graph).inputs["name"].split("/")[1]
     parts = CellManifest.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))

@@ -47,16 +47,6 @@ def refusal(
         ),
         (
             "namespace",
-            "aws-mft",
-            "'aws-mft' begins with 'aws', which Systems Manager keeps for itself; use another",
-        ),
-        (
-            "namespace",
-            "ssmft",
-            "'ssmft' begins with 'ssm', which Systems Manager keeps for itself; use another",
-        ),
-        (
-            "namespace",
             "acme",
             "'acme' does not end in the word 'mft', or contains it before; policies could then match names of"
             " another environment; use another, such as 'acme-mft'",
@@ -67,6 +57,8 @@ def refusal(
             "'acme-mft-test' does not end in the word 'mft', or contains it before; policies could then match"
             " names of another environment; use another, such as 'acme-test-mft'",
         ),
+        ("namespace", "aws-mft", "'aws-mft' begins with 'aws', which Systems Manager reserves; use another"),
+        ("namespace", "ssmft", "'ssmft' begins with 'ssm', which Systems Manager reserves; use another"),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
         ("zone", "mft.example.gov.", "'mft.example.gov.' is not a DNS zone without a final dot"),
         ("zoneId", "/hostedzone/Z1", "'/hostedzone/Z1' is not a Route 53 hosted zone id"),

@@ -272,6 +272,12 @@ class Cell:
             for each in listed
         }
 
+    def has_ended(self, execution: str) -> bool:
+        """Return whether the execution of this name has ended, with the time at which it did."""
+        arn = f"{self.state_machine.replace(':stateMachine:', ':execution:')}:{execution}"
+        states = self.aws.client("stepfunctions", self.region)
+        return "stopDate" in states.describe_execution(executionArn=arn)
+
     def receipts_published(self, count: int) -> list[dict[str, Any]]:
         """Return the receipts since the last look; fail when there are not `count` of them."""
         sqs, found = self.aws.client("sqs", self.region), []
@@ -333,13 +339,10 @@ class Cell:
     def intake(self) -> Intake:
         return Intake(
             namespace=NAMESPACE,
-            side=self.side,
             state_machine=self.state_machine,
             tracker=self.tracker,
             directory=self.directory,
-            receipts=self.receipts,
-            s3=self.client("s3"),
-            workflow=self.client("stepfunctions"),
+            client=self.client,
         )
 
     @property
@@ -368,11 +371,11 @@ class Cell:
     def release(self) -> Release:
         return Release(tracker=self.tracker, executions=self.its_executions)
 
-    def survey(self, wanted: Status) -> TransferScan:
+    def scan(self, wanted: Status) -> TransferScan:
         return TransferScan(tracker=self.tracker, directory=self.directory, wanted=wanted)
 
     @property
-    def unseen(self) -> OrphanObjects:
+    def orphans(self) -> OrphanObjects:
         return OrphanObjects(
             namespace=NAMESPACE,
             side=self.side,

@@ -66,7 +66,7 @@ def audit_of(cell: Cell, now: datetime = NOW) -> Audit:
     """Return what a cold function makes."""
     return Audit(
         tracker=tracker_of(cell),
-        ledger=ledger_of(cell),
+        index=ledger_of(cell),
         directory=cell.directory,
         bucket=bucket_of(cell),
         s3=cell.client("s3"),
@@ -347,7 +347,7 @@ def test_two_passes_at_once_export_everything_once(west, monkeypatch):
 
     def one_pass(_: int) -> int:
         made = audit_of(west)
-        made._ledger = Together(table=west.table, side=west.side, client=west.client("dynamodb"))
+        made._index = Together(table=west.table, side=west.side, client=west.client("dynamodb"))
         return made.run()
 
     with ThreadPoolExecutor(2) as pool:
@@ -375,7 +375,7 @@ def test_a_pass_may_run_whole_between_two_readings_of_another(west):
             return self._then(super().exported(customer, day))
 
     made = audit_of(west)
-    made._ledger = Interrupted(table=west.table, side=west.side, client=west.client("dynamodb"))
+    made._index = Interrupted(table=west.table, side=west.side, client=west.client("dynamodb"))
     assert made.run() == 0
     assert chained(west) == transfers(*facts)
 

@@ -139,7 +139,7 @@ def test_a_copy_that_is_another(bird: Bird):
             bird.s3.put_object(Bucket=bird.cell.bucket, Key=copy, Body=bytes(len(content)))
 
     flight = bird.fly(alter)
-    assert flight.failure.endswith("differs from what was sent")
+    assert flight.failure.endswith("differs from the file that was sent")
     bird.expect(flight, 0)
 
 

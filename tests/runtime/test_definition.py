@@ -10,9 +10,11 @@ from typing import Any
 
 import pytest
 
-from components.statemachine import definition
+from components.statemachine import DELIVERY_RETRY, DELIVERY_TIMEOUT, definition
 from local.aws.emulator import Emulator
 from runtime import contract
+from runtime.timing import ATTEMPT_SECONDS
+from runtime.workflow import LEASE
 from tests.runtime.cells import ROLE, Cell, eventually
 from tests.runtime.test_handlers import STEPS
 
@@ -132,3 +134,7 @@ def test_whoever_lost_the_lease_or_was_overtaken_claims_again(carry, step, error
     notes = carry(**{step: [error]})
     assert [each for each, _ in notes].count("claim") == 2
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
+
+
+def test_a_lease_and_a_turn_outlast_the_longest_pause_and_the_attempt_after_it():
+    assert DELIVERY_RETRY["MaxDelaySeconds"] + DELIVERY_TIMEOUT < ATTEMPT_SECONDS < LEASE

@@ -394,7 +394,7 @@ def test_an_empty_file_is_delivered_and_its_resend_is_a_duplicate(west, partner,
 def test_a_destination_that_the_registry_dropped_is_a_permanent_error(west, registry):
     transfer = claimed(west)
     west.register(**registry)
-    with pytest.raises(PermanentDeliveryError, match="no longer sends this file there"):
+    with pytest.raises(PermanentDeliveryError, match="no longer routes this file to the destination"):
         west.attempt(transfer)
     assert west.kinds(transfer) == [Kind.RECEIVED]
 

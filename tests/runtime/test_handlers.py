@@ -225,7 +225,7 @@ def test_a_failure_reaches_the_receipt_through_the_definitions_states(west, func
     result = {name[:-2]: known[path] for name, path in ATTEMPTS["Failed"]["Parameters"].items()}
     given = {"transfer": transfer.document(), "results": [result]}
     assert functions.step("complete", STATES["Complete"], owner(transfer), **given) == {"outcome": "failed"}
-    reason = "partner: route: the registry no longer sends this file there"
+    reason = "partner: route: the registry no longer routes this file to the destination"
     assert west.fact(Kind.FAILED, transfer).detail["reason"] == reason
 
 

@@ -8,12 +8,11 @@ from typing import Any
 import pytest
 
 from local.sftp.partners import Partner
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.held_transfers import PAUSE, Asked, HeldTransfers
-from runtime.receipts import Outcome
 from runtime.release import ReleaseDecision
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, eventually, owner
@@ -56,7 +55,7 @@ def holds(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTra
     usual = {
         "side": cell.side,
         "switch": switch_of(peer),
-        "survey": cell.survey(Status.HELD),
+        "scan": cell.scan(Status.HELD),
         "executions": Executions(
             state_machine=cell.state_machine, workflow=cell.client("stepfunctions"), now=lambda: when
         ),

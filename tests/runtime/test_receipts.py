@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runtime.contract import Kind
-from runtime.receipts import Outcome
+from runtime.contract import Kind, Outcome
 from tests.runtime.cells import Cell, CrashError, Dying
 
 

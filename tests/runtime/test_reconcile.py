@@ -173,7 +173,7 @@ def test_what_is_under_way_is_undelivered_when_it_is_old_and_expected_in_no_arch
 
 def test_facts_without_receipt_of_the_file_leave_it_undelivered():
     one = seen(fact(Kind.DELIVERED, transfer(), destination="partner"))
-    assert judged(one) == [(GapKind.UNDELIVERED, "under way: nobody knows where to")]
+    assert judged(one) == [(GapKind.UNDELIVERED, "under way: no fact names its destinations")]
 
 
 def test_an_inbound_copy_that_a_region_lacks():

@@ -7,10 +7,9 @@ import hashlib
 import pytest
 
 from local.sftp.partners import Partner
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action
 from runtime.facts import Status
-from runtime.receipts import Outcome
 from runtime.release import NotHeldError, ReleaseDecision
 from runtime.tracker import Lease
 from runtime.transfer import Transfer

@@ -113,7 +113,7 @@ def test_what_is_held_is_asked_about_unless_forced(west):
     about = west.receive(b"abc")
     end(west, about, Kind.HELD)
     verdict = judged(west, about)
-    assert (verdict.choice, verdict.why) == (Choice.ASK, "held by partner; decide with ops release")
+    assert (verdict.choice, verdict.why) == (Choice.ASK, "held by partner; decide with mft-ops release")
     assert judged(west, about, force=True).choice is Choice.DELIVER
 
 
@@ -140,7 +140,7 @@ def test_what_an_execution_carries_is_left_to_it(busy):
     about = busy.receive(b"abc")
     for force in (False, True):
         verdict = judged(busy, about, force=force)
-        assert (verdict.choice, verdict.why) == (Choice.SKIP, f"{owner(about)} is carrying it")
+        assert (verdict.choice, verdict.why) == (Choice.SKIP, f"{owner(about)} is delivering it")
 
 
 def test_what_a_takeover_carries_in_the_other_region_is_left_to_it(busy, east):
@@ -151,7 +151,7 @@ def test_what_a_takeover_carries_in_the_other_region_is_left_to_it(busy, east):
     assert replay(busy, east).verdict(own(busy, about)).choice is Choice.DELIVER
     name = f"{about.id}-takeover-1"
     states.start_execution(stateMachineArn=busy.state_machine, name=name)
-    assert replay(busy, east).verdict(own(busy, about)).why == f"{name} is carrying it"
+    assert replay(busy, east).verdict(own(busy, about)).why == f"{name} is delivering it"
 
 
 def test_what_no_execution_carries_any_more_is_delivered(west):
@@ -183,7 +183,7 @@ def test_the_region_that_is_in_and_has_the_file_does_it(west, east):
     verdict = replay(west, east).verdict(facts)
     assert (verdict.choice, verdict.why) == (
         Choice.ASK,
-        "no copy of it is left in inbound; the customer sends it again",
+        "no copy is left in inbound; the customer must send it again",
     )
 
 
@@ -294,8 +294,8 @@ def test_what_changed_meanwhile_is_not_done(west, kind):
         carry_out(west, about, verdict)
     now = {
         Kind.DELIVERED: "skip (delivered to partner)",
-        Kind.HELD: "ask (held by partner; decide with ops release)",
-        Kind.REJECTED: "skip (it was rejected; the customer sends it again)",
+        Kind.HELD: "ask (held by partner; decide with mft-ops release)",
+        Kind.REJECTED: "skip (it was rejected; the customer must send it again)",
     }[kind]
     assert str(caught.value) == f"{SDK} ({about.id}): was deliver (failed: partner), is {now}"
     assert replays(west) == {}
@@ -312,7 +312,7 @@ def test_another_failure_meanwhile_is_a_change_too(west):
 
 def test_a_region_that_went_out_meanwhile_does_nothing(west, east):
     about, verdict = failed(west)
-    with pytest.raises(FactsChangedError, match="us-gov-west-1 is out, or silent"):
+    with pytest.raises(FactsChangedError, match="us-gov-west-1 is out, or does not answer"):
         replay(east).carry_out(verdict, file=about.file, force=False, **WHY)
     end(west, about, Kind.HELD, "other")
     where = {"Bucket": west.bucket, "Key": SDK, "VersionId": about.version_id}

@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 from runtime import contract
-from runtime.arrival import Arrival
-from runtime.contract import Position
+from runtime.arrival import Arrival, IntakeResult
+from runtime.contract import Outcome, Position
 from runtime.facts import submitted
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
-from runtime.receipts import Outcome
 from runtime.replication import Incident, ReplicationEvent, incidents
 from runtime.switch import Switch
 from tests.runtime.cells import NAMESPACE, Cell, owner
@@ -188,7 +187,7 @@ def test_no_canary_is_counted_and_no_file_twice(west: Cell, capsys, outcome, unc
 
 def test_an_upload_that_left_nothing_is_not_gone(capsys):
     arrived = Arrival(bucket="b", key="k", failure="PARTIAL_UPLOAD")
-    Metrics(dimensions=DIMENSIONS).taken_in(arrived, "gone")
+    Metrics(dimensions=DIMENSIONS).taken_in(arrived, IntakeResult.GONE)
     assert embedded(capsys) == []
 
 

@@ -17,11 +17,10 @@ from botocore.exceptions import ClientError
 from components.statemachine import definition
 from local.aws.emulator import Emulator
 from runtime import contract
-from runtime.contract import EAST, REGION_OF, WEST, Kind, Position, peer_of, switch_parameter
+from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome, Position, peer_of, switch_parameter
 from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status, submitted
-from runtime.receipts import Outcome
 from runtime.release import ReleaseDecision
 from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
@@ -68,8 +67,8 @@ def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
     usual = {
         "side": survivor.side,
         "switch": switch_of(lost),
-        "survey": survivor.survey(Status.UNDER_WAY),
-        "unseen": survivor.unseen,
+        "scan": survivor.scan(Status.UNDER_WAY),
+        "orphans": survivor.orphans,
         "executions": survivor.its_executions,
         "s3": survivor.client("s3"),
     }

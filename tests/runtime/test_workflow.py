@@ -9,10 +9,9 @@ from dataclasses import replace
 
 import pytest
 
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, submitted
-from runtime.receipts import Outcome
 from runtime.tracker import Lease, Tracker
 from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
@@ -205,7 +204,7 @@ def test_a_lease_that_another_took_over_is_lost(west):
 
 def test_a_lease_that_was_never_taken_cannot_be_kept(west):
     transfer = west.receive(b"abc")
-    with pytest.raises(LeaseLostError, match="nobody holds the lease"):
+    with pytest.raises(LeaseLostError, match="no execution holds the lease"):
         Leases(tracker=west.tracker).keep(transfer, owner(transfer), west.tracker.history(transfer.file))
     assert west.tracker.history(transfer.file).lease is None
 
@@ -240,6 +239,7 @@ def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
             side=west.side,
             tracker=west.tracker,
             directory=west.directory,
+            receipts=west.receipts,
             now=lambda hours=hours: submitted(second.id).timestamp() + hours * 3600,
         )
         assert workflow.claim(second, owner=owner(second)) == Decision(action=Action.WAIT, wait=seconds)

@@ -9,9 +9,8 @@ import pytest
 
 from local.aws.emulator import Emulator
 from runtime import workflow
-from runtime.contract import Kind
+from runtime.contract import Kind, Outcome
 from runtime.decision import Action
-from runtime.receipts import Outcome
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, owner
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runtime import receipts, tracker, workflow
+from runtime import contract, tracker, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryUnknownError
@@ -129,7 +129,7 @@ def _one_key(real: Any) -> property:
 
 def _delivered_first(real: Any, self: Any, transfer: Transfer, destination: str, *given: Any) -> None:
     real(self, transfer, destination, *given)
-    sha256 = self._channels.source(transfer).sha256()
+    sha256 = self._destinations.source(transfer).sha256()
     detail = {"sha256": sha256, "size": transfer.size, "path": "", "sent": True, "after_unknown": False}
     self._record(transfer, Kind.DELIVERED, "early", destination, **detail)
 
@@ -186,7 +186,7 @@ def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -
     verdict = real(self, transfer, owner=owner)
     if verdict.action == "deliver":
         customer = self._directory.customer(transfer.customer)
-        self._receipts.send(customer, transfer, receipts.Outcome.DELIVERED, writer=owner)
+        self._receipts.send(customer, transfer, contract.Outcome.DELIVERED, writer=owner)
     return verdict
 
 
@@ -239,7 +239,7 @@ def _judged_before(real: Any, self: Any, transfer: Transfer, *, owner: str) -> A
     """Claim, and judge by what was read before the lease was taken."""
     history = self._tracker.history(transfer.file)
     stale = copy.copy(self)
-    stale._judge = lambda transfer, _: workflow.Workflow._judge(self, transfer, history)
+    stale._decide = lambda transfer, _: workflow.Workflow._decide(self, transfer, history)
     return real(stale, transfer, owner=owner)
 
 
@@ -403,17 +403,21 @@ def with_bug(bug: Planted, seed: int) -> Outcome:
         return simulate(generate(seed))
 
 
-def _search(number: int) -> tuple[str, int | None, str]:
-    """Return the first seed that finds a bug, and the rule: one that holds without the bug."""
-    bug = PLANTED[number]
+def search(bug: Planted, among: range) -> tuple[int, str] | None:
+    """Return the first of some seeds that finds a bug, and the rule: one that holds without the bug."""
     with edge.attached():
-        for seed in range(_TRIES):
+        for seed in among:
             with plant(bug):
                 outcome = simulate(generate(seed))
             rules = [each.rule for each in outcome.violations]
             if rules and "mistake" not in rules and not simulate(generate(seed)).violations:
-                return bug.name, seed, rules[0]
-    return bug.name, None, ""
+                return seed, rules[0]
+    return None
+
+
+def _search(number: int) -> tuple[str, int | None, str]:
+    bug = PLANTED[number]
+    return bug.name, *(search(bug, range(_TRIES)) or (None, ""))
 
 
 def main() -> None:

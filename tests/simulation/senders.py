@@ -65,10 +65,10 @@ class Clients:
         #: By the side that is out: when a customer had done what the notice said, and what it knows since.
         self._heeded: dict[str, list[tuple[float, Submissions]]] = {}
 
-    def told(self, message: dict[str, Any]) -> None:
+    def receive(self, message: dict[str, Any]) -> None:
         """Take in a message of a receipt topic; have the customer's client do what a notice says."""
         ledger = self._ledgers[message["customer"]]
-        ledger.told(message, self._now())
+        ledger.receive(message, self._now())
         if message["outcome"] == "notice":
             self._notices += 1
             self._world.outcome.count("notices")

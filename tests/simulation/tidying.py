@@ -14,7 +14,6 @@ from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, trans
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
-from runtime.receipts import Receipts
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
@@ -167,15 +166,11 @@ class Tidying:
         )
 
     def _intake(self, side: str) -> Intake:
-        world, region, tracker = self._world, REGION_OF[side], self._tracker(side)
-        s3 = world.client("s3", region)
+        world, region = self._world, REGION_OF[side]
         return Intake(
             namespace="mft",
-            side=side,
             state_machine=world.cells[side].machine.arn,
-            tracker=tracker,
-            directory=Directory(bucket=own_bucket("config", side), client=s3),
-            receipts=Receipts(tracker=tracker, topics=world.client("sns", region), side=side),
-            s3=s3,
-            workflow=world.client("stepfunctions", region),
+            tracker=self._tracker(side),
+            directory=Directory(bucket=own_bucket("config", side), client=world.client("s3", region)),
+            client=lambda service: world.client(service, region),
         )

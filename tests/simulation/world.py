@@ -436,7 +436,7 @@ class World:
     def _published(self, message: dict[str, Any], side: str) -> None:
         if message["outcome"] != "notice":
             self.receipts.append(Receipt(self.clock.now, side, message))
-        self.clients.told(message)
+        self.clients.receive(message)
 
 
 def object_created(bucket: str, version: Version, reason: str) -> dict[str, Any]:

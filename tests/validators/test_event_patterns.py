@@ -15,6 +15,7 @@ import pytest
 
 from local.program import Graph
 from runtime.arrival import arrival
+from runtime.replication import Incident, ReplicationEvent, incidents
 
 #: AWS's examples, each with the page that it is from. ARNs, of another partition there, are left out.
 EXAMPLES = {
@@ -113,6 +114,30 @@ def test_ingest_reads_each_event_that_a_rule_takes(name: str) -> None:
     found = arrival(event)
     assert (found.bucket, found.key) == (BUCKET, SDK_FILE if rule == "sdk-uploads" else SFTP_FILE)
     assert bool(found.failure) == (name == "partially uploaded")
+
+
+def test_the_example_of_a_failed_replication_is_read() -> None:
+    """It comes by an event notification of the bucket's, without a rule."""
+    (found,) = incidents(EXAMPLES["S3 replication failed"])
+    assert found == Incident(
+        event=ReplicationEvent.FAILED,
+        bucket="amzn-s3-demo-bucket1",
+        key="replication-object-put-test.png",
+        version_id="abcdeH0Xp66ep__QDjR76LK7Gc9X4wKO",
+        to="amzn-s3-demo-bucket2",
+        reason="AssumeRoleNotPermitted",
+    )
+
+
+def test_the_bucket_reports_exactly_the_replication_events_that_are_read(sample: Graph) -> None:
+    notified = [
+        queue["events"]
+        for each in sample.of("aws:s3/bucketNotification:BucketNotification")
+        for queue in each.inputs.get("queues", ())
+    ]
+    assert notified
+    for events in notified:
+        assert set(events) == {f"s3:Replication:{each}" for each in ReplicationEvent}
 
 
 @pytest.mark.parametrize(

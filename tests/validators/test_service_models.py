@@ -59,6 +59,12 @@ from tests.validators.translation import UnmappedError
             "transfer CreateUser .Policy: 2049 characters, 0 to 2048 are allowed",
         ),
         (
+            "aws:s3/bucketNotification:BucketNotification",
+            {"queues": [{"id": "replication", "queueArn": "queue", "events": ["s3:Replication:Failed"]}]},
+            "s3 PutBucketNotificationConfiguration .NotificationConfiguration.QueueConfigurations[].Events[]:"
+            " 's3:Replication:Failed' is not one of",
+        ),
+        (
             "aws:s3/bucket:Bucket",
             {"bucket": "Mft"},
             "s3 CreateBucket Bucket: 'Mft' is not",

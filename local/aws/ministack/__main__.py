@@ -11,6 +11,7 @@ import sys
 import threading
 import time
 from pathlib import Path
+from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarms,
@@ -29,21 +30,21 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
 )
 from local.aws.ministack.edits import EDITS
 from local.aws.ministack.front import Front
-from local.aws.ministack.lag import LINE
-from local.aws.ministack.request_cache import replaying
+from local.aws.ministack.lag import QUEUE
+from local.aws.ministack.request_cache import with_cache
 
 PARENT_POLL = 0.3
 
 
 def end_workers() -> None:
-    """End the Lambda workers and what they are forked from, and wait; there is no other state to save."""
+    """Stop the Lambda workers and their fork servers, and wait; there is no other state to save."""
     if runtime := sys.modules.get("ministack.core.lambda_runtime"):
         runtime.reset()
     forks.end_servers()
 
 
 def watch(parent: int, directory: Path) -> None:
-    """End this process, its workers and its directory as soon as `parent` is gone."""
+    """End this process and its workers, and remove its directory, as soon as `parent` is gone."""
     while os.getppid() == parent:
         time.sleep(PARENT_POLL)
     end_workers()
@@ -57,9 +58,10 @@ def stop(*_: object) -> None:
 
 
 def serve(socket_fd: int) -> None:
-    """Answer requests on the listening socket `socket_fd`, for ever."""
+    """Serve requests on the listening socket `socket_fd` for ever."""
     from hypercorn.asyncio import serve as hypercorn_serve
     from hypercorn.config import Config
+    from hypercorn.typing import ASGIFramework
     from ministack import app
     from ministack.services import s3
 
@@ -68,12 +70,13 @@ def serve(socket_fd: int) -> None:
     config.bind = [f"fd://{socket_fd}"]
     config.keep_alive_timeout = 75
     config.loglevel = os.environ["LOG_LEVEL"]
-    front = Front(replaying(app.app), bucket_region)
+    front = Front(with_cache(app.app), bucket_region)
 
     async def run() -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(LINE.run())
-            tasks.create_task(hypercorn_serve(front, config, shutdown_trigger=asyncio.Event().wait))
+            tasks.create_task(QUEUE.run())
+            served = cast(ASGIFramework, front)  # hypercorn's types spell out every message of ASGI
+            tasks.create_task(hypercorn_serve(served, config, shutdown_trigger=asyncio.Event().wait))
 
     asyncio.run(run())
 

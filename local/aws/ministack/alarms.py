@@ -1,37 +1,29 @@
-"""How alarms judge their metrics: by their own dimensions, period by period, the last of which ends now.
+"""Alarms that evaluate the metric with their own dimensions, period by period, the last of which ends now.
 
-MiniStack's take every metric of the same name, whatever its dimensions, and all periods as one: a throttled
-function would set off the alarms of all.
+MiniStack's alarms take every metric of the same name, whatever its dimensions, and all periods as one: one
+throttled function would set off the alarms of every function.
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation.html
 https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-window.html (sliding)
 """
 
 from __future__ import annotations
 
-import operator
 import time
-from collections.abc import Callable, Sequence
-from types import ModuleType
+from collections.abc import Sequence
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
+from local.thresholds import BREACHES
 
 _CHANGE = "alarms by dimension and period"
 
-_BREACHES: dict[str, Callable[[float, float], bool]] = {
-    "GreaterThanOrEqualToThreshold": operator.ge,
-    "GreaterThanThreshold": operator.gt,
-    "LessThanThreshold": operator.lt,
-    "LessThanOrEqualToThreshold": operator.le,
-}
-
 
 def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None:
-    """Return whether an alarm is on, None when it stays as it is.
+    """Return whether an alarm is on, or None if it stays as it is.
 
-    `values` are those of the periods that it looks at, None for one without data.
+    `values` are those of the periods that the alarm evaluates, None for a period without data.
     """
-    breaches = _BREACHES.get(alarm["ComparisonOperator"])
+    breaches = BREACHES.get(alarm["ComparisonOperator"])
     missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])
     if breaches is None:
         return None
@@ -42,10 +34,11 @@ def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None
 
 
 @after("services.cloudwatch")
-def _alarms(cloudwatch: ModuleType) -> None:
-    names = ("_evaluate_alarm", "_metrics", "_dims_key", "_dims_from_list", "_calc_stats", "_stat_value")
-    names += ("_record_history", "_dispatch_alarm_actions", "_evaluate_parent_alarms")
-    for name in names:
+def _alarms(cloudwatch: Module) -> None:
+    for name in (
+        *("_evaluate_alarm", "_metrics", "_dims_key", "_dims_from_list", "_calc_stats", "_stat_value"),
+        *("_record_history", "_dispatch_alarm_actions", "_evaluate_parent_alarms"),
+    ):
         original(_CHANGE, cloudwatch, name)
 
     def evaluate(alarm: dict[str, Any]) -> None:

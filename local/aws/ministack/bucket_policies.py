@@ -10,10 +10,9 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _CHANGE = "bucket policies"
 
@@ -26,7 +25,7 @@ Conditions = Mapping[str, Mapping[str, Any]]
 
 
 @after("services.s3")
-def _policies(s3: ModuleType) -> None:
+def _policies(s3: Module) -> None:
     error = original(_CHANGE, s3, "_error")
     policies = original(_CHANGE, s3, "_bucket_policies")
     put_policy = original(_CHANGE, s3, "_put_bucket_policy")
@@ -40,11 +39,11 @@ def _policies(s3: ModuleType) -> None:
         def answered(bucket: str, key: str, *rest: Any) -> Any:
             if _is_denied(policies.get(bucket) or "", rest[headers_at]):
                 arn = f"arn:aws-us-gov:s3:::{bucket}/{key}"
-                said = (
+                message = (
                     f'User is not authorized to perform: s3:PutObject on resource: "{arn}" with an explicit'
                     " deny in a resource-based policy"
                 )
-                return error("AccessDenied", said, 403)
+                return error("AccessDenied", message, 403)
             return put(bucket, key, *rest)
 
         return answered

@@ -1,8 +1,8 @@
-"""What was asked of the emulated AWS by callers that say who they are, and how it was answered.
+"""A record of the calls to the emulated AWS from callers that identify themselves, and of their results.
 
-A caller says so by `AWS_SDK_UA_APP_ID` in its environment, which every SDK puts into its requests
-(https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html). Requests are read by the service models
-of botocore, so an operation has the name that its caller used.
+A caller identifies itself with `AWS_SDK_UA_APP_ID` in its environment, which every SDK puts into its requests
+(https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html). Requests are read with botocore's
+service models, so an operation has the name that its caller used.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import re
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -19,21 +19,18 @@ from urllib.parse import parse_qs
 
 import botocore.session
 
+from local.aws.ministack.asgi import Message, Receive, Send
 from local.aws.ministack.controls import Call
-from local.aws.ministack.request_cache import Message
 from runtime.contract import TRACKER_PK
-
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
 
 _CALLER = re.compile(r"\bapp/(\S+)")
 
-#: Services that botocore names otherwise than they are signed for, and that IAM does.
+#: Services whose name in botocore, or in IAM, differs from the name that requests are signed for.
 _MODELS = {"states": "stepfunctions", "monitoring": "cloudwatch"}
 _PREFIXES = {"monitoring": "cloudwatch"}
 
-#: What of a request says which resource it is about, and which permissions it takes.
-_TOLD = frozenset(
+#: The parameters of a request that say which resource it is about and which permissions it needs.
+_RECORDED = frozenset(
     {
         *("Bucket", "Key", "VersionId", "CopySource", "TaggingDirective"),
         *("TableName", "IndexName", TRACKER_PK),
@@ -45,7 +42,7 @@ _TOLD = frozenset(
 
 @dataclass(frozen=True, kw_only=True)
 class _Route:
-    """How a REST operation is asked for; of those that fit a request, the one that says most is meant."""
+    """The request of a REST operation; of several that fit a request, the most specific one is meant."""
 
     operation: str
     method: str
@@ -100,7 +97,7 @@ def _label(found: re.Match[str]) -> str:
 
 
 def _rest(scope: Message, headers: Mapping[bytes, bytes], service: str) -> tuple[str, dict[str, str]]:
-    """Return the operation of a REST request, and what it says about its resource."""
+    """Return the operation and the parameters of a REST request."""
     text = scope["query_string"].decode()
     query = {name: values[0] for name, values in parse_qs(text, keep_blank_values=True).items()}
     given = {("querystring", name.lower()): value for name, value in query.items()}
@@ -112,25 +109,25 @@ def _rest(scope: Message, headers: Mapping[bytes, bytes], service: str) -> tuple
     route = max(fitting, key=lambda each: len(each.query) + len(each.needed))
     found = route.path.fullmatch(path)
     assert found is not None
-    told = {member: given[at] for at, member in route.members.items() if at in given}
-    return route.operation, {**told, **found.groupdict()}
+    parameters = {member: given[at] for at, member in route.members.items() if at in given}
+    return route.operation, {**parameters, **found.groupdict()}
 
 
 def _rpc(headers: Mapping[bytes, bytes], body: bytes) -> tuple[str, dict[str, str]]:
-    """Return the operation of a request whose body says everything, and what it says about its resource."""
+    """Return the operation and the parameters of a request that has both in its body."""
     if target := headers.get(b"x-amz-target"):
         given = json.loads(body or b"{}")
-        told = {name: value for name, value in given.items() if isinstance(value, str)}
+        parameters = {name: value for name, value in given.items() if isinstance(value, str)}
         item = given.get("Item") or given.get("Key") or {}
         if isinstance(item, dict) and TRACKER_PK in item:
-            told[TRACKER_PK] = item[TRACKER_PK]["S"]
-        return target.decode().rpartition(".")[2], told
+            parameters[TRACKER_PK] = item[TRACKER_PK]["S"]
+        return target.decode().rpartition(".")[2], parameters
     form = {name: values[0] for name, values in parse_qs(body.decode()).items()}
     return form.get("Action", "?"), form
 
 
 class Calls:
-    """The calls so far, each with how often it was made."""
+    """The calls so far, each with the number of times that it was made."""
 
     def __init__(self) -> None:
         self._made: Counter[Call] = Counter()
@@ -139,9 +136,9 @@ class Calls:
     def watch(
         self, scope: Message, headers: Mapping[bytes, bytes], region: str | None, service: str
     ) -> Iterator[Callable[[Receive, Send], tuple[Receive, Send]]]:
-        """Note a request if its caller says who it is; the status is 0 when no answer began inside.
+        """Record a request if its caller identifies itself; its status is 0 if no answer began.
 
-        Yields what wraps the request's `receive` and `send`, so that they are heard.
+        Yields a function that wraps the request's `receive` and `send`, to observe them.
         """
         agent = headers.get(b"user-agent", b"").decode("latin-1")
         if not (caller := _CALLER.search(agent)):
@@ -159,7 +156,7 @@ class Calls:
                 service=_PREFIXES.get(service, service),
                 operation=operation,
                 status=status,
-                given=tuple(sorted((name, value) for name, value in given.items() if name in _TOLD)),
+                given=tuple(sorted((name, value) for name, value in given.items() if name in _RECORDED)),
             )
             self._made[call] += 1
 
@@ -180,6 +177,6 @@ class Calls:
         if not statuses:
             note(0)
 
-    def told(self) -> list[dict[str, Any]]:
-        """Return every distinct call, with its `count`."""
+    def documents(self) -> list[dict[str, Any]]:
+        """Return every distinct call as a document, with its `count`."""
         return [{**vars(call), "given": dict(call.given), "count": n} for call, n in self._made.items()]

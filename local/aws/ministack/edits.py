@@ -1,4 +1,4 @@
-"""The gaps of MiniStack that are closed by replacing a text in a function.
+"""The gaps of MiniStack that are closed by replacing text within its functions.
 
 Names that begin with `_mft_` are put into the changed module by an `@after` function of this package.
 """
@@ -16,7 +16,7 @@ _ROUTE53 = "services.route53"
 EDITS = [
     Edit(
         name="worker leaves with the emulator",
-        why="a worker that is busy when the emulator is killed would run on",
+        why="a worker that is busy when the emulator is killed would go on running",
         module=_WORKER,
         old="import sys, json, importlib, traceback, os, time\n\ndef run():\n",
         new="""import sys, json, importlib, traceback, os, threading, time
@@ -33,7 +33,7 @@ def run():
     ),
     Edit(
         name="one unpacked copy of the code",
-        why="every worker unpacked and compiled its own: seconds of a small machine for each",
+        why="every worker unpacked and compiled its own copy, which takes seconds on a small machine",
         module=_WORKER,
         old="""        os.makedirs(code_dir)
         with open(os.path.join(self._tmpdir, "code.zip"), "wb") as f:
@@ -45,7 +45,7 @@ def run():
     ),
     Edit(
         name="workers forked",
-        why="every worker imported boto3 and asyncssh anew: most of a second of a small machine for each",
+        why="every worker imported boto3 and asyncssh anew, which takes most of a second on a small machine",
         module=_WORKER,
         old="        self._proc = subprocess.Popen(\n            [binary, worker_path],\n",
         new="        self._proc = _mft_started(\n            [binary, worker_path],\n",
@@ -90,14 +90,14 @@ def run():
     ),
     Edit(
         name="throttled asynchronous call waits",
-        why="AWS keeps a throttled event for hours; this one gave up after three tries",
+        why="AWS keeps a throttled event for hours; MiniStack gave up after three tries",
         module=_LAMBDA,
         old="            last_result = _execute_function(func, event)\n",
         new="            last_result = _mft_execute_when_free(func, event, max_event_age)\n",
     ),
     Edit(
         name="throttled queue batch waits",
-        why="a batch refused by our own small cap would hide for its visibility timeout or die in the DLQ",
+        why="a batch that our small limit refuses would be hidden for its timeout, or end up in the DLQ",
         module=_LAMBDA,
         old='    esm_id = esm["UUID"]\n    func_name = esm["FunctionName"]\n'
         "    result = _execute_function(func_rec, event)\n",
@@ -106,7 +106,7 @@ def run():
     ),
     Edit(
         name="throttled task",
-        why="a state machine sees Lambda.TooManyRequestsException, which it retries",
+        why="a state machine gets Lambda.TooManyRequestsException, which it retries",
         module=_STATES,
         old='    if result.get("error"):\n        body = result.get("body", {})\n',
         new="""    if result.get("throttle"):
@@ -117,7 +117,7 @@ def run():
     ),
     Edit(
         name="same execution again",
-        why="StartExecution with the name and input of a running execution answers that execution",
+        why="StartExecution with the name and input of a running execution returns that execution",
         module=_STATES,
         old="    if exec_arn in _executions:\n        return error_response_json(\n"
         '            "ExecutionAlreadyExists",',
@@ -130,7 +130,7 @@ def run():
     ),
     Edit(
         name="retry delay of a task",
-        why="MaxDelaySeconds and JitterStrategy were ignored and every delay cut to 60 s",
+        why="MaxDelaySeconds and JitterStrategy were ignored, and every delay was cut to 60 s",
         module=_STATES,
         old="""                interval = retrier.get("IntervalSeconds", 1)
                 backoff = retrier.get("BackoffRate", 2.0)
@@ -173,7 +173,7 @@ def run():
     ),
     Edit(
         name="stopped execution stops its Map",
-        why="the items of a Map ran on after StopExecution",
+        why="the items of a Map went on running after StopExecution",
         module=_STATES,
         old="    while current_name:\n        state_def = states.get(current_name)\n",
         new="    while current_name:\n        _mft_still_running(execution)\n"
@@ -196,7 +196,7 @@ def run():
     ),
     Edit(
         name="health check regions",
-        why="lost in the same way",
+        why="they were lost in the same way",
         module=_ROUTE53,
         old='[_text(r, "Region") for r in',
         new='[r.text or "" for r in',
@@ -233,8 +233,8 @@ def run():
         '                               **({"version-id": version_id} if version_id else {})},\n',
     ),
     Edit(
-        name="checksum asked of CopyObject",
-        why="the header was ignored: the copy had no such checksum",
+        name="checksum requested from CopyObject",
+        why="the header was ignored, so the copy had no such checksum",
         module="services.s3",
         old='    if headers.get("x-amz-sdk-checksum-algorithm") or any(\n',
         new="""    if headers.get("x-amz-checksum-algorithm"):
@@ -244,8 +244,8 @@ def run():
 """,
     ),
     Edit(
-        name="checksum answered by CopyObject",
-        why="CopyObjectResult names the checksum on AWS",
+        name="checksum returned by CopyObject",
+        why="CopyObjectResult contains the checksum on AWS",
         module="services.s3",
         old='    SubElement(root, "LastModified").text = last_modified\n'
         '    SubElement(root, "ETag").text = new_etag\n    return 200, resp_headers',
@@ -257,7 +257,7 @@ def run():
     ),
     Edit(
         name="alarms of an action",
-        why="DescribeAlarms answered with all alarms, whatever ActionPrefix asked for",
+        why="DescribeAlarms ignored ActionPrefix and returned all alarms",
         module="services.cloudwatch",
         old="""            if state and alarm["StateValue"] != state:
                 continue

@@ -1,26 +1,26 @@
-"""Lets the program's own SFTP endpoint emit the events that Transfer Family emits on AWS."""
+"""Lets the local SFTP endpoint put the events that Transfer Family puts on AWS."""
 
 from __future__ import annotations
 
 import contextvars
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.controls import TRANSFER_AGENT
+from local.aws.ministack.patching import Module, after, original
 
-#: What the endpoint's client says it is: `Config(user_agent_extra=TRANSFER_AGENT)`.
-TRANSFER_AGENT = "mft-local-transfer"
 TRANSFER_SOURCE = "aws.transfer"
 
 _from_endpoint: contextvars.ContextVar[bool] = contextvars.ContextVar("from_endpoint", default=False)
 
 
 @after("services.eventbridge")
-def _transfer_events(events: ModuleType) -> None:
+def _transfer_events(events: Module) -> None:
     change = "events of the SFTP endpoint"
     handle, put = original(change, events, "handle_request"), original(change, events, "_put_events")
 
-    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Any:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Any:
         token = _from_endpoint.set(TRANSFER_AGENT in headers.get("user-agent", ""))
         try:
             return await handle(method, path, headers, body, query)

@@ -1,7 +1,7 @@
-"""Starts Lambda workers as forks of a process that has imported the heavy part of their code.
+"""Starts Lambda workers as forks of a process that has already imported their large dependencies.
 
-A worker of its own interpreter imports boto3 and asyncssh anew: most of a second of a small machine, and
-dozens of workers are started in a drill.
+A worker with a fresh interpreter takes most of a second on a small machine to import boto3 and asyncssh, and
+a drill starts dozens of workers.
 """
 
 from __future__ import annotations
@@ -17,17 +17,16 @@ import sys
 import threading
 import weakref
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from local.aws.ministack.forkserver import MESSAGE
-from local.aws.ministack.patching import after
+from local.aws.ministack.patching import Module, after
 
 _SERVER = Path(__file__).with_name("forkserver.py")
 
 
 class Fork:
-    """A forked worker: as much of a `subprocess.Popen` as its owner uses. How it ended is not known."""
+    """A forked worker, with the part of `subprocess.Popen` that its owner uses. Its exit code is unknown."""
 
     def __init__(self, process: int, files: tuple[int, int, int]) -> None:
         self._process = process
@@ -36,11 +35,11 @@ class Fork:
         weakref.finalize(self, os.close, process)
 
     def poll(self) -> int | None:
-        """Return None while it runs, and then 0."""
+        """Return None while the worker runs, then 0."""
         return self._ended(0)
 
     def wait(self, timeout: float) -> int:
-        """Wait until it has ended; subprocess.TimeoutExpired when it does not."""
+        """Wait until the worker has ended; subprocess.TimeoutExpired after `timeout` seconds."""
         if self._ended(timeout) is None:
             raise subprocess.TimeoutExpired("a Lambda worker", timeout)
         return 0
@@ -62,7 +61,7 @@ class Fork:
 
 
 class ForkServer:
-    """The process that workers of one code are forked from."""
+    """The process that the workers of one code bundle are forked from."""
 
     def __init__(self, code: Path) -> None:
         self._lock = threading.Lock()
@@ -85,11 +84,11 @@ class ForkServer:
             for file in (its_in, its_out, its_err):
                 os.close(file)
         if not processes:
-            raise RuntimeError("the process that workers are forked from has ended; the log says why")
+            raise RuntimeError("the fork server of the Lambda workers has ended; see the emulator's log")
         return Fork(processes[0], (stdin, stdout, stderr))
 
     def end(self) -> None:
-        """End the process, and wait for it."""
+        """Kill the process and wait for it."""
         self._process.kill()
         self._process.wait()
 
@@ -99,15 +98,15 @@ _lock = threading.Lock()
 
 
 def end_servers() -> None:
-    """End all fork servers; their workers have been ended before."""
+    """Stop all fork servers, whose workers must have ended before."""
     for server in _servers.values():
         server.end()
 
 
 @after("core.lambda_runtime")
-def _forked(runtime: ModuleType) -> None:
+def _forked(runtime: Module) -> None:
     def started(command: list[str], *, cwd: str, env: dict[str, str], **how: Any) -> Any:
-        """Start what `subprocess.Popen` would; from a fork server when it has boto3 in its own code."""
+        """Start a worker as `subprocess.Popen` would, but from a fork server if its code contains boto3."""
         if not (Path(cwd) / "boto3").is_dir() or not hasattr(os, "pidfd_open"):
             return subprocess.Popen(command, cwd=cwd, env=env, **how)  # noqa: S603 - as it was
         with _lock:

@@ -1,8 +1,9 @@
-"""The process that Lambda workers are forked from: it has imported what their code brings along.
+"""The process that Lambda workers are forked from, after it has imported their large dependencies.
 
-Run by `forks` as a file, with nothing of this program on the path: what a function imports is found in its
-code, or is missing. Each message on the socket is a worker: its files, and where, how and what it is to
-run. The answer is a file descriptor of its process (`man pidfd_open`). It ends when the socket closes.
+`forks` runs it as a file, with nothing of this program on the path, so that a function can import only what
+is in its own code. Each message on the socket starts a worker: it carries the worker's standard streams, and
+its script, folder and environment. The answer is a file descriptor of the worker's process (`man
+pidfd_open`). The process ends when the socket closes.
 """
 
 from __future__ import annotations
@@ -16,11 +17,11 @@ import runpy
 import signal
 import socket
 import sys
-from types import ModuleType
+from typing import Any
 
-#: What takes a worker longest to import.
+#: The modules that take longest to import.
 _HEAVY = ("boto3.session", "boto3.s3.transfer", "aws_lambda_powertools", "asyncssh")
-#: What AWS's services are like is parsed once for all workers; these are what functions call.
+#: The services that functions call, whose models are parsed once for all workers.
 _REGION = "us-gov-west-1"
 _SERVICES = ("cloudwatch", "dynamodb", "s3", "sns", "sqs", "ssm", "stepfunctions")
 MESSAGE = 1 << 18
@@ -29,7 +30,7 @@ MESSAGE = 1 << 18
 def _warm(code: str) -> None:
     sys.path.insert(0, code)
     for name in _HEAVY:
-        with contextlib.suppress(ImportError):  # the worker's own import will say so, if it needs it
+        with contextlib.suppress(ImportError):  # a worker that needs the module will fail itself
             importlib.import_module(name)
     if botocore := sys.modules.get("botocore.session"):
         _share_models(botocore)
@@ -38,7 +39,7 @@ def _warm(code: str) -> None:
     gc.freeze()
 
 
-def _share_models(botocore: ModuleType) -> None:
+def _share_models(botocore: Any) -> None:
     loader = botocore.create_loader()
     botocore.create_loader = lambda *paths: loader
     session = botocore.Session()
@@ -47,8 +48,8 @@ def _share_models(botocore: ModuleType) -> None:
         session.create_client(name, region_name=_REGION)
 
 
-def _become(worker: dict, files: list[int]) -> None:
-    """Be the worker until it ends."""
+def _become(worker: dict[str, Any], files: list[int]) -> None:
+    """Turn this process into a worker, and run it to its end."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     for number, file in enumerate(files):
         os.dup2(file, number)
@@ -62,7 +63,7 @@ def _become(worker: dict, files: list[int]) -> None:
 def main() -> None:
     code, descriptor = sys.argv[1:]
     _warm(code)
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody here waits for them
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # workers are not waited for here
     with socket.socket(fileno=int(descriptor)) as asked:
         while True:
             message, files, _, _ = socket.recv_fds(asked, MESSAGE, 3)
@@ -70,7 +71,7 @@ def main() -> None:
                 return
             if not (pid := os.fork()):
                 break
-            process = os.pidfd_open(pid)  # it is there still: it waits for its first line
+            process = os.pidfd_open(pid)  # still running, because it waits for its first line of input
             socket.send_fds(asked, [b"."], [process])
             for file in (process, *files):
                 os.close(file)

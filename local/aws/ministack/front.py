@@ -1,8 +1,8 @@
-"""The door of the emulated AWS: it is closed for a region that is down, and has a handle to close it.
+"""The front of the emulated AWS: it drops requests for a region that is down, and takes commands to do so.
 
-A request for a region that is down ends as one to a dead host does, without an answer: a connection error
-in every SDK, after its retries. So ends one that was under way when its region died. Requests under
-`/_mft/` are the handle; `controls` makes them.
+A request for a region that is down ends without an answer, as one to a dead host does: a connection error in
+every SDK, after its retries. A request that is under way when its region dies ends in the same way. Requests
+below `/_mft/` are the commands; `controls` makes them.
 """
 
 from __future__ import annotations
@@ -12,29 +12,34 @@ import contextlib
 import json
 import re
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
 from typing import Any
 from urllib.parse import unquote
 
+from local.aws.ministack.asgi import App, Message, Receive, Send
 from local.aws.ministack.calls import Calls
 from local.aws.ministack.controls import ADMIN, DNS_AGENT
-from local.aws.ministack.lag import LINE
+from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
-from local.aws.ministack.request_cache import App, Message
 
-#: The services without a region of their own here. In GovCloud the APIs of IAM and Route 53 are in
-#: us-gov-west-1 whoever calls; STS is in each region, but answers for a dead one unless control planes die.
+#: The services that are not bound to a region here. In GovCloud, the APIs of IAM and Route 53 are in
+#: us-gov-west-1 for all callers; STS is regional, but answers for a dead region unless control planes died.
 _GLOBAL = ("iam", "route53", "sts")
 _SCOPE = re.compile(r"Credential=[^/]+/\d{8}/([^/]+)/([^/]+)/aws4_request")
+#: Returns the region of a bucket, None when there is no such bucket.
+BucketRegion = Callable[[str], str | None]
+
 _COPY_REFUSED = (
     b"<Error><Code>ServiceUnavailable</Code><Message>Its source's region is down</Message></Error>"
 )
 
 
-def region_of(scope: Message, headers: dict[bytes, bytes], bucket_region: Callable) -> tuple[str | None, str]:
-    """Return the region and the service of a request: what it is signed for, or its bucket's if unsigned."""
+def region_of(
+    scope: Message, headers: Mapping[bytes, bytes], bucket_region: BucketRegion
+) -> tuple[str | None, str]:
+    """Return the region and service that a request is signed for; if it is unsigned, those of its bucket."""
     signed = headers.get(b"authorization", b"").decode("latin-1") or unquote(scope["query_string"].decode())
     if found := _SCOPE.search(signed):
         return found[1], found[2]
@@ -42,7 +47,7 @@ def region_of(scope: Message, headers: dict[bytes, bytes], bucket_region: Callab
 
 
 def refused(region: str | None, service: str, agent: str) -> bool:
-    """Return whether a request gets no answer now."""
+    """Return whether a request gets no answer at present."""
     if service not in _GLOBAL:
         return REGIONS.is_down(region)
     if not REGIONS.control_planes_down or (service == "route53" and DNS_AGENT in agent):
@@ -50,33 +55,34 @@ def refused(region: str | None, service: str, agent: str) -> bool:
     return service != "sts" or REGIONS.is_down(region)
 
 
-async def drop(receive: Callable, send: Any) -> None:
-    """Close the connection without an answer, and take what was still coming in."""
+async def drop(receive: Receive, send: Any) -> None:
+    """Close the connection without an answer, and read what was still coming in."""
     from hypercorn.events import Closed
 
-    await send.__self__.send.__self__.send(Closed())  # of the stream, of its connection: ASGI has no word
+    # ASGI cannot do this, so the event goes to the connection of the stream that `send` belongs to.
+    await send.__self__.send.__self__.send(Closed())
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(1):
             while (await receive())["type"] != "http.disconnect":
                 pass
 
 
-async def answer(send: Callable, status: int, body: bytes, kind: bytes = b"application/json") -> None:
+async def answer(send: Send, status: int, body: bytes, kind: bytes = b"application/json") -> None:
     headers = [(b"content-type", kind), (b"content-length", str(len(body)).encode())]
     await send({"type": "http.response.start", "status": status, "headers": headers})
     await send({"type": "http.response.body", "body": body})
 
 
 class Front:
-    """An ASGI application before another."""
+    """An ASGI application in front of another."""
 
-    def __init__(self, inner: App, bucket_region: Callable[[str], str | None]) -> None:
+    def __init__(self, inner: App, bucket_region: BucketRegion) -> None:
         self.inner = inner
         self.bucket_region = bucket_region
         self.calls = Calls()
-        self.under_way: defaultdict[str | None, set[asyncio.Task]] = defaultdict(set)
+        self.under_way: defaultdict[str | None, set[asyncio.Task[Any]]] = defaultdict(set)
 
-    async def __call__(self, scope: Message, receive: Callable, send: Any) -> None:
+    async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             await self.inner(scope, receive, send)
         elif scope["path"].startswith(ADMIN):
@@ -84,7 +90,7 @@ class Front:
         else:
             await self.guard(scope, receive, send)
 
-    async def guard(self, scope: Message, receive: Callable, send: Any) -> None:
+    async def guard(self, scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope["headers"])
         region, service = region_of(scope, headers, self.bucket_region)
         with self.calls.watch(scope, headers, region, service) as heard:
@@ -104,20 +110,20 @@ class Front:
                 await self.inner(scope, *heard(receive, send))
             except asyncio.CancelledError:
                 if REGIONS.life(region) == life:
-                    raise  # it is the server that stops
+                    raise  # the server itself stops
                 task.uncancel()
                 await drop(receive, send)
             finally:
                 mine.discard(task)
 
-    async def admin(self, verb: str, receive: Callable, send: Callable) -> None:
+    async def admin(self, verb: str, receive: Receive, send: Send) -> None:
         body, more = b"", True
         while more:
             message = await receive()
             body, more = body + message.get("body", b""), message.get("more_body", False)
         given = json.loads(body or b"{}")
-        actions = {
-            "calls": self.told,
+        actions: dict[str, Callable[..., Awaitable[Any]]] = {
+            "calls": self.recorded_calls,
             "down": self.down,
             "lag": self.lag,
             "pending": self.pending,
@@ -141,15 +147,15 @@ class Front:
     async def up(self, region: str, passed: float = 0) -> list[str]:
         if REGIONS.is_down(region):
             let_pass(region, passed)
-            REGIONS.revive(region, first=partial(LINE.deliver, region))
+            REGIONS.revive(region, first=partial(QUEUE.deliver, region))
         return sorted(REGIONS.down)
 
     async def lag(self, **seconds: float) -> dict[str, float]:
-        LINE.lag.update(seconds)
-        return LINE.lag
+        QUEUE.lag.update(seconds)
+        return QUEUE.lag
 
-    async def told(self) -> list[dict[str, Any]]:
-        return self.calls.told()
+    async def recorded_calls(self) -> list[dict[str, Any]]:
+        return self.calls.documents()
 
     async def pending(self) -> list[dict[str, Any]]:
-        return LINE.pending()
+        return QUEUE.pending()

@@ -1,4 +1,4 @@
-"""Replication on its way between the regions: delayed, held while a region is down, and then delivered."""
+"""Replication between the regions: delayed, held while a region is down, and delivered afterwards."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Parcel:
-    """One object version or one item's write, from one region to one other."""
+class ReplicatedWrite:
+    """A write of an object version or an item that is on its way from one region to another."""
 
     kind: str  # S3 or DYNAMODB
     source: str | None
@@ -32,28 +32,29 @@ class Parcel:
     arrive: Callable[[], None] = field(repr=False)
 
     def described(self) -> dict[str, Any]:
-        """Return what `replication_pending` tells of it."""
+        """Return the write as `replication_pending` describes it."""
         names = ("kind", "source", "target", "name", "key", "version")
         return {name: getattr(self, name) for name in names}
 
 
 @dataclass(frozen=True, eq=False)
 class _Sent:
-    parcel: Parcel
+    write: ReplicatedWrite
     due: float
     at: float  # seconds since the epoch
     scope: contextvars.Context  # the account and region of the writer
 
     def deliverable(self, now: float, back: str | None = None) -> bool:
-        ends = {self.parcel.source, self.parcel.target}
+        ends = {self.write.source, self.write.target}
         return (self.due <= now or back in ends) and REGIONS.down.isdisjoint(ends)
 
 
 class ReplicationQueue:
-    """All that has been written in one region and has not arrived in the other.
+    """The writes that have not arrived in the other region.
 
-    Without lag and with both regions up a parcel arrives before its write is answered. Else it waits here,
-    and `run` delivers it in the order of due times, on the event loop: between two requests, never in one.
+    Without lag and with both regions up, a write arrives before its request is answered. Otherwise it waits
+    here, and `run` delivers it in order of due times on the event loop: between two requests, never during
+    one.
     """
 
     def __init__(self) -> None:
@@ -63,12 +64,12 @@ class ReplicationQueue:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._wake = asyncio.Event()
 
-    def send(self, parcel: Parcel) -> None:
-        """Let a parcel arrive: now, after the lag, or when the regions are back."""
-        lag = self.lag[parcel.kind]
-        sent = _Sent(parcel, time.monotonic() + lag, time.time(), contextvars.copy_context())
+    def send(self, write: ReplicatedWrite) -> None:
+        """Deliver a write: now, after the lag, or when both regions are up again."""
+        lag = self.lag[write.kind]
+        sent = _Sent(write, time.monotonic() + lag, time.time(), contextvars.copy_context())
         if lag == 0 and sent.deliverable(sent.due):
-            parcel.arrive()
+            write.arrive()
             return
         with self._lock:
             self._sent.append(sent)
@@ -76,24 +77,24 @@ class ReplicationQueue:
             self._loop.call_soon_threadsafe(self._wake.set)
 
     def pending(self) -> list[dict[str, Any]]:
-        """Return what has not arrived, in the order in which it was written."""
+        """Return the writes that have not arrived, in the order in which they were made."""
         with self._lock:
-            return [one.parcel.described() | {"sent": one.at} for one in self._sent]
+            return [one.write.described() | {"sent": one.at} for one in self._sent]
 
     def deliver(self, back: str | None = None) -> None:
-        """Deliver all that is due and whose regions are up; for the region that is `back`, all is due."""
+        """Deliver every write that is due and whose regions are up; for the region `back`, all are due."""
         now = time.monotonic()
         with self._lock:
             arriving = [one for one in self._sent if one.deliverable(now, back)]
             self._sent = [one for one in self._sent if one not in arriving]
         for one in sorted(arriving, key=lambda one: one.due):
             try:
-                one.scope.run(one.parcel.arrive)
+                one.scope.run(one.write.arrive)
             except Exception:
-                _log.exception("replication of %s failed", one.parcel)
+                _log.exception("replication of %s failed", one.write)
 
     def _next(self) -> float | None:
-        """Return the seconds until something is due, or None when nothing will be."""
+        """Return the seconds until the next write is due, or None if none can become due."""
         now = time.monotonic()
         with self._lock:
             due = [one.due for one in self._sent if one.deliverable(one.due)]
@@ -112,4 +113,4 @@ class ReplicationQueue:
             self._wake.clear()
 
 
-LINE = ReplicationQueue()
+QUEUE = ReplicationQueue()

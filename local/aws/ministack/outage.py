@@ -1,38 +1,37 @@
-"""What stops inside a region that is down, and how it goes on when the region is back.
+"""What stops in a region that is down, and how it goes on when the region is back.
 
-Functions: running ones are killed with their processes and none starts. An asynchronous event is handed to
-its function again when the region is back, as AWS keeps it; a batch of a queue returns to the queue after
+Functions that run are killed with their processes, and none starts. An asynchronous event is passed to its
+function again when the region is back, because AWS keeps it; a batch of a queue returns to the queue after
 its visibility timeout, most of which can pass while the region is down: `let_pass`.
 
-Executions of state machines freeze where they are: no state begins while the region is down. A Wait's time
-passes meanwhile. A Lambda task that was running fails when the region is back, with
-`Lambda.ServiceException`, which a Retry for that or for States.ALL repeats; when its TimeoutSeconds passed
-during the outage it fails with States.Timeout.
+Executions of state machines freeze: no state begins while the region is down. The time of a Wait goes on. A
+Lambda task that was running fails when the region is back, with `Lambda.ServiceException`, which a Retry for
+that error or for States.ALL repeats; if its TimeoutSeconds passed during the outage, it fails with
+States.Timeout.
 
-Deliveries of events and notifications wait for both their regions. Schedules do not fire.
+Deliveries of events and notifications wait until both their regions are up. Schedules do not fire.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 from local.aws.ministack.regions import REGIONS
 
 _CHANGE = "region outage"
-_runtime: list[ModuleType] = []
-_queues: list[ModuleType] = []
+_runtime: list[Module] = []
+_queues: list[Module] = []
 
 
 def region_of(arn: str) -> str:
-    """Return the region of an ARN; empty when it names none or is none."""
+    """Return the region in an ARN; empty if it has none, or is not an ARN."""
     return (arn.split(":") + [""] * 4)[3]
 
 
 def end_workers(region: str) -> None:
-    """Kill the functions of a region that run, and its idle workers."""
+    """Kill the workers of a region, busy and idle ones."""
     for runtime in _runtime:
         with runtime._lock:
             keys = [key for key in runtime._workers if key.split(":")[1] == region]
@@ -44,7 +43,7 @@ def end_workers(region: str) -> None:
 
 
 def let_pass(region: str, seconds: float) -> None:
-    """Let so many seconds more have passed for what the queues of a region hide."""
+    """Shorten by `seconds` the time for which the queues of a region hide their messages."""
     for queues in _queues:
         with queues._queues_lock:
             for key, queue in queues._queues.all_items():
@@ -53,7 +52,7 @@ def let_pass(region: str, seconds: float) -> None:
 
 
 def _later(*regions: str, call: Callable[[], Any]) -> None:
-    """Make a call now, or when these regions are up."""
+    """Make a call now, or as soon as all these regions are up."""
     from ministack.core.concurrency import spawn_background
 
     def wait() -> None:
@@ -67,7 +66,7 @@ def _later(*regions: str, call: Callable[[], Any]) -> None:
 
 
 @after("core.lambda_runtime")
-def _workers(runtime: ModuleType) -> None:
+def _workers(runtime: Module) -> None:
     for name in ("_lock", "_workers", "kill_workers"):
         original(_CHANGE, runtime, name)
     spawn = original(_CHANGE, runtime.Worker, "_spawn")
@@ -81,39 +80,41 @@ def _workers(runtime: ModuleType) -> None:
             spawn(worker)
             if REGIONS.life(region) == life:
                 return
-            worker._proc.kill()  # it began before the death and was not yet in sight of `end_workers`
+            worker._proc.kill()  # it was started before the region died, and `end_workers` did not see it yet
         raise RuntimeError(f"{region} is down")
 
     runtime.Worker._spawn = spawn_where_up
 
 
 @after("services.sqs")
-def _messages(sqs: ModuleType) -> None:
+def _messages(sqs: Module) -> None:
     for name in ("_queues", "_queues_lock"):
         original(_CHANGE, sqs, name)
     _queues.append(sqs)
 
 
 @after("services.lambda_svc")
-def _functions(functions: ModuleType) -> None:
+def _functions(functions: Module) -> None:
     dispatch = original(_CHANGE, functions, "_execute_function_dispatch")
     execute = original(_CHANGE, functions, "_execute_function_with_config_scope")
     mappings = original(_CHANGE, functions, "_iter_all_esms")
     region_of_config = original(_CHANGE, functions, "_account_region_from_function_config")
 
     def home(func: dict[str, Any]) -> str:
-        return region_of_config(func.get("config") or func)[1]
+        return str(region_of_config(func.get("config") or func)[1])
 
     def lost(region: str) -> dict[str, Any]:
         body = {"errorType": "Lambda.ServiceException", "errorMessage": f"{region} went down"}
         return {"error": True, "body": body, "log": "", "_mft_lost": True}
 
-    def dispatch_where_up(func: dict, config: dict, event: Any, request_id: str, started: float) -> dict:
+    def dispatch_where_up(
+        func: dict[str, Any], config: dict[str, Any], event: Any, request_id: str, started: float
+    ) -> dict[str, Any]:
         region = home(func)
         life = REGIONS.life(region)
         if life is None:
             return lost(region)
-        result = dispatch(func, config, event, request_id, started)
+        result: dict[str, Any] = dispatch(func, config, event, request_id, started)
         return lost(region) if result.get("error") and REGIONS.life(region) != life else result
 
     def outlive(func: dict[str, Any], call: Callable[[], dict[str, Any]]) -> dict[str, Any]:
@@ -123,7 +124,7 @@ def _functions(functions: ModuleType) -> None:
                 return result
 
     def execute_task(func: dict[str, Any], event: Any) -> dict[str, Any]:
-        result = execute(func, event)
+        result: dict[str, Any] = execute(func, event)
         if result.get("_mft_lost"):
             REGIONS.hold(home(func))
         return result
@@ -136,7 +137,7 @@ def _functions(functions: ModuleType) -> None:
 
 
 @after("services.stepfunctions")
-def _executions(states: ModuleType) -> None:
+def _executions(states: Module) -> None:
     here = original(_CHANGE, states, "get_region")
     sleep, invoke = (original(_CHANGE, states, name) for name in ("_scaled_sleep", "_invoke_resource"))
     invoke_within = original(_CHANGE, states, "_invoke_resource_with_timeout")
@@ -161,7 +162,7 @@ def _executions(states: ModuleType) -> None:
         try:
             return invoke_within(resource, data, timeout)
         finally:
-            thawed()  # time runs out meanwhile, and that is noticed when the region is back
+            thawed()  # a timeout that passes during the outage takes effect when the region is back
 
     states._mft_thawed = thawed
     states._invoke_resource_with_timeout = invoke_within_or_later
@@ -170,10 +171,12 @@ def _executions(states: ModuleType) -> None:
 
 
 @after("services.eventbridge")
-def _rules(events: ModuleType) -> None:
+def _rules(events: Module) -> None:
     invoke, here = original(_CHANGE, events, "_invoke_target"), original(_CHANGE, events, "get_region")
 
-    def invoke_where_up(target: dict, event: dict, rule: dict, view: Any = None) -> None:
+    def invoke_where_up(
+        target: dict[str, Any], event: dict[str, Any], rule: dict[str, Any], view: Any = None
+    ) -> None:
         _later(here(), region_of(target.get("Arn", "")), call=lambda: invoke(target, event, rule, view))
 
     events._invoke_target = invoke_where_up
@@ -181,12 +184,12 @@ def _rules(events: ModuleType) -> None:
 
 
 @after("services.scheduler")
-def _schedules(scheduler: ModuleType) -> None:
+def _schedules(scheduler: Module) -> None:
     scheduler._mft_is_down = REGIONS.is_down
 
 
 @after("services.sns")
-def _topics(sns: ModuleType) -> None:
+def _topics(sns: Module) -> None:
     deliver = original(_CHANGE, sns, "_deliver_to_sqs")
 
     def deliver_where_up(endpoint: str, *args: Any, topic_arn: str = "", **more: Any) -> None:
@@ -197,7 +200,7 @@ def _topics(sns: ModuleType) -> None:
 
 
 @after("services.s3")
-def _buckets(s3: ModuleType) -> None:
+def _buckets(s3: Module) -> None:
     fire, bucket_region = original(_CHANGE, s3, "_fire_s3_event"), original(_CHANGE, s3, "bucket_region")
 
     def fire_where_up(bucket: str, *args: Any, **more: Any) -> None:

@@ -1,4 +1,4 @@
-"""The lines of MiniStack that ask whether their region is up. What they call is in `outage`."""
+"""The edits by which MiniStack checks whether a region is up; what they call is in `outage`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ _STATES = "services.stepfunctions"
 OUTAGE_EDITS = [
     Edit(
         name="event of a function outlives an outage",
-        why="AWS keeps asynchronous events for hours; this one ended with the worker that was killed",
+        why="AWS keeps asynchronous events for hours; MiniStack's ended with the worker that was killed",
         module=_LAMBDA,
         old="            last_result = _mft_execute_when_free(func, event, max_event_age)\n",
         new="            last_result = _mft_outlive(\n"
@@ -32,28 +32,28 @@ OUTAGE_EDITS = [
     ),
     Edit(
         name="task that dies with its region",
-        why="it fails when the region is back, by an error that a Retry can name",
+        why="it fails when the region is back, with an error that a Retry can name",
         module=_STATES,
         old="    result = lambda_svc._execute_function_with_config_scope(exec_record, event)\n",
         new="    result = lambda_svc._mft_execute_task(exec_record, event)\n",
     ),
     Edit(
         name="frozen execution",
-        why="no state of a region that is down may begin",
+        why="no state may begin in a region that is down",
         module=_STATES,
         old='        while current_name and execution["status"] == "RUNNING":\n',
         new='        while current_name and _mft_thawed() and execution["status"] == "RUNNING":\n',
     ),
     Edit(
         name="frozen branch",
-        why="nor a state of a Map or Parallel",
+        why="as above, for the states of a Map or Parallel",
         module=_STATES,
         old="    while current_name:\n        _mft_still_running(execution)\n",
         new="    while current_name and _mft_thawed():\n        _mft_still_running(execution)\n",
     ),
     Edit(
         name="rule's schedule in a region that is down",
-        why="it does not fire; what it missed fires once, at the first sweep when the region is back",
+        why="it does not fire; it fires once for what it missed, at the first sweep when the region is back",
         module="services.eventbridge",
         old='        schedule = rule.get("ScheduleExpression", "")\n        state_key =',
         new="        if _mft_is_down(region):\n            continue\n"

@@ -1,8 +1,8 @@
-"""Loads MiniStack with changes, and refuses to when any of them no longer fits.
+"""Loads MiniStack with changes, and refuses to if any of them no longer fits.
 
-Two kinds of change. An `Edit` replaces a text in a module's source before it is compiled: for a line in
-the middle of a function. An `@after` function runs once when a module has been imported and replaces
-its functions: for anything larger. Both are named, so that what does not fit can be told.
+There are two kinds of change. An `Edit` replaces text in a module's source before it is compiled: for a line
+in the middle of a function. An `@after` function runs once a module has been imported, and replaces its
+functions: for anything larger. Both are named, so that an error can say which change does not fit.
 """
 
 from __future__ import annotations
@@ -12,9 +12,10 @@ import importlib.machinery
 import importlib.metadata
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from types import ModuleType
+from importlib.machinery import ModuleSpec
+from types import CodeType, ModuleType
 from typing import Any
 
 PINNED = "1.5.33"
@@ -27,12 +28,12 @@ _COMPARED = re.compile(r'(artition"?(?: [!=]=| =|:)) "aws"')
 
 
 class PatchError(RuntimeError):
-    """MiniStack is not what a change expects; the message names the change."""
+    """MiniStack is not as a change expects it; the message names the change."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Edit:
-    """One text, found exactly once in one module, and what it becomes."""
+    """A text that occurs exactly once in a module, and its replacement."""
 
     name: str
     why: str
@@ -41,28 +42,33 @@ class Edit:
     new: str
 
     def apply(self, source: str) -> str:
-        """Return `source` with the text replaced; PatchError when it is not there, or twice."""
+        """Return `source` with the text replaced; PatchError unless it occurs exactly once."""
         if (found := source.count(self.old)) != 1:
             where = f"{PACKAGE}.{self.module}"
-            raise PatchError(f"change {self.name!r}: its text is {found} times in {where}, not once")
+            raise PatchError(f"change {self.name!r}: its text occurs {found} times in {where}, not once")
         return source.replace(self.old, self.new)
 
 
-_AFTER: dict[str, list[Callable[[ModuleType], None]]] = {}
+#: A module of MiniStack, or a class in one. MiniStack ships no types, so all its attributes are Any.
+Module = Any
+
+Change = Callable[[Module], None]
+
+_AFTER: dict[str, list[Change]] = {}
 
 
-def after(module: str) -> Callable[[Callable[[ModuleType], None]], Callable[[ModuleType], None]]:
+def after(module: str) -> Callable[[Change], Change]:
     """Register a function that changes `module` (`services.s3`) when it has been imported."""
 
-    def register(change: Callable[[ModuleType], None]) -> Callable[[ModuleType], None]:
+    def register(change: Change) -> Change:
         _AFTER.setdefault(module, []).append(change)
         return change
 
     return register
 
 
-def original(change: str, module: ModuleType, name: str) -> Any:
-    """Return `module`'s attribute that `change` is about to replace or call; PatchError when it is gone."""
+def original(change: str, module: Module, name: str) -> Any:
+    """Return the attribute of `module` that `change` replaces or calls; PatchError if it does not exist."""
     try:
         return getattr(module, name)
     except AttributeError:
@@ -80,16 +86,16 @@ def check_version() -> None:
 
 
 def in_partition(source: str) -> str:
-    """Return a module's source with the hard-coded partition replaced, in ARNs and in comparisons."""
+    """Return a module's source with the hard-coded partition replaced in ARNs and comparisons."""
     return _COMPARED.sub(r'\1 "aws-us-gov"', source.replace(_OTHER_PARTITION, _PARTITION))
 
 
 class _Loader(importlib.machinery.SourceFileLoader):
-    """Compiles the changed source; the byte code caches of the installation are neither read nor written."""
+    """Compiles the changed source; neither reads nor writes the byte code caches of the installation."""
 
     edits: dict[str, list[Edit]]
 
-    def get_code(self, fullname: str):
+    def get_code(self, fullname: str) -> CodeType:
         source = self.get_data(self.path).decode()
         for edit in self.edits.get(fullname.removeprefix(f"{PACKAGE}."), ()):
             source = edit.apply(source)
@@ -102,9 +108,9 @@ class _Loader(importlib.machinery.SourceFileLoader):
 
 
 def install(edits: list[Edit]) -> None:
-    """Load MiniStack's server and every module that changes, changed; PatchError when one does not fit.
+    """Import MiniStack's server and every changed module; PatchError if a change does not fit.
 
-    They are imported here and now, so that what does not fit is known before the first request.
+    They are imported at once, so that a change that does not fit is known before the first request.
     """
     by_module: dict[str, list[Edit]] = {}
     for edit in edits:
@@ -112,10 +118,12 @@ def install(edits: list[Edit]) -> None:
 
     class Finder(importlib.machinery.PathFinder):
         @classmethod
-        def find_spec(cls, name, path=None, target=None):
-            if name.partition(".")[0] != PACKAGE:
+        def find_spec(
+            cls, fullname: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+        ) -> ModuleSpec | None:
+            if fullname.partition(".")[0] != PACKAGE:
                 return None
-            spec = super().find_spec(name, path, target)
+            spec = super().find_spec(fullname, path, target)
             if spec and isinstance(spec.loader, importlib.machinery.SourceFileLoader):
                 spec.loader = _Loader(spec.loader.name, spec.loader.path)
                 spec.loader.edits = by_module

@@ -1,9 +1,10 @@
 """Replicates S3 objects between the regions as AWS does.
 
-MiniStack copies an object before the source's version exists, so its replica gets an id of its own, no
-event and the source's encryption key. Here a write first becomes a version, PENDING; then its `Copy` is
-shipped, and arrives when `lag` says. Versions stand in the order of their times at the source, in both
-buckets: the later of two writers wins wherever its copy arrives, and the other stays a version below it.
+MiniStack copies an object before the source's version exists, so its replica gets its own version id, no
+event, and the source's encryption key. Here a write first becomes a version that is PENDING; then its
+`ReplicaCopy` is shipped, and arrives when `lag` says. In both buckets, versions are in the order of their
+times at the source: the later of two writers wins in whatever order the copies arrive, and the other write
+stays as an older version.
 """
 
 from __future__ import annotations
@@ -12,11 +13,10 @@ import copy
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from local.aws.ministack import lag
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _ALGORITHM = "x-amz-server-side-encryption"
 _KEY_ID = "x-amz-server-side-encryption-aws-kms-key-id"
@@ -25,9 +25,9 @@ _CHANGE = "S3 replication"
 
 @dataclass(frozen=True, kw_only=True)
 class ReplicaCopy:
-    """One version of an object or delete marker, on its way to the bucket that a replication rule names."""
+    """A version of an object or a delete marker, on its way to the bucket of a replication rule."""
 
-    s3: ModuleType
+    s3: Module
     bucket: str
     key: str
     version: str
@@ -42,12 +42,15 @@ class ReplicaCopy:
         self.record["replication_status"] = self.entry["replication_status"] = status
 
     def gone(self) -> bool:
-        """Return whether the version was deleted for good before it was copied."""
+        """Return whether the version was permanently deleted before it was copied."""
         versions = self.s3._object_versions.get((self.bucket, self.key)) or ()
         return all(one["version_id"] != self.version for one in versions)
 
     def settle(self, name: str) -> bool:
-        """Give the newest entry of the bucket `name` its source's id, time and place; is it the latest?"""
+        """Give the newest entry of bucket `name` its source's id, time and place among the versions.
+
+        Returns whether it is then the latest version.
+        """
         versions = self.s3._object_versions[(name, self.key)]
         entry = versions.pop()
         entry |= {"version_id": self.version, "last_modified": self.entry["last_modified"]}
@@ -57,7 +60,7 @@ class ReplicaCopy:
         versions.insert(place, entry)
         for one in versions:
             one["is_latest"] = one is versions[-1]
-        return entry["is_latest"]
+        return bool(entry["is_latest"])
 
 
 def _age(entry: dict[str, Any]) -> tuple[str, str]:
@@ -66,8 +69,8 @@ def _age(entry: dict[str, Any]) -> tuple[str, str]:
 
 def ship(item: ReplicaCopy, arrive: Callable[[ReplicaCopy], None]) -> None:
     """Send a copy on its way."""
-    lag.LINE.send(
-        lag.Parcel(
+    lag.QUEUE.send(
+        lag.ReplicatedWrite(
             kind=lag.S3,
             source=item.s3.bucket_region(item.bucket),
             target=item.s3._replication_destination_region(item.rule["Destination"]["Bucket"]),
@@ -80,7 +83,10 @@ def ship(item: ReplicaCopy, arrive: Callable[[ReplicaCopy], None]) -> None:
 
 
 def arrive(item: ReplicaCopy) -> None:
-    """Write the replica, with its source's version id and time, and raise its event; or mark the source."""
+    """Write the replica with its source's version id and time, and send its event.
+
+    If that is not possible, the source is marked FAILED.
+    """
     s3 = item.s3
     if item.gone():
         return
@@ -108,12 +114,12 @@ def arrive(item: ReplicaCopy) -> None:
             etag=replica["etag"],
             version_id=item.version,
         )
-    item.record["_replica"] = (name, item.version, account)  # by which MiniStack copies the tags
+    item.record["_replica"] = (name, item.version, account)  # MiniStack copies the tags by this
     item.finish("COMPLETED")
 
 
 def arrive_marker(item: ReplicaCopy) -> None:
-    """Write the delete marker; it hides what is older than it."""
+    """Write the delete marker, which hides older versions."""
     target = item.s3._replication_destination(item.bucket, item.key, item.rule, item.role)
     if target is None or item.gone():
         return
@@ -124,8 +130,8 @@ def arrive_marker(item: ReplicaCopy) -> None:
             bucket["objects"].pop(item.key, None)
 
 
-def _encrypt(s3: ModuleType, replica: dict[str, Any], destination: dict[str, Any]) -> bool:
-    """Put the destination's key in place of the source's; return False when there is no such key."""
+def _encrypt(s3: Module, replica: dict[str, Any], destination: dict[str, Any]) -> bool:
+    """Replace the source's key by the destination's; return False if there is no such key."""
     wanted = (destination.get("EncryptionConfiguration") or {}).get("ReplicaKmsKeyID")
     if not wanted or replica["preserved_headers"].get(_ALGORITHM) != "aws:kms":
         return True
@@ -141,7 +147,7 @@ def _encrypt(s3: ModuleType, replica: dict[str, Any], destination: dict[str, Any
 
 
 @after("services.s3")
-def _replicate(s3: ModuleType) -> None:
+def _replicate(s3: Module) -> None:
     record_version, rule_for = (
         original(_CHANGE, s3, "_record_object_version"),
         original(_CHANGE, s3, "_replication_rule_for"),
@@ -153,7 +159,9 @@ def _replicate(s3: ModuleType) -> None:
     for used in ("_object_tags", "_record_delete_marker", "_maybe_replicate_delete_marker"):
         original(_CHANGE, s3, used)
 
-    def plan(bucket: str, key: str, record: dict[str, Any], data: Any, tags: dict | None = None) -> None:
+    def plan(
+        bucket: str, key: str, record: dict[str, Any], data: Any, tags: dict[str, str] | None = None
+    ) -> None:
         rule, role = rule_for(bucket, key, tags)
         if rule is None:
             return
@@ -165,7 +173,7 @@ def _replicate(s3: ModuleType) -> None:
 
     def record_and_ship(bucket: str, key: str, prior: Any, record: dict[str, Any], data: Any) -> str | None:
         rule, role = record.pop("_mft_rule", (None, ""))
-        version = record_version(bucket, key, prior, record, data)
+        version: str | None = record_version(bucket, key, prior, record, data)
         if rule is not None and version is not None:
             ship(latest(bucket, key, rule, role, record, data), arrive)
         return version
@@ -173,10 +181,12 @@ def _replicate(s3: ModuleType) -> None:
     def ship_marker(bucket: str, key: str) -> None:
         rule, role = rule_for(bucket, key, None)
         wanted = ((rule or {}).get("DeleteMarkerReplication") or {}).get("Status") == "Enabled"
-        if rule is not None and (wanted or "Filter" not in rule):  # rules of the first schema want it
+        if rule is not None and (wanted or "Filter" not in rule):  # rules of the first schema replicate them
             ship(latest(bucket, key, rule, role, {}, b""), arrive_marker)
 
-    def latest(bucket: str, key: str, rule: dict, role: str, record: dict, data: Any) -> ReplicaCopy:
+    def latest(
+        bucket: str, key: str, rule: dict[str, Any], role: str, record: dict[str, Any], data: Any
+    ) -> ReplicaCopy:
         entry = s3._object_versions[(bucket, key)][-1]
         version = entry["version_id"]
         what = {"record": record, "entry": entry, "data": data}

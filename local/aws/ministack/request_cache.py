@@ -1,24 +1,21 @@
-"""Answers a repeated request from memory: a retried create must not create twice.
+"""Answers a repeated request from a cache, so that a retried create does not create twice.
 
-An SDK marks the attempts of one call with one `amz-sdk-invocation-id`. When an answer is lost on its way,
-the next attempt gets that answer again. AWS protects its creates by client tokens, which MiniStack ignores.
+An SDK marks all attempts of one call with the same `amz-sdk-invocation-id`. If an answer is lost on its way,
+the next attempt gets the same answer. AWS protects its creates with client tokens, which MiniStack ignores.
 """
 
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from typing import Any
 
-Message = dict[str, Any]
-App = Callable[[Message, Callable, Callable], Awaitable[None]]
+from local.aws.ministack.asgi import App, Message, Receive, Send
 
 
-def replaying(inner: App, keep: int = 512, largest: int = 1 << 16) -> App:
-    """Wrap an ASGI application; the last `keep` answers of at most `largest` bytes are remembered."""
+def with_cache(inner: App, keep: int = 512, largest: int = 1 << 16) -> App:
+    """Wrap an ASGI application with a cache of its last `keep` answers of at most `largest` bytes."""
     answers: OrderedDict[bytes, list[Message]] = OrderedDict()
 
-    async def app(scope: Message, receive: Callable, send: Callable) -> None:
+    async def app(scope: Message, receive: Receive, send: Send) -> None:
         headers = dict(scope.get("headers", ()))
         call = headers.get(b"amz-sdk-invocation-id")
         if scope["type"] != "http" or scope["method"] == "GET" or not call:

@@ -1,4 +1,4 @@
-"""Lets the emulated Route 53 refuse what Route 53 refuses, in its words."""
+"""Lets the emulated Route 53 refuse what Route 53 refuses, with the same messages."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import json
 import re
 import threading
 from collections.abc import Callable
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree  # only to write: what comes in is read by MiniStack's own parser
 
 from customers import route53 as rules
+from customers.route53.batch import HEALTH_CHECK_LIMIT
 from customers.route53.zone import ZONE_LIMIT
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 #: Statuses of the API's errors; the others are 400.
 _STATUS = {"NoSuchHealthCheck": 404}
@@ -25,7 +26,7 @@ _POLICIES = (
     "MultiValueAnswer",
     "CidrRoutingConfig",
 )
-#: What of MiniStack's module is replaced or called, without its underscore.
+#: The names in MiniStack's module that are replaced or called, without their underscore.
 _USED = (
     *("change_resource_record_sets", "create_health_check", "update_health_check"),
     *("parse_body", "parse_record_set", "find", "findall", "text", "error_response"),
@@ -36,7 +37,7 @@ Answer = tuple[int, dict[str, str], bytes]
 
 
 def record(fields: dict[str, Any]) -> rules.Record:
-    """Return MiniStack's dictionary of a record set as the rules know it."""
+    """Convert MiniStack's dictionary of a record set to the record that the rules take."""
     alias = fields.get("AliasTarget")
     return rules.Record(
         name=fields["Name"],
@@ -52,10 +53,14 @@ def record(fields: dict[str, Any]) -> rules.Record:
 
 
 @after("services.route53")
-def _judged(route53: ModuleType) -> None:
+def _judged(route53: Module) -> None:
     change = "Route 53's refusals"
     use = SimpleNamespace(**{name: original(change, route53, f"_{name}") for name in _USED})
-    lock = threading.RLock()  # from judging to applying; MiniStack's own is taken inside
+    change_records: Callable[[str, bytes], Answer] = use.change_resource_record_sets
+    make_check: Callable[[bytes], Answer] = use.create_health_check
+    edit_check: Callable[[str, bytes], Answer] = use.update_health_check
+    error_response: Callable[[str, str, int], Answer] = use.error_response
+    lock = threading.RLock()  # held from judging to applying; MiniStack's own lock is taken within
 
     def refusing(handle: Callable[..., Answer]) -> Callable[..., Answer]:
         def handled(*given: Any) -> Answer:
@@ -63,52 +68,55 @@ def _judged(route53: ModuleType) -> None:
                 try:
                     return handle(*given)
                 except rules.BatchRefusedError as refused:
-                    # Seen on the wire: https://github.com/AnalogJ/lexicon/issues/179. The other form of the
-                    # API reference, a root named InvalidChangeBatch, leaves botocore without code and text.
-                    return use.error_response(refused.code, refused.message, _STATUS.get(refused.code, 400))
+                    # As seen on the wire: https://github.com/AnalogJ/lexicon/issues/179. With the other form
+                    # in the API reference, a root named InvalidChangeBatch, botocore finds no code and text.
+                    return error_response(refused.code, refused.message, _STATUS.get(refused.code, 400))
 
         return handled
 
     def change_resource_record_sets(zone_id: str, body: bytes) -> Answer:
         root, zone = use.parse_body(body), use.zones.get(zone_id)
         if root is None or zone is None:
-            return use.change_resource_record_sets(zone_id, body)
+            return change_records(zone_id, body)
         changes = []
         for one in _all(root, "Change"):
             fields = use.find(one, "ResourceRecordSet")
             action = use.text(one, "Action")
             if fields is None or action not in ("CREATE", "DELETE", "UPSERT"):
-                return use.change_resource_record_sets(zone_id, body)
+                return change_records(zone_id, body)
             for name in use.findall(fields, "Name"):
                 name.text = rules.absolute(name.text or "")  # Route 53 keeps names in lower case
             changes.append(rules.RecordChange(action, record(use.parse_record_set(fields))))
         existing = [record(fields) for fields in use.records[zone_id]]
         rules.apply(changes, existing, zone["name"], set(use.health_checks), zone_id=zone_id)
-        return use.change_resource_record_sets(zone_id, ElementTree.tostring(root))
+        return change_records(zone_id, ElementTree.tostring(root))
 
     def children(root: Any) -> list[str]:
         return [child.text or "" for child in _all(root, "ChildHealthCheck")]
 
     def create_health_check(body: bytes) -> Answer:
         root = use.parse_body(body)
-        # The reference of one that exists is answered with it, and makes none.
+        # A reference that is in use returns the existing health check and makes none.
         if root is not None and use.text(root, "CallerReference") not in use.hc_caller_refs:
             rules.check_new_health_check(children(root), set(use.health_checks))
-        return use.create_health_check(body)
+        return make_check(body)
 
     def update_health_check(id: str, body: bytes) -> Answer:
         root = use.parse_body(body)
         if root is not None:
             rules.check_children(children(root), set(use.health_checks))
-        return use.update_health_check(id, body)
+        return edit_check(id, body)
 
     handle = original(change, route53, "handle_request")
 
-    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Answer:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Answer:
         if found := _LIMIT.fullmatch(path):
             counted = len(use.records[found["zone"]]) if found["zone"] else len(use.health_checks)
             return _limit(found["answer"], found["type"], counted)
-        return await handle(method, path, headers, body, query)
+        response: Answer = await handle(method, path, headers, body, query)
+        return response
 
     route53.handle_request = handle_request
     route53._change_resource_record_sets = refusing(change_resource_record_sets)
@@ -120,8 +128,8 @@ def _judged(route53: ModuleType) -> None:
 _LIMIT = re.compile(
     r"/2013-04-01/(?P<answer>account|hostedzone)limit/(?:(?P<zone>[A-Z0-9]+)/)?(?P<type>[A-Z_]+)"
 )
-#: What an account has that never asked for more.
-_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": 200, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
+#: The default quotas of an account.
+_LIMITS = {"MAX_HEALTH_CHECKS_BY_OWNER": HEALTH_CHECK_LIMIT, "MAX_RRSETS_BY_ZONE": ZONE_LIMIT}
 
 
 def _limit(answer: str, type: str, counted: int) -> Answer:

@@ -1,4 +1,4 @@
-"""EC2 refuses descriptions of security groups and of their rules with characters that it does not take.
+"""Lets the emulated EC2 refuse descriptions of security groups and rules with characters that EC2 refuses.
 
 It also refuses more inbound rules than the default quota of a group allows.
 https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from types import ModuleType
 from typing import Any
 from xml.sax.saxutils import escape
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _CHANGE = "descriptions of security groups"
 
@@ -29,7 +28,7 @@ Answer = Callable[[Mapping[str, Any]], Any]
 
 
 @after("services.ec2")
-def _descriptions(ec2: ModuleType) -> None:
+def _descriptions(ec2: Module) -> None:
     actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
     value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
 
@@ -37,8 +36,8 @@ def _descriptions(ec2: ModuleType) -> None:
         def answered(request: Mapping[str, Any]) -> Any:
             if all(_DESCRIPTION.fullmatch(value(request, name) or "") for name in names(request)):
                 return answer(request)
-            said = f"Invalid {what} description. Valid descriptions are {_ALLOWED}"
-            return refuse("InvalidParameterValue", escape(said), 400)
+            message = f"Invalid {what} description. Valid descriptions are {_ALLOWED}"
+            return refuse("InvalidParameterValue", escape(message), 400)
 
         return answered
 
@@ -51,7 +50,7 @@ def _descriptions(ec2: ModuleType) -> None:
 
 
 @after("services.ec2")
-def _rules(ec2: ModuleType) -> None:
+def _rules(ec2: Module) -> None:
     actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
     value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
     groups, parsed = (
@@ -64,8 +63,8 @@ def _rules(ec2: ModuleType) -> None:
         group = groups.get(value(request, "GroupId")) or {"IpPermissions": []}
         rules = [*group["IpPermissions"], *parsed(request, "IpPermissions")]
         if sum(len(rule.get(target, ())) for rule in rules for target in _TARGETS) > _RULES:
-            said = "The maximum number of rules per security group has been reached."
-            return refuse("RulesPerSecurityGroupLimitExceeded", said, 400)
+            message = "The maximum number of rules per security group has been reached."
+            return refuse("RulesPerSecurityGroupLimitExceeded", message, 400)
         return authorize(request)
 
     actions["AuthorizeSecurityGroupIngress"] = counted

@@ -1,24 +1,23 @@
-"""What the changed lines of Step Functions and Lambda call: delays, strict paths, waiting for a slot."""
+"""The functions that the edits of Step Functions and Lambda call: delays, strict paths, waits for a slot."""
 
 from __future__ import annotations
 
 import random
 import time
-from types import ModuleType
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 
 def retry_delay(retrier: dict[str, Any], count: int) -> float:
-    """Return the seconds before retry number `count` (from 0), as the retrier's fields say."""
+    """Return the seconds before retry number `count` (from 0), by the fields of the retrier."""
     delay = retrier.get("IntervalSeconds", 1) * retrier.get("BackoffRate", 2.0) ** count
     delay = min(delay, retrier.get("MaxDelaySeconds", delay))
     return random.uniform(0, delay) if retrier.get("JitterStrategy") == "FULL" else delay  # noqa: S311
 
 
 @after("services.stepfunctions")
-def _strict_paths(states: ModuleType) -> None:
+def _strict_paths(states: Module) -> None:
     change = "strict paths"
     tokens_of, resolve = (
         original(change, states, "_parse_jsonpath_tokens"),
@@ -64,7 +63,7 @@ def _strict_paths(states: ModuleType) -> None:
 
 
 @after("services.lambda_svc")
-def _wait_for_a_slot(functions: ModuleType) -> None:
+def _wait_for_a_slot(functions: Module) -> None:
     change = "wait for a slot"
     execute = original(change, functions, "_execute_function")
     reserved = original(change, functions, "_reserved_concurrency")
@@ -72,7 +71,7 @@ def _wait_for_a_slot(functions: ModuleType) -> None:
     def execute_when_free(func: dict[str, Any], event: Any, patience: float) -> dict[str, Any]:
         give_up = time.monotonic() + patience
         while True:
-            result = execute(func, event)
+            result: dict[str, Any] = execute(func, event)
             switched_off = reserved(func, func.get("config") or func) == 0
             if not result.get("throttle") or switched_off or time.monotonic() > give_up:
                 return result

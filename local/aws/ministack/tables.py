@@ -1,4 +1,4 @@
-"""Replicates the writes of a global table, the later one winning, and gives each replica its own key."""
+"""Replicates the writes of a global table (the last writer wins), and gives each replica its own key."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import copy
 import itertools
 import time
 from functools import partial
-from types import ModuleType
 from typing import Any
 
 from local.aws.ministack import lag
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
-#: In each replica: the time of the last write of every item, deletes included, by which writers compare.
+#: In each replica: the time of the last write of every item, including deletions, to compare writers by.
 _CLOCK = "_mft_clock"
 
 
 @after("services.dynamodb")
-def _replica_keys(dynamodb: ModuleType) -> None:
+def _replica_keys(dynamodb: Module) -> None:
     change = "keys of table replicas"
     update = original(change, dynamodb, "_apply_replica_updates")
     describe = original(change, dynamodb, "_table_description")
@@ -35,7 +34,7 @@ def _replica_keys(dynamodb: ModuleType) -> None:
         return problem
 
     def table_description(name: str) -> dict[str, Any]:
-        described = describe(name)
+        described: dict[str, Any] = describe(name)
         for shown in described.get("Replicas", ()):
             replica = tables.get_scoped(account(), shown["RegionName"], name) or {}
             if key := (replica.get("SSEDescription") or {}).get("KMSMasterKeyArn"):
@@ -47,7 +46,7 @@ def _replica_keys(dynamodb: ModuleType) -> None:
 
 
 @after("services.dynamodb")
-def _replicate(dynamodb: ModuleType) -> None:
+def _replicate(dynamodb: Module) -> None:
     change = "replication of a global table"
     apply, group = (original(change, dynamodb, name) for name in ("_replicate_write", "_replica_group"))
     account, home = (original(change, dynamodb, name) for name in ("get_account_id", "get_region"))
@@ -63,8 +62,8 @@ def _replicate(dynamodb: ModuleType) -> None:
             table.setdefault(_CLOCK, {})[tuple(map(value, key.values()))] = written
         write = partial(arrive, name, key, written, event, *copy.deepcopy((old, new)))
         for region in others:
-            lag.LINE.send(
-                lag.Parcel(
+            lag.QUEUE.send(
+                lag.ReplicatedWrite(
                     kind=lag.DYNAMODB,
                     source=home(),
                     target=region,
@@ -75,8 +74,16 @@ def _replicate(dynamodb: ModuleType) -> None:
                 )
             )
 
-    def arrive(name: str, key: dict, written: tuple, event: str, old: Any, new: Any, region: str) -> None:
-        """Apply a write to one replica, unless that has a later one of the item."""
+    def arrive(
+        name: str,
+        key: dict[str, Any],
+        written: tuple[int, int],
+        event: str,
+        old: Any,
+        new: Any,
+        region: str,
+    ) -> None:
+        """Apply a write to one replica, unless the replica has a later write of the item."""
         replica = tables.get_scoped(account(), region, name)
         if replica is None:
             return

@@ -1,28 +1,24 @@
-"""The control plane of Transfer Family: servers, users, their keys and host keys, as the API describes them.
+"""The control plane of Transfer Family: servers, users, their keys, and host keys, as the API describes them.
 
-MiniStack keeps a third of a server's fields and knows no host keys. The endpoint that clients log in to
-is the program's own; this is what its settings are read from.
+MiniStack keeps a third of a server's fields and has no host keys. The endpoint that clients log in to is
+local (`local.sftp.endpoint`) and reads its settings from here.
 """
 
 from __future__ import annotations
 
 import json
 import time
-from types import ModuleType
+from collections.abc import Callable, Mapping
 from typing import Any
 
-from local.aws.ministack.patching import after, original
+from local.aws.ministack.patching import Module, after, original
 
 _CHANGE = "Transfer Family"
-_SERVER = ("EndpointType", "Protocols", "SecurityPolicyName", "LoggingRole", "StructuredLogDestinations")
-_SERVER += (
-    "ProtocolDetails",
-    "S3StorageOptions",
-    "IdentityProviderDetails",
-    "WorkflowDetails",
-    "Certificate",
+_SERVER = (
+    *("EndpointType", "Protocols", "SecurityPolicyName", "LoggingRole", "StructuredLogDestinations"),
+    *("ProtocolDetails", "S3StorageOptions", "IdentityProviderDetails", "WorkflowDetails", "Certificate"),
+    *("PreAuthenticationLoginBanner", "PostAuthenticationLoginBanner"),
 )
-_SERVER += ("PreAuthenticationLoginBanner", "PostAuthenticationLoginBanner")
 _USER = ("HomeDirectory", "HomeDirectoryType", "HomeDirectoryMappings", "Role", "Policy", "PosixProfile")
 _HOST_KEY = ("Arn", "HostKeyId", "Description", "Type", "DateImported")
 _DEFAULTS = {
@@ -38,11 +34,13 @@ _DEFAULTS = {
 
 
 class TransferRefusedError(Exception):
-    """A request that Transfer Family answers with an error: code and message."""
+    """Transfer Family refuses a request; the arguments are the code and the message of its error."""
 
 
-def _host_key(server: dict[str, Any], body: str | None, algorithm: str = "", **more: Any) -> dict[str, Any]:
-    """Return a host key of `server`, from a private key's text or generated; the text is not kept."""
+def _host_key(
+    server: dict[str, Any], body: str | None, algorithm: str = "", more: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    """Return a host key of `server`, from the text of a private key or generated; the text is not kept."""
     import asyncssh
     from ministack.core.responses import new_uuid
 
@@ -61,13 +59,13 @@ def _host_key(server: dict[str, Any], body: str | None, algorithm: str = "", **m
         "Type": key.get_algorithm(),
         "DateImported": int(time.time()),
         "Tags": [],
-    } | {name: value for name, value in more.items() if value}
+    } | {name: value for name, value in (more or {}).items() if value}
 
 
 class Control:
-    """The actions of the API that MiniStack lacks or answers in part."""
+    """The actions of the API that MiniStack does not have, or has only in part."""
 
-    def __init__(self, module: ModuleType) -> None:
+    def __init__(self, module: Module) -> None:
         for name in ("_servers", "_users", "_user_key", "_error"):
             original(_CHANGE, module, name)
         self.module = module
@@ -79,7 +77,7 @@ class Control:
     # --- servers -----------------------------------------------------------------------------------
 
     def server(self, data: dict[str, Any]) -> dict[str, Any]:
-        found = self.module._servers.get(data.get("ServerId", ""))
+        found: dict[str, Any] | None = self.module._servers.get(data.get("ServerId", ""))
         if found is None:
             raise TransferRefusedError(
                 "ResourceNotFoundException", f"Unknown server: {data.get('ServerId', '')}"
@@ -87,7 +85,7 @@ class Control:
         return found
 
     def _settle(self, server: dict[str, Any], data: dict[str, Any]) -> None:
-        """Take over the given fields; a given host key replaces the keys that were generated."""
+        """Store the given fields; a given host key replaces the keys that were generated."""
         if data.get("HostKey"):
             server["HostKeys"] = [_host_key(server, data["HostKey"])]
         server.update({name: data[name] for name in _SERVER if name in data})
@@ -107,7 +105,7 @@ class Control:
             del self.module._servers[server["ServerId"]]
             raise
         if "HostKeys" not in server:
-            kinds = ("ecdsa-sha2-nistp256", "ssh-ed25519")  # AWS makes an RSA key as well: too slow here
+            kinds = ("ecdsa-sha2-nistp256", "ssh-ed25519")  # AWS makes an RSA key too, which is slow here
             server["HostKeys"] = [_host_key(server, None, kind) for kind in kinds]
         return answer
 
@@ -119,7 +117,7 @@ class Control:
         server = self.server(data)
         described = json.loads(self.base["_describe_server"](data)[2])["Server"]
         described |= {name: server[name] for name in (*_SERVER, "EndpointDetails") if name in server}
-        oldest = next(iter(server["HostKeys"]), {})
+        oldest: dict[str, Any] = next(iter(server["HostKeys"]), {})
         return {"Server": described | {"HostKeyFingerprint": oldest.get("Fingerprint", "")}}
 
     # --- host keys ---------------------------------------------------------------------------------
@@ -127,11 +125,12 @@ class Control:
     def import_host_key(self, data: dict[str, Any]) -> dict[str, Any]:
         server = self.server(data)
         more = {name: data.get(name) for name in ("Description", "Tags")}
-        server["HostKeys"].append(_host_key(server, data.get("HostKeyBody", ""), **more))
+        server["HostKeys"].append(_host_key(server, data.get("HostKeyBody", ""), more=more))
         return {"ServerId": data["ServerId"], "HostKeyId": server["HostKeys"][-1]["HostKeyId"]}
 
     def host_key(self, data: dict[str, Any]) -> dict[str, Any]:
-        for key in self.server(data)["HostKeys"]:
+        keys: list[dict[str, Any]] = self.server(data)["HostKeys"]
+        for key in keys:
             if key["HostKeyId"] == data.get("HostKeyId"):
                 return key
         raise TransferRefusedError("ResourceNotFoundException", f"Unknown host key: {data.get('HostKeyId')}")
@@ -153,7 +152,7 @@ class Control:
     # --- users and tags ----------------------------------------------------------------------------
 
     def user(self, data: dict[str, Any]) -> dict[str, Any]:
-        found = self.module._users.get(
+        found: dict[str, Any] | None = self.module._users.get(
             self.module._user_key(data.get("ServerId", ""), data.get("UserName", ""))
         )
         if found is None:
@@ -174,15 +173,16 @@ class Control:
 
     def describe_user(self, data: dict[str, Any]) -> dict[str, Any]:
         user = self.user(data)
-        described = json.loads(self.base["_describe_user"](data)[2])
+        described: dict[str, Any] = json.loads(self.base["_describe_user"](data)[2])
         described["User"] |= {name: user[name] for name in _USER if user.get(name)}
         return described
 
     def tagged(self, data: dict[str, Any]) -> dict[str, Any]:
-        """Return the server, user or host key of an ARN."""
-        servers = list(self.module._servers.values())
-        keys = [key for server in servers for key in server["HostKeys"]]
-        for thing in (*servers, *self.module._users.values(), *keys):
+        """Return the server, user or host key that has an ARN."""
+        servers: list[dict[str, Any]] = list(self.module._servers.values())
+        users: list[dict[str, Any]] = list(self.module._users.values())
+        keys: list[dict[str, Any]] = [key for server in servers for key in server["HostKeys"]]
+        for thing in (*servers, *users, *keys):
             if thing["Arn"] == data.get("Arn"):
                 return thing
         raise TransferRefusedError("ResourceNotFoundException", f"Unknown resource: {data.get('Arn')}")
@@ -202,9 +202,9 @@ class Control:
 
 
 @after("services.transfer")
-def _extend(module: ModuleType) -> None:
+def _extend(module: Module) -> None:
     control, handle = Control(module), original(_CHANGE, module, "handle_request")
-    actions = {
+    actions: dict[str, Callable[[dict[str, Any]], Any]] = {
         "UpdateServer": control.update_server,
         "DescribeServer": control.describe_server,
         "ImportHostKey": control.import_host_key,
@@ -219,7 +219,9 @@ def _extend(module: ModuleType) -> None:
     }
     module._create_server, module._create_user = control.create_server, control.create_user
 
-    async def handle_request(method: str, path: str, headers: dict, body: bytes, query: dict) -> Any:
+    async def handle_request(
+        method: str, path: str, headers: dict[str, str], body: bytes, query: dict[str, Any]
+    ) -> Any:
         action = actions.get(headers.get("x-amz-target", "").rpartition(".")[2])
         try:
             if action is None:

@@ -1,4 +1,4 @@
-"""Unpacks a Lambda zip once for all its workers, so that only the first compiles what it imports."""
+"""Unpacks a Lambda bundle once for all its workers, so that only the first one compiles what it imports."""
 
 from __future__ import annotations
 
@@ -8,15 +8,14 @@ import tempfile
 import threading
 import zipfile
 from pathlib import Path
-from types import ModuleType
 
-from local.aws.ministack.patching import after
+from local.aws.ministack.patching import Module, after
 
 _lock = threading.Lock()
 
 
 @after("core.lambda_runtime")
-def _shared_code(runtime: ModuleType) -> None:
+def _shared_code(runtime: Module) -> None:
     def unpacked(code: bytes) -> str:
         folder = Path(tempfile.gettempdir()) / f"code-{hashlib.sha256(code).hexdigest()[:16]}"
         with _lock:

@@ -1,6 +1,6 @@
-"""Makers: for each type of resource that the program registers, how the emulated AWS is told to make it.
+"""Makers: for each type of resource that the program registers, the calls that make it in the emulated AWS.
 
-A maker takes the clients of the resource's region and its inputs, and returns its id and its outputs.
+A maker takes clients of the resource's region and the resource's inputs, and returns its id and outputs.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ MAKERS: dict[str, Maker] = {
     **storage.MAKERS,
 }
 
-#: Registered by the program, but not made here: nothing on one machine would notice them.
+#: Types that are not made here, because they have no effect on one machine.
 RECORDED_ONLY = frozenset(network.RECORDED_ONLY)
 
-#: Types whose maker states the whole of the resource, so that calling it again is an update.
+#: Types whose maker states the whole resource, so that calling it again is an update.
 UPDATED_IN_PLACE = frozenset(
     {
         "aws:cloudwatch/eventRule:EventRule",

@@ -1,4 +1,4 @@
-"""What all makers use: clients of one region, ids, and the spelling of AWS's request fields."""
+"""What all makers use: clients of a region, and the spelling of AWS's request fields."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ Made = tuple[str, Mapping[str, Any]]
 
 @dataclass(frozen=True, kw_only=True)
 class Clients:
-    """Clients of the emulated AWS: `clients("s3")` of the resource's region, or of another one named."""
+    """Clients of the emulated AWS: `clients("s3")` in the resource's region, or in another that is given."""
 
     region: str
     account: str

@@ -1,4 +1,4 @@
-"""The SFTP endpoint, names and their health. The VPC is recorded only: loopback is the network here."""
+"""The SFTP endpoint, DNS records and health checks. The VPC is only recorded: the network is loopback."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 
 from local.aws.resources.making import Clients, Made
 
-#: Stand-ins for Elastic IPs, from the range that is kept for documentation (RFC 5737).
+#: Stand-ins for Elastic IPs, from the range that is reserved for documentation (RFC 5737).
 _ADDRESSES = (f"203.0.113.{number}" for number in itertools.count(1))
 
 
@@ -68,7 +68,7 @@ def _ssh_key(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 def _alarm(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     name = inputs["name"]
     statistics = {"statistic": "Statistic", "extendedStatistic": "ExtendedStatistic"}
-    judged = {told: inputs[given] for given, told in statistics.items() if given in inputs}
+    judged = {field: inputs[name] for name, field in statistics.items() if name in inputs}
     if "datapointsToAlarm" in inputs:
         judged["DatapointsToAlarm"] = int(inputs["datapointsToAlarm"])
     clients("cloudwatch").put_metric_alarm(
@@ -98,21 +98,24 @@ def _parameter(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     config: dict[str, Any] = {"Type": inputs["type"]}
-    if inputs["type"] == "CALCULATED":
-        config["ChildHealthChecks"] = inputs["childHealthchecks"]
-        config["HealthThreshold"] = int(inputs["childHealthThreshold"])
-    elif inputs["type"] == "CLOUDWATCH_METRIC":
-        region, name = inputs["cloudwatchAlarmRegion"], inputs["cloudwatchAlarmName"]
-        config["AlarmIdentifier"] = {"Region": region, "Name": name}
-        config["InsufficientDataHealthStatus"] = inputs["insufficientDataHealthStatus"]
-        config["Disabled"] = inputs.get("disabled", False)
-    else:
-        config["FullyQualifiedDomainName"], config["Port"] = inputs["fqdn"], int(inputs["port"])
-        config["ResourcePath"], config["EnableSNI"] = inputs["resourcePath"], inputs["enableSni"]
-        config["RequestInterval"] = int(inputs["requestInterval"])
-        config["FailureThreshold"] = int(inputs["failureThreshold"])
-        config["Inverted"] = inputs["invertHealthcheck"]
-    # As the provider does: what is asked for, and something that is nobody else's.
+    match inputs["type"]:
+        case "CALCULATED":
+            config["ChildHealthChecks"] = inputs["childHealthchecks"]
+            config["HealthThreshold"] = int(inputs["childHealthThreshold"])
+        case "CLOUDWATCH_METRIC":
+            region, name = inputs["cloudwatchAlarmRegion"], inputs["cloudwatchAlarmName"]
+            config["AlarmIdentifier"] = {"Region": region, "Name": name}
+            config["InsufficientDataHealthStatus"] = inputs["insufficientDataHealthStatus"]
+            config["Disabled"] = inputs.get("disabled", False)
+        case "HTTPS":
+            config["FullyQualifiedDomainName"], config["Port"] = inputs["fqdn"], int(inputs["port"])
+            config["ResourcePath"], config["EnableSNI"] = inputs["resourcePath"], inputs["enableSni"]
+            config["RequestInterval"] = int(inputs["requestInterval"])
+            config["FailureThreshold"] = int(inputs["failureThreshold"])
+            config["Inverted"] = inputs["invertHealthcheck"]
+        case other:
+            raise ValueError(f"health check {inputs['name']}: the local world has no maker for type {other}")
+    # As the provider does: the given name, and something unique.
     reference = "-".join(filter(None, (inputs.get("referenceName"), inputs["name"])))
     made = clients("route53").create_health_check(CallerReference=reference, HealthCheckConfig=config)[
         "HealthCheck"
@@ -121,7 +124,7 @@ def _health_check(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _record(clients: Clients, inputs: Mapping[str, Any]) -> Made:
-    # The provider puts TXT values into the quotes that Route 53 wants.
+    # The provider adds the quotes that Route 53 requires around TXT values.
     values = [f'"{value}"' if inputs["type"] == "TXT" else value for value in inputs["records"]]
     record: dict[str, Any] = {
         "Name": inputs["name"],

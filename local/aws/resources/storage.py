@@ -77,13 +77,13 @@ def _lifecycle(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _notification(clients: Clients, inputs: Mapping[str, Any]) -> Made:
-    told: dict[str, Any] = {"EventBridgeConfiguration": {}} if inputs.get("eventbridge") else {}
-    told["QueueConfigurations"] = [
+    configuration: dict[str, Any] = {"EventBridgeConfiguration": {}} if inputs.get("eventbridge") else {}
+    configuration["QueueConfigurations"] = [
         {"Id": each["id"], "QueueArn": each["queueArn"], "Events": each["events"]}
         for each in inputs.get("queues", ())
     ]
     clients("s3").put_bucket_notification_configuration(
-        Bucket=inputs["bucket"], NotificationConfiguration=told
+        Bucket=inputs["bucket"], NotificationConfiguration=configuration
     )
     return inputs["bucket"], {}
 

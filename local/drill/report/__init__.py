@@ -1,6 +1,6 @@
-"""The report of drills: one HTML file that asks for nothing else, with charts made here as SVG.
+"""The report of drills: one self-contained HTML file, with charts drawn here as SVG.
 
-The modules beside this one are pure, one chart each; `page` puts them together.
+The other modules are pure, one chart each; `page` puts them together.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What the zone's name server answered over time: a bar for each name, cut where the answer changed."""
+"""The chart of the name server's answers over time: a bar for each name, divided where the answer changed."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def answers(run: Mapping[str, Any]) -> Markup:
 
 
 def histories(run: Mapping[str, Any]) -> dict[tuple[str, str], list[tuple[float, float, str]]]:
-    """Return what each name and type answered: from when, until when, which side."""
+    """Return what each name and type answered, as spans: start, end (in seconds) and side."""
     changes: dict[tuple[str, str], list[tuple[float, str]]] = {}
     for answer in sorted(run["answers"], key=lambda answer: answer["at"]):
         changes.setdefault((answer["name"], answer["type"]), []).append((answer["at"], answer["side"]))
@@ -53,7 +53,7 @@ def _span(name: str, span: tuple[float, float, str], axis: svg.Seconds, y: float
         svg.element("title", f"{name}: {side} from {start:.1f} s to {end:.1f} s"),
         svg.element("rect", x=axis.x(start), y=y, width=axis.width(start, end), height=_BAR),
     ]
-    if axis.percent(end) - axis.percent(start) > 12:  # else there is no room for the word
+    if axis.percent(end) - axis.percent(start) > 12:  # otherwise there is no room for the word
         parts.append(svg.element("text", side, x=axis.x(start), dx=6, y=y + 11))
     known = side if side in ("east", "west") else "none"
     return svg.element("g", *parts, class_=f"span {known}")

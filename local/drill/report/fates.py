@@ -1,18 +1,18 @@
-"""What became of acknowledged files: a bar for each row, cut by fate."""
+"""The chart of what became of acknowledged files: a bar for each row, divided by fate."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, assert_never
 
 from markupsafe import Markup
 
 from local.drill.report import svg
 from runtime.facts import Status
 
-#: Every fate, by its class, in the order in which a bar shows them.
+#: Every fate in words, by its CSS class, in the order of a bar.
 FATES = {
     "west": "delivered by West",
     "east": "delivered by East",
@@ -26,19 +26,34 @@ _BAR, _ROW = 20, 46
 
 
 def fate_of(transfer: Mapping[str, Any]) -> str:
-    """Return the fate of a file, one of FATES: that of its submission that came off worst.
+    """Return the fate of a file, one of FATES: the worst among its submissions.
 
-    `fate` says of each submission what came of it, e.g. `2 delivered, held`.
+    `transfer["fate"]` lists the outcomes of its submissions, e.g. `2 delivered, held`. An unknown outcome
+    counts as not accounted for.
     """
-    words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")}
+    words = {re.sub(r"^\d+ ", "", part.strip()) for part in transfer["fate"].split(",")} - {""}
+    found = {_fate_of_one(Status(word)) if word in list(Status) else "open" for word in words}
     sides = [side for side in ("west", "east") if side in transfer["delivered_by"]]
-    if words & {Status.FAILED, Status.REJECTED}:
-        return "failed"
-    if Status.HELD in words:
-        return "held"
-    if words <= {Status.DELIVERED, Status.DUPLICATE} and sides:
+    if worst := next((fate for fate in ("failed", "held", "open") if fate in found), None):
+        return worst
+    if found and sides:
         return "both" if len(sides) == 2 else sides[0]
     return "open"
+
+
+def _fate_of_one(status: Status) -> str:
+    """Return the fate of one submission: one of FATES, or "delivered" for either region."""
+    match status:
+        case Status.FAILED | Status.REJECTED:
+            return "failed"
+        case Status.HELD:
+            return "held"
+        case Status.DELIVERED | Status.DUPLICATE:
+            return "delivered"
+        case Status.UNDER_WAY:
+            return "open"
+        case _:
+            assert_never(status)
 
 
 def counted(transfers: Iterable[Mapping[str, Any]]) -> Counter[str]:
@@ -47,7 +62,7 @@ def counted(transfers: Iterable[Mapping[str, Any]]) -> Counter[str]:
 
 
 def fates(rows: Sequence[tuple[str, Counter[str]]], *, about: str) -> Markup:
-    """Return the chart of these rows, each a label and the counts of its fates."""
+    """Return the chart of these rows, each a label with the counts of its fates."""
     title = f"Acknowledged files of {about}, by fate"
     most = max((counts.total() for _, counts in rows), default=0)
     if not most:
@@ -61,7 +76,7 @@ def fates(rows: Sequence[tuple[str, Counter[str]]], *, about: str) -> Markup:
 
 
 def legend(rows: Iterable[tuple[str, Counter[str]]]) -> dict[str, str]:
-    """Return the fates that rows have, by class: what a chart's colours mean."""
+    """Return the fates that occur in the rows, by class: the legend of a chart."""
     there = Counter[str]()
     for _, counts in rows:
         there += counts
@@ -75,14 +90,14 @@ def _bar(label: str, counts: Counter[str], most: int, y: float) -> list[Markup]:
         if not count:
             continue
         share, start = 100 * count / most, 100 * before / most
-        told = [
+        parts_of_span = [
             svg.element("title", f"{label}: {count} {words}"),
             svg.element("rect", x=f"{start:.2f}%", y=y, width=f"{share:.2f}%", height=_BAR),
         ]
         if share > 3:
-            told.append(
+            parts_of_span.append(
                 svg.element("text", f"{count}", x=f"{start + share / 2:.2f}%", y=y + 14, text_anchor="middle")
             )
-        parts.append(svg.element("g", *told, class_=f"span {fate}"))
+        parts.append(svg.element("g", *parts_of_span, class_=f"span {fate}"))
         before += count
     return parts

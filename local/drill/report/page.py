@@ -1,4 +1,4 @@
-"""The report as one page: what every run left, and what is committed, put into the template."""
+"""The report as one page: the records of all runs, and the commitments, in a template."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ _SCALED = {"dns": "alarms' periods and DNS TTLs", "workflow": "the workflow's wa
 
 
 def write(runs: Sequence[Run], path: Path) -> None:
-    """Write the report of runs, documents of `local.drill.runs.Run`, as one HTML file, whole or not at all.
+    """Write the report of runs, which are documents of `local.drill.runs.Run`, as one HTML file.
 
-    Raises OSError where it cannot be written.
+    The file is written whole or not at all. Raises OSError if it cannot be written.
     """
     new = path.with_name(f".{path.name}.new")
     new.write_text(render(runs, made=datetime.now(UTC)), encoding="utf-8")
@@ -41,11 +41,11 @@ def write(runs: Sequence[Run], path: Path) -> None:
 
 
 def render(runs: Sequence[Run], *, made: datetime) -> str:
-    """Return the report as HTML, in the runs' order."""
+    """Return the report as HTML, with the runs in the given order."""
     scenarios = _grouped(runs)
     by_fate = [(name, counted(_transfers(of_one))) for name, of_one in scenarios.items()]
     firsts = {id(of_one[0]) for of_one in scenarios.values()}
-    return _template().render(
+    page: str = _template().render(
         made=f"{made:%Y-%m-%d %H:%M} UTC",
         runs=[_run(number, run, is_first=id(run) in firsts) for number, run in enumerate(runs, start=1)],
         scenarios=[_scenario(of_one, runs) for of_one in scenarios.values()],
@@ -58,6 +58,7 @@ def render(runs: Sequence[Run], *, made: datetime) -> str:
         legend=legend(by_fate),
         calls=_calls(runs),
     )
+    return page
 
 
 def _template() -> Any:
@@ -67,7 +68,7 @@ def _template() -> Any:
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
-        # What a file is named must neither end its line nor turn the writing round.
+        # The name of a file must neither break its line nor change the direction of the text.
         finalize=lambda value: printable(value) if type(value) is str else value,
     )
     environment.filters["seconds"] = lambda value: "-" if value is None else f"{value:.1f} s"
@@ -77,7 +78,7 @@ def _template() -> Any:
 
 
 def _grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
-    """Return the runs by scenario; those on another scale stand apart, for their seconds are others."""
+    """Return the runs by scenario; runs with different scales are apart, for their seconds differ."""
     scales = {tuple(sorted(run["scale"].items())) for run in runs}
     found: dict[str, list[Run]] = {}
     for run in runs:
@@ -87,7 +88,7 @@ def _grouped(runs: Iterable[Run]) -> dict[str, list[Run]]:
 
 
 def _tiles(runs: Sequence[Run], scenarios: Mapping[str, Sequence[Run]]) -> list[tuple[str, str, bool]]:
-    """Return the figures at the top: what is counted, how much, and whether that is bad."""
+    """Return the figures at the top: what is counted, how many, and whether that is bad."""
     held = [bool(holds) for run in runs for _, holds in run["expectations"]]
     transfers = _transfers(runs)
     open_ = counted(transfers)["open"]
@@ -139,9 +140,9 @@ def _run(number: int, run: Run, *, is_first: bool) -> dict[str, Any]:
     return {
         **run,
         "number": number,
-        "is_open": is_first or not run["held"],  # what is told again is folded
+        "is_open": is_first or not run["held"],  # further runs of a scenario are collapsed
         "events": numbered(run),
-        "expectations": sorted(run["expectations"], key=lambda told: bool(told[1])),
+        "expectations": sorted(run["expectations"], key=lambda expectation: bool(expectation[1])),
         "moments": [(name, measures[key]) for key, name in MOMENTS.items()],
         "timeline": timeline(run),
         "answers": answers(run),
@@ -156,7 +157,7 @@ def _transfers(runs: Iterable[Run]) -> list[Mapping[str, Any]]:
 
 
 def _scales(runs: Iterable[Run]) -> list[str]:
-    """Return in words what ran how many times faster than in production."""
+    """Return, in words, what ran how many times faster than in production."""
     found: dict[str, set[int]] = {}
     for run in runs:
         for key, factor in run["scale"].items():
@@ -168,7 +169,7 @@ def _scales(runs: Iterable[Run]) -> list[str]:
 
 
 def _calls(runs: Iterable[Run]) -> list[tuple[str, list[tuple[str, ...]]]]:
-    """Return each verb's calls by region, endpoint and operation, with the least and the most of one run."""
+    """Return each verb's calls by region, endpoint and operation, with the range of counts per run."""
     counts: dict[tuple[str, ...], list[int]] = {}
     times = Counter[str]()
     for run in runs:

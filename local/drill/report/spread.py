@@ -1,4 +1,4 @@
-"""How a measure spreads over repeated runs: a strip for each scenario, with its box from four values on."""
+"""The chart of a measure over repeated runs: a strip for each scenario, with a box from four values on."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def spread(title: str, rows: Mapping[str, Sequence[float]]) -> Markup:
 
 
 def in_words(values: Sequence[float]) -> str:
-    """Return the values in words: the median, and between which they lie where there are several."""
+    """Return the values in words: the median and, if there are several, their range."""
     if not values:
         return "-"
     middle = f"{statistics.median(values):.1f} s"

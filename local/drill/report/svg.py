@@ -1,6 +1,6 @@
 """SVG as text: elements whose content is always escaped, and a time axis in percent of the width.
 
-Charts are as wide as their place: x is in percent and y in pixels, so that text keeps its size.
+A chart fills the width that it is given: x is in percent and y in pixels, so that text keeps its size.
 """
 
 from __future__ import annotations
@@ -18,30 +18,30 @@ _NOTHING = Markup("")
 #: Pixels of a line of text, and of the axis below a chart.
 LINE = 16
 AXIS = 28
-#: Characters of a label that a narrow screen shows.
+#: Characters of a label that fit on a narrow screen.
 _LABEL = 52
 
 
 def element(tag: str, *content: str, **attributes: object) -> Markup:
-    """Return an element; `class_` is `class`, `text_anchor` is `text-anchor`. None leaves an attribute out.
+    """Return an element; `class_` becomes `class`, `text_anchor` becomes `text-anchor`.
 
-    Content that is not Markup is escaped, and cannot break out of its line.
+    An attribute that is None is left out. Content that is not Markup is escaped and stays on its line.
     """
-    told = (
+    written = (
         Markup(' {}="{}"').format(name.rstrip("_").replace("_", "-"), _safe(str(value)))
         for name, value in attributes.items()
         if value is not None
     )
-    return Markup("<{0}{1}>{2}</{0}>").format(tag, _NOTHING.join(told), join(content))
+    return Markup("<{0}{1}>{2}</{0}>").format(tag, _NOTHING.join(written), join(content))
 
 
 def join(parts: Iterable[str]) -> Markup:
-    """Return parts one after the other, escaped where they are not Markup."""
+    """Return the parts one after the other, escaped if they are not Markup."""
     return _NOTHING.join(_safe(part) for part in parts)
 
 
 def chart(title: str, *content: Markup, height: float, kind: str) -> Markup:
-    """Return a chart: `title` is its text for those who do not see it, `kind` its class."""
+    """Return a chart; `title` is its text for screen readers, `kind` its CSS class."""
     return element(
         "svg",
         element("title", title),
@@ -55,12 +55,12 @@ def chart(title: str, *content: Markup, height: float, kind: str) -> Markup:
 
 
 def empty(title: str) -> Markup:
-    """Return what stands where there is nothing to draw."""
+    """Return the text in place of a chart that has nothing to draw."""
     return element("p", f"{title}: nothing to show.", class_="empty")
 
 
 def shortened(text: str, room: int) -> str:
-    """Return text of `room` characters at most: the middle goes, because names differ at their ends."""
+    """Return text of at most `room` characters; the middle is cut out, because names differ at their ends."""
     if len(text) <= room:
         return text
     head = (room - 1) // 2
@@ -69,37 +69,37 @@ def shortened(text: str, room: int) -> str:
 
 @dataclass(frozen=True)
 class Seconds:
-    """An axis from 0 to a number of seconds, with ticks at round ones."""
+    """An axis from 0 to `end` seconds, with ticks at round values."""
 
     end: float
 
     @classmethod
     def over(cls, values: Iterable[float | None]) -> Seconds:
-        """Return an axis on which all of these have their place."""
+        """Return an axis that covers all of these values."""
         return cls(max((value for value in values if value is not None), default=0.0) or 1.0)
 
     def percent(self, value: float) -> float:
-        """Return where a value is, from 0 to 100."""
+        """Return the position of a value, from 0 to 100."""
         return 100 * min(max(value / self.end, 0.0), 1.0)
 
     def x(self, value: float) -> str:
-        """Return where a value is, as an attribute."""
+        """Return the position of a value, as an attribute."""
         return f"{self.percent(value):.2f}%"
 
     def width(self, start: float, end: float) -> str:
-        """Return how wide a span is, as an attribute."""
+        """Return the width of a span, as an attribute."""
         return f"{self.percent(end) - self.percent(start):.2f}%"
 
     @property
     def ticks(self) -> list[float]:
-        """Return up to six round values, the first of them 0."""
+        """Up to six round values, of which the first is 0."""
         raw = self.end / 5
         size = 10 ** math.floor(math.log10(raw))
         step = next(size * factor for factor in (1, 2, 5, 10) if size * factor >= raw)
         return [step * count for count in range(math.floor(self.end / step + 1e-9) + 1)]
 
     def draw(self, *, top: float, bottom: float) -> Markup:
-        """Return the axis: a rule for each tick from `top` to `bottom`, its seconds below."""
+        """Return the axis: a rule for each tick from `top` to `bottom`, with its seconds below."""
         return join(
             join(
                 (
@@ -119,13 +119,16 @@ def rule(x: str, top: float, bottom: float, *, class_: str) -> Markup:
 
 
 def text(content: str, *, x: str, y: float, class_: str | None = None, at: float = 50) -> Markup:
-    """Return a line of text, whose middle is at x; near an end of the chart, `at` percent, its end is."""
+    """Return a line of text centred at x; near an end of the chart it begins or ends there instead.
+
+    `at` is x in percent of the width.
+    """
     anchor = "start" if at < 8 else "end" if at > 92 else "middle"
     return element("text", content, x=x, y=y, class_=class_, text_anchor=anchor)
 
 
 def label(name: str, more: str = "", *, y: float) -> Markup:
-    """Return a line of text at the left; the name is made short, and is its title whole."""
+    """Return a line of text at the left; a long name is shortened, and given whole as the title."""
     shown = shortened(name, max(_LABEL - len(more), 12))
     whole = element("title", name) if shown != name else _NOTHING
     return element("text", whole, shown, more, x=0, y=y, class_="label")

@@ -1,4 +1,4 @@
-"""The timeline of a run: who did what when, a lane for each, and the moments that are measured."""
+"""The timeline of a run: who did what and when, a lane for each, and the moments that are measured."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from local.drill.report import svg
 
 LANES = ("operator", "platform", "dns", "client", "partner")
 
-#: The moments of a run, by their names in its measures.
+#: The moments of a run in words, by their names in its measures.
 MOMENTS = {
     "dns_moved": "DNS moved",
     "first_delivered": "first delivered",
     "all_accounted": "all accounted",
 }
 
-_DOT = 10  # pixels, its radius
+_DOT = 10  # radius in pixels
 _ROW = 2 * _DOT + 4
 #: Percent of the width that a dot needs where the chart is narrowest, at 640 pixels.
 _ROOM = 100 * (2 * _DOT + 2) / 640
 
 
 def timeline(run: Mapping[str, Any]) -> Markup:
-    """Return the chart of a run. Numbers are those of `numbered`."""
+    """Return the chart of a run, with the events numbered as in `numbered`."""
     events = numbered(run)
     title = f"Timeline of {run['title']}, by who acted"
     if not events:
@@ -49,13 +49,13 @@ def timeline(run: Mapping[str, Any]) -> Markup:
 
 
 def numbered(run: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return the events of a run in their order, each with its number, from 1."""
+    """Return the events of a run in order of time, each with its number, from 1."""
     events = sorted(run["timeline"], key=lambda event: event["at"])
     return [{**event, "number": number} for number, event in enumerate(events, start=1)]
 
 
 def moments_of(run: Mapping[str, Any]) -> dict[str, float]:
-    """Return the moments that a run came to, in seconds since it began."""
+    """Return the moments that a run reached, in seconds since it began."""
     measures = run["measures"]
     if measures["decision_at"] is None:
         return {}
@@ -65,13 +65,13 @@ def moments_of(run: Mapping[str, Any]) -> dict[str, float]:
 
 
 def _lanes(events: Iterable[Mapping[str, Any]]) -> list[str]:
-    """Return who acted, in the order of the lanes; anybody else comes last."""
+    """Return who acted, in the order of LANES; others come last."""
     found = dict.fromkeys(event["who"] for event in events)
     return [who for who in LANES if who in found] + [who for who in found if who not in LANES]
 
 
 def _rows(events: Iterable[dict[str, Any]], axis: svg.Seconds) -> list[list[dict[str, Any]]]:
-    """Return events in as few rows as let no dot lie on another."""
+    """Return events in as few rows as possible without overlapping dots."""
     rows: list[list[dict[str, Any]]] = []
     for event in events:
         at = axis.percent(event["at"])
@@ -94,7 +94,7 @@ def _dot(event: Mapping[str, Any], axis: svg.Seconds, y: float) -> Markup:
 
 
 def _flag(name: str, at: float, axis: svg.Seconds, number: int, bottom: float) -> Markup:
-    """Return a moment: a line through all lanes, and its name on a line of its own above them."""
+    """Return a moment: a line through all lanes, with its name above them."""
     x, y = axis.x(at), number * svg.LINE
     late = axis.percent(at) > 60
     words = svg.element(

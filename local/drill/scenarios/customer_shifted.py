@@ -1,23 +1,23 @@
 """One customer is shifted out of a region, and back.
 
-Only its names move, all of them. Everybody else stays where they are.
+All of its names move, and no other customer's.
 """
 
 from __future__ import annotations
 
-from local.drill.scenario_api import Stage
+from local.drill.scenario_api import ScenarioApi
 from runtime.contract import EAST, REGION_OF, WEST
 
 
-def play(stage: Stage) -> None:
+def play(api: ScenarioApi) -> None:
     """Shift a customer out of West and bring it back."""
-    customer = stage.by_sftp.customer.id
-    stage.nis.decide(f"shift {customer} out of {REGION_OF[WEST]}", out=WEST)
-    stage.nis.ops("shift", customer, "--out-of", REGION_OF[WEST])
-    stage.nis.names_leave(WEST, [customer])
-    stage.expect("nobody else's names have moved", stage.nis.others_are_usual(customer))
-    stage.delivered(stage.send("shifted.csv", to=WEST), by=EAST)
-    stage.delivered(stage.send("stays.csv", to=WEST, by=stage.newcomer), by=WEST)
-    stage.nis.ops("shift", customer, "--back")
-    stage.nis.names_are_usual()
-    stage.delivered(stage.send("back.csv", to=WEST), by=WEST)
+    customer = api.by_sftp.customer.id
+    api.operators.decide(f"shift {customer} out of {REGION_OF[WEST]}", out=WEST)
+    api.operators.ops("shift", customer, "--region", REGION_OF[WEST])
+    api.operators.names_leave(WEST, [customer])
+    api.expect("no other customer's names have moved", api.operators.others_are_usual(customer))
+    api.delivered(api.send("shifted.csv", to=WEST), by=EAST)
+    api.delivered(api.send("stays.csv", to=WEST, by=api.newcomer), by=WEST)
+    api.operators.ops("shift", customer, "--back")
+    api.operators.names_are_usual()
+    api.delivered(api.send("back.csv", to=WEST), by=WEST)

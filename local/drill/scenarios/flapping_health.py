@@ -1,24 +1,25 @@
 """Health checks flap.
 
-The SFTP endpoint of West falls silent and comes back. NIS decides, so nothing moves. Were its check let
-decide, it would move everybody there and back, which is why it is not. The switch moves them when NIS says.
+The SFTP endpoint of West stops answering and comes back. Operators decide, so nothing moves. If its health
+check decided, it would move every customer there and back, which is why it does not. The switch moves them
+when operators say so.
 """
 
 from __future__ import annotations
 
-from local.drill.scenario_api import Stage
+from local.drill.scenario_api import ScenarioApi
 from runtime.contract import EAST, WEST
 
 
-def play(stage: Stage) -> None:
-    """Let an endpoint fall silent, first with its check out of the game, then with it in; then evacuate."""
-    with stage.probing(WEST):
-        stage.silence(WEST)
-        stage.expect("no name has changed its answer", stage.answers.are_steady)
-        with stage.automatic(WEST, "endpoint"):
-            stage.nis.names_leave(WEST)
-            stage.speak(WEST)
-            stage.nis.names_are_usual()
-    stage.nis.evacuate(WEST)
-    stage.delivered(stage.send("after.csv", to=WEST), by=EAST)
-    stage.nis.restore(WEST)
+def play(api: ScenarioApi) -> None:
+    """Silence an endpoint, first while operators decide, then while its check does; then evacuate."""
+    with api.probing(WEST):
+        api.silence(WEST)
+        api.expect("no name has changed its answer", api.answers.are_steady)
+        with api.automatic(WEST, "endpoint"):
+            api.operators.names_leave(WEST)
+            api.speak(WEST)
+            api.operators.names_are_usual()
+    api.operators.evacuate(WEST)
+    api.delivered(api.send("after.csv", to=WEST), by=EAST)
+    api.operators.restore(WEST)

@@ -1,30 +1,34 @@
-"""The partners' SFTP servers on this machine: real OpenSSH where it is installed, asyncssh where it is not.
+"""The partners' SFTP servers on this machine: OpenSSH if it is installed, asyncssh otherwise.
 
     with partner() as p:
         ...deliver to p.host, p.port, p.user, p.directory with p.private_key, expecting p.host_key...
         p.faults.drop(after=100_000)
         assert p.files() == {"a.txt": b"..."}
 
-They differ in what they can be made to do: only the asyncssh one can freeze (see Faults.freeze).
+They differ in the faults that they support: only the asyncssh server can freeze (see Faults.freeze).
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, assert_never
 
 from local.sftp.partners.faults import Faults
 from local.sftp.partners.inprocess import AsyncsshPartner
 from local.sftp.partners.openssh import OpenSshPartner, openssh_missing
-from local.sftp.partners.server import Partner
+from local.sftp.partners.server import Partner, PartnerKind
 
 __all__ = ["AsyncsshPartner", "Faults", "OpenSshPartner", "Partner", "openssh_missing", "partner"]
 
 
-def partner(kind: str | None = None, **settings: Any) -> Partner:
-    """Return a partner, not yet started, of `kind`, or of OpenSSH where that works; `.kind` says which it is.
+def partner(kind: PartnerKind | None = None, **settings: Any) -> Partner:
+    """Return a partner of a kind, not yet started; without a kind, OpenSSH's where that works.
 
     `settings` are those of Partner.
     """
-    if kind == "asyncssh" or (kind is None and openssh_missing()):
-        return AsyncsshPartner(**settings)
-    return OpenSshPartner(**settings)
+    match kind or ("asyncssh" if openssh_missing() else "openssh"):
+        case "asyncssh":
+            return AsyncsshPartner(**settings)
+        case "openssh":
+            return OpenSshPartner(**settings)
+        case other:
+            assert_never(other)

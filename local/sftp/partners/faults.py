@@ -1,4 +1,4 @@
-"""What can go wrong with a partner's server and on the way to it, on demand."""
+"""Faults of a partner's server, and of the network in front of it, on demand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,10 @@ from dataclasses import dataclass
 
 @dataclass
 class Cut:
-    """The end of a connection: after so many bytes of the client's, in silence or by a reset."""
+    """The cut of a connection `after` this many bytes from the client, by a stall or by a reset.
+
+    `connections` is how many connections it still applies to, None for all.
+    """
 
     after: int
     connections: int | None
@@ -16,7 +19,7 @@ class Cut:
 
 
 class Faults:
-    """What goes wrong. Set while a connection is open, `drop`, `stall` and `disk_full` meet the next one."""
+    """The active faults. `drop`, `stall` and `disk_full` affect connections that are opened afterwards."""
 
     def __init__(self, refuse: Callable[[bool], None]) -> None:
         self._refuse = refuse
@@ -31,47 +34,47 @@ class Faults:
         self.other_host_key = False
 
     def clear(self) -> None:
-        """Nothing goes wrong from here on, and the port answers again."""
+        """Remove all faults, and accept connections again."""
         self._reset()
         self._refuse(False)
 
     def refuse(self) -> None:
-        """Connections are refused; those that are open stay."""
+        """Refuse new connections; open ones stay."""
         self._refuse(True)
 
     def drop(self, *, after: int, connections: int | None = 1) -> None:
-        """The next connections, or all for None, are reset once the client has sent `after` bytes."""
+        """Reset the next connections (None: all) once the client has sent `after` bytes."""
         self._cut = Cut(after, connections, stall=False)
 
     def stall(self, *, after: int, connections: int | None = 1) -> None:
-        """The next connections, or all for None, pass nothing on once the client has sent `after` bytes."""
+        """Stall the next connections (None: all): pass nothing on once the client has sent `after` bytes."""
         self._cut = Cut(after, connections, stall=True)
 
     def lose_answer(self, when: Callable[[], bool]) -> None:
-        """A connection is cut instead of passing on an answer while `when()` is true.
+        """Cut the connection instead of passing on an answer while `when()` is true.
 
-        With a condition on the server's files, it is the answer to the request that changed them.
+        With a condition on the server's files, the lost answer is that to the request that changed them.
         """
         self.answer_lost = when
 
     def delays(self, seconds: float) -> None:
-        """Everything is on its way for `seconds`, in each direction."""
+        """Delay everything by `seconds`, in each direction."""
         self.delay = seconds
 
     def disk_full(self, *, after: int) -> None:
-        """No file can grow beyond `after` bytes."""
+        """Let no file grow beyond `after` bytes."""
         self.full_after = after
 
     def freeze(self) -> None:
-        """The server shows signs of life and answers no write. Only servers in this process can."""
+        """Keep the connection alive but answer no write. Only servers in this process support this."""
         self.frozen = True
 
     def wrong_host_key(self) -> None:
-        """The server presents another host key than the published one."""
+        """Present a different host key from the published one."""
         self.other_host_key = True
 
     def take(self) -> Cut | None:
-        """Return what is to become of a new connection."""
+        """Return the cut that applies to a new connection, None if there is none."""
         cut = self._cut
         if cut and cut.connections is not None:
             cut.connections -= 1

@@ -1,7 +1,7 @@
 """A loopback port in front of a server.
 
-Each connection is handed to the server as a socket of its own, so the server has no port that anybody
-else could reach, and it is cut off when this process ends, however that comes about.
+Each connection is passed to the server as a socket of its own. So the server has no port that others could
+reach, and it is cut off when this process ends, for whatever reason.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ _SERVER_ENDS_WITHIN = 3.0
 class Gate:
     """A loopback port, the same from `open` to `close`, whose connections go to `serve` through `faults`.
 
-    `serve` is a coroutine function that is given a connected socket, owns it, and returns when it is done
-    with it. It runs in a thread of the gate, as all of the gate does.
+    `serve` is a coroutine function that takes a connected socket, owns it, and returns when the connection is
+    over. It runs in the thread of the gate.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class Gate:
         self._connections: set[asyncio.Task[None]] = set()
 
     def open(self) -> None:
-        """Take the port and answer on it."""
+        """Bind the port and accept connections."""
         # A second socket, bound and not listening, keeps the port while connections are refused.
         self._holder = self._bind()
         self.port = self._holder.getsockname()[1]
@@ -55,7 +55,7 @@ class Gate:
         self.refuse(False)
 
     def close(self) -> None:
-        """Cut all connections and give the port back. Safe to call twice."""
+        """Cut all connections and release the port. Safe to call twice."""
         if self._loop is None:
             return
         self.refuse(True)
@@ -69,7 +69,7 @@ class Gate:
         self._holder.close()
 
     def cut(self) -> None:
-        """Cut all connections and wait until the server has let go of them."""
+        """Cut all connections and wait until the server has closed them."""
         self._run(self._cut_all())
 
     def _bind(self) -> socket.socket:
@@ -88,7 +88,7 @@ class Gate:
         asyncio.run_coroutine_threadsafe(coroutine, self._loop).result(_PATIENCE)
 
     def refuse(self, refusing: bool) -> None:
-        """Refuse connections from now on, or take them again. Open ones stay."""
+        """Refuse new connections, or accept them again. Open ones stay."""
         self._run(self._set_refusing(refusing))
 
     async def _set_refusing(self, refusing: bool) -> None:
@@ -128,7 +128,8 @@ class Gate:
             await wire.run()
         finally:
             if wire.abrupt:
-                # Reset, not closed in order: what is still on its way to the client is lost, as in a crash.
+                # A reset, not an orderly close: what is still on its way to the client is lost, as in a
+                # crash.
                 outer.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             outer.close()
             inner.close()
@@ -138,7 +139,7 @@ class Gate:
 
 
 async def _cancel_all() -> None:
-    """Cancel whatever still runs in this loop, and wait for it."""
+    """Cancel everything that still runs in this loop, and wait for it."""
     others = asyncio.all_tasks() - {asyncio.current_task()}
     for task in others:
         task.cancel()

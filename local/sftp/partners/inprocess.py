@@ -1,4 +1,4 @@
-"""A partner's server in this process, for machines without OpenSSH and for what OpenSSH cannot do wrong."""
+"""A partner's server in this process, for machines without OpenSSH and for faults that it cannot have."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from local.sftp.partners.server import Partner
 
 
 class AsyncsshPartner(Partner):
-    """A partner in this process. Its user sees the partner's folder as `/`, and the directory as `/inbox`."""
+    """A partner with a server in this process. Its user sees the partner's folder as `/`."""
 
     kind = "asyncssh"
 
@@ -54,7 +54,7 @@ class _Login(asyncssh.SSHServer):
 
 
 class _Files(asyncssh.SFTPServer):
-    def __init__(self, channel: asyncssh.SSHServerChannel, partner: AsyncsshPartner) -> None:
+    def __init__(self, channel: asyncssh.SSHServerChannel[bytes], partner: AsyncsshPartner) -> None:
         super().__init__(channel, chroot=str(partner.root).encode())
         self._faults = partner.faults
         for request in partner.denied:
@@ -70,12 +70,14 @@ class _Files(asyncssh.SFTPServer):
         full_after = self._faults.full_after
         if full_after is not None and offset + len(data) > full_after:
             raise asyncssh.SFTPNoSpaceOnFilesystem("no space left")
-        return super().write(file_obj, offset, data)
+        written = super().write(file_obj, offset, data)
+        assert isinstance(written, int)  # the base writes to this machine's files at once
+        return written
 
 
 def _denied(request: str) -> Callable[..., None]:
     def refuse(*_: Any) -> None:
-        # What is an extension of the protocol is unknown to a server that does not have it.
+        # These are extensions of the protocol, which are unknown to a server that does not have them.
         if request in ("posix-rename", "fsync"):
             raise asyncssh.SFTPOpUnsupported(f"no {request}")
         raise asyncssh.SFTPPermissionDenied(f"{request} is denied")

@@ -1,4 +1,4 @@
-"""A partner's server that is real OpenSSH."""
+"""A partner's server that runs OpenSSH."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ _STOP_WITHIN = 3.0
 
 
 class OpenSshPartner(Partner):
-    """A partner with OpenSSH's server: one `sshd -i` a connection, as the user who runs this.
+    """A partner with OpenSSH's server: one `sshd -i` per connection, run as the current user.
 
-    It ends with its connection, and so with this process, even if that is killed.
+    Each `sshd` ends with its connection, and so with this process, even if this process is killed.
     """
 
     kind = "openssh"
@@ -79,11 +79,12 @@ class OpenSshPartner(Partner):
         with sock, (self.root / "sshd.log").open("ab") as log:
             process = subprocess.Popen(  # noqa: S603 - a fixed command of ours
                 [_sshd() or "", "-i", "-e", "-f", str(self.root / f"{name}.conf")],
-                stdin=sock,
-                stdout=sock,
+                stdin=sock.fileno(),
+                stdout=sock.fileno(),
                 stderr=log,
                 start_new_session=True,
-                # Python ignores SIGXFSZ, and sshd inherits that: too long a write fails and kills nobody.
+                # Python ignores SIGXFSZ, and sshd inherits that: a write that is too long fails, but kills
+                # nothing.
                 restore_signals=False,
             )
         try:
@@ -103,7 +104,7 @@ class OpenSshPartner(Partner):
 
 
 def openssh_missing() -> str | None:
-    """Return why there can be no OpenSshPartner on this machine, or None when there can."""
+    """Return why there can be no OpenSshPartner on this machine, None if there can."""
     if _sshd() is None:
         return "no OpenSSH server (sshd) on this machine"
     try:
@@ -116,12 +117,12 @@ def openssh_missing() -> str | None:
 
 
 def _sshd() -> str | None:
-    # Seldom on an ordinary user's path, and it only starts by its absolute one.
+    # It is rarely on an ordinary user's path, and starts only by an absolute path.
     return shutil.which("sshd") or shutil.which("sshd", path="/usr/sbin:/usr/local/sbin:/sbin")
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
-    """End a server and what it started, by force if need be, and wait for it."""
+    """Stop a server and the processes that it started, by force if necessary, and wait for it."""
     for how in (signal.SIGTERM, signal.SIGKILL):
         with suppress(ProcessLookupError):
             os.killpg(process.pid, how)

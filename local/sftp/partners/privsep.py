@@ -1,4 +1,4 @@
-"""The empty directory that sshd, run by root, confines its first process to, for as long as it is needed."""
+"""The empty directory that sshd, when run by root, confines its unprivileged process to."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-#: Where sshd looks; the package's own start-up makes it.
+#: The path that sshd is compiled with; the start-up script of its package makes the directory.
 _PATH = Path("/run/sshd")
 
-#: The mode by which a directory that was made here, and is to go again, is told from the package's.
+#: The mode of a directory that was made here and is to be removed, which the package's does not have.
 _OURS = 0o711
 
 
 class PrivilegeSeparation:
-    """The directory, from now until `release`: made where it is missing, and then removed by who is last."""
+    """Holds the directory until `release`: it is made if missing, and then removed by its last holder."""
 
     def __init__(self) -> None:
         self._held: int | None = None
@@ -25,11 +25,12 @@ class PrivilegeSeparation:
                 self._held = _hold()
 
     def release(self) -> None:
-        """Let go of it. Safe to call twice."""
+        """Release the directory. Safe to call twice."""
         if self._held is None:
             return
         if os.fstat(self._held).st_mode & 0o777 == _OURS:
-            # Whoever else needs it holds it; who comes now waits for this, and then makes it again.
+            # Other holders keep a shared lock, so the exclusive one fails while there are any. A new holder
+            # waits for this one, and then makes the directory again.
             with suppress(OSError):
                 fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 _PATH.rmdir()
@@ -38,7 +39,7 @@ class PrivilegeSeparation:
 
 
 def _hold() -> int | None:
-    """Return a descriptor that holds the directory, or None if it was removed in the meantime."""
+    """Return a descriptor with a shared lock on the directory, None if it was removed in the meantime."""
     held = os.open(_PATH, os.O_RDONLY | os.O_DIRECTORY)
     fcntl.flock(held, fcntl.LOCK_SH)
     if os.fstat(held).st_nlink:

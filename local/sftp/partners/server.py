@@ -1,4 +1,4 @@
-"""What every partner's server has and does, whatever runs it."""
+"""What all partners' servers have in common."""
 
 from __future__ import annotations
 
@@ -11,28 +11,32 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path
+from typing import Literal
 
 import asyncssh
 
 from local.sftp.partners.faults import Faults
 from local.sftp.partners.gate import Gate
 
+#: What runs a partner's server.
+PartnerKind = Literal["openssh", "asyncssh"]
+
 KEY_TYPE = "ecdsa-sha2-nistp256"
 
-#: Requests of the protocol that a partner can be told to refuse, as OpenSSH names them.
+#: Requests of the protocol that a partner can refuse, by OpenSSH's names.
 DENIABLE = ("fsync", "mkdir", "open", "posix-rename", "read", "remove", "rename", "stat", "write")
 
 
 class Partner(ABC):
-    """One partner's server, with one user and one directory, between `start` and `stop`, in its own folder.
+    """A partner's server in its own folder, with one user and one directory; it runs from `start` to `stop`.
 
-    `host_key` is the published public key, `private_key` what the platform logs in with, `directory` what the
-    server calls the user's directory. `more_key_types` are types of host
-    keys that it has besides; `denied` names requests that it refuses. All of these stay the same when it is
-    stopped and started again; `close` removes the folder.
+    `host_key` is the published public key, `private_key` is what the platform logs in with, and `directory`
+    is the path of the user's directory on the server. `more_key_types` are the types of further host keys,
+    and `denied` names requests that the server refuses. All of these stay the same when the server is stopped
+    and started again; `close` removes the folder.
     """
 
-    kind: str
+    kind: PartnerKind
 
     def __init__(
         self,
@@ -45,7 +49,7 @@ class Partner(ABC):
     ) -> None:
         self.denied = tuple(denied)
         if unknown := set(self.denied) - set(DENIABLE):
-            raise ValueError(f"cannot deny {sorted(unknown)}; one of {DENIABLE}")
+            raise ValueError(f"cannot deny {sorted(unknown)}; only {', '.join(DENIABLE)} can be denied")
         self.user = user or pwd.getpwuid(os.getuid()).pw_name
         self.root = Path(tempfile.mkdtemp(prefix="mft-partner-"))
         self.inbox = self.root / "inbox"
@@ -65,17 +69,17 @@ class Partner(ABC):
 
     @property
     def host(self) -> str:
-        """The loopback address that it answers on."""
+        """The loopback address that the server listens on."""
         return self._gate.host
 
     @property
     def port(self) -> int:
-        """The port that it answers on."""
+        """The port that the server listens on."""
         return self._gate.port
 
     @property
     def faults(self) -> Faults:
-        """What goes wrong, and how to make it: see Faults."""
+        """The faults of the server and of its network; see Faults."""
         return self._gate.faults
 
     @property
@@ -91,10 +95,10 @@ class Partner(ABC):
     @property
     @abstractmethod
     def directory(self) -> str:
-        """The user's directory, in the server's words."""
+        """The path of the user's directory on the server."""
 
     def files(self) -> dict[str, bytes]:
-        """Return every file below the directory, temporary ones included: path -> content."""
+        """Return the content of every file below the directory, temporary ones included, by path."""
         found = {}
         for path in sorted(self.inbox.rglob("*")):
             with suppress(FileNotFoundError):
@@ -103,7 +107,7 @@ class Partner(ABC):
         return found
 
     def start(self) -> Partner:
-        """Answer on the port: the first time on one that is then kept."""
+        """Accept connections; the port of the first time is kept."""
         if self._opened:
             self._gate.refuse(False)
         else:
@@ -112,12 +116,12 @@ class Partner(ABC):
         return self
 
     def stop(self) -> None:
-        """Refuse connections and cut those that are open. Files and keys stay."""
+        """Refuse connections and cut the open ones. Files and keys stay."""
         self._gate.refuse(True)
         self._gate.cut()
 
     def restart(self) -> None:
-        """Cut all connections and take new ones: what a client sees of a server that was started again."""
+        """Cut all connections and accept new ones, as a server does that is restarted."""
         self.stop()
         self.start()
 

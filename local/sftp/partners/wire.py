@@ -1,4 +1,4 @@
-"""What one connection passes on between a client and a server, and what it loses or delays."""
+"""One connection between a client and a server: what it passes on, loses and delays."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ _BLOCK = 256 * 1024
 
 
 class Wire:
-    """One connection: what the client's socket and the server's say to each other, with its faults."""
+    """Passes data between a client's socket and a server's, with faults."""
 
     def __init__(self, outer: socket.socket, inner: socket.socket, faults: Faults) -> None:
         self._outer, self._inner, self._faults = outer, inner, faults
@@ -59,7 +59,7 @@ class Wire:
 
 
 class _Road:
-    """The way to a socket: everything sent arrives in order and `delay` seconds later."""
+    """One direction to a socket: everything that is sent arrives in order, `delay` seconds later."""
 
     def __init__(self, sink: socket.socket, delay: float) -> None:
         self._sink, self._delay = sink, delay

@@ -1,0 +1,45 @@
+"""Where the cells' SFTP endpoints listen on this machine: an address each, and one port for both."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import socket
+
+from runtime.contract import EAST, WEST
+
+#: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
+ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+SIDE_AT = {address: side for side, address in ADDRESSES.items()}
+
+
+class LoopbackError(RuntimeError):
+    """The endpoints have nowhere to listen; the message says what to do."""
+
+
+def free_port(wanted: int) -> int:
+    """Return a port that is free at every cell's address: the wanted one, or any for 0.
+
+    Raises LoopbackError when the wanted port is in use, or when an address does not exist.
+    """
+    for _ in range(100):
+        with contextlib.ExitStack() as probes:
+            port = wanted
+            try:
+                for address in ADDRESSES.values():
+                    probe = probes.enter_context(socket.socket())
+                    probe.bind((address, port))
+                    port = probe.getsockname()[1]
+                return port
+            except OSError as error:
+                if error.errno == errno.EADDRNOTAVAIL:
+                    raise LoopbackError(
+                        f"the loopback address {address} does not exist; on macOS run: "
+                        f"sudo ifconfig lo0 alias {address}"
+                    ) from error
+                if wanted:
+                    raise LoopbackError(
+                        f"port {wanted} of {address} cannot be used ({error.strerror}); "
+                        "choose another with --sftp-port, or leave it out for a free one"
+                    ) from error
+    raise LoopbackError("no port is free at both cells' loopback addresses; stop some servers and try again")

@@ -1,0 +1,92 @@
+"""What a notice says of one transfer: whether to send the file again, and what became of it. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any, assert_never
+
+from runtime.contract import Kind
+from runtime.facts import Fact, Status, lacks, standing, status, submitted
+
+#: The lists of a notice, by the names of its fields.
+RESEND, HELD, DELIVERED = "resend", "held", "delivered"
+LISTS = (RESEND, HELD, DELIVERED)
+
+
+def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None:
+    """Return the name of the list that a transfer belongs in, and the document about it.
+
+    None for a transfer under way in the region that is not `lost`: it will end with a receipt.
+    """
+    match status(facts):
+        case Status.DELIVERED | Status.DUPLICATE:
+            return DELIVERED, {**_about(facts), "destinations": _served(facts)}
+        case Status.HELD:
+            return HELD, {**_about(facts), "destinations": _not_served(facts)}
+        case Status.UNDER_WAY:
+            if _origin(facts) != lost:
+                return None
+            why = "not finished when the region was lost"
+        case Status.FAILED:
+            why = "not delivered"
+        case Status.REJECTED:
+            why = "not accepted"
+        case _:
+            assert_never(status(facts))
+    return RESEND, {**_about(facts), "why": why}
+
+
+def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Return a document for each destination that has the content of a transfer."""
+    destinations = []
+    for fact in standing(facts):
+        match fact.kind:
+            case Kind.DELIVERED:
+                about = {"delivered": fact.at, "sha256": fact.detail["sha256"]}
+                destinations.append({"name": fact.destination, **about})
+            case Kind.DUPLICATE:
+                destinations.append({"name": fact.destination, "duplicate_of": fact.detail["of"]})
+            case Kind.FAILED | Kind.HELD | Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED:
+                pass
+            case Kind.REPLAYED | Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
+                pass
+            case _:
+                assert_never(fact.kind)
+    return destinations
+
+
+def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+    """Return a document for each destination that holds the transfer, then for each where it failed."""
+    lacking = lacks(facts)
+    held, failed = [], []
+    for fact in standing(facts):
+        match fact.kind:
+            case Kind.HELD:
+                if fact.destination in lacking.get(Status.HELD, ()):
+                    held.append({"name": fact.destination, "held": fact.detail["reason"]})
+            case Kind.FAILED:
+                if fact.destination in lacking.get(Status.FAILED, ()):
+                    failed.append({"name": fact.destination, "not_delivered": fact.detail["reason"]})
+            case Kind.DELIVERED | Kind.DUPLICATE | Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED:
+                pass
+            case Kind.REPLAYED | Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
+                pass
+            case _:
+                assert_never(fact.kind)
+    return held + failed
+
+
+def _origin(facts: Sequence[Fact]) -> str:
+    """Return the side that received a transfer; where no fact says so, that of the first fact."""
+    return next((fact.side for fact in facts if fact.kind is Kind.RECEIVED), facts[0].side)
+
+
+def _about(facts: Sequence[Fact]) -> dict[str, Any]:
+    first = facts[0]
+    return {"key": first.key, "transfer": first.transfer, "submitted": stamp(submitted(first.transfer))}
+
+
+def stamp(at: datetime) -> str:
+    """Return a time as it is written in notices: UTC, to the second."""
+    return f"{at.astimezone(UTC):%Y-%m-%dT%H:%M:%SZ}"
