@@ -48,9 +48,9 @@ def _policies(s3: Module) -> None:
 
         return answered
 
-    vars(s3)["_put_bucket_policy"] = checked
-    vars(s3)["_put_object"] = refusing(original(_CHANGE, s3, "_put_object"), 1)
-    vars(s3)["_create_multipart_upload"] = refusing(original(_CHANGE, s3, "_create_multipart_upload"), 0)
+    s3._put_bucket_policy = checked
+    s3._put_object = refusing(original(_CHANGE, s3, "_put_object"), 1)
+    s3._create_multipart_upload = refusing(original(_CHANGE, s3, "_create_multipart_upload"), 0)
 
 
 def _principals(policy: Mapping[str, Any]) -> list[str]:
