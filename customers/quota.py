@@ -124,8 +124,8 @@ def _too_many_rules(customers: Iterable[Customer]) -> Iterator[str]:
         if (rules := count + RULES_OF_ARCHIVE) > RULE_LIMIT:
             yield (
                 f"customers: cell {cell} needs {rules:,} lifecycle rules for its archive, one for each"
-                f" customer, but a bucket has up to {RULE_LIMIT:,}; serve {rules - RULE_LIMIT:,} customers from another"
-                " cell"
+                f" customer, but a bucket has up to {RULE_LIMIT:,}; serve {rules - RULE_LIMIT:,}"
+                " customers from another cell"
             )
 
 
