@@ -68,6 +68,9 @@ NAMES = {("Record", "name")}
 #: Places of customers' and partners' resources. A customer who names a queue of one region chose that.
 OF_CUSTOMERS = {
     ("TopicSubscription", "endpoint"),
+    ("TopicPolicy", "policy.Statement*.Condition.StringEquals.sns:Endpoint*"),
+    ("RolePolicy", "policy.Statement*UsePartnersKeys*.Resource*"),
+    ("RolePolicy", "policy.Statement*UsePartnersKeys*.Condition.StringEquals.kms:ViaService*"),
     ("BucketObjectv2", "content.destinations.*.region"),
 }
 
