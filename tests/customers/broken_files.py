@@ -34,7 +34,8 @@ ONE_PROBLEM = {
             "    kms_key: arn:aws-us-gov:kms:us-gov-east-1:210987654321:alias/landing\n",
         ),
         "21: destinations.landing.kms_key: 'arn:aws-us-gov:kms:us-gov-east-1:210987654321:ali…' (59"
-        " characters) is not a key of KMS in a GovCloud region (an alias does not do: policies name keys); write"
+        " characters) is not a key of KMS in a GovCloud region (an alias does not do: policies name keys);"
+        " write"
         " arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
     "missing key": (("name: Example agency\n", ""), "1: name: is missing; add it"),
