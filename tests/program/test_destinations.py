@@ -18,7 +18,7 @@ _LIMIT = 10_240
 
 
 def made(count: int) -> list[dict[str, Any]]:
-    """Return the statements for as many buckets with the longest names, with all the keys that are allowed."""
+    """Return the statements for buckets with the longest names and as many keys as are allowed."""
     buckets = [
         S3Destination(kind="s3", bucket=f"{n:063}", kms_key=_KEY.format(min(n, KEYS_OF_CELL - 1)))
         for n in range(count)
