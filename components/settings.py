@@ -49,6 +49,8 @@ class Settings:
     automatic_failover: bool
     switch: SwitchKind
     health_check_quota: int
+    group_rule_quota: int
+    audit_days: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
 
@@ -135,6 +137,8 @@ class Settings:
             automatic_failover=found["automaticFailover"] == "true",
             switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
+            group_rule_quota=int(found["groupRuleQuota"]),
+            audit_days=int(found["auditDays"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
         )
@@ -169,16 +173,29 @@ KEYS = {
         "alarm",
     ),
     "healthCheckQuota": (r"[1-9][0-9]{0,5}", "a number of health checks that the account may have", "200"),
+    # AWS allows 1,000 rules an interface: with the five groups of the endpoint, 200 a group.
+    "groupRuleQuota": (
+        "[6-9][0-9]|1[0-9]{2}|200",
+        "a number of rules, from 60 to 200, that a security group may have (quota L-0EA8095F)",
+        "60",
+    ),
+    # In production 12 months at hand and 18 more, as OMB memorandum M-21-31 asks of logs. In a trial, 1 day:
+    # until the days are over, nobody can delete the bucket, nor close the account without losing it.
+    "auditDays": (
+        "[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650",
+        "a number of days, from 1 to 3650, for which nobody can remove an audit record",
+        "913",
+    ),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }
 
 
 def _refused_name(key: str, value: str) -> str | None:
     """Return why no names can be made with a namespace or zone, or None."""
-    checks = {"namespace": names.check_namespace, "zone": names.check_zone}
+    checks = {"namespace": (names.check_namespace, names.check_last_word), "zone": (names.check_zone,)}
     try:
-        if key in checks:
-            checks[key](value)
+        for check in checks.get(key, ()):
+            check(value)
     except names.NameRefusedError as error:
         return str(error)
     return None

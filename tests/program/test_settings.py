@@ -45,6 +45,18 @@ def refusal(
             "xn--acme",
             "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
         ),
+        (
+            "namespace",
+            "acme",
+            "'acme' does not end in the word 'mft', or contains it before; policies could then match names of"
+            " another environment; use another, such as 'acme-mft'",
+        ),
+        (
+            "namespace",
+            "acme-mft-test",
+            "'acme-mft-test' does not end in the word 'mft', or contains it before; policies could then match"
+            " names of another environment; use another, such as 'acme-test-mft'",
+        ),
         ("namespace", "aws-mft", "'aws-mft' begins with 'aws', which Systems Manager reserves; use another"),
         ("namespace", "ssmft", "'ssmft' begins with 'ssm', which Systems Manager reserves; use another"),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),
@@ -62,6 +74,13 @@ def refusal(
             "'off' is not 'alarm' or 'endpoint': what shows health checkers",
         ),
         ("healthCheckQuota", "many", "'many' is not a number of health checks that the account may have"),
+        (
+            "groupRuleQuota",
+            "201",
+            "'201' is not a number of rules, from 60 to 200, that a security group may",
+        ),
+        ("auditDays", "0", "'0' is not a number of days, from 1 to 3650, for which nobody can remove"),
+        ("auditDays", "3651", "'3651' is not a number of days, from 1 to 3650, for which nobody can remove"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )
