@@ -44,3 +44,4 @@ Deployed(f"cell{settings.cell}-registry", settings=settings, tenants=tenants, op
 for name, value in cell.exports.items():
     pulumi.export(name, value)
 pulumi.export("buckets", {tenant.customer.id: tenant.bucket for tenant in tenants})
+pulumi.export("receipts", {tenant.customer.id: tenant.receipts for tenant in tenants if tenant.receipts})

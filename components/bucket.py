@@ -20,7 +20,7 @@ class Keep(Enum):
 
     PROTECT = "Pulumi refuses to delete it"
     RETAIN = "Pulumi forgets it, the bucket stays"
-    DROP = "Pulumi deletes it"
+    DROP = "Pulumi deletes it, with its objects"
 
     @property
     def options(self) -> tuple[bool, bool]:
@@ -78,7 +78,13 @@ def bucket(
     protect, retain = keep.options  # a retained bucket keeps its policy, its encryption, its expiry
     child = pulumi.ResourceOptions(parent=parent, retain_on_delete=retain)
     data = pulumi.ResourceOptions(parent=parent, protect=protect, retain_on_delete=retain)
-    made = aws.s3.Bucket(name, bucket=bucket_name, object_lock_enabled=True if lock_days else None, opts=data)
+    made = aws.s3.Bucket(
+        name,
+        bucket=bucket_name,
+        object_lock_enabled=True if lock_days else None,
+        force_destroy=True if keep is Keep.DROP else None,
+        opts=data,
+    )
     versioning = aws.s3.BucketVersioning(
         name,
         bucket=made.bucket,

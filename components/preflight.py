@@ -12,7 +12,12 @@ from customers.registry import Registry
 
 def check_quotas(settings: Settings, registry: Registry) -> None:
     """Raise SettingsError, with the numbers and remedies, if the registry needs more than AWS's quotas."""
-    if refused := quota.refusals(registry.customers, health_checks=settings.health_check_quota):
+    refused = quota.refusals(
+        registry.customers,
+        health_checks=settings.health_check_quota,
+        group_rules=settings.group_rule_quota,
+    )
+    if refused:
         raise SettingsError("\n".join(refused))
 
 

@@ -49,6 +49,7 @@ class Settings:
     automatic_failover: bool
     switch: SwitchKind
     health_check_quota: int
+    group_rule_quota: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
 
@@ -135,6 +136,7 @@ class Settings:
             automatic_failover=found["automaticFailover"] == "true",
             switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
+            group_rule_quota=int(found["groupRuleQuota"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
         )
@@ -169,16 +171,22 @@ KEYS = {
         "alarm",
     ),
     "healthCheckQuota": (r"[1-9][0-9]{0,5}", "a number of health checks that the account may have", "200"),
+    # AWS allows 1,000 rules an interface: with the five groups of the endpoint, 200 a group.
+    "groupRuleQuota": (
+        "[6-9][0-9]|1[0-9]{2}|200",
+        "a number of rules, from 60 to 200, that a security group may have (quota L-0EA8095F)",
+        "60",
+    ),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }
 
 
 def _refused_name(key: str, value: str) -> str | None:
     """Return why no names can be made with a namespace or zone, or None."""
-    checks = {"namespace": names.check_namespace, "zone": names.check_zone}
+    checks = {"namespace": (names.check_namespace, names.check_last_word), "zone": (names.check_zone,)}
     try:
-        if key in checks:
-            checks[key](value)
+        for check in checks.get(key, ()):
+            check(value)
     except names.NameRefusedError as error:
         return str(error)
     return None

@@ -123,9 +123,11 @@ class Storage(pulumi.ComponentResource):
             ),
             policy.allow("WriteReplicas", ["s3:ReplicateObject", "s3:ReplicateTags"], [f"{peers}/*"]),
             policy.allow("DecryptHere", ["kms:Decrypt"], [self.key_arn]),
+            # With bucket keys, replication also decrypts under the destination's key:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html
             policy.allow(
                 "EncryptThere",
-                ["kms:Encrypt"],
+                ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"],
                 [settings.arn("kms", "key/*", region=settings.peer_region)],
                 conditions={
                     "ForAnyValue:StringEquals": {

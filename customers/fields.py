@@ -188,6 +188,14 @@ Principal = Annotated[
         describe="ARN of an IAM role or user that may put objects below inbound/sdk/.",
     ),
 ]
+VpcEndpoint = Annotated[
+    str,
+    *_matching(
+        "vpce-[0-9a-f]{8,17}",
+        "is not a VPC endpoint; write its id, such as vpce-0123456789abcdef0",
+        describe="Id of a VPC endpoint of S3.",
+    ),
+]
 Queue = Annotated[
     str,
     *_arn(
@@ -240,6 +248,15 @@ RemoteDirectory = Annotated[
 ]
 Bucket = Annotated[
     str, *_checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
+]
+KmsKey = Annotated[
+    str,
+    *_arn(
+        rf"kms:({_REGION}):[0-9]{{12}}:key/[a-z0-9-]{{1,64}}",
+        "a key of KMS in a GovCloud region (an alias does not do: policies name keys)",
+        "kms:us-gov-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        describe="ARN of the key under which the partner's bucket encrypts.",
+    ),
 ]
 Prefix = Annotated[
     str,

@@ -68,7 +68,15 @@ _KEYS = {
 
 def health_check_quota(root: Path = ROOT) -> int:
     """Return how many Route 53 health checks the account may have, from both stack files below `root`."""
-    key = "mft:healthCheckQuota"
+    return _quota(root, "mft:healthCheckQuota")
+
+
+def group_rule_quota(root: Path = ROOT) -> int:
+    """Return how many inbound rules a security group may have, from both stack files below `root`."""
+    return _quota(root, "mft:groupRuleQuota")
+
+
+def _quota(root: Path, key: str) -> int:
     text = _agreed(_configs(root), key)
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise EnvironmentRefusedError(f"{key}: both stack files have {text!r}; write a number, such as 200")

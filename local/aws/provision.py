@@ -47,7 +47,8 @@ class Provisioner:
                 f"{resource.type} {resource.name}: cannot be changed in the running world; start a fresh one"
             )
         name = outputs.get("name") or resource.inputs.get("name") or _autoname(resource)
-        id, outputs = self._make(resource, {**resource.inputs, "name": name})
+        inputs = {**resource.inputs, "name": name, **({"id": id} if known else {})}
+        id, outputs = self._make(resource, inputs)
         self.known[resource.urn] = wanted, id, outputs
         if not known:
             (self.recorded if resource.type in RECORDED_ONLY else self.made)[resource.type] += 1

@@ -16,7 +16,7 @@ ONE_PROBLEM = {
     ),
     "unknown key like nothing": (
         ("    kind: s3", "    kind: s3\n    zzz: 1"),
-        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, prefix, region",
+        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, kms_key, prefix, region",
     ),
     "missing key": (("name: Example agency\n", ""), "1: name: is missing; add it"),
     "missing key in a list": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers import quota
-from customers.model import Customer, Failover
-from customers.quota import Needs, needs, refusals
+from customers.model import Customer, Failover, Sftp, SftpUser
+from customers.quota import Needs, needs
 
+refusals = partial(quota.refusals, group_rules=60)
 _SAMPLE = customer()
 _LIFECYCLES = ("onboarding", "active", "draining", "retired")
 
@@ -202,3 +204,44 @@ def test_every_quota_that_is_exceeded_is_reported():
             refusals(crowd, health_checks=200, before=[])] == [
         "health checks are needed", "health checks are new", "records", "buckets",
     ]  # fmt: skip
+
+
+# --- Rules of the endpoint's security groups -----------------------------------------------------------
+
+
+def sender(number: int, *cidrs: str, cell: str = "1", lifecycle: str = "active") -> Customer:
+    user = SftpUser.model_construct(name="u", public_keys=(), source_cidrs=cidrs)
+    return one(f"c{number:05}", cell=cell, lifecycle=lifecycle, check="cell").model_copy(
+        update={"sftp": Sftp.model_construct(users=(user,))}
+    )
+
+
+def apart(count: int, **what: str) -> list[Customer]:
+    """Return customers with a network each, none of which can be merged with another."""
+    return [sender(n, f"10.{n // 128}.{2 * n % 256}.0/24", **what) for n in range(count)]
+
+
+def test_as_many_networks_are_allowed_as_four_groups_hold():
+    assert refusals(apart(240), health_checks=200) == []
+    assert refusals(apart(241), health_checks=200) == [
+        "customers: cell 1 lets in 241 networks, but the 4 security groups of its endpoint hold 60 rules each"
+        " (mft:groupRuleQuota), 240 together; ask AWS in both regions for 61 rules per security group (quota"
+        " L-0EA8095F) and set mft:groupRuleQuota to that, or serve customers with 1 of the networks from"
+        " another cell"
+    ]
+    assert refusals(apart(241), health_checks=200, group_rules=61) == []
+
+
+def test_what_no_quota_of_aws_allows_goes_to_another_cell():
+    assert refusals(apart(800), health_checks=200, group_rules=200) == []
+    (sentence,) = refusals(apart(801), health_checks=200, group_rules=200)
+    assert sentence.endswith("800 together; serve customers with 1 of the networks from another cell")
+    moved = [*apart(800), sender(9999, "192.0.2.0/24", cell="2")]
+    assert refusals(moved, health_checks=200, group_rules=200) == []
+
+
+def test_networks_count_as_the_firewall_lets_them_in():
+    merged = [sender(0, "10.0.0.0/25"), sender(1, "10.0.0.128/25")]
+    assert refusals(merged, health_checks=200, group_rules=1) == []
+    assert refusals(apart(5, lifecycle="draining"), health_checks=200, group_rules=1) == []
+    assert len(refusals(apart(5), health_checks=200, group_rules=1)) == 1

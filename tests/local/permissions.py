@@ -26,6 +26,12 @@ BY_AWS = {
     ("*", "Trace", "xray:PutTraceSegments"): f"{_LAMBDA}services-xray.html",
     ("*", "Trace", "xray:PutTelemetryRecords"): f"{_LAMBDA}services-xray.html",
     ("*", "UseDataKey", "kms:Decrypt"): f"{_LAMBDA}configuration-envvars-encryption.html",
+    **{
+        ("cell1-workflow-deliver", "UsePartnersKeys", action): (
+            "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
+        )
+        for action in ("kms:GenerateDataKey", "kms:Decrypt")
+    },
     ("*", "TakeMessages", "sqs:ReceiveMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:DeleteMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:GetQueueAttributes"): f"{_LAMBDA}services-sqs-configure.html",
@@ -218,7 +224,7 @@ def compare(story: Mapping[str, Any]) -> Compared:
         if call["caller"] not in policies or not call["status"]:  # of an operator, or never answered
             continue
         statements = policies[call["caller"]]
-        (key,) = {text for each in statements for text in each.resources if ":kms:" in text}
+        (key,) = {text for each in statements if each.sid == "UseDataKey" for text in each.resources}
         for need in needs(call, key):
             by = granting(statements, need.action, need.resource, need.context)
             fitting = {

@@ -27,6 +27,7 @@ FACTS = {
     "mft:zoneId": "Z0123456789EXAMPLE",
     "mft:accountId": "123456789012",
     "mft:healthCheckQuota": "200",
+    "mft:groupRuleQuota": "60",
 }
 SAMPLES = sorted((ROOT / "customers").glob("*.yaml"))
 FINE = "4 customers, 14 health checks of 200, nothing refused"

@@ -45,6 +45,18 @@ def refusal(
             "xn--acme",
             "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
         ),
+        (
+            "namespace",
+            "acme",
+            "'acme' does not end in the word 'mft', or contains it before; policies could then match names of"
+            " another environment; use another, such as 'acme-mft'",
+        ),
+        (
+            "namespace",
+            "acme-mft-test",
+            "'acme-mft-test' does not end in the word 'mft', or contains it before; policies could then match"
+            " names of another environment; use another, such as 'acme-test-mft'",
+        ),
         ("namespace", "aws-mft", "'aws-mft' begins with 'aws', which Systems Manager reserves; use another"),
         ("namespace", "ssmft", "'ssmft' begins with 'ssm', which Systems Manager reserves; use another"),
         ("cell", "0", "'0' is not a cell number from 1 to 999"),

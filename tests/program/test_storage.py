@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -89,3 +90,11 @@ def test_the_archive_of_a_customer_who_left_goes_too(graph: Graph) -> None:
     whole = [each for each in lifecycle.inputs["rules"] if each["filter"] == {"prefix": ""}]
     longest = max(each["expiration"]["days"] for each in lifecycle.inputs["rules"] if "expiration" in each)
     assert [each["expiration"]["days"] for each in whole if "expiration" in each] == [longest]
+
+
+def test_what_the_program_deletes_goes_with_its_objects_and_what_it_keeps_does_not(graph: Graph) -> None:
+    """S3 refuses to delete a bucket with objects, so the stack or its switch could not be taken down."""
+    for each in graph.of("aws:s3/bucket:Bucket"):
+        is_ours_alone = bool(re.search(r"-(canary[0-9]+|cell[0-9]+-(config|switch))-", each.inputs["bucket"]))
+        assert each.inputs.get("forceDestroy", False) is is_ours_alone, each.name
+        assert each.protect is not is_ours_alone
