@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 from customer_samples import customer
 
 from customers import service_quotas
-from customers.quota import needs
+from customers.quota import BUCKETS_OF_CUSTOMER, needs
 from customers.service_quotas import QUOTAS, Shortage, needed, readable
 
 
@@ -62,3 +65,28 @@ def test_a_request_adds_what_others_use_and_goes_to_the_right_region():
     )
     checks = service_quotas.request(service_quotas.HEALTH_CHECKS, 300, region="us-gov-east-1")
     assert checks.endswith("--quota-code L-ACB674F3 --desired-value 300 --region us-gov-west-1")
+
+
+def test_the_page_about_deploying_has_every_quota_with_its_figures():
+    page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
+    rows = [
+        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "| L-" in line
+    ]
+    wanted = needed(registry("1"), group_rules=60)
+    waiting = needs([each.model_copy(update={"lifecycle": "onboarding"}) for each in registry("1")])
+    wanted = {
+        **wanted,
+        service_quotas.HEALTH_CHECKS: waiting.health_checks,
+        service_quotas.RECORDS: waiting.records,
+        service_quotas.BUCKETS: waiting.buckets - BUCKETS_OF_CUSTOMER,
+    }
+    assert [row[1:3] for row in rows] == [[f"`{each.service}`", each.code] for each in QUOTAS]
+    for row, quota in zip(rows, QUOTAS, strict=True):
+        assert quota.what.startswith(row[0])
+        assert first_number(row[3]) == quota.default
+        if quota is not service_quotas.GROUP_RULES:
+            assert first_number(row[4]) == wanted[quota], row
+
+
+def first_number(text: str) -> int:
+    return int(re.match(r"[0-9,]*[0-9]", text)[0].replace(",", ""))
