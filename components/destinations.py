@@ -9,11 +9,10 @@ from components.settings import Settings
 from customers.model import Customer, S3Destination
 from runtime.contract import REGION_OF
 
-_ACTIONS = ("s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket")
-#: Characters of all ARNs of buckets. With the keys that `customers.quota` allows, the role's policies then
-#: have fewer than the 10,240 characters that IAM allows.
+#: Characters of all ARNs of buckets; the policy has each of them twice. With the keys that `customers.quota`
+#: allows, the role's policies then have fewer than the 10,240 characters that IAM allows.
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
-_BUDGET = 4_000
+_BUDGET = 2_000
 
 
 def of(customers: Iterable[Customer]) -> list[S3Destination]:
@@ -35,11 +34,18 @@ def statements(
     bucket has to grant access too, and the role's other statements exclude our own buckets.
     """
     destinations = list(destinations)
-    buckets = sorted({own, *(each.bucket for each in destinations)})
-    named = [arn for each in buckets for arn in _arns(settings.bucket_arn(each))]
-    if sum(map(len, named)) > _BUDGET:
-        named = [settings.bucket_arn("*")]
-    found = [policy.allow("WriteDestinations", _ACTIONS, named)]
+    names = sorted({own, *(each.bucket for each in destinations)})
+    buckets = [settings.bucket_arn(each) for each in names]
+    if sum(len(each) for each in buckets) > _BUDGET:
+        buckets = [settings.bucket_arn("*")]
+    found = [
+        policy.allow("SeeDestinations", ["s3:ListBucket"], buckets),
+        policy.allow(
+            "WriteDestinations",
+            ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload"],
+            [f"{each}/*" for each in buckets],
+        ),
+    ]
     if keys := sorted({each.kms_key for each in destinations if each.kms_key}):
         # https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-modifying-external-accounts.html
         services = [f"s3.{region}.amazonaws.com" for region in REGION_OF.values()]
@@ -52,7 +58,3 @@ def statements(
             )
         )
     return found
-
-
-def _arns(bucket: str) -> tuple[str, str]:
-    return bucket, f"{bucket}/*"

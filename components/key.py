@@ -73,7 +73,7 @@ def _policy(settings: Settings, sender_accounts: Collection[str]) -> pulumi.Inpu
                 "kms:CallerAccount": sorted(sender_accounts),
                 "kms:ViaService": f"s3.{settings.region}.amazonaws.com",
             },
-            "ArnLike": {
+            "StringLike": {
                 "kms:EncryptionContext:aws:s3:arn": settings.bucket_arn(
                     f"{settings.namespace}-*-{settings.side}"
                 )
@@ -99,7 +99,7 @@ def _policy(settings: Settings, sender_accounts: Collection[str]) -> pulumi.Inpu
             ["kms:Decrypt", "kms:GenerateDataKey"],
             ["*"],
             principals={"Service": "events.amazonaws.com"},
-            conditions={"ArnLike": {"kms:EncryptionContext:aws:sqs:arn": settings.arn("sqs", "*")}},
+            conditions={"StringLike": {"kms:EncryptionContext:aws:sqs:arn": settings.arn("sqs", "*")}},
         ),
         policy.allow(
             "Logs",

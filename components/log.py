@@ -47,8 +47,7 @@ def written_by(
                 ],
                 [logs.arn, pulumi.Output.concat(logs.arn, ":*")],
             ),
-            # What services look through to find the group, so it cannot name only this one.
-            policy.allow("FindLogs", ["logs:DescribeLogGroups"], [settings.arn("logs", "log-group:*")]),
+            policy.allow("FindLogs", ["logs:DescribeLogGroups"], ["*"]),  # the action has no resources
         ),
         opts=child,
     )

@@ -50,6 +50,7 @@ class Settings:
     switch: SwitchKind
     health_check_quota: int
     group_rule_quota: int
+    audit_days: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
 
@@ -137,6 +138,7 @@ class Settings:
             switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
             group_rule_quota=int(found["groupRuleQuota"]),
+            audit_days=int(found["auditDays"]),
             lambda_runtime=found["lambdaRuntime"],
             host_keys=tuple(secret for secret in host_keys if secret is not None),
         )
@@ -176,6 +178,13 @@ KEYS = {
         "[6-9][0-9]|1[0-9]{2}|200",
         "a number of rules, from 60 to 200, that a security group may have (quota L-0EA8095F)",
         "60",
+    ),
+    # In production 12 months at hand and 18 more, as OMB memorandum M-21-31 asks of logs. In a trial, 1 day:
+    # until the days are over, nobody can delete the bucket, nor close the account without losing it.
+    "auditDays": (
+        "[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650",
+        "a number of days, from 1 to 3650, for which nobody can remove an audit record",
+        "913",
     ),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }

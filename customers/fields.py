@@ -176,14 +176,11 @@ Key = Annotated[str, *_checked(_key, describe="OpenSSH public key: `type base64`
 Source = Annotated[
     str, *_checked(_source, describe="IPv4 network that logins come from, such as 198.51.100.0/24.")
 ]
-#: KMS grants the use of a key to principals whose ARN has up to 256 characters.
-#: https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html
-_PRINCIPAL_LIMIT = 256 - len(f"arn:{PARTITION}:iam::123456789012:role/")
 Principal = Annotated[
     str,
     *_arn(
-        rf"iam::[0-9]{{12}}:(role|user)/[\w+=,.@/-]{{1,{_PRINCIPAL_LIMIT}}}",
-        "a role or user of IAM whose ARN has up to 256 characters",
+        r"iam::[0-9]{12}:(role|user)/[\w+=,.@/-]{1,576}",
+        "a role or user of IAM",
         "iam::123456789012:role/uploader",
         describe="ARN of an IAM role or user that may put objects below inbound/sdk/.",
     ),

@@ -7,6 +7,7 @@ buckets that removed customers left behind, are not known here.
 from __future__ import annotations
 
 import ipaddress
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
@@ -37,6 +38,12 @@ BUCKETS_OF_CELL = _REGIONS * (len(names.ROLES) + 1)
 CUSTOMER_GROUPS = 4
 #: AWS raises the quota of rules to this, with five groups: 1,000 rules for an interface.
 _MOST_RULES = 200
+
+#: Lifecycle rules of a cell's archive bucket that are not a customer's: the canary's, that of former
+#: customers, and that of unfinished uploads. S3's quota of rules is fixed.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+RULES_OF_ARCHIVE = 3
+RULE_LIMIT = 1_000
 
 #: Keys of partners that the policy of the role that delivers can name: it has up to 10,240 characters.
 #: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
@@ -104,7 +111,22 @@ def refusals(
             " serve these from an account, registry and stacks of their own"
             f" ({len(chosen)}): {', '.join(chosen)}"
         )
-    return [*found, *_too_many_networks(_networks(customers), group_rules), *_too_many_keys(customers)]
+    return [
+        *found,
+        *_too_many_networks(_networks(customers), group_rules),
+        *_too_many_keys(customers),
+        *_too_many_rules(customers),
+    ]
+
+
+def _too_many_rules(customers: Iterable[Customer]) -> Iterator[str]:
+    for cell, count in sorted(Counter(each.cell for each in customers).items()):
+        if (rules := count + RULES_OF_ARCHIVE) > RULE_LIMIT:
+            yield (
+                f"customers: cell {cell} needs {rules:,} lifecycle rules for its archive, one for each"
+                f" customer, but a bucket has up to {RULE_LIMIT:,}; serve {rules - RULE_LIMIT:,}"
+                " customers from another cell"
+            )
 
 
 def _too_many_keys(customers: Iterable[Customer]) -> Iterator[str]:

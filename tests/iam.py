@@ -137,6 +137,7 @@ def _holds(operator: str, keys: Mapping[str, tuple[str, ...]], context: Context)
         "StringLike": matches,
         "ArnLike": matches,
         "ArnEquals": matches,
+        "IpAddress": str.__eq__,
     }[comparison]
 
     def holds(key: str, wanted: tuple[str, ...]) -> bool:

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers import quota
-from customers.model import Customer, Failover, Sftp, SftpUser
+from customers.model import Customer, Failover, S3Destination, Sftp, SftpUser
 from customers.quota import Needs, needs
 
 refusals = partial(quota.refusals, group_rules=60)
@@ -194,8 +194,9 @@ def test_a_zone_holds_ten_thousand_records(before):
 
 
 def test_an_account_has_ten_thousand_buckets():
-    room = (10_000 - quota.BUCKETS_OF_CELL) // 2
-    full = many(room, lifecycle="retired")
+    cells = "123456"  # a cell has up to 997 customers
+    room = (10_000 - len(cells) * quota.BUCKETS_OF_CELL) // 2
+    full = [one(f"c{n:05}", lifecycle="retired", cell=cells[n % len(cells)]) for n in range(room)]
     assert refusals(full, health_checks=200) == []
     over = [*full, *many(3, room, lifecycle="onboarding")]
     (sentence,) = refusals(over, health_checks=200)
@@ -205,9 +206,9 @@ def test_an_account_has_ten_thousand_buckets():
 
 def test_every_quota_that_is_exceeded_is_reported():
     crowd = many(5000)
-    assert [re.search(r"health checks are (needed|new)|records|buckets", said)[0] for said in
-            refusals(crowd, health_checks=200, before=[])] == [
-        "health checks are needed", "health checks are new", "records", "buckets",
+    kinds = r"health checks are (needed|new)|records|buckets are|lifecycle rules"
+    assert [re.search(kinds, said)[0] for said in refusals(crowd, health_checks=200, before=[])] == [
+        "health checks are needed", "health checks are new", "records", "buckets are", "lifecycle rules",
     ]  # fmt: skip
 
 
@@ -250,3 +251,36 @@ def test_networks_count_as_the_firewall_lets_them_in():
     assert refusals(merged, health_checks=200, group_rules=1) == []
     assert refusals(apart(5, lifecycle="draining"), health_checks=200, group_rules=1) == []
     assert len(refusals(apart(5), health_checks=200, group_rules=1)) == 1
+
+
+# --- What the policies and buckets of a cell can hold --------------------------------------------------
+
+
+def test_a_cells_archive_has_a_rule_for_each_customer():
+    assert refusals(many(997, check="cell", lifecycle="onboarding"), health_checks=200) == []
+    (sentence,) = refusals(many(998, check="cell", lifecycle="onboarding"), health_checks=200)
+    assert sentence == (
+        "customers: cell 1 needs 1,001 lifecycle rules for its archive, one for each customer, but a bucket"
+        " has up to 1,000; serve 1 customers from another cell"
+    )
+
+
+def test_a_role_names_as_many_keys_of_partners_as_its_policy_holds():
+    def under_keys(count: int) -> list[Customer]:
+        buckets = {
+            f"d{n}": S3Destination(
+                kind="s3",
+                bucket=f"partner-{n}",
+                kms_key=f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{n:036}",
+            )
+            for n in range(count)
+        }
+        return [one("c00001").model_copy(update={"destinations": buckets})]
+
+    assert refusals(under_keys(quota.KEYS_OF_CELL), health_checks=200) == []
+    (sentence,) = refusals(under_keys(quota.KEYS_OF_CELL + 1), health_checks=200)
+    assert sentence.startswith(
+        "customers: cell 1 delivers to buckets under 31 keys of partners, but the role"
+    )
+    retired = [each.model_copy(update={"lifecycle": "retired"}) for each in under_keys(31)]
+    assert refusals(retired, health_checks=200) == []

@@ -43,6 +43,9 @@ BY_AWS = {
     ("*", "JoinNetwork", "ec2:UnassignPrivateIpAddresses"): f"{_LAMBDA}configuration-vpc.html",
 }
 
+#: Statements that allow the same for each partner. The drill delivers to some of them.
+FOR_EACH_PARTNER = {"SeeDestinations", "WriteDestinations"}
+
 #: What the drill does not come by: the code that takes it, and when.
 RARE = {
     ("cell1-workflow-claim", "Claim", "dynamodb:PutItem"): (
@@ -184,6 +187,11 @@ class Grant:
     sid: str
     action: str
     position: int
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The function, the statement and the action, whatever the resource."""
+        return self.function, self.sid, self.action
 
     def fits(self, place: tuple[str, str, str]) -> bool:
         """Return whether a table's entry is about it."""

@@ -74,6 +74,13 @@ def refusal(
             "'off' is not 'alarm' or 'endpoint': what shows health checkers",
         ),
         ("healthCheckQuota", "many", "'many' is not a number of health checks that the account may have"),
+        (
+            "groupRuleQuota",
+            "201",
+            "'201' is not a number of rules, from 60 to 200, that a security group may",
+        ),
+        ("auditDays", "0", "'0' is not a number of days, from 1 to 3650, for which nobody can remove"),
+        ("auditDays", "3651", "'3651' is not a number of days, from 1 to 3650, for which nobody can remove"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )

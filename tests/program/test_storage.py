@@ -11,7 +11,6 @@ from customers.registry import load
 from local import program
 from local.program import Graph
 from runtime.contract import EAST, SIDE_OF, WEST
-from runtime.timing import AUDIT_DAYS
 from tests.program.conftest import STACKS, record
 
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
@@ -75,12 +74,18 @@ def test_nobody_can_remove_an_audit_record_for_its_time(graph: Graph) -> None:
     assert audit.protect
     (lock,) = graph.of("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
     assert lock.inputs["bucket"] == audit.inputs["bucket"]
-    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": AUDIT_DAYS}
+    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 913}
     lifecycle = graph.one(
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "cell1-storage-audit"
     )
     (expiry, _) = lifecycle.inputs["rules"]
-    assert expiry["expiration"]["days"] > AUDIT_DAYS, "S3 would mark for deletion what it must keep"
+    assert expiry["expiration"]["days"] > 913, "S3 would mark for deletion what it must keep"
+
+
+def test_a_trial_keeps_its_audit_records_for_the_days_of_its_settings() -> None:
+    graph = record("gov-west", config={"mft:auditDays": "1"})
+    (lock,) = graph.of("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 1}
 
 
 def test_the_archive_of_a_customer_who_left_goes_too(graph: Graph) -> None:
