@@ -32,6 +32,7 @@ try:
         ),
     )
     preflight.check_zone(settings, provider=provider)
+    preflight.check_service_quotas(settings, registry, provider=provider)
 except (SettingsError, RegistryError, bundle.BundleError) as error:
     raise pulumi.RunError(str(error)) from error
 

@@ -169,7 +169,8 @@ def _too_many_checks(
     cells = needed - CHECKS_OF_CUSTOMER * len(own)
     sentence = (
         f"customers: {needed:,} health checks are needed ({cells:,} for cells, {needed - cells:,} for"
-        f" customers), but mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} and set it to that"
+        f" customers), but mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} (quota L-ACB674F3) and"
+        " set it to that"
     )
     if cells > quota:
         return f"{sentence}, or for {cells:,} and set failover.health_check: cell for every customer"

@@ -91,7 +91,10 @@ def test_the_named_customers_are_enough_and_none_too_many(registry, allowed, ord
     assert f"mft:healthCheckQuota is {allowed:,};" in sentence
     everywhere = needs(shared(registry, {each.id for each in registry})).health_checks
     if everywhere > allowed:
-        assert f"ask AWS for {needed:,} and set it to that, or for {everywhere:,} and" in sentence
+        assert (
+            f"ask AWS for {needed:,} (quota L-ACB674F3) and set it to that, or for {everywhere:,} and"
+            in sentence
+        )
         return
     ids = set(named(sentence))
     assert needs(shared(registry, ids)).health_checks <= allowed
@@ -116,7 +119,8 @@ def test_a_quota_for_the_cells_alone_is_met_by_sharing():
     assert named(*refusals(registry, health_checks=20)) == ["c00000", "c00001", "c00002"]
     (sentence,) = refusals(registry, health_checks=19)
     assert sentence.endswith(
-        "ask AWS for 26 and set it to that, or for 20 and set failover.health_check: cell for every customer"
+        "ask AWS for 26 (quota L-ACB674F3) and set it to that, or for 20 and set failover.health_check: cell"
+        " for every customer"
     )
 
 
@@ -124,7 +128,8 @@ def test_six_hundred_customers_are_too_many_for_the_default_quota():
     (sentence,) = refusals(many(600), health_checks=200)
     assert sentence.startswith(
         "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), but"
-        " mft:healthCheckQuota is 200; ask AWS for 1,210 and set it to that, or set failover.health_check:"
+        " mft:healthCheckQuota is 200; ask AWS for 1,210 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check:"
         " cell for these (505): c00095, c00096, "
     )
     assert refusals(many(600), health_checks=1210) == []

@@ -23,6 +23,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     replication,
     route53,
     security_groups,
+    service_quotas,
     states,
     tables,
     transfer,
