@@ -116,7 +116,9 @@ def test_a_quota_that_the_registry_breaks() -> None:
 
 
 def test_all_missing_settings_are_reported_at_once() -> None:
-    lines = refusal({"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": "x"})
+    lines = refusal(
+        {"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": SECRETS["mft:hostKeyRsa"]}
+    )
     assert [line.partition(" is not set")[0] for line in lines] == [
         "Pulumi.gov-west.yaml: mft:region",
         "Pulumi.gov-west.yaml: mft:zoneId",
