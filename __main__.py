@@ -18,6 +18,7 @@ gc.disable()  # it takes two thirds of a run with many customers, and objects li
 
 try:
     settings = Settings.from_config()
+    preflight.check_backend(settings)
     registry = load(
         Path(pulumi.get_root_directory()) / "customers", namespace=settings.namespace, zone=settings.zone
     )

@@ -8,6 +8,7 @@ from enum import StrEnum
 from typing import assert_never
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 
 from components.host_keys import COMMANDS, HostKeyError, normalized
 from customers import names
@@ -194,4 +195,6 @@ def _host_key(key: str, value: str | None) -> pulumi.Output[str]:
     """
     if value is None:
         raise HostKeyError("is not set (an SSH host key, the same in both stacks)")
+    if not is_config_secret(f"mft:{key}"):
+        raise HostKeyError("is not stored as a secret")
     return pulumi.Output.secret(normalized(key, value))

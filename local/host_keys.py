@@ -11,6 +11,9 @@ _MAKE: Mapping[str, Callable[[], asyncssh.SSHKey]] = {
     "hostKeyEcdsa": lambda: asyncssh.generate_private_key("ecdsa-sha2-nistp256"),
 }
 
+#: The settings that are host keys.
+SETTINGS = tuple(_MAKE)
+
 
 def new(setting: str) -> asyncssh.SSHKey:
     """Return a new key for a setting, one of `components.settings.HOST_KEYS`; KeyError for any other."""

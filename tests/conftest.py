@@ -12,6 +12,9 @@ from hypothesis import settings
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
+# Where a developer's Pulumi keeps its state is no matter of the tests.
+os.environ.pop("PULUMI_BACKEND_URL", None)
+
 # Sessions of boto3 are made anew for most tests; what AWS's services are like is read once all the same.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
