@@ -1,11 +1,11 @@
 # Two commands for a newcomer: `make drill` and `make test`. Everything is installed into .venv, nothing globally.
 PYTHON ?= python3
 
-# Tests wait more than they compute: two workers for each core, each of some 400 MB, with its emulated AWS.
+# Tests wait more than they compute, so there are two workers per core. Each needs about 500 MB.
 WORKERS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
 PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
-# Where this is set, every worker and every command that a test starts would compile the project anew.
+# With this set, every worker and every command that a test starts would compile the project again.
 unexport PYTHONDONTWRITEBYTECODE
 
 VENV := .venv
@@ -26,11 +26,11 @@ drill-all: $(READY)
 up: $(READY)
 	@$(BIN)/python -m local up
 
-# Types are checked beside the tests: what is left of a core, they take.
+# Types are checked while the tests run: mypy takes half a minute when it has no cache.
 test: lint
 	@$(MAKE) --no-print-directory -j 2 types tests
 
-# With the exhaustive tests: every scenario, 20,000 schedules, a second seed for every planted bug.
+# All tests, the exhaustive ones too: every scenario, 20,000 schedules, a second seed for every planted bug.
 test-all: lint
 	@$(MAKE) --no-print-directory -j 2 types tests-all
 

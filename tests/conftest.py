@@ -12,17 +12,17 @@ from hypothesis import settings
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
-# Where a developer's Pulumi keeps its state is no matter of the tests.
+# The program refuses a state that is elsewhere; the tests keep none.
 os.environ.pop("PULUMI_BACKEND_URL", None)
 
-# Sessions of boto3 are made anew for most tests; what AWS's services are like is read once all the same.
+# Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
-# A slow machine is no defect. Where CI is set, Hypothesis draws the same examples every time.
+# A slow machine must not fail a test. Where CI is set, Hypothesis draws the same examples every time.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
 
-#: Files that take longest, the longest first: no worker is left with one of them when the others have ended.
+#: The files that take longest, longest first, so that no worker is still busy when the others are done.
 _LONG = (
     "test_every_scenario.py",
     "test_planted_bugs_again.py",

@@ -1,4 +1,4 @@
-"""The scenarios that `make test` does not play, all in one world."""
+"""The scenarios that `make test` leaves out, played one after another in one world."""
 
 from __future__ import annotations
 

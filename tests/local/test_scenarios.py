@@ -28,12 +28,12 @@ def test_scenarios_hold_one_after_the_other_in_one_world(runs: Runs) -> None:
 
 
 def test_a_shift_moves_the_names_of_one_customer_and_says_when(runs: Runs) -> None:
-    told = runs["customer-shifted"]
-    moved = [each for each in told["answers"] if each["at"] > told["measures"]["decision_at"]]
+    run = runs["customer-shifted"]
+    moved = [each for each in run["answers"] if each["at"] > run["measures"]["decision_at"]]
     assert {name for each in moved if ".c7k2m." not in (name := each["name"])} == set()
     assert {each["type"] for each in moved} == {"CNAME", "TXT"}
-    assert 0 < told["measures"]["dns_moved"] < told["measures"]["first_delivered"]
-    assert told["measures"]["rpo_files"] is None, "no region died"
+    assert 0 < run["measures"]["dns_moved"] < run["measures"]["first_delivered"]
+    assert run["measures"]["rpo_files"] is None, "no region died"
 
 
 def test_an_evacuation_that_was_killed_is_one_in_the_end_through_the_peer_only(runs: Runs) -> None:
@@ -42,7 +42,7 @@ def test_an_evacuation_that_was_killed_is_one_in_the_end_through_the_peer_only(r
     assert not [call for call in calls if "route53" in call or " iam " in call]
 
 
-def test_every_file_of_a_run_is_told_with_its_fate(runs: Runs) -> None:
+def test_a_run_reports_the_fate_of_every_file(runs: Runs) -> None:
     transfers = runs["customer-shifted"]["transfers"]
     fates = {each["file"].partition("-")[2]: each["delivered_by"] for each in transfers}
     assert fates == {"shifted.csv": "east", "stays.csv": "west", "back.csv": "west"}

@@ -47,7 +47,7 @@ def announce(world: World, out: str, number: int) -> None:
         while world.switched_out(out):
             try:
                 notices = Notices(_Environment(world))  # type: ignore[arg-type]
-                for name in notices.customers(None):
+                for name in notices.customers(()):
                     if name not in told:
                         notices.publish(notices.notice(name))
                         told.add(name)

@@ -376,7 +376,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a notice says of what is under way that it is delivered",
-        (("ops.recovery.notice:status", _wrap(_under_way_is_delivered)),),
+        (("ops.recovery.notice_entries:status", _wrap(_under_way_is_delivered)),),
     ),
     Planted(
         "a client sends nothing again when a notice says so",

@@ -45,12 +45,12 @@ class Topics(Client):
 
 
 class Parameters(Client):
-    """A client of Systems Manager's Parameter Store. `held` and `written`: values and times by name."""
+    """A client of Parameter Store. `held` has the values by name, `written` the times of their writes."""
 
     service = "ssm"
 
     def __init__(
-        self, clock: Clock, region: Region, trace: Any, held: dict[str, str], written: dict[str, float]
+        self, clock: Clock, region: Region, trace: Any, held: dict[str, str], written: dict[str, list[float]]
     ) -> None:
         super().__init__(clock, region, trace)
         self._held, self._written = held, written
@@ -59,14 +59,16 @@ class Parameters(Client):
         def get() -> dict[str, Any]:
             if Name not in self._held:
                 raise failed(ParameterNotFound, "ParameterNotFound", "GetParameter")
-            at = datetime.fromtimestamp(self._written.get(Name, self._clock.started), UTC)
-            return {"Parameter": {"Name": Name, "Value": self._held[Name], "LastModifiedDate": at}}
+            times = [self._clock.started, *self._written.get(Name, ())]  # of its creation first
+            about = {"LastModifiedDate": datetime.fromtimestamp(times[-1], UTC), "Version": len(times)}
+            return {"Parameter": {"Name": Name, "Value": self._held[Name], **about}}
 
         return self._effect("GetParameter", Name, get)
 
     def put_parameter(self, *, Name: str, Value: str, Type: str, Overwrite: bool) -> dict[str, Any]:
         def put() -> dict[str, Any]:
-            self._held[Name], self._written[Name] = Value, self._clock.now
+            self._held[Name] = Value
+            self._written.setdefault(Name, []).append(self._clock.now)
             return {}
 
         return self._effect("PutParameter", f"{Name} {Value}", put)

@@ -7,7 +7,7 @@ from tests.simulation import hunt
 #: Schedules that every run of the tests simulates, those of `make test-all`, and files that share them.
 SCHEDULES, EXHAUSTIVE, SHARES = 2000, 20_000, 4
 
-#: What a share goes through at least once: a simulation in which little happens would find little.
+#: What has to happen at least once in every share: a simulation in which little happens finds little.
 _SEEN = {
     "customers who needed the lost region for nothing",
     "delivered",
@@ -28,12 +28,12 @@ _SEEN = {
 
 
 def check(share: int) -> None:
-    """Simulate one share; AssertionError with the failing seeds, and how to replay and shrink them."""
+    """Simulate one share; raise AssertionError with the failing seeds, and how to replay and shrink them."""
     _simulate(_share(share, range(SCHEDULES)))
 
 
 def check_the_rest(share: int) -> None:
-    """Simulate one share of the schedules that `make test` leaves out; AssertionError as above."""
+    """Simulate one share of the schedules that `make test` leaves out; raise as `check` does."""
     _simulate(_share(share, range(SCHEDULES, EXHAUSTIVE)))
 
 
@@ -44,11 +44,11 @@ def _share(share: int, seeds: range) -> range:
 
 def _simulate(seeds: range) -> None:
     tally = hunt.run(seeds)
-    told = [
+    failures = [
         f"seed {seed}: {broken[0]}; replay: python -m tests.simulation --seed {seed} 1; "
         f"shrink: python -m tests.simulation --seed {seed} 2"
         for seed, broken in tally.failures.items()
     ]
-    assert not told, "\n".join(told)
+    assert not failures, "\n".join(failures)
     assert tally.schedules == len(seeds)
     assert tally.counts.keys() >= _SEEN

@@ -114,7 +114,7 @@ class _Cell:
         self.parameters: dict[str, str] = {
             contract.switch_parameter(NAMESPACE, CELL, peer_of(region.side)): Position.IN.value
         }
-        self.written: dict[str, float] = {}
+        self.written: dict[str, list[float]] = {}
         self.functions = Functions(
             world.clock,
             region,

@@ -1,4 +1,4 @@
-"""How long a name may be, by the type and the input that has it; generated names have their suffix."""
+"""How long names and other texts may be, by type and input; generated names have their suffix."""
 
 from __future__ import annotations
 
@@ -10,6 +10,8 @@ LIMITS = {
     ("aws:cloudwatch/dashboard:Dashboard", "dashboardName"): 255,
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutRule.html
     ("aws:cloudwatch/eventRule:EventRule", "name"): 64,
+    # https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-quota.html
+    ("aws:cloudwatch/eventRule:EventRule", "eventPattern"): 2_048,
     # https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_Target.html
     ("aws:cloudwatch/eventTarget:EventTarget", "targetId"): 64,
     # https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_CreateLogGroup.html
@@ -46,13 +48,14 @@ LIMITS = {
     ("aws:sqs/queue:Queue", "name"): 80,
     # https://docs.aws.amazon.com/systems-manager/latest/APIReference/API_PutParameter.html
     ("aws:ssm/parameter:Parameter", "name"): 1_011,
+    ("aws:ssm/parameter:Parameter", "value"): 4_096,  # of the standard tier
     # https://docs.aws.amazon.com/transfer/latest/APIReference/API_CreateUser.html
     ("aws:transfer/user:User", "userName"): 100,
 }
 
 
 def complaints(graph: Graph) -> list[str]:
-    """Return every name of a graph that is too long."""
+    """Return every text of a graph that is too long."""
     return [
         f"{resource.urn}: {name} {value!r} has {len(value)} characters, {limit} are allowed"
         for (type, name), limit in LIMITS.items()
