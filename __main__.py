@@ -1,6 +1,7 @@
 """One stack: the cell of one GovCloud region, and the resources of its customers in that region."""
 
 import gc
+import os
 from pathlib import Path
 
 import pulumi
@@ -18,6 +19,7 @@ gc.disable()  # it takes two thirds of a run with many customers, and objects li
 
 try:
     settings = Settings.from_config()
+    preflight.check_backend(settings)
     registry = load(
         Path(pulumi.get_root_directory()) / "customers", namespace=settings.namespace, zone=settings.zone
     )
@@ -27,6 +29,7 @@ try:
         settings.stack,
         region=settings.region,
         allowed_account_ids=[settings.account],
+        use_fips_endpoint="AWS_ENDPOINT_URL" not in os.environ,  # a given endpoint has no other host
         default_tags=aws.ProviderDefaultTagsArgs(
             tags={"mft:cell": settings.cell, "mft:stack": settings.stack}
         ),

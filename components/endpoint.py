@@ -108,7 +108,7 @@ class Endpoint(pulumi.ComponentResource):
             type="A",
             ttl=_TTL,
             records=[address.public_ip for address in network.endpoint_addresses],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # every customer's names lead to it
         )
         self.register_outputs({"server_id": self.server_id, "host": self.host})
 

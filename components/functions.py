@@ -84,7 +84,12 @@ class Function(pulumi.ComponentResource):
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 # With this, CloudTrail shows which function made a call, in any region.
                 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
-                variables={**environment, "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}"}
+                variables={
+                    **environment,
+                    "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
+                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
+                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(

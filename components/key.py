@@ -39,7 +39,7 @@ class DataKey(pulumi.ComponentResource):
             name,
             name=names.key_alias(settings.namespace, settings.cell),
             target_key_id=key.key_id,
-            opts=pulumi.ResourceOptions(parent=self),
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # the peer's replication names it
         )
         self.arn = key.arn
         self.register_outputs({"arn": self.arn, "alias": alias.name})

@@ -1,9 +1,12 @@
-"""Checks before the first resource: AWS's quotas are sufficient, and the zone of the settings exists.
+"""Checks before the first resource: the place of the state, AWS's quotas, and the zone of the settings.
 
 Quotas are compared twice: with the settings, without AWS, and with what Service Quotas says of the account.
 """
 
 from __future__ import annotations
+
+import os
+from urllib.parse import parse_qs, urlsplit
 
 import pulumi
 import pulumi_aws as aws
@@ -12,6 +15,38 @@ from components.settings import Settings, SettingsError
 from customers import quota, service_quotas
 from customers.registry import Registry
 from customers.service_quotas import ServiceQuota, Shortage
+
+#: What a program sees as its organization if the state is in a backend of one's own, which has none:
+#: https://github.com/pulumi/pulumi/blob/v3.272.0/pkg/backend/diy/snapshot.go
+SELF_MANAGED = "organization"
+
+_BACKEND = "PULUMI_BACKEND_URL"
+
+
+def check_backend(settings: Settings) -> None:
+    """Raise SettingsError if the stack's state is in Pulumi Cloud, or in a place other than its own region.
+
+    A backend that was chosen by `pulumi login` cannot be seen, except that it is not Pulumi Cloud. A folder
+    is accepted: a trial may keep its state there.
+    """
+    remedy = f"run: export {_BACKEND}='s3://BUCKET?region={settings.region}&awssdk=v2'"
+    if (organization := pulumi.get_organization()) != SELF_MANAGED:
+        raise SettingsError(
+            f"{settings.stack}: the state is in Pulumi Cloud (organization {organization!r}), outside of "
+            f"GovCloud; {remedy}"
+        )
+    url = urlsplit(os.environ.get(_BACKEND, ""))
+    if url.scheme in ("", "file"):
+        return
+    if url.scheme != "s3":
+        raise SettingsError(f"{_BACKEND}: {url.scheme}:// is not S3 in {settings.region}; {remedy}")
+    region = parse_qs(url.query).get("region", [""])[-1]
+    if region != settings.region:
+        fault = f"is in {region}" if region else "names no region"
+        raise SettingsError(
+            f"{_BACKEND}: s3://{url.netloc} {fault}, but {settings.stack} is in {settings.region} and keeps "
+            f"its state there, so that it outlives the loss of the other region; {remedy}"
+        )
 
 
 def check_quotas(settings: Settings, registry: Registry) -> None:

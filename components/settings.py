@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import assert_never
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 
+from components.host_keys import COMMANDS, HostKeyError, normalized
 from customers import names
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
 
@@ -115,12 +117,14 @@ class Settings:
                 f"Pulumi.{stack}.yaml: mft:region: {found['region']} is not for a stack named {stack!r}; "
                 f"run: pulumi config set mft:region {REGION_OF[peer_of(side)]} --stack {stack}"
             )
-        host_keys = [config.get_secret(key) for key in HOST_KEYS]
-        for key, secret in zip(HOST_KEYS, host_keys, strict=True):
-            if secret is None:
+        host_keys: list[pulumi.Output[str]] = []
+        for key, make in COMMANDS.items():
+            try:
+                host_keys.append(_host_key(key, config.get(key)))
+            except HostKeyError as error:
                 problems.append(
-                    f"Pulumi.{stack}.yaml: mft:{key} is not set (an SSH host key, the same in both stacks); "
-                    f"run: pulumi config set --secret mft:{key} --stack {stack} < KEYFILE"
+                    f"Pulumi.{stack}.yaml: mft:{key} {error}; make a key once, for both stacks: {make}; "
+                    f"then run: pulumi config set --secret mft:{key} --stack {stack} < {make.split()[-1]}"
                 )
         if problems:
             raise SettingsError("\n".join(problems))
@@ -140,13 +144,13 @@ class Settings:
             group_rule_quota=int(found["groupRuleQuota"]),
             audit_days=int(found["auditDays"]),
             lambda_runtime=found["lambdaRuntime"],
-            host_keys=tuple(secret for secret in host_keys if secret is not None),
+            host_keys=tuple(host_keys),
         )
 
 
 #: Host keys of the types that the FIPS security policies allow, RSA and ECDSA. Both regions must have the
 #: same key of each type, or clients report a changed host key at failover.
-HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
+HOST_KEYS = tuple(COMMANDS)
 
 #: Every other setting: the pattern of its value, the meaning in words, and an example.
 KEYS = {
@@ -199,3 +203,15 @@ def _refused_name(key: str, value: str) -> str | None:
     except names.NameRefusedError as error:
         return str(error)
     return None
+
+
+def _host_key(key: str, value: str | None) -> pulumi.Output[str]:
+    """Return a host key as a secret, in the form that Transfer Family takes; HostKeyError if it has none.
+
+    The CLI decrypts a secret setting for the program, so it can be checked before any resource is made.
+    """
+    if value is None:
+        raise HostKeyError("is not set (an SSH host key, the same in both stacks)")
+    if not is_config_secret(f"mft:{key}"):
+        raise HostKeyError("is not stored as a secret")
+    return pulumi.Output.secret(normalized(key, value))

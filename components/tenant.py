@@ -109,6 +109,7 @@ class Tenant(pulumi.ComponentResource):
             if customer.is_routed
             else None,
             keep=Keep.RETAIN if customer.is_retired else Keep.PROTECT,
+            keep_copying=customer.is_in_service,  # a draining customer's go when it is retired
             events_after=document,
             parent=self,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -120,6 +121,15 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
+def with_fips(config: Config) -> Config:
+    """Return a client's configuration with FIPS endpoints, unless an endpoint is given by AWS_ENDPOINT_URL.
+
+    botocore refuses to combine the two: https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+    """
+    merged: Config = config.merge(Config(use_fips_endpoint="AWS_ENDPOINT_URL" not in os.environ))
+    return merged
+
+
 @cache
 def _client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region, config=_CLIENT)
+    return boto3.client(service, region_name=region, config=with_fips(_CLIENT))

@@ -19,10 +19,10 @@ from local import program
 from local.preview.recording_aws import echo
 from local.program import Graph
 from runtime.contract import PARTITION
+from tests.program.secret_settings import SECRETS
 
 STACKS = ("gov-west", "gov-east")
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-SECRETS = {"mft:hostKeyRsa": "the RSA key", "mft:hostKeyEcdsa": "the ECDSA key"}
 
 
 def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
