@@ -21,6 +21,7 @@ from enum import StrEnum
 
 from runtime.contract import Kind
 from runtime.facts import Fact, of_transfer, settling, standing, submitted
+from runtime.routing import DuplicatesPolicy, compares
 
 
 class Action(StrEnum):
@@ -55,7 +56,7 @@ def judge(
     transfer: str,
     size: int,
     destinations: Iterable[str],
-    policy: str,
+    policy: DuplicatesPolicy,
     window: timedelta,
     asks: bool = False,
 ) -> Decision:
@@ -69,7 +70,7 @@ def judge(
     left = _asked(own, destinations) if asks else _left(own, destinations)
     if not left or any(fact.kind is Kind.REJECTED for fact in own):
         return Decision(action=Action.DONE)
-    if asks or policy != "content":
+    if asks or not compares(policy):
         return Decision(action=Action.DELIVER, destinations=left)
     others = _delivered_nearby(facts, transfer, window)
     if any(fact.detail["size"] == size for fact in others) and set(left) - replayed(own):

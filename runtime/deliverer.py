@@ -25,7 +25,7 @@ from runtime.delivery import (
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing
 from runtime.release import ReleaseDecision
-from runtime.routing import Directory
+from runtime.routing import Directory, compares
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
@@ -109,7 +109,7 @@ class Deliverer:
                 return Kind.DELIVERED
             self._leases.keep(transfer, owner, history)
             customer = self._directory.customer(transfer.customer)
-            compared = customer.policy == "content" and not transfer.asks
+            compared = compares(customer.policy) and not transfer.asks
             window = customer.window if compared else None
             overtaken(history.facts, transfer, destination, window=window)
             route = customer.route(transfer.key)
@@ -123,7 +123,7 @@ class Deliverer:
             opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
         is_released = first and destination in replayed(own) and _is_release(own, owner)
-        if transfer.asks or (after_unknown and route.on_unknown == "hold" and not is_released):
+        if transfer.asks or (after_unknown and route.holds and not is_released):
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:

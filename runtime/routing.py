@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, assert_never
 
 from runtime.contract import below_inbound, config_key
 from runtime.patterns import matches
@@ -16,6 +16,12 @@ from runtime.patterns import matches
 #: Seconds for which a warm function uses a document that it has read. A changed document takes effect at most
 #: this long after `pulumi up`.
 FRESH = 30
+
+
+#: The words of the registry for what is done with content that was delivered before, and with a file when it
+#: is unknown whether its partner has it.
+DuplicatesPolicy = Literal["content", "version"]
+OnUnknown = Literal["deliver", "hold"]
 
 
 class UnknownCustomerError(LookupError):
@@ -29,13 +35,35 @@ class DestinationKind(StrEnum):
     S3 = "s3"
 
 
+def compares(policy: DuplicatesPolicy) -> bool:
+    """Return whether a policy compares submissions by content, and does not send the same content twice."""
+    match policy:
+        case "content":
+            return True
+        case "version":
+            return False
+        case _:
+            assert_never(policy)
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoutingRule:
     """Where files go whose key below `inbound/` matches, and what to do after an unknown delivery."""
 
     match: str
     to: tuple[str, ...]
-    on_unknown: str
+    on_unknown: OnUnknown
+
+    @property
+    def holds(self) -> bool:
+        """Whether a file is held, and not delivered again, when it is unknown whether its partner has it."""
+        match self.on_unknown:
+            case "hold":
+                return True
+            case "deliver":
+                return False
+            case _:
+                assert_never(self.on_unknown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,7 +74,7 @@ class RoutingDocument:
     routes: tuple[RoutingRule, ...]
     destinations: dict[str, dict[str, Any]]
     temporary_names: tuple[str, ...]
-    policy: str
+    policy: DuplicatesPolicy
     window: timedelta
     inbound_days: int
     archive_days: int

@@ -182,8 +182,8 @@ def test_unknown_customers_are_all_named_with_the_nearest(place):
     done = place.ops("gaps", f"{place.customer}x", "q")
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
-        f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?",
-        "'q' is no customer of this cell",
+        f"'{place.customer}x' is not a customer of this cell; did you mean {place.customer}?",
+        "'q' is not a customer of this cell",
     ]
 
 

@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from components.statemachine import definition
+from customers import kinds
 from runtime.arrival import Arrival, IntakeResult
 from runtime.client.submissions import Due, Sent, Submissions
 from runtime.contract import WEST, Kind, Outcome, Position
@@ -26,7 +27,14 @@ from runtime.metrics import Metrics
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.release import ReleaseDecision
 from runtime.replication import ReplicationEvent
-from runtime.routing import DestinationKind, RoutingDocument
+from runtime.routing import (
+    DestinationKind,
+    DuplicatesPolicy,
+    OnUnknown,
+    RoutingDocument,
+    RoutingRule,
+    compares,
+)
 from runtime.switch import Switch
 from runtime.tracker import History
 from runtime.transfer import Transfer
@@ -347,6 +355,27 @@ def test_the_registry_has_the_same_kinds_of_destinations() -> None:
         if name.endswith("Destination")
     }
     assert set(named.values()) == set(DestinationKind)
+
+
+def test_the_registry_has_the_same_words_for_duplicates_and_unknown_deliveries() -> None:
+    assert get_args(kinds.DuplicatesPolicy) == get_args(DuplicatesPolicy)
+    assert get_args(kinds.OnUnknown) == get_args(OnUnknown)
+
+
+def test_every_policy_about_duplicates_compares_or_does_not() -> None:
+    assert {policy: compares(policy) for policy in get_args(DuplicatesPolicy)} == {
+        "content": True,
+        "version": False,
+    }
+    with pytest.raises(AssertionError):
+        compares("name")
+
+
+def test_every_word_about_unknown_deliveries_holds_or_does_not() -> None:
+    rules = {word: RoutingRule(match="**", to=("a",), on_unknown=word) for word in get_args(OnUnknown)}
+    assert {word: rule.holds for word, rule in rules.items()} == {"deliver": False, "hold": True}
+    with pytest.raises(AssertionError):
+        _ = RoutingRule(match="**", to=("a",), on_unknown="ask").holds
 
 
 def test_a_destination_of_an_unknown_kind_is_refused_and_never_taken_for_another() -> None:

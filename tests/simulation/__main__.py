@@ -16,7 +16,7 @@ from tests.simulation import hunt
 from tests.simulation.schedule import Schedule, generate
 
 #: The most failing seeds that are printed.
-_TOLD = 10
+_MOST_PRINTED = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -71,7 +71,7 @@ def _many(number: int, first: int, *, as_json: bool, shrinks: bool) -> None:
             print(f"  {count:8} {name}")
         for name, count in sorted(tally.known.items()):
             print(f"  {count:8} known bug: {name}")
-        for failed, broken in sorted(tally.failures.items())[:_TOLD]:
+        for failed, broken in sorted(tally.failures.items())[:_MOST_PRINTED]:
             print(f"seed {failed}: {broken[0]}\n  replay: python -m tests.simulation --seed {failed} 1")
     if not tally.failures:
         return
