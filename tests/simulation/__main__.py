@@ -16,7 +16,7 @@ from tests.simulation import hunt
 from tests.simulation.schedule import Schedule, generate
 
 #: The most failing seeds that are printed.
-_TOLD = 10
+_MOST_PRINTED = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
