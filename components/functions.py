@@ -21,6 +21,7 @@ class Function(pulumi.ComponentResource):
     """One function of the cell: its code, a role with only the permissions that it needs, its logs."""
 
     arn: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
     function: aws.lambda_.Function
 
     def __init__(
@@ -36,16 +37,19 @@ class Function(pulumi.ComponentResource):
         timeout: int,
         memory: int,
         placement: Placement | None = None,
+        role_name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
-        With a `placement` it runs in the cell's private subnets; without one, in no VPC.
+        With a `placement` it runs in the cell's private subnets; without one, in no VPC. Without a
+        `role_name`, Pulumi makes up the role's name.
         """
         super().__init__("mft:functions:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
+            name=role_name,
             assume_role_policy=policy.assumed_by("lambda.amazonaws.com", account=settings.account),
             opts=child,
         )
@@ -80,7 +84,12 @@ class Function(pulumi.ComponentResource):
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 # With this, CloudTrail shows which function made a call, in any region.
                 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
-                variables={**environment, "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}"}
+                variables={
+                    **environment,
+                    "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
+                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
+                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(
@@ -92,7 +101,7 @@ class Function(pulumi.ComponentResource):
             # Otherwise its first calls could be denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
-        self.arn = self.function.arn
+        self.arn, self.role_arn = self.function.arn, role.arn
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
@@ -167,6 +176,7 @@ class Functions:
         memory: int = 512,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
+        role_name: str | None = None,
     ) -> Function:
         """Make a function whose role has these `statements`."""
         self.made[handler] = Function(
@@ -187,6 +197,7 @@ class Functions:
             timeout=timeout,
             memory=memory,
             placement=placement,
+            role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return self.made[handler]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -272,6 +273,7 @@ def _while_alive(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
+    os.environ.pop("PULUMI_BACKEND_URL", None)  # it is for the engine, whose state these commands never use
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )

@@ -15,7 +15,7 @@ from botocore.exceptions import HTTPClientError
 from customers import names
 from ops.cell import cells, known_customers, side_of
 from ops.cell_manifest import CellManifest
-from ops.environment import Environment
+from ops.environment import Environment, with_fips
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
@@ -158,7 +158,7 @@ class Regions:
         """Return a client for a service in a region that answers: with long timeouts, shared by threads."""
         with self._making:
             if (service, side) not in self._clients:
-                made = boto3.client(service, region_name=REGION_OF[side], config=_PATIENT)
+                made = boto3.client(service, region_name=REGION_OF[side], config=with_fips(_PATIENT))
                 self._clients[service, side] = made
             return self._clients[service, side]
 

@@ -26,6 +26,12 @@ BY_AWS = {
     ("*", "Trace", "xray:PutTraceSegments"): f"{_LAMBDA}services-xray.html",
     ("*", "Trace", "xray:PutTelemetryRecords"): f"{_LAMBDA}services-xray.html",
     ("*", "UseDataKey", "kms:Decrypt"): f"{_LAMBDA}configuration-envvars-encryption.html",
+    **{
+        ("cell1-workflow-deliver", "UsePartnersKeys", action): (
+            "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
+        )
+        for action in ("kms:GenerateDataKey", "kms:Decrypt")
+    },
     ("*", "TakeMessages", "sqs:ReceiveMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:DeleteMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:GetQueueAttributes"): f"{_LAMBDA}services-sqs-configure.html",
@@ -36,6 +42,9 @@ BY_AWS = {
     ("*", "JoinNetwork", "ec2:AssignPrivateIpAddresses"): f"{_LAMBDA}configuration-vpc.html",
     ("*", "JoinNetwork", "ec2:UnassignPrivateIpAddresses"): f"{_LAMBDA}configuration-vpc.html",
 }
+
+#: Statements that allow the same for each partner. The drill delivers to some of them.
+FOR_EACH_PARTNER = {"SeeDestinations", "WriteDestinations"}
 
 #: What the drill does not come by: the code that takes it, and when.
 RARE = {
@@ -179,6 +188,11 @@ class Grant:
     action: str
     position: int
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The function, the statement and the action, whatever the resource."""
+        return self.function, self.sid, self.action
+
     def fits(self, place: tuple[str, str, str]) -> bool:
         """Return whether an entry of a table matches this grant."""
         function, sid, action = place
@@ -218,7 +232,7 @@ def compare(story: Mapping[str, Any]) -> Compared:
         if call["caller"] not in policies or not call["status"]:  # of an operator, or never answered
             continue
         statements = policies[call["caller"]]
-        (key,) = {text for each in statements for text in each.resources if ":kms:" in text}
+        (key,) = {text for each in statements if each.sid == "UseDataKey" for text in each.resources}
         for need in needs(call, key):
             by = granting(statements, need.action, need.resource, need.context)
             fitting = {

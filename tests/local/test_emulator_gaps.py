@@ -186,7 +186,7 @@ def test_a_server_and_its_host_keys_keep_what_they_were_given(aws: World) -> Non
 
     second = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
     host_key = transfer.import_host_key(
-        ServerId=server, HostKeyBody=second.export_private_key().decode(), Description="second"
+        ServerId=server, HostKeyBody=second.export_private_key("pkcs1-pem").decode(), Description="second"
     )["HostKeyId"]
     shown = transfer.describe_host_key(ServerId=server, HostKeyId=host_key)["HostKey"]
     assert (shown["HostKeyFingerprint"], shown["Type"]) == (second.get_fingerprint(), "ecdsa-sha2-nistp256")
@@ -195,6 +195,8 @@ def test_a_server_and_its_host_keys_keep_what_they_were_given(aws: World) -> Non
     assert "PRIVATE KEY" not in json.dumps([seen, shown, listed], default=str)
     with pytest.raises(transfer.exceptions.InvalidRequestException):
         transfer.import_host_key(ServerId=server, HostKeyBody="not a key")
+    with pytest.raises(transfer.exceptions.InvalidRequestException, match="Invalid host key format"):
+        transfer.import_host_key(ServerId=server, HostKeyBody=second.export_private_key().decode())
     transfer.delete_host_key(ServerId=server, HostKeyId=host_key)
     assert len(transfer.list_host_keys(ServerId=server)["HostKeys"]) == 1
 

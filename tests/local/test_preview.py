@@ -155,7 +155,14 @@ def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: 
 
 
 def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> None:
-    project.edit("customers/agency-b.yaml", "lifecycle: active", "lifecycle: retired")
+    file = "customers/agency-b.yaml"
+    project.edit(file, "lifecycle: active", "lifecycle: retired")
+    refused = preview.make("HEAD", root=project.folder, stack="gov-west")
+    assert refused.breaches, "what copies a customer's files is protected until it is draining"
+    project.edit(file, "lifecycle: retired", "lifecycle: draining")
+    assert not preview.make("HEAD", root=project.folder, stack="gov-west").breaches
+    project.commit()
+    project.edit(file, "lifecycle: draining", "lifecycle: retired")
     printed = project.plan("--markdown", "--stack", "gov-west")
     assert "Bucket h4t9q-inbound loses its protection, and would stay in AWS if it goes" in printed
     assert (
@@ -163,7 +170,7 @@ def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> Non
     )
     assert "WOULD BE" not in printed
     project.commit()
-    (project.folder / "customers/agency-b.yaml").unlink()
+    (project.folder / file).unlink()
     after = preview.make("HEAD", root=project.folder, stack="gov-west")
     assert not after.breaches
     (bucket,) = [step for step in after.stacks["gov-west"] if step.type == BUCKET]

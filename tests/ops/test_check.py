@@ -27,6 +27,7 @@ FACTS = {
     "mft:zoneId": "Z0123456789EXAMPLE",
     "mft:accountId": "123456789012",
     "mft:healthCheckQuota": "200",
+    "mft:groupRuleQuota": "60",
 }
 SAMPLES = sorted((ROOT / "customers").glob("*.yaml"))
 FINE = "4 customers, 14 health checks of 200, nothing refused"
@@ -325,7 +326,8 @@ def test_a_quota_that_the_registry_would_break(project):
     project.stacks(healthCheckQuota=13)
     assert project.refused() == [
         "customers: 14 health checks are needed (10 for cells, 4 for customers), but mft:healthCheckQuota"
-        " is 13; ask AWS for 14 and set it to that, or set failover.health_check: cell for these (1): x8p3v"
+        " is 13; ask AWS for 14 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check: cell for these (1): x8p3v"
     ]
     text = project.file("agency-d").read_text().replace("lifecycle: active", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
@@ -350,7 +352,8 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
     needed, new, summary = result.out.splitlines()
     assert needed.startswith(
         "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), but"
-        " mft:healthCheckQuota is 200; ask AWS for 1,214 and set it to that, or set failover.health_check:"
+        " mft:healthCheckQuota is 200; ask AWS for 1,214 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check:"
         " cell for these (507): c0095, c0096, "
     )
     assert needed.endswith(", c0599, c7k2m, x8p3v")

@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
 import pytest
+from botocore.exceptions import ClientError
 
-from customers.quota import BUCKET_LIMIT, Needs
+from customers import service_quotas
+from customers.quota import Needs
+from customers.service_quotas import BUCKETS, CONCURRENCY, INTERFACE_ENDPOINTS, ServiceQuota
 from ops.dns import account_quotas
 from ops.dns.dns_changes import Limit
 from ops.dns.name_servers import ENV_NAME_SERVERS
@@ -350,26 +354,135 @@ def of_route53(needed: int, *, checks: Limit, quota: int = 200) -> list[str]:
     return [each.line for each in found]
 
 
+REQUEST = "run `aws service-quotas request-service-quota-increase --service-code"
+
+
 def test_quotas_of_route53():
     assert of_route53(200, checks=Limit(allowed=200, used=199)) == []
     assert of_route53(201, checks=Limit(allowed=200, used=0)) == [
-        "Route 53: the registry needs 201 health checks, and 200 are allowed; ask AWS for 201"
+        "Route 53: the registry needs 201 health checks, but quota L-ACB674F3 allows 200;"
+        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 201 --region us-gov-west-1`"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=200)) == [
-        "Route 53: all 200 health checks that are allowed exist: none can be added;"
+        "Route 53: all 200 health checks that quota L-ACB674F3 allows exist: none can be added;"
         " ask AWS for more, or remove those that nobody uses"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=0), quota=500) == [
         "Route 53: mft:healthCheckQuota is 500, and AWS allows 200;"
-        " ask AWS for more health checks, or set it to 200 in both stack files"
+        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 500 --region us-gov-west-1`,"
+        " or set it to 200 in both stack files"
     ]
 
 
-def test_quotas_of_the_account_and_of_servers():
-    needed = Needs(health_checks=0, records=0, buckets=12)
-    assert list(account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT - 1)) == []
-    (full,) = account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT)
-    assert full.line.startswith(f"{WESTERN}: the account has 10,000 buckets, the registry needs 12, and")
+def test_quotas_of_servers():
     assert list(account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT - 1})) == []
     (full,) = account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT, EASTERN: 3})
     assert full.line.startswith(f"{WESTERN}: the SFTP server has 10,000 users, and 10,000 are allowed;")
+
+
+@pytest.fixture
+def quota(twins, mended) -> Callable[[str, ServiceQuota, float], None]:  # noqa: F811
+    def set(region: str, which: ServiceQuota, value: float) -> None:
+        mended.callback(twins.aws.service_quota, region, which.code, None)
+        twins.aws.service_quota(region, which.code, value)
+
+    return set
+
+
+def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
+    quota(EASTERN, service_quotas.ADDRESSES, 5)
+    quota(WESTERN, CONCURRENCY, 10)
+    quota(WESTERN, BUCKETS, 17)
+    quota(EASTERN, INTERFACE_ENDPOINTS, 1)
+    assert sorted(twins.differences()) == [
+        f"{EASTERN}: the registry needs 2 interface endpoints in a VPC, but quota L-29B6F2EB allows 1;"
+        f" {REQUEST} vpc --quota-code L-29B6F2EB --desired-value 2 --region {EASTERN}`",
+        f"{EASTERN}: the registry needs 6 Elastic IP addresses, but quota L-0263D0A3 allows 5;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 6 --region {EASTERN}`",
+        f"{WESTERN}: the registry needs 18 buckets, but quota L-DC2B2D3D allows 17;"
+        f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 50 concurrent executions of functions,"
+        " but quota L-B99A9384 allows 10;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 50 --region {WESTERN}`",
+    ]
+
+
+def test_what_others_in_the_account_use_counts(twins, mended, quota):  # noqa: F811
+    ec2, s3 = twins.client("ec2", WEST), twins.client("s3", WEST)
+    tags = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "mft:cell", "Value": "1"}]}]
+    for given in ({}, {"TagSpecifications": tags}):
+        address = ec2.allocate_address(Domain="vpc", **given)
+        mended.callback(ec2.release_address, AllocationId=address["AllocationId"])
+    s3.create_bucket(Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": WESTERN})
+    mended.callback(s3.delete_bucket, Bucket="somebody-elses")
+    function = twins.graphs[WEST].of("aws:lambda/function:Function")[0].outputs["name"]
+    functions = twins.client("lambda", WEST)
+    mended.callback(functions.delete_function_concurrency, FunctionName=function)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=2)
+    quota(WESTERN, BUCKETS, 18)
+    quota(WESTERN, CONCURRENCY, 51)
+    assert sorted(twins.differences()) == [
+        f"{WESTERN}: the registry needs 18 buckets and others use 1, but quota L-DC2B2D3D allows 18;"
+        f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 19 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 50 concurrent executions of functions and others use 2,"
+        f" but quota L-B99A9384 allows 51;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 52 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 6 Elastic IP addresses and others use 1,"
+        " but quota L-0263D0A3 allows 6;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 7 --region {WESTERN}`",
+    ]
+
+
+class _Denied:
+    """A client of a service of which nothing may be read."""
+
+    exceptions = SimpleNamespace(NoSuchResourceException=KeyError)
+
+    def __getattr__(self, operation: str) -> Callable[..., None]:
+        def denied(**request: Any) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+        return denied
+
+
+def test_what_cannot_be_read_is_a_finding_and_no_shortage():
+    needed = service_quotas.needed([], group_rules=60)
+    quotas = account_quotas.of_region(
+        needed, region=EASTERN, namespace="n", cells={"1"}, client=lambda service: _Denied()
+    )
+    (finding,) = quotas
+    assert finding.line.startswith(
+        f"{EASTERN}: whether the account may have 0 Elastic IP addresses (L-0263D0A3), "
+    )
+    assert "(L-B99A9384) is not known: An error occurred (AccessDeniedException)" in finding.what
+    assert "servicequotas:GetServiceQuota" in finding.remedy
+
+
+def test_a_quota_whose_value_aws_does_not_state_is_the_default():
+    class Quotas:
+        class exceptions:
+            class NoSuchResourceException(Exception):
+                pass
+
+        def get_service_quota(self, **which: str) -> None:
+            raise self.exceptions.NoSuchResourceException
+
+        def get_aws_default_service_quota(self, **which: str) -> dict[str, Any]:
+            return {
+                "Quota": {"Value": 5.0 if which["QuotaCode"] == service_quotas.ADDRESSES.code else 1_000.0}
+            }
+
+    def client(service: str) -> Any:
+        return Quotas() if service == "service-quotas" else _Denied()
+
+    needed = {**service_quotas.needed([], group_rules=60), service_quotas.ADDRESSES: 6}
+    found = account_quotas.of_region(needed, region=EASTERN, namespace="n", cells={"1"}, client=client)
+    assert [each.line for each in found] == [
+        f"{EASTERN}: how many Elastic IP addresses (L-0263D0A3) are in use is not known:"
+        " An error occurred (AccessDeniedException) when calling the describe_addresses operation: no",
+        f"{EASTERN}: the registry needs 6 Elastic IP addresses besides what others in the account use,"
+        " but quota L-0263D0A3 allows 5;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 6 --region {EASTERN}`",
+        f"{EASTERN}: how many concurrent executions of functions (L-B99A9384) are in use is not known:"
+        " An error occurred (AccessDeniedException) when calling the get_account_settings operation: no",
+    ]

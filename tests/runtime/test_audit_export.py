@@ -20,7 +20,7 @@ from runtime.contract import Kind
 from runtime.environment import ENV_AUDIT_BUCKET, ENV_CONFIG_BUCKET, ENV_SIDE, ENV_TRACKER
 from runtime.facts import Fact
 from runtime.handlers import wiring
-from runtime.timing import AUDIT_DAYS, AUDIT_MINUTES
+from runtime.timing import AUDIT_MINUTES
 from runtime.tracker import Tracker
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying
 
@@ -39,7 +39,7 @@ def make_bucket(cell: Cell) -> None:
     s3 = cell.aws.client("s3", cell.region)
     where = {"LocationConstraint": cell.region}
     s3.create_bucket(Bucket=bucket_of(cell), CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
-    lock = {"Mode": "COMPLIANCE", "Days": AUDIT_DAYS}
+    lock = {"Mode": "COMPLIANCE", "Days": 913}
     s3.put_object_lock_configuration(
         Bucket=bucket_of(cell),
         ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": lock}},

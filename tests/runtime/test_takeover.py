@@ -320,6 +320,31 @@ def test_an_execution_that_died_is_followed_by_another_after_a_pause_that_grows(
     assert len({str(given) for given in taken_over(east).values()}) == 1
 
 
+def test_a_release_that_runs_here_is_left_to_carry_the_transfer(west, east):
+    """A second execution beside it could have the lease first, and would hold what the operator released."""
+    held = west.receive(b"abc")
+    end(west, held, Kind.HELD)
+    running(east)
+    decision = {"who": "me", "why": "the partner does not have it"}
+    released = east.release.release(
+        Transfer.here(west.fact(Kind.RECEIVED, held), EAST), "partner", ReleaseDecision.RESEND, **decision
+    )
+    assert take_over(east, west) == NOTHING
+    assert taken_over(east) == {}
+    die(east, released)
+    assert take_over(east, west) == TakenOver(started=(held.id,))
+
+
+def test_a_release_that_the_lost_region_had_begun_is_taken_over(west, east):
+    """Whether the lost region sent the file is not known, so the takeover asks, and may hold it again."""
+    held = west.receive(b"abc")
+    end(west, held, Kind.HELD)
+    running(west)
+    decision = {"who": "me", "why": "the partner does not have it"}
+    west.release.release(held, "partner", ReleaseDecision.RESEND, **decision)
+    assert take_over(east, west) == TakenOver(started=(held.id,))
+
+
 def test_the_pause_between_two_executions_ends_at_a_day(west, east):
     transfer = Transfer.here(west.fact(Kind.RECEIVED, west.receive(b"abc")), EAST, taken_over=True)
     for generation in range(1, 14):

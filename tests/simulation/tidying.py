@@ -10,7 +10,7 @@ from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, Seen
 from ops.recovery.repair import Deed, Repair
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, transfer_id
+from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
@@ -99,12 +99,13 @@ class Tidying:
         assert version is not None
         partner = world.partners[received.customer, case.destination]
         has_it = partner.says_it_has(received.key.rpartition("/")[2], version.body, case.transfer)
-        release = Release(tracker=self._tracker(case.side), executions=self._executions(case.side))
+        side = self._side(case)
+        release = Release(tracker=self._tracker(side), executions=self._executions(side))
         decision = ReleaseDecision.DELIVERED if has_it else ReleaseDecision.RESEND
         about = {"who": "an operator", "why": "asked the partner"}
         deaths = self._deaths()
         with suppress(NotHeldError):
-            release.release(Transfer.here(received, case.side), case.destination, decision, **about)
+            release.release(Transfer.here(received, side), case.destination, decision, **about)
             self._decided[case.transfer, case.destination] = deaths
             world.outcome.count("released")
 
@@ -140,6 +141,10 @@ class Tidying:
                 if remedy.deed is not Deed.ASK:
                     repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
                     world.outcome.count(f"repaired: {remedy.deed.value}")
+
+    def _side(self, case: _Case) -> str:
+        """Return the side to release through: never one that is declared lost, as in `mft-ops release`."""
+        return peer_of(case.side) if self._world.is_declared_lost(case.side) else case.side
 
     def _received(self, case: _Case) -> Fact | None:
         return next((fact for fact in self._facts(case) if fact.kind is Kind.RECEIVED), None)

@@ -41,7 +41,7 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         Code={"ZipFile": Path(inputs["code"].path).read_bytes()},
         Timeout=int(inputs["timeout"]),
         MemorySize=int(inputs["memorySize"]),
-        Environment={"Variables": inputs["environment"]["variables"]},
+        Environment={"Variables": _variables(inputs["environment"]["variables"])},
         KMSKeyArn=inputs["kmsKeyArn"],
         LoggingConfig={
             "LogFormat": inputs["loggingConfig"]["logFormat"],
@@ -49,6 +49,11 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         },
     )
     return made["FunctionName"], {"arn": made["FunctionArn"], "name": made["FunctionName"]}
+
+
+def _variables(given: Mapping[str, str]) -> dict[str, str]:
+    """Return a function's variables without FIPS endpoints: the emulated AWS has one endpoint."""
+    return {name: value for name, value in given.items() if name != "AWS_USE_FIPS_ENDPOINT"}
 
 
 def _permission(clients: Clients, inputs: Mapping[str, Any]) -> Made:
