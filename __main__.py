@@ -20,9 +20,8 @@ gc.disable()  # it takes two thirds of a run with many customers, and objects li
 try:
     settings = Settings.from_config()
     preflight.check_backend(settings)
-    registry = load(
-        Path(pulumi.get_root_directory()) / "customers", namespace=settings.namespace, zone=settings.zone
-    )
+    folder = Path(pulumi.get_root_directory()) / "customers"
+    registry = load(folder, namespace=settings.namespace, zone=settings.zone)
     preflight.check_quotas(settings, registry)
     code = bundle.build(settings.lambda_runtime)
     provider = aws.Provider(
