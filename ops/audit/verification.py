@@ -19,6 +19,8 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from ops.audit.comparison import ChainedFacts
 from ops.cell import DeployedCell
 from ops.recovery.regions import Regions
@@ -32,6 +34,7 @@ LISTED = 100
 
 #: How many links are fetched ahead of the one that is read.
 _AHEAD = 10
+_IN_PRODUCTION = timedelta(days=913)
 
 
 @dataclass(kw_only=True)
@@ -67,8 +70,13 @@ class Trail:
 
     @cached_property
     def kept(self) -> timedelta:
-        """How long nobody can remove a link, by the bucket's own lock."""
-        lock = self.s3.get_object_lock_configuration(Bucket=self.bucket)["ObjectLockConfiguration"]
+        """How long nobody can remove a link, by the bucket's own lock; without a lock, as in production."""
+        try:
+            lock = self.s3.get_object_lock_configuration(Bucket=self.bucket)["ObjectLockConfiguration"]
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "ObjectLockConfigurationNotFoundError":
+                raise
+            return _IN_PRODUCTION
         return timedelta(days=int(lock["Rule"]["DefaultRetention"]["Days"]))
 
     def customers(self) -> set[str]:
