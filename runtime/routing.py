@@ -22,6 +22,10 @@ class UnknownCustomerError(LookupError):
     """The cell's config bucket has no routing document for this customer."""
 
 
+class UnknownSettingError(ValueError):
+    """A routing document has a setting that only a newer version of the platform knows."""
+
+
 class DestinationKind(StrEnum):
     """How a destination is reached: the `kind` of its entry in a routing document."""
 
@@ -36,6 +40,20 @@ class RoutingRule:
     match: str
     to: tuple[str, ...]
     on_unknown: str
+
+    @property
+    def holds(self) -> bool:
+        """Whether a file is held, not sent again, if it is not found after an unknown delivery.
+
+        Raises UnknownSettingError.
+        """
+        match self.on_unknown:
+            case "hold":
+                return True
+            case "deliver":
+                return False
+            case other:
+                raise UnknownSettingError(f"its on_unknown is {other!r}; this version knows: deliver, hold")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,7 +73,7 @@ class RoutingDocument:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> RoutingDocument:
-        """Return the parsed document; KeyError if a field is missing."""
+        """Return the parsed document, without unknown fields; KeyError if a field is missing."""
         return cls(
             id=document["id"],
             routes=tuple(
@@ -71,6 +89,21 @@ class RoutingDocument:
             tracker_days=document["retention"]["tracker_days"],
             receipts_topic=document["receipts_topic"],
         )
+
+    @property
+    def compares(self) -> bool:
+        """Whether a further submission of a file is compared with what was delivered.
+
+        Raises UnknownSettingError.
+        """
+        match self.policy:
+            case "content":
+                return True
+            case "version":
+                return False
+            case other:
+                known = "content, version"
+                raise UnknownSettingError(f"the duplicates policy is {other!r}; this version knows: {known}")
 
     def route(self, key: str) -> RoutingRule | None:
         """Return the route that matches a key, or None. The registry refuses overlapping routes."""

@@ -68,7 +68,7 @@ def decide(
 ) -> Judged:
     """Ask as the workflow does: judge, and compare only when told to."""
     about = {"transfer": transfer, "destinations": to, "window": HOUR}
-    verdict = judge(facts, size=SIZES[content], policy=policy, **about)
+    verdict = judge(facts, size=SIZES[content], compares=policy == "content", **about)
     read = verdict.action is Action.COMPARE
     if read:
         verdict = compare(facts, sha256=content, **about)
@@ -205,7 +205,7 @@ def test_only_destinations_that_hold_it_are_asked_and_not_about_a_newer_version(
         delivered(mine, "A", "d"),
         delivered(at(5), "C", "a"),
     ]
-    about = {"transfer": mine, "size": 10, "destinations": "abcde", "policy": "content", "window": HOUR}
+    about = {"transfer": mine, "size": 10, "destinations": "abcde", "compares": True, "window": HOUR}
     assert judge(facts, asks=True, **about) == Decision(action=Action.DELIVER, destinations=("a",))
     assert judge(facts[1:], asks=True, **about).action is Action.DONE
 
@@ -254,9 +254,9 @@ def test_a_destination_with_an_end_is_left_alone_and_the_others_are_not(kind):
     mine = at(0)
     ended = fact(mine, kind, "a", sha256="A", size=10)
     assert decide([ended], mine, "A", ("a", "b")).send == ("b",)
-    assert judge(
-        [ended], transfer=mine, size=10, destinations=["a"], policy="content", window=HOUR
-    ) == Decision(action=Action.DONE)
+    assert judge([ended], transfer=mine, size=10, destinations=["a"], compares=True, window=HOUR) == Decision(
+        action=Action.DONE
+    )
 
 
 def test_a_rejected_transfer_is_done():

@@ -120,7 +120,7 @@ def test_a_fact_of_every_kind_has_its_status_its_decision_and_its_line_in_the_re
         transfer=TRANSFER.id,
         size=3,
         destinations=TRANSFER.destinations,
-        policy="content",
+        compares=True,
         window=timedelta(hours=1),
     )
     stands, action, line, is_unserved = KINDS[kind]
