@@ -21,6 +21,7 @@ class Function(pulumi.ComponentResource):
     """One function of the cell: its code, a role with only the permissions that it needs, its logs."""
 
     arn: pulumi.Output[str]
+    version_arn: pulumi.Output[str]
     function: aws.lambda_.Function
 
     def __init__(
@@ -36,11 +37,14 @@ class Function(pulumi.ComponentResource):
         timeout: int,
         memory: int,
         placement: Placement | None = None,
+        publish: bool = False,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
-        With a `placement` it runs in the cell's private subnets; without one, in no VPC.
+        With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
+        change of code or configuration becomes a new version, and `version_arn` names the newest one
+        (docs/adr/0023-published-versions.md); without, `version_arn` is that of `$LATEST`.
         """
         super().__init__("mft:functions:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
@@ -76,6 +80,7 @@ class Function(pulumi.ComponentResource):
             handler=f"runtime.handlers.{handler}.handler",
             timeout=timeout,
             memory_size=memory,
+            publish=publish or None,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 # With this, CloudTrail shows which function made a call, in any region.
@@ -92,7 +97,7 @@ class Function(pulumi.ComponentResource):
             # Otherwise its first calls could be denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
-        self.arn = self.function.arn
+        self.arn, self.version_arn = self.function.arn, self.function.qualified_arn
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
@@ -167,6 +172,7 @@ class Functions:
         memory: int = 512,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
+        publish: bool = False,
     ) -> Function:
         """Make a function whose role has these `statements`."""
         self.made[handler] = Function(
@@ -187,6 +193,7 @@ class Functions:
             timeout=timeout,
             memory=memory,
             placement=placement,
+            publish=publish,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return self.made[handler]

@@ -68,7 +68,10 @@ class Workflow(pulumi.ComponentResource):
         self._name, self._functions, self._placement = name, functions, delivery
         child = pulumi.ResourceOptions(parent=self)
         settings = functions.settings
-        arns = {step: function.arn for step, function in self._steps().items()}
+        steps = self._steps()
+        arns = [each.arn for each in steps.values()]
+        # Executions go on with the versions, and the definition, that they started with.
+        versions = {step: each.version_arn for step, each in steps.items()}
         role = aws.iam.Role(
             f"{name}-transfers",
             assume_role_policy=policy.assumed_by("states.amazonaws.com", account=settings.account),
@@ -78,7 +81,12 @@ class Workflow(pulumi.ComponentResource):
             f"{name}-transfers",
             role=role.name,
             policy=policy.document(
-                policy.allow("Steps", ["lambda:InvokeFunction"], list(arns.values())),
+                # Executions that began before there were versions call the functions themselves.
+                policy.allow(
+                    "Steps",
+                    ["lambda:InvokeFunction"],
+                    [*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)],
+                ),
                 *_OBSERVED,
             ),
             opts=child,
@@ -95,7 +103,7 @@ class Workflow(pulumi.ComponentResource):
             f"{name}-transfers",
             type="STANDARD",
             role_arn=role.arn,
-            definition=pulumi.Output.all(**arns).apply(
+            definition=pulumi.Output.all(**versions).apply(
                 lambda known: json.dumps(definition(known, partition=settings.partition))
             ),
             logging_configuration=aws.sfn.StateMachineLoggingConfigurationArgs(
@@ -207,4 +215,5 @@ class Workflow(pulumi.ComponentResource):
             memory=memory,
             environment=environment,
             placement=placement,
+            publish=True,
         )
