@@ -1,6 +1,7 @@
 """One stack: the cell of one GovCloud region, and the resources of its customers in that region."""
 
 import gc
+import os
 from pathlib import Path
 
 import pulumi
@@ -18,6 +19,7 @@ gc.disable()  # it takes two thirds of a run with many customers, and objects li
 
 try:
     settings = Settings.from_config()
+    preflight.check_backend(settings)
     registry = load(
         Path(pulumi.get_root_directory()) / "customers", namespace=settings.namespace, zone=settings.zone
     )
@@ -27,11 +29,13 @@ try:
         settings.stack,
         region=settings.region,
         allowed_account_ids=[settings.account],
+        use_fips_endpoint="AWS_ENDPOINT_URL" not in os.environ,  # a given endpoint has no other host
         default_tags=aws.ProviderDefaultTagsArgs(
             tags={"mft:cell": settings.cell, "mft:stack": settings.stack}
         ),
     )
     preflight.check_zone(settings, provider=provider)
+    preflight.check_service_quotas(settings, registry, provider=provider)
 except (SettingsError, RegistryError, bundle.BundleError) as error:
     raise pulumi.RunError(str(error)) from error
 
@@ -44,3 +48,4 @@ Deployed(f"cell{settings.cell}-registry", settings=settings, tenants=tenants, op
 for name, value in cell.exports.items():
     pulumi.export(name, value)
 pulumi.export("buckets", {tenant.customer.id: tenant.bucket for tenant in tenants})
+pulumi.export("receipts", {tenant.customer.id: tenant.receipts for tenant in tenants if tenant.receipts})

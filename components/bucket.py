@@ -20,7 +20,7 @@ class Keep(Enum):
 
     PROTECT = "Pulumi refuses to delete it"
     RETAIN = "Pulumi forgets it, the bucket stays"
-    DROP = "Pulumi deletes it"
+    DROP = "Pulumi deletes it, with its objects"
 
     @property
     def options(self) -> tuple[bool, bool]:
@@ -67,6 +67,7 @@ def bucket(
     events_after: pulumi.Resource | None = None,
     lock_days: int | None = None,
     keep: Keep = Keep.PROTECT,
+    keep_copying: bool = True,
 ) -> aws.s3.Bucket:
     """Make a bucket and all its satellites, and return the bucket.
 
@@ -74,16 +75,25 @@ def bucket(
     own key), requests without TLS are refused. `statements` are added to the bucket policy. With
     `events_after`, its events go to EventBridge once that resource, which their consumer needs, exists. With
     `lock_days`, nobody can remove or overwrite a version for that many days.
+
+    Satellites are kept as the bucket is, because its data is not safe without them. With `keep_copying=False`
+    the replication and the events are not protected: a retired customer's bucket has neither.
     """
-    protect, retain = keep.options  # a retained bucket keeps its policy, its encryption, its expiry
-    child = pulumi.ResourceOptions(parent=parent, retain_on_delete=retain)
+    protect, retain = keep.options
     data = pulumi.ResourceOptions(parent=parent, protect=protect, retain_on_delete=retain)
-    made = aws.s3.Bucket(name, bucket=bucket_name, object_lock_enabled=True if lock_days else None, opts=data)
+    copying = pulumi.ResourceOptions(parent=parent, protect=protect and keep_copying)
+    made = aws.s3.Bucket(
+        name,
+        bucket=bucket_name,
+        object_lock_enabled=True if lock_days else None,
+        force_destroy=True if keep is Keep.DROP else None,
+        opts=data,
+    )
     versioning = aws.s3.BucketVersioning(
         name,
         bucket=made.bucket,
         versioning_configuration=aws.s3.BucketVersioningVersioningConfigurationArgs(status="Enabled"),
-        opts=child,
+        opts=data,
     )
     aws.s3.BucketServerSideEncryptionConfiguration(
         name,
@@ -96,7 +106,7 @@ def bucket(
                 bucket_key_enabled=True if key_arn else None,
             )
         ],
-        opts=child,
+        opts=data,
     )
     aws.s3.BucketPublicAccessBlock(
         name,
@@ -105,7 +115,7 @@ def bucket(
         block_public_policy=True,
         ignore_public_acls=True,
         restrict_public_buckets=True,
-        opts=child,
+        opts=data,
     )
     arn = settings.bucket_arn(bucket_name)
     aws.s3.BucketPolicy(
@@ -121,17 +131,14 @@ def bucket(
             ),
             *statements,
         ),
-        opts=child,
+        opts=data,
     )
     aws.s3.BucketLifecycleConfiguration(
         name,
         bucket=made.bucket,
         rules=[*lifecycle, _UNFINISHED],
-        opts=pulumi.ResourceOptions(
-            parent=parent,
-            depends_on=[versioning],  # its rules apply to old versions
-            retain_on_delete=retain,
-        ),
+        # Its rules apply to old versions.
+        opts=pulumi.ResourceOptions.merge(data, pulumi.ResourceOptions(depends_on=[versioning])),
     )
     if lock_days:
         aws.s3.BucketObjectLockConfiguration(
@@ -142,7 +149,8 @@ def bucket(
                     mode="COMPLIANCE", days=lock_days
                 )
             ),
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
+            # S3 requires versions.
+            opts=pulumi.ResourceOptions.merge(data, pulumi.ResourceOptions(depends_on=[versioning])),
         )
     if events_after or replication:
         needed = [replication.events.allowed] if replication else []
@@ -158,7 +166,7 @@ def bucket(
             ]
             if replication
             else None,
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=needed),
+            opts=pulumi.ResourceOptions.merge(copying, pulumi.ResourceOptions(depends_on=needed)),
         )
     if replication:
         aws.s3.BucketReplicationConfig(
@@ -166,7 +174,8 @@ def bucket(
             bucket=made.bucket,
             role=replication.role_arn,
             rules=[_replication_rule(replication)],
-            opts=pulumi.ResourceOptions(parent=parent, depends_on=[versioning]),  # S3 requires it
+            # S3 requires versions.
+            opts=pulumi.ResourceOptions.merge(copying, pulumi.ResourceOptions(depends_on=[versioning])),
         )
     return made
 

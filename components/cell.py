@@ -8,6 +8,7 @@ from typing import Any, assert_never
 
 import pulumi
 
+from components import destinations
 from components.alarm import Watched
 from components.audit import Audit
 from components.canary import Canary
@@ -60,7 +61,12 @@ class Cell(pulumi.ComponentResource):
         senders = [customer for customer in customers if customer.takes_files]
         served = [customer for customer in customers if not customer.is_retired]
         self.settings = settings
-        key_arn = DataKey(f"{name}-key", settings=settings, opts=child).arn
+        key_arn = DataKey(
+            f"{name}-key",
+            settings=settings,
+            sender_accounts=frozenset[str]().union(*(each.sender_accounts for each in senders)),
+            opts=child,
+        ).arn
         self.replication = ReplicationEvents(
             f"{name}-replication", settings=settings, key_arn=key_arn, opts=child
         )
@@ -84,6 +90,7 @@ class Cell(pulumi.ComponentResource):
             f"{name}-firewall",
             network=self.network,
             source_cidrs=source_cidrs(senders),
+            group_rule_quota=settings.group_rule_quota,
             partner_ports=partner_ports(served, settings.region),
             gateway_lists=gateways.lists,
             opts=child,
@@ -99,7 +106,7 @@ class Cell(pulumi.ComponentResource):
             f"{name}-endpoint",
             settings=settings,
             network=self.network,
-            group_id=firewall.endpoint_group_id,
+            group_ids=firewall.endpoint_group_ids,
             key_arn=key_arn,
             opts=child,
         )
@@ -111,7 +118,11 @@ class Cell(pulumi.ComponentResource):
         )
         self.replication.watch(functions)
         self.workflow = Workflow(
-            f"{name}-workflow", functions=functions, delivery=firewall.delivery, opts=child
+            f"{name}-workflow",
+            functions=functions,
+            delivery=firewall.delivery,
+            buckets=destinations.of(served),
+            opts=child,
         )
         machine = self.workflow.state_machine_arn
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
@@ -172,6 +183,7 @@ class Cell(pulumi.ComponentResource):
             "addresses": [address.public_ip for address in self.network.endpoint_addresses],
             "egressAddresses": [address.public_ip for address in self.network.egress_addresses],
             "server": self.endpoint.server_id,
+            "deliverRole": self.workflow.deliver_role_arn,
             "alerts": monitoring.topic_arn,
             "archive": self.storage.archive_bucket,
             "tracker": self.tracker.table,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pulumi
 import pulumi_aws as aws
 
@@ -14,7 +16,8 @@ from runtime import contract
 
 #: Set explicitly, because the provider's default is the policy of 2018, which is not a FIPS policy.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
-SECURITY_POLICY = "TransferSecurityPolicy-FIPS-2024-01"
+#: This one refuses SHA-1; of later ones, not all clients know the key exchanges.
+SECURITY_POLICY = "TransferSecurityPolicy-FIPS-2024-05"
 
 _TTL = 60
 
@@ -31,7 +34,7 @@ class Endpoint(pulumi.ComponentResource):
         *,
         settings: Settings,
         network: Network,
-        group_id: pulumi.Input[str],
+        group_ids: Sequence[pulumi.Input[str]],
         key_arn: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -60,7 +63,7 @@ class Endpoint(pulumi.ComponentResource):
                 vpc_id=network.vpc_id,
                 subnet_ids=network.public_subnet_ids,
                 address_allocation_ids=[address.allocation_id for address in network.endpoint_addresses],
-                security_group_ids=[group_id],
+                security_group_ids=list(group_ids),
             ),
             security_policy_name=SECURITY_POLICY,
             # Without it, clients that preserve timestamps (put -p, WinSCP) fail after a complete upload.
@@ -105,7 +108,7 @@ class Endpoint(pulumi.ComponentResource):
             type="A",
             ttl=_TTL,
             records=[address.public_ip for address in network.endpoint_addresses],
-            opts=child,
+            opts=pulumi.ResourceOptions(parent=self, protect=True),  # every customer's names lead to it
         )
         self.register_outputs({"server_id": self.server_id, "host": self.host})
 
@@ -127,7 +130,8 @@ class Endpoint(pulumi.ComponentResource):
                     "List",
                     ["s3:ListBucket"],
                     [arn],
-                    conditions={"StringLike": {"s3:prefix": [folder, f"{folder}*"]}},
+                    # Some clients ask for the folder itself, which Transfer Family lists without its slash.
+                    conditions={"StringLike": {"s3:prefix": [folder.rstrip("/"), folder, f"{folder}*"]}},
                 ),
                 policy.allow("Files", _FILE_ACTIONS, [f"{arn}/{folder}*"]),
                 policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [self._key_arn]),

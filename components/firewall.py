@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 
 import pulumi
 import pulumi_aws as aws
 
 from components.network import Network, Placement
+from customers.quota import CUSTOMER_GROUPS
 
 SFTP, HTTPS = 22, 443
 
@@ -24,9 +26,12 @@ HEALTH_CHECKERS = (
 
 
 class Firewall(pulumi.ComponentResource):
-    """The groups of the SFTP endpoint, of functions in the private subnets, and of the service endpoints."""
+    """The groups of the SFTP endpoint, of functions in the private subnets, and of the service endpoints.
 
-    endpoint_group_id: pulumi.Output[str]
+    The endpoint always has the same number of groups, because changing a server's groups is an outage.
+    """
+
+    endpoint_group_ids: list[pulumi.Output[str]]
     services_group_id: pulumi.Output[str]
     delivery: Placement
     probe: Placement
@@ -37,6 +42,7 @@ class Firewall(pulumi.ComponentResource):
         *,
         network: Network,
         source_cidrs: Sequence[str],
+        group_rule_quota: int,
         partner_ports: Sequence[int],
         gateway_lists: Sequence[pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
@@ -46,22 +52,24 @@ class Firewall(pulumi.ComponentResource):
         self._name, self._network = name, network
         self._child = pulumi.ResourceOptions(parent=self)
         egress = [pulumi.Output.concat(each.public_ip, "/32") for each in network.egress_addresses]
-        # Service-managed Transfer users have no source filter, so the group lets in the networks of all.
-        self.endpoint_group_id = self._group(
+        own = self._group(
             "endpoint",
-            "SFTP from the customers of this cell, from health checkers, from the probe of this cell",
+            "SFTP from health checkers and from the probe of this cell",
             ingress=[
-                aws.ec2.SecurityGroupIngressArgs(
-                    protocol="tcp", from_port=SFTP, to_port=SFTP, cidr_blocks=cidrs, description=whose
-                )
-                for whose, cidrs in (
-                    ("customers", list(source_cidrs)),
-                    ("health checkers of Route 53", list(HEALTH_CHECKERS)),
-                    ("probe of this cell", egress),
-                )
-                if cidrs
+                _sftp_from("health checkers of Route 53", list(HEALTH_CHECKERS)),
+                _sftp_from("probe of this cell", egress),
             ],
         )
+        # Service-managed Transfer users have no source filter, so the groups let in the networks of all.
+        customers = [
+            self._group(
+                f"endpoint-customers-{number}",
+                "SFTP from customers of this cell",
+                ingress=[_sftp_from("customers", cidrs)] if cidrs else [],
+            )
+            for number, cidrs in enumerate(spread(source_cidrs, group_rule_quota), start=1)
+        ]
+        self.endpoint_group_ids = [own, *customers]
         self.services_group_id = self._group("services", "AWS services, from functions of this cell")
         delivery = self._group("delivery", "Deliveries to partners")
         probe = self._group("probe", "Probe of the SFTP endpoint")
@@ -86,7 +94,7 @@ class Firewall(pulumi.ComponentResource):
             self._out(f"probe-endpoint-{number}", probe, SFTP, cidr_ipv4=cidr)
         self.delivery = Placement(subnet_ids=network.private_subnet_ids, group_id=delivery)
         self.probe = Placement(subnet_ids=network.private_subnet_ids, group_id=probe)
-        self.register_outputs({"endpoint_group_id": self.endpoint_group_id})
+        self.register_outputs({"endpoint_group_ids": self.endpoint_group_ids})
 
     def _group(
         self, role: str, description: str, ingress: Sequence[aws.ec2.SecurityGroupIngressArgs] | None = None
@@ -122,3 +130,25 @@ class Firewall(pulumi.ComponentResource):
             referenced_security_group_id=referenced_security_group_id,
             opts=self._child,
         )
+
+
+def spread(cidrs: Sequence[str], limit: int) -> list[list[str]]:
+    """Return these networks in CUSTOMER_GROUPS lists of up to `limit`, each in its own order.
+
+    A digest chooses a network's list, and the next one that has room if that list is full. So another network
+    moves none, unless a list is full: a network that moves is shut out for a moment.
+    """
+    if len(cidrs) > limit * CUSTOMER_GROUPS:
+        raise ValueError(f"{len(cidrs)} networks do not fit in {CUSTOMER_GROUPS} groups of {limit} rules")
+    groups: list[list[str]] = [[] for _ in range(CUSTOMER_GROUPS)]
+    for cidr in cidrs:
+        first = int(hashlib.sha256(cidr.encode()).hexdigest(), 16)
+        order = ((first + step) % CUSTOMER_GROUPS for step in range(CUSTOMER_GROUPS))
+        groups[next(number for number in order if len(groups[number]) < limit)].append(cidr)
+    return groups
+
+
+def _sftp_from(whose: str, cidrs: Sequence[pulumi.Input[str]]) -> aws.ec2.SecurityGroupIngressArgs:
+    return aws.ec2.SecurityGroupIngressArgs(
+        protocol="tcp", from_port=SFTP, to_port=SFTP, cidr_blocks=list(cidrs), description=whose
+    )

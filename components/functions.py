@@ -21,6 +21,7 @@ class Function(pulumi.ComponentResource):
     """One function of the cell: its code, a role with only the permissions that it needs, its logs."""
 
     arn: pulumi.Output[str]
+    role_arn: pulumi.Output[str]
     version_arn: pulumi.Output[str]
     function: aws.lambda_.Function
 
@@ -38,18 +39,21 @@ class Function(pulumi.ComponentResource):
         memory: int,
         placement: Placement | None = None,
         publish: bool = False,
+        role_name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
         With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
         change of code or configuration becomes a new version, and `version_arn` names the newest one
-        (docs/adr/0023-published-versions.md); without, `version_arn` is that of `$LATEST`.
+        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. Without a
+        `role_name`, Pulumi makes up the role's name.
         """
         super().__init__("mft:functions:Function", name, None, opts)
         child = pulumi.ResourceOptions(parent=self)
         role = aws.iam.Role(
             name,
+            name=role_name,
             assume_role_policy=policy.assumed_by("lambda.amazonaws.com", account=settings.account),
             opts=child,
         )
@@ -85,7 +89,12 @@ class Function(pulumi.ComponentResource):
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 # With this, CloudTrail shows which function made a call, in any region.
                 # https://docs.aws.amazon.com/sdkref/latest/guide/feature-appid.html
-                variables={**environment, "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}"}
+                variables={
+                    **environment,
+                    "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
+                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
+                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
             vpc_config=aws.lambda_.FunctionVpcConfigArgs(
@@ -98,6 +107,7 @@ class Function(pulumi.ComponentResource):
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
         self.arn, self.version_arn = self.function.arn, self.function.qualified_arn
+        self.role_arn = role.arn
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
@@ -173,6 +183,7 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
         publish: bool = False,
+        role_name: str | None = None,
     ) -> Function:
         """Make a function whose role has these `statements`."""
         self.made[handler] = Function(
@@ -194,6 +205,7 @@ class Functions:
             memory=memory,
             placement=placement,
             publish=publish,
+            role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )
         return self.made[handler]

@@ -54,8 +54,8 @@ class Intake(pulumi.ComponentResource):
         )
         rules = []
         for rule, pattern in patterns(functions.settings).items():
-            made = aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=child)
-            aws.cloudwatch.EventTarget(f"{name}-{rule}", rule=made.name, arn=queue.arn, opts=child)
+            made = aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=kept)
+            aws.cloudwatch.EventTarget(f"{name}-{rule}", rule=made.name, arn=queue.arn, opts=kept)
             rules.append(made.arn)
         aws.sqs.QueuePolicy(
             f"{name}-queue",
@@ -69,7 +69,7 @@ class Intake(pulumi.ComponentResource):
                     conditions={"ArnEquals": {"aws:SourceArn": rules}},
                 )
             ),
-            opts=child,
+            opts=kept,
         )
         inbound = functions.inbound_arn
         ingest = functions.make(

@@ -20,7 +20,12 @@ def written_by(
     parent: pulumi.Resource,
     name_prefix: str | None = None,
 ) -> tuple[aws.cloudwatch.LogGroup, aws.iam.Role]:
-    """Make a log group, and a role with which a service (`transfer.amazonaws.com`) can write only to it."""
+    """Make a log group, and a role with which a service (`transfer.amazonaws.com`) can write only to it.
+
+    The actions are the least that both services document:
+    https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+    https://docs.aws.amazon.com/transfer/latest/userguide/cw-structure-logs.html
+    """
     child = pulumi.ResourceOptions(parent=parent)
     logs = aws.cloudwatch.LogGroup(
         name, name_prefix=name_prefix, retention_in_days=LOG_DAYS, kms_key_id=key_arn, opts=child
@@ -34,9 +39,15 @@ def written_by(
         policy=policy.document(
             policy.allow(
                 "WriteLogs",
-                ["logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams"],
-                [pulumi.Output.concat(logs.arn, ":*")],
-            )
+                [
+                    "logs:CreateLogGroup",
+                    "logs:CreateLogStream",
+                    "logs:PutLogEvents",
+                    "logs:DescribeLogStreams",
+                ],
+                [logs.arn, pulumi.Output.concat(logs.arn, ":*")],
+            ),
+            policy.allow("FindLogs", ["logs:DescribeLogGroups"], ["*"]),  # the action has no resources
         ),
         opts=child,
     )

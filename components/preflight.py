@@ -1,18 +1,62 @@
-"""Checks before the first resource: AWS's quotas are sufficient, and the zone of the settings exists."""
+"""Checks before the first resource: the place of the state, AWS's quotas, and the zone of the settings.
+
+Quotas are compared twice: with the settings, without AWS, and with what Service Quotas says of the account.
+"""
 
 from __future__ import annotations
+
+import os
+from urllib.parse import parse_qs, urlsplit
 
 import pulumi
 import pulumi_aws as aws
 
 from components.settings import Settings, SettingsError
-from customers import quota
+from customers import quota, service_quotas
 from customers.registry import Registry
+from customers.service_quotas import ServiceQuota, Shortage
+
+#: What a program sees as its organization if the state is in a backend of one's own, which has none:
+#: https://github.com/pulumi/pulumi/blob/v3.272.0/pkg/backend/diy/snapshot.go
+SELF_MANAGED = "organization"
+
+_BACKEND = "PULUMI_BACKEND_URL"
+
+
+def check_backend(settings: Settings) -> None:
+    """Raise SettingsError if the stack's state is in Pulumi Cloud, or in a place other than its own region.
+
+    A backend that was chosen by `pulumi login` cannot be seen, except that it is not Pulumi Cloud. A folder
+    is accepted: a trial may keep its state there.
+    """
+    remedy = f"run: export {_BACKEND}='s3://BUCKET?region={settings.region}&awssdk=v2'"
+    if (organization := pulumi.get_organization()) != SELF_MANAGED:
+        raise SettingsError(
+            f"{settings.stack}: the state is in Pulumi Cloud (organization {organization!r}), outside of "
+            f"GovCloud; {remedy}"
+        )
+    url = urlsplit(os.environ.get(_BACKEND, ""))
+    if url.scheme in ("", "file"):
+        return
+    if url.scheme != "s3":
+        raise SettingsError(f"{_BACKEND}: {url.scheme}:// is not S3 in {settings.region}; {remedy}")
+    region = parse_qs(url.query).get("region", [""])[-1]
+    if region != settings.region:
+        fault = f"is in {region}" if region else "names no region"
+        raise SettingsError(
+            f"{_BACKEND}: s3://{url.netloc} {fault}, but {settings.stack} is in {settings.region} and keeps "
+            f"its state there, so that it outlives the loss of the other region; {remedy}"
+        )
 
 
 def check_quotas(settings: Settings, registry: Registry) -> None:
     """Raise SettingsError, with the numbers and remedies, if the registry needs more than AWS's quotas."""
-    if refused := quota.refusals(registry.customers, health_checks=settings.health_check_quota):
+    refused = quota.refusals(
+        registry.customers,
+        health_checks=settings.health_check_quota,
+        group_rules=settings.group_rule_quota,
+    )
+    if refused:
         raise SettingsError("\n".join(refused))
 
 
@@ -31,3 +75,37 @@ def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
         ) from error
     if zone.name.rstrip(".") != settings.zone:
         raise SettingsError(f"{where} is the zone {zone.name!r}, not {settings.zone!r}; {remedy}")
+
+
+def check_service_quotas(settings: Settings, registry: Registry, *, provider: aws.Provider) -> None:
+    """Raise SettingsError, with a line for each quota of this region that allows less than is needed.
+
+    What the account uses otherwise is not known here. A quota that cannot be read is a warning. The quotas of
+    the whole account can be read in us-gov-west-1 only, so the eastern stack leaves them to the western one,
+    and does not depend on that region.
+    """
+    needed = service_quotas.needed(registry.customers, group_rules=settings.group_rule_quota)
+    short, unread, reason = [], [], ""
+    for each in service_quotas.readable(settings.region):
+        try:
+            allowed = _allowed(each, provider)
+        except Exception as error:  # an invoke raises nothing narrower
+            unread.append(f"{needed[each]:,} {each.what} ({each.code})")
+            reason = reason or str(error)
+            continue
+        if needed[each] > allowed:
+            short.append(Shortage(quota=each, region=settings.region, needed=needed[each], allowed=allowed))
+    if unread:
+        pulumi.log.warn(
+            f"{settings.region}: some quotas cannot be read; check in Service Quotas that the account may"
+            f" have {', '.join(unread)}: {reason}"
+        )
+    if short:
+        raise SettingsError("\n".join(f"{each.region}: {each.what}; run: {each.request}" for each in short))
+
+
+def _allowed(each: ServiceQuota, provider: aws.Provider) -> int:
+    found = aws.servicequotas.get_service_quota(
+        service_code=each.service, quota_code=each.code, opts=pulumi.InvokeOptions(provider=provider)
+    )
+    return int(found.value)

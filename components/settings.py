@@ -8,7 +8,9 @@ from enum import StrEnum
 from typing import assert_never
 
 import pulumi
+from pulumi.runtime.config import is_config_secret
 
+from components.host_keys import COMMANDS, HostKeyError, normalized
 from customers import names
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
 
@@ -49,6 +51,8 @@ class Settings:
     automatic_failover: bool
     switch: SwitchKind
     health_check_quota: int
+    group_rule_quota: int
+    audit_days: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
 
@@ -113,12 +117,14 @@ class Settings:
                 f"Pulumi.{stack}.yaml: mft:region: {found['region']} is not for a stack named {stack!r}; "
                 f"run: pulumi config set mft:region {REGION_OF[peer_of(side)]} --stack {stack}"
             )
-        host_keys = [config.get_secret(key) for key in HOST_KEYS]
-        for key, secret in zip(HOST_KEYS, host_keys, strict=True):
-            if secret is None:
+        host_keys: list[pulumi.Output[str]] = []
+        for key, make in COMMANDS.items():
+            try:
+                host_keys.append(_host_key(key, config.get(key)))
+            except HostKeyError as error:
                 problems.append(
-                    f"Pulumi.{stack}.yaml: mft:{key} is not set (an SSH host key, the same in both stacks); "
-                    f"run: pulumi config set --secret mft:{key} --stack {stack} < KEYFILE"
+                    f"Pulumi.{stack}.yaml: mft:{key} {error}; make a key once, for both stacks: {make}; "
+                    f"then run: pulumi config set --secret mft:{key} --stack {stack} < {make.split()[-1]}"
                 )
         if problems:
             raise SettingsError("\n".join(problems))
@@ -135,14 +141,16 @@ class Settings:
             automatic_failover=found["automaticFailover"] == "true",
             switch=SwitchKind(found["switch"]),
             health_check_quota=int(found["healthCheckQuota"]),
+            group_rule_quota=int(found["groupRuleQuota"]),
+            audit_days=int(found["auditDays"]),
             lambda_runtime=found["lambdaRuntime"],
-            host_keys=tuple(secret for secret in host_keys if secret is not None),
+            host_keys=tuple(host_keys),
         )
 
 
 #: Host keys of the types that the FIPS security policies allow, RSA and ECDSA. Both regions must have the
 #: same key of each type, or clients report a changed host key at failover.
-HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
+HOST_KEYS = tuple(COMMANDS)
 
 #: Every other setting: the pattern of its value, the meaning in words, and an example.
 KEYS = {
@@ -169,16 +177,41 @@ KEYS = {
         "alarm",
     ),
     "healthCheckQuota": (r"[1-9][0-9]{0,5}", "a number of health checks that the account may have", "200"),
+    # AWS allows 1,000 rules an interface: with the five groups of the endpoint, 200 a group.
+    "groupRuleQuota": (
+        "[6-9][0-9]|1[0-9]{2}|200",
+        "a number of rules, from 60 to 200, that a security group may have (quota L-0EA8095F)",
+        "60",
+    ),
+    # In production 12 months at hand and 18 more, as OMB memorandum M-21-31 asks of logs. In a trial, 1 day:
+    # until the days are over, nobody can delete the bucket, nor close the account without losing it.
+    "auditDays": (
+        "[1-9][0-9]{0,2}|[12][0-9]{3}|3[0-5][0-9]{2}|36[0-4][0-9]|3650",
+        "a number of days, from 1 to 3650, for which nobody can remove an audit record",
+        "913",
+    ),
     "lambdaRuntime": (r"python3\.[0-9]+", "a Lambda Python runtime", "python3.13"),
 }
 
 
 def _refused_name(key: str, value: str) -> str | None:
     """Return why no names can be made with a namespace or zone, or None."""
-    checks = {"namespace": names.check_namespace, "zone": names.check_zone}
+    checks = {"namespace": (names.check_namespace, names.check_last_word), "zone": (names.check_zone,)}
     try:
-        if key in checks:
-            checks[key](value)
+        for check in checks.get(key, ()):
+            check(value)
     except names.NameRefusedError as error:
         return str(error)
     return None
+
+
+def _host_key(key: str, value: str | None) -> pulumi.Output[str]:
+    """Return a host key as a secret, in the form that Transfer Family takes; HostKeyError if it has none.
+
+    The CLI decrypts a secret setting for the program, so it can be checked before any resource is made.
+    """
+    if value is None:
+        raise HostKeyError("is not set (an SSH host key, the same in both stacks)")
+    if not is_config_secret(f"mft:{key}"):
+        raise HostKeyError("is not stored as a secret")
+    return pulumi.Output.secret(normalized(key, value))

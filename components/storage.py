@@ -12,7 +12,6 @@ from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
 from customers.model import LONGEST_RETENTION
-from runtime.timing import AUDIT_DAYS
 
 
 class Storage(pulumi.ComponentResource):
@@ -70,8 +69,8 @@ class Storage(pulumi.ComponentResource):
             bucket_name=self.audit_bucket,
             settings=settings,
             key_arn=key_arn,
-            lifecycle=[expiry("audit", prefix="", days=AUDIT_DAYS + 1)],
-            lock_days=AUDIT_DAYS,
+            lifecycle=[expiry("audit", prefix="", days=settings.audit_days + 1)],
+            lock_days=settings.audit_days,
             parent=self,
         )
         self.config_bucket = self._cell_bucket("config", settings.side)
@@ -123,9 +122,11 @@ class Storage(pulumi.ComponentResource):
             ),
             policy.allow("WriteReplicas", ["s3:ReplicateObject", "s3:ReplicateTags"], [f"{peers}/*"]),
             policy.allow("DecryptHere", ["kms:Decrypt"], [self.key_arn]),
+            # With bucket keys, replication also decrypts under the destination's key:
+            # https://docs.aws.amazon.com/AmazonS3/latest/userguide/replication-config-for-kms-objects.html
             policy.allow(
                 "EncryptThere",
-                ["kms:Encrypt"],
+                ["kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"],
                 [settings.arn("kms", "key/*", region=settings.peer_region)],
                 conditions={
                     "ForAnyValue:StringEquals": {

@@ -8,12 +8,13 @@ program no longer declares it.
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from typing import assert_never
 
 import pulumi
 import pulumi_aws as aws
 
-from components import dns, jsontext, policy
+from components import dns, jsontext, policy, uploads
 from components.bucket import Keep, bucket, expiry
 from components.cell import Cell
 from customers import names
@@ -27,6 +28,8 @@ class Tenant(pulumi.ComponentResource):
 
     customer: Customer
     bucket: str
+    #: The ARN of the topic of its receipts, None if it is retired.
+    receipts: pulumi.Output[str] | None
 
     def __init__(self, customer: Customer, *, cell: Cell, opts: pulumi.ResourceOptions | None = None) -> None:
         super().__init__("mft:tenant:Tenant", customer.id, None, opts)
@@ -35,6 +38,7 @@ class Tenant(pulumi.ComponentResource):
         settings = cell.settings
         self.bucket = names.bucket(settings.namespace, customer.id, settings.side)
         topic = None if customer.is_retired else self._receipts()
+        self.receipts = topic.arn if topic else None
         self._bucket(self._routing(topic) if topic and customer.is_routed else None)
         if customer.takes_files:
             for user in customer.sftp.users:
@@ -45,14 +49,24 @@ class Tenant(pulumi.ComponentResource):
         self.register_outputs({"bucket": self.bucket})
 
     def _receipts(self) -> aws.sns.Topic:
-        customer = self.customer
+        customer, settings = self.customer, self._cell.settings
         topic = aws.sns.Topic(
             f"{customer.id}-receipts",
-            name_prefix=f"{self._cell.settings.namespace}-{customer.id}-",
+            name=names.receipts_topic(settings.namespace, customer.id),  # others subscribe by this name
             kms_master_key_id=self._cell.storage.key_arn,
             opts=self._child,
         )
+        others = [each for each in customer.receipts if _account(each) not in (None, settings.account)]
+        if others:
+            aws.sns.TopicPolicy(
+                f"{customer.id}-receipts",
+                arn=topic.arn,
+                policy=policy.document(*self._subscribers(topic.arn, others)),
+                opts=self._child,
+            )
         for number, target in enumerate(customer.receipts, start=1):
+            if target in others:
+                continue  # SNS would wait for the queue's owner to confirm, so the owner subscribes it
             endpoint, is_raw = _subscribed(target)
             aws.sns.TopicSubscription(
                 f"{customer.id}-receipts-{number}",
@@ -78,48 +92,52 @@ class Tenant(pulumi.ComponentResource):
 
     def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:
         customer, settings, cell_storage = self.customer, self._cell.settings, self._cell.storage
-        made = bucket(
+        arn = settings.bucket_arn(self.bucket)
+        bucket(
             f"{customer.id}-inbound",
             bucket_name=self.bucket,
             settings=settings,
             key_arn=cell_storage.key_arn,
             lifecycle=[expiry("inbound", prefix=contract.INBOUND, days=customer.retention.inbound_days)],
-            statements=self._sdk_statements(),
+            statements=[
+                *uploads.unreadable(arn, cell_storage.key_arn),
+                *uploads.by_sdk(customer, arn, settings),
+            ],
             replication=cell_storage.replication_to(
                 names.bucket(settings.namespace, customer.id, settings.peer_side)
             )
             if customer.is_routed
             else None,
             keep=Keep.RETAIN if customer.is_retired else Keep.PROTECT,
+            keep_copying=customer.is_in_service,  # a draining customer's go when it is retired
             events_after=document,
             parent=self,
         )
-        for number, principal in enumerate(self._principals(), start=1):
-            aws.kms.Grant(
-                f"{customer.id}-sdk-{number}",
-                key_id=cell_storage.key_arn,
-                grantee_principal=principal,
-                operations=["GenerateDataKey", "Decrypt"],  # S3 decrypts when it completes a multipart upload
-                constraints=[aws.kms.GrantConstraintArgs(encryption_context_subset={"aws:s3:arn": made.arn})],
-                opts=self._child,
+
+    def _subscribers(
+        self, topic_arn: pulumi.Output[str], queues: Sequence[Receipt]
+    ) -> Iterator[policy.Statement]:
+        """Yield the statements that let the owners of these queues subscribe them, and nothing else.
+
+        https://docs.aws.amazon.com/sns/latest/dg/sns-send-message-to-sqs-cross-account.html
+        """
+        settings = self._cell.settings
+        by_account: dict[str, list[str]] = {}
+        for each in queues:
+            by_account.setdefault(str(_account(each)), []).append(_subscribed(each)[0])
+        for account, arns in sorted(by_account.items()):
+            yield policy.allow(
+                f"Subscribe{account}",
+                ["sns:Subscribe"],
+                [topic_arn],
+                principals={"AWS": settings.arn("iam", "root", region="", account=account)},
+                conditions={"StringEquals": {"sns:Protocol": "sqs", "sns:Endpoint": arns}},
             )
 
-    def _principals(self) -> list[str]:
-        return list(self.customer.sdk.principals) if self.customer.takes_files else []
 
-    def _sdk_statements(self) -> list[policy.Statement]:
-        principals = self._principals()
-        if not principals:
-            return []
-        arn = self._cell.settings.bucket_arn(self.bucket)
-        return [
-            policy.allow(
-                "SdkUploads",
-                ["s3:PutObject", "s3:AbortMultipartUpload"],
-                [f"{arn}/{contract.INBOUND_SDK}*"],
-                principals={"AWS": principals},
-            )
-        ]
+def _account(target: Receipt) -> str | None:
+    """Return the account of a target, or None if it has none."""
+    return target.arn.split(":")[4] if isinstance(target, SqsReceipt) else None
 
 
 def _subscribed(target: Receipt) -> tuple[str, bool | None]:

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import destinations, policy
 from components.functions import Function, Functions
 from components.log import LOG_DAYS
 from components.network import Placement
 from components.statemachine import DELIVERY_TIMEOUT, STEP_TIMEOUT, definition
+from customers import names
+from customers.model import S3Destination
 from runtime import contract
 from runtime.environment import ENV_ARCHIVE_BUCKET
 
@@ -54,6 +56,7 @@ class Workflow(pulumi.ComponentResource):
     """One state machine and its five steps: claim, compare, deliver, archive, complete."""
 
     state_machine_arn: pulumi.Output[str]
+    deliver_role_arn: pulumi.Output[str]
 
     def __init__(
         self,
@@ -61,14 +64,17 @@ class Workflow(pulumi.ComponentResource):
         *,
         functions: Functions,
         delivery: Placement,
+        buckets: Sequence[S3Destination],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`delivery` is the placement of the function that delivers."""
+        """`delivery` is the placement of the function that delivers, `buckets` where it writes."""
         super().__init__("mft:workflow:Workflow", name, None, opts)
         self._name, self._functions, self._placement = name, functions, delivery
+        self._buckets = buckets
         child = pulumi.ResourceOptions(parent=self)
         settings = functions.settings
         steps = self._steps()
+        self.deliver_role_arn = steps["deliver"].role_arn
         arns = [each.arn for each in steps.values()]
         # Executions go on with the versions, and the definition, that they started with.
         versions = {step: each.version_arn for step, each in steps.items()}
@@ -142,12 +148,10 @@ class Workflow(pulumi.ComponentResource):
                         ["secretsmanager:GetSecretValue"],
                         [settings.arn("secretsmanager", f"secret:{settings.namespace}/*")],
                     ),
-                    # Destinations are others' buckets, and those of 500 customers would not fit in a policy.
-                    # Their owners must grant access too. Our own buckets are excluded below.
-                    policy.allow(
-                        "WriteDestinations",
-                        ["s3:PutObject", "s3:GetObject", "s3:AbortMultipartUpload", "s3:ListBucket"],
-                        [settings.bucket_arn("*")],
+                    *destinations.statements(
+                        self._buckets,
+                        own=names.canary_bucket(settings.namespace, settings.cell, settings.side),
+                        settings=settings,
                     ),
                     policy.deny(
                         "NeverOurOwn",
@@ -170,6 +174,7 @@ class Workflow(pulumi.ComponentResource):
                 timeout=DELIVERY_TIMEOUT,
                 memory=1769,  # one whole vCPU
                 placement=self._placement,  # partners let in the addresses of the cell's NAT gateways
+                role_name=names.deliver_role(settings.namespace, settings.cell, settings.side),
             ),
             "archive": self._step(
                 "archive",
@@ -205,6 +210,7 @@ class Workflow(pulumi.ComponentResource):
         memory: int = 512,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
+        role_name: str | None = None,
     ) -> Function:
         return self._functions.make(
             f"{self._name}-{step}",
@@ -216,4 +222,5 @@ class Workflow(pulumi.ComponentResource):
             environment=environment,
             placement=placement,
             publish=True,
+            role_name=role_name,
         )

@@ -34,6 +34,7 @@ def findings(customer: Any) -> list[Finding]:
         _arrivals,
         _landing,
         _targets,
+        _keys,
         _twice,
         _memory,
     )
@@ -173,9 +174,18 @@ def _targets(customer: Any) -> Iterator[Finding]:
             )
 
 
+def _keys(customer: Any) -> Iterator[Finding]:
+    """A bucket encrypts under a key of its own region."""
+    for path, arn in texts(customer, "destinations", ..., "kms_key"):
+        region = at(customer, *path[:-1], "region")
+        if arn.count(":") >= 5 and isinstance(region, str) and arn.split(":")[3] != region:
+            yield path, f"{shown(arn)} is not in {region}, where the bucket is; name the key of the bucket"
+
+
 def _twice(customer: Any) -> Iterator[Finding]:
     """No list may contain an entry twice."""
-    lists = [texts(customer, "sftp", "users", ..., "name"), texts(customer, "sdk", "principals", ...)]
+    lists = [texts(customer, "sftp", "users", ..., "name")]
+    lists += [texts(customer, "sdk", key, ...) for key in ("principals", "source_cidrs", "vpc_endpoints")]
     lists += [texts(customer, "receipts", ..., _receipt_key(kind)) for kind in get_args(ReceiptKind)]
     for list_path in (("routes", "to"), ("sftp.users", "public_keys"), ("sftp.users", "source_cidrs")):
         outer = tuple(list_path[0].split("."))

@@ -27,7 +27,9 @@ def routing_document(customer: Customer) -> dict[str, Any]:
         "lifecycle": customer.lifecycle,
         "routes": [route.model_dump(mode="json") for route in customer.routes],
         "destinations": {
-            name: to.model_dump(mode="json") for name, to in sorted(customer.destinations.items())
+            # A partner's key is a matter of the role that delivers.
+            name: to.model_dump(mode="json", exclude={"kms_key"})
+            for name, to in sorted(customer.destinations.items())
         },
         "temporary_names": list(dict.fromkeys((*TEMPORARY_NAMES, *customer.temporary_names))),
         "duplicates": {"policy": customer.duplicates.policy, "window_seconds": customer.window_seconds},

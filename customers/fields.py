@@ -176,16 +176,21 @@ Key = Annotated[str, *_checked(_key, describe="OpenSSH public key: `type base64`
 Source = Annotated[
     str, *_checked(_source, describe="IPv4 network that logins come from, such as 198.51.100.0/24.")
 ]
-#: KMS grants the use of a key to principals whose ARN has up to 256 characters.
-#: https://docs.aws.amazon.com/kms/latest/APIReference/API_CreateGrant.html
-_PRINCIPAL_LIMIT = 256 - len(f"arn:{PARTITION}:iam::123456789012:role/")
 Principal = Annotated[
     str,
     *_arn(
-        rf"iam::[0-9]{{12}}:(role|user)/[\w+=,.@/-]{{1,{_PRINCIPAL_LIMIT}}}",
-        "a role or user of IAM whose ARN has up to 256 characters",
+        r"iam::[0-9]{12}:(role|user)/[\w+=,.@/-]{1,576}",
+        "a role or user of IAM",
         "iam::123456789012:role/uploader",
         describe="ARN of an IAM role or user that may put objects below inbound/sdk/.",
+    ),
+]
+VpcEndpoint = Annotated[
+    str,
+    *_matching(
+        "vpce-[0-9a-f]{8,17}",
+        "is not a VPC endpoint; write its id, such as vpce-0123456789abcdef0",
+        describe="Id of a VPC endpoint of S3.",
     ),
 ]
 Queue = Annotated[
@@ -240,6 +245,15 @@ RemoteDirectory = Annotated[
 ]
 Bucket = Annotated[
     str, *_checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
+]
+KmsKey = Annotated[
+    str,
+    *_arn(
+        rf"kms:({_REGION}):[0-9]{{12}}:key/[a-z0-9-]{{1,64}}",
+        "a key of KMS in a GovCloud region (an alias does not do: policies name keys)",
+        "kms:us-gov-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
+        describe="ARN of the key under which the partner's bucket encrypts.",
+    ),
 ]
 Prefix = Annotated[
     str,

@@ -40,7 +40,11 @@ class Sdk(Value):
     """How the customer sends by the S3 API."""
 
     principals: tuple[fields.Principal, ...] = ()
-    """IAM roles and users that may put objects below `inbound/sdk/`."""
+    """IAM roles and users that may put objects below `inbound/sdk/`, if their own policies allow it too."""
+    source_cidrs: tuple[fields.Source, ...] = ()
+    """Networks that they may send from over the internet. Without these and VPC endpoints: from anywhere."""
+    vpc_endpoints: tuple[fields.VpcEndpoint, ...] = ()
+    """VPC endpoints of S3, in the customer's accounts, that they may send through."""
 
 
 class SftpDestination(Value):
@@ -66,6 +70,8 @@ class S3Destination(Value):
     region: Literal["us-gov-east-1", "us-gov-west-1"] | None = None
     """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
     prefix: fields.Prefix = ""
+    kms_key: fields.KmsKey | None = None
+    """Key under which the bucket encrypts, if it is a customer managed key: deliveries have to use it."""
 
 
 Destination = Annotated[SftpDestination | S3Destination, Field(discriminator="kind")]
@@ -234,6 +240,11 @@ class Customer(Value):
     def window_seconds(self) -> int:
         """The duplicate window in seconds."""
         return fields.seconds(self.duplicates.window)
+
+    @property
+    def sender_accounts(self) -> frozenset[str]:
+        """The accounts of the principals that send by the S3 API."""
+        return frozenset(arn.split(":")[4] for arn in self.sdk.principals)
 
     @property
     def source_cidrs(self) -> frozenset[str]:

@@ -23,6 +23,9 @@ CELL = r"[a-z0-9]{1,8}"
 USER = r"[a-z0-9_][a-z0-9_@.-]{2,99}"
 _CELL_WORD = re.compile(r"(east|west|cell)[0-9]+")  # `west1` in a host name is a cell
 
+#: The last word of every namespace, and no other word of it.
+LAST_WORD = "mft"
+
 _LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
 _ZONE = re.compile(rf"{_LABEL}(?:\.{_LABEL})*")
 _NAMESPACE = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?")
@@ -96,6 +99,22 @@ def check_namespace(namespace: str) -> str:
     return namespace
 
 
+def check_last_word(namespace: str) -> str:
+    """Return `namespace` if its last word, and no other, is `mft`; NameRefusedError otherwise.
+
+    Then no namespace with a hyphen behind it begins another namespace, so that `<namespace>-*` in policies
+    and event rules matches nothing of another environment.
+    """
+    *words, last = namespace.split("-")
+    if last != LAST_WORD or LAST_WORD in words:
+        remedy = f"{'-'.join(word for word in (*words, last) if word != LAST_WORD)}-{LAST_WORD}".lstrip("-")
+        raise NameRefusedError(
+            f"{namespace!r} does not end in the word {LAST_WORD!r}, or contains it before; policies could"
+            f" then match names of another environment; use another, such as {remedy!r}"
+        )
+    return namespace
+
+
 def check_zone(zone: str) -> str:
     """Return `zone` if it can name a hosted zone (without a final dot); NameRefusedError otherwise."""
     if not _ZONE.fullmatch(zone):
@@ -145,6 +164,16 @@ def cell_host(side: str, cell: str, zone: str) -> str:
 def endpoint_host(endpoint: str, id: str, zone: str) -> str:
     """Return the host name that a customer's SFTP clients use for one of their three endpoints."""
     return _host(f"{_one_of(endpoint, ENDPOINTS)}.{check_id(id)}.{check_zone(zone)}")
+
+
+def receipts_topic(namespace: str, id: str) -> str:
+    """Return the name of a customer's topic of receipts, the same in both regions."""
+    return f"{check_namespace(namespace)}-{check_id(id)}-receipts"
+
+
+def deliver_role(namespace: str, cell: str, side: str) -> str:
+    """Return the name of the role that delivers to partners. IAM is global, so it names the region's side."""
+    return f"{check_namespace(namespace)}-cell{_cell(cell)}-deliver-{_one_of(side, SIDES)}"
 
 
 def bucket_record(endpoint: str, id: str, zone: str) -> str:

@@ -6,12 +6,14 @@ buckets that removed customers left behind, are not known here.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+import ipaddress
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import accumulate
 
 from customers import names
-from customers.model import Customer
+from customers.model import Customer, S3Destination
 from customers.route53.zone import ZONE_LIMIT
 from runtime.contract import ENDPOINTS, SIDES
 
@@ -29,6 +31,23 @@ RECORDS_OF_ZONE = 2
 #: One in each region, whatever the customer's lifecycle; a cell has one for each role and one for its canary.
 BUCKETS_OF_CUSTOMER = _REGIONS
 BUCKETS_OF_CELL = _REGIONS * (len(names.ROLES) + 1)
+
+#: Security groups of a cell's endpoint that let in customers. One more lets in checkers and the probe, and
+#: an interface has five by default (quota L-2AFB9258).
+#: https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
+CUSTOMER_GROUPS = 4
+#: AWS raises the quota of rules to this, with five groups: 1,000 rules for an interface.
+_MOST_RULES = 200
+
+#: Lifecycle rules of a cell's archive bucket that are not a customer's: the canary's, that of former
+#: customers, and that of unfinished uploads. S3's quota of rules is fixed.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-lifecycle-mgmt.html
+RULES_OF_ARCHIVE = 3
+RULE_LIMIT = 1_000
+
+#: Keys of partners that the policy of the role that delivers can name: it has up to 10,240 characters.
+#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_iam-quotas.html
+KEYS_OF_CELL = 30
 
 #: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 NEW_CHECKS_A_DAY = 1_000
@@ -57,12 +76,17 @@ def needs(customers: Iterable[Customer]) -> Needs:
 
 
 def refusals(
-    customers: Collection[Customer], *, health_checks: int, before: Collection[Customer] | None = None
+    customers: Collection[Customer],
+    *,
+    health_checks: int,
+    group_rules: int,
+    before: Collection[Customer] | None = None,
 ) -> list[str]:
     """Return a sentence for each quota that these customers exceed, with the numbers and the remedy.
 
-    `health_checks` is the quota of the account. If the deployed customers are given as `before`, the
-    health checks that would be created in one day are judged too, and a remedy names new customers first.
+    `health_checks` and `group_rules` (inbound rules of a security group) are quotas of the account. If the
+    deployed customers are given as `before`, the health checks that would be created in one day are judged
+    too, and a remedy names new customers first.
     """
     needed, deployed = needs(customers), before or ()
     found = []
@@ -87,7 +111,55 @@ def refusals(
             " serve these from an account, registry and stacks of their own"
             f" ({len(chosen)}): {', '.join(chosen)}"
         )
-    return found
+    return [
+        *found,
+        *_too_many_networks(_networks(customers), group_rules),
+        *_too_many_keys(customers),
+        *_too_many_rules(customers),
+    ]
+
+
+def _too_many_rules(customers: Iterable[Customer]) -> Iterator[str]:
+    for cell, count in sorted(Counter(each.cell for each in customers).items()):
+        if (rules := count + RULES_OF_ARCHIVE) > RULE_LIMIT:
+            yield (
+                f"customers: cell {cell} needs {rules:,} lifecycle rules for its archive, one for each"
+                f" customer, but a bucket has up to {RULE_LIMIT:,}; serve {rules - RULE_LIMIT:,}"
+                " customers from another cell"
+            )
+
+
+def _too_many_keys(customers: Iterable[Customer]) -> Iterator[str]:
+    keys: dict[str, set[str]] = {}
+    for customer in customers:
+        for destination in () if customer.is_retired else customer.destinations.values():
+            if isinstance(destination, S3Destination) and destination.kms_key:
+                keys.setdefault(customer.cell, set()).add(destination.kms_key)
+    for cell, used in sorted(keys.items()):
+        if len(used) > KEYS_OF_CELL:
+            yield (
+                f"customers: cell {cell} delivers to buckets under {len(used)} keys of partners, but the role"
+                f" that delivers can name {KEYS_OF_CELL}; serve customers with {len(used) - KEYS_OF_CELL} of"
+                " the keys from another cell"
+            )
+
+
+def _too_many_networks(networks: Mapping[str, int], group_rules: int) -> Iterator[str]:
+    allowed = CUSTOMER_GROUPS * group_rules
+    for cell, count in sorted(networks.items()):
+        if count > allowed:
+            rules = -(-count // CUSTOMER_GROUPS)
+            more = (
+                f"ask AWS in both regions for {rules} rules per security group (quota L-0EA8095F) and set"
+                f" mft:groupRuleQuota to that, or serve customers"
+                if rules <= _MOST_RULES
+                else "serve customers"
+            )
+            yield (
+                f"customers: cell {cell} lets in {count:,} networks, but the {CUSTOMER_GROUPS} security"
+                f" groups of its endpoint hold {group_rules} rules each (mft:groupRuleQuota), {allowed:,}"
+                f" together; {more} with {count - allowed:,} of the networks from another cell"
+            )
 
 
 def _too_many_checks(
@@ -97,7 +169,8 @@ def _too_many_checks(
     cells = needed - CHECKS_OF_CUSTOMER * len(own)
     sentence = (
         f"customers: {needed:,} health checks are needed ({cells:,} for cells, {needed - cells:,} for"
-        f" customers), but mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} and set it to that"
+        f" customers), but mft:healthCheckQuota is {quota:,}; ask AWS for {needed:,} (quota L-ACB674F3) and"
+        " set it to that"
     )
     if cells > quota:
         return f"{sentence}, or for {cells:,} and set failover.health_check: cell for every customer"
@@ -125,6 +198,15 @@ def _chosen(wanted: set[str], deployed: set[str], excess: int, each: int) -> lis
     """Return the fewest ids that make up for the excess, at `each` per id: new ones first, then the last."""
     order = sorted(sorted(wanted, reverse=True), key=lambda id: id in deployed)
     return sorted(order[: -(-excess // each)])
+
+
+def _networks(customers: Iterable[Customer]) -> dict[str, int]:
+    """Return how many networks each cell's firewall lets in; adjacent networks are merged, as there."""
+    found: dict[str, set[ipaddress.IPv4Network]] = {}
+    for customer in customers:
+        if customer.takes_files and customer.source_cidrs:
+            found.setdefault(customer.cell, set()).update(map(ipaddress.IPv4Network, customer.source_cidrs))
+    return {cell: len(list(ipaddress.collapse_addresses(networks))) for cell, networks in found.items()}
 
 
 def _cells(customers: Iterable[Customer]) -> set[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 import logging
+import os
 import signal
 import sys
 import time
@@ -67,7 +68,7 @@ def _scenario(name: str) -> str:
     if name not in scenarios.NAMES:
         near = difflib.get_close_matches(name, scenarios.NAMES, n=1, cutoff=0.3)
         hint = f"; did you mean {near[0]}?" if near else "."
-        raise typer.BadParameter(f"{name!r} is not a scenario{hint} One of {', '.join(scenarios.NAMES)}.")
+        raise typer.BadParameter(f"{name!r} is not a scenario{hint} Scenarios: {', '.join(scenarios.NAMES)}.")
     return name
 
 
@@ -272,6 +273,7 @@ def _while_alive(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
+    os.environ.pop("PULUMI_BACKEND_URL", None)  # it is for the engine, whose state these commands never use
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"
     )

@@ -199,8 +199,10 @@ def run(
     secrets: Mapping[str, str],
     root: Path = ROOT,
     main: Path = ROOT / "__main__.py",
+    organization: str = "organization",
 ) -> Graph:
-    """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`.
+    """Run the program for a stack; return what it registered. `root` is the folder that holds `customers/`;
+    `organization` is what the engine gives a program, by default as for a backend without organizations.
 
     Raises ProgramError with the program's message when it refuses, whatever `make` raises, and
     KeyboardInterrupt for SIGINT and SIGTERM.
@@ -212,7 +214,7 @@ def run(
             monitor=monitor,
             project="mft",
             stack=stack,
-            organization="local",
+            organization=organization,
             root_directory=str(root),
             dry_run=False,
         )

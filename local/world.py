@@ -19,14 +19,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 import yaml
 
 from components import bundle
 from components.settings import HOST_KEYS
 from customers.model import Customer
 from customers.registry import Registry, load
-from local import program
+from local import host_keys, program
 from local.aws.emulator import Emulator
 from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
@@ -87,8 +86,8 @@ class World:
         self.provisioners: dict[str, Provisioner] = {}
         self.dns: DnsServer | None = None
         self._tell = tell
-        keys = {name: _new_key(name) for name in HOST_KEYS}
-        self._host_keys = {name: key.export_private_key().decode() for name, key in keys.items()}
+        keys = {name: host_keys.new(name) for name in HOST_KEYS}
+        self._host_keys = {name: host_keys.pem(key) for name, key in keys.items()}
         self._public_host_keys = [key.export_public_key().decode().strip() for key in keys.values()]
 
     def __enter__(self) -> World:
@@ -283,14 +282,3 @@ class World:
 
     def _load(self, registry: Path) -> Registry:
         return load(registry, namespace=self.namespace, zone=self.zone)
-
-
-def _new_key(name: str) -> asyncssh.SSHKey:
-    """Return a new host key for a setting of the stack, one of HOST_KEYS."""
-    match name:
-        case "hostKeyRsa":
-            return asyncssh.generate_private_key("ssh-rsa", key_size=3072)
-        case "hostKeyEcdsa":
-            return asyncssh.generate_private_key("ecdsa-sha2-nistp256")
-        case _:
-            raise ValueError(f"the local world has no host key for the setting {name}")

@@ -73,7 +73,7 @@ def known_customer(name: str, known: Iterable[str]) -> str:
         return name
     near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
     hint = f"; did you mean {near[0]}?" if near else ""
-    raise RefusedError(f"{name!r} is no customer of this cell{hint}")
+    raise RefusedError(f"{name!r} is not a customer of this cell{hint}")
 
 
 def known_customers(wanted: Iterable[str], known: Iterable[str]) -> list[str]:

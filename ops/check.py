@@ -14,7 +14,7 @@ from customers.names import NameRefusedError
 from customers.problems import RegistryError
 from customers.registry import Registry, load
 from customers.rehoming import Rehomings, RehomingsRefusedError
-from ops.environment import Environment, health_check_quota
+from ops.environment import Environment, group_rule_quota, health_check_quota
 from ops.plan import RefusedError
 from ops.registry import REGISTRY
 from ops.revision import commit_of, files_of
@@ -73,7 +73,9 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     was, was_moved = _deployed(root, base, commit)
     change = RegistryChange(was, now)
     refused = change.refusals(was_moved=was_moved, moved=moved, leaving=retiring)
-    refused += quota.refusals(now.customers, health_checks=allowed, before=was.customers)
+    refused += quota.refusals(
+        now.customers, health_checks=allowed, group_rules=group_rule_quota(root), before=was.customers
+    )
     return CheckResult(
         base=commit,
         deployed=len(was.customers),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -68,7 +69,15 @@ _KEYS = {
 
 def health_check_quota(root: Path = ROOT) -> int:
     """Return how many Route 53 health checks the account may have, from both stack files below `root`."""
-    key = "mft:healthCheckQuota"
+    return _quota(root, "mft:healthCheckQuota")
+
+
+def group_rule_quota(root: Path = ROOT) -> int:
+    """Return how many inbound rules a security group may have, from both stack files below `root`."""
+    return _quota(root, "mft:groupRuleQuota")
+
+
+def _quota(root: Path, key: str) -> int:
     text = _agreed(_configs(root), key)
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
         raise EnvironmentRefusedError(f"{key}: both stack files have {text!r}; write a number, such as 200")
@@ -112,6 +121,15 @@ def _text(value: object) -> str | None:
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
 
 
+def with_fips(config: Config) -> Config:
+    """Return a client's configuration with FIPS endpoints, unless an endpoint is given by AWS_ENDPOINT_URL.
+
+    botocore refuses to combine the two: https://docs.aws.amazon.com/sdkref/latest/guide/feature-endpoints.html
+    """
+    merged: Config = config.merge(Config(use_fips_endpoint="AWS_ENDPOINT_URL" not in os.environ))
+    return merged
+
+
 @cache
 def _client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region, config=_CLIENT)
+    return boto3.client(service, region_name=region, config=with_fips(_CLIENT))

@@ -34,14 +34,14 @@ def in_service(registry: Registry, cell: str, ids: Iterable[str] | None) -> list
     """
     known = {customer.id: customer for customer in registry.of_cell(cell)}
     if ids is None:
-        return [customer for customer in known.values() if customer.lifecycle == "active"]
+        return [customer for customer in known.values() if customer.is_in_service]
     problems = []
     for id in dict.fromkeys(ids):
         if id not in known:
             near = difflib.get_close_matches(id, known, n=1, cutoff=0.5)
             hint = f"; did you mean {near[0]}?" if near else ""
-            problems.append(f"{id!r} is no customer of this cell{hint}")
-        elif known[id].lifecycle != "active":
+            problems.append(f"{id!r} is not a customer of this cell{hint}")
+        elif not known[id].is_in_service:
             problems.append(f"{id} is {known[id].lifecycle}, and has no DNS records: leave it out")
     if problems:
         raise RefusedError("\n".join(problems))

@@ -26,7 +26,7 @@ def commit_of(root: Path, revision: str) -> str:
         return _git(root, *words).decode().strip()
     except _GitError as error:
         raise RefusedError(
-            f"--base: {revision!r} is no revision of this repository; fetch it, or name another, such as"
+            f"--base: {revision!r} is not a revision of this repository; fetch it, or name another, such as"
             " origin/main"
         ) from error
 

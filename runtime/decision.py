@@ -21,6 +21,7 @@ from enum import StrEnum
 
 from runtime.contract import Kind
 from runtime.facts import Fact, by_transfer, of_transfer, settling, standing, submitted, unknown_kinds
+from runtime.routing import DuplicatesPolicy, compares
 
 
 class Action(StrEnum):
@@ -58,15 +59,15 @@ def judge(
     transfer: str,
     size: int,
     destinations: Iterable[str],
-    compares: bool,
+    policy: DuplicatesPolicy,
     window: timedelta,
     asks: bool = False,
 ) -> Decision:
     """Return the decision about a transfer whose content has not been read.
 
     It is COMPARE only if a delivery of the same size exists: content of another size differs, and need not be
-    read. Without `compares`, other submissions of the file do not matter. With `asks`, only the destinations
-    that hold the file are asked whether they have it.
+    read. A policy that does not compare ignores other submissions of the file. With `asks`, only the
+    destinations that hold the file are asked whether they have it. Raises UnknownSettingError.
     """
     facts = tuple(facts)
     own = standing(of_transfer(facts, transfer))
@@ -75,7 +76,7 @@ def judge(
         return Decision(action=Action.DONE)
     if asks:
         return Decision(action=Action.DELIVER, destinations=left)
-    if not compares:
+    if not compares(policy):
         unclear, left = _parted(facts, transfer, left, None)
         action = Action.DELIVER if left else Action.DONE
         return Decision(action=action, destinations=left, unclear=unclear)

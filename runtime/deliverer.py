@@ -25,7 +25,7 @@ from runtime.delivery import (
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing
 from runtime.release import ReleaseDecision
-from runtime.routing import Directory, UnknownSettingError
+from runtime.routing import Directory, UnknownSettingError, compares
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
@@ -111,7 +111,7 @@ class Deliverer:
                 return Kind.DELIVERED
             self._leases.keep(transfer, owner, history)
             customer = self._directory.customer(transfer.customer)
-            compared = customer.compares and not transfer.asks
+            compared = compares(customer.policy) and not transfer.asks
             window = customer.window if compared else None
             overtaken(history.facts, transfer, destination, window=window)
             route = customer.route(transfer.key)

@@ -20,7 +20,7 @@ class Fact:
     `extra` holds the fields that a newer version of the platform has added to facts.
 
     A fact of an UnknownKind decides nothing; it keeps its destination from being sent anything
-    (docs/adr/0022-mixed-versions.md).
+    (docs/adr/0029-mixed-versions.md).
     """
 
     file: str

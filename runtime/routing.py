@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Literal, assert_never, get_args
 
 from runtime.contract import below_inbound, config_key
 from runtime.patterns import matches
@@ -16,6 +16,12 @@ from runtime.patterns import matches
 #: Seconds for which a warm function uses a document that it has read. A changed document takes effect at most
 #: this long after `pulumi up`.
 FRESH = 30
+
+
+#: The words of the registry for what is done with content that was delivered before, and with a file when it
+#: is unknown whether its partner has it.
+DuplicatesPolicy = Literal["content", "version"]
+OnUnknown = Literal["deliver", "hold"]
 
 
 class UnknownCustomerError(LookupError):
@@ -33,27 +39,49 @@ class DestinationKind(StrEnum):
     S3 = "s3"
 
 
+def compares(policy: DuplicatesPolicy) -> bool:
+    """Return whether a policy compares submissions by content, and does not send the same content twice.
+
+    Raises UnknownSettingError.
+    """
+    _refuse_unknown("the duplicates policy", policy, get_args(DuplicatesPolicy))
+    match policy:
+        case "content":
+            return True
+        case "version":
+            return False
+        case _:
+            assert_never(policy)
+
+
+def _refuse_unknown(setting: str, value: str, known: Collection[str]) -> None:
+    """Raise UnknownSettingError, which names the value, if this version does not know it."""
+    if value not in known:
+        raise UnknownSettingError(f"{setting} is {value!r}; this version knows: {', '.join(known)}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class RoutingRule:
     """Where files go whose key below `inbound/` matches, and what to do after an unknown delivery."""
 
     match: str
     to: tuple[str, ...]
-    on_unknown: str
+    on_unknown: OnUnknown
 
     @property
     def holds(self) -> bool:
-        """Whether a file is held, not sent again, if it is not found after an unknown delivery.
+        """Whether a file is held, and not delivered again, when it is unknown whether its partner has it.
 
         Raises UnknownSettingError.
         """
+        _refuse_unknown("its on_unknown", self.on_unknown, get_args(OnUnknown))
         match self.on_unknown:
             case "hold":
                 return True
             case "deliver":
                 return False
-            case other:
-                raise UnknownSettingError(f"its on_unknown is {other!r}; this version knows: deliver, hold")
+            case _:
+                assert_never(self.on_unknown)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +92,7 @@ class RoutingDocument:
     routes: tuple[RoutingRule, ...]
     destinations: dict[str, dict[str, Any]]
     temporary_names: tuple[str, ...]
-    policy: str
+    policy: DuplicatesPolicy
     window: timedelta
     inbound_days: int
     archive_days: int
@@ -89,21 +117,6 @@ class RoutingDocument:
             tracker_days=document["retention"]["tracker_days"],
             receipts_topic=document["receipts_topic"],
         )
-
-    @property
-    def compares(self) -> bool:
-        """Whether a further submission of a file is compared with what was delivered.
-
-        Raises UnknownSettingError.
-        """
-        match self.policy:
-            case "content":
-                return True
-            case "version":
-                return False
-            case other:
-                known = "content, version"
-                raise UnknownSettingError(f"the duplicates policy is {other!r}; this version knows: {known}")
 
     def route(self, key: str) -> RoutingRule | None:
         """Return the route that matches a key, or None. The registry refuses overlapping routes."""

@@ -115,12 +115,24 @@ class Takeover:
         )
 
     def _is_at_work(self, transfer: Transfer, facts: tuple[Fact, ...]) -> bool:
-        """Return whether this region's own execution, which ingest started, carries the transfer."""
+        """Return whether an execution of this region carries the transfer: ingest's, or a release's.
+
+        A second execution beside a release's could have the lease first. It does not know that nothing was
+        sent since the operator decided, and would hold the transfer again.
+        """
+        if any(self._runs(fact.writer) for fact in facts if self._is_release(fact)):
+            return True
         if not any(fact.kind is Kind.RECEIVED and fact.side == self._side for fact in facts):
             return False
         if self._now() - submitted(transfer.id) < _YOUNG:
             return True
-        run = self._executions.find(first(transfer.id))
+        return self._runs(first(transfer.id))
+
+    def _is_release(self, fact: Fact) -> bool:
+        return fact.kind is Kind.REPLAYED and fact.side == self._side
+
+    def _runs(self, execution: str) -> bool:
+        run = self._executions.find(execution)
         return run is not None and run.ended is None
 
     def _has_arrived(self, transfer: Transfer) -> bool:

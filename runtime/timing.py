@@ -35,6 +35,3 @@ ATTEMPT_SECONDS = 1900
 
 #: Minutes between two exports of a region's facts to its audit bucket.
 AUDIT_MINUTES = 15
-#: Days for which an audit record cannot be removed, not even by the account's root user: 12 months in active
-#: storage and 18 more, which OMB memorandum M-21-31 requires for logs.
-AUDIT_DAYS = 913

@@ -19,7 +19,7 @@ from runtime.decision import Action, Decision, compare, judge, newer_delivery, u
 from runtime.delivery.source import Source
 from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
 from runtime.receipts import Receipts, lines, outcome_of
-from runtime.routing import Directory
+from runtime.routing import Directory, compares
 from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import History, Lease, Tracker
 from runtime.transfer import Transfer
@@ -160,7 +160,7 @@ class Workflow:
         decision = self._decide(transfer, history)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
-        in_turn = self._directory.customer(transfer.customer).compares and not transfer.taken_over
+        in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
         if waits or not self._leases.take(transfer, owner, history):
             return Decision(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
@@ -218,7 +218,7 @@ class Workflow:
             transfer=transfer.id,
             size=transfer.size,
             destinations=transfer.destinations,
-            compares=customer.compares,
+            policy=customer.policy,
             window=customer.window,
             asks=transfer.asks,
         )

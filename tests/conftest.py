@@ -12,6 +12,9 @@ from hypothesis import settings
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
+# The program refuses a state that is elsewhere; the tests keep none.
+os.environ.pop("PULUMI_BACKEND_URL", None)
+
 # Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 

@@ -127,12 +127,17 @@ def _several(value: Any) -> tuple[str, ...]:
 
 def _holds(operator: str, keys: Mapping[str, tuple[str, ...]], context: Context) -> bool:
     quantifier, _, comparison = operator.rpartition(":")
+    if comparison == "Null":
+        return all((key not in context) == (value == "true") for key, (value,) in keys.items())
+    if comparison == "StringNotEquals":
+        return not any(_holds("StringEquals", {key: wanted}, context) for key, wanted in keys.items())
     compare = {
         "StringEquals": str.__eq__,
         "Bool": str.__eq__,
         "StringLike": matches,
         "ArnLike": matches,
         "ArnEquals": matches,
+        "IpAddress": str.__eq__,
     }[comparison]
 
     def holds(key: str, wanted: tuple[str, ...]) -> bool:

@@ -1,4 +1,4 @@
-"""The house rules: which package may import which, and what may stand in no file."""
+"""The house rules: which package may import which, and what no file may contain."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def test_imports_flow_one_way(package: str) -> None:
 
 
 def room_of(module: str) -> str:
-    """Return the room of a module of a package with rooms; `*` for one that stands outside of them."""
+    """Return the room of a module in a package with rooms; `*` for a module outside of them."""
     package, name = module.split(".")[:2]
     return name if name in ROOMS[package] else "*"
 
@@ -146,7 +146,7 @@ def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
 
 
 @pytest.mark.parametrize("name", ["contract", "environment", "metric_names", "timing"])
-def test_what_all_share_imports_the_standard_library_only(name: str) -> None:
+def test_shared_modules_import_the_standard_library_only(name: str) -> None:
     for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
@@ -180,7 +180,7 @@ def test_nothing_but_tests_imports_local() -> None:
         ("local.program", {"ministack"}),
     ],
 )
-def test_what_is_loaded_in_truth(module: str, never: set[str]) -> None:
+def test_what_is_actually_loaded(module: str, never: set[str]) -> None:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert not set(done.stdout.split()) & never

@@ -47,7 +47,8 @@ class Provisioner:
                 f"{resource.type} {resource.name}: cannot be changed in the running world; start a fresh one"
             )
         name = outputs.get("name") or resource.inputs.get("name") or _autoname(resource)
-        id, outputs = self._make(resource, {**resource.inputs, "name": name})
+        inputs = {**resource.inputs, "name": name, **({"id": id} if known else {})}
+        id, outputs = self._make(resource, inputs)
         self.known[resource.urn] = wanted, id, outputs
         if not known:
             (self.recorded if resource.type in RECORDED_ONLY else self.made)[resource.type] += 1
@@ -58,12 +59,19 @@ class Provisioner:
     def ask(self, function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
         """Answer an invoke of the program from the emulated AWS.
 
-        Raises CannotMakeError for any other function than `getZone`, or the ClientError of the emulated AWS.
+        Raises CannotMakeError for any other function than `getZone` and `getServiceQuota`, or the ClientError
+        of the emulated AWS.
         """
-        if function != "aws:route53/getZone:getZone":
-            raise CannotMakeError(f"{function}: the local world has no answer for this function")
-        zone = self._aws.client("route53", self._region).get_hosted_zone(Id=args["zoneId"])["HostedZone"]
-        return {"zoneId": args["zoneId"], "name": zone["Name"].rstrip(".")}
+        match function:
+            case "aws:route53/getZone:getZone":
+                route53 = self._aws.client("route53", self._region)
+                zone = route53.get_hosted_zone(Id=args["zoneId"])["HostedZone"]
+                return {"zoneId": args["zoneId"], "name": zone["Name"].rstrip(".")}
+            case "aws:servicequotas/getServiceQuota:getServiceQuota":
+                quotas = self._aws.client("service-quotas", self._region)
+                found = quotas.get_service_quota(ServiceCode=args["serviceCode"], QuotaCode=args["quotaCode"])
+                return {"value": found["Quota"]["Value"]}
+        raise CannotMakeError(f"{function}: the local world has no answer for this function")
 
     def _make(self, resource: Resource, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:
         if resource.type.startswith("pulumi:providers:"):

@@ -49,7 +49,7 @@ class SentFile:
     def waits_for_a_person(self) -> bool:
         """Whether the file's route holds a file when it is unknown whether it was delivered."""
         route = self.sender.route(self.name)
-        return route is not None and route.on_unknown == "hold"
+        return route is not None and route.holds
 
     def __str__(self) -> str:
         return f"{self.sender.customer.id}: {self.name}"

@@ -206,7 +206,7 @@ class Drill:
             pairs = {
                 customer.id: {side: world.graphs[side].exports["buckets"][customer.id] for side in SIDES}
                 for customer in world.customers()
-                if customer.lifecycle == "active"
+                if customer.is_in_service
             }
             pairs["archive"] = {side: world.graphs[side].exports["archive"] for side in SIDES}
             # A canary may be under way, so the two sides are compared until they agree.

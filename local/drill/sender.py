@@ -88,7 +88,7 @@ def first(senders: list[Sender], kind: type, need: str) -> Sender:
     """
     for sender in senders:
         route = sender.route("report.csv")
-        if sender.customer.lifecycle != "active" or route is None or len(route.to) != 1:
+        if not sender.customer.is_in_service or route is None or len(route.to) != 1:
             continue
         if isinstance(sender.customer.destinations[route.to[0]], kind):
             return sender

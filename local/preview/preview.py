@@ -8,6 +8,7 @@ the git repository is only read.
 from __future__ import annotations
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -17,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import program
+from local import host_keys, program
 from local.preview import recording
 from local.preview.changes import Operation, ResourceChange, compare
 from local.preview.replacement import REPLACES
@@ -66,16 +67,21 @@ def make(
         stacks = sorted(each for each in _in_all(held) if stack in (None, each))
         if not stacks:
             raise PreviewError(f"no stack to compare: {'; '.join(_apart(held)) or 'there is no stack file'}")
-        graphs = _run(revisions, stacks, folder, tell)
         secrets = {
             key
             for where in revisions.values()
             for each in stacks
             for key in recording.secrets_of(where, each)
         }
+        (folder / _PLACEHOLDERS).write_text(json.dumps(host_keys.placeholders(secrets)))
+        graphs = _run(revisions, stacks, folder, tell)
     steps = {each: compare(*(graph[each] for graph in graphs)) for each in stacks}
     notes = [*_apart(held), *_notes(secrets, steps)]
     return Preview(base=base, commit=commit, stacks=steps, notes=tuple(notes))
+
+
+#: The file, beside the revisions, with the values that stand in for secret settings in both of them.
+_PLACEHOLDERS = "placeholders.json"
 
 
 def _commit(base: str, root: Path) -> str:
@@ -122,6 +128,7 @@ def _run(
                 recording.__name__,
                 str(where),
                 str(records[revision]),
+                str(folder / _PLACEHOLDERS),
                 *stacks,
             ]
             with records[revision].with_suffix(".log").open("wb") as said:

@@ -1,9 +1,10 @@
 """Runs the program of one revision for its stacks, and records what it registers.
 
-`python -m local.preview.recording FOLDER RECORD [STACK ...]` runs in a process of its own: the revision's
-packages are imported from its folder, while this module, and the code that runs programs, are those of the
-working tree. It prints the name of each stack when that is done. If the program refuses, it ends with 1 and
-prints the program's message on standard error.
+`python -m local.preview.recording FOLDER RECORD PLACEHOLDERS [STACK ...]` runs in a process of its own: the
+revision's packages are imported from its folder, while this module, and the code that runs programs, are
+those of the working tree. PLACEHOLDERS is a JSON file with the values of secret settings. The process prints
+the name of each stack when that is done. If the program refuses, it ends with 1 and prints the program's
+message on standard error.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from local import program
+from local import host_keys, program
 from local.preview.recording_aws import echo, place
 from local.program import Graph, ProgramError, Resource
 
@@ -34,13 +35,12 @@ def stacks_of(folder: Path) -> list[str]:
 
 
 def secrets_of(folder: Path, stack: str) -> list[str]:
-    """Return the keys of a stack that are secret according to the project or the stack's file, sorted."""
+    """Return the host keys, and all keys of a stack that its project or its own file makes secret, sorted."""
     declared = _mapping(folder / "Pulumi.yaml").get("config") or {}
     given = _mapping(folder / f"Pulumi.{stack}.yaml").get("config") or {}
     secret = {key for key, each in declared.items() if isinstance(each, dict) and each.get("secret")}
-    return sorted(
-        secret | {key for key, value in given.items() if isinstance(value, dict) and "secure" in value}
-    )
+    secret |= {key for key, value in given.items() if isinstance(value, dict) and "secure" in value}
+    return sorted(secret | {f"mft:{key}" for key in host_keys.SETTINGS})
 
 
 #: The graphs of one revision, by stack.
@@ -55,8 +55,8 @@ def load(path: Path) -> Graphs:
     }
 
 
-def _record(folder: Path, stack: str) -> list[dict[str, Any]]:
-    secrets = {key: f"placeholder of {key}" for key in secrets_of(folder, stack)}
+def _record(folder: Path, stack: str, placeholders: Mapping[str, str]) -> list[dict[str, Any]]:
+    secrets = {key: placeholders[key] for key in secrets_of(folder, stack)}
     config = {
         key: value for key, value in program.stack_config(stack, root=folder).items() if key not in secrets
     }
@@ -122,14 +122,14 @@ def _mapping(path: Path) -> Mapping[str, Any]:
     return document
 
 
-def main(folder: Path, record: Path, stacks: Sequence[str]) -> None:
+def main(folder: Path, record: Path, placeholders: Mapping[str, str], stacks: Sequence[str]) -> None:
     """Write the record, or exit with 1 and the reason."""
     sys.path[:] = [str(folder), *(each for each in sys.path if not Path(each, "Pulumi.yaml").is_file())]
     os.chdir(folder)  # messages name files as seen from the project
     graphs = {}
     try:
         for stack in stacks or stacks_of(folder):
-            graphs[stack] = _record(folder, stack)
+            graphs[stack] = _record(folder, stack, placeholders)
             print(stack, flush=True)
     except ProgramError as error:
         sys.exit(str(error))
@@ -142,4 +142,5 @@ def main(folder: Path, record: Path, stacks: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), sys.argv[3:])
+    given = json.loads(Path(sys.argv[3]).read_text())
+    main(Path(sys.argv[1]).resolve(), Path(sys.argv[2]), given, sys.argv[4:])

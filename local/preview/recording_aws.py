@@ -11,6 +11,8 @@ from typing import Any
 from local.program import Ask, ProgramError, Resource
 
 _ACCOUNT = "123456789012"
+#: Without AWS, the quotas of the account are not known, and not judged.
+_AMPLE_QUOTA = 1_000_000
 
 
 def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
@@ -35,8 +37,11 @@ def place(config: Mapping[str, str]) -> Ask:
     """Return a function that answers the program's invokes from a stack's configuration."""
 
     def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        if function != "aws:route53/getZone:getZone":
-            raise ProgramError(f"the program invokes {function}, which cannot be answered without AWS")
-        return {"zoneId": args["zoneId"], "name": config["mft:zone"]}
+        match function:
+            case "aws:route53/getZone:getZone":
+                return {"zoneId": args["zoneId"], "name": config["mft:zone"]}
+            case "aws:servicequotas/getServiceQuota:getServiceQuota":
+                return {"value": _AMPLE_QUOTA}
+        raise ProgramError(f"the program invokes {function}, which cannot be answered without AWS")
 
     return ask

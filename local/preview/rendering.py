@@ -14,9 +14,9 @@ from local.preview.summary import reaches, sections, sentence, stakes
 
 _REFUSED = (
     "Refused: a resource that the base protects would go. To remove a customer, set its lifecycle to "
-    "retired, apply that in both stacks, then remove its file. A resource that was only moved or renamed in "
-    "the program keeps its data if it gets an alias. To delete a resource on purpose, first unprotect it in "
-    "a separate change."
+    "draining, then to retired, apply each in both stacks, then remove its file. A resource that was only "
+    "moved or renamed in the program keeps its data if it gets an alias. To delete a resource on purpose, "
+    "first unprotect it in a separate change."
 )
 
 

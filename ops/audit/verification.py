@@ -14,6 +14,7 @@ from concurrent.futures import Executor, Future
 from contextlib import closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from functools import cached_property
 from itertools import groupby
 from operator import itemgetter
 from typing import Any
@@ -24,7 +25,6 @@ from ops.recovery.regions import Regions
 from runtime import chain
 from runtime.audit import ChainIndex
 from runtime.chain import BrokenLinkError, Head, Reading
-from runtime.timing import AUDIT_DAYS
 from runtime.tracker import Tracker
 
 #: How many findings of one chain are listed; further ones are only counted.
@@ -32,7 +32,6 @@ LISTED = 100
 
 #: How many links are fetched ahead of the one that is read.
 _AHEAD = 10
-_KEPT = timedelta(days=AUDIT_DAYS)
 
 
 @dataclass(kw_only=True)
@@ -65,6 +64,12 @@ class Trail:
     def __init__(self, cell: DeployedCell, regions: Regions) -> None:
         self.cell, self.bucket = cell, cell.bucket("audit")
         self.s3, self.dynamodb = (regions.client(service, cell.side) for service in ("s3", "dynamodb"))
+
+    @cached_property
+    def kept(self) -> timedelta:
+        """How long nobody can remove a link, by the bucket's own lock."""
+        lock = self.s3.get_object_lock_configuration(Bucket=self.bucket)["ObjectLockConfiguration"]
+        return timedelta(days=int(lock["Rule"]["DefaultRetention"]["Days"]))
 
     def customers(self) -> set[str]:
         """Return the customers that have a chain here, including former ones."""
@@ -118,7 +123,7 @@ class _Verification:
         noted = ledger.head(self._customer)  # before the links: each that it names must then be found
         last = self._walk(noted)
         after = ledger.head(self._customer)
-        if last < noted.number and not (last == 0 and _is_over(noted.at)):
+        if last < noted.number and not (last == 0 and _is_over(noted.at, self._trail.kept)):
             self._say(
                 f"{_links(last + 1, noted.number)} missing at the end: according to the tracker the last one"
                 f" is link {noted.number}, sealed {noted.seal}"
@@ -187,7 +192,7 @@ class _Verification:
         """Report changes to an object, but not the lifecycle rule's delete marker, once retention is over."""
         written = place.versions[-1]["LastModified"]
         for marker in place.markers:
-            if marker["LastModified"] - written < _KEPT:
+            if marker["LastModified"] - written < self._trail.kept:
                 self._say(f"link {number} was deleted on {marker['LastModified']:%Y-%m-%d at %H:%M:%S}")
         if len(place.versions) > 1:
             self._say(f"link {number} was written {len(place.versions)} times; the first version counts")
@@ -213,7 +218,7 @@ class _Verification:
         if number > last + 1:
             tip = None
             # The oldest links expire; the first one left says when the one before it was made.
-            if last or reading is None or not _is_over(reading.link.previous_at):
+            if last or reading is None or not _is_over(reading.link.previous_at, self._trail.kept):
                 self._say(f"{_links(last + 1, number - 1)} missing")
         if reading is None:
             return None
@@ -229,10 +234,10 @@ def _arrived(place: _Place, coming: Future[bytes] | None) -> tuple[_Place, bytes
     return place, coming.result() if coming else None
 
 
-def _is_over(at: str) -> bool:
+def _is_over(at: str, kept: timedelta) -> bool:
     """Return whether a link made at this time may have expired."""
     try:
-        return datetime.now(UTC) - datetime.fromisoformat(at) > _KEPT
+        return datetime.now(UTC) - datetime.fromisoformat(at) > kept
     except (ValueError, TypeError):
         return False
 

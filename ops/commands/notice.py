@@ -73,7 +73,7 @@ def notice(
     Example: mft-ops notice c7k2m --markdown
     """
     if bool(customers) is everybody:
-        raise typer.BadParameter("say whom to tell: name customers, or give --all: one of these")
+        raise typer.BadParameter("name customers or give --all, not both")
     if markdown and as_json:
         raise typer.BadParameter("--markdown and --json exclude each other")
     approved = approval(apply=apply, digest=digest, reason=reason)

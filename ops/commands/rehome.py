@@ -61,7 +61,7 @@ def rehome(
     Example: mft-ops rehome c7k2m --to us-gov-east-1
     """
     if bool(customers) + everyone + from_registry != 1:
-        raise typer.BadParameter("name customers, or give --all or --from-registry: one of these")
+        raise typer.BadParameter("give exactly one of: customers, --all, --from-registry")
     approved = approval(apply=apply, digest=digest, reason=reason)
     from ops.dns.dns_changes import HostedZone  # loads pydantic, which verbs of an incident do without
     from ops.failover.rehome import Rehome

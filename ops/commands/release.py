@@ -61,7 +61,7 @@ def release(
     Example: mft-ops release 20260131T180000Z-0123456789abcdef0123 --resend
     """
     if delivered is None:
-        raise typer.BadParameter("say what the partner said: --delivered or --resend")
+        raise typer.BadParameter("give the partner's answer: --delivered or --resend")
     approved = approval(apply=apply, digest=digest, reason=reason)
     with refusing(as_json=as_json, acts=apply):
         regions = Regions.find(Environment.read(root))

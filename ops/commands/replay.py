@@ -41,7 +41,7 @@ def _rate(text: str) -> float:
     except ValueError:
         rate = 0
     if not 0 < rate <= 1000:
-        raise typer.BadParameter(f"{text!r} is no rate; write a number a second, such as 5/s or 0.5/s")
+        raise typer.BadParameter(f"{text!r} is not a rate; write a number per second, such as 5/s or 0.5/s")
     return rate
 
 

@@ -58,7 +58,7 @@ def shift(
     Example: mft-ops shift c7k2m --region us-gov-west-1
     """
     if bool(region) == back:
-        raise typer.BadParameter("give --region and a region, or --back: one of these")
+        raise typer.BadParameter("give either --region REGION or --back")
     approved = approval(apply=apply, digest=digest, reason=reason)
     from ops.dns.dns_changes import HostedZone  # loads pydantic, which verbs of an incident do without
     from ops.failover.shift import Shifting

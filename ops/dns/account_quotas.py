@@ -2,15 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
 
-from customers.quota import BUCKET_LIMIT, Needs
+from botocore.exceptions import BotoCoreError, ClientError
+
+from customers import service_quotas
+from customers.quota import Needs
+from customers.service_quotas import (
+    ADDRESSES,
+    BUCKETS,
+    CONCURRENCY,
+    HEALTH_CHECKS,
+    RECORDS,
+    ServiceQuota,
+    Shortage,
+)
 from ops.dns.dns_changes import Limit
 from ops.dns.health_checks import ROUTE53
 from ops.finding import Finding
 
 #: Service-managed users of a server: https://docs.aws.amazon.com/general/latest/gr/transfer-service.html
 USERS_LIMIT = 10_000
+
+#: Returns the client of a service in one region.
+ClientOf = Callable[[str], Any]
 
 
 def of_route53(needs: Needs, *, checks: Limit, records: Limit, health_check_quota: int) -> Iterator[Finding]:
@@ -20,34 +36,76 @@ def of_route53(needs: Needs, *, checks: Limit, records: Limit, health_check_quot
         yield Finding(
             where=where,
             what=f"mft:healthCheckQuota is {health_check_quota:,}, and AWS allows {checks.allowed:,}",
-            remedy=f"ask AWS for more health checks, or set it to {checks.allowed:,} in both stack files",
+            remedy=f"{_request(HEALTH_CHECKS, health_check_quota)},"
+            f" or set it to {checks.allowed:,} in both stack files",
         )
-    for what, limit, needed in (
-        ("health checks", checks, needs.health_checks),
-        ("records", records, needs.records),
+    for quota, limit, needed in (
+        (HEALTH_CHECKS, checks, needs.health_checks),
+        (RECORDS, records, needs.records),
     ):
         if needed > limit.allowed:
             yield Finding(
                 where=where,
-                what=f"the registry needs {needed:,} {what}, and {limit.allowed:,} are allowed",
-                remedy=f"ask AWS for {needed:,}",
+                what=f"the registry needs {needed:,} {quota.what}, but quota {quota.code} allows"
+                f" {limit.allowed:,}",
+                remedy=_request(quota, needed),
             )
         elif limit.used >= limit.allowed:
             yield Finding(
                 where=where,
-                what=f"all {limit.allowed:,} {what} that are allowed exist: none can be added",
+                what=f"all {limit.allowed:,} {quota.what} that quota {quota.code} allows exist:"
+                " none can be added",
                 remedy="ask AWS for more, or remove those that nobody uses",
             )
 
 
-def of_account(needs: Needs, *, region: str, buckets: int) -> Iterator[Finding]:
-    """Yield whether the account has room for the buckets it needs. Any region lists all of an account's."""
-    if max(needs.buckets, buckets) >= BUCKET_LIMIT:
+def of_region(
+    needed: Mapping[ServiceQuota, int],
+    *,
+    region: str,
+    namespace: str,
+    cells: Collection[str],
+    client: ClientOf,
+) -> Iterator[Finding]:
+    """Yield each quota of a region that allows less than the registry and others in the account need.
+
+    `cells` are the registry's. What others use is known of addresses, of reserved concurrency and of buckets;
+    where AWS does not say it, and where a quota cannot be read, that is a finding. Route 53 itself says what
+    it allows: see of_route53.
+    """
+    uses: Mapping[ServiceQuota, Callable[[], tuple[int, int]]] = {
+        ADDRESSES: lambda: _addresses(client("ec2"), cells),
+        CONCURRENCY: lambda: _concurrency(client("lambda")),
+        BUCKETS: lambda: _buckets(client("s3"), namespace),
+    }
+    quotas = client("service-quotas")
+    unread, reason = [], ""
+    for quota in service_quotas.readable(region):
+        if quota in (HEALTH_CHECKS, RECORDS):
+            continue
+        try:
+            allowed = _allowed(quotas, quota)
+        except (ClientError, BotoCoreError) as error:
+            unread.append(f"{needed[quota]:,} {quota.what} ({quota.code})")
+            reason = reason or str(error)
+            continue
+        own, others = 0, None
+        if quota in uses:
+            try:
+                own, others = uses[quota]()
+            except (ClientError, BotoCoreError) as error:
+                what = f"how many {quota.what} ({quota.code}) are in use is not known: {error}"
+                yield Finding(where=region, what=what)
+        wanted = max(own, needed[quota])
+        if wanted + (others or 0) > allowed:
+            short = Shortage(quota=quota, region=region, needed=wanted, allowed=allowed, others=others)
+            yield Finding(where=region, what=short.what, remedy=f"run `{short.request}`")
+    if unread:
         yield Finding(
             where=region,
-            what=f"the account has {buckets:,} buckets, the registry needs {needs.buckets:,}, and"
-            f" {BUCKET_LIMIT:,} are allowed",
-            remedy="ask AWS for more, or serve some customers from another account",
+            what=f"whether the account may have {', '.join(unread)} is not known: {reason}",
+            remedy="allow `servicequotas:GetServiceQuota` and `servicequotas:GetAWSDefaultServiceQuota`,"
+            " or look in the console of Service Quotas",
         )
 
 
@@ -60,3 +118,44 @@ def of_servers(users: Mapping[str, int]) -> Iterator[Finding]:
                 what=f"the SFTP server has {count:,} users, and {USERS_LIMIT:,} are allowed",
                 remedy="serve new customers from another cell",
             )
+
+
+def _allowed(quotas: Any, quota: ServiceQuota) -> int:
+    """Return the value that applies to the account; AWS states it only if it is not the default.
+
+    https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
+    """
+    which = {"ServiceCode": quota.service, "QuotaCode": quota.code}
+    try:
+        found = quotas.get_service_quota(**which)
+    except quotas.exceptions.NoSuchResourceException:
+        found = quotas.get_aws_default_service_quota(**which)
+    return int(found["Quota"]["Value"])
+
+
+def _addresses(ec2: Any, cells: Collection[str]) -> tuple[int, int]:
+    """Return how many Elastic IP addresses cells of the registry have, by their tags, and others."""
+    owners = [
+        next((tag["Value"] for tag in address.get("Tags", ()) if tag["Key"] == "mft:cell"), None)
+        for address in ec2.describe_addresses()["Addresses"]
+    ]
+    own = sum(owner in cells for owner in owners)
+    return own, len(owners) - own
+
+
+def _concurrency(functions: Any) -> tuple[int, int]:
+    """Return 0, because no function of a cell reserves concurrency, and what others have reserved."""
+    limits = functions.get_account_settings()["AccountLimit"]
+    return 0, limits["ConcurrentExecutions"] - limits["UnreservedConcurrentExecutions"]
+
+
+def _buckets(s3: Any, namespace: str) -> tuple[int, int]:
+    """Return how many buckets have names of the namespace, and others."""
+    pages = s3.get_paginator("list_buckets").paginate()
+    names = [bucket["Name"] for page in pages for bucket in page["Buckets"]]
+    own = sum(name.startswith(f"{namespace}-") for name in names)
+    return own, len(names) - own
+
+
+def _request(quota: ServiceQuota, value: int) -> str:
+    return f"run `{service_quotas.request(quota, value, region=service_quotas.ACCOUNT_REGION)}`"

@@ -17,6 +17,11 @@ ROUTE53 = "Route 53"
 _REFERENCE = len(check_reference("", "", "", ""))
 
 
+def usual_check(customer: Customer) -> str:
+    """Return the name of the health check that the registry gives a customer, in the cell of each side."""
+    return f"customer/{customer.id}" if customer.has_own_check else "cell"
+
+
 class Checks:
     """The health checks of an account, found by the prefixes of their caller references."""
 
@@ -51,14 +56,15 @@ class Checks:
                 leaves[side] = cell["HealthCheckConfig"].get("ChildHealthChecks", [])
                 yield from self._over(side, "cell", cell, leaves[side])
         for customer in customers:
-            if customer.lifecycle == "active" and customer.failover.health_check == "customer":
+            if customer.is_in_service and customer.has_own_check:
+                name = usual_check(customer)
                 for side in SIDES:
-                    check = self._one(side, f"customer/{customer.id}")
+                    check = self._one(side, name)
                     if isinstance(check, Finding):
                         yield check
                     else:
                         wanted = leaves.get(side, [])
-                        yield from self._over(side, f"customer/{customer.id}", check, wanted)
+                        yield from self._over(side, name, check, wanted)
 
     def _one(self, side: str, name: str) -> Mapping[str, Any] | Finding:
         found = self.find(side, name)

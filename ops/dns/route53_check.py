@@ -14,7 +14,7 @@ from customers.route53 import Record, absolute
 from ops.cell_manifest import CellManifest
 from ops.dns import account_quotas
 from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone
-from ops.dns.health_checks import ROUTE53, Checks
+from ops.dns.health_checks import ROUTE53, Checks, usual_check
 from ops.environment import Environment
 from ops.finding import Finding, deploy
 from ops.plan import command
@@ -59,7 +59,7 @@ class Records:
             halves = self._halves(customer, side)
             for what in filter(None, (self._half(customer, half) for half in halves)):
                 yield Finding(where=ROUTE53, customer=customer.id, what=what, remedy=deploy(side))
-        if customer.lifecycle == "active":
+        if customer.is_in_service:
             for side in self.shifted(customer):
                 yield Finding(
                     where=ROUTE53,
@@ -84,7 +84,7 @@ class Records:
         side = half.set_identifier
         found = self._found.get((absolute(half.name), half.type, side))
         name = f"{half.name} {half.type} of {side}"
-        if customer.lifecycle != "active":
+        if not customer.is_in_service:
             return f"{name} exists, and a customer that is {customer.lifecycle} has none" if found else None
         if found is None:
             return f"{name} does not exist"
@@ -95,7 +95,7 @@ class Records:
             for field, word in fields.items()
             if not _is_same(half.type, getattr(found, field), getattr(wanted, field))
         ]
-        own = f"customer/{customer.id}" if customer.failover.health_check == "customer" else "cell"
+        own = usual_check(customer)
         usual = {self._checks.id(side, own), self._checks.id(side, "out")}
         if found.health_check not in usual or not found.health_check:
             different.append(f"health check {found.health_check or 'none'}, not that of `{own}`")
@@ -136,7 +136,7 @@ def look(
     findings = [*checks.differences(customers), *records.of_cells(manifests)]
     for customer in customers:
         findings += records.of_customer(customer)
-        if customer.lifecycle == "active":
+        if customer.is_in_service:
             shifted[customer.id] = set(records.shifted(customer))
     findings += records.strangers(each.id for each in registry.customers)
     needed = quota.needs(registry.customers)

@@ -16,7 +16,7 @@ from customers.model import Customer
 from customers.route53 import Record, RecordChange, absolute
 from ops.cell import DeployedCell
 from ops.dns.dns_changes import CONTROL_SIDE, HostedZone, batches
-from ops.dns.health_checks import Checks
+from ops.dns.health_checks import Checks, usual_check
 from ops.environment import Environment
 from ops.failover import interlocks
 from ops.logbook import Logbook, Recording
@@ -169,8 +169,7 @@ class _Usable:
 
     def usual(self, customer: Customer, side: str) -> str:
         """Return the id of the check that the registry gives a customer in the cell of a side."""
-        own = customer.failover.health_check == "customer"
-        return self._find(side, f"customer/{customer.id}" if own else "cell")
+        return self._find(side, usual_check(customer))
 
     def _find(self, side: str, check: str) -> str:
         found = self._checks.find(side, check)

@@ -13,14 +13,14 @@ from pathlib import Path
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from customers import quota
+from customers import service_quotas
 from customers.registry import revision
 from ops import switches
-from ops.cell import cells, known_customers
+from ops.cell import DeployedCell, cells, known_customers
 from ops.dns import account_quotas, dns_answers, route53_check
 from ops.dns.dns_changes import HostedZone
 from ops.dns.name_servers import NameServers
-from ops.environment import Environment, health_check_quota
+from ops.environment import Environment, group_rule_quota, health_check_quota
 from ops.finding import Finding
 from ops.health import cell_findings, cell_report, customer_resources, endpoints, replication_lag, served_keys
 from ops.health.cell_report import CellReport
@@ -49,6 +49,7 @@ class Readiness:
     def __init__(self, environment: Environment, root: Path, ids: Iterable[str]) -> None:
         """Compare these customers, or all; RefusedError for unknown ids and for a registry with problems."""
         self._environment, self._quota = environment, health_check_quota(root)
+        self._group_rules = group_rule_quota(root)
         self._registry = read_registry(environment, root)
         self._port = served_keys.port()
         self._everybody = self._registry.of_cell(environment.cell)
@@ -97,7 +98,7 @@ class Readiness:
         differences += of_zone
         if servers:
             out = {each.side for each in standing if each.is_out}
-            active = [each for each in self._customers if each.lifecycle == "active"]
+            active = [each for each in self._customers if each.is_in_service]
             gone = {id: out | sides for id, sides in shifted.items()}
             differences += dns_answers.differences(servers, self._environment, active, gone)
         stepped(len(self._customers))
@@ -138,13 +139,17 @@ class Readiness:
             yield from each.result()
             stepped(1)
         yield from late.result()
-        yield from _known(cell.region, self._account, region)
+        yield from _known(cell.region, self._account, cell, clients)
 
-    def _account(self, region: RegionServices) -> Iterator[Finding]:
-        pages = region.s3.get_paginator("list_buckets").paginate()
-        buckets = sum(len(page["Buckets"]) for page in pages)
-        needed = quota.needs(self._registry.customers)
-        yield from account_quotas.of_account(needed, region=region.cell.region, buckets=buckets)
+    def _account(self, cell: DeployedCell, clients: Regions) -> Iterator[Finding]:
+        customers = self._registry.customers
+        yield from account_quotas.of_region(
+            service_quotas.needed(customers, group_rules=self._group_rules),
+            region=cell.region,
+            namespace=self._environment.namespace,
+            cells={each.cell for each in customers},
+            client=lambda service: clients.client(service, cell.side),
+        )
 
     def _endpoints(
         self, regions: Mapping[str, RegionServices], servers: NameServers | None

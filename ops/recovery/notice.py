@@ -16,7 +16,7 @@ from ops.recovery.notice_entries import LISTS, entry, stamp
 from ops.switches import standing_of
 from runtime.contract import PRIMARY, REGION_OF, SIDES, is_canary, peer_of
 from runtime.facts import Fact, by_transfer, submitted
-from runtime.routing import RoutingDocument
+from runtime.routing import DuplicatesPolicy, RoutingDocument
 
 #: Submissions are listed from this long before a region was taken out, unless an operator gives another time:
 #: the region may have failed for a while before anybody decided.
@@ -38,7 +38,7 @@ class Notice:
     bucket: str
     hosts: dict[str, str]
     record: str
-    policy: str
+    policy: DuplicatesPolicy
     window_seconds: int
     since: str
     resend: Sequence[dict[str, Any]]

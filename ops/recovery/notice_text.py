@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from ops.plan import command
+from runtime.routing import compares
 
 #: The most bytes of a message, with room for its subject and attributes.
 #: https://docs.aws.amazon.com/sns/latest/api/API_Publish.html
@@ -76,7 +77,7 @@ def _lines(
     yield "no receipt that says `delivered` or `duplicate`, under the same name, whether it is listed here or"
     yield "not; but not what is listed here as delivered or held."
     yield ""
-    if notice["policy"] == "content":
+    if compares(notice["policy"]):
         window = _length(notice["window_seconds"])
         yield f"A file that is sent again within {window} of the first time is recognised by its"
         yield "content: it is not delivered twice, and its receipt says `duplicate`. So send again soon: a"

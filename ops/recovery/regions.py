@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
-from typing import Any, assert_never
+from typing import Any
 
 import boto3
 from botocore.config import Config
@@ -15,12 +15,12 @@ from botocore.exceptions import HTTPClientError
 from customers import names
 from ops.cell import cells, known_customers, side_of
 from ops.cell_manifest import CellManifest
-from ops.environment import Environment
+from ops.environment import Environment, with_fips
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
 from ops.switches import switch_of
-from runtime.contract import REGION_OF, Position, is_canary, peer_of
+from runtime.contract import REGION_OF, is_canary, peer_of
 from runtime.executions import Executions
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument
@@ -158,7 +158,7 @@ class Regions:
         """Return a client for a service in a region that answers: with long timeouts, shared by threads."""
         with self._making:
             if (service, side) not in self._clients:
-                made = boto3.client(service, region_name=REGION_OF[side], config=_PATIENT)
+                made = boto3.client(service, region_name=REGION_OF[side], config=with_fips(_PATIENT))
                 self._clients[service, side] = made
             return self._clients[service, side]
 
@@ -168,13 +168,6 @@ class Regions:
 
     def _is_lost(self, side: str) -> bool:
         try:
-            position = self.switch(side).position()
+            return self.switch(side).position().is_lost
         except ValueError as error:
             raise RefusedError(str(error)) from error
-        match position:
-            case Position.LOST:
-                return True
-            case Position.IN | Position.OUT:
-                return False
-            case _:
-                assert_never(position)

@@ -58,14 +58,14 @@ class Takeovers:
     def _pass(self, executions: Any, intake: Any, looked: Callable[[], None]) -> TakenOver:
         regions, side = self._regions, self._side
         tracker, directory, s3 = regions.tracker(side), regions.directory(side), regions.client("s3", side)
-        unseen = OrphanObjects(
+        orphans = OrphanObjects(
             namespace=self._namespace, side=side, tracker=tracker, directory=directory, intake=intake, s3=s3
         )
         takeover = Takeover(
             side=side,
             switch=regions.switch(self._lost),
             scan=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
-            orphans=unseen,
+            orphans=orphans,
             executions=executions,
             s3=s3,
         )

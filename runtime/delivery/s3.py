@@ -190,7 +190,7 @@ class _Copy:
             reason = (
                 f"access denied. The owner of bucket {self._bucket} must grant this role s3:PutObject and "
                 f"s3:GetObject on {self._bucket}/*, s3:ListBucket on the bucket, and, if it has a KMS key, "
-                "kms:GenerateDataKey and kms:Decrypt on that"
+                "kms:GenerateDataKey and kms:Decrypt on that, and the customer's file must name it as kms_key"
             )
             return PermanentDeliveryError(self._place, step, reason)
         if step == "copy" and isinstance(error, BotoCoreError) and not isinstance(error, _UNSENT):

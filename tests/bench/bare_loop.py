@@ -1,6 +1,6 @@
-"""A program that registers what another one did, with nothing computed: what `bench_program` compares with.
+"""A program that registers another one's resources and computes nothing: the baseline of `bench_program`.
 
-It is run in the other's place, by its path, and makes what `prepare` was given.
+It is run in place of the other program, by its path, and makes what `prepare` was given.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _plan: list[tuple[program.Resource, type[pulumi.CustomResource] | None, dict[str
 
 
 def prepare(graph: program.Graph) -> None:
-    """Take a graph as what is to be made."""
+    """Keep a graph, whose resources are to be made."""
     _plan[:] = [
         (
             each,
@@ -35,14 +35,14 @@ def prepare(graph: program.Graph) -> None:
 
 
 def differences(graph: program.Graph) -> list[str]:
-    """Return the URNs of what is in this graph, or in the one that was prepared, but not in both alike."""
-    planned = {each.urn: _told(each) for each, _, _ in _plan}
-    made = {each.urn: _told(each) for each in graph.resources}
+    """Return the URNs of the resources that differ between this graph and the prepared one."""
+    planned = {each.urn: _described(each) for each, _, _ in _plan}
+    made = {each.urn: _described(each) for each in graph.resources}
     return sorted(urn for urn in planned.keys() | made.keys() if planned.get(urn) != made.get(urn))
 
 
 def play() -> None:
-    """Register it all, in its order, each resource depending on what it depended on."""
+    """Register all resources in their order, each with its dependencies."""
     gc.disable()  # as the program does
     made: dict[str, Any] = {}
     providers: list[pulumi.ProviderResource] = []
@@ -69,8 +69,8 @@ def play() -> None:
             made[each.urn].register_outputs({})
 
 
-def _told(resource: program.Resource) -> dict[str, Any]:
-    """Return all that is known of a resource, as values that can be compared."""
+def _described(resource: program.Resource) -> dict[str, Any]:
+    """Return everything known of a resource, as values that can be compared."""
     return vars(resource) | {
         "inputs": json.dumps(resource.inputs, sort_keys=True, default=vars),  # archives
         "depends_on": set(resource.depends_on),

@@ -28,7 +28,7 @@ from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 
 DAYS = 3
-#: Of so many files one is not in East's archive, which the report has to find.
+#: One file in this many is not in East's archive, and the report has to find it.
 ONE_GAP_IN = 10_000
 _S3_PAGE, _DYNAMODB_PAGE = 1000, 1500  # a page of DynamoDB is 1 MB, a fact about 650 bytes
 _STEP = 514_229  # a prime: walks through all files in another order than that of time
@@ -37,7 +37,7 @@ _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
 class Files:
-    """So many files of one customer, submitted evenly over three days and delivered."""
+    """A number of files of one customer, submitted evenly over three days and delivered."""
 
     def __init__(self, count: int) -> None:
         self.count, self.requests = count, Counter[str]()
@@ -185,7 +185,7 @@ def store(files: Files, side: str) -> Store:
 
 
 def measure(count: int) -> str:
-    """Report on so many files; return the line that says what it took."""
+    """Report on a number of files; return a line with the resources it took."""
     files = Files(count)
     inventory = Inventory(customer=customer(), stores=[store(files, side) for side in (WEST, EAST)])
     began, worked, found, transfers = time.perf_counter(), time.process_time(), 0, 0

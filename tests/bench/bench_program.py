@@ -1,6 +1,6 @@
 """The program at many customers: seconds, memory, and the ratio to a bare loop that makes the same resources.
 
-`python -m tests.bench.bench_program [CUSTOMERS...]`, 10, 100 and 1,000 unless told otherwise. Each figure
+`python -m tests.bench.bench_program [CUSTOMERS...]`, 10, 100 and 1,000 by default. Each figure
 comes from a process of its own, in seconds of its CPU time, with resources echoed: it is Python's share of a
 `pulumi up`, without engine and provider. The bare loop makes what the program made, of the same classes and
 with the same dependencies, its inputs ready-made: it fails if what it registers is anything else. Where a run
@@ -39,7 +39,7 @@ BUDGET = 1.15
 
 
 def registry(count: int, folder: Path) -> None:
-    """Write a registry of so many customers: each with one SFTP user and a health check of its own."""
+    """Write a registry of `count` customers, each with one SFTP user and a health check of its own."""
     sample = (program.ROOT / "local" / "newcomer.yaml").read_text()
     (folder / "customers").mkdir()
     for number in range(count):

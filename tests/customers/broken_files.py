@@ -16,7 +16,27 @@ ONE_PROBLEM = {
     ),
     "unknown key like nothing": (
         ("    kind: s3", "    kind: s3\n    zzz: 1"),
-        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, prefix, region",
+        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, kms_key, prefix, region",
+    ),
+    "key of another region": (
+        (
+            "    bucket: partner-landing\n",
+            "    bucket: partner-landing\n    region: us-gov-west-1\n"
+            "    kms_key: arn:aws-us-gov:kms:us-gov-east-1:210987654321:key/1234abcd\n",
+        ),
+        "22: destinations.landing.kms_key: 'arn:aws-us-gov:kms:us-gov-east-1:210987654321:key/1234abcd' is"
+        " not in us-gov-west-1, where the bucket is; name the key of the bucket",
+    ),
+    "alias of a key": (
+        (
+            "    bucket: partner-landing\n",
+            "    bucket: partner-landing\n"
+            "    kms_key: arn:aws-us-gov:kms:us-gov-east-1:210987654321:alias/landing\n",
+        ),
+        "21: destinations.landing.kms_key: 'arn:aws-us-gov:kms:us-gov-east-1:210987654321:ali…' (59"
+        " characters) is not a key of KMS in a GovCloud region (an alias does not do: policies name keys);"
+        " write"
+        " arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
     ),
     "missing key": (("name: Example agency\n", ""), "1: name: is missing; add it"),
     "missing key in a list": (

@@ -168,7 +168,7 @@ def test_what_is_no_window(window):
     [
         "arn:aws-us-gov:iam::123456789012:role/*",
         "arn:aws-us-gov:iam::123456789012:role/é",
-        f"arn:aws-us-gov:iam::123456789012:role/{'r' * 219}",
+        f"arn:aws-us-gov:iam::123456789012:role/{'r' * 577}",
         "arn:aws-us-gov:iam::123456789012:root",
         "arn:aws-us-gov:iam::12345678901:role/a",
         "arn:aws-us-gov:sts::123456789012:assumed-role/a/b",
@@ -182,4 +182,4 @@ def test_who_is_no_principal(arn):
     with pytest.raises(ValidationError):
         customer(sdk={"principals": [arn]})
     assert customer(sdk={"principals": ["arn:aws-us-gov:iam::123456789012:user/path/name"]})
-    assert customer(sdk={"principals": [f"arn:aws-us-gov:iam::123456789012:role/{'r' * 218}"]})
+    assert customer(sdk={"principals": [f"arn:aws-us-gov:iam::123456789012:role/{'r' * 576}"]})

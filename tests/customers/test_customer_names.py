@@ -173,3 +173,27 @@ def test_the_longest_that_fits_and_one_more():
 def test_a_name_from_impossible_parts_is_not_made(call):
     with pytest.raises(NameRefusedError):
         call()
+
+
+#: As many words as there are, `mft` among them often.
+_words = st.lists(st.one_of(word, st.just("mft")), min_size=1, max_size=4).map("-".join)
+
+
+def _accepted(namespace):
+    try:
+        return names.check_last_word(namespace) == namespace
+    except NameRefusedError:
+        return False
+
+
+@given(_words, st.one_of(st.just(""), _words.map("-".__add__)))
+def test_no_environment_begins_the_names_of_another(one, more):
+    """Policies and event rules have `<namespace>-*`, so one of a pair that begins alike is refused."""
+    other = f"{one}{more}-mft"
+    if _accepted(one) and _accepted(other):
+        assert not other.startswith(f"{one}-")
+
+
+def test_a_namespace_ends_in_its_only_mft():
+    assert all(map(_accepted, ("mft", "acme-mft", "a-b-mft", "mfts-mft")))
+    assert not any(map(_accepted, ("acme", "acme-mft-x", "mft-mft", "acmemft", "mft-acme", "")))

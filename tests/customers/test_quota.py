@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import partial
 from itertools import pairwise
 
 import pytest
@@ -11,9 +12,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers import quota
-from customers.model import Customer, Failover
-from customers.quota import Needs, needs, refusals
+from customers.model import Customer, Failover, S3Destination, Sftp, SftpUser
+from customers.quota import Needs, needs
 
+refusals = partial(quota.refusals, group_rules=60)
 _SAMPLE = customer()
 _LIFECYCLES = ("onboarding", "active", "draining", "retired")
 
@@ -89,7 +91,10 @@ def test_the_named_customers_are_enough_and_none_too_many(registry, allowed, ord
     assert f"mft:healthCheckQuota is {allowed:,};" in sentence
     everywhere = needs(shared(registry, {each.id for each in registry})).health_checks
     if everywhere > allowed:
-        assert f"ask AWS for {needed:,} and set it to that, or for {everywhere:,} and" in sentence
+        assert (
+            f"ask AWS for {needed:,} (quota L-ACB674F3) and set it to that, or for {everywhere:,} and"
+            in sentence
+        )
         return
     ids = set(named(sentence))
     assert needs(shared(registry, ids)).health_checks <= allowed
@@ -114,7 +119,8 @@ def test_a_quota_for_the_cells_alone_is_met_by_sharing():
     assert named(*refusals(registry, health_checks=20)) == ["c00000", "c00001", "c00002"]
     (sentence,) = refusals(registry, health_checks=19)
     assert sentence.endswith(
-        "ask AWS for 26 and set it to that, or for 20 and set failover.health_check: cell for every customer"
+        "ask AWS for 26 (quota L-ACB674F3) and set it to that, or for 20 and set failover.health_check: cell"
+        " for every customer"
     )
 
 
@@ -122,7 +128,8 @@ def test_six_hundred_customers_are_too_many_for_the_default_quota():
     (sentence,) = refusals(many(600), health_checks=200)
     assert sentence.startswith(
         "customers: 1,210 health checks are needed (10 for cells, 1,200 for customers), but"
-        " mft:healthCheckQuota is 200; ask AWS for 1,210 and set it to that, or set failover.health_check:"
+        " mft:healthCheckQuota is 200; ask AWS for 1,210 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check:"
         " cell for these (505): c00095, c00096, "
     )
     assert refusals(many(600), health_checks=1210) == []
@@ -187,8 +194,9 @@ def test_a_zone_holds_ten_thousand_records(before):
 
 
 def test_an_account_has_ten_thousand_buckets():
-    room = (10_000 - quota.BUCKETS_OF_CELL) // 2
-    full = many(room, lifecycle="retired")
+    cells = "123456"  # a cell has up to 997 customers
+    room = (10_000 - len(cells) * quota.BUCKETS_OF_CELL) // 2
+    full = [one(f"c{n:05}", lifecycle="retired", cell=cells[n % len(cells)]) for n in range(room)]
     assert refusals(full, health_checks=200) == []
     over = [*full, *many(3, room, lifecycle="onboarding")]
     (sentence,) = refusals(over, health_checks=200)
@@ -198,7 +206,81 @@ def test_an_account_has_ten_thousand_buckets():
 
 def test_every_quota_that_is_exceeded_is_reported():
     crowd = many(5000)
-    assert [re.search(r"health checks are (needed|new)|records|buckets", said)[0] for said in
-            refusals(crowd, health_checks=200, before=[])] == [
-        "health checks are needed", "health checks are new", "records", "buckets",
+    kinds = r"health checks are (needed|new)|records|buckets are|lifecycle rules"
+    assert [re.search(kinds, said)[0] for said in refusals(crowd, health_checks=200, before=[])] == [
+        "health checks are needed", "health checks are new", "records", "buckets are", "lifecycle rules",
     ]  # fmt: skip
+
+
+# --- Rules of the endpoint's security groups -----------------------------------------------------------
+
+
+def sender(number: int, *cidrs: str, cell: str = "1", lifecycle: str = "active") -> Customer:
+    user = SftpUser.model_construct(name="u", public_keys=(), source_cidrs=cidrs)
+    return one(f"c{number:05}", cell=cell, lifecycle=lifecycle, check="cell").model_copy(
+        update={"sftp": Sftp.model_construct(users=(user,))}
+    )
+
+
+def apart(count: int, **what: str) -> list[Customer]:
+    """Return customers with a network each, none of which can be merged with another."""
+    return [sender(n, f"10.{n // 128}.{2 * n % 256}.0/24", **what) for n in range(count)]
+
+
+def test_as_many_networks_are_allowed_as_four_groups_hold():
+    assert refusals(apart(240), health_checks=200) == []
+    assert refusals(apart(241), health_checks=200) == [
+        "customers: cell 1 lets in 241 networks, but the 4 security groups of its endpoint hold 60 rules each"
+        " (mft:groupRuleQuota), 240 together; ask AWS in both regions for 61 rules per security group (quota"
+        " L-0EA8095F) and set mft:groupRuleQuota to that, or serve customers with 1 of the networks from"
+        " another cell"
+    ]
+    assert refusals(apart(241), health_checks=200, group_rules=61) == []
+
+
+def test_what_no_quota_of_aws_allows_goes_to_another_cell():
+    assert refusals(apart(800), health_checks=200, group_rules=200) == []
+    (sentence,) = refusals(apart(801), health_checks=200, group_rules=200)
+    assert sentence.endswith("800 together; serve customers with 1 of the networks from another cell")
+    moved = [*apart(800), sender(9999, "192.0.2.0/24", cell="2")]
+    assert refusals(moved, health_checks=200, group_rules=200) == []
+
+
+def test_networks_count_as_the_firewall_lets_them_in():
+    merged = [sender(0, "10.0.0.0/25"), sender(1, "10.0.0.128/25")]
+    assert refusals(merged, health_checks=200, group_rules=1) == []
+    assert refusals(apart(5, lifecycle="draining"), health_checks=200, group_rules=1) == []
+    assert len(refusals(apart(5), health_checks=200, group_rules=1)) == 1
+
+
+# --- What the policies and buckets of a cell can hold --------------------------------------------------
+
+
+def test_a_cells_archive_has_a_rule_for_each_customer():
+    assert refusals(many(997, check="cell", lifecycle="onboarding"), health_checks=200) == []
+    (sentence,) = refusals(many(998, check="cell", lifecycle="onboarding"), health_checks=200)
+    assert sentence == (
+        "customers: cell 1 needs 1,001 lifecycle rules for its archive, one for each customer, but a bucket"
+        " has up to 1,000; serve 1 customers from another cell"
+    )
+
+
+def test_a_role_names_as_many_keys_of_partners_as_its_policy_holds():
+    def under_keys(count: int) -> list[Customer]:
+        buckets = {
+            f"d{n}": S3Destination(
+                kind="s3",
+                bucket=f"partner-{n}",
+                kms_key=f"arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/{n:036}",
+            )
+            for n in range(count)
+        }
+        return [one("c00001").model_copy(update={"destinations": buckets})]
+
+    assert refusals(under_keys(quota.KEYS_OF_CELL), health_checks=200) == []
+    (sentence,) = refusals(under_keys(quota.KEYS_OF_CELL + 1), health_checks=200)
+    assert sentence.startswith(
+        "customers: cell 1 delivers to buckets under 31 keys of partners, but the role"
+    )
+    retired = [each.model_copy(update={"lifecycle": "retired"}) for each in under_keys(31)]
+    assert refusals(retired, health_checks=200) == []

@@ -1,4 +1,4 @@
-"""What the tests of delivery share: an S3 of bytes in memory, and the destination that a partner is."""
+"""What the tests of delivery share: an S3 in memory, and a partner as a destination."""
 
 from __future__ import annotations
 
@@ -61,6 +61,6 @@ def source_of(content: bytes, *, s3: Any = None, size: int | None = None, **how:
 
 
 def destination_of(partner: Partner, **instead: Any) -> SftpTarget:
-    """Return where a partner's files go, with some of it different."""
+    """Return a partner as a destination, with some fields replaced."""
     usual = {name: getattr(partner, name) for name in ("host", "port", "user", "host_key", "directory")}
     return SftpTarget(**usual | instead)

@@ -1,4 +1,4 @@
-"""Deliveries over SFTP that fail: what they say, what they leave behind, and what comes after."""
+"""Deliveries over SFTP that fail: their errors, what they leave behind, and the attempts after them."""
 
 from __future__ import annotations
 
@@ -140,7 +140,7 @@ def test_a_drop_in_the_middle_is_transient_and_the_next_attempt_tidies_up(partne
     assert partner.files() == {"a.bin": CONTENT}
 
 
-def test_a_drop_keeps_what_had_the_name(partner: Partner) -> None:
+def test_a_drop_keeps_the_file_that_had_the_name(partner: Partner) -> None:
     (partner.inbox / "a.bin").write_bytes(b"old")
     partner.faults.drop(after=1_000_000)
     with pytest.raises(TransientDeliveryError):

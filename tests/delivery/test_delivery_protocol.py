@@ -1,4 +1,4 @@
-"""How a delivery over SFTP speaks: what it offers, how much it has on its way, how much memory it takes."""
+"""The protocol of a delivery over SFTP: its algorithms, its window and its memory."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_only_approved_algorithms_are_offered(key_type: str) -> None:
 
 
 @pytest.mark.skipif(bool(openssh_missing()), reason=openssh_missing() or "")
-def test_the_fastest_of_them_is_agreed_with_openssh() -> None:
+def test_the_fastest_approved_algorithms_are_agreed_with_openssh() -> None:
     with OpenSshPartner() as partner:
         how = {"private_key": partner.private_key, "name": "a", "attempt": "1"}
         deliver_now(source_of(b"x"), destination_of(partner), **how)
@@ -107,7 +107,7 @@ def test_the_fastest_of_them_is_agreed_with_openssh() -> None:
 
 
 class SlowFile:
-    """An open file whose writes are answered late, in any order; it knows how much was on its way at most."""
+    """An open file that answers writes late and in any order; it records the most bytes in flight."""
 
     def __init__(self, size: int) -> None:
         self.content, self.requests, self.bytes, self.most = bytearray(size), 0, 0, (0, 0)
@@ -168,10 +168,10 @@ def test_memory_does_not_grow_with_the_file() -> None:
     def peak(partner: Partner, mib: int) -> int:
         to = [partner.host, str(partner.port), partner.user, partner.host_key, partner.directory]
         command = [sys.executable, "-c", MEASURE, *to, str(mib << 20)]
-        told = subprocess.run(
+        measured = subprocess.run(
             command, input=partner.private_key, capture_output=True, text=True, check=True, cwd=ROOT
         )
-        return int(told.stdout)
+        return int(measured.stdout)
 
     with partner() as started:
         small, large = peak(started, 1), peak(started, 64)
@@ -191,13 +191,13 @@ def test_a_source_is_read_from_any_offset_in_small_pieces(start: int, chunk: int
     assert all(0 < len(piece) <= chunk for piece in pieces)
 
 
-def test_an_empty_source_is_asked_for_all_the_same() -> None:
-    asked: list[dict[str, object]] = []
+def test_an_empty_source_is_read_too() -> None:
+    requests: list[dict[str, object]] = []
 
     class S3(MemoryS3):
         def get_object(self, **how: object) -> dict[str, object]:  # type: ignore[override]
-            asked.append(how)
+            requests.append(how)
             return super().get_object()
 
     assert list(source_of(b"", s3=S3(b"")).chunks()) == []
-    assert asked == [{"Bucket": "mft-acme-west", "Key": "inbound/sftp/acme/a.bin", "VersionId": "v1"}]
+    assert requests == [{"Bucket": "mft-acme-west", "Key": "inbound/sftp/acme/a.bin", "VersionId": "v1"}]

@@ -28,14 +28,14 @@ def send(partner: Partner, **how: Any) -> Delivery:
 
 
 def after(reads: int) -> Callable[[], float]:
-    """Return a clock that is about to run out when so many chunks (of a mebibyte, nearly) have been sent."""
+    """Return a clock that is about to run out after a number of chunks (of almost 1 MiB each)."""
     left = iter([1000.0] * reads)
     return lambda: next(left, RESERVE - 1)
 
 
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Return the offsets of all writes that are asked for from here on."""
+    """Return the list to which the offset of every further write is added."""
     offsets: list[int] = []
     write = asyncssh.SFTPClientFile.write
 
@@ -84,7 +84,7 @@ def test_an_attempt_that_was_cut_off_is_continued(partner: Partner, sent: list[i
     assert min(sent) > 0
 
 
-def test_what_was_written_out_of_order_and_never_answered_is_written_again(partner: Partner) -> None:
+def test_unanswered_writes_that_arrived_out_of_order_are_written_again(partner: Partner) -> None:
     """A server may write the last request of a window first, and then die: there is a hole before it."""
     answered, window = CONTENT[: 2 * WINDOW_BYTES], CONTENT[2 * WINDOW_BYTES : 3 * WINDOW_BYTES]
     holed = answered + bytes(WINDOW_BYTES - 5) + window[-5:]
@@ -106,7 +106,9 @@ def test_an_empty_file_is_continued_too(partner: Partner) -> None:
     assert partner.files() == {"a.bin": b""}
 
 
-def test_an_attempt_of_another_name_begins_anew_and_removes_what_it_is_told_is_over(partner: Partner) -> None:
+def test_an_attempt_of_another_name_begins_anew_and_removes_leftovers_of_abandoned_attempts(
+    partner: Partner,
+) -> None:
     (partner.inbox / LEFT).write_bytes(bytes(len(CONTENT)))
     send(partner, attempt="try-2", abandoned=("try-1",))
     assert partner.files() == DONE
@@ -119,7 +121,7 @@ def test_a_file_that_was_found_leaves_no_leftover(partner: Partner) -> None:
     assert partner.files() == DONE
 
 
-def test_what_had_the_name_is_kept_until_a_continued_file_is_complete(partner: Partner) -> None:
+def test_the_old_file_is_kept_until_a_continued_file_is_complete(partner: Partner) -> None:
     (partner.inbox / "a.bin").write_bytes(b"old")
     with pytest.raises(DeliveryUnfinishedError):
         send(partner, remaining=after(3))
@@ -129,8 +131,8 @@ def test_what_had_the_name_is_kept_until_a_continued_file_is_complete(partner: P
 
 
 @pytest.mark.parametrize(("there", "reads"), [(0, 0), (3_000_000, 2), (10_000_000, 7), (10_000_000, 9)])
-def test_an_attempt_that_gets_no_further_is_one_that_failed(partner: Partner, there: int, reads: int) -> None:
-    """Else one whose time goes by with reading again, or with one window, would be repeated for ever."""
+def test_an_attempt_that_makes_no_progress_has_failed(partner: Partner, there: int, reads: int) -> None:
+    """Otherwise an attempt that only reads again, or sends one window, would be repeated for ever."""
     if there:
         (partner.inbox / LEFT).write_bytes(CONTENT[:there])
     with pytest.raises(TransientDeliveryError, match="the time ran out after"):
@@ -138,7 +140,7 @@ def test_an_attempt_that_gets_no_further_is_one_that_failed(partner: Partner, th
     assert partner.files() == {}
 
 
-def test_a_server_that_goes_on_with_no_file_gets_a_new_one(
+def test_a_server_that_cannot_append_gets_a_new_file(
     partner: Partner, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Some keep their files in an object store, where only a new object can be written."""
@@ -171,10 +173,10 @@ def test_a_continued_file_whose_writes_are_refused_is_begun_anew(
 
 
 class GoneError(Exception):
-    """Said by whoever is asked before the rename."""
+    """Raised by the callback before the rename."""
 
 
-def test_whoever_is_asked_before_the_rename_can_prevent_it(partner: Partner) -> None:
+def test_the_callback_before_the_rename_can_prevent_it(partner: Partner) -> None:
     seen: list[set[str]] = []
 
     def before() -> None:
@@ -187,7 +189,7 @@ def test_whoever_is_asked_before_the_rename_can_prevent_it(partner: Partner) -> 
     assert partner.files() == {}
 
 
-def test_old_content_that_a_cut_off_attempt_set_aside_goes_when_the_next_one_is_done(
+def test_old_content_that_a_cut_off_attempt_set_aside_is_removed_when_the_next_one_is_done(
     make_partner: Callable[..., Partner],
 ) -> None:
     partner = make_partner(denied=("posix-rename",))
@@ -200,7 +202,7 @@ def test_old_content_that_a_cut_off_attempt_set_aside_goes_when_the_next_one_is_
 def test_old_content_that_a_cut_off_attempt_set_aside_does_not_block_a_file_that_came_meanwhile(
     make_partner: Callable[..., Partner],
 ) -> None:
-    """The other region brought one of that name between the two renames and the next attempt."""
+    """The other region delivered a file of that name between the two renames and the next attempt."""
     partner = make_partner(denied=("posix-rename",))
     (partner.inbox / LEFT).write_bytes(CONTENT)
     (partner.inbox / ".a.bin.try-1.old").write_bytes(b"old")
@@ -209,7 +211,7 @@ def test_old_content_that_a_cut_off_attempt_set_aside_does_not_block_a_file_that
     assert partner.files() == DONE
 
 
-def test_old_content_that_was_set_aside_goes_when_the_new_one_is_found_in_place(
+def test_old_content_that_was_set_aside_is_removed_when_the_new_content_is_found_in_place(
     make_partner: Callable[..., Partner],
 ) -> None:
     """The answer to the second rename was lost."""

@@ -1,4 +1,4 @@
-"""Deliveries to a bucket: against an emulated S3, and against S3's answers that it cannot give."""
+"""Deliveries to a bucket: with an emulated S3, and with answers of S3 that the emulator cannot give."""
 
 from __future__ import annotations
 
@@ -88,23 +88,25 @@ def test_arrives_byte_for_byte(aws: Emulator, theirs: Any, content: bytes, check
     assert objects(theirs) == {"in/2026/a.csv": content}
 
 
-def test_the_version_is_delivered_and_not_what_came_after_it(aws: Emulator, theirs: Any) -> None:
+def test_the_submitted_version_is_delivered_and_not_a_later_one(aws: Emulator, theirs: Any) -> None:
     source = put(aws)
     put(aws, b"newer")
     deliver(source, TO, s3=theirs, name="a.csv")
     assert objects(theirs) == {"in/a.csv": CONTENT}
 
 
-def test_the_type_goes_along_and_what_is_the_platforms_stays(aws: Emulator, theirs: Any) -> None:
+def test_the_content_type_is_copied_and_internal_metadata_and_tags_are_not(
+    aws: Emulator, theirs: Any
+) -> None:
     source = put(aws, ContentType="text/csv", Metadata={"internal": "yes"}, Tagging="internal=yes")
-    client, asked = aws.new_client("s3", EAST), []
+    client, requests = aws.new_client("s3", EAST), []
     client.meta.events.register(
-        "provide-client-params.s3.CopyObject", lambda params, **_: asked.append(params)
+        "provide-client-params.s3.CopyObject", lambda params, **_: requests.append(params)
     )
     deliver(source, TO, s3=client, name="a.csv")
     client.close()
     # S3 takes the type from the request alone when metadata are replaced; the emulator keeps the source's.
-    assert asked[0]["ContentType"] == "text/csv"
+    assert requests[0]["ContentType"] == "text/csv"
     head = theirs.head_object(Bucket=THEIRS, Key="in/a.csv")
     assert (head["ContentType"], head["Metadata"]) == ("text/csv", {})
     assert theirs.get_object_tagging(Bucket=THEIRS, Key="in/a.csv")["TagSet"] == []
@@ -138,7 +140,9 @@ def test_a_large_object_is_copied_in_parts(
     assert calls.count("UploadPartCopy") == 3
 
 
-def test_after_unknown_an_object_that_is_there_is_not_sent_again(aws: Emulator, theirs: Any) -> None:
+def test_after_an_unknown_outcome_an_object_that_is_there_is_not_sent_again(
+    aws: Emulator, theirs: Any
+) -> None:
     source = put(aws)
     deliver(source, TO, s3=theirs, name="a.csv")
     before = theirs.head_object(Bucket=THEIRS, Key="in/a.csv")["LastModified"]
@@ -150,7 +154,9 @@ def test_after_unknown_an_object_that_is_there_is_not_sent_again(aws: Emulator, 
 
 
 @pytest.mark.parametrize("there", [None, b"x", bytes(len(CONTENT))])
-def test_after_unknown_anything_else_is_replaced(aws: Emulator, theirs: Any, there: bytes | None) -> None:
+def test_after_an_unknown_outcome_any_other_content_is_replaced(
+    aws: Emulator, theirs: Any, there: bytes | None
+) -> None:
     if there is not None:
         theirs.put_object(Bucket=THEIRS, Key="in/a.csv", Body=there)
     assert deliver(put(aws), TO, s3=theirs, name="a.csv", after_unknown=True).sent
@@ -187,7 +193,7 @@ def test_a_dangerous_name_is_permanent(aws: Emulator, theirs: Any) -> None:
 
 
 class Answers:
-    """A client of the partner's bucket that answers some calls as told, and passes the others on."""
+    """A client of the partner's bucket with given answers to some calls; it passes the others on."""
 
     def __init__(self, client: Any, **instead: Exception | dict[str, Any] | list[Any]) -> None:
         self._client, self._instead = client, instead
@@ -269,15 +275,15 @@ def test_a_hash_of_hashes_is_not_taken_for_the_contents() -> None:
     assert s3._sha256(whole) == hashlib.sha256(b"test").hexdigest()
 
 
-def test_the_hash_comes_from_s3_where_it_says_it(aws: Emulator, theirs: Any) -> None:
+def test_the_hash_is_taken_from_s3_where_s3_returns_it(aws: Emulator, theirs: Any) -> None:
     source = put(aws)
     ours = Answers(source.s3, get_object=AssertionError("the source was read"))
-    told = {"CopyObjectResult": {"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
+    response = {"CopyObjectResult": {"ChecksumSHA256": "n4bQgYhMfWWaL+qgxVrQFaO/TxsrC4Is0V1sFbDwCgg="}}
 
     class Copies(Answers):
         def copy_object(self, **how: Any) -> dict[str, Any]:
             self._client.copy_object(**how)
-            return told
+            return response
 
     unread = Source(s3=ours, bucket=OURS, key=source.key, version_id=source.version_id, size=source.size)
     delivery = deliver(unread, TO, s3=Copies(theirs), name="a.csv")

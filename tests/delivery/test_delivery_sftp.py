@@ -89,7 +89,7 @@ def test_an_existing_file_comes_back_when_it_cannot_be_replaced(partner: Partner
 
 
 def test_an_existing_file_that_is_taken_away_while_it_is_set_aside_is_no_failure(partner: Partner) -> None:
-    """Partners collect what has come at any moment, also between two requests."""
+    """Partners may collect files at any moment, also between two requests."""
 
     async def run() -> None:
         async with session(destination_of(partner), private_key=partner.private_key) as opened:
@@ -134,7 +134,7 @@ def test_every_approved_type_of_host_key(make_partner: Callable[..., Partner], k
 # --- After an attempt whose end nobody knows -----------------------------------------------------
 
 
-def test_after_unknown_a_file_that_is_there_is_not_sent_again(partner: Partner) -> None:
+def test_after_an_unknown_outcome_a_file_that_is_there_is_not_sent_again(partner: Partner) -> None:
     first = send(partner)
     before = (partner.inbox / "a.bin").stat()
     again = send(partner, attempt="try-2", after_unknown=True)
@@ -143,20 +143,22 @@ def test_after_unknown_a_file_that_is_there_is_not_sent_again(partner: Partner) 
     assert (after.st_ino, after.st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
 
 
-def test_before_unknown_a_file_that_is_there_proves_nothing(partner: Partner) -> None:
+def test_without_an_unknown_outcome_a_file_that_is_there_is_sent_again(partner: Partner) -> None:
     assert send(partner, b"x").sent
     assert send(partner, b"x", attempt="try-2").sent
 
 
 @pytest.mark.parametrize("there", [None, b"y" * 1000, b"x" * 999, b"x" * 1001, b""])
-def test_after_unknown_anything_else_is_replaced(partner: Partner, there: bytes | None) -> None:
+def test_after_an_unknown_outcome_any_other_content_is_replaced(
+    partner: Partner, there: bytes | None
+) -> None:
     if there is not None:
         (partner.inbox / "a.bin").write_bytes(there)
     assert send(partner, b"x" * 1000, after_unknown=True).sent
     assert partner.files() == {"a.bin": b"x" * 1000}
 
 
-def test_after_unknown_a_file_that_may_not_be_read_is_sent_again(
+def test_after_an_unknown_outcome_a_file_that_may_not_be_read_is_sent_again(
     make_partner: Callable[..., Partner],
 ) -> None:
     partner = make_partner(denied=("read",))
@@ -169,7 +171,7 @@ def test_an_empty_file_is_found_too(partner: Partner) -> None:
     assert not send(partner, b"", after_unknown=True).sent
 
 
-def test_what_abandoned_attempts_left_is_removed(partner: Partner) -> None:
+def test_leftovers_of_abandoned_attempts_are_removed(partner: Partner) -> None:
     for name in (".a.bin.try-1.part", ".a.bin.try-2.old", ".a.bin.try-3.part", ".b.bin.try-1.part"):
         (partner.inbox / name).write_bytes(b"left over")
     send(partner, b"x", attempt="try-4", abandoned=("try-1", "try-2"))

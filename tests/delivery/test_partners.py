@@ -1,4 +1,4 @@
-"""The partners' servers themselves: they keep their promises about ports, folders and processes."""
+"""The partners' servers themselves: their ports, folders and processes."""
 
 from __future__ import annotations
 
@@ -91,7 +91,7 @@ def test_faults_end_when_they_are_cleared(partner: Partner) -> None:
     send(partner)
 
 
-def test_a_fault_meets_as_many_connections_as_it_says(partner: Partner) -> None:
+def test_a_fault_affects_as_many_connections_as_requested(partner: Partner) -> None:
     partner.faults.drop(after=100, connections=2)
     outcomes = []
     for _ in range(4):
@@ -118,7 +118,7 @@ def test_two_partners_at_a_time_and_nothing_left_after_them(make_partner: Callab
     assert running(before) == set()
 
 
-def test_the_kind_is_chosen_and_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_kind_is_chosen_and_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     with partners.partner() as chosen:
         assert chosen.kind == ("asyncssh" if partners.openssh_missing() else "openssh")
     monkeypatch.setattr("local.sftp.partners.openssh.shutil.which", lambda *_, **__: None)
@@ -147,8 +147,8 @@ time.sleep(60)
 def test_servers_end_with_a_process_that_is_killed() -> None:
     with subprocess.Popen([sys.executable, "-c", CHILD], cwd=ROOT, stdout=subprocess.PIPE) as child:
         assert child.stdout is not None
-        told = json.loads(child.stdout.readline())
-        with socket.create_connection(("127.0.0.1", told["port"]), timeout=5) as client:
+        started = json.loads(child.stdout.readline())
+        with socket.create_connection(("127.0.0.1", started["port"]), timeout=5) as client:
             assert client.recv(4) == b"SSH-"
             servers = servers_of(child.pid)
             assert servers
@@ -159,6 +159,6 @@ def test_servers_end_with_a_process_that_is_killed() -> None:
                 time.sleep(0.02)
             assert running(servers) == set()
     # What a killed process cannot remove: its folder, and sshd's directory, which the next partner removes.
-    shutil.rmtree(told["root"])
+    shutil.rmtree(started["root"])
     with partners.OpenSshPartner():
         pass

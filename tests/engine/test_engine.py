@@ -1,4 +1,4 @@
-"""Both stacks through the real Pulumi CLI, against the emulated AWS: what only an engine can do wrong.
+"""Both stacks deployed by the real Pulumi CLI to the emulated AWS: faults that only the engine can show.
 
 Needs `pulumi` on PATH, and the AWS provider: `pulumi-resource-aws` on PATH, or its path in PULUMI_AWS_PLUGIN.
 """
@@ -35,6 +35,15 @@ MISSING = [
     if not found
 ]
 pytestmark = [pytest.mark.engine, pytest.mark.skipif(bool(MISSING), reason="; ".join(MISSING))]
+
+
+#: What every protected bucket has beside it, under the same logical name.
+SAFEGUARDS = (
+    "aws:s3/bucketVersioning:BucketVersioning",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketPolicy:BucketPolicy",
+)
 
 
 class Project:
@@ -102,9 +111,9 @@ class Project:
 
     def done(self, *words: str, stdin: str | None = None) -> str:
         """Run a command, which must succeed, and return its output."""
-        said = self.pulumi(*words, stdin=stdin)
-        assert said.returncode == 0, said.stdout + said.stderr
-        return said.stdout
+        done = self.pulumi(*words, stdin=stdin)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
 
     def make(self, keys: dict[str, str]) -> None:
         """Make both stacks, with the same host keys as secrets."""
@@ -115,7 +124,7 @@ class Project:
 
     def up(self, stack: str, *words: str) -> dict[str, int]:
         """Update a stack; return how many resources were created, updated and unchanged."""
-        self.done("up", "--yes", "--skip-preview", "--stack", stack, *words)
+        self.done("up", "--yes", "--stack", stack, *words)
         history = json.loads(self.done("stack", "history", "--json", "--page-size", "1", "--stack", stack))
         return history[0]["resourceChanges"]
 
@@ -158,8 +167,8 @@ def test_a_second_run_changes_nothing(project: Project, stack: str) -> None:
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_refresh_finds_what_was_made(project: Project, stack: str) -> None:
-    project.done("refresh", "--yes", "--skip-preview", "--stack", stack)
+def test_a_refresh_finds_no_difference(project: Project, stack: str) -> None:
+    project.done("refresh", "--yes", "--stack", stack)
     assert set(project.up(stack)) == {"same"}
 
 
@@ -184,9 +193,35 @@ def test_nothing_secret_is_in_the_state_in_clear(project: Project, keys: dict[st
 
 
 @pytest.mark.parametrize("stack", STACKS)
-def test_a_destroy_is_refused_by_what_is_protected(project: Project, stack: str) -> None:
+def test_a_destroy_is_refused_by_protected_resources(project: Project, stack: str) -> None:
     before = {each["urn"] for each in project.resources(stack)}
-    refused = project.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+    refused = project.pulumi("destroy", "--yes", "--stack", stack)
     assert refused.returncode != 0
     assert "protect" in refused.stdout + refused.stderr
     assert {each["urn"] for each in project.resources(stack)} == before
+
+
+def test_a_missing_setting_is_explained_by_the_program(project: Project) -> None:
+    project.done("config", "rm", "mft:zone", "--stack", "gov-west")
+    try:
+        refused = project.pulumi("preview", "--stack", "gov-west")
+    finally:
+        project.done("config", "set", "mft:zone", "mft.example.gov", "--stack", "gov-west")
+    assert refused.returncode != 0
+    assert "run: pulumi config set mft:zone mft.example.gov --stack gov-west" in (
+        refused.stdout + refused.stderr
+    )
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_destroy_without_preview_leaves_data_and_its_guards(project: Project, stack: str) -> None:
+    """It comes last: the engine carries on past what is protected, and little else is left."""
+    protected = {each["urn"] for each in project.resources(stack) if each.get("protect")}
+    refused = project.pulumi("destroy", "--yes", "--skip-preview", "--stack", stack)
+    assert refused.returncode != 0
+    left = {each["urn"] for each in project.resources(stack)}
+    assert protected <= left
+    buckets = {urn for urn in protected if urn.split("::")[2].endswith("aws:s3/bucket:Bucket")}
+    for guard in SAFEGUARDS:
+        guarded = {urn for urn in left if urn.split("::")[2].endswith(guard)}
+        assert {urn.rpartition("::")[2] for urn in buckets} <= {urn.rpartition("::")[2] for urn in guarded}

@@ -64,7 +64,7 @@ CODES = {"spawned": zipped(index=HANDLER), "forked": zipped(index=HANDLER, boto3
 
 
 def eventually(question: Callable[[], Any], within: float = 60) -> Any:
-    """Return the first true answer; fail when there is none in time."""
+    """Return the first true answer; fail after a time limit."""
     give_up = time.monotonic() + within
     while time.monotonic() < give_up:
         if answer := question():
@@ -74,7 +74,7 @@ def eventually(question: Callable[[], Any], within: float = 60) -> Any:
 
 
 class World:
-    """The emulator with the few verbs that these tests repeat."""
+    """The emulator, with the operations that these tests repeat."""
 
     def __init__(self, emulator: Emulator) -> None:
         self.emulator = emulator
@@ -193,9 +193,9 @@ def play(names: Iterable[str], folder: Path) -> Runs:
 
 @dataclass(frozen=True)
 class Played:
-    """A drill that was played: how it ended, what it printed as JSON, and the folder it was given.
+    """A finished drill: its exit code, its JSON output, and the folder it was given.
 
-    Another world, of `python -m local up`, came up at the same time and stands; `ways` lead into it.
+    Another world, of `python -m local up`, was started at the same time and is running; `ways` lead to it.
     """
 
     status: int

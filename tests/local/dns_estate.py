@@ -1,4 +1,4 @@
-"""A zone, health checks and alarms in the emulated AWS, with a name server on top. Each test has its own."""
+"""A zone, health checks and alarms in the emulated AWS, with a name server; each test has its own."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ class Estate:
         return self.checks[-1]
 
     def leaf(self, healthy: bool, **config: Any) -> str:
-        """Return a check that stays as it is: its alarm is gone."""
+        """Return a check that never changes, because its alarm is gone."""
         return self.watching("no-such-alarm", "Healthy" if healthy else "Unhealthy", **config)
 
     def over(self, threshold: int, *children: str, **config: Any) -> str:
@@ -130,7 +130,7 @@ def ask(
 
 
 def rows(section: Any) -> list[str]:
-    """Return the records of a section, the way that they are written in a zone file."""
+    """Return the records of a section, written as in a zone file."""
     return [line for rrset in section for line in rrset.to_text().splitlines()]
 
 

@@ -1,4 +1,4 @@
-"""Documents of runs as a drill leaves them, for the tests of the report: usual ones, and the worst."""
+"""Documents of runs as a drill writes them, for the tests of the report: usual ones, and extreme ones."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ HOSTILE = "<script>document.title = 'taken'</script>\"'&\u202e.csv"
 
 
 def run(scenario: str = "region-lost-at-rest", **changes: Any) -> dict[str, Any]:
-    """Return a run in which West is lost and East takes over, with what is to be different in it."""
+    """Return a run in which West is lost and East takes over, with some fields replaced."""
     usual: dict[str, Any] = {
         "scenario": scenario,
         "title": scenario.replace("-", " ").capitalize(),
@@ -70,7 +70,7 @@ def run(scenario: str = "region-lost-at-rest", **changes: Any) -> dict[str, Any]
 
 
 def answers(customer: str, *, moved: float = 24.8, back: float = 57.0) -> list[dict[str, Any]]:
-    """Return what a customer's names answer while West is out from one moment to another."""
+    """Return the answers of a customer's names while West is out for an interval."""
     found = []
     for endpoint in ENDPOINTS:
         usual = WEST if endpoint == PRIMARY else endpoint
@@ -110,7 +110,7 @@ def repeated(scenario: str, decided: list[float]) -> list[dict[str, Any]]:
 
 
 def nothing(scenario: str = "planned-move-and-back") -> dict[str, Any]:
-    """Return a run that came to nothing at all."""
+    """Return a run without any result."""
     measures = dict.fromkeys(run()["measures"]) | {"rpo_ages": []}
     empty: dict[str, Any] = {
         "expectations": [],
@@ -123,7 +123,7 @@ def nothing(scenario: str = "planned-move-and-back") -> dict[str, Any]:
 
 
 def worst() -> dict[str, Any]:
-    """Return a run whose names are hostile and long, with many of everything, and which did not hold."""
+    """Return a failed run with hostile and long names, and with many of everything."""
     long = "x" * 300
     busy = [
         {"at": 20 + number / 10, "who": who, "what": f"{HOSTILE} {number}"}

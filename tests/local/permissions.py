@@ -1,4 +1,4 @@
-"""Each function can do what its code calls, and nothing else: the drill's calls against the drill's policies.
+"""Each function may do what its code calls, and nothing else: the drill's calls compared with its policies.
 
 The emulated AWS asks nobody for permission. It notes who called what, though, and every function says who it
 is, so what was called is compared with what the rendered policies of that world allow, both ways.
@@ -26,6 +26,12 @@ BY_AWS = {
     ("*", "Trace", "xray:PutTraceSegments"): f"{_LAMBDA}services-xray.html",
     ("*", "Trace", "xray:PutTelemetryRecords"): f"{_LAMBDA}services-xray.html",
     ("*", "UseDataKey", "kms:Decrypt"): f"{_LAMBDA}configuration-envvars-encryption.html",
+    **{
+        ("cell1-workflow-deliver", "UsePartnersKeys", action): (
+            "https://docs.aws.amazon.com/AmazonS3/latest/userguide/UsingKMSEncryption.html"
+        )
+        for action in ("kms:GenerateDataKey", "kms:Decrypt")
+    },
     ("*", "TakeMessages", "sqs:ReceiveMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:DeleteMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:GetQueueAttributes"): f"{_LAMBDA}services-sqs-configure.html",
@@ -36,6 +42,9 @@ BY_AWS = {
     ("*", "JoinNetwork", "ec2:AssignPrivateIpAddresses"): f"{_LAMBDA}configuration-vpc.html",
     ("*", "JoinNetwork", "ec2:UnassignPrivateIpAddresses"): f"{_LAMBDA}configuration-vpc.html",
 }
+
+#: Statements that allow the same for each partner. The drill delivers to some of them.
+FOR_EACH_PARTNER = {"SeeDestinations", "WriteDestinations"}
 
 #: What the drill does not come by: the code that takes it, and when.
 RARE = {
@@ -108,7 +117,7 @@ class Need:
 
 
 def needs(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
-    """Yield what IAM asks of a call, by the Service Authorization Reference and the operations' own pages.
+    """Yield what IAM requires for a call, by the Service Authorization Reference and the operations' pages.
 
     https://docs.aws.amazon.com/service-authorization/latest/reference/reference_policies_actions-resources-contextkeys.html
     """
@@ -138,7 +147,7 @@ def needs(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
 
 
 def _of_objects(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
-    """Yield what S3 asks: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html."""
+    """Yield what S3 requires: https://docs.aws.amazon.com/AmazonS3/latest/userguide/using-with-s3-policy-actions.html."""
     given, operation = call["given"], call["operation"]
     bucket = f"arn:{PARTITION}:s3:::{given['Bucket']}"
     thing = f"{bucket}/{given.get('Key', '')}"
@@ -179,8 +188,13 @@ class Grant:
     action: str
     position: int
 
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """The function, the statement and the action, whatever the resource."""
+        return self.function, self.sid, self.action
+
     def fits(self, place: tuple[str, str, str]) -> bool:
-        """Return whether a table's entry is about it."""
+        """Return whether an entry of a table matches this grant."""
         function, sid, action = place
         return function in ("*", self.function) and (sid, action) == (self.sid, self.action)
 
@@ -199,7 +213,7 @@ def grants(caller: str, statements: Iterable[Statement]) -> dict[Grant, str]:
 
 @dataclass(frozen=True)
 class Compared:
-    """A drill's calls against the policies of its own world: `lacking` is told in sentences."""
+    """A drill's calls compared with the policies of its world: `lacking` contains sentences."""
 
     lacking: set[str]
     allowed: dict[Grant, str]
@@ -218,7 +232,7 @@ def compare(story: Mapping[str, Any]) -> Compared:
         if call["caller"] not in policies or not call["status"]:  # of an operator, or never answered
             continue
         statements = policies[call["caller"]]
-        (key,) = {text for each in statements for text in each.resources if ":kms:" in text}
+        (key,) = {text for each in statements if each.sid == "UseDataKey" for text in each.resources}
         for need in needs(call, key):
             by = granting(statements, need.action, need.resource, need.context)
             fitting = {

@@ -1,4 +1,4 @@
-"""The notes that the emulated AWS takes of callers that say who they are."""
+"""The calls that the emulated AWS notes of callers who identify themselves."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def caller(aws: World, request: pytest.FixtureRequest) -> str:
 
 
 def made(aws: World, caller: str) -> list[tuple[str, str, int, dict[str, str]]]:
-    """Return what a caller did: service, operation, status, and what it said of the resource."""
+    """Return a caller's calls: service, operation, status, and what identifies the resource."""
     return [
         (each["service"], each["operation"], each["status"], each["given"])
         for each in aws.emulator.calls()
@@ -32,7 +32,7 @@ def client(aws: World, service: str, caller: str) -> Any:
     return aws.emulator.new_client(service, WEST, user_agent_appid=caller)
 
 
-def test_an_operation_on_an_object_is_told_from_its_like(aws: World, caller: str) -> None:
+def test_operations_on_an_object_are_distinguished(aws: World, caller: str) -> None:
     aws.bucket(BUCKET, WEST)
     s3, place = client(aws, "s3", caller), {"Bucket": BUCKET, "Key": "inbound/a b/ü"}
     version = s3.put_object(**place, Body=b"content")["VersionId"]
@@ -65,7 +65,7 @@ def test_an_operation_on_an_object_is_told_from_its_like(aws: World, caller: str
     ]
 
 
-def test_parts_are_told_from_the_whole(aws: World, caller: str) -> None:
+def test_operations_on_parts_are_distinguished_from_those_on_whole_objects(aws: World, caller: str) -> None:
     s3, place = client(aws, "s3", caller), {"Bucket": "called-parts", "Key": "large"}
     aws.bucket("called-parts", WEST)
     upload = s3.create_multipart_upload(**place)["UploadId"]
@@ -78,7 +78,7 @@ def test_parts_are_told_from_the_whole(aws: World, caller: str) -> None:
     ]
 
 
-def test_services_that_say_all_in_the_body_are_called_as_iam_calls_them(aws: World, caller: str) -> None:
+def test_services_with_the_operation_in_the_body_are_named_as_iam_names_them(aws: World, caller: str) -> None:
     client(aws, "ssm", caller).put_parameter(Name="/called/switch", Value="in", Type="String")
     client(aws, "cloudwatch", caller).put_metric_data(Namespace="called", MetricData=[{"MetricName": "a"}])
     topic = client(aws, "sns", caller).create_topic(Name="called")["TopicArn"]
@@ -93,7 +93,7 @@ def test_services_that_say_all_in_the_body_are_called_as_iam_calls_them(aws: Wor
     ]
 
 
-def test_an_item_is_known_by_the_key_that_policies_speak_of(aws: World, caller: str) -> None:
+def test_an_item_is_noted_with_the_partition_key_that_policies_refer_to(aws: World, caller: str) -> None:
     table = client(aws, "dynamodb", caller)
     aws("dynamodb").create_table(
         TableName="called",
@@ -101,13 +101,16 @@ def test_an_item_is_known_by_the_key_that_policies_speak_of(aws: World, caller: 
         AttributeDefinitions=[{"AttributeName": "file", "AttributeType": "S"}],
         BillingMode="PAY_PER_REQUEST",
     )
-    table.put_item(TableName="called", Item={"file": {"S": "audit#one"}, "secret": {"S": "not told"}})
+    table.put_item(TableName="called", Item={"file": {"S": "audit#one"}, "secret": {"S": "not noted"}})
     table.get_item(TableName="called", Key={"file": {"S": "audit#one"}})
-    told = {"TableName": "called", "file": "audit#one"}
-    assert made(aws, caller) == [("dynamodb", "PutItem", 200, told), ("dynamodb", "GetItem", 200, told)]
+    expected = {"TableName": "called", "file": "audit#one"}
+    assert made(aws, caller) == [
+        ("dynamodb", "PutItem", 200, expected),
+        ("dynamodb", "GetItem", 200, expected),
+    ]
 
 
-def test_who_says_no_name_is_not_noted(aws: World) -> None:
+def test_a_caller_without_a_name_is_not_noted(aws: World) -> None:
     before = aws.emulator.calls()
     aws("ssm").describe_parameters()
     assert aws.emulator.calls() == before

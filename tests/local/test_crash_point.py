@@ -1,4 +1,4 @@
-"""A process that dies between two effects: the first is done, it never hears so, and the second is not."""
+"""A process that dies between two effects: the first is done without an answer, the second is not done."""
 
 from __future__ import annotations
 

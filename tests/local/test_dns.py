@@ -142,7 +142,7 @@ def test_strings_of_a_txt_value(value: str, expected: list[bytes]):
 
 
 @pytest.mark.parametrize("value", ["bare", '"open', '"a" b', "", r'"a\"'])
-def test_what_are_no_strings_of_a_txt_value(value: str):
+def test_malformed_strings_of_a_txt_value(value: str):
     with pytest.raises(ValueError, match="not the strings"):
         strings(value)
 
@@ -175,7 +175,7 @@ def test_cnames_are_followed_inside_the_zone(estate: Estate):
         assert got("round", "A") == ("NOERROR", ["60 IN CNAME about", "60 IN CNAME round"], [])
 
 
-def test_what_is_not_there(estate: Estate):
+def test_missing_names_and_missing_types(estate: Estate):
     """NXDOMAIN, no data (RFC 2308), and the empty names between others (RFC 8020)."""
     estate.put("deep.below.here", "TXT", '"x"')
     soa = (
@@ -201,7 +201,7 @@ def test_what_is_not_there(estate: Estate):
         assert rows(ask(server, estate.zone, "SOA").answer)[0].split()[1] == "900"
 
 
-def test_names_are_in_any_case_and_come_back_as_asked(estate: Estate):
+def test_names_match_in_any_case_and_are_returned_as_queried(estate: Estate):
     estate.put("primary.a", "CNAME", "host.example.org")
     odd = f"pRiMaRy.A.{estate.zone.upper()}."
     with estate.serve() as server:
@@ -211,7 +211,7 @@ def test_names_are_in_any_case_and_come_back_as_asked(estate: Estate):
         assert server.answer(odd.rstrip("."), "CNAME").values == ("host.example.org.",)
 
 
-def test_what_it_is_not_the_server_for_is_refused(estate: Estate):
+def test_queries_outside_the_zone_are_refused(estate: Estate):
     with estate.serve() as server:
         for name in ("example.gov.", "other.example.gov.", f"x{estate.zone}.", "."):
             reply = ask(server, name, "A")
@@ -243,7 +243,7 @@ def test_wildcards_and_delegations(estate: Estate):
         ]
 
 
-def test_what_is_not_emulated_fails_loudly(estate: Estate):
+def test_records_that_are_not_emulated_fail_loudly(estate: Estate):
     estate.put("w", "TXT", '"x"', Weight=1, SetIdentifier="w")
     estate.put("m", "MX", "10 mail.example.org")
     with estate.serve() as server:
@@ -252,7 +252,7 @@ def test_what_is_not_emulated_fails_loudly(estate: Estate):
         assert ask(server, estate.name("m"), "A").rcode() == dns.rcode.NOERROR
 
 
-def test_udp_and_tcp_say_the_same(estate: Estate):
+def test_udp_and_tcp_give_the_same_answers(estate: Estate):
     estate.put("t", "TXT", '"x"')
     with estate.serve() as server, socket.create_connection(("127.0.0.1", server.port)) as connection:
         over_udp = ask(server, estate.name("t"), "TXT")
@@ -268,7 +268,7 @@ def _unblocked(connection: socket.socket) -> socket.socket:
     return connection
 
 
-def test_what_does_not_fit_is_truncated(estate: Estate):
+def test_an_answer_that_does_not_fit_is_truncated(estate: Estate):
     """RFC 1035, 4.2.1 for 512 bytes, RFC 6891 for more, RFC 2181, 9 for what is left."""
     estate.put("long", "TXT", *(f'"{n}{"x" * 90}"' for n in range(10)))
     name = estate.name("long")
@@ -289,14 +289,14 @@ def test_what_does_not_fit_is_truncated(estate: Estate):
         assert ask(server, name, "A").edns == -1  # who does not speak of it, gets none
 
 
-def test_an_unknown_edns_version_is_told(estate: Estate):
+def test_an_unknown_edns_version_is_reported(estate: Estate):
     with estate.serve() as server:
         reply = ask(server, estate.zone, "SOA", use_edns=1)
     assert (reply.rcode(), reply.edns, rows(reply.answer)) == (dns.rcode.BADVERS, 0, [])
 
 
 def answered(client: socket.socket, packet: bytes) -> bytes:
-    """Return what a packet is answered with; a full socket drops some, so it is sent again."""
+    """Return the answer to a packet; a full socket drops packets, so it is sent again."""
     for _ in range(60):
         client.send(packet)
         with contextlib.suppress(TimeoutError):
@@ -341,7 +341,7 @@ def test_malformed_packets_are_survived(estate: Estate):
         assert rows(ask(server, estate.zone, "SOA", tcp=True).answer) != []
 
 
-def test_records_are_read_again_by_themselves(estate: Estate):
+def test_records_are_read_again_without_being_asked_to(estate: Estate):
     with estate.serve(every=0.02) as server:
         assert server.answer(estate.name("t"), "TXT").status == "NXDOMAIN"
         estate.put("t", "TXT", '"new"')
@@ -383,7 +383,7 @@ def test_answers_outlast_the_control_plane(estate: Estate):
         assert server.answer(estate.name("t"), "TXT").values == ("unseen",)
 
 
-def test_a_port_in_use_is_told(estate: Estate):
+def test_a_port_in_use_is_reported(estate: Estate):
     with estate.serve(address="127.0.0.4") as server:
         with pytest.raises(
             OSError, match=rf"DNS cannot use port {server.port} of 127\.0\.0\.4: Address already"
@@ -404,7 +404,7 @@ def test_only_loopback_is_served(estate: Estate, address: str):
         estate.serve(address=address)
 
 
-def test_it_leaves_nothing_behind(estate: Estate, capfd: pytest.CaptureFixture, caplog):
+def test_a_server_leaves_nothing_behind(estate: Estate, capfd: pytest.CaptureFixture, caplog):
     before = set(threading.enumerate())
     estate.check(Type="TCP", IPAddress="127.0.0.1", Port=9)
     estate.leaf(True)
@@ -423,7 +423,7 @@ def test_it_leaves_nothing_behind(estate: Estate, capfd: pytest.CaptureFixture, 
     assert (capfd.readouterr(), caplog.records) == (("", ""), [])
 
 
-def test_a_zone_that_is_not_there_is_told(estate: Estate):
+def test_a_missing_zone_is_reported(estate: Estate):
     server = DnsServer(estate.client, "ZNOSUCH", estate.zone, {})
     with pytest.raises(ClientError, match="NoSuchHostedZone"):
         server.start()

@@ -1,4 +1,4 @@
-"""What health checks say, worked out by hand from Route 53's documentation.
+"""The status of health checks, worked out by hand from Route 53's documentation.
 
 https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/dns-failover-determining-health-of-endpoints.html
 https://docs.aws.amazon.com/Route53/latest/APIReference/API_HealthCheckConfig.html
@@ -212,7 +212,7 @@ def test_comparisons(comparison: str, at: float, healthy: bool):
     ("newest_first", "expected"),
     [
         # The table of https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-        # for three of three periods, where data is missing; but one breach of three does not tell.
+        # for three of three periods, where data is missing; but one breach of three decides nothing.
         ([1, 1, 1], False),
         ([1, 1, 1, 0], False),
         ([1, 1, 0, 1], True),
@@ -331,7 +331,7 @@ def _looking() -> set[str]:
     return {each.name.removeprefix("dns ") for each in threading.enumerate() if each.name.startswith("dns ")}
 
 
-def test_checks_come_and_go(estate: Estate):
+def test_checks_may_be_created_and_deleted_meanwhile(estate: Estate):
     with estate.serve(every=0.02) as server:
         kept = estate.watching(estate.alarm(), "LastKnownStatus")
         estate.publish(1)
@@ -408,11 +408,11 @@ def test_an_endpoint_by_name(estate: Estate):
 def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
     estate: Estate, monkeypatch: pytest.MonkeyPatch
 ):
-    asked = []
+    addresses = []
     real = socket.create_connection
 
     def connect(address: tuple[str, int], **how: Any) -> socket.socket:
-        asked.append(address[0])
+        addresses.append(address[0])
         return real(address, **how)
 
     estate.put("public", "A", "198.51.100.1")
@@ -429,7 +429,7 @@ def test_only_loopback_is_asked_and_no_endpoint_of_a_disabled_check(
         monkeypatch.setattr("local.dns.health.socket.create_connection", connect)
         server.refresh()
         assert server.health() == server.health() | expected
-    assert set(asked) == {"127.0.0.1"}
+    assert set(addresses) == {"127.0.0.1"}
 
 
 class _Pages(http.server.BaseHTTPRequestHandler):
@@ -467,7 +467,7 @@ def pages(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Any]:
 
 
 def _tls(folder: Path, seen: set[str | None]) -> ssl.SSLContext:
-    """Return the context of a server with a certificate that nobody trusts, and that is no longer valid."""
+    """Return the context of a server with an untrusted and expired certificate."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "another.example.org")])
     today = datetime.now(UTC)

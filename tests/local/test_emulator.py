@@ -64,7 +64,7 @@ def start_a_worker(emulator: Emulator, how: str = "spawned") -> None:
     functions.invoke(FunctionName="w", Payload="{}")
 
 
-def test_it_listens_on_the_loopback_only(aws: World) -> None:
+def test_the_emulator_listens_on_the_loopback_only(aws: World) -> None:
     aws("transfer").create_server()
     port = f"{aws.emulator.port:04X}"
     assert listening(aws.emulator.pid) == [f"0100007F:{port}"]
@@ -92,7 +92,7 @@ def test_stopping_leaves_no_process_and_no_file(tmp_path: Path, how: str, proces
 
 
 @pytest.mark.parametrize(("how", "processes"), PROCESSES.items())
-def test_it_dies_with_its_parent_and_takes_workers_and_directory_along(
+def test_the_emulator_dies_with_its_parent_and_takes_workers_and_directory_along(
     tmp_path: Path, how: str, processes: int
 ) -> None:
     code = f"""

@@ -1,4 +1,4 @@
-"""Each gap of MiniStack that the adapter closes, seen closed through boto3."""
+"""Each gap of MiniStack that the adapter closes, tested through boto3."""
 
 from __future__ import annotations
 
@@ -186,7 +186,7 @@ def test_a_server_and_its_host_keys_keep_what_they_were_given(aws: World) -> Non
 
     second = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
     host_key = transfer.import_host_key(
-        ServerId=server, HostKeyBody=second.export_private_key().decode(), Description="second"
+        ServerId=server, HostKeyBody=second.export_private_key("pkcs1-pem").decode(), Description="second"
     )["HostKeyId"]
     shown = transfer.describe_host_key(ServerId=server, HostKeyId=host_key)["HostKey"]
     assert (shown["HostKeyFingerprint"], shown["Type"]) == (second.get_fingerprint(), "ecdsa-sha2-nistp256")
@@ -195,6 +195,8 @@ def test_a_server_and_its_host_keys_keep_what_they_were_given(aws: World) -> Non
     assert "PRIVATE KEY" not in json.dumps([seen, shown, listed], default=str)
     with pytest.raises(transfer.exceptions.InvalidRequestException):
         transfer.import_host_key(ServerId=server, HostKeyBody="not a key")
+    with pytest.raises(transfer.exceptions.InvalidRequestException, match="Invalid host key format"):
+        transfer.import_host_key(ServerId=server, HostKeyBody=second.export_private_key().decode())
     transfer.delete_host_key(ServerId=server, HostKeyId=host_key)
     assert len(transfer.list_host_keys(ServerId=server)["HostKeys"]) == 1
 
@@ -273,7 +275,7 @@ def test_an_alarm_judges_its_own_dimensions_period_by_period(aws: World) -> None
 
 
 def test_an_alarm_looks_back_from_now_and_not_from_where_a_period_begins(aws: World) -> None:
-    """Else what has to report once a day would be missed at every midnight."""
+    """Otherwise a metric that is published once a day would be missing at every midnight."""
     cloudwatch, day = aws("cloudwatch"), 24 * 60 * 60
     cloudwatch.put_metric_alarm(
         AlarmName="silent",

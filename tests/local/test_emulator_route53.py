@@ -88,7 +88,7 @@ def place(aws: World) -> Iterator[Place]:
     place.route53.close()
 
 
-def test_the_halves_of_two_stacks_are_taken_one_after_the_other(place: Place) -> None:
+def test_the_halves_of_two_stacks_are_accepted_one_after_the_other(place: Place) -> None:
     primary, secondary = place.half("PRIMARY"), place.half("SECONDARY")
     place.change(("UPSERT", secondary))
     place.change(("UPSERT", primary))
@@ -132,7 +132,7 @@ def test_a_health_check_must_exist(place: Place) -> None:
     assert place.listed() == []
 
 
-def test_what_is_not_a_record_is_invalid_input(place: Place) -> None:
+def test_a_malformed_record_is_invalid_input(place: Place) -> None:
     lone = {k: v for k, v in place.host("a").items() if k != "TTL"}
     assert place.refused(("CREATE", place.host("b")), ("CREATE", lone)) == (
         "InvalidInput",
@@ -164,7 +164,7 @@ def test_names_are_kept_in_lower_case(place: Place) -> None:
     assert place.listed() == []
 
 
-def test_other_records_are_taken_as_before(place: Place) -> None:
+def test_other_records_are_accepted_as_before(place: Place) -> None:
     target = {"HostedZoneId": "Z1", "DNSName": "x.example.gov.", "EvaluateTargetHealth": True}
     alias = {"Name": f"alias.{place.name}", "Type": "A", "AliasTarget": target}
     weighted = [place.host("w", SetIdentifier=str(n), Weight=n) for n in range(2)]
@@ -179,7 +179,7 @@ def test_other_records_are_taken_as_before(place: Place) -> None:
     assert place.listed() == weighted
 
 
-def test_a_batch_of_too_much_is_refused(place: Place) -> None:
+def test_a_batch_that_is_too_large_is_refused(place: Place) -> None:
     many = [("UPSERT", place.host(f"h{n}")) for n in range(501)]
     assert place.refused(*many) == (
         "InvalidChangeBatch",

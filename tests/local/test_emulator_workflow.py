@@ -208,7 +208,7 @@ def test_a_worker_prefers_the_libraries_of_its_zip(aws: World, own: dict[str, st
 
 
 def test_workers_are_forked_from_a_process_that_has_imported_their_libraries(aws: World) -> None:
-    """Else boto3 is imported after all; what a fork does to the module's state stays in it."""
+    """Otherwise boto3 is imported after all; what a fork does to the module's state stays in the fork."""
     code = zipped(
         index="import os, sys\nbefore = 'boto3.session' in sys.modules\nseen = []\n"
         "def handler(event, context):\n    seen.append(event['n'])\n    return before, os.getppid(), seen\n",
@@ -216,9 +216,9 @@ def test_workers_are_forked_from_a_process_that_has_imported_their_libraries(aws
     )
     for name in ("left", "right"):
         aws.function(name, code=code)
-    told = [aws.call(name, n=number) for number, name in enumerate(("left", "right", "left"))]
-    assert [(before, seen) for before, _, seen in told] == [(True, [0]), (True, [1]), (True, [0, 2])]
-    (parent,) = {parent for _, parent, _ in told}
+    answers = [aws.call(name, n=number) for number, name in enumerate(("left", "right", "left"))]
+    assert [(before, seen) for before, _, seen in answers] == [(True, [0]), (True, [1]), (True, [0, 2])]
+    (parent,) = {parent for _, parent, _ in answers}
     assert parent != aws.emulator.pid
 
 

@@ -1,4 +1,4 @@
-"""What a scenario's RTO and RPO are, from facts that are given: when the region died, what became of what."""
+"""A scenario's RTO and RPO, computed from given facts: when the region died, and what became of each file."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def test_a_file_in_flight_is_accounted_for_when_the_survivor_has_delivered_or_ho
     assert (found.first_delivered, found.all_accounted) == (7, 12.5)
 
 
-def test_what_never_ended_leaves_the_last_file_without_a_time() -> None:
+def test_a_file_that_never_ended_leaves_the_last_file_without_a_time() -> None:
     stuck = account(file("a", at=DIED - 4))
     delivered = account(file("b", at=DIED - 4), (Kind.DELIVERED, DECIDED + 7, EAST))
     assert measured([stuck, delivered]).all_accounted is None
@@ -78,7 +78,7 @@ def test_a_delivery_before_the_decision_is_not_the_survivors_first() -> None:
     assert measured([early]).first_delivered is None
 
 
-def test_what_had_not_replicated_is_the_rpo_and_not_in_flight() -> None:
+def test_files_that_had_not_replicated_count_for_the_rpo_and_not_as_in_flight() -> None:
     lost = file("a", at=DIED - 8)
     found = measured([account(lost, (Kind.DELIVERED, DIED + 500, WEST))], lost=[lost])
     assert (found.rpo_files, found.rpo_ages, found.all_accounted) == (1, [8.0], None)
@@ -99,11 +99,11 @@ def test_a_file_is_lost_whose_object_or_first_fact_is_on_its_way() -> None:
     assert unreplicated([object_, first, later, neither], ways) == [object_, first]
 
 
-def test_a_timeline_tells_each_event_once_with_its_seconds() -> None:
-    told: list[str] = []
+def test_a_timeline_reports_each_event_once_with_its_seconds() -> None:
+    lines: list[str] = []
     times = iter([100.0, 102.5, 104.0])
-    timeline = Timeline(told.append, clock=lambda: next(times))
+    timeline = Timeline(lines.append, clock=lambda: next(times))
     timeline.note("operator", "decides")
     timeline.note("dns", "moved")
     assert [(each.at, each.who) for each in timeline.events] == [(2.5, "operator"), (4.0, "dns")]
-    assert told == ["   2.5 s  operator: decides", "   4.0 s  dns: moved"]
+    assert lines == ["   2.5 s  operator: decides", "   4.0 s  dns: moved"]

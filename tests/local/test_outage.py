@@ -1,4 +1,4 @@
-"""A region that dies, in the emulated AWS: what stops, what is held, and what goes on when it is back."""
+"""A region that dies in the emulated AWS: what stops, what is held, and what goes on afterwards."""
 
 from __future__ import annotations
 
@@ -75,7 +75,7 @@ def _back_to_normal(aws: World) -> Iterator[None]:
 
 @pytest.fixture
 def short(aws: World) -> Iterator[Any]:
-    """Make clients that try once."""
+    """Return a maker of clients that try once."""
     made = []
 
     def client(service: str, region: str = WEST, **config: Any) -> Any:
@@ -132,7 +132,7 @@ def facts(aws: World, name: str) -> list[str | None]:
 def test_every_request_for_a_dead_region_ends_without_an_answer_and_the_other_lives(
     aws: World, short: Any
 ) -> None:
-    asked = {
+    operations = {
         "s3": "list_buckets",
         "dynamodb": "list_tables",
         "sqs": "list_queues",
@@ -143,12 +143,12 @@ def test_every_request_for_a_dead_region_ends_without_an_answer_and_the_other_li
         "cloudwatch": "describe_alarms",
     }
     aws.emulator.region_down(WEST)
-    for service, verb in asked.items():
+    for service, verb in operations.items():
         with pytest.raises(ConnectionClosedError):  # a request that hangs would be a ReadTimeoutError
             getattr(short(service), verb)()
         getattr(short(service, EAST), verb)()
     aws.emulator.region_up(WEST)
-    for service, verb in asked.items():
+    for service, verb in operations.items():
         getattr(short(service), verb)()
 
 
@@ -201,13 +201,13 @@ def test_no_other_way_leads_to_a_bucket_of_a_dead_region(aws: World, short: Any)
 def test_route_53_and_iam_die_with_west_only_in_that_mode_and_dns_goes_on(
     aws: World, short: Any, home: str
 ) -> None:
-    asked = [(short("route53", home), "list_hosted_zones"), (short("iam", home), "list_roles")]
+    operations = [(short("route53", home), "list_hosted_zones"), (short("iam", home), "list_roles")]
     aws.emulator.region_down(WEST)
-    for client, verb in asked:
+    for client, verb in operations:
         getattr(client, verb)()
     short("sts").get_caller_identity()
     aws.emulator.region_down(WEST, control_planes=True)
-    for client, verb in asked:
+    for client, verb in operations:
         with pytest.raises(ConnectionClosedError):
             getattr(client, verb)()
     short("route53", home, user_agent_extra=DNS_AGENT).list_hosted_zones()
@@ -217,11 +217,11 @@ def test_route_53_and_iam_die_with_west_only_in_that_mode_and_dns_goes_on(
         short("sts", WEST).get_caller_identity()
     short("sts", EAST).get_caller_identity()
     aws.emulator.region_up(WEST)
-    for client, verb in asked:
+    for client, verb in operations:
         getattr(client, verb)()
 
 
-def test_the_switch_takes_any_order_and_no_typing_error(aws: World, short: Any) -> None:
+def test_regions_go_down_and_up_in_any_order_and_wrong_arguments_are_refused(aws: World, short: Any) -> None:
     emulator = aws.emulator
     emulator.region_up(WEST)
     assert emulator.regions_down == set()
@@ -305,7 +305,7 @@ def test_a_running_function_dies_with_its_process_and_an_event_runs_again(aws: W
     assert failed == ["sync"]
     aws.emulator.region_up(WEST)
     eventually(lambda: beats(aws, "event") == seen[1] + 20)
-    assert beats(aws, "sync") == seen[0]  # its caller was told; nobody repeats it
+    assert beats(aws, "sync") == seen[0]  # its caller got the error; nothing repeats the call
 
 
 def test_a_message_waits_in_its_queue_and_a_batch_returns_to_it(aws: World) -> None:
@@ -331,7 +331,7 @@ def test_a_message_waits_in_its_queue_and_a_batch_returns_to_it(aws: World) -> N
     eventually(lambda: beats(aws, "long2") == 20)
 
 
-def test_what_a_queue_hides_returns_when_the_outage_stands_for_longer(aws: World) -> None:
+def test_a_hidden_message_returns_when_the_outage_stands_for_a_longer_time(aws: World) -> None:
     url, _ = aws.queue("hiding", VisibilityTimeout="600")
 
     def receives() -> bool:
@@ -606,7 +606,7 @@ def test_writes_to_a_global_table_are_held_and_the_later_one_of_an_item_wins(aws
     assert facts(aws, "alone") == ["2", "2"]
 
 
-def test_replication_lags_and_what_was_on_its_way_from_a_region_that_dies_has_not_arrived(
+def test_replication_lags_and_copies_under_way_from_a_region_that_dies_do_not_arrive(
     aws: World,
 ) -> None:
     key = "inbound/lagging"

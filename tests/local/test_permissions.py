@@ -1,4 +1,4 @@
-"""What no drill comes by is still in the code that the table of permissions names."""
+"""The rare calls in the table of permissions still exist in the code that it names."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import importlib
 from tests.local.permissions import RARE
 
 
-def test_what_seldom_happens_is_in_the_code() -> None:
+def test_rare_calls_in_the_table_are_in_the_code() -> None:
     for place, (path, _) in RARE.items():
         module, name = path.split(":")
         found = importlib.import_module(module)

@@ -1,4 +1,4 @@
-"""How each kind of client fares when a name moves: over a real name server, with storage that is played."""
+"""How each kind of client fares when a name moves: with a real name server and simulated storage."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ TTL = 1
 
 
 class Platform:
-    """Two regions behind a name server: `answered` is where names point, `dead` what takes nothing."""
+    """Two regions behind a name server: names point to `answered`, and the sides in `dead` accept nothing."""
 
     def __init__(self) -> None:
         self.answered, self.dead = WEST, set[str]()
@@ -61,13 +61,13 @@ class Platform:
 
     def sftp(self, address: str) -> tuple[str, Any]:
         side = next(side for side, its in ADDRESSES.items() if its == address)
-        return side, Door(self, side)
+        return side, Connection(self, side)
 
     def s3(self, region: str) -> Any:
-        return Door(self, next(side for side, its in REGION_OF.items() if its == region))
+        return Connection(self, next(side for side, its in REGION_OF.items() if its == region))
 
 
-class Door:
+class Connection:
     """The SFTP client, the session and the S3 client of one side."""
 
     def __init__(self, platform: Platform, side: str) -> None:
@@ -76,7 +76,7 @@ class Door:
     def upload(self, name: str, content: bytes) -> None:
         self._platform.take(self._side, name)
 
-    def session(self) -> Door:
+    def session(self) -> Connection:
         self._platform.take(self._side, "session")
         return self
 
@@ -118,7 +118,7 @@ def clients(
 NOTICE = {"bucket": "bucket-east", "region": REGION_OF[EAST]}
 
 
-def test_who_looks_up_arrives_after_the_ttl_and_who_does_not_waits_for_the_notice(
+def test_clients_that_look_up_names_arrive_after_the_ttl_and_others_after_the_notice(
     clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     assert {client.send("a", b"") for client in clients.values()} == {WEST}
@@ -155,7 +155,7 @@ def _sends(client: CustomerClient) -> bool:
         return False
 
 
-def test_a_population_counts_what_it_asked_and_where_that_went(
+def test_a_population_counts_its_uploads_by_the_region_they_went_to(
     clients: dict[type[CustomerClient], CustomerClient], platform: Platform
 ) -> None:
     noted: list[str] = []
@@ -201,10 +201,10 @@ def test_a_population_counts_what_it_asked_and_where_that_went(
 
 
 def kinds_below(kind: type[CustomerClient]) -> set[type[CustomerClient]]:
-    """Return the classes of clients below one that can be made."""
+    """Return the concrete subclasses of a class of clients."""
     below = kind.__subclasses__()
     return {each for each in below if not isabstract(each)}.union(*map(kinds_below, below))
 
 
-def test_every_kind_of_client_is_in_the_crowd() -> None:
+def test_every_kind_of_client_is_in_the_population() -> None:
     assert kinds_below(CustomerClient) == {*BY_SFTP, *BY_SDK}

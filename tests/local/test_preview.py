@@ -1,7 +1,7 @@
 """`python -m local plan` over git repositories that hold the project, and the comparison under it.
 
-The repositories' registries are edited as a person would. The small programs, run as two revisions, show what
-Pulumi would do in cases that the project itself never is in.
+Their registries are edited as a person would edit them. The small programs, run as two revisions, show what
+Pulumi would do in cases that do not occur in the project.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class Project:
         )
 
     def plan(self, *arguments: str, code: int = 0) -> str:
-        """Run the command; return what it printed, on standard error when it was refused."""
+        """Run the command; return its output, from standard error when it was refused."""
         run = self.start(*arguments)
         out, err = run.communicate(timeout=300)
         assert run.returncode == code, f"exit {run.returncode}\n{out}\n{err}"
@@ -79,7 +79,7 @@ class Project:
         return out or err
 
     def programs(self) -> list[str]:
-        """Return the commands of the processes that record a program now."""
+        """Return the commands of the processes that are recording a program."""
         found = []
         for process in Path("/proc").glob("[0-9]*/cmdline"):
             with suppress(OSError):  # it has just ended
@@ -93,7 +93,7 @@ class Project:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project as it stands, committed."""
+    """The project in its current state, committed."""
     folder = tmp_path_factory.mktemp("committed") / "project"
     unwanted = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "*.egg-info")
     shutil.copytree(ROOT, folder, ignore=unwanted)
@@ -113,30 +113,30 @@ def test_onboarding_and_a_changed_retention_reach_no_other_customer(project: Pro
     shutil.copy(ROOT / "local/drill/newcomer.yaml", project.folder / "customers/agency-n.yaml")
     project.edit("customers/agency-c.yaml", "inbound_days: 90", "inbound_days: 30")
     printed = project.plan("--json")
-    told = json.loads(printed)
-    assert not told["refused"]
-    assert [each.partition(": rules")[0] for each in told["dataAtStake"]] == [
+    document = json.loads(printed)
+    assert not document["refused"]
+    assert [each.partition(": rules")[0] for each in document["dataAtStake"]] == [
         f"{stack}, r2w6d: BucketLifecycleConfiguration r2w6d-inbound keeps data for a shorter time,"
         " and older data is deleted"
         for stack in STACKS
     ]
     for stack in STACKS:
-        customers = told["stacks"][stack]["customers"]
+        customers = document["stacks"][stack]["customers"]
         assert customers.keys() == {"n3w0k", "r2w6d"}
         assert {step["action"] for step in customers["n3w0k"]} == {"add"}
         (changed,) = customers["r2w6d"]
         assert changed["name"] == "r2w6d-inbound"
         days = {each["path"]: (each["old"], each["new"]) for each in changed["changes"]}
         assert days["rules[inbound].expiration.days"] == (90, 30)
-        assert {step["action"] for step in told["stacks"][stack]["cell"]} <= {"add", "change"}
-        reach = told["stacks"][stack]["sentence"]
+        assert {step["action"] for step in document["stacks"][stack]["cell"]} <= {"add", "change"}
+        reach = document["stacks"][stack]["sentence"]
         assert f"adds {len(customers['n3w0k'])} resources for n3w0k" in reach
         assert reach.endswith("touches no other customer")
     for sample in (project.folder / "customers").glob("*.yaml"):
         (name,) = re.findall(r"^name: (.*)$", sample.read_text(), re.MULTILINE)
         assert name not in printed
-    assert "placeholder" not in json.dumps(told["stacks"]), "a secret's value is never shown"
-    assert any("mft:hostKeyRsa" in note and "not compared" in note for note in told["notes"])
+    assert "placeholder" not in json.dumps(document["stacks"]), "a secret's value is never shown"
+    assert any("mft:hostKeyRsa" in note and "not compared" in note for note in document["notes"])
 
 
 def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: Project) -> None:
@@ -155,7 +155,14 @@ def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: 
 
 
 def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> None:
-    project.edit("customers/agency-b.yaml", "lifecycle: active", "lifecycle: retired")
+    file = "customers/agency-b.yaml"
+    project.edit(file, "lifecycle: active", "lifecycle: retired")
+    refused = preview.make("HEAD", root=project.folder, stack="gov-west")
+    assert refused.breaches, "what copies a customer's files is protected until it is draining"
+    project.edit(file, "lifecycle: retired", "lifecycle: draining")
+    assert not preview.make("HEAD", root=project.folder, stack="gov-west").breaches
+    project.commit()
+    project.edit(file, "lifecycle: draining", "lifecycle: retired")
     printed = project.plan("--markdown", "--stack", "gov-west")
     assert "Bucket h4t9q-inbound loses its protection, and would stay in AWS if it goes" in printed
     assert (
@@ -163,7 +170,7 @@ def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> Non
     )
     assert "WOULD BE" not in printed
     project.commit()
-    (project.folder / "customers/agency-b.yaml").unlink()
+    (project.folder / file).unlink()
     after = preview.make("HEAD", root=project.folder, stack="gov-west")
     assert not after.breaches
     (bucket,) = [step for step in after.stacks["gov-west"] if step.type == BUCKET]
@@ -185,7 +192,9 @@ def test_each_revision_runs_its_own_code_with_its_own_stack_files(project: Proje
     assert re.fullmatch(r"~  \d+ Function cell1-.*", changed[0])
 
 
-def test_a_revision_that_refuses_is_named_with_its_own_words(project: Project, tmp_path: Path) -> None:
+def test_a_revision_that_refuses_to_run_is_named_with_its_own_message(
+    project: Project, tmp_path: Path
+) -> None:
     project.edit("customers/agency-a.yaml", "primary: west", "primary: wst")
     project.commit()
     project.edit("customers/agency-a.yaml", "primary: wst", "primary: west")
@@ -211,15 +220,15 @@ def test_an_interrupted_plan_leaves_nothing(project: Project) -> None:
         assert run.poll() is None
         time.sleep(0.02)
     run.send_signal(signal.SIGINT)
-    _, said = run.communicate(timeout=60)
+    _, message = run.communicate(timeout=60)
     assert run.returncode == 1
-    assert said.startswith("interrupted")
+    assert message.startswith("interrupted")
     assert not project.programs()
     project.assert_nothing_is_left()
 
 
 def steps(before: str, after: str, tmp_path: Path) -> dict[str, ResourceChange]:
-    """Return the steps, by name, from one small program to another."""
+    """Return the steps, by name, that lead from one small program to another."""
     graphs = []
     for number, text in enumerate((before, after)):
         main = tmp_path / f"{number}.py"
@@ -251,7 +260,7 @@ def test_protection_that_goes_with_the_data_does_not_save_it(tmp_path: Path) -> 
     ].breaches
 
 
-def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
+def test_dependents_of_a_replaced_resource_are_replaced_or_changed(tmp_path: Path) -> None:
     made = """
         key = aws.kms.Key("key", multi_region={0})
         check = aws.route53.HealthCheck("check", type="{1}")
@@ -275,7 +284,7 @@ def test_what_hangs_on_a_replaced_resource_follows_it(tmp_path: Path) -> None:
     assert found["record dangle"].changes[0].follows == "check"
 
 
-def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
+def test_only_the_part_of_a_block_that_depends_on_a_replaced_resource_counts(tmp_path: Path) -> None:
     made = """
         vpc = aws.ec2.Vpc("vpc", cidr_block="{}")
         group = aws.ec2.SecurityGroup("group", vpc_id="fixed", description="{}")
@@ -289,7 +298,7 @@ def test_only_the_part_of_a_block_that_follows_counts(tmp_path: Path) -> None:
     assert moved.keys() == {"vpc replace", "server replace"}
 
 
-def test_what_is_moved_goes_unless_an_alias_says_what_it_was(tmp_path: Path) -> None:
+def test_a_moved_resource_is_deleted_unless_it_has_an_alias(tmp_path: Path) -> None:
     made = """
         class Part(pulumi.ComponentResource):
             def __init__(self, name, opts=None):
@@ -316,17 +325,17 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     assert found["queue replace"].loses
 
 
-def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
+def test_a_plan_shows_of_a_secret_only_that_it_changed(tmp_path: Path) -> None:
     made = """
         key = pulumi.Config("mft").require_secret("key")
-        aws.transfer.Server("server", host_key=key.apply(lambda told: told + "{}"))
+        aws.transfer.Server("server", host_key=key.apply(lambda value: value + "{}"))
     """
     (change,) = steps(made.format("1"), made.format("2"), tmp_path)["server change"].changes
     assert (change.path, change.secret, change.old, change.new) == ("hostKey", True, None, None)
 
 
 @pytest.mark.parametrize(
-    ("given", "told"),
+    ("given", "expected"),
     [
         ([], "changes nothing"),
         ([("add", "a"), ("add", "a")], "adds 2 resources for a; touches nothing else"),
@@ -342,12 +351,12 @@ def test_of_a_secret_only_that_it_changed_is_known(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_the_sentence_says_how_far_a_change_reaches(given: list[tuple[str, str]], told: str) -> None:
+def test_the_sentence_says_how_far_a_change_reaches(given: list[tuple[str, str]], expected: str) -> None:
     made = [
         ResourceChange(action=Operation(action), type="t", name="n", customer=customer)
         for action, customer in given
     ]
-    assert sentence(made) == told
+    assert sentence(made) == expected
 
 
 def test_the_table_knows_every_type_of_the_program_and_names_real_properties() -> None:

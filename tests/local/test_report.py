@@ -66,8 +66,8 @@ def test_a_timeline_marks_the_moments_that_came_and_no_others() -> None:
 
 def test_a_name_answers_one_side_until_it_changes() -> None:
     changes = [("a", "CNAME", 2, "west"), ("a", "CNAME", 5, "none"), ("a", "CNAME", 8, "east")]
-    told = [dict(zip(("name", "type", "at", "side"), each, strict=True)) for each in reversed(changes)]
-    one = run(seconds=10, answers=told)
+    listed = [dict(zip(("name", "type", "at", "side"), each, strict=True)) for each in reversed(changes)]
+    one = run(seconds=10, answers=listed)
     assert histories(one) == {("a", "CNAME"): [(2, 5, "west"), (5, 8, "none"), (8, 10, "east")]}
     bars = marks(answers(one), "rect")
     assert [(percent(bar, "x"), percent(bar, "width")) for bar in bars] == [(20, 30), (50, 30), (80, 20)]
@@ -80,7 +80,7 @@ def test_a_run_that_ended_before_its_last_answer_is_drawn() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "fate"),
+    ("file", "fate"),
     [
         (transfer("a", by="west"), "west"),
         (transfer("a", fate="2 delivered, duplicate", by="east"), "east"),
@@ -93,8 +93,8 @@ def test_a_run_that_ended_before_its_last_answer_is_drawn() -> None:
         (transfer("a", fate="something new", by="west"), "open"),
     ],
 )
-def test_a_file_has_the_fate_of_what_came_off_worst(told: dict[str, Any], fate: str) -> None:
-    assert counted([told]) == {fate: 1}
+def test_a_file_has_the_worst_fate_of_its_deliveries(file: dict[str, Any], fate: str) -> None:
+    assert counted([file]) == {fate: 1}
 
 
 def test_bars_of_fates_are_as_long_as_their_counts() -> None:
@@ -103,7 +103,7 @@ def test_bars_of_fates_are_as_long_as_their_counts() -> None:
     assert [(percent(bar, "x"), percent(bar, "width")) for bar in bars] == [(0, 25), (25, 75), (0, 50)]
 
 
-def test_a_spread_has_a_dot_a_value_and_a_box_from_four_on() -> None:
+def test_a_spread_has_a_dot_for_each_value_and_a_box_from_four_values_on() -> None:
     chart = spread("RTO", {"a": [1, 2, 3, 4, 5], "b": [10], "c": []})
     assert [percent(dot, "cx") for dot in marks(chart, "circle")] == [10, 20, 30, 40, 50, 100]
     (box,) = marks(chart, "rect", "box")
@@ -168,13 +168,13 @@ def test_the_page_names_nothing_to_fetch() -> None:
             assert (attributes.get(name) or "#").startswith("#")
 
 
-def test_tables_say_what_their_headings_head() -> None:
+def test_table_headings_have_a_scope() -> None:
     page = Page(render(drill_runs.many(), made=MADE))
     assert ("html", {"lang": "en"}) in page.elements
     assert all(attributes.get("scope") for tag, attributes in page.elements if tag == "th")
 
 
-def test_commitments_stand_apart_from_what_was_measured() -> None:
+def test_commitments_are_separate_from_measurements() -> None:
     text = Page(render([run()], made=MADE)).text
     for commitment in COMMITMENTS:
         assert f"{commitment.measure}{commitment.figure}{commitment.formula}" in text
@@ -195,14 +195,14 @@ def test_runs_on_another_scale_are_not_mixed() -> None:
     assert "region-lost-at-rest, DNS 12 times: 10.8 s" in text
 
 
-def test_calls_of_repeated_runs_are_told_for_one() -> None:
+def test_calls_of_repeated_runs_are_shown_for_one_run() -> None:
     again = run(calls={"ops-evacuate": {"us-gov-east-1 ssm PutParameter": 1}})
     text = Page(render([run(), again], made=MADE)).text
     assert "us-gov-east-1ssmPutParameter1" in text
     assert "us-gov-east-1ssmGetParameter0 to 2" in text
 
 
-def test_no_runs_make_a_page_too() -> None:
+def test_a_report_without_runs_is_a_page_too() -> None:
     text = Page(render([], made=MADE)).text
     assert "No drill has been run." in text
     assert "Scenarios: nothing to show." in text
@@ -218,7 +218,7 @@ def test_a_report_that_cannot_be_made_leaves_the_last_one(tmp_path: Path) -> Non
     assert [each.name for each in tmp_path.iterdir()] == ["report.html"]
 
 
-def test_who_never_arrived_has_no_time() -> None:
+def test_a_client_that_never_arrived_has_no_time() -> None:
     text = Page(render([run(clients=[client("SFTP session that stays", failed=1)])], made=MADE)).text
     assert re.search(r"SFTP session that stays918\s+80-", text)
 
@@ -247,7 +247,7 @@ def browser() -> Iterator[Any]:
 def shown(
     request: pytest.FixtureRequest, browser: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> dict[str, Any]:
-    """What the browser says of the worst report at one size, with everything unfolded."""
+    """What the browser reports of the extreme report at one size, with everything unfolded."""
     path = tmp_path_factory.mktemp("report") / "report.html"
     write(drill_runs.many(), path)
     width, height = SIZES[request.param]
@@ -261,8 +261,8 @@ def shown(
     requests = [
         each["params"]["request"]["url"] for each in logged if each["method"] == "Network.requestWillBeSent"
     ]
-    told = {"width": width, "address": path.as_uri(), "requests": requests, "folded": folded}
-    return {**told, "console": browser.get_log("browser"), **browser.execute_script(_LOOK)}
+    facts = {"width": width, "address": path.as_uri(), "requests": requests, "folded": folded}
+    return {**facts, "console": browser.get_log("browser"), **browser.execute_script(_LOOK)}
 
 
 _LOOK = """
@@ -287,12 +287,12 @@ return {
 """
 
 
-def test_the_browser_has_nothing_to_say(shown: dict[str, Any]) -> None:
+def test_the_browser_logs_no_warnings(shown: dict[str, Any]) -> None:
     assert [each for each in shown["console"] if each["level"] in ("WARNING", "SEVERE")] == []
     assert shown["title"] == "Failover drill report", "a name was run"
 
 
-def test_the_browser_asks_for_the_file_alone(shown: dict[str, Any]) -> None:
+def test_the_browser_requests_only_the_file(shown: dict[str, Any]) -> None:
     assert shown["requests"] == [shown["address"]]
 
 

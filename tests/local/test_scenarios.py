@@ -1,4 +1,4 @@
-"""Scenarios of the drill, played for real: those whose verbs the drill itself does not type.
+"""Scenarios of the drill, played for real: those with verbs that the drill itself does not use.
 
 `make test-all` plays the others: see test_every_scenario.py.
 """
@@ -36,7 +36,7 @@ def test_a_shift_moves_the_names_of_one_customer_and_says_when(runs: Runs) -> No
     assert run["measures"]["rpo_files"] is None, "no region died"
 
 
-def test_an_evacuation_that_was_killed_is_one_in_the_end_through_the_peer_only(runs: Runs) -> None:
+def test_a_killed_evacuation_is_completed_through_the_peer_alone(runs: Runs) -> None:
     calls = runs["operator-killed-midway"]["calls"]["ops-evacuate"]
     assert calls["us-gov-east-1 cloudwatch PutMetricData"] >= 1
     assert not [call for call in calls if "route53" in call or " iam " in call]
@@ -59,15 +59,15 @@ def test_a_scenario_is_short_and_says_what_it_shows(name: str) -> None:
 
 
 def ended(words: str) -> tuple[int, str]:
-    """Return the exit code of a command that starts nothing, and what it said, without its frame."""
+    """Return the exit code of a command that starts nothing, and its output without the frame."""
     result = CliRunner().invoke(app, ["drill", *words.split()])
     return result.exit_code, " ".join(result.output.replace("│", " ").split())
 
 
 def test_an_unknown_scenario_is_refused_with_the_nearest() -> None:
-    status, said = ended("--scenario region-lost-at-reest")
+    status, output = ended("--scenario region-lost-at-reest")
     assert status == 2
-    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in said
+    assert "'region-lost-at-reest' is not a scenario; did you mean region-lost-at-rest?" in output
 
 
 @pytest.mark.parametrize(
@@ -78,6 +78,6 @@ def test_options_that_make_no_sense_are_refused(words: str) -> None:
 
 
 def test_help_names_every_scenario() -> None:
-    status, said = ended("--help")
+    status, output = ended("--help")
     assert status == 0
-    assert [name for name in scenarios.NAMES if name not in said.replace(" ", "")] == []
+    assert [name for name in scenarios.NAMES if name not in output.replace(" ", "")] == []

@@ -1,4 +1,4 @@
-"""The customers' SDK: a real name server says where to upload, and the emulated S3 takes it."""
+"""The customers' SDK, with a real name server that says where to upload, and an emulated S3."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _numbers = itertools.count(1)
 
 
 class Place:
-    """A customer's zone and buckets, and the machine of its client, with clocks that stand."""
+    """A customer's zone and buckets, and the client's machine, with clocks that stand still."""
 
     def __init__(self, estate: Estate, server: DnsServer, folder: Path) -> None:
         self.estate, self.server, self.folder = estate, server, folder
@@ -54,7 +54,7 @@ class Place:
         return f"sdk{self.number}-{CUSTOMER}-{'west' if region == WEST else 'east'}"
 
     def points_to(self, region: str, endpoint: str = "primary") -> None:
-        """Have the TXT record of an endpoint say a region's bucket, as evacuation does."""
+        """Point the TXT record of an endpoint to a region's bucket, as an evacuation does."""
         record = BucketRecord(bucket=self.bucket(region), region=region).render()
         self.estate.put(f"_bucket.{endpoint}.{CUSTOMER}", "TXT", f'"{record}"', ttl=60)
         self.server.refresh()
@@ -116,7 +116,7 @@ def notice(**about: Any) -> dict[str, Any]:
 
 
 def listed(version_id: str) -> dict[str, Any]:
-    """Return a notice's list of the one file; the time in a transfer's id is S3's, which no client knows."""
+    """Return a notice's list of the one file; the time in a transfer's id is S3's, unknown to clients."""
     transfer = transfer_id(file_id(CUSTOMER, KEY), version_id, START - timedelta(seconds=3))
     return {"count": 1, "files": [{"key": KEY, "transfer": transfer}]}
 
@@ -137,7 +137,7 @@ def test_the_record_is_kept_for_its_ttl_and_not_a_second_longer(place: Place) ->
     assert buckets.find().region == WEST
 
 
-def test_a_record_that_cannot_be_read_again_is_an_error_and_not_what_it_was(place: Place) -> None:
+def test_a_record_that_cannot_be_read_again_is_an_error_and_its_old_value_is_not_used(place: Place) -> None:
     buckets = place.buckets()
     buckets.find()
     place.estate.put(f"_bucket.primary.{CUSTOMER}", "TXT", '"v=mft2;somewhere"', ttl=60)
@@ -184,7 +184,7 @@ def test_files_of_any_size_arrive_whole_in_parts_or_not(place: Place, size: int)
 
 
 class Failing:
-    """A client of S3 one of whose calls fails."""
+    """A client of S3 with one call that fails."""
 
     def __init__(self, s3: Any, call: str, error: Exception, *, after: bool = False, times: int = 1) -> None:
         self._s3, self._call, self._error, self._after, self._left = s3, call, error, after, times
@@ -216,8 +216,8 @@ def test_an_upload_in_parts_that_fails_leaves_nothing(place: Place) -> None:
     assert not s3.list_multipart_uploads(Bucket=record.bucket).get("Uploads")
 
 
-def test_a_region_that_does_not_answer_is_left_when_its_name_moves(place: Place) -> None:
-    """The record is still kept when the upload fails: it is asked for again, and not waited for."""
+def test_a_client_leaves_a_silent_region_when_its_name_moves(place: Place) -> None:
+    """The cached record is still valid when the upload fails: it is looked up again without waiting."""
 
     def pause(seconds: float) -> None:
         place.slept.append(seconds)
@@ -252,7 +252,7 @@ def test_a_bucket_that_refuses_is_not_tried_again(place: Place) -> None:
     assert place.slept == []
 
 
-def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> None:
+def test_a_bucket_without_versioning_is_refused(place: Place) -> None:
     where = {"LocationConstraint": WEST}
     place.estate.aws("s3", WEST).create_bucket(Bucket=f"plain{place.number}", CreateBucketConfiguration=where)
     record = BucketRecord(bucket=f"plain{place.number}", region=WEST)
@@ -261,7 +261,7 @@ def test_a_bucket_without_versions_is_none_of_the_platforms(place: Place) -> Non
 
 
 @pytest.mark.parametrize("name", ["", "/a.csv", "folder/"])
-def test_a_name_that_is_none_is_refused(place: Place, name: str) -> None:
+def test_a_malformed_file_name_is_refused(place: Place, name: str) -> None:
     with pytest.raises(ValueError, match="is not the name of a file: write it as"):
         place.client().upload(place.source, name)
 
@@ -302,7 +302,7 @@ def test_without_a_receipt_a_file_is_due_after_a_while_and_late_after_the_window
         (["held", "failed"], True),
     ],
 )
-def test_what_receipts_say(place: Place, outcomes: list[str], is_due: bool) -> None:
+def test_receipts_decide_whether_a_file_is_due(place: Place, outcomes: list[str], is_due: bool) -> None:
     client = place.client()
     sent = client.upload(place.source, "daily/report.csv")
     client.receive({**receipt(sent.version_id, "delivered"), "customer": "other"})
@@ -314,7 +314,7 @@ def test_what_receipts_say(place: Place, outcomes: list[str], is_due: bool) -> N
     assert bool(client.due().again) is is_due
 
 
-def test_sent_again_it_is_one_file_whose_window_began_with_the_first(place: Place) -> None:
+def test_a_file_sent_again_keeps_the_window_of_its_first_submission(place: Place) -> None:
     client = place.client()
     first = client.upload(place.source, "daily/report.csv")
     place.now += timedelta(minutes=40)
@@ -349,7 +349,7 @@ def test_a_file_that_has_changed_or_is_gone_is_not_sent_again(place: Place) -> N
     assert len(place.held(WEST)) == 1
 
 
-def test_a_notice_makes_due_at_once_what_went_to_the_region_that_is_out(place: Place) -> None:
+def test_a_notice_makes_files_sent_to_the_lost_region_due_at_once(place: Place) -> None:
     client = place.client()
     west = client.upload(place.source, "daily/report.csv")
     place.points_to(EAST, "east")
@@ -364,7 +364,7 @@ def test_a_notice_makes_due_at_once_what_went_to_the_region_that_is_out(place: P
 
 
 @pytest.mark.parametrize("name", ["delivered", "held"])
-def test_what_a_notice_lists_as_delivered_or_held_is_not_sent_again(place: Place, name: str) -> None:
+def test_files_that_a_notice_lists_as_delivered_or_held_are_not_sent_again(place: Place, name: str) -> None:
     client = place.client()
     sent = client.upload(place.source, "daily/report.csv")
     client.receive(notice(**{name: listed("another version")}))
@@ -374,7 +374,7 @@ def test_what_a_notice_lists_as_delivered_or_held_is_not_sent_again(place: Place
     assert client.due().again == ()
 
 
-def test_a_notice_is_about_what_was_sent_since_it_says(place: Place) -> None:
+def test_a_notice_covers_the_files_sent_since_its_time(place: Place) -> None:
     client = place.client()
     client.upload(place.source, "daily/report.csv")
     client.receive(notice(since="2026-03-02T12:00:01Z"))
@@ -384,7 +384,7 @@ def test_a_notice_is_about_what_was_sent_since_it_says(place: Place) -> None:
 # --- Started again -----------------------------------------------------------------------------------
 
 
-def test_a_client_that_is_started_again_knows_what_it_knew(place: Place) -> None:
+def test_a_restarted_client_remembers_its_submissions(place: Place) -> None:
     client = place.client()
     sent = [client.upload(place.source, f"{number}.csv") for number in range(3)]
     client.receive(receipt(sent[0].version_id, "delivered"))

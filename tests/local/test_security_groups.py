@@ -1,4 +1,4 @@
-"""What EC2 refuses in the description of a security group or of a rule, the emulated EC2 refuses too."""
+"""The emulated EC2 refuses the descriptions of security groups and rules that EC2 refuses."""
 
 from __future__ import annotations
 

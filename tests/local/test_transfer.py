@@ -188,7 +188,7 @@ class Recorder:
         return [entry["DetailType"] for entry in self.entries]
 
     def one(self, detail_type: str) -> dict[str, Any]:
-        """Wait for an event; return its detail if it is the only one there is."""
+        """Wait for an event; return its detail; fail if there are several."""
         until(lambda: self.entries)
         assert self.types() == [f"SFTP Server File {detail_type}"]
         return json.loads(self.entries[0]["Detail"])
@@ -487,7 +487,7 @@ async def test_a_file_closed_just_before_the_connection_ends_is_complete(
 
 
 @test_async
-async def test_stop_drops_sessions_at_once_and_stores_and_tells_nothing(
+async def test_stop_drops_sessions_at_once_and_stores_and_reports_nothing(
     endpoint: TransferEndpoint, events: Recorder, aws: Aws
 ) -> None:
     async with connect(endpoint) as connection:
@@ -514,7 +514,7 @@ async def test_stop_drops_sessions_at_once_and_stores_and_tells_nothing(
 
 
 @test_async
-async def test_a_session_lost_while_the_endpoint_stops_stores_and_tells_nothing(
+async def test_a_session_lost_while_the_endpoint_stops_stores_and_reports_nothing(
     endpoint: TransferEndpoint, events: Recorder, aws: Aws
 ) -> None:
     async with connect(endpoint) as connection:
@@ -740,7 +740,7 @@ async def test_the_longest_mapping_decides(endpoint: TransferEndpoint, aws: Aws)
     assert aws.keys("nested") == ["nested/sharedish"]
 
 
-def test_nothing_of_the_library_that_reaches_this_machine_is_left() -> None:
+def test_every_library_operation_that_reaches_this_machine_is_overridden() -> None:
     harmless = {"convert_attrs", "format_user", "format_group", "format_longname", "exit"}
     base = {
         name
@@ -752,7 +752,9 @@ def test_nothing_of_the_library_that_reaches_this_machine_is_left() -> None:
 
 
 @test_async
-async def test_what_s3_has_not_is_refused(endpoint: TransferEndpoint, make: Any, aws: Aws) -> None:
+async def test_operations_without_a_counterpart_in_s3_are_refused(
+    endpoint: TransferEndpoint, make: Any, aws: Aws
+) -> None:
     aws.put("plain", b"data")
     async with session(endpoint) as sftp:
         for refused in (

@@ -1,4 +1,4 @@
-"""An emulated AWS that stands between an operator and nothing else, and what the operator types."""
+"""An emulated AWS, and what an operator types on a shell that reaches it."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ def aws() -> Iterator[Emulator]:
         yield emulator
 
 
-class Door(Relay):
-    """The way to the emulated AWS: notes what is asked for in which region; some of it stays unanswered."""
+class RecordingRelay(Relay):
+    """A relay to the emulated AWS that records each call with its region, and can leave calls unanswered."""
 
     def __init__(self, aws: Emulator) -> None:
         self.open()
         super().__init__(aws.endpoint)
 
     def open(self) -> None:
-        """Let everything through again, and forget what was asked."""
-        self.asked: list[str] = []
+        """Let all calls through again, and forget the recorded ones."""
+        self.calls: list[str] = []
         self.closed: set[str] = set()
         #: The error that a call is answered with, by a part of its name.
         self.expired: dict[str, str] = {}
@@ -64,13 +64,13 @@ class Door(Relay):
         self.cut: Callable[[str, str], bool] = lambda when, what: False
 
     def forget(self) -> None:
-        self.asked.clear()
+        self.calls.clear()
 
     def stops(self, request: BaseHTTPRequestHandler) -> bool:
         region, service = _SCOPE.search(request.headers["Authorization"]).groups()
         target = request.headers.get("X-Amz-Target", request.path).rpartition(".")[2].rpartition("/")[2]
         call = f"{region} {service} {target}"
-        self.asked.append(call)
+        self.calls.append(call)
         if any(closed in call for closed in self.closed):
             request.close_connection = True  # as a dead host: without an answer
             return True
@@ -97,8 +97,8 @@ class Door(Relay):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Said:
-    """What a command said, and its exit code."""
+class CommandResult:
+    """The output of a command, and its exit code."""
 
     code: int
     out: str
@@ -106,7 +106,7 @@ class Said:
 
     @property
     def line(self) -> str:
-        """The one line that it said, on stderr."""
+        """The one line that it printed on stderr."""
         (line,) = self.err.splitlines()
         assert not self.out
         return line
@@ -117,13 +117,13 @@ class Place:
     """A pair of stacks: its files, its switches, and what an operator types to move them."""
 
     aws: Emulator
-    door: Door
+    relay: RecordingRelay
     root: Path
     cell: str = field(default_factory=lambda: str(next(_cells)))
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What both stack files say."""
+        """The settings that both stack files contain."""
         return {
             "mft:namespace": NAMESPACE,
             "mft:cell": self.cell,
@@ -136,7 +136,7 @@ class Place:
         return self.root / f"Pulumi.gov-{side}.yaml"
 
     def write(self, side: str, **instead: Any) -> None:
-        """Write a side's stack file, with some of its facts different (None: not there)."""
+        """Write a side's stack file, with some settings replaced (None removes one)."""
         facts = self.facts | {f"mft:{key}": value for key, value in instead.items()}
         config = {"mft:region": REGION_OF[side]} | {k: v for k, v in facts.items() if v is not None}
         self.file(side).write_text(yaml.safe_dump({"config": config}))
@@ -160,13 +160,13 @@ class Place:
         return self.keeper(side).get_parameter(**self.parameter(side))["Parameter"]["Version"] - 1
 
     def published(self, side: str) -> bool:
-        """Return whether anything was ever published of a side's switch."""
+        """Return whether the position of a side's switch was ever published."""
         dimensions = [
             {"Name": n, "Value": v} for n, v in switch_dimensions(NAMESPACE, self.cell, side).items()
         ]
         return bool(self.keeper(side, "cloudwatch").list_metrics(Dimensions=dimensions)["Metrics"])
 
-    def command(self, *words: str) -> Said:
+    def command(self, *words: str) -> CommandResult:
         """Run `python -m ops` as a process of its own."""
         done = subprocess.run(
             [sys.executable, "-W", "error", "-m", "ops", *words, "--root", str(self.root)],
@@ -180,35 +180,35 @@ class Place:
             timeout=60,
             check=False,
         )
-        return Said(code=done.returncode, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.returncode, out=done.stdout, err=done.stderr)
 
     @property
     def credentials(self) -> dict[str, str]:
         return {
-            "AWS_ENDPOINT_URL": self.door.url,
+            "AWS_ENDPOINT_URL": self.relay.url,
             "AWS_ACCESS_KEY_ID": "123456789012",
             "AWS_SECRET_ACCESS_KEY": "local",
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def ops(self, *words: str) -> Said:
+    def ops(self, *words: str) -> CommandResult:
         """Run the same in this process, which is quicker."""
         done = typer.testing.CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def json(self, *words: str) -> tuple[int, dict[str, Any]]:
         """Run with `--json`; return the exit code and the one document that was printed."""
-        said = self.ops(*words, "--json")
-        assert not said.err
-        return said.code, json.loads(said.out)
+        result = self.ops(*words, "--json")
+        assert not result.err
+        return result.code, json.loads(result.out)
 
 
 class Clients:
     """Clients for all tests: to make one takes longer than to use it.
 
-    One that had to try again goes with its test, for it counts how often it may.
+    A client that had to retry is dropped after its test, because it counts its retries.
     """
 
     def __init__(self) -> None:
@@ -231,7 +231,7 @@ class Clients:
             self._tired.add(key)
 
     def rest(self) -> None:
-        """Close those that are of no more use."""
+        """Close the clients that have had to retry."""
         while self._tired:
             if client := self._made.pop(self._tired.pop(), None):
                 client.close()
@@ -242,8 +242,8 @@ class Clients:
 
 
 @pytest.fixture(scope="session")
-def door(aws: Emulator) -> Iterator[Door]:
-    made = Door(aws)
+def relay(aws: Emulator) -> Iterator[RecordingRelay]:
+    made = RecordingRelay(aws)
     yield made
     made.stop()
 
@@ -257,11 +257,11 @@ def clients() -> Iterator[Clients]:
 
 @pytest.fixture
 def place(
-    aws: Emulator, door: Door, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    aws: Emulator, relay: RecordingRelay, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Place]:
     """Stack files and two switches that stand at `in`."""
-    door.open()
-    made = Place(aws=aws, door=door, root=tmp_path)
+    relay.open()
+    made = Place(aws=aws, relay=relay, root=tmp_path)
     for side in REGION_OF:
         made.write(side)
         made.hold(side, Position.IN.value)

@@ -61,7 +61,7 @@ class Estate:
         return (self.place.root / "customers" / f"agency-{id}.yaml").read_text()
 
     def check(self, side: str, name: str, threshold: int = 1) -> str:
-        """Return the id of a check that the program makes, of what is healthy or, as `out`, never."""
+        """Return the id of a check like the program's: always healthy, or never for `out`."""
         if (side, name) not in self.checks:
             reference = check_reference(NAMESPACE, self.place.cell, side, name)
             children = [*self.leaves[:1], *(id for its, id in self.switches.items() if its == side)]
@@ -78,7 +78,7 @@ class Estate:
         return made["HealthCheck"]["Id"]
 
     def deploy(self) -> None:
-        """Make the records of the customers in service, as both stacks do."""
+        """Create the records of the customers in service, as both stacks do."""
         for side in SIDES:
             self.check(side, "out")
         changes = []
@@ -124,7 +124,7 @@ class Estate:
         }
 
     def primaries(self, *ids: str) -> dict[str, set[str]]:
-        """Return by customer which sides are PRIMARY of `primary.`: one, when CNAME and TXT agree."""
+        """Return, by customer, the sides that are PRIMARY of `primary.`: one if CNAME and TXT agree."""
         return {
             id: {
                 side
@@ -167,7 +167,7 @@ print(json.dumps([each.inputs for each in records]))
 
 
 def programs_records(estate: Estate, *sides: str) -> dict:
-    """Return role, TTL and value of every half that the stacks of these sides make of the registry now."""
+    """Return role, TTL and value of every half that these sides' stacks now make from the registry."""
     made = {}
     config = json.dumps(estate.place.facts | {"mft:zoneId": estate.zone_id, "mft:peer": "present"})
     for side in sides:

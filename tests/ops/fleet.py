@@ -1,4 +1,4 @@
-"""Customers whose records follow the switches, and both cells' buckets: what a whole region is moved with."""
+"""Customers whose records follow the switches, and both cells' buckets: what moving a whole region needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, peer_of
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.ops.conftest import NAMESPACE, Place, Said
+from tests.ops.conftest import NAMESPACE, CommandResult, Place
 from tests.ops.customer_zone import ZONE, Estate, zone  # noqa: F401 - a fixture
 from tests.runtime.cells import _global_table
 
@@ -74,7 +74,7 @@ class Fleet:
         return self
 
     def clear(self) -> None:
-        """Take away what would be in the way of the next fleet: buckets' names are everybody's."""
+        """Delete the buckets: their names are global, and the next fleet needs them."""
         for side in SIDES:
             s3 = self.client("s3", side)
             for id in (WESTERNER, EASTERNER, DRAINING):
@@ -106,21 +106,21 @@ class Fleet:
     # --- What operators do and see ---
 
     def plan(self, verb: str, region: str, *words: str) -> dict[str, Any]:
-        code, told = self.place.json(verb, region, *words)
-        assert code == 0, told
-        return told
+        code, document = self.place.json(verb, region, *words)
+        assert code == 0, document
+        return document
 
     def apply(self, verb: str, region: str, *words: str, digest: str | None = None) -> tuple[int, dict]:
         digest = digest or self.plan(verb, region, *words)["digest"]
         return self.place.json(verb, region, *words, *WHY, "--apply", "--digest", digest)
 
-    def say(self, verb: str, region: str, *words: str, digest: str | None = None) -> Said:
-        """The same, as text."""
+    def apply_as_text(self, verb: str, region: str, *words: str, digest: str | None = None) -> CommandResult:
+        """Apply, and return the output as text."""
         digest = digest or self.plan(verb, region, *words)["digest"]
         return self.place.ops(verb, region, *words, *WHY, "--apply", "--digest", digest)
 
     def answers(self) -> dict[str, dict[str, str]]:
-        """Return by customer and endpoint the side that the name server answers, CNAME and TXT alike."""
+        """Return, by customer and endpoint, the side that the name server answers for both CNAME and TXT."""
         self.estate.server.refresh()
         return {
             id: {endpoint: self._side(endpoint, id) for endpoint in ENDPOINTS}
@@ -152,7 +152,7 @@ class Fleet:
         return self.estate.recorded(side)
 
     def fail(self, side: str, kind: Kind = Kind.FAILED) -> None:
-        """Let a transfer be received in a region, five minutes ago, that fails or is held."""
+        """Receive a transfer in a region, five minutes ago, that fails or is held."""
         key, at = "inbound/sdk/a.csv", datetime.now(UTC) - timedelta(minutes=5)
         file = contract.file_id(WESTERNER, key)
         transfer = Transfer(
@@ -182,7 +182,7 @@ class Fleet:
 
 @pytest.fixture
 def fleet(zone: Estate, monkeypatch: pytest.MonkeyPatch) -> Iterator[Fleet]:  # noqa: F811
-    """Two customers in two cells, and nobody waits longer than a test should."""
+    """Two customers in two cells, with waiting times that suit a test."""
     monkeypatch.setattr(switching, "GIVE_UP", 60.0)
     made = Fleet(zone).make()
     yield made

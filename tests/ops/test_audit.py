@@ -1,4 +1,4 @@
-"""`python -m ops audit verify`: every way to tamper with what was recorded, and what is said of it."""
+"""`python -m ops audit verify`: every way to tamper with the records, and what is reported of it."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def export(side: Side, day: datetime = EARLIER) -> None:
 
 
 class Chain:
-    """West's chain of three links, with three, one and one facts, and what somebody does to it."""
+    """West's chain of three links, with three, one and one facts, and ways to tamper with it."""
 
     def __init__(self, side: Side) -> None:
         self.side, self.s3 = side, side.client("s3")
@@ -92,18 +92,18 @@ class Chain:
         return self.text(number).splitlines(keepends=True)
 
     def remove(self, number: int) -> None:
-        """Remove a link as nobody can while it is locked."""
+        """Remove a link, which is impossible while the link is locked."""
         place = self.place(number)
         for each in self.s3.list_object_versions(Bucket=place["Bucket"], Prefix=place["Key"])["Versions"]:
             self.s3.delete_object(**place, VersionId=each["VersionId"])
 
     def put(self, number: int, text: bytes) -> None:
-        """Put a text in the place of a link, whose own text is gone."""
+        """Replace a link by another text."""
         self.remove(number)
         self.s3.put_object(**self.place(number), Body=text)
 
     def forge(self, number: int, *facts: Fact) -> Head:
-        """Put a link of other facts in the place of one, and let all later ones follow from it."""
+        """Replace a link by one with other facts, and make all later links follow from it."""
         old = [self.link(each) for each in range(number, 4)]
         head = Head(number=number - 1, seal=old[0].previous, at=old[0].previous_at)
         documents = tuple(chain.document(each) for each in sorted(facts, key=lambda each: each.transfer))
@@ -115,7 +115,7 @@ class Chain:
         return head
 
     def note(self, head: Head) -> None:
-        """Let the tracker say that this is the head."""
+        """Write this head to the tracker."""
         client = self.side.client("dynamodb")
         client.put_item(
             TableName=self.side.table,
@@ -135,12 +135,12 @@ def western(estate: Estate) -> Chain:
 
 
 def findings(estate: Estate, *words: str) -> list[str]:
-    """Return what is found of West's chain; East's is sound."""
-    code, told = estate.json("audit", "verify", estate.customer, *words)
-    by_region = {each["region"]: each["findings"] for each in told["chains"]}
+    """Return the findings about West's chain; East's is sound."""
+    code, document = estate.json("audit", "verify", estate.customer, *words)
+    by_region = {each["region"]: each["findings"] for each in document["chains"]}
     found = by_region.pop(WESTERN)
     assert not any(by_region.values())
-    assert (code, told["sound"]) == ((1, False) if found else (0, True))
+    assert (code, document["sound"]) == ((1, False) if found else (0, True))
     return found
 
 
@@ -156,15 +156,15 @@ def seal(lines: list[bytes]) -> bytes:
 def test_a_chain_that_nobody_touched_is_sound(estate, western):
     write(estate.east, fact(estate.east))
     export(estate.east)
-    said = estate.ops("audit", "verify")
-    assert (said.code, said.err) == (0, "")
-    assert said.out.splitlines() == [
+    result = estate.ops("audit", "verify")
+    assert (result.code, result.err) == (0, "")
+    assert result.out.splitlines() == [
         f"{estate.customer} {EASTERN}: 1 links, 1 facts: sound",
         f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound",
     ]
-    code, told = estate.json("audit", "verify", "--region", WESTERN)
-    assert (code, told["sound"], told["unknowns"]) == (0, True, [])
-    (only,) = told["chains"]
+    code, document = estate.json("audit", "verify", "--region", WESTERN)
+    assert (code, document["sound"], document["unknowns"]) == (0, True, [])
+    (only,) = document["chains"]
     assert only == {
         "customer": estate.customer,
         "region": WESTERN,
@@ -176,15 +176,15 @@ def test_a_chain_that_nobody_touched_is_sound(estate, western):
     }
 
 
-def test_what_real_transfers_leave_is_sound(estate):
+def test_the_chain_of_real_transfers_is_sound(estate):
     for side in (estate.west, estate.east):
         transfer = side.receive(b"abc", f"inbound/sdk/{side.side}.csv")
         side.workflow.claim(transfer, owner=f"{transfer.id}-g1")
         side.attempt(transfer)
         side.workflow.complete(transfer, [], owner=f"{transfer.id}-g1")
         export(side, NOW)
-    code, told = estate.json("audit", "verify", "--grace", "0")
-    assert (code, [each["facts"] for each in told["chains"]]) == (0, [3, 3])
+    code, document = estate.json("audit", "verify", "--grace", "0")
+    assert (code, [each["facts"] for each in document["chains"]]) == (0, [3, 3])
 
 
 def test_what_a_newer_version_recorded_is_verified_like_the_rest(estate, western):
@@ -200,7 +200,7 @@ def test_what_a_newer_version_recorded_is_verified_like_the_rest(estate, western
 
 
 def test_the_last_link_may_not_be_noted_yet(estate, western):
-    """Between the link and its note a pass may have died; the next one makes it good."""
+    """A pass may have died between the link and its note; the next pass writes the note."""
     western.note(western.link(2).head)
     assert findings(estate) == []
 
@@ -209,7 +209,7 @@ def test_the_last_link_may_not_be_noted_yet(estate, western):
 
 
 @pytest.mark.parametrize(
-    ("numbers", "told"),
+    ("numbers", "finding"),
     [
         ((1,), "link 1 is missing"),
         ((2,), "link 2 is missing"),
@@ -225,12 +225,12 @@ def test_the_last_link_may_not_be_noted_yet(estate, western):
         ),
     ],
 )
-def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, told):
+def test_a_removed_link_is_missed_and_so_is_each_fact_in_it(estate, western, numbers, finding):
     held = {1: western.facts[:3], 2: western.facts[3:4], 3: western.facts[4:]}
     for number in numbers:
         western.remove(number)
     found = findings(estate)
-    assert found[0].startswith(told)
+    assert found[0].startswith(finding)
     gone = [each for number in numbers for each in held[number]]
     assert sorted(found[1:]) == sorted(
         f"RECEIVED of {each.key}, transfer {each.transfer}, of {each.at}, is in the tracker but in no link"
@@ -246,7 +246,7 @@ def test_a_truncated_chain_is_found_when_its_facts_have_expired(estate, western)
     assert findings(estate)[0].startswith("links 2 to 3 are missing at the end")
 
 
-def test_links_in_each_others_places_are_found(estate, western):
+def test_swapped_links_are_found(estate, western):
     second, third = western.text(2), western.text(3)
     western.put(2, third)
     western.put(3, second)
@@ -263,7 +263,7 @@ def test_a_link_of_another_chain_is_found(estate, western):
     )
 
 
-def test_what_cannot_be_read_is_found_and_the_rest_is_read(estate, western):
+def test_an_unreadable_link_is_found_and_the_rest_is_read(estate, western):
     western.put(2, b"nothing")
     found = findings(estate)
     assert found[0] == "link 2 was altered: its first line is not a link's header"
@@ -322,7 +322,7 @@ def test_an_altered_fact_is_found_though_its_link_was_sealed_again(estate, weste
 
 
 def test_an_altered_fact_in_the_last_link_is_found_by_the_head(estate, western):
-    """Also where the tracker holds the fact no longer."""
+    """The fact may have expired in the tracker."""
     header, one, _ = western.lines(3)
     last = western.link(3).seal
     western.put(3, seal([header, altered(one)]))
@@ -419,18 +419,18 @@ def test_a_fact_is_missed_once_it_was_due(estate, western, minutes, submitted_da
     assert bool(findings(estate, "--grace", grace)) is is_found
 
 
-def test_facts_of_the_other_region_are_none_of_this_chain(estate, western):
+def test_facts_of_the_other_region_do_not_belong_to_this_chain(estate, western):
     write(estate.east, fact(estate.east))
-    code, told = estate.json("audit", "verify")
+    code, document = estate.json("audit", "verify")
     assert code == 1
-    assert {each["region"]: len(each["findings"]) for each in told["chains"]} == {WESTERN: 0, EASTERN: 1}
+    assert {each["region"]: len(each["findings"]) for each in document["chains"]} == {WESTERN: 0, EASTERN: 1}
 
 
 # --- Old links ---------------------------------------------------------------------------------------
 
 
 def old_chain(side: Side, ages: list[int]) -> Chain:
-    """Make a chain whose links are so many days old, of facts that expired long ago."""
+    """Make a chain of expired facts whose links are as old as `days`."""
     made = Chain.__new__(Chain)
     made.side, made.s3, made.facts = side, side.client("s3"), []
     head = Head()
@@ -489,45 +489,45 @@ def test_all_days_that_a_former_customers_chain_is_about_are_compared(estate):
 
 
 def findings_of_west_alone(estate: Estate) -> list[str]:
-    _, told = estate.json("audit", "verify", estate.customer)
-    (only,) = told["chains"]
+    _, document = estate.json("audit", "verify", estate.customer)
+    (only,) = document["chains"]
     assert only["region"] == WESTERN
     return only["findings"]
 
 
-def test_a_customer_that_never_was_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", f"{estate.customer}x")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.strip().endswith(f"did you mean {estate.customer}?")
+def test_an_unknown_customer_is_refused_with_the_nearest(estate):
+    result = estate.ops("audit", "verify", f"{estate.customer}x")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.strip().endswith(f"did you mean {estate.customer}?")
 
 
-def test_a_region_that_never_was_is_refused_with_the_nearest(estate):
-    said = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
-    assert said.code == 1
-    assert said.err.strip().endswith(f"did you mean {WESTERN}?")
+def test_an_unknown_region_is_refused_with_the_nearest(estate):
+    result = estate.ops("audit", "verify", "--region", "us-gov-wst-1")
+    assert result.code == 1
+    assert result.err.strip().endswith(f"did you mean {WESTERN}?")
 
 
-def test_with_a_region_dead_the_other_is_verified_and_it_is_said(estate, western):
+def test_with_a_region_dead_the_other_is_verified_and_the_dead_one_is_named(estate, western):
     estate.lose(EAST)
-    code, told = estate.json("audit", "verify")
-    assert (code, told["sound"]) == (1, False)
-    (unknown,) = told["unknowns"]
+    code, document = estate.json("audit", "verify")
+    assert (code, document["sound"]) == (1, False)
+    (unknown,) = document["unknowns"]
     assert unknown.startswith(f"{EASTERN} ")
-    assert [(each["region"], each["findings"]) for each in told["chains"]] == [(WESTERN, [])]
+    assert [(each["region"], each["findings"]) for each in document["chains"]] == [(WESTERN, [])]
     assert estate.ops("audit", "verify", "--region", WESTERN).code == 0
 
 
-def test_many_findings_are_counted_and_some_told(estate, western):
+def test_many_findings_are_counted_and_some_are_shown(estate, western):
     write(estate.west, *(fact(estate.west) for _ in range(130)))
-    _, told = estate.json("audit", "verify")
-    (one,) = (each for each in told["chains"] if each["region"] == WESTERN)
+    _, document = estate.json("audit", "verify")
+    (one,) = (each for each in document["chains"] if each["region"] == WESTERN)
     assert (len(one["findings"]), one["more"]) == (100, 30)
-    said = estate.ops("audit", "verify")
-    assert said.out.splitlines()[-1] == "  and 30 more"
-    assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in said.out
+    result = estate.ops("audit", "verify")
+    assert result.out.splitlines()[-1] == "  and 30 more"
+    assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in result.out
 
 
 @pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])
-def test_a_command_that_cannot_be_read_exits_2(place, words: tuple[str, ...]):
+def test_a_usage_error_exits_2(place, words: tuple[str, ...]):
     run: Callable[..., Any] = place.ops
     assert run(*words).code == 2

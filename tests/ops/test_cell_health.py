@@ -1,4 +1,4 @@
-"""Whether one cell can carry all customers: what is asked, found, and does not count."""
+"""Whether one cell can carry all customers: what is checked, what is found, and what is ignored."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def found(east: WellCell) -> str:
 
 
 def report(east: WellCell, *results: float) -> None:
-    """Publish results of synthetic transfers, a minute apart, the last one now."""
+    """Publish results of synthetic transfers one minute apart, the last of them now."""
     dimensions = cell_dimensions(NAMESPACE, east.place.cell)
     start = datetime.now(UTC) - timedelta(minutes=len(results) - 1)
     east.client("cloudwatch").put_metric_data(
@@ -48,12 +48,12 @@ def report(east: WellCell, *results: float) -> None:
 
 def test_a_cell_that_is_well_has_no_problem_and_nobody_else_is_asked(east):
     report(east, 0, 0, 1)
-    east.place.door.forget()
+    east.place.relay.forget()
     assert problems(east.cell) == []
-    asked = east.place.door.asked
-    assert len(asked) == 11, "one for each of its parts"
-    assert {call.split()[0] for call in asked} == {EASTERN}
-    assert not {call.split()[1] for call in asked} & {"route53", "iam", "s3"}
+    calls = east.place.relay.calls
+    assert len(calls) == 11, "one for each of its parts"
+    assert {call.split()[0] for call in calls} == {EASTERN}
+    assert not {call.split()[1] for call in calls} & {"route53", "iam", "s3"}
 
 
 def test_alarms_of_the_cell_are_its_problems_and_those_about_the_peer_are_not(east, well):  # noqa: F811
@@ -62,11 +62,11 @@ def test_alarms_of_the_cell_are_its_problems_and_those_about_the_peer_are_not(ea
     east.alarm("other", section="canary-failing", state="ALARM", topic="arn:aws-us-gov:sns:::other")
     for section in ABOUT_PEER:
         east.alarm(section, section=section, state="ALARM")
-    told = found(east)
+    problem = found(east)
     assert re.fullmatch(
         rf"the alarm {name} is on since 20..-..-..T..:..:..Z: Something is wrong\. First: look\."
         r" Runbook: docs/runbook\.md#canary-failing",
-        told,
+        problem,
     )
 
 
@@ -77,19 +77,19 @@ def test_every_alarm_is_found_when_there_are_more_than_a_page_of_them(east):
 
 
 def test_a_server_that_is_not_online(east):
-    east.client("transfer").stop_server(ServerId=east.parts["server"])
-    assert found(east) == f"the SFTP server {east.parts['server']} is OFFLINE, not ONLINE"
+    east.client("transfer").stop_server(ServerId=east.manifest["server"])
+    assert found(east) == f"the SFTP server {east.manifest['server']} is OFFLINE, not ONLINE"
 
 
 def test_a_server_with_too_few_addresses(east):
     details = {"AddressAllocationIds": ["eipalloc-0"]}
-    east.client("transfer").update_server(ServerId=east.parts["server"], EndpointDetails=details)
-    assert found(east) == f"the SFTP server {east.parts['server']} has 1 of its 3 addresses"
+    east.client("transfer").update_server(ServerId=east.manifest["server"], EndpointDetails=details)
+    assert found(east) == f"the SFTP server {east.manifest['server']} has 1 of its 3 addresses"
 
 
 @pytest.mark.parametrize("function", ["ingest", "replication"])
 def test_dead_letters_seen_or_taken(east, function):
-    url = east.parts["dead_letters"][function]
+    url = east.manifest["dead_letters"][function]
     east.send(url, 3)
     east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
     see = f"see docs/runbook.md#{function}-dead-letters"
@@ -97,29 +97,29 @@ def test_dead_letters_seen_or_taken(east, function):
 
 
 def test_the_depth_of_the_queue_counts_above_its_limit(east):
-    east.send(east.parts["queue"], 2)
+    east.send(east.manifest["queue"], 2)
     assert problems(east.cell) == []
-    told = CellReport(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
-    assert not list(judged(told))
-    told.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
-    (problem,) = judged(told)
+    cell_report = CellReport(region=EASTERN, answers=True, queue=Queue(waiting=WAITING_LIMIT, taken=9))
+    assert not list(judged(cell_report))
+    cell_report.queue = Queue(waiting=WAITING_LIMIT + 1, taken=0)
+    (problem,) = judged(cell_report)
     assert problem == Finding(
         where=EASTERN,
         what="10,001 uploads wait for intake, more than 10,000; see docs/runbook.md#ingest-delayed",
     )
 
 
-def test_what_is_gone_is_told_and_does_not_hide_the_rest(east):
-    east.client("lambda").delete_function(FunctionName=east.parts["functions"]["switch"])
-    east.client("stepfunctions").delete_state_machine(stateMachineArn=east.parts["state_machine"])
-    east.client("sqs").delete_queue(QueueUrl=east.parts["queue"])
-    east.client("transfer").stop_server(ServerId=east.parts["server"])
-    told = [each.partition(": An error")[0] for each in problems(east.cell)]
-    assert told == [
+def test_missing_resources_are_reported_and_do_not_hide_the_rest(east):
+    east.client("lambda").delete_function(FunctionName=east.manifest["functions"]["switch"])
+    east.client("stepfunctions").delete_state_machine(stateMachineArn=east.manifest["state_machine"])
+    east.client("sqs").delete_queue(QueueUrl=east.manifest["queue"])
+    east.client("transfer").stop_server(ServerId=east.manifest["server"])
+    without_error = [each.partition(": An error")[0] for each in problems(east.cell)]
+    assert without_error == [
         f"{EASTERN}: the depth of the intake queue is not known",
         f"{EASTERN}: the state of the workflow is not known",
         f"{EASTERN}: the state of the function switch is not known",
-        f"{EASTERN}: the SFTP server {east.parts['server']} is OFFLINE, not ONLINE",
+        f"{EASTERN}: the SFTP server {east.manifest['server']} is OFFLINE, not ONLINE",
     ]
 
 
@@ -130,25 +130,25 @@ def test_the_last_synthetic_transfer_decides(east):
 
 
 def test_a_region_that_does_not_answer_is_one_problem(east):
-    east.place.door.closed = {EASTERN}
+    east.place.relay.closed = {EASTERN}
     (problem,) = problems(east.cell)
     assert problem.startswith(f"{EASTERN}: does not answer: ")
 
 
 def test_a_service_that_does_not_answer_is_one_problem(east):
-    east.place.door.closed = {f"{EASTERN} monitoring DescribeAlarms", f"{EASTERN} transfer"}
+    east.place.relay.closed = {f"{EASTERN} monitoring DescribeAlarms", f"{EASTERN} transfer"}
     server, alarms = problems(east.cell)
     assert server.startswith(f"{EASTERN}: the state of the SFTP server is not known: ")
     assert alarms.startswith(f"{EASTERN}: which alarms are on is not known: ")
 
 
 @pytest.mark.parametrize("value", ["", "{}", "[]", '{"server": "s-1"}'])
-def test_parts_that_are_not_written_down(east, value):
+def test_a_missing_or_malformed_manifest(east, value):
     name = contract.cell_parameter(NAMESPACE, east.place.cell, "parts")
     if value:
         east.client("ssm").put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
-        said = f"{EASTERN}: the parameter {name} does not list what the cell consists of"
+        message = f"{EASTERN}: the parameter {name} does not list what the cell consists of"
     else:
         east.client("ssm").delete_parameter(Name=name)
-        said = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
-    assert problems(east.cell) == [f"{said}; run `pulumi up --refresh` on gov-east"]
+        message = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
+    assert problems(east.cell) == [f"{message}; run `pulumi up --refresh` on gov-east"]

@@ -1,4 +1,4 @@
-"""`python -m ops check` in git repositories of its own: what it compares, what it says, how it ends."""
+"""`python -m ops check` in git repositories of its own: comparisons, messages and exit codes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from typer.testing import CliRunner
 
 import ops.__main__
 from local.aws.emulator import ROOT
-from tests.ops.conftest import Said
+from tests.ops.conftest import CommandResult
 
 FACTS = {
     "mft:namespace": "example-mft",
@@ -27,6 +27,7 @@ FACTS = {
     "mft:zoneId": "Z0123456789EXAMPLE",
     "mft:accountId": "123456789012",
     "mft:healthCheckQuota": "200",
+    "mft:groupRuleQuota": "60",
 }
 SAMPLES = sorted((ROOT / "customers").glob("*.yaml"))
 FINE = "4 customers, 14 health checks of 200, nothing refused"
@@ -75,17 +76,17 @@ class Project:
         path.write_text(json.dumps(moves))
         return path
 
-    def ops(self, *words: str) -> Said:
+    def ops(self, *words: str) -> CommandResult:
         done = CliRunner().invoke(ops.__main__.app, ["check", *words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def refused(self, *words: str) -> list[str]:
-        """Return what is refused, after the same was seen as text and as JSON."""
-        said, document = self.ops(*words), self.ops(*words, "--json")
-        assert (said.code, document.code, said.err, document.err) == (1, 1, "", "")
-        *lines, summary = said.out.splitlines()
+        """Return the refusals, after comparing the text with the JSON."""
+        result, document = self.ops(*words), self.ops(*words, "--json")
+        assert (result.code, document.code, result.err, document.err) == (1, 1, "", "")
+        *lines, summary = result.out.splitlines()
         assert json.loads(document.out)["refusals"] == lines
         assert summary.endswith(f", {len(lines)} refused")
         return lines
@@ -93,7 +94,7 @@ class Project:
 
 @pytest.fixture(autouse=True)
 def _alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """No AWS, no credentials, no network, and nobody's own git settings."""
+    """No AWS, no credentials, no network, and none of the user's git settings."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "GIT_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("HOME", str(tmp_path))
@@ -137,10 +138,10 @@ def test_an_unchanged_registry_passes(project):
     assert (done.returncode, done.stdout, done.stderr) == (0, f"{FINE}\n", "")
 
 
-def test_the_same_as_one_document(project):
-    said = project.ops("--json")
-    assert (said.code, said.err) == (0, "")
-    assert json.loads(said.out) == {
+def test_the_result_as_one_json_document(project):
+    result = project.ops("--json")
+    assert (result.code, result.err) == (0, "")
+    assert json.loads(result.out) == {
         "base": project.git("rev-parse", "HEAD"),
         "deployed": 4,
         "customers": 4,
@@ -152,7 +153,7 @@ def test_the_same_as_one_document(project):
 
 
 @pytest.mark.parametrize("words", [("--retiring", "0"), ("--retiring", "some"), ("--retired", "1"), ("now",)])
-def test_what_cannot_be_meant_is_a_question_of_usage(project, words):
+def test_a_usage_error_exits_2(project, words):
     assert project.ops(*words).code == 2
 
 
@@ -207,19 +208,19 @@ def test_a_project_below_the_repositorys_root(tmp_path, elsewhere):
     assert len(project.refused()) == 1
 
 
-def test_a_first_registry_may_begin_anyhow(tmp_path):
+def test_a_first_registry_is_compared_with_nothing(tmp_path):
     project = fill(tmp_path / "project")
     project.git("init", "--quiet")
     for name in ("README.md", "customers/README.md"):
         (project.root / name).write_text("nothing is deployed")
         project.git("add", name)
         project.git("commit", "--quiet", "--message", "a beginning")
-        said = project.ops()
+        result = project.ops()
         base = project.git("rev-parse", "HEAD")[:12]
-        assert (said.code, said.out) == (0, f"{FINE}; {base} has none to compare them with\n")
+        assert (result.code, result.out) == (0, f"{FINE}; {base} has none to compare them with\n")
 
 
-def test_files_of_other_kinds_are_no_part_of_it(project):
+def test_files_of_other_kinds_are_ignored(project):
     (project.root / "customers" / "notes").mkdir()
     (project.root / "customers" / "notes" / "old.yaml").write_text("id: [")
     (project.root / "customers" / "model.py").write_text("")
@@ -263,14 +264,14 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     assert line.startswith("rehomes/c7k2m.json: a record was changed or removed; ")
 
 
-def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
+def test_a_move_that_the_registry_does_not_show_is_refused(project):
     project.record("c7k2m", MOVE)
     (line,) = project.refused()
     assert "primary: is 'west', but J. Doe moved it to 'east'" in line
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"to": "north"}, "[0].to: Input should be 'east' or 'west'"),
         ({"to": "west"}, "[0]: moves from 'west' to 'west'"),
@@ -281,9 +282,9 @@ def test_a_move_that_the_registry_does_not_tell_of_is_refused(project):
         ({"customer": "h4t9q"}, "contains a move of 'h4t9q', which belongs in rehomes/h4t9q.json"),
     ],
 )
-def test_a_record_that_is_none_is_refused(project, change, said):
+def test_a_malformed_record_is_refused(project, change, message):
     project.record("c7k2m", MOVE | change)
-    assert project.refused() == [f"rehomes/c7k2m.json: {said}"]
+    assert project.refused() == [f"rehomes/c7k2m.json: {message}"]
 
 
 def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(project):
@@ -299,8 +300,8 @@ def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(proj
 # --- Retiring ----------------------------------------------------------------------------------------
 
 
-def test_the_whole_way_of_a_retirement(project):
-    """One of four is more than a fifth: every step of it is typed, and then the file may go."""
+def test_a_retirement_from_its_first_step_to_its_last(project):
+    """One of four is more than a fifth: every step has to be typed, and then the file may be removed."""
     for was, now in (("active", "draining"), ("draining", "retired")):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
         (line,) = project.refused()
@@ -325,14 +326,15 @@ def test_a_quota_that_the_registry_would_break(project):
     project.stacks(healthCheckQuota=13)
     assert project.refused() == [
         "customers: 14 health checks are needed (10 for cells, 4 for customers), but mft:healthCheckQuota"
-        " is 13; ask AWS for 14 and set it to that, or set failover.health_check: cell for these (1): x8p3v"
+        " is 13; ask AWS for 14 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check: cell for these (1): x8p3v"
     ]
     text = project.file("agency-d").read_text().replace("lifecycle: active", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
     assert project.ops("--retiring", "1").out == "4 customers, 12 health checks of 13, nothing refused\n"
 
 
-def test_whoever_comes_into_service_shares_before_whoever_is(project):
+def test_a_quota_is_exceeded_by_customers_who_come_into_service_and_not_by_those_in_it(project):
     project.stacks(healthCheckQuota=15)
     project.edit("agency-c", "lifecycle: onboarding", "lifecycle: active")
     (line,) = project.refused()
@@ -346,11 +348,12 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
         project.file(f"c{number:04}").write_text(text.replace("h4t9q", f"c{number:04}"))
     project.git("init", "--quiet")
     project.git("commit", "--quiet", "--allow-empty", "--message", "nothing is deployed")
-    said = project.ops()
-    needed, new, summary = said.out.splitlines()
+    result = project.ops()
+    needed, new, summary = result.out.splitlines()
     assert needed.startswith(
         "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), but"
-        " mft:healthCheckQuota is 200; ask AWS for 1,214 and set it to that, or set failover.health_check:"
+        " mft:healthCheckQuota is 200; ask AWS for 1,214 (quota L-ACB674F3) and set it to that, or set"
+        " failover.health_check:"
         " cell for these (507): c0095, c0096, "
     )
     assert needed.endswith(", c0599, c7k2m, x8p3v")
@@ -359,25 +362,25 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
         " steps, cells first and then customers by id: day 1 up to c0494, day 2 up to x8p3v"
     )
     assert summary.startswith("604 customers, 1,214 health checks of 200, 2 refused")
-    assert said.code == 1
+    assert result.code == 1
 
 
 # --- What cannot be checked --------------------------------------------------------------------------
 
 
 def stopped(project: Project, *words: str) -> str:
-    """Return why nothing was checked, after the same was seen as text and as JSON."""
-    said, document = project.ops(*words), project.ops(*words, "--json")
-    assert (said.code, document.code, said.out, document.err) == (1, 1, "", "")
-    assert json.loads(document.out) == {"refused": said.err.rstrip("\n")}
-    return said.err.rstrip("\n")
+    """Return why nothing was checked, after comparing the text with the JSON."""
+    result, document = project.ops(*words), project.ops(*words, "--json")
+    assert (result.code, document.code, result.out, document.err) == (1, 1, "", "")
+    assert json.loads(document.out) == {"refused": result.err.rstrip("\n")}
+    return result.err.rstrip("\n")
 
 
-def test_a_broken_registry_is_told_in_its_own_words(project):
+def test_a_broken_registry_is_reported_with_its_own_messages(project):
     number = project.edit("agency-a", "primary: west", "primary: wst")
     project.file("agency-b").unlink()
-    said = project.ops()
-    assert (said.code, said.out.splitlines()) == (
+    result = project.ops()
+    assert (result.code, result.out.splitlines()) == (
         1,
         [
             f"customers/agency-a.yaml:{number}: primary: 'wst' is not one of east, west",
@@ -420,16 +423,17 @@ def test_a_base_that_this_code_cannot_read(project):
 @pytest.mark.parametrize(
     "base", ["nope", "", "--help", "HEAD~9", "HEAD:customers", "0" * 40, "main..HEAD", "$(id)"]
 )
-def test_a_base_that_is_none(project, base):
+def test_an_unknown_base_is_refused(project, base):
     assert stopped(project, f"--base={base}") == (
-        f"--base: {base!r} is no revision of this repository; fetch it, or name another, such as origin/main"
+        f"--base: {base!r} is not a revision of this repository; fetch it, or name another, such as"
+        " origin/main"
     )
 
 
 def test_a_repository_without_a_commit(tmp_path):
     project = fill(tmp_path / "project")
     project.git("init", "--quiet")
-    assert stopped(project).startswith("--base: 'HEAD' is no revision of this repository; ")
+    assert stopped(project).startswith("--base: 'HEAD' is not a revision of this repository; ")
 
 
 def test_no_repository(tmp_path):
@@ -446,7 +450,7 @@ def test_no_git(project, monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (
             {"healthCheckQuota": "250"},
@@ -462,13 +466,13 @@ def test_no_git(project, monkeypatch):
         ),
     ],
 )
-def test_stack_files_that_disagree(project, change, said):
+def test_stack_files_that_disagree(project, change, message):
     project.stack("gov-west", **change)
-    assert stopped(project).startswith(said)
+    assert stopped(project).startswith(message)
 
 
 @pytest.mark.parametrize("quota", ["many", "0", "-1", "2e2", "²00", "1234567"])
-def test_a_quota_that_is_no_number(project, quota):
+def test_a_quota_that_is_not_a_number_is_refused(project, quota):
     project.stacks(healthCheckQuota=quota)
     assert stopped(project) == (
         f"mft:healthCheckQuota: both stack files have {quota!r}; write a number, such as 200"

@@ -115,7 +115,7 @@ def test_options_and_metavars_are_alike(verb):
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
-    """Where it looks at one file, which is its argument, they are an option."""
+    """Where a verb's argument is one file, customers are an option."""
     named = {each.opts[0] for each in parameters(verb) if each.metavar == "CUSTOMER"}
     if verb[0] in ("trace", "release"):
         assert named == {"--customer"}
@@ -128,7 +128,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
 
 @pytest.mark.parametrize("verb", VERBS, ids=" ".join)
 def test_a_reason_goes_with_apply(verb):
-    """`replay apply` carries out by its name alone."""
+    """`replay apply` needs no `--apply`: its name says it."""
     assert ("--reason" in options(verb)) == ("--apply" in options(verb) or verb == ("replay", "apply"))
     assert ("--apply" in options(verb)) == (verb[0] in ACTING)
 
@@ -146,11 +146,11 @@ def test_a_reason_goes_with_apply(verb):
         (("takeover", WESTERN), "a --reason"),
     ],
 )
-def test_apply_without_a_reason_exits_2_and_asks_nothing(place, words, missing):
+def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):
     digest = ("--digest", "0123456789ab") if words[0] != "takeover" else ()
-    said = place.ops(*words, "--apply", *digest)
-    assert (said.code, missing in said.err) == (2, True)
-    assert place.door.asked == []
+    result = place.ops(*words, "--apply", *digest)
+    assert (result.code, missing in result.err) == (2, True)
+    assert place.relay.calls == []
 
 
 # --- Errors that fit the verb ------------------------------------------------------------------------
@@ -190,35 +190,35 @@ def anonymous(place_with_registry: Place, tmp_path: Path, monkeypatch: pytest.Mo
 
 @pytest.mark.parametrize("words", ALL, ids=" ".join)
 def test_without_credentials_every_verb_says_how_to_give_some(anonymous, words):
-    said = anonymous.ops(*words)
-    assert (said.code, said.line) == (
+    result = anonymous.ops(*words)
+    assert (result.code, result.line) == (
         1,
         "there are no usable AWS credentials: Unable to locate credentials; give some: set AWS_PROFILE, or"
         " AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (with AWS_SESSION_TOKEN where they are temporary)",
     )
-    assert anonymous.door.asked == []
+    assert anonymous.relay.calls == []
 
 
 @pytest.mark.parametrize("words", [("gaps",), ("trace", "a"), ("evacuate", WESTERN)], ids=" ".join)
 def test_a_refused_permission_names_the_remedy(place, words):
-    place.door.expired = {"us-gov": "AccessDenied"}
-    said = place.ops(*words)
-    assert said.code == 1
-    assert said.line.startswith("the credentials do not permit this: An error occurred (AccessDenied)")
-    assert "use credentials that do, and run the same command again" in said.line
-    assert "AWS_PROFILE" not in said.line
+    place.relay.expired = {"us-gov": "AccessDenied"}
+    result = place.ops(*words)
+    assert result.code == 1
+    assert result.line.startswith("the credentials do not permit this: An error occurred (AccessDenied)")
+    assert "use credentials that do, and run the same command again" in result.line
+    assert "AWS_PROFILE" not in result.line
 
 
-def test_a_silent_region_is_no_matter_of_credentials(place):
-    place.door.closed = {"us-gov"}
-    said = place.ops("gaps")
-    assert said.code == 1
-    assert said.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
-    assert "credentials" not in said.line
+def test_a_silent_region_is_not_reported_as_a_problem_of_credentials(place):
+    place.relay.closed = {"us-gov"}
+    result = place.ops("gaps")
+    assert result.code == 1
+    assert result.line.startswith("no region can be looked at: us-gov-east-1: it does not answer: ")
+    assert "credentials" not in result.line
 
 
 def test_messages_print_commands_as_operators_type_them():
-    """`python -m ops` goes on working, and nothing tells anybody to type it."""
+    """`python -m ops` goes on working, but no message suggests it."""
     packages = ("components", "customers", "ops", "runtime")
     found = {
         str(path.relative_to(ROOT))

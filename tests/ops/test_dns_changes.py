@@ -1,4 +1,4 @@
-"""Requests to Route 53: how full, how fast, and what is asked again. Answers are Route 53's, time is ours."""
+"""Requests to Route 53: their size, their pace and their retries, with stubbed answers and simulated time."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def half(number: int, text: str = "x", role: str = "PRIMARY") -> Record:
 
 
 class Time:
-    """A clock that only sleeping moves."""
+    """A clock that moves only by sleeping."""
 
     def __init__(self) -> None:
         self.now, self.slept = 0.0, []
@@ -46,7 +46,7 @@ class Time:
 
 @pytest.fixture
 def route53():
-    """A zone, the stub that plays Route 53's answers in order, and the time."""
+    """A zone, the stub that returns Route 53's answers in order, and the clock."""
     client = boto3.client(
         "route53", region_name="us-gov-west-1", aws_access_key_id="1", aws_secret_access_key="local"
     )
@@ -68,7 +68,7 @@ def change_info(status: str) -> dict[str, Any]:
         max_size=300,
     )
 )
-def test_batches_are_what_route_53_takes_and_split_nobody(sizes):
+def test_batches_fit_the_limits_of_route_53_and_split_no_customer(sizes):
     groups = [
         [RecordChange(action, half(1000 * n + m, "x" * length)) for m in range(count)]
         for n, (count, length, action) in enumerate(sizes)
@@ -94,7 +94,7 @@ def test_an_upsert_counts_twice(length):
 
 
 @pytest.mark.parametrize("code", ["PriorRequestNotComplete", "Throttling", "ThrottlingException"])
-def test_what_is_busy_is_asked_again_and_ever_more_patiently(route53, code):
+def test_a_busy_route_53_is_asked_again_after_growing_pauses(route53, code):
     zone, stub, time = route53
     for _ in range(6):
         stub.add_client_error("change_resource_record_sets", code, "busy", 400)
@@ -105,7 +105,7 @@ def test_what_is_busy_is_asked_again_and_ever_more_patiently(route53, code):
     assert sum(time.slept) < 60
 
 
-def test_what_is_busy_for_ever_is_given_up(route53):
+def test_a_route_53_that_stays_busy_is_given_up(route53):
     zone, stub, _ = route53
     for _ in range(10):
         stub.add_client_error("list_health_checks", "Throttling", "busy", 400)
@@ -113,7 +113,7 @@ def test_what_is_busy_for_ever_is_given_up(route53):
         list(zone.checks())
 
 
-def test_what_is_refused_is_not_asked_again(route53):
+def test_a_refused_request_is_not_repeated(route53):
     zone, stub, time = route53
     stub.add_client_error("change_resource_record_sets", "AccessDenied", "not yours", 403)
     with pytest.raises(RefusedError, match="not yours"):
@@ -121,7 +121,7 @@ def test_what_is_refused_is_not_asked_again(route53):
     assert not time.slept
 
 
-def test_what_would_be_refused_is_not_sent(route53):
+def test_a_request_that_would_be_refused_is_not_sent(route53):
     zone, *_ = route53
     with pytest.raises(RefusedError, match="but it was not found"):
         zone.change([RecordChange("DELETE", half(1))], "why")

@@ -1,4 +1,4 @@
-"""`python -m ops evacuate`: what it asks of whom, what it says, what it leaves, how it ends."""
+"""`python -m ops evacuate`: its calls, its output, its effects and its exit codes."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ AT_HOME = {
 
 @pytest.fixture(autouse=True)
 def _well(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let cells be well where no test is about that."""
+    """Report every cell as well, except in the tests of that."""
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [])
 
 
@@ -42,19 +42,19 @@ def untouched(place: Place) -> bool:
     return not any(place.moved(side) or place.published(side) for side in SIDES)
 
 
-def asked(place: Place) -> list[str]:
-    """Return the calls so far, as region, service and operation, and forget them."""
+def take_calls(place: Place) -> list[str]:
+    """Return the calls so far, as region, service and operation, and clear the list."""
     found = []
-    for call in place.door.asked:
+    for call in place.relay.calls:
         region, service, *what = call.split()
         kind = "list" if "list-type" in call else "write"
         found.append(" ".join([region, service, kind] if service == "s3" else [region, service, *what]))
-    place.door.forget()
+    place.relay.forget()
     return found
 
 
 def apply(place: Place, region: str = WESTERN, *words: str, digest: str | None = None):
-    """Evacuate by the plan as it is now; return what was said."""
+    """Evacuate by the current plan; return the result."""
     digest = digest or place.json("evacuate", region, *words)[1]["digest"]
     return place.ops("evacuate", region, *words, *WHY, "--apply", "--digest", digest)
 
@@ -66,23 +66,23 @@ def apply(place: Place, region: str = WESTERN, *words: str, digest: str | None =
 def test_a_region_goes_out_with_all_customers_and_every_call_goes_to_its_peer(fleet, side, region):  # noqa: F811
     place, through = fleet.place, REGION_OF[peer_of(side)]
     assert fleet.answers() == AT_HOME
-    place.door.forget()
-    told = fleet.plan("evacuate", region)
-    assert {name: told[name] for name in ("applied", "region", "through", "position", "now")} == {
+    place.relay.forget()
+    plan = fleet.plan("evacuate", region)
+    assert {name: plan[name] for name in ("applied", "region", "through", "position", "now")} == {
         "applied": False,
         "region": region,
         "through": through,
         "position": "out",
         "now": "in",
     }
-    assert (told["customers"], told["names"], told["warnings"]) == (2, 8, [])
-    assert asked(place) == [f"{through} {READ}", f"{through} {LIST}"]
+    assert (plan["customers"], plan["names"], plan["warnings"]) == (2, 8, [])
+    assert take_calls(place) == [f"{through} {READ}", f"{through} {LIST}"]
     assert untouched(place)
     assert fleet.recorded(peer_of(side)) == {}
 
-    said = fleet.say("evacuate", region, digest=told["digest"])
-    assert (said.code, said.err) == (0, "")
-    assert asked(place) == [
+    result = fleet.apply_as_text("evacuate", region, digest=plan["digest"])
+    assert (result.code, result.err) == (0, "")
+    assert take_calls(place) == [
         f"{through} {call}" for call in (READ, LIST, WHO, LIST, WRITE, PUT, SAY, WRITE)
     ], "neither Route 53, IAM nor the region that goes out"
     assert fleet.answers() == {
@@ -93,29 +93,29 @@ def test_a_region_goes_out_with_all_customers_and_every_call_goes_to_its_peer(fl
 
 def test_the_number_of_customers_changes_no_call(fleet):  # noqa: F811
     fleet.plan("evacuate", WESTERN)
-    few = asked(fleet.place)
+    few = take_calls(fleet.place)
     for side in SIDES:
         s3 = fleet.client("s3", side)
         for number in range(150):
             s3.put_object(Bucket=fleet.bucket("config", side), Key=f"customers/n{number:03}.json", Body=b"{}")
-    asked(fleet.place)
-    told = fleet.plan("evacuate", WESTERN)
-    assert asked(fleet.place) == few
-    assert told["customers"] == 2, "who has no records is not in service"
+    take_calls(fleet.place)
+    plan = fleet.plan("evacuate", WESTERN)
+    assert take_calls(fleet.place) == few
+    assert plan["customers"] == 2, "who has no records is not in service"
 
 
-def test_what_it_says(fleet):  # noqa: F811
-    said = fleet.place.ops("evacuate", WESTERN)
-    digest = said.out.split("plan ")[1][:12]
-    assert said.out.splitlines() == [
+def test_the_text_of_a_plan_and_of_an_evacuation(fleet):  # noqa: F811
+    result = fleet.place.ops("evacuate", WESTERN)
+    digest = result.out.split("plan ")[1][:12]
+    assert result.out.splitlines() == [
         f"take {WESTERN} out of DNS, through {EASTERN}: one parameter, one datapoint",
         f"its records then answer with {EASTERN}: 8 names of 2 customers in service",
         f"plan {digest}; nothing was done; to do it:",
         f"  mft-ops evacuate {WESTERN} --reason WHY --apply --digest {digest}",
     ]
-    command = said.out.splitlines()[-1].split()[1:]
-    said = fleet.place.ops(*["West is dead" if word == "WHY" else word for word in command])
-    lines = said.out.splitlines()
+    command = result.out.splitlines()[-1].split()[1:]
+    result = fleet.place.ops(*["West is dead" if word == "WHY" else word for word in command])
+    lines = result.out.splitlines()
     assert lines[2].startswith(f"the switch of {WESTERN} stands at out, and that is published; the name")
     assert "TTL, 60 s at most" in lines[3]
     assert "open SFTP sessions stay" in lines[4]
@@ -126,16 +126,16 @@ def test_what_it_says(fleet):  # noqa: F811
     assert lines[8].startswith("done; every answer of 1 name server moved within ")
 
 
-def test_who_did_it_when_and_why_is_recorded_where_it_was_done(fleet):  # noqa: F811
-    _, told = fleet.apply("evacuate", WESTERN)
+def test_an_evacuation_is_recorded_in_the_peer_with_who_when_and_why(fleet):  # noqa: F811
+    _, document = fleet.apply("evacuate", WESTERN)
     (before, intent), (after, outcome) = sorted(fleet.recorded(EAST).items())
     assert before.startswith("actions/evacuate/")
     assert before.removesuffix("intent.json") == after.removesuffix("outcome.json")
-    assert told["recorded"] == f"s3://{fleet.bucket('audit', EAST)}/{before.removesuffix('intent.json')}"
-    assert (intent["verb"], intent["digest"], intent["why"]) == ("evacuate", told["digest"], WHY[1])
+    assert document["recorded"] == f"s3://{fleet.bucket('audit', EAST)}/{before.removesuffix('intent.json')}"
+    assert (intent["verb"], intent["digest"], intent["why"]) == ("evacuate", document["digest"], WHY[1])
     assert intent["who"].startswith("arn:aws-us-gov:")
     assert intent["plan"][WESTERN]["position"] == "out"
-    assert outcome["dns_moved_seconds"] == told["dns_moved_seconds"] > 0
+    assert outcome["dns_moved_seconds"] == document["dns_moved_seconds"] > 0
     assert outcome["duration_seconds"] >= outcome["dns_moved_seconds"]
     assert outcome["left"] == []
     assert fleet.recorded(WEST) == {}
@@ -144,17 +144,17 @@ def test_who_did_it_when_and_why_is_recorded_where_it_was_done(fleet):  # noqa: 
 def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
     digest = fleet.plan("evacuate", WESTERN)["digest"]
     fleet.place.hold(WEST, "in")
-    said = fleet.say("evacuate", WESTERN, digest=digest)
-    assert said.code == 1
-    assert said.err == (
+    result = fleet.apply_as_text("evacuate", WESTERN, digest=digest)
+    assert result.code == 1
+    assert result.err == (
         f"plan {digest} no longer holds: {WESTERN}: version is 2, was 1;"
         " nothing was done: plan again, and review the new plan\n"
     )
     assert fleet.place.position(WEST) == "in"
     assert fleet.recorded(EAST) == {}
     digest = fleet.plan("evacuate", WESTERN)["digest"]
-    said = fleet.say("evacuate", WESTERN, "--lost", digest=digest)
-    assert "position is 'lost', was 'out'" in said.err
+    result = fleet.apply_as_text("evacuate", WESTERN, "--lost", digest=digest)
+    assert "position is 'lost', was 'out'" in result.err
     assert fleet.place.position(WEST) == "in"
 
 
@@ -170,13 +170,13 @@ def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
         ("--aply",),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, verb, words):
+def test_a_usage_error_exits_2_and_makes_no_call(place, verb, words):
     assert place.ops(verb, WESTERN, *words).code == 2
     assert place.ops(verb).code == 2
-    assert place.door.asked == []
+    assert place.relay.calls == []
 
 
-def test_it_starts_without_what_only_deployments_and_functions_need():
+def test_evacuate_starts_without_the_packages_of_deployments_and_functions():
     code = "import ops.__main__, sys; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     never = {"pulumi", "pulumi_aws", "grpc", "pydantic", "asyncssh", "aws_lambda_powertools"}
@@ -187,36 +187,36 @@ def test_it_starts_without_what_only_deployments_and_functions_need():
 
 
 def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, aws):  # noqa: F811
-    """As a process of its own, with the real look at East."""
+    """Runs in a process of its own, with the real check of East."""
     place = fleet.place
     WellCell(place, EAST).make()
     aws.region_down(WESTERN, control_planes=True)
     try:
-        place.door.forget()
-        said = place.command("evacuate", WESTERN, "--lost", "--json")
-        assert (said.code, said.err) == (0, "")
-        plan = json.loads(said.out)
+        place.relay.forget()
+        result = place.command("evacuate", WESTERN, "--lost", "--json")
+        assert (result.code, result.err) == (0, "")
+        plan = json.loads(result.out)
         assert (plan["warnings"], plan["override"], plan["customers"]) == ([], None, 2)
         words = ("evacuate", WESTERN, "--lost", *WHY, "--apply", "--digest", plan["digest"])
-        said = place.command(*words)
-        assert (said.code, said.err) == (0, "")
-        assert said.out.splitlines()[-1].startswith("done; every answer of 1 name server moved within")
+        result = place.command(*words)
+        assert (result.code, result.err) == (0, "")
+        assert result.out.splitlines()[-1].startswith("done; every answer of 1 name server moved within")
         assert fleet.answers() == EVERYBODY_IN_EAST
         assert len(fleet.recorded(EAST)) == 2
-        assert {call.split()[0] for call in place.door.asked} == {EASTERN}
-        assert not {"route53", "iam"} & {call.split()[1] for call in place.door.asked}
+        assert {call.split()[0] for call in place.relay.calls} == {EASTERN}
+        assert not {"route53", "iam"} & {call.split()[1] for call in place.relay.calls}
         for words in (
             ("shift", WESTERNER, "--region", WESTERN),
             ("shift", WESTERNER, "--back"),
             ("rehome", WESTERNER, "--to", EASTERN),
         ):
-            said = place.ops(*words)
-            assert said.code == 1
-            assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
-            assert "mft-ops evacuate us-gov-west-1" in said.line
-        said = place.ops("restore", WESTERN)
-        assert said.code == 1
-        assert f"whether gaps remain is not known, because {WESTERN} cannot be looked at" in said.line
+            result = place.ops(*words)
+            assert result.code == 1
+            assert "Route 53's control plane, in us-gov-west-1, does not answer" in result.line
+            assert "mft-ops evacuate us-gov-west-1" in result.line
+        result = place.ops("restore", WESTERN)
+        assert result.code == 1
+        assert f"whether gaps remain is not known, because {WESTERN} cannot be looked at" in result.line
     finally:
         aws.region_up(WESTERN)
     assert place.position(WEST) == "lost"
@@ -229,19 +229,19 @@ def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, 
 def test_both_regions_are_never_out(fleet, position):  # noqa: F811
     assert fleet.apply("evacuate", EASTERN, *(["--lost"] if position == "lost" else []))[0] == 0
     for words in ((), ("--override", f"{EASTERN} is not ready")):
-        said = fleet.place.ops("evacuate", WESTERN, *words)
-        assert said.code == 1
-        assert said.line.startswith(f"{EASTERN} is out of DNS already, for all customers; both regions are")
-        assert f"mft-ops restore {EASTERN};" in said.line
+        result = fleet.place.ops("evacuate", WESTERN, *words)
+        assert result.code == 1
+        assert result.line.startswith(f"{EASTERN} is out of DNS already, for all customers; both regions are")
+        assert f"mft-ops restore {EASTERN};" in result.line
     assert fleet.place.position(WEST) == "in"
 
 
 def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fleet, monkeypatch):  # noqa: F811
     monkeypatch.setattr(switching, "GIVE_UP", 2.0)
     fleet.shift_out(EASTERNER, EAST)
-    said = fleet.place.ops("evacuate", WESTERN)
-    assert said.code == 1
-    problem, way = said.err.splitlines()
+    result = fleet.place.ops("evacuate", WESTERN)
+    assert result.code == 1
+    problem, way = result.err.splitlines()
     assert problem.startswith(f"{EASTERNER} is out of {EASTERN}: 1 of 2 customers would be nowhere")
     assert problem.endswith(f"mft-ops shift {EASTERNER} --back")
     assert way == f"to do it all the same: --override '{EASTERNER} is out of {EASTERN}'"
@@ -250,12 +250,12 @@ def test_a_customer_who_is_shifted_out_of_the_peer_is_named_with_the_way_out(fle
 
     sentence = f"{EASTERNER} is out of {EASTERN}"
     assert fleet.place.ops("evacuate", WESTERN, "--override", sentence.upper()).code == 1
-    code, told = fleet.apply("evacuate", WESTERN, "--override", sentence)
-    assert (code, told["override"]) == (1, sentence)
-    assert any(EASTERNER in each and "answers sftp.west" in each for each in told["left"])
+    code, document = fleet.apply("evacuate", WESTERN, "--override", sentence)
+    assert (code, document["override"]) == (1, sentence)
+    assert any(EASTERNER in each and "answers sftp.west" in each for each in document["left"])
     (intent, outcome) = (each for _, each in sorted(fleet.recorded(EAST).items()))
     assert (intent["override"], outcome["dns_moved_seconds"]) == (sentence, None)
-    assert outcome["left"] == told["left"]
+    assert outcome["left"] == document["left"]
 
 
 def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkeypatch):  # noqa: F811
@@ -263,34 +263,34 @@ def test_a_peer_that_is_not_ready_takes_the_sentence_typed_in_full(fleet, monkey
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: found if cell.side == EAST else [])
     fleet.shift_out(EASTERNER, EAST)
     sentence = f"{EASTERNER} is out of {EASTERN}, and {EASTERN} is not ready"
-    said = fleet.place.ops("evacuate", WESTERN, "--override", f"{EASTERN} is not ready")
-    assert said.code == 1
-    assert said.err.splitlines()[1:] == [
+    result = fleet.place.ops("evacuate", WESTERN, "--override", f"{EASTERN} is not ready")
+    assert result.code == 1
+    assert result.err.splitlines()[1:] == [
         f"{EASTERN} is not ready: its workflow is gone",
         f"{EASTERN} is not ready: 3 dead letters wait",
         f"--override '{EASTERN} is not ready' is not the sentence that overrides this",
         f"to do it all the same: --override '{sentence}'",
     ]
-    told = fleet.plan("evacuate", WESTERN, "--override", sentence)
-    assert f"--override '{sentence}'" in told["command"]
+    plan = fleet.plan("evacuate", WESTERN, "--override", sentence)
+    assert f"--override '{sentence}'" in plan["command"]
     found.clear()
-    said = fleet.say("evacuate", WESTERN, "--override", sentence, digest=told["digest"])
-    assert said.code == 1, "what was typed is about more than there is now"
+    result = fleet.apply_as_text("evacuate", WESTERN, "--override", sentence, digest=plan["digest"])
+    assert result.code == 1, "what was typed is about more than there is now"
     assert untouched(fleet.place)
 
 
 # --- Name servers ------------------------------------------------------------------------------------
 
 
-def test_names_that_do_not_move_are_told_and_it_is_done_all_the_same(fleet, monkeypatch):  # noqa: F811
+def test_names_that_do_not_move_are_listed_and_the_evacuation_is_done(fleet, monkeypatch):  # noqa: F811
     monkeypatch.setattr(switching, "GIVE_UP", 0.3)
     fleet.client("cloudwatch", EAST).delete_alarms(AlarmNames=[f"switch-{fleet.place.cell}-{WEST}"])
-    said = fleet.say("evacuate", WESTERN)
-    assert said.code == 1
-    otherwise = [line for line in said.out.splitlines() if line.startswith("answers otherwise: ")]
+    result = fleet.apply_as_text("evacuate", WESTERN)
+    assert result.code == 1
+    otherwise = [line for line in result.out.splitlines() if line.startswith("answers otherwise: ")]
     assert len(otherwise) == 6, "primary. of who is at home in East needs not move"
     assert all(f"sftp.{WEST}" in line or f"-{WEST};" in line for line in otherwise)
-    assert said.out.splitlines()[-1] == "done, the switch has moved; 6 answers have not after 0 s"
+    assert result.out.splitlines()[-1] == "done, the switch has moved; 6 answers have not after 0 s"
     assert fleet.place.position(WEST) == "out"
     assert list(fleet.recorded(EAST).values())[-1]["left"] == [line[19:] for line in otherwise]
 
@@ -328,7 +328,7 @@ def nonsense(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) ->
     server.stop()
 
 
-def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
+def test_without_a_usable_name_server_the_switch_moves_with_a_warning(
     fleet,  # noqa: F811
     nonsense,
     monkeypatch,
@@ -336,22 +336,22 @@ def test_without_a_server_that_makes_sense_the_switch_moves_and_it_says_so(
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port}")
     (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
     assert warning.startswith("DNS cannot be looked at: no name server of mft.example.gov can be asked: 127.")
-    said = fleet.say("evacuate", WESTERN)
-    assert said.code == 0
-    assert said.out.splitlines()[-1] == (
+    result = fleet.apply_as_text("evacuate", WESTERN)
+    assert result.code == 0
+    assert result.out.splitlines()[-1] == (
         "done, the switch has moved; whether DNS has is not known: no name server was asked"
     )
     assert fleet.answers() == EVERYBODY_IN_EAST
 
 
-def test_one_server_that_makes_no_sense_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
+def test_an_unusable_name_server_is_named_and_the_others_are_asked(fleet, nonsense, monkeypatch):  # noqa: F811
     server = fleet.estate.server
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port} {server.address}:{server.port}")
-    told = fleet.plan("evacuate", WESTERN)
-    (warning,) = told["warnings"]
+    plan = fleet.plan("evacuate", WESTERN)
+    (warning,) = plan["warnings"]
     assert warning.startswith("the name server 127.0.0.1 gives no usable answer: ")
-    code, told = fleet.apply("evacuate", WESTERN)
-    assert (code, told["left"], len(told["asked"])) == (0, [], 1)
+    code, document = fleet.apply("evacuate", WESTERN)
+    assert (code, document["left"], len(document["asked"])) == (0, [], 1)
 
 
 def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
@@ -365,11 +365,11 @@ def test_a_name_that_points_nowhere_known_is_a_warning(fleet):  # noqa: F811
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": each} for each in halves]}
     route53.change_resource_record_sets(HostedZoneId=zone_id, ChangeBatch=batch)
     fleet.estate.server.refresh()
-    told = fleet.plan("evacuate", WESTERN)
-    assert told["warnings"] == [
+    plan = fleet.plan("evacuate", WESTERN)
+    assert plan["warnings"] == [
         f"east.{WESTERNER}.mft.example.gov points at elsewhere.example.gov., which is neither region"
     ]
-    assert told["customers"] == 2
+    assert plan["customers"] == 2
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1", "127.0.0.1:dns", ":53", "ns.example.gov:0 127.0.0.1:53"])
@@ -383,28 +383,28 @@ def test_name_servers_that_cannot_be_read_are_named(fleet, monkeypatch, text):  
 
 
 @pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
-def test_what_was_not_confirmed_is_completed_by_the_same_command(fleet, dies):  # noqa: F811
+def test_an_unconfirmed_action_is_completed_by_the_same_command(fleet, dies):  # noqa: F811
     place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
-    place.door.closed = {dies}
-    said = fleet.say("evacuate", WESTERN, digest=digest)
-    assert said.code == 1
-    assert said.err.startswith("AWS does not answer: Connection was closed")
-    assert "run the same command again" in said.err
+    place.relay.closed = {dies}
+    result = fleet.apply_as_text("evacuate", WESTERN, digest=digest)
+    assert result.code == 1
+    assert result.err.startswith("AWS does not answer: Connection was closed")
+    assert "run the same command again" in result.err
     assert place.position(WEST) == ("out" if dies == "PutMetricData" else "in")
     assert [key.rpartition("/")[2] for key in fleet.recorded(EAST)] == ["intent.json"]
-    place.door.closed = set()
+    place.relay.closed = set()
     if dies == "PutMetricData":
         plan = fleet.plan("evacuate", WESTERN)
         assert (plan["resumed"], plan["digest"]) == (True, digest)
-    code, told = fleet.apply("evacuate", WESTERN, digest=digest)
-    assert (code, told["left"], place.moved(WEST)) == (0, [], 1)
+    code, document = fleet.apply("evacuate", WESTERN, digest=digest)
+    assert (code, document["left"], place.moved(WEST)) == (0, [], 1)
     assert [key.rpartition("/")[2] for key in sorted(fleet.recorded(EAST))] == ["intent.json", "outcome.json"]
     assert fleet.answers() == EVERYBODY_IN_EAST
-    said = place.ops("evacuate", WESTERN)
-    assert (said.code, said.line) == (1, f"{WESTERN} is out already; nothing was done")
+    result = place.ops("evacuate", WESTERN)
+    assert (result.code, result.line) == (1, f"{WESTERN} is out already; nothing was done")
 
 
-def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noqa: F811
+def test_an_evacuation_killed_while_it_watches_names_goes_on_watching(fleet, monkeypatch):  # noqa: F811
     digest = fleet.plan("evacuate", WESTERN)["digest"]
 
     def die(*_: object, **__: object) -> None:
@@ -412,12 +412,12 @@ def test_killed_while_it_watches_it_goes_on_watching(fleet, monkeypatch):  # noq
 
     with monkeypatch.context() as dying:
         dying.setattr("ops.dns.name_servers.NameServers.unseen", die)
-        assert fleet.say("evacuate", WESTERN, digest=digest).code != 0
+        assert fleet.apply_as_text("evacuate", WESTERN, digest=digest).code != 0
     assert len(fleet.recorded(EAST)) == 1
-    said = fleet.place.ops("evacuate", WESTERN)
+    result = fleet.place.ops("evacuate", WESTERN)
     assert (
         "its switch stands at out already, moved by a command that was cut off: this goes on from there"
-        in said.out
+        in result.out
     )
     assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
     assert len(fleet.recorded(EAST)) == 2
@@ -439,24 +439,26 @@ _NOT_PUBLISHED = f"the switch of {WESTERN} stands at out, and that was not publi
 )
 def test_credentials_that_expire_midway(fleet, call, code, so_far, position):  # noqa: F811
     place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
-    place.door.expired = {f"{EASTERN} {call}": code}
-    said = fleet.say("evacuate", WESTERN, digest=digest)
-    assert said.code == 1
-    assert said.err.startswith("the credentials are not valid any more: ")
-    assert f"; {so_far}" in said.err
-    assert said.err.endswith("run the same command again with fresh credentials\n")
+    place.relay.expired = {f"{EASTERN} {call}": code}
+    result = fleet.apply_as_text("evacuate", WESTERN, digest=digest)
+    assert result.code == 1
+    assert result.err.startswith("the credentials are not valid any more: ")
+    assert f"; {so_far}" in result.err
+    assert result.err.endswith("run the same command again with fresh credentials\n")
     assert place.position(WEST) == position
-    place.door.expired = {}
+    place.relay.expired = {}
     assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
     assert fleet.answers() == EVERYBODY_IN_EAST
 
 
 def test_an_audit_bucket_that_cannot_be_written_stops_no_emergency(fleet):  # noqa: F811
-    fleet.place.door.closed = {f"s3 {fleet.bucket('audit', EAST)}", "s3 json"}
+    fleet.place.relay.closed = {f"s3 {fleet.bucket('audit', EAST)}", "s3 json"}
     digest = fleet.plan("evacuate", WESTERN)["digest"]
-    said = fleet.say("evacuate", WESTERN, digest=digest)
-    assert said.code == 0
-    assert f"warning: NOT RECORDED: {EASTERN} does not record it in {fleet.bucket('audit', EAST)}" in said.out
+    result = fleet.apply_as_text("evacuate", WESTERN, digest=digest)
+    assert result.code == 0
+    assert (
+        f"warning: NOT RECORDED: {EASTERN} does not record it in {fleet.bucket('audit', EAST)}" in result.out
+    )
     assert fleet.answers() == EVERYBODY_IN_EAST
 
 
@@ -465,14 +467,14 @@ def test_an_outcome_that_cannot_be_recorded_is_recorded_by_the_same_command(flee
     writes = []
 
     def cut(when: str, what: str) -> bool:
-        """Let the outcome, whichever try, get lost on its way."""
+        """Lose every attempt to record the outcome."""
         return when == "before" and what.startswith("PUT") and "outcome" in what and not writes.append(what)
 
-    fleet.place.door.cut = cut
-    said = fleet.say("evacuate", WESTERN, digest=digest)
-    assert said.code == 0
-    assert "does not record how it ended" in said.out
-    fleet.place.door.cut = lambda *_: False
+    fleet.place.relay.cut = cut
+    result = fleet.apply_as_text("evacuate", WESTERN, digest=digest)
+    assert result.code == 0
+    assert "does not record how it ended" in result.out
+    fleet.place.relay.cut = lambda *_: False
     assert fleet.apply("evacuate", WESTERN, digest=digest)[0] == 0
     assert len(fleet.recorded(EAST)) == 2
 
@@ -485,26 +487,26 @@ def test_an_outcome_that_cannot_be_recorded_is_recorded_by_the_same_command(flee
     ("region", "meant"),
     [("us-gov-wst-1", WESTERN), ("us-gov-east", EASTERN), ("west", WESTERN), ("EAST", ""), ("", "")],
 )
-def test_a_region_that_is_not_ours_is_refused_with_the_nearest(place, verb, region, meant):
+def test_an_unknown_region_is_refused_with_the_nearest(place, verb, region, meant):
     hint = f"; did you mean {meant}?" if meant else ""
-    said = place.ops(verb, region)
-    assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
-    assert place.door.asked == []
+    result = place.ops(verb, region)
+    assert (result.code, result.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
+    assert place.relay.calls == []
 
 
-def test_a_region_that_is_there_already_is_refused(west_out):
+def test_a_region_that_is_in_that_position_already_is_refused(west_out):
     before = west_out.moved(WEST)
     for verb, region, position in (("evacuate", WESTERN, "out"), ("restore", EASTERN, "in")):
         for words in ((), (*WHY, "--apply", "--digest", "0")):
-            said = west_out.ops(verb, region, *words)
-            assert (said.code, said.line) == (1, f"{region} is {position} already; nothing was done")
+            result = west_out.ops(verb, region, *words)
+            assert (result.code, result.line) == (1, f"{region} is {position} already; nothing was done")
     assert (west_out.moved(WEST), west_out.moved(EAST)) == (before, 0)
     assert not west_out.published(WEST)
 
 
-def test_a_refusal_is_one_document_too(west_out):
-    code, told = west_out.json("evacuate", WESTERN)
-    assert (code, told) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
+def test_a_refusal_is_one_json_document_too(west_out):
+    code, document = west_out.json("evacuate", WESTERN)
+    assert (code, document) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
 
 
 # --- Regions that do not answer ----------------------------------------------------------------------
@@ -512,66 +514,66 @@ def test_a_refusal_is_one_document_too(west_out):
 
 @pytest.mark.parametrize("verb", ["evacuate", "restore"])
 def test_without_the_peer_nothing_is_done(place, verb):
-    place.door.closed = {f"{EASTERN} ssm"}
+    place.relay.closed = {f"{EASTERN} ssm"}
     for as_json in (False, True):
         if as_json:
-            code, told = place.json(verb, WESTERN)
-            line = told["refused"]
+            code, document = place.json(verb, WESTERN)
+            line = document["refused"]
         else:
-            said = place.ops(verb, WESTERN)
-            code, line = said.code, said.line
+            result = place.ops(verb, WESTERN)
+            code, line = result.code, result.line
         assert code == 1
         assert line.startswith(f"{EASTERN} keeps the switch of {WESTERN}, in /{NAMESPACE}/cell")
         assert "does not say where it stands: Connection was closed" in line
-    assert set(place.door.asked) == {f"{EASTERN} {READ}"}
+    assert set(place.relay.calls) == {f"{EASTERN} {READ}"}
     assert untouched(place)
 
 
 def test_without_customers_buckets_and_name_servers_a_region_is_evacuated_all_the_same(place):
-    said = apply(place)
-    assert said.code == 0
-    assert f"warning: {EASTERN} does not list its customers, so DNS is not looked at" in said.out
-    assert "warning: NOT RECORDED: " in said.out
+    result = apply(place)
+    assert result.code == 0
+    assert f"warning: {EASTERN} does not list its customers, so DNS is not looked at" in result.out
+    assert "warning: NOT RECORDED: " in result.out
     assert place.position(WEST) == "out"
     assert place.published(WEST)
 
 
-def test_a_port_where_nobody_listens_is_said_so(place, monkeypatch):
+def test_a_port_where_nobody_listens_is_reported(place, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 1
-    assert said.line.endswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/"')
+    result = place.ops("evacuate", WESTERN)
+    assert result.code == 1
+    assert result.line.endswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/"')
 
 
-def test_without_credentials_it_says_so(place, monkeypatch):
+def test_missing_credentials_are_reported(place, monkeypatch):
     monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it has read them
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(place.root / "none"))
     monkeypatch.setenv("AWS_CONFIG_FILE", str(place.root / "none"))
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 1
-    assert "redentials" in said.line
-    assert place.door.asked == []
+    result = place.ops("evacuate", WESTERN)
+    assert result.code == 1
+    assert "redentials" in result.line
+    assert place.relay.calls == []
 
 
 def test_a_switch_that_was_never_made_is_named(place):
     place.keeper(WEST).delete_parameter(**place.parameter(WEST))
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 1
+    result = place.ops("evacuate", WESTERN)
+    assert result.code == 1
     name = place.parameter(WEST)["Name"]
-    assert said.line.startswith(
+    assert result.line.startswith(
         f"{EASTERN} keeps the switch of {WESTERN}, in {name}, and does not say where it stands: "
     )
-    assert "ParameterNotFound" in said.line
+    assert "ParameterNotFound" in result.line
     assert not place.published(WEST)
 
 
 def test_a_switch_that_holds_garbage_is_named(place):
     place.hold(WEST, "maybe")
-    said = place.ops("evacuate", WESTERN)
+    result = place.ops("evacuate", WESTERN)
     name = place.parameter(WEST)["Name"]
-    assert said.code == 1
-    assert said.line.endswith(f"parameter {name} holds 'maybe', none of 'in', 'out', 'lost'")
+    assert result.code == 1
+    assert result.line.endswith(f"parameter {name} holds 'maybe', none of 'in', 'out', 'lost'")
     assert place.position(WEST) == "maybe"
 
 
@@ -579,10 +581,10 @@ def test_a_switch_that_holds_garbage_is_named(place):
 
 
 def refused(place: Place) -> str:
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 1
-    assert place.door.asked == []
-    return said.line
+    result = place.ops("evacuate", WESTERN)
+    assert result.code == 1
+    assert place.relay.calls == []
+    return result.line
 
 
 @pytest.mark.parametrize(
@@ -624,7 +626,7 @@ def test_a_number_without_quotes_is_what_pulumi_reads(place):
     "content",
     [b"config: [", b"config:\n\tmft:cell: 1\n", b"\xff\xfe", b"", b"- config", b"config:", b"config: text"],
 )
-def test_a_stack_file_that_is_none_is_refused_by_name(place, side, content):
+def test_a_malformed_stack_file_is_refused_by_name(place, side, content):
     place.file(side).write_bytes(content)
     assert refused(place).startswith(f"Pulumi.gov-{side}.yaml: ")
 
@@ -634,8 +636,8 @@ def test_a_stack_file_that_is_missing_is_refused_with_its_path(place):
     line = refused(place)
     assert line.startswith("Pulumi.gov-east.yaml: cannot be read as a stack file: ")
     assert str(place.file(EAST)) in line
-    code, told = place.json("evacuate", WESTERN)
-    assert (code, told) == (1, {"refused": line})
+    code, document = place.json("evacuate", WESTERN)
+    assert (code, document) == (1, {"refused": line})
 
 
 def test_the_projects_own_stack_files_agree():
@@ -649,14 +651,14 @@ def test_the_projects_own_stack_files_agree():
 
 def test_a_region_is_declared_lost_at_once_or_later(fleet):  # noqa: F811
     place = fleet.place
-    assert "takes over" not in fleet.say("evacuate", WESTERN).out
-    said = fleet.say("evacuate", WESTERN, "--lost")
-    assert said.code == 0
-    assert f"it is declared lost: {EASTERN} takes over what it has left unfinished" in said.out
+    assert "takes over" not in fleet.apply_as_text("evacuate", WESTERN).out
+    result = fleet.apply_as_text("evacuate", WESTERN, "--lost")
+    assert result.code == 0
+    assert f"it is declared lost: {EASTERN} takes over what it has left unfinished" in result.out
     assert place.position(WEST) == "lost"
-    said = place.ops("evacuate", EASTERN)
-    assert (said.code, place.position(EAST)) == (1, "in"), "both regions are never out at once"
-    said = place.ops("evacuate", WESTERN)
-    assert said.code == 1
-    assert said.line.endswith(f"restore it when it is back: mft-ops restore {WESTERN}")
+    result = place.ops("evacuate", EASTERN)
+    assert (result.code, place.position(EAST)) == (1, "in"), "both regions are never out at once"
+    result = place.ops("evacuate", WESTERN)
+    assert result.code == 1
+    assert result.line.endswith(f"restore it when it is back: mft-ops restore {WESTERN}")
     assert len(fleet.recorded(EAST)) == 4

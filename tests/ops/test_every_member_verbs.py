@@ -56,7 +56,7 @@ OF_A_DESTINATION = frozenset({Kind.DELIVERED, Kind.FAILED, Kind.DUPLICATE, Kind.
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What the verbs say of a transfer of one status; it came to West, which is out for `notice`."""
+    """What the verbs say of a transfer with one status; West received it, and is out for `notice`."""
 
     end: Kind | None
     replay: tuple[Choice, str]
@@ -108,7 +108,7 @@ ANSWERS = {
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be young."""
+    """Set the clock so that nothing counts as young."""
     for module in (reconcile, ops.commands.gaps):
         monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
 
@@ -125,9 +125,9 @@ def leave(side: Side, status: Status) -> Transfer:
 
 
 def lines(estate: Estate, *words: str) -> list[dict[str, Any]]:
-    said = estate.ops(*words, "--json")
-    assert not said.err, said.err
-    return [json.loads(line) for line in said.out.splitlines()]
+    result = estate.ops(*words, "--json")
+    assert not result.err, result.err
+    return [json.loads(line) for line in result.out.splitlines()]
 
 
 # --- Status ------------------------------------------------------------------------------------------
@@ -157,27 +157,27 @@ def test_every_status_has_its_answer_from_every_verb(estate, late):
 
     _, plan = estate.json("notice", estate.customer, "--region", WESTERN)
     (notice,) = plan["notices"]
-    told = {
+    notices = {
         transfers[file["transfer"]]: (name, file.get("why"))
         for name in ("resend", "held", "delivered")
         for file in notice[name]["files"]
     }
-    assert told == {status: ANSWERS[status].notice for status in Status}
+    assert notices == {status: ANSWERS[status].notice for status in Status}
 
     for transfer, status in transfers.items():
-        code, said = estate.json("release", transfer, *customer, "--resend")
+        code, document = estate.json("release", transfer, *customer, "--resend")
         if ANSWERS[status].is_released:
-            assert (code, said["held"]) == (0, {"partner": DETAIL[Kind.HELD]["reason"]})
+            assert (code, document["held"]) == (0, {"partner": DETAIL[Kind.HELD]["reason"]})
         else:
             refused = f"{transfer} is held by no destination: there is nothing else to release"
-            assert (code, said) == (1, {"refused": refused})
+            assert (code, document) == (1, {"refused": refused})
 
 
 def is_undelivered(gap: dict[str, Any]) -> bool:
     return bool(gap["finding"] == GapKind.UNDELIVERED)
 
 
-def test_every_status_but_what_was_rejected_is_found_by_a_state_and_every_state_finds_some():
+def test_every_status_but_rejected_is_found_by_a_state_and_every_state_finds_some():
     assert [status for status in Status if not states(status)] == [Status.REJECTED]
     assert {state for status in Status for state in states(status)} == set(State)
 
@@ -204,7 +204,7 @@ def test_every_kind_of_fact_is_in_a_trace_under_its_own_name(estate):
 @pytest.mark.parametrize("status", Status)
 @pytest.mark.parametrize("kind", sorted(set(Kind) - {Kind.REJECTED}))
 def test_every_kind_of_fact_besides_others_leaves_every_verb_an_answer(status, kind):
-    """The fact is about a destination that the transfer has not."""
+    """The fact is about a destination that the transfer does not have."""
     facts = (*facts_of(status), fact_of(kind, destination="another"))
     expected = ANSWERS[status]
     verdict = replay().verdict(facts)
@@ -247,13 +247,13 @@ def test_every_gap_is_found_and_has_its_remedy():
         seen, now = found[kind]
         (gap,) = gaps(seen, customer=CUSTOMER, sides=SIDES, now=now)
         assert gap.finding is kind
-        said = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
-        assert said == [each for each in [remedies[kind]] if each]
+        found = [(remedy.deed, remedy.why) for remedy in repair().remedies(seen, [gap])]
+        assert found == [each for each in [remedies[kind]] if each]
         assert kind.closes_by_itself == (remedies[kind] is None)
     assert {each[0] for each in remedies.values() if each} == set(Deed)
 
 
-def test_every_deed_is_planned_in_a_word_of_its_own_and_carried_out(estate, late):
+def test_every_deed_has_a_word_of_its_own_in_the_plan_and_is_carried_out(estate, late):
     join(estate.west, estate.east)
     lacking = deliver(estate.west, key="inbound/sdk/lacking.csv")
     archived = contract.archive_key(estate.customer, lacking.id, lacking.key)
@@ -331,13 +331,13 @@ def facts_of(status: Status) -> tuple[Fact, ...]:
 
 
 def everywhere(facts: tuple[Fact, ...], **instead: Any) -> Seen:
-    """Return a transfer that both regions have all of, but for what is given."""
+    """Return a transfer that both regions hold completely, except for what is given."""
     there = {"inbound": dict.fromkeys(SIDES, THERE), "archived": dict.fromkeys(SIDES, 3)}
     return Seen(transfer=TRANSFER.id, key=KEY, facts=facts, **{**there, **instead})
 
 
 class Objects:
-    """S3, where every object is there and is nobody's replica."""
+    """S3, where every object exists and is no replica."""
 
     class exceptions:
         ClientError = LookupError
@@ -347,7 +347,7 @@ class Objects:
 
 
 class NoExecutions:
-    """A workflow that never ran anything."""
+    """A workflow without executions."""
 
     def find(self, name: str) -> ExecutionState | None:
         return None

@@ -1,4 +1,4 @@
-"""`python -m ops gaps`: what it finds over both regions, says, plans and heals."""
+"""`python -m ops gaps`: what it finds in both regions, reports, plans and repairs."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ def place(estate: Estate) -> Iterator[Estate]:
 
 @pytest.fixture
 def late(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let nothing be young: a minute from now everything was due a minute ago."""
+    """Set the clock so that nothing counts as young."""
     for module in (reconcile, ops.commands.gaps):
         monkeypatch.setattr(module, "GRACE", timedelta(minutes=-1))
 
 
-def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
+def run_json(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
     """Run with `--json`; return the exit code and the documents that were printed."""
     done = place.ops("gaps", *words, "--json")
     assert not done.err
@@ -56,7 +56,7 @@ def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
 
 
 def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
-    code, documents = said(place, *words)
+    code, documents = run_json(place, *words)
     gaps = [document["gap"] for document in documents if "gap" in document]
     assert code == int(any(gap["finding"] != GapKind.REPLICATING for gap in gaps))
     return [(gap["key"], gap["finding"], gap["where"]) for gap in gaps]
@@ -64,32 +64,32 @@ def found(place: Estate, *words: str) -> list[tuple[str, str, str]]:
 
 def counts(place: Estate, *words: str) -> dict[str, int]:
     """Return the numbers that are not 0."""
-    (told,) = (each["counts"] for each in said(place, *words)[1] if "counts" in each)
-    return {name: number for name, number in told.items() if number}
+    (numbers,) = (each["counts"] for each in run_json(place, *words)[1] if "counts" in each)
+    return {name: number for name, number in numbers.items() if number}
 
 
 def planned(place: Estate, *words: str) -> tuple[str, list[dict[str, Any]]]:
     """Return the digest of the repair's plan, and its remedies."""
-    _, documents = said(place, "--repair", *words)
+    _, documents = run_json(place, "--repair", *words)
     (plan,) = (document["plan"] for document in documents if "plan" in document)
     return plan["digest"], [document["remedy"] for document in documents if "remedy" in document]
 
 
 def remaining(environment: Environment, *, customers: tuple[str, ...] = ()) -> Counts:
-    """Return the counts of a whole report on these customers, or on all."""
+    """Return the counts of a complete report on these customers, or on all of them."""
     report = GapReport(Regions.find(environment), customers, Window.of())
     assert all(report.lines())
     return report.counts
 
 
 def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
-    """Carry a repair out; return the exit code and what became of each remedy."""
-    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
+    """Carry out a repair; return the exit code and the result of each remedy."""
+    code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
     return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
 
 
 def archived(side: Side, about: Transfer) -> Any:
-    """Return what a region's archive holds of a transfer, or None."""
+    """Return a transfer's copy in a region's archive, or None."""
     s3, key = side.client("s3"), contract.archive_key(side.customer, about.id, about.key)
     try:
         return s3.get_object(Bucket=side.archive_bucket, Key=key)
@@ -160,17 +160,17 @@ def test_each_gap_is_named_and_counted(place, late):
     assert any(failed.id in line for line in lines)
 
 
-def test_what_is_young_is_replicating_and_no_reason_to_fail(place):
+def test_a_young_file_is_replicating_and_no_reason_to_fail(place):
     about = carry(place.west)
     lose_archived(place.east, about)
     assert found(place) == [(SDK, "replicating", f"archive missing: archive in {EASTERN}")]
     assert counts(place) == {"transfers": 1, "replicating": 1}
-    (_, gap, _) = said(place)[1]
+    (_, gap, _) = run_json(place)[1]
     assert gap["gap"]["age_seconds"] in range(60)
     assert datetime.fromisoformat(gap["gap"]["since"]) <= datetime.now(UTC)
 
 
-def test_only_the_customers_and_the_time_that_were_asked_for(place, late):
+def test_only_the_customers_and_the_time_requested_are_reported_on(place, late):
     carry(place.west)
     assert counts(place, place.customer, "--window", "1d") == {"transfers": 1, "complete": 1}
     tomorrow = datetime.now(UTC) + timedelta(days=1)
@@ -178,12 +178,12 @@ def test_only_the_customers_and_the_time_that_were_asked_for(place, late):
     assert counts(place, "--since", "2026-01-01", "--until", f"{tomorrow:%Y-%m-%d}")["transfers"] == 1
 
 
-def test_customers_that_are_none_are_all_named_with_the_nearest(place):
+def test_unknown_customers_are_all_named_with_the_nearest(place):
     done = place.ops("gaps", f"{place.customer}x", "q")
     assert (done.code, done.out) == (1, "")
     assert done.err.splitlines() == [
-        f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?",
-        "'q' is no customer of this cell",
+        f"'{place.customer}x' is not a customer of this cell; did you mean {place.customer}?",
+        "'q' is not a customer of this cell",
     ]
 
 
@@ -201,12 +201,12 @@ def test_customers_that_are_none_are_all_named_with_the_nearest(place):
         ("--apply", "--digest", "x", *WHY),
     ],
 )
-def test_what_cannot_be_meant_exits_2(place, words):
+def test_a_usage_error_exits_2(place, words):
     done = place.ops("gaps", *words)
     assert (done.code, done.out) == (2, "")
 
 
-def test_several_customers_are_told_in_order(place, late):
+def test_several_customers_are_reported_in_order(place, late):
     other = Side(place.west.aws, WEST, "czz", place.west.table, cell=place.west.cell)
     other.client("s3").create_bucket(
         Bucket=other.bucket, CreateBucketConfiguration={"LocationConstraint": WESTERN}
@@ -220,19 +220,19 @@ def test_several_customers_are_told_in_order(place, late):
     place.east.client("s3").put_object(
         Bucket=place.east.config_bucket, Key=contract.config_key("canary7"), Body=b"{}"
     )
-    _, documents = said(place)
+    _, documents = run_json(place)
     assert [each["gap"]["customer"] for each in documents if "gap" in each] == [place.customer, "czz"]
 
 
 def test_a_key_stays_on_its_line(place, late):
-    """Customers choose keys, and a line of this report could be one."""
+    """Customers choose keys, and a key may contain a line break and look like a line of the report."""
     place.west.upload(b"abc", "inbound/sdk/a\nplan 0123: nothing to do")
     lines = place.ops("gaps").out.splitlines()
     assert [line.split(":")[0] for line in lines] == ["unknown to the tracker", lines[1].split(":")[0]]
     assert f"{place.customer} inbound/sdk/a\\nplan 0123: nothing to do " in lines[0]
 
 
-def test_a_customer_that_cannot_be_looked_at_is_named(place):
+def test_a_customer_whose_data_cannot_be_read_is_named(place):
     name = f"{place.customer}z"
     place.west.client("s3").put_object(
         Bucket=place.west.config_bucket,
@@ -247,8 +247,8 @@ def test_a_customer_that_cannot_be_looked_at_is_named(place):
     assert "NoSuchBucket" in done.err
 
 
-def test_who_stops_reading_stops_the_look(place):
-    """A page at a time; whoever reads the report goes away while the second page is on its way."""
+def test_the_report_ends_when_its_reader_goes_away(place):
+    """The reader of the report goes away while the second page is being read."""
     for number in range(5):
         place.west.upload(b"abc", f"inbound/sdk/{number}.csv")
     regions = Regions.find(Environment.read(place.place.root))
@@ -267,7 +267,7 @@ def test_who_stops_reading_stops_the_look(place):
 # --- One region dead ---------------------------------------------------------------------------------
 
 
-def test_a_dead_region_is_named_and_the_other_is_looked_at(place, late):
+def test_a_dead_region_is_named_and_the_other_is_reported_on(place, late):
     carry(place.west)
     failed = fail(place.east, OTHER)
     place.lose(WEST)
@@ -280,17 +280,17 @@ def test_a_dead_region_is_named_and_the_other_is_looked_at(place, late):
     assert "1 complete" in last
 
 
-def test_with_a_region_unseen_nothing_is_proven_unless_that_was_asked_for(place, late):
+def test_without_one_region_the_report_fails_unless_only_the_other_was_requested(place, late):
     carry(place.west)
     place.lose(WEST)
-    assert said(place)[0] == 1
-    code, documents = said(place, "--region", EASTERN)
+    assert run_json(place)[0] == 1
+    code, documents = run_json(place, "--region", EASTERN)
     assert code == 0
-    (told,) = documents[0]["not_looked_at"]
-    assert told == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
+    (reason,) = documents[0]["not_looked_at"]
+    assert reason == f"{WESTERN} is not looked at, only {EASTERN} was asked for: what it holds is not known"
 
 
-def test_nothing_can_be_said_of_two_dead_regions_or_of_one_that_is_none(place):
+def test_a_report_on_two_dead_regions_or_an_unknown_one_is_refused(place):
     done = place.ops("gaps", "--region", "us-gov-wst-1")
     assert (done.code, done.line.endswith(f"did you mean {WESTERN}?")) == (1, True)
     for side in SIDES:
@@ -303,7 +303,7 @@ def test_nothing_can_be_said_of_two_dead_regions_or_of_one_that_is_none(place):
 # --- For who must know whether anything is left ------------------------------------------------------
 
 
-def test_what_remains_is_counted_for_other_verbs(place, late):
+def test_remaining_gaps_are_counted_for_other_verbs(place, late):
     environment = Environment.read(place.place.root)
     assert remaining(environment).remaining == 0
     carry(place.west)
@@ -316,7 +316,7 @@ def test_what_remains_is_counted_for_other_verbs(place, late):
     assert list(remaining(environment).silent) == [WESTERN]
 
 
-def test_what_is_on_its_way_does_not_remain(place):
+def test_replicating_files_are_not_counted_as_remaining(place):
     lose_archived(place.east, carry(place.west))
     left = remaining(Environment.read(place.place.root))
     assert (left.remaining, left.found[GapKind.REPLICATING]) == (0, 1)
@@ -366,7 +366,7 @@ def test_the_requirements_edge_case_is_found_named_and_healed(place, late):
     assert (fact.detail["why"], fact.detail["who"], fact.writer) == ("East was down", who, f"repair-{digest}")
 
 
-def test_what_is_in_no_archive_is_copied_from_what_was_submitted(place, late):
+def test_a_file_in_no_archive_is_copied_from_the_submitted_object(place, late):
     about = place.west.receive(b"abc")
     place.west.workflow.claim(about, owner=owner(about))
     place.west.attempt(about)
@@ -396,7 +396,7 @@ def test_a_plan_that_changed_is_refused_before_anything_is_done(place, late):
     digest, _ = planned(place)
     other = carry(place.west, b"xyz", OTHER)
     lose_archived(place.east, other)
-    code, documents = said(place, "--repair", "--apply", "--digest", digest, *WHY)
+    code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY)
     assert code == 1
     assert re.fullmatch(
         f"plan {digest} no longer holds: {place.customer}: copy is 2, was 1, remedies is '(.{{12}})', was"
@@ -406,7 +406,7 @@ def test_a_plan_that_changed_is_refused_before_anything_is_done(place, late):
     assert archived(place.east, about) is None
 
 
-def test_what_no_tool_can_do_is_no_part_of_the_plan(place, late):
+def test_remedies_that_no_tool_can_apply_are_not_in_the_plan(place, late):
     lose_archived(place.east, carry(place.west))
     digest, _ = planned(place)
     fail(place.west, OTHER, Kind.HELD)
@@ -415,7 +415,7 @@ def test_what_no_tool_can_do_is_no_part_of_the_plan(place, late):
     assert apply(place, digest) == (1, ["copied"])
 
 
-def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
+def test_a_failed_file_is_replayed_and_a_held_file_is_asked_about(place, late):
     failed, held = fail(place.west), fail(place.east, OTHER, Kind.HELD)
     digest, remedies = planned(place)
     deeds = {each["transfer"]: (each["deed"], each["why"]) for each in remedies}
@@ -430,7 +430,7 @@ def test_what_failed_is_replayed_and_what_is_held_is_asked_about(place, late):
     assert Kind.REPLAYED not in place.east.kinds(held)
 
 
-def test_what_ingest_never_heard_of_is_taken_in_where_it_arrived(place, late):
+def test_a_file_unknown_to_ingest_is_taken_in_where_it_arrived(place, late):
     place.east.upload(b"abc")
     digest, (remedy,) = planned(place)
     assert (remedy["deed"], remedy["side"]) == ("take in", EAST)
@@ -441,7 +441,7 @@ def test_what_ingest_never_heard_of_is_taken_in_where_it_arrived(place, late):
 
 
 def test_an_upload_by_sftp_is_taken_in_only_when_it_is_known_to_be_whole(place, late):
-    """The object alone does not tell: a dropped session leaves half a file."""
+    """The object alone does not show it: a dropped session leaves half a file."""
     place.west.upload(b"half?", "inbound/sftp/u/a.csv")
     _, (remedy,) = planned(place)
     assert (remedy["deed"], "ask the customer" in remedy["why"]) == ("ask", True)
@@ -467,7 +467,7 @@ def test_a_dead_regions_objects_are_adopted_once_it_is_declared_out(place, late)
     assert len(place.east.executions()) == 1
 
 
-def test_what_only_aws_can_mend_is_said(place, late):
+def test_gaps_that_only_aws_can_mend_are_reported(place, late):
     place.place.aws.replication_lag(s3=600)
     about = carry(place.west)
     place.place.aws.replication_lag()
@@ -493,7 +493,7 @@ def test_without_any_copy_left_the_customer_is_asked(place, late):
 @pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(("service", "call"), [("s3", "copy"), ("dynamodb", "put_item")])
 def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, service, call, after):
-    """Before and after each of its effects."""
+    """It dies before and after each of its effects."""
     about = carry(place.west)
     lose_archived(place.east, about)
     digest, _ = planned(place)
@@ -515,19 +515,19 @@ def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, ser
 
 
 @pytest.mark.parametrize("more", [(), ("--region", EASTERN), ("its",)])
-def test_the_command_that_is_printed_does_what_was_planned(place, late, more):
+def test_the_printed_command_carries_out_the_plan(place, late, more):
     lose_archived(place.east, carry(place.west))
     place.east.upload(b"whole", "inbound/sftp/u/a.csv")
     _, remedies = planned(place)
-    (asked,) = (each for each in remedies if each["deed"] == "ask")
+    (remedy,) = (each for each in remedies if each["deed"] == "ask")
     more = tuple(place.customer if word == "its" else word for word in more)
-    done = place.ops("gaps", "--repair", "--confirmed", asked["transfer"], *more)
+    done = place.ops("gaps", "--repair", "--confirmed", remedy["transfer"], *more)
     assert done.code == 1
     words = done.out.splitlines()[-1].split()
     assert words[:2] == ["mft-ops", "gaps"]
     words[words.index("WHY")] = "because"
-    said = [line.partition(":")[0] for line in place.ops(*words[1:]).out.splitlines()]
-    assert sorted(said[-2:]) == ["copied", "received"]
+    outcomes = [line.partition(":")[0] for line in place.ops(*words[1:]).out.splitlines()]
+    assert sorted(outcomes[-2:]) == ["copied", "received"]
     assert place.east.received("inbound/sftp/u/a.csv")
 
 

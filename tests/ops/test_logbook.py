@@ -1,4 +1,4 @@
-"""What is recorded of an action, and how one that was cut off goes on."""
+"""What is recorded of an action, and how an interrupted action is continued."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def book(place: Place, monkeypatch: pytest.MonkeyPatch) -> Logbook:
 
 @pytest.fixture
 def later(monkeypatch: pytest.MonkeyPatch):
-    """Let time pass: only by what it is called with."""
+    """Let time pass, by exactly what the function is called with."""
     now = [datetime.now(UTC)]
     monkeypatch.setattr(logbook, "_now", lambda: now[0])
 
@@ -42,7 +42,7 @@ def later(monkeypatch: pytest.MonkeyPatch):
 
 
 def carry_out(book: Logbook, *, dies: bool = False, why: str = "planned") -> str:
-    """Carry a plan out, or begin to; return where it is recorded."""
+    """Carry out a plan, or begin to; return where the action is recorded."""
     folder = ""
     try:
         with book.recorded(digest="0123456789ab", plan=PLAN, why=why) as recording:
@@ -54,7 +54,7 @@ def carry_out(book: Logbook, *, dies: bool = False, why: str = "planned") -> str
     return folder
 
 
-def test_what_was_cut_off_goes_on_where_it_was_and_what_ended_does_not(book, later):
+def test_an_interrupted_action_is_continued_and_a_finished_one_is_not(book, later):
     first = carry_out(book, dies=True)
     later(hours=1)
     assert book.cut_off().intent["why"] == "planned"
@@ -67,21 +67,21 @@ def test_what_was_cut_off_goes_on_where_it_was_and_what_ended_does_not(book, lat
     assert carry_out(book) != first, "the same plan, another time"
 
 
-def test_what_was_cut_off_long_ago_is_over(book, later):
+def test_an_action_that_was_interrupted_long_ago_is_not_continued(book, later):
     first = carry_out(book, dies=True)
     later(days=8)
     assert book.cut_off() is None
     assert carry_out(book) != first
 
 
-def test_another_plan_that_was_cut_off_is_not_this_one(book, later):
+def test_an_interrupted_action_with_another_plan_is_not_continued(book, later):
     carry_out(book, dies=True)
     assert book.cut_off("ba9876543210") is None
     assert book.cut_off("0123456789ab").intent["plan"] == PLAN
 
 
-def test_of_two_who_do_the_same_at_once_the_first_is_recorded(book, later, monkeypatch):
-    """Neither has seen the other begin."""
+def test_of_two_operators_who_do_the_same_at_once_the_first_is_recorded(book, later, monkeypatch):
+    """Neither operator has seen the other begin."""
     with monkeypatch.context() as blind:
         blind.setattr(Logbook, "cut_off", lambda *_: None)
         assert carry_out(book, dies=True) == carry_out(book, dies=True, why="another")

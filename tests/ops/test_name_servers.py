@@ -19,14 +19,14 @@ SERVERS = ("ns-1.awsdns-01.us-gov.example.", "ns-2.awsdns-02.us-gov.example.")
 
 
 class Internet:
-    """What this machine's resolver answers: a delegation to servers that are, or are not, on this machine."""
+    """What the resolver answers: a delegation to servers that are, or are not, on this machine."""
 
     def __init__(self) -> None:
         self.addresses = dict(zip(SERVERS, ("127.0.0.2", "127.0.0.3"), strict=True))
-        self.asked: list[str] = []
+        self.queries: list[str] = []
 
     def answer(self, name: DNSLabel, type: str) -> Answer:
-        self.asked.append(f"{name} {type}")
+        self.queries.append(f"{name} {type}")
         if type == "NS" and name == DNSLabel(ZONE):
             rows = [RR(name, QTYPE.NS, ttl=60, rdata=NS(server)) for server in SERVERS]
         elif type == "A" and str(name) in self.addresses:
@@ -50,18 +50,18 @@ def internet(monkeypatch: pytest.MonkeyPatch) -> Iterator[Internet]:
     listener.close()
 
 
-def test_they_are_those_of_the_zones_ns_records(internet):
+def test_name_servers_are_those_of_the_zones_ns_records(internet):
     found = NameServers.of(ZONE)
     assert sorted(found.servers) == [("127.0.0.2", 53), ("127.0.0.3", 53)]
-    assert set(internet.asked) == {f"{ZONE}. NS", *(f"{server} A" for server in SERVERS)}
+    assert set(internet.queries) == {f"{ZONE}. NS", *(f"{server} A" for server in SERVERS)}
 
 
-def test_one_that_has_no_address_is_left_out(internet):
+def test_a_name_server_without_an_address_is_left_out(internet):
     del internet.addresses[SERVERS[0]]
     assert NameServers.of(ZONE).servers == (("127.0.0.3", 53),)
 
 
-def test_without_any_it_says_what_to_set(internet):
+def test_without_name_servers_the_error_says_what_to_set(internet):
     internet.addresses.clear()
     with pytest.raises(
         RefusedError, match=f"the name servers of {ZONE} cannot be found: .*{ENV_NAME_SERVERS}"
@@ -71,7 +71,7 @@ def test_without_any_it_says_what_to_set(internet):
         NameServers.of("other.example.gov")
 
 
-def test_those_that_are_given_come_first(internet, monkeypatch):
+def test_configured_name_servers_come_first(internet, monkeypatch):
     monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.9:5353")
     assert NameServers.of(ZONE).servers == (("127.0.0.9", 5353),)
-    assert internet.asked == []
+    assert internet.queries == []

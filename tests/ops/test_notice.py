@@ -1,4 +1,4 @@
-"""`python -m ops notice`: what customers are told, from the facts of the region that is left."""
+"""`python -m ops notice`: the notices to customers, made from the facts of the remaining region."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ ZONE = "mft.example.gov"
 
 
 def take_out(estate: Estate, side: str) -> None:
-    """Let a side's switch stand at `out`, as `ops evacuate` leaves it."""
+    """Put a side's switch to `out`, as `ops evacuate` does."""
     name = contract.switch_parameter(NAMESPACE, estate.west.cell, side)
     estate.place.keeper(side).put_parameter(Name=name, Value="out", Type="String", Overwrite=True)
 
 
 def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any) -> str:
-    """Receive a file whose delivery to the partner ends like this; return the transfer."""
+    """Receive a file whose delivery to the partner ends with this fact; return the transfer."""
     transfer = side.receive(content, key)
     about = {"destination": "partner", "writer": first(transfer.id), **detail}
     assert side.tracker.record(transfer.fact(kind, side=side.side, **about))
@@ -38,10 +38,10 @@ def end(side: Side, kind: Kind, key: str, content: bytes = b"abc", **detail: Any
 
 
 def plan(estate: Estate, *words: str) -> dict[str, Any]:
-    code, told = estate.json("notice", *words)
-    assert code == 0, told
-    assert (told["applied"], told["published"], told["failed"]) == (False, {}, {})
-    return told
+    code, document = estate.json("notice", *words)
+    assert code == 0, document
+    assert (document["applied"], document["published"], document["failed"]) == (False, {}, {})
+    return document
 
 
 def notice(estate: Estate, *words: str) -> dict[str, Any]:
@@ -57,7 +57,7 @@ def keys(listed: dict[str, Any]) -> list[str]:
 # --- What it says ------------------------------------------------------------------------------------
 
 
-def test_what_became_of_each_file_is_told_from_the_facts(estate):
+def test_the_notice_lists_what_became_of_each_file_by_its_facts(estate):
     west = estate.west
     delivered = deliver(west, b"abc", "inbound/sdk/delivered.csv")
     end(west, Kind.DUPLICATE, "inbound/sdk/duplicate.csv", of=delivered.id)
@@ -68,15 +68,15 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     estate.east.receive(b"abc", "inbound/sdk/goes-on-there.csv")
     deliver(estate.east, b"abc", "inbound/sdk/delivered-there.csv")
     estate.lose(WEST)
-    told = notice(estate, *OUT_OF_WEST)
-    assert keys(told["delivered"]) == ["delivered-there.csv", "delivered.csv", "duplicate.csv"]
-    assert keys(told["held"]) == ["held.csv"]
-    assert {file["key"]: file["why"] for file in told["resend"]["files"]} == {
+    document = notice(estate, *OUT_OF_WEST)
+    assert keys(document["delivered"]) == ["delivered-there.csv", "delivered.csv", "duplicate.csv"]
+    assert keys(document["held"]) == ["held.csv"]
+    assert {file["key"]: file["why"] for file in document["resend"]["files"]} == {
         "inbound/sdk/failed.csv": "not delivered",
         "inbound/else/rejected.csv": "not accepted",
         "inbound/sdk/waiting.csv": "not finished when the region was lost",
     }
-    about = {file["key"]: file for file in told["delivered"]["files"]}
+    about = {file["key"]: file for file in document["delivered"]["files"]}
     fact = estate.east.fact(Kind.DELIVERED, delivered)
     assert about[delivered.key] == {
         "key": delivered.key,
@@ -87,23 +87,26 @@ def test_what_became_of_each_file_is_told_from_the_facts(estate):
     assert about["inbound/sdk/duplicate.csv"]["destinations"] == [
         {"name": "partner", "duplicate_of": delivered.id}
     ]
-    (waits,) = (file for file in told["resend"]["files"] if file["transfer"] == under_way.id)
+    (waits,) = (file for file in document["resend"]["files"] if file["transfer"] == under_way.id)
     assert waits["key"] == under_way.key
-    assert told["held"]["files"][0]["transfer"] == held
-    assert told["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
+    assert document["held"]["files"][0]["transfer"] == held
+    assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
 
 
-def test_a_file_that_an_operator_reopened_is_not_told_to_be_held(estate):
+def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):
     held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
     (fact,) = (each for each in estate.west.facts("inbound/sdk/a.csv") if each.kind is Kind.HELD)
     reopened = replace(fact, kind=Kind.REPLAYED, detail={"over": [fact.sort_key]})
     assert estate.west.tracker.record(reopened)
-    told = notice(estate, *OUT_OF_WEST)
-    assert (keys(told["held"]), [file["transfer"] for file in told["resend"]["files"]]) == ([], [held])
+    document = notice(estate, *OUT_OF_WEST)
+    assert (keys(document["held"]), [file["transfer"] for file in document["resend"]["files"]]) == (
+        [],
+        [held],
+    )
 
 
-def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
-    """One destination was released, and has it now; another holds it still, and one was given up."""
+def test_a_held_file_is_listed_with_the_destinations_that_it_still_lacks(estate):
+    """One destination was released and has the file; another still holds it, and a third has failed."""
     for side in (estate.west, estate.east):
         there = {name: side.to_bucket(name[0]) for name in ("partner", "other", "third")}
         routes = [{"match": "sdk/**", "to": list(there), "on_unknown": "hold"}]
@@ -119,76 +122,76 @@ def test_of_a_held_file_only_what_it_still_lacks_is_told(estate):
     ]
     for changed in later:
         assert west.tracker.record(replace(held, **changed))
-    (told,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
-    assert told["destinations"] == [
+    (file,) = notice(estate, *OUT_OF_WEST)["held"]["files"]
+    assert file["destinations"] == [
         {"name": "other", "held": "nobody knows"},
         {"name": "third", "not_delivered": "full"},
     ]
 
 
 @pytest.mark.parametrize(("out", "side"), [(WESTERN, EAST), (EASTERN, WEST)])
-def test_where_to_send_is_the_other_region(estate, out, side):
-    told = notice(estate, "--region", out)
-    assert (told["out"], told["region"]) == (out, REGION_OF[side])
-    assert told["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
-    assert told["hosts"] == {
+def test_files_are_to_be_sent_to_the_other_region(estate, out, side):
+    document = notice(estate, "--region", out)
+    assert (document["out"], document["region"]) == (out, REGION_OF[side])
+    assert document["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
+    assert document["hosts"] == {
         "primary": f"primary.{estate.customer}.{ZONE}",
         "region": f"{side}.{estate.customer}.{ZONE}",
         "cell": f"sftp.{side}{estate.west.cell}.{ZONE}",
     }
-    assert told["record"] == f"_bucket.primary.{estate.customer}.{ZONE}"
-    assert (told["policy"], told["window_seconds"]) == ("content", 3600)
+    assert document["record"] == f"_bucket.primary.{estate.customer}.{ZONE}"
+    assert (document["policy"], document["window_seconds"]) == ("content", 3600)
 
 
-def test_only_what_was_sent_since_then_is_told(estate):
+def test_only_files_sent_since_the_given_time_are_listed(estate):
     deliver(estate.west)
     hour = timedelta(hours=1)
     since, later = (f"{datetime.now(UTC) + sign * hour:%Y-%m-%dT%H:%M:%SZ}" for sign in (-1, 1))
     assert keys(notice(estate, *OUT_OF_WEST, "--since", since)["delivered"]) == ["a.csv"]
-    told = notice(estate, *OUT_OF_WEST, "--since", later)
-    assert (told["since"], told["delivered"]["count"]) == (later, 0)
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
-    assert f"We know of no file that you sent since {later}." in said.out
+    document = notice(estate, *OUT_OF_WEST, "--since", later)
+    assert (document["since"], document["delivered"]["count"]) == (later, 0)
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST, "--since", later)
+    assert f"We know of no file that you sent since {later}." in result.out
 
 
 @pytest.mark.parametrize("side", [WEST, EAST])
 def test_the_region_that_is_evacuated_is_the_one_that_is_out(estate, side):
     before = datetime.now(UTC)
     take_out(estate, side)
-    told = notice(estate)
-    assert told["out"] == REGION_OF[side]
-    since = datetime.fromisoformat(told["since"])
+    document = notice(estate)
+    assert document["out"] == REGION_OF[side]
+    since = datetime.fromisoformat(document["since"])
     assert before - LOOK_BACK - timedelta(seconds=2) <= since <= datetime.now(UTC) - LOOK_BACK
-    assert notice(estate, "--region", REGION_OF[side])["since"] == told["since"]
+    assert notice(estate, "--region", REGION_OF[side])["since"] == document["since"]
     estate.lose(side)
     assert notice(estate)["out"] == REGION_OF[side]
 
 
 def test_while_no_region_is_out_one_has_to_be_named(estate):
-    said = estate.ops("notice", "--all")
-    assert said.code == 1
-    assert said.line == (
+    result = estate.ops("notice", "--all")
+    assert result.code == 1
+    assert result.line == (
         "no region is known to be out; name the one that customers are to leave: --region REGION"
     )
     estate.lose(EAST)
-    said = estate.ops("notice", "--all")
-    assert said.line.startswith(
+    result = estate.ops("notice", "--all")
+    assert result.line.startswith(
         f"no region is known to be out; {EASTERN} keeps the switch of {WESTERN}, in /"
     )
-    assert "and does not say where it stands: " in said.line
-    assert said.line.endswith("; name the one that customers are to leave: --region REGION")
+    assert "and does not say where it stands: " in result.line
+    assert result.line.endswith("; name the one that customers are to leave: --region REGION")
 
 
 # --- How it is worded --------------------------------------------------------------------------------
 
 
-def test_in_words_and_in_markdown(estate):
+def test_a_notice_as_text_and_as_markdown(estate):
     deliver(estate.west)
     under_way = estate.west.receive(b"abc", "inbound/sdk/b.csv")
     yesterday = f"{datetime.now(UTC) - LOOK_BACK:%Y-%m-%dT%H:%M:%SZ}"
     words = ("notice", estate.customer, *OUT_OF_WEST, "--since", yesterday)
-    said = estate.ops(*words)
-    assert said.code == 0
+    result = estate.ops(*words)
+    assert result.code == 0
     for needed in (
         f"{WESTERN} is out: send to {EASTERN}",
         f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
@@ -200,18 +203,18 @@ def test_in_words_and_in_markdown(estate):
         "Delivered: no need to send again (1)",
         "sha256 ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad",
     ):
-        assert needed in said.out
+        assert needed in result.out
     markdown = estate.ops(*words, "--markdown").out
     assert markdown.startswith(f"# {WESTERN} is out: send to {EASTERN}")
     assert f"\n- `{under_way.key}`, sent 20" in markdown
     assert "digest" not in markdown
 
 
-def test_a_feed_of_versions_is_told_that_everything_is_delivered_again(estate):
+def test_a_customer_whose_every_version_counts_learns_that_files_are_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
-    said = estate.ops("notice", estate.customer, *OUT_OF_WEST)
-    assert "a file that is sent again is delivered\nagain" in said.out
-    assert "recognised" not in said.out
+    result = estate.ops("notice", estate.customer, *OUT_OF_WEST)
+    assert "a file that is sent again is delivered\nagain" in result.out
+    assert "recognised" not in result.out
 
 
 def long_notice(resend: int, held: int, delivered: int) -> Notice:
@@ -238,12 +241,12 @@ def long_notice(resend: int, held: int, delivered: int) -> Notice:
 @pytest.mark.parametrize(
     ("resend", "held", "delivered"), [(3, 2, 1), (100, 10, 5000), (5000, 10, 10), (0, 0, 30000)]
 )
-def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_again(resend, held, delivered):
+def test_a_message_lists_as_many_files_as_fit_beginning_with_those_to_send_again(resend, held, delivered):
     whole = long_notice(resend, held, delivered)
     message = notice_text.message(whole.document, whole.files)
     assert len(message.encode()) <= notice_text.LIMIT
-    told = json.loads(json.loads(message)["default"])
-    lists = [told[name] for name in ("resend", "held", "delivered")]
+    document = json.loads(json.loads(message)["default"])
+    lists = [document[name] for name in ("resend", "held", "delivered")]
     assert [each["count"] for each in lists] == [resend, held, delivered]
     shown = [len(each["files"]) for each in lists]
     assert [each["files"] for each in lists] == [
@@ -252,12 +255,12 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
     ]
     text = json.loads(message)["email"]
     if sum(shown) == whole.files:
-        assert "whole" not in told
+        assert "whole" not in document
         assert "more, for which there is no room here" not in text
     else:
         assert len(message.encode()) > notice_text.LIMIT - 1000, "there was room for more"
         words = f"c7k2m --region {WESTERN} --since 2026-01-01T00:00:00Z --json"
-        assert told["whole"] == f"mft-ops notice {words}"
+        assert document["whole"] == f"mft-ops notice {words}"
         for listed, number in zip((resend, held, delivered), shown, strict=True):
             missing = f"- and {listed - number:,} more, for which there is no room here"
             assert (missing in text) is (number < listed)
@@ -268,7 +271,7 @@ def test_a_message_has_as_many_files_as_there_is_room_for_first_those_to_send_ag
 # --- Publishing --------------------------------------------------------------------------------------
 
 
-def test_what_was_reviewed_is_published_to_the_receipts(estate):
+def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
     deliver(estate.west)
     estate.lose(WEST)
     made = plan(estate, estate.customer, *OUT_OF_WEST)
@@ -285,9 +288,9 @@ def test_what_was_reviewed_is_published_to_the_receipts(estate):
     assert published["outcome"] not in set(Outcome)
 
 
-def test_what_is_printed_to_do_it_does_it(estate):
-    said = estate.ops("notice", "--all", *OUT_OF_WEST)
-    command = said.err.splitlines()[-1].split()
+def test_the_printed_command_publishes_the_notice(estate):
+    result = estate.ops("notice", "--all", *OUT_OF_WEST)
+    command = result.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
     done = estate.ops(*command[1:])
     assert (done.code, done.err) == (0, "")
@@ -295,13 +298,13 @@ def test_what_is_printed_to_do_it_does_it(estate):
     assert len(estate.east.receipts_published(1)) == 1
 
 
-def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate):
+def test_a_notice_that_has_changed_is_not_published_and_the_change_is_named(estate):
     transfer = estate.west.receive(b"abc")
     made = plan(estate, estate.customer, *OUT_OF_WEST)
     words = made["command"].split()[1:]
     estate.west.workflow.claim(transfer, owner=first(transfer.id))
     estate.west.attempt(transfer)
-    code, told = estate.json(*words)
+    code, document = estate.json(*words)
     assert code == 1
     digest_of_list = r"\([0-9a-f]{12}\)"
     assert re.fullmatch(
@@ -309,7 +312,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
         f" delivered is '1 {digest_of_list}', was '0 {digest_of_list}',"
         f" resend is '0 {digest_of_list}', was '1 {digest_of_list}';"
         " nothing was done: plan again, and review the new plan",
-        told["refused"],
+        document["refused"],
     )
     estate.east.register(duplicates={"policy": "version", "window_seconds": 60})
     estate.place.write(WEST, namespace=NAMESPACE, zone="other.gov")
@@ -322,7 +325,7 @@ def test_nothing_is_published_of_what_has_changed_and_the_change_is_named(estate
     assert estate.east.receipts_published(0) == []
 
 
-def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
+def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
     other = other_customer(estate)
     s3 = estate.east.client("s3")
     key = contract.config_key(other)
@@ -333,15 +336,15 @@ def test_all_customers_are_told_and_a_failure_holds_back_no_other(estate):
     s3.put_object(Bucket=estate.east.config_bucket, Key=canary, Body=b"{}")
     made = plan(estate, "--all", *OUT_OF_WEST)
     assert [each["customer"] for each in made["notices"]] == [estate.customer, other]
-    said = estate.ops(*made["command"].split()[1:])
-    assert said.code == 1
-    assert said.out.startswith(f"{estate.customer}: published as message ")
-    assert said.err.startswith(f"{other}: NOT PUBLISHED: ")
-    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in said.err
+    result = estate.ops(*made["command"].split()[1:])
+    assert result.code == 1
+    assert result.out.startswith(f"{estate.customer}: published as message ")
+    assert result.err.startswith(f"{other}: NOT PUBLISHED: ")
+    assert f"; plan it again: mft-ops notice {other} --region {WESTERN} --since " in result.err
 
 
 def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(estate, request):
-    """One delivered, one known, one that nobody in East has heard of; all acknowledged by West."""
+    """One file is delivered, one is known, and one is unknown in East; West acknowledged all three."""
     request.addfinalizer(lambda: estate.place.aws.replication_lag())
     sent = {f"inbound/sdk/{name}.csv": name.encode() for name in ("delivered", "known", "unheard")}
     deliver(estate.west, sent["inbound/sdk/delivered.csv"], "inbound/sdk/delivered.csv")
@@ -349,11 +352,11 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
     estate.place.aws.replication_lag(dynamodb=3600)
     estate.west.receive(sent["inbound/sdk/unheard.csv"], "inbound/sdk/unheard.csv")
     estate.lose(WEST)
-    told = notice(estate, *OUT_OF_WEST)
+    document = notice(estate, *OUT_OF_WEST)
     # The client of a lost region has no receipt at all.
-    spared = {file["key"] for name in ("delivered", "held") for file in told[name]["files"]}
+    spared = {file["key"] for name in ("delivered", "held") for file in document[name]["files"]}
     assert spared == {"inbound/sdk/delivered.csv"}
-    assert told["bucket"] == estate.east.bucket
+    assert document["bucket"] == estate.east.bucket
     for key in sent.keys() - spared:
         deliver(estate.east, sent[key], key)
     at_partner = {key: estate.east.at_partner(f"in/{key.rpartition('/')[2]}") for key in sent.keys() - spared}
@@ -363,11 +366,11 @@ def test_a_client_that_follows_the_notice_loses_nothing_and_repeats_nothing(esta
 # --- Refused -----------------------------------------------------------------------------------------
 
 
-def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
-    said = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
-    assert (said.code, said.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
-    said = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
-    assert (said.code, said.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
+def test_an_unknown_customer_or_region_is_refused_with_the_nearest(estate):
+    result = estate.ops("notice", f"{estate.customer}x", *OUT_OF_WEST)
+    assert (result.code, result.err.strip().endswith(f"did you mean {estate.customer}?")) == (1, True)
+    result = estate.ops("notice", "--all", "--region", "us-gov-wst-1")
+    assert (result.code, result.err.strip().endswith(f"did you mean {WESTERN}?")) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -381,6 +384,6 @@ def test_a_customer_or_region_that_is_none_is_refused_with_the_nearest(estate):
         ("--all", "--apply", "--digest", "0"),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2_and_asks_nothing(place, words):
+def test_a_usage_error_exits_2_and_makes_no_call(place, words):
     assert place.ops("notice", *words).code == 2
-    assert place.door.asked == []
+    assert place.relay.calls == []

@@ -1,20 +1,24 @@
-"""`python -m ops ready`: both cells as the program makes them; what is broken, and how it is told."""
+"""`python -m ops ready`: both cells as the program makes them, and the differences that it reports."""
 
 from __future__ import annotations
 
 import json
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import asyncssh
 import pytest
+from botocore.exceptions import ClientError
 
-from customers.quota import BUCKET_LIMIT, Needs
+from customers import service_quotas
+from customers.quota import Needs
+from customers.service_quotas import BUCKETS, CONCURRENCY, INTERFACE_ENDPOINTS, ServiceQuota
 from ops.dns import account_quotas
 from ops.dns.dns_changes import Limit
 from ops.dns.name_servers import ENV_NAME_SERVERS
@@ -27,31 +31,31 @@ UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
 
 
 @pytest.fixture
-def mended() -> Iterator[ExitStack]:
-    """What is put in here is called when the test ends."""
+def cleanup() -> Iterator[ExitStack]:
+    """Its callbacks are called when the test ends."""
     with ExitStack() as stack:
         yield stack
 
 
 def test_cells_that_are_alike_and_well(twins):  # noqa: F811
-    said = twins.ops("ready")
-    assert (said.code, said.err) == (0, "")
+    result = twins.ops("ready")
+    assert (result.code, result.err) == (0, "")
     about = r"\(4 customers, registry [0-9a-f]{12}, no certificates\)"
-    assert re.fullmatch(rf"ready: both cells are alike and well {about}\n", said.out)
+    assert re.fullmatch(rf"ready: both cells are alike and well {about}\n", result.out)
     assert {name for _, name in twins.calls if not name.startswith(("Get", "List", "Describe"))} == set()
     assert "iam" not in {service for service, _ in twins.calls}
 
-    said = twins.ops("ready", "r2w6d", "--json")
-    assert (said.code, said.err) == (0, "")
-    told = json.loads(said.out)
-    assert told.pop("registry")
-    assert told == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
+    result = twins.ops("ready", "r2w6d", "--json")
+    assert (result.code, result.err) == (0, "")
+    document = json.loads(result.out)
+    assert document.pop("registry")
+    assert document == {"ready": True, "customers": 1, "silent": [], "certificates": 0, "differences": []}
 
 
-def test_customers_that_are_none(twins):  # noqa: F811
-    said = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
-    assert (said.code, said.out) == (1, "")
-    assert said.err.splitlines() == [
+def test_unknown_customers_are_refused(twins):  # noqa: F811
+    result = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
+    assert (result.code, result.out) == (1, "")
+    assert result.err.splitlines() == [
         "'c7k2n' is no customer of this cell; did you mean c7k2m?",
         "'zzzzz' is no customer of this cell",
     ]
@@ -61,12 +65,12 @@ def test_customers_that_are_none(twins):  # noqa: F811
 # --- Host keys, as served ----------------------------------------------------------------------------
 
 
-def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
+def test_an_endpoint_that_serves_another_key(twins, cleanup):  # noqa: F811
     rsa, _ = twins.keys
     new = asyncssh.generate_private_key("ecdsa-sha2-nistp256")
     more = asyncssh.generate_private_key("ssh-ed25519")
     exported = [key.export_private_key().decode() for key in (new, more)]
-    mended.callback(twins.ssh.serve, ADDRESSES[EAST], twins.keys)
+    cleanup.callback(twins.ssh.serve, ADDRESSES[EAST], twins.keys)
     twins.ssh.serve(ADDRESSES[EAST], [rsa, *exported])
     before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
     remedy = (
@@ -83,8 +87,8 @@ def test_an_endpoint_that_serves_another_key(twins, mended):  # noqa: F811
     ]
 
 
-def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
-    mended.callback(twins.ssh.serve, ADDRESSES[WEST], twins.keys)
+def test_an_endpoint_that_is_silent(twins, cleanup):  # noqa: F811
+    cleanup.callback(twins.ssh.serve, ADDRESSES[WEST], twins.keys)
     twins.ssh.stop(ADDRESSES[WEST])
     (line,) = twins.differences()
     start = f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, port {twins.ssh.port}: "
@@ -93,42 +97,42 @@ def test_an_endpoint_that_is_silent(twins, mended):  # noqa: F811
 
 
 @pytest.mark.parametrize("port", ["", "ssh", "0", "65536", "-1", "٢٢"])
-def test_a_port_that_is_none(twins, monkeypatch, port):  # noqa: F811
+def test_a_malformed_port_is_refused(twins, monkeypatch, port):  # noqa: F811
     monkeypatch.setenv(ENV_SFTP_PORT, port)
-    said = twins.ops("ready")
-    assert (said.code, said.out) == (1, "")
+    result = twins.ops("ready")
+    assert (result.code, result.out) == (1, "")
     expected = f"MFT_SFTP_PORT: {port!r} is not a port; write a number such as 22, or unset it\n"
-    assert said.err == expected
+    assert result.err == expected
     assert twins.calls == []
 
 
 # --- Customers, in either region ---------------------------------------------------------------------
 
 
-def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
+def test_missing_resources_of_customers_in_one_region(twins, cleanup):  # noqa: F811
     s3, transfer, sns = (twins.client(service, EAST) for service in ("s3", "transfer", "sns"))
     server = twins.one(EAST, "aws:transfer/server:Server", "cell1-endpoint-server").id
     user = {"ServerId": server, "UserName": "c7k2m-batch"}
     was = transfer.describe_user(**user)["User"]
     bucket = twins.bucket("c7k2m", EAST)
 
-    _without_replication(s3, bucket, mended)
+    _without_replication(s3, bucket, cleanup)
     versioning = partial(s3.put_bucket_versioning, Bucket=bucket)
-    mended.callback(versioning, VersioningConfiguration={"Status": "Enabled"})
+    cleanup.callback(versioning, VersioningConfiguration={"Status": "Enabled"})
     versioning(VersioningConfiguration={"Status": "Suspended"})
-    _encrypted_otherwise(s3, bucket, mended)
-    _documented_otherwise(s3, f"{twins.namespace}-cell1-config-east", mended)
+    _encrypted_otherwise(s3, bucket, cleanup)
+    _documented_otherwise(s3, f"{twins.namespace}-cell1-config-east", cleanup)
     home = [{"Entry": "/", "Target": f"/{bucket}/inbound"}]
-    mended.callback(transfer.update_user, **user, HomeDirectoryMappings=was["HomeDirectoryMappings"])
+    cleanup.callback(transfer.update_user, **user, HomeDirectoryMappings=was["HomeDirectoryMappings"])
     transfer.update_user(**user, HomeDirectoryMappings=home)
     for key in was["SshPublicKeys"]:
-        mended.callback(transfer.import_ssh_public_key, **user, SshPublicKeyBody=key["SshPublicKeyBody"])
+        cleanup.callback(transfer.import_ssh_public_key, **user, SshPublicKeyBody=key["SshPublicKeyBody"])
         transfer.delete_ssh_public_key(**user, SshPublicKeyId=key["SshPublicKeyId"])
     stray = {"ServerId": server, "UserName": "nobody-any-more"}
-    mended.callback(transfer.delete_user, **stray)
+    cleanup.callback(transfer.delete_user, **stray)
     transfer.create_user(**stray, Role=was["Role"], HomeDirectoryType="LOGICAL", HomeDirectoryMappings=home)
     topic = twins.one(EAST, "aws:sns/topic:Topic", "r2w6d-receipts").outputs["arn"]
-    mended.callback(sns.create_topic, Name=topic.rpartition(":")[2])
+    cleanup.callback(sns.create_topic, Name=topic.rpartition(":")[2])
     sns.delete_topic(TopicArn=topic)
 
     c7k2m, r2w6d = f"{EASTERN}: c7k2m: ", f"{EASTERN}: r2w6d: "
@@ -148,37 +152,37 @@ def test_what_customers_lack_in_one_region(twins, mended):  # noqa: F811
     assert len(twins.differences("h4t9q")) == 1, "other customers' are not looked at, the cell is"
 
 
-def _without_replication(s3: Any, bucket: str, mended: ExitStack) -> None:
+def _without_replication(s3: Any, bucket: str, cleanup: ExitStack) -> None:
     rules = s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]
-    mended.callback(s3.put_bucket_replication, Bucket=bucket, ReplicationConfiguration=rules)
+    cleanup.callback(s3.put_bucket_replication, Bucket=bucket, ReplicationConfiguration=rules)
     s3.delete_bucket_replication(Bucket=bucket)
 
 
-def _encrypted_otherwise(s3: Any, bucket: str, mended: ExitStack) -> None:
+def _encrypted_otherwise(s3: Any, bucket: str, cleanup: ExitStack) -> None:
     encrypt = partial(s3.put_bucket_encryption, Bucket=bucket)
     was = s3.get_bucket_encryption(Bucket=bucket)["ServerSideEncryptionConfiguration"]
-    mended.callback(encrypt, ServerSideEncryptionConfiguration=was)
+    cleanup.callback(encrypt, ServerSideEncryptionConfiguration=was)
     plain = {"Rules": [{"ApplyServerSideEncryptionByDefault": {"SSEAlgorithm": "AES256"}}]}
     encrypt(ServerSideEncryptionConfiguration=plain)
 
 
-def _documented_otherwise(s3: Any, config: str, mended: ExitStack) -> None:
+def _documented_otherwise(s3: Any, config: str, cleanup: ExitStack) -> None:
     where = {"Bucket": config, "Key": config_key("c7k2m")}
     body = s3.get_object(**where)["Body"].read()
-    mended.callback(s3.put_object, **where, Body=body)
+    cleanup.callback(s3.put_object, **where, Body=body)
     s3.put_object(**where, Body=json.dumps(json.loads(body) | {"routes": [], "lifecycle": "draining"}))
 
 
-def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
+def test_a_registry_that_is_not_deployed(twins, cleanup):  # noqa: F811
     file = twins.root / "customers" / "agency-c.yaml"
-    mended.callback(shutil.copy, file.with_suffix(".was"), file)
+    cleanup.callback(shutil.copy, file.with_suffix(".was"), file)
     shutil.copy(file, file.with_suffix(".was"))
     file.write_text(file.read_text().replace("lifecycle: onboarding", "lifecycle: active"))
     lines = twins.differences("r2w6d")
     for side in SIDES:
         region, bucket = REGION_OF[side], twins.bucket("r2w6d", side)
-        told = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
-        revision, *of_customer = told
+        differences = [each.removeprefix(f"{region}: ") for each in lines if each.startswith(f"{region}: ")]
+        revision, *of_customer = differences
         assert re.fullmatch(
             r"revision [0-9a-f]{12} of the registry is deployed, and this is [0-9a-f]{12};"
             rf" {UP[side]}, or look from the checkout that is deployed",
@@ -201,7 +205,7 @@ def test_a_registry_that_is_not_deployed(twins, mended):  # noqa: F811
 
 
 def test_copies_that_are_late(twins):  # noqa: F811
-    """The last of three minutes counts, and it is well: what was published stays."""
+    """The last of three minutes counts, and it is well; published datapoints stay."""
     cloudwatch = twins.client("cloudwatch", EAST)
     source, copy = (twins.bucket("x8p3v", side) for side in (WEST, EAST))
     dimensions = {"SourceBucket": source, "DestinationBucket": copy, "RuleId": "to-peer"}
@@ -220,7 +224,7 @@ def test_copies_that_are_late(twins):  # noqa: F811
 # --- Route 53 and the name servers -------------------------------------------------------------------
 
 
-def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended):  # noqa: F811
+def test_records_and_checks_that_differ_from_the_registry(twins, cleanup):  # noqa: F811
     east = twins.record(f"east.c7k2m.{ZONE}", "CNAME", EAST)
     west = twins.record(f"_bucket.primary.c7k2m.{ZONE}", "TXT", WEST)
     slow, gone = {**east, "TTL": 30}, twins.record(f"_bucket.west.x8p3v.{ZONE}", "TXT", EAST)
@@ -229,7 +233,7 @@ def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended)
     stranger = {**gone, "Name": f"_bucket.west.zzzzz.{ZONE}.", "Failover": "SECONDARY"}
     host = twins.record(f"sftp.east1.{ZONE}", "A", None)
     fewer = {**host, "ResourceRecords": host["ResourceRecords"][1:]}
-    mended.callback(
+    cleanup.callback(
         twins.change,
         *(("UPSERT", each) for each in (east, west, gone, host)),
         ("DELETE", stranger),
@@ -251,14 +255,14 @@ def test_records_and_checks_that_are_not_as_the_registry_has_them(twins, mended)
     ]
 
 
-def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, mended):  # noqa: F811
+def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, cleanup):  # noqa: F811
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     was = [
         twins.record(f"{name}.c7k2m.{ZONE}", type, WEST)
         for endpoint in ENDPOINTS
         for name, type in ((endpoint, "CNAME"), (f"_bucket.{endpoint}", "TXT"))
     ]
-    mended.callback(twins.change, *(("UPSERT", each) for each in was))
+    cleanup.callback(twins.change, *(("UPSERT", each) for each in was))
     twins.change(*(("UPSERT", {**each, "HealthCheckId": out}) for each in was))
     (line,) = twins.differences()
     assert line == (f"Route 53: c7k2m: it is shifted out of {WESTERN}; mft-ops shift c7k2m --back"), (
@@ -266,13 +270,13 @@ def test_a_customer_that_is_shifted_out_answers_with_the_other_region(twins, men
     )
 
 
-def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F811
+def test_misconfigured_health_checks(twins, cleanup):  # noqa: F811
     route53 = twins.client("route53")
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
     for check, usual, broken in ((out, 2, 1), (cell, 3, 1)):
         threshold = partial(route53.update_health_check, HealthCheckId=check)
-        mended.callback(threshold, HealthThreshold=usual)
+        cleanup.callback(threshold, HealthThreshold=usual)
         threshold(HealthThreshold=broken)
     lines = twins.differences("h4t9q")
     assert [each for each in lines if each.startswith("Route 53: ")] == [
@@ -281,9 +285,9 @@ def test_checks_that_would_not_do_what_they_are_for(twins, mended):  # noqa: F81
     ]
 
 
-def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended):  # noqa: F811
-    """The switch is moved and not published: so answers stay, which is found."""
-    mended.callback(twins.switch, WEST, Position.IN)
+def test_a_region_that_is_out_and_whose_names_still_answer(twins, cleanup):  # noqa: F811
+    """The switch was moved but not published, so the names still answer, and that is reported."""
+    cleanup.callback(twins.switch, WEST, Position.IN)
     twins.switch(WEST, Position.OUT)
     first, *answers = twins.differences("c7k2m")
     assert re.fullmatch(rf"{WESTERN}: it is out since .* UTC; mft-ops restore {WESTERN}", first)
@@ -293,7 +297,7 @@ def test_a_region_that_is_out_and_one_that_answers_all_the_same(twins, mended): 
 
 
 @pytest.mark.parametrize("servers", ["127.0.0.1:9", "localhost"])
-def test_name_servers_that_cannot_be_asked_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
+def test_unreachable_name_servers_are_one_difference(twins, monkeypatch, servers):  # noqa: F811
     monkeypatch.setenv(ENV_NAME_SERVERS, servers)
     (line,) = twins.differences("c7k2m")
     assert line.startswith("DNS: ")
@@ -314,13 +318,13 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
 
 
-def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F811
+def test_with_east_dead_everything_else_is_compared(twins, cleanup):  # noqa: F811
     s3, bucket = twins.client("s3", WEST), twins.bucket("c7k2m", WEST)
-    _encrypted_otherwise(s3, bucket, mended)
+    _encrypted_otherwise(s3, bucket, cleanup)
     with twins.dead(EAST):
-        said = twins.ops("ready")
-    *lines, summary = said.out.splitlines()
-    assert said.code == 1
+        result = twins.ops("ready")
+    *lines, summary = result.out.splitlines()
+    assert result.code == 1
     assert [each.partition(": ")[0] for each in lines] == [EASTERN, WESTERN, WESTERN, EASTERN]
     assert lines[2] == (
         f"{WESTERN}: c7k2m: the bucket {bucket} is encrypted by AES256, not by aws:kms; {UP[WEST]}"
@@ -328,11 +332,11 @@ def test_with_east_dead_what_can_be_seen_is_compared(twins, mended):  # noqa: F8
     assert f"; {EASTERN} not looked at (" in summary
 
 
-def test_with_both_dead_there_is_nothing_to_compare(twins):  # noqa: F811
+def test_with_both_regions_dead_there_is_nothing_to_compare(twins):  # noqa: F811
     with twins.dead(WEST), twins.dead(EAST):
-        said = twins.ops("ready")
-    assert (said.code, said.out) == (1, "")
-    first, *regions = said.err.splitlines()
+        result = twins.ops("ready")
+    assert (result.code, result.out) == (1, "")
+    first, *regions = result.err.splitlines()
     assert first == "neither region answers, so nothing can be compared:"
     assert [each.partition(": does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
 
@@ -350,26 +354,135 @@ def of_route53(needed: int, *, checks: Limit, quota: int = 200) -> list[str]:
     return [each.line for each in found]
 
 
+REQUEST = "run `aws service-quotas request-service-quota-increase --service-code"
+
+
 def test_quotas_of_route53():
     assert of_route53(200, checks=Limit(allowed=200, used=199)) == []
     assert of_route53(201, checks=Limit(allowed=200, used=0)) == [
-        "Route 53: the registry needs 201 health checks, and 200 are allowed; ask AWS for 201"
+        "Route 53: the registry needs 201 health checks, but quota L-ACB674F3 allows 200;"
+        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 201 --region us-gov-west-1`"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=200)) == [
-        "Route 53: all 200 health checks that are allowed exist: none can be added;"
+        "Route 53: all 200 health checks that quota L-ACB674F3 allows exist: none can be added;"
         " ask AWS for more, or remove those that nobody uses"
     ]
     assert of_route53(1, checks=Limit(allowed=200, used=0), quota=500) == [
         "Route 53: mft:healthCheckQuota is 500, and AWS allows 200;"
-        " ask AWS for more health checks, or set it to 200 in both stack files"
+        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 500 --region us-gov-west-1`,"
+        " or set it to 200 in both stack files"
     ]
 
 
-def test_quotas_of_the_account_and_of_servers():
-    needed = Needs(health_checks=0, records=0, buckets=12)
-    assert list(account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT - 1)) == []
-    (full,) = account_quotas.of_account(needed, region=WESTERN, buckets=BUCKET_LIMIT)
-    assert full.line.startswith(f"{WESTERN}: the account has 10,000 buckets, the registry needs 12, and")
+def test_quotas_of_servers():
     assert list(account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT - 1})) == []
     (full,) = account_quotas.of_servers({WESTERN: account_quotas.USERS_LIMIT, EASTERN: 3})
     assert full.line.startswith(f"{WESTERN}: the SFTP server has 10,000 users, and 10,000 are allowed;")
+
+
+@pytest.fixture
+def quota(twins, mended) -> Callable[[str, ServiceQuota, float], None]:  # noqa: F811
+    def set(region: str, which: ServiceQuota, value: float) -> None:
+        mended.callback(twins.aws.service_quota, region, which.code, None)
+        twins.aws.service_quota(region, which.code, value)
+
+    return set
+
+
+def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
+    quota(EASTERN, service_quotas.ADDRESSES, 5)
+    quota(WESTERN, CONCURRENCY, 10)
+    quota(WESTERN, BUCKETS, 17)
+    quota(EASTERN, INTERFACE_ENDPOINTS, 1)
+    assert sorted(twins.differences()) == [
+        f"{EASTERN}: the registry needs 2 interface endpoints in a VPC, but quota L-29B6F2EB allows 1;"
+        f" {REQUEST} vpc --quota-code L-29B6F2EB --desired-value 2 --region {EASTERN}`",
+        f"{EASTERN}: the registry needs 6 Elastic IP addresses, but quota L-0263D0A3 allows 5;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 6 --region {EASTERN}`",
+        f"{WESTERN}: the registry needs 18 buckets, but quota L-DC2B2D3D allows 17;"
+        f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 50 concurrent executions of functions,"
+        " but quota L-B99A9384 allows 10;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 50 --region {WESTERN}`",
+    ]
+
+
+def test_what_others_in_the_account_use_counts(twins, mended, quota):  # noqa: F811
+    ec2, s3 = twins.client("ec2", WEST), twins.client("s3", WEST)
+    tags = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "mft:cell", "Value": "1"}]}]
+    for given in ({}, {"TagSpecifications": tags}):
+        address = ec2.allocate_address(Domain="vpc", **given)
+        mended.callback(ec2.release_address, AllocationId=address["AllocationId"])
+    s3.create_bucket(Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": WESTERN})
+    mended.callback(s3.delete_bucket, Bucket="somebody-elses")
+    function = twins.graphs[WEST].of("aws:lambda/function:Function")[0].outputs["name"]
+    functions = twins.client("lambda", WEST)
+    mended.callback(functions.delete_function_concurrency, FunctionName=function)
+    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=2)
+    quota(WESTERN, BUCKETS, 18)
+    quota(WESTERN, CONCURRENCY, 51)
+    assert sorted(twins.differences()) == [
+        f"{WESTERN}: the registry needs 18 buckets and others use 1, but quota L-DC2B2D3D allows 18;"
+        f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 19 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 50 concurrent executions of functions and others use 2,"
+        f" but quota L-B99A9384 allows 51;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 52 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 6 Elastic IP addresses and others use 1,"
+        " but quota L-0263D0A3 allows 6;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 7 --region {WESTERN}`",
+    ]
+
+
+class _Denied:
+    """A client of a service of which nothing may be read."""
+
+    exceptions = SimpleNamespace(NoSuchResourceException=KeyError)
+
+    def __getattr__(self, operation: str) -> Callable[..., None]:
+        def denied(**request: Any) -> None:
+            raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
+
+        return denied
+
+
+def test_what_cannot_be_read_is_a_finding_and_no_shortage():
+    needed = service_quotas.needed([], group_rules=60)
+    quotas = account_quotas.of_region(
+        needed, region=EASTERN, namespace="n", cells={"1"}, client=lambda service: _Denied()
+    )
+    (finding,) = quotas
+    assert finding.line.startswith(
+        f"{EASTERN}: whether the account may have 0 Elastic IP addresses (L-0263D0A3), "
+    )
+    assert "(L-B99A9384) is not known: An error occurred (AccessDeniedException)" in finding.what
+    assert "servicequotas:GetServiceQuota" in finding.remedy
+
+
+def test_a_quota_whose_value_aws_does_not_state_is_the_default():
+    class Quotas:
+        class exceptions:
+            class NoSuchResourceException(Exception):
+                pass
+
+        def get_service_quota(self, **which: str) -> None:
+            raise self.exceptions.NoSuchResourceException
+
+        def get_aws_default_service_quota(self, **which: str) -> dict[str, Any]:
+            return {
+                "Quota": {"Value": 5.0 if which["QuotaCode"] == service_quotas.ADDRESSES.code else 1_000.0}
+            }
+
+    def client(service: str) -> Any:
+        return Quotas() if service == "service-quotas" else _Denied()
+
+    needed = {**service_quotas.needed([], group_rules=60), service_quotas.ADDRESSES: 6}
+    found = account_quotas.of_region(needed, region=EASTERN, namespace="n", cells={"1"}, client=client)
+    assert [each.line for each in found] == [
+        f"{EASTERN}: how many Elastic IP addresses (L-0263D0A3) are in use is not known:"
+        " An error occurred (AccessDeniedException) when calling the describe_addresses operation: no",
+        f"{EASTERN}: the registry needs 6 Elastic IP addresses besides what others in the account use,"
+        " but quota L-0263D0A3 allows 5;"
+        f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 6 --region {EASTERN}`",
+        f"{EASTERN}: how many concurrent executions of functions (L-B99A9384) are in use is not known:"
+        " An error occurred (AccessDeniedException) when calling the get_account_settings operation: no",
+    ]

@@ -1,4 +1,4 @@
-"""`python -m ops rehome` against the emulated Route 53, a name server, and files of a registry."""
+"""`python -m ops rehome` with the emulated Route 53, a name server and the files of a registry."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def three(zone: Estate) -> Estate:  # noqa: F811
 
 
 def small_batches(estate: Estate, monkeypatch: pytest.MonkeyPatch, changes: int) -> None:
-    """Let Route 53 take so many changes in a request only."""
+    """Limit the changes that Route 53 accepts in one request."""
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", changes)
 
 
@@ -38,9 +38,9 @@ def is_change(what: str) -> bool:
 
 
 def plan(estate: Estate, *words: str) -> dict:
-    code, told = estate.place.json("rehome", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.place.json("rehome", *words)
+    assert code == 0, document
+    return document
 
 
 def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
@@ -48,21 +48,21 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
     return estate.place.json("rehome", *words, *WHY, "--apply", "--digest", digest)
 
 
-def test_a_plan_changes_nothing_and_says_what_would(three):
+def test_a_plan_changes_nothing_and_lists_the_changes(three):
     before, text = three.records(), three.text("c7k2m")
-    told = plan(three, "c7k2m", "--to", EASTERN)
-    assert (told["applied"], told["batches"]) == (False, 1)
-    assert told["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
+    document = plan(three, "c7k2m", "--to", EASTERN)
+    assert (document["applied"], document["batches"]) == (False, 1)
+    assert document["moves"] == [{"customer": "c7k2m", "route53": "moves", "registry": "is edited"}]
     assert (three.records(), three.text("c7k2m")) == (before, text)
     assert not (three.place.root / "rehomes").exists()
 
 
 def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(three):
-    before, asked = three.records(), []
-    three.place.door.cut = lambda when, what: asked.append(what)
-    code, told = apply(three, "c7k2m", "--to", EASTERN)
-    assert (code, told["unseen"]) == (0, [])
-    assert any("/change/" in what for what in asked), "it waits until all servers have it"
+    before, requests = three.records(), []
+    three.place.relay.cut = lambda when, what: requests.append(what)
+    code, document = apply(three, "c7k2m", "--to", EASTERN)
+    assert (code, document["unseen"]) == (0, [])
+    assert any("/change/" in what for what in requests), "it waits until all servers have it"
     assert three.primaries("c7k2m", "h4t9q") == {"c7k2m": {"east"}, "h4t9q": {"west"}}
     for key, (_, *rest) in three.records().items():
         assert rest == list(before[key][1:]), "values, TTL and checks stay"
@@ -71,12 +71,12 @@ def test_a_customer_moves_in_route_53_at_the_name_servers_and_in_the_registry(th
     assert "\nprimary: east # nearest to them: west of all\n" in three.text("c7k2m")
     assert three.as_the_program_has_them() == three.wanted(), "the next update changes nothing"
     (move,) = rehoming.read(three.place.root)["c7k2m"]
-    assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], told["digest"])
+    assert (move.from_, move.to, move.why, move.digest) == ("west", "east", WHY[1], document["digest"])
     assert move.who.startswith("arn:aws-us-gov:")
     assert set(rehoming.read(three.place.root)) == {"c7k2m"}
 
 
-def test_what_it_leaves_passes_ops_check_and_is_what_the_program_makes(three):
+def test_the_rehomed_registry_passes_ops_check_and_matches_what_the_program_makes(three):
     for side in SIDES:
         three.place.write(side, zoneId=three.zone_id, healthCheckQuota="200")
 
@@ -105,7 +105,7 @@ def test_all_move_there_and_back_and_every_move_is_recorded(three):
         assert [(move.customer, move.to) for move in moves] == [(id, "east"), (id, "west")]
 
 
-def test_what_the_registry_says_already_is_carried_out(three):
+def test_a_rehoming_that_the_registry_already_shows_is_carried_out(three):
     path = three.place.root / "customers" / "agency-h4t9q.yaml"
     path.write_text(path.read_text().replace("primary: west", "primary: east"))
     text = path.read_text()
@@ -118,14 +118,14 @@ def test_what_the_registry_says_already_is_carried_out(three):
     assert len(rehoming.read(three.place.root)["h4t9q"]) == 1
 
 
-def test_what_is_done_is_not_done_twice(three):
+def test_a_finished_rehoming_is_not_repeated(three):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     apply(three, "--all", "--to", EASTERN, digest=digest)
-    three.place.door.forget()
+    three.place.relay.forget()
     changes = []
-    three.place.door.cut = lambda when, what: is_change(what) and changes.append(what)
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["batches"], changes) == (0, 0, [])
+    three.place.relay.cut = lambda when, what: is_change(what) and changes.append(what)
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["batches"], changes) == (0, 0, [])
     assert {len(moves) for moves in rehoming.read(three.place.root).values()} == {1}
 
 
@@ -134,7 +134,7 @@ def test_what_is_done_is_not_done_twice(three):
 
 @pytest.mark.parametrize("when", ["before", "after"])
 @pytest.mark.parametrize("request_number", [1, 2, 3])
-def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, when, request_number):
+def test_a_rehoming_killed_around_any_batch_is_continued(three, monkeypatch, when, request_number):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     command = (
         "import ops.dns.dns_changes as d, ops.health.cell_health as h;"
@@ -155,7 +155,7 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
                 return True
         return False
 
-    three.place.door.cut = cut
+    three.place.relay.cut = cut
     environment = {"PATH": os.environ["PATH"], **three.place.credentials}
     process = subprocess.Popen(
         [sys.executable, "-c", *command], cwd=ROOT, env=environment, stdout=-3, stderr=-3
@@ -165,10 +165,10 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
     now = three.primaries("c7k2m", "h4t9q", "m2x8v")
     assert sorted(map(sorted, now.values())) == [["east"]] * moved + [["west"]] * (3 - moved)
 
-    three.place.door.cut = lambda *_: False
+    three.place.relay.cut = lambda *_: False
     small_batches(three, monkeypatch, 8)
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"]) == (0, [])
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     for moves in rehoming.read(three.place.root).values():
         assert [move.digest for move in moves] == [digest]
@@ -178,7 +178,7 @@ def test_killed_around_any_batch_it_goes_on_where_it_was(three, monkeypatch, whe
     ]
 
 
-def test_an_answer_that_was_lost_is_no_refusal(three):
+def test_a_lost_answer_is_not_a_refusal(three):
     lost = []
 
     def cut(when: str, what: str) -> bool:
@@ -188,9 +188,9 @@ def test_an_answer_that_was_lost_is_no_refusal(three):
         return True
 
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
-    three.place.door.cut = cut
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"], len(lost)) == (0, [], 1)
+    three.place.relay.cut = cut
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"], len(lost)) == (0, [], 1)
     assert three.as_the_program_has_them() == three.wanted()
 
 
@@ -210,30 +210,32 @@ def test_a_stale_digest_says_what_changed_and_does_nothing(three):
     batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": half}]}
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch=batch)
     before = three.records()
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert f"plan {digest} no longer holds: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in told["refused"]
-    assert "30" in told["refused"]
-    assert "60" in told["refused"]
+    assert f"plan {digest} no longer holds: c7k2m: primary.c7k2m.{ZONE}. CNAME east is" in document["refused"]
+    assert "30" in document["refused"]
+    assert "60" in document["refused"]
     assert three.records() == before
     assert apply(three, "c7k2m", "--to", EASTERN, digest="../secret")[0] == 1
 
 
-def test_everything_wrong_with_the_customers_is_said_at_once(three):
+def test_all_problems_with_the_customers_are_reported_at_once(three):
     three.registry({"id": "z9z9z", "lifecycle": "draining"})
-    said = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
-    assert said.code == 1
-    assert said.err.splitlines() == [
+    result = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
+    assert result.code == 1
+    assert result.err.splitlines() == [
         "'c7k2n' is no customer of this cell; did you mean c7k2m?",
         "z9z9z is draining, and has no DNS records: leave it out",
     ]
 
 
-def test_a_customer_whose_records_are_not_there_stops_all(three):
+def test_a_customer_without_records_stops_the_whole_rehoming(three):
     three.registry({"id": "n3w3r"})
-    said = three.place.ops("rehome", "--all", "--to", EASTERN)
-    assert said.code == 1
-    assert said.line.startswith(f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53")
+    result = three.place.ops("rehome", "--all", "--to", EASTERN)
+    assert result.code == 1
+    assert result.line.startswith(
+        f"n3w3r: primary.n3w3r.{ZONE} CNAME has no half of east and west in Route 53"
+    )
 
 
 @pytest.mark.parametrize("position", ["out", "lost"])
@@ -241,9 +243,9 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     three.place.hold("east", position)
     before = three.records()
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, three.records()) == (1, before)
-    assert told["refused"] == (
+    assert document["refused"] == (
         f"{EASTERN} is {position}, and nobody is sent there; restore it first: mft-ops restore {EASTERN}"
     )
     assert plan(three, "--all", "--to", WESTERN)["batches"] == 0
@@ -252,44 +254,49 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(three, monkeypatch):
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     sentence = f"{EASTERN} is not ready"
-    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
-    assert (said.code, said.err.splitlines()[-1]) == (1, f"to do it all the same: --override '{sentence}'")
-    code, told = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
-    assert (code, told["override"]) == (0, sentence)
+    result = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
+    assert (result.code, result.err.splitlines()[-1]) == (
+        1,
+        f"to do it all the same: --override '{sentence}'",
+    )
+    code, document = apply(three, "c7k2m", "--to", EASTERN, "--override", sentence)
+    assert (code, document["override"]) == (0, sentence)
     (intent,) = (each for each in three.recorded("east").values() if "plan" in each)
-    assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], told["digest"])
+    assert (intent["override"], intent["why"], intent["digest"]) == (sentence, WHY[1], document["digest"])
     assert three.recorded("west") == {}
 
 
-def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(three, monkeypatch):
+def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_on_afterwards(
+    three, monkeypatch
+):
     digest = plan(three, "--all", "--to", EASTERN)["digest"]
     small_batches(three, monkeypatch, 8)
 
     def cut(when: str, what: str) -> bool:
-        """Let the second change be the last that these credentials do."""
+        """Let the credentials expire after the second change."""
         if is_change(what) and when == "after":
             seen.append(what)
-            three.place.door.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}
+            three.place.relay.expired = {"route53": "ExpiredToken"} if len(seen) == 2 else {}
         return False
 
     seen = []
-    three.place.door.cut = cut
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
+    three.place.relay.cut = cut
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in told["refused"]
-    three.place.door.cut, three.place.door.expired = (lambda *_: False), {}
-    code, told = apply(three, "--all", "--to", EASTERN, digest=digest)
-    assert (code, told["unseen"]) == (0, [])
+    assert "; 2 of 3 customers are done, each whole, and the others are as they were;" in document["refused"]
+    three.place.relay.cut, three.place.relay.expired = (lambda *_: False), {}
+    code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
+    assert (code, document["unseen"]) == (0, [])
     assert three.as_the_program_has_them() == three.wanted()
     assert len(three.recorded("east")) == 2, "one action, which was cut off and went on"
 
 
-def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three, monkeypatch):
+def test_with_unreachable_name_servers_the_rehoming_is_done_and_not_verified(three, monkeypatch):
     digest = plan(three, "c7k2m", "--to", EASTERN)["digest"]
     monkeypatch.setenv(ENV_NAME_SERVERS, "127.0.0.1:9")
-    code, told = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
+    code, document = apply(three, "c7k2m", "--to", EASTERN, digest=digest)
     assert code == 1
-    assert told["refused"].startswith("the changes are made but not verified: no name server of mft.")
+    assert document["refused"].startswith("the changes are made but not verified: no name server of mft.")
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
 
 
@@ -301,37 +308,37 @@ def test_name_servers_that_cannot_be_asked_leave_it_done_and_not_verified(three,
         ("c7k2m", "--to", EASTERN, "--apply", "--digest", "0"),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2(three, words):
+def test_a_usage_error_exits_2(three, words):
     assert three.place.ops("rehome", *words).code == 2
-    assert three.place.door.asked == []
+    assert three.place.relay.calls == []
 
 
 @pytest.mark.parametrize(("region", "hint"), [("north", ""), ("east", f"; did you mean {EASTERN}?")])
-def test_a_region_that_is_none_is_refused_and_nothing_is_asked(three, region, hint):
-    said = three.place.ops("rehome", "c7k2m", "--to", region)
-    assert (said.code, said.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
-    assert three.place.door.asked == []
+def test_an_unknown_region_is_refused_without_a_call(three, region, hint):
+    result = three.place.ops("rehome", "c7k2m", "--to", region)
+    assert (result.code, result.line) == (1, f"{region!r} is not one of {EASTERN}, {WESTERN}{hint}")
+    assert three.place.relay.calls == []
 
 
-def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(three):
-    three.place.door.closed = {"route53"}
-    said = three.place.ops("rehome", "--all", "--to", EASTERN)
-    assert said.code == 1
-    assert "Route 53's control plane, in us-gov-west-1, does not answer" in said.line
-    assert "mft-ops evacuate us-gov-west-1" in said.line
+def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(three):
+    three.place.relay.closed = {"route53"}
+    result = three.place.ops("rehome", "--all", "--to", EASTERN)
+    assert result.code == 1
+    assert "Route 53's control plane, in us-gov-west-1, does not answer" in result.line
+    assert "mft-ops evacuate us-gov-west-1" in result.line
 
 
-def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkeypatch):
+def test_names_that_do_not_answer_with_the_new_region_are_listed(three, monkeypatch):
     monkeypatch.setattr("ops.failover.rehome._SEEN_WITHIN", 0.5)
     out = three.check("east", "out")
     pages = three.route53.list_resource_record_sets(HostedZoneId=three.zone_id)["ResourceRecordSets"]
     halves = [each for each in pages if "primary.c7k2m" in each["Name"] and each["SetIdentifier"] == "east"]
     changes = [{"Action": "UPSERT", "ResourceRecordSet": each | {"HealthCheckId": out}} for each in halves]
     three.route53.change_resource_record_sets(HostedZoneId=three.zone_id, ChangeBatch={"Changes": changes})
-    code, told = apply(three, "c7k2m", "--to", EASTERN)
+    code, document = apply(three, "c7k2m", "--to", EASTERN)
     assert code == 1
-    assert len(told["unseen"]) == 2
-    assert "answers sftp.west" in told["unseen"][0]
+    assert len(document["unseen"]) == 2
+    assert "answers sftp.west" in document["unseen"][0]
     assert three.primaries("c7k2m") == {"c7k2m": {"east"}}
     assert json.loads((three.place.root / "rehomes" / "c7k2m.json").read_text())
 
@@ -347,7 +354,7 @@ def test_a_region_that_does_not_answer_at_the_name_servers_is_told(three, monkey
         ("primary: west # nearest to them: west of all", '"primary" : west\r'),
     ],
 )
-def test_only_the_word_changes_in_a_customers_file(three, old, new):
+def test_only_the_value_of_primary_changes_in_a_customers_file(three, old, new):
     path = three.place.root / "customers" / "agency-c7k2m.yaml"
     text = path.read_bytes().decode().replace(old, new)
     path.write_bytes(text.encode())
@@ -357,9 +364,9 @@ def test_only_the_word_changes_in_a_customers_file(three, old, new):
     assert now == was.replace("west", "east", 1)
 
 
-def test_a_broken_registry_or_record_stops_it(three):
+def test_a_broken_registry_or_record_stops_a_rehoming(three):
     (three.place.root / "rehomes").mkdir()
     (three.place.root / "rehomes" / "c7k2m.json").write_text("[{}]")
-    said = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
-    assert said.code == 1
-    assert "rehomes/c7k2m.json: [0].customer: Field required" in said.err
+    result = three.place.ops("rehome", "c7k2m", "--to", EASTERN)
+    assert result.code == 1
+    assert "rehomes/c7k2m.json: [0].customer: Field required" in result.err

@@ -1,4 +1,4 @@
-"""`python -m ops replay plan|apply` and `release`: what they say of each file, and that it happens once."""
+"""`python -m ops replay plan|apply` and `release`: their output for each file, and that each acts once."""
 
 from __future__ import annotations
 
@@ -39,29 +39,29 @@ def file(tmp_path: Path) -> Path:
 
 
 def end(side: Side, key: str = SDK, kind: Kind = Kind.FAILED) -> Transfer:
-    """Receive a file, and leave the fact of how it ended at its destination."""
+    """Receive a file, and record how its delivery ended."""
     about = side.receive(b"abc", key)
     detail = {"reason": "nobody can tell", "error": "x"}
     side.tracker.record(about.fact(kind, side=side.side, writer="w", destination="partner", **detail))
     return about
 
 
-def said(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
+def run_json(place: Estate, *words: str) -> tuple[int, list[dict[str, Any]]]:
     done = place.ops(*words, "--json")
     assert not done.err
     return done.code, [json.loads(line) for line in done.out.splitlines()]
 
 
 def planned(place: Estate, *words: str) -> tuple[str, dict[str, str]]:
-    """Plan; return the digest, and the choice on each transfer."""
-    code, documents = said(place, "replay", "plan", place.customer, *words)
+    """Plan; return the digest, and the choice for each transfer."""
+    code, documents = run_json(place, "replay", "plan", place.customer, *words)
     assert code == 0
     verdicts = {d["verdict"]["transfer"]: d["verdict"]["choice"] for d in documents if "verdict" in d}
     return documents[-1]["plan"]["digest"], verdicts
 
 
 def apply(place: Estate, file: Path, digest: str, *words: str) -> tuple[int, list[dict[str, Any]]]:
-    return said(place, "replay", "apply", str(file), "--digest", digest, *WHY, "--rate", "1000/s", *words)
+    return run_json(place, "replay", "apply", str(file), "--digest", digest, *WHY, "--rate", "1000/s", *words)
 
 
 def replays(side: Side) -> list[str]:
@@ -102,7 +102,7 @@ def test_a_verdict_per_file_and_a_plan_in_a_file(place, file):
     assert replays(place.west) == replays(place.east) == []
 
 
-def test_only_what_was_asked_for(place):
+def test_only_the_requested_transfers_are_planned(place):
     failed, held = end(place.west), end(place.west, OTHER, Kind.HELD)
     done = deliver(place.west, key="inbound/sdk/deep/c.csv")
     started = place.east.receive(b"abc", "inbound/sdk/d.csv")
@@ -118,7 +118,7 @@ def test_only_what_was_asked_for(place):
     assert planned(place, "--since", f"{later:%Y-%m-%dT%H:%M:%SZ}")[1] == {}
 
 
-def test_what_failed_at_one_destination_is_found_though_another_holds_it(place):
+def test_a_failure_at_one_destination_is_found_though_another_holds_the_file(place):
     side = place.west
     both = {name: side.to_bucket(name) for name in ("partner", "other")}
     side.register(routes=[{"match": "sdk/**", "to": list(both), "on_unknown": "hold"}], destinations=both)
@@ -133,14 +133,14 @@ def test_what_failed_at_one_destination_is_found_though_another_holds_it(place):
 def test_a_window_without_transfers_says_so(place):
     words = ("--since", "2026-01-01", "--until", "2026-01-02")
     done = place.ops("replay", "plan", place.customer, *words)
-    said = "no such transfers from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z\n"
-    assert (done.code, done.out) == (0, said)
+    expected = "no such transfers from 2026-01-01T00:00:00Z to 2026-01-02T00:00:00Z\n"
+    assert (done.code, done.out) == (0, expected)
 
 
-def test_a_customer_that_is_none_is_named_with_the_nearest(place):
+def test_an_unknown_customer_is_named_with_the_nearest(place):
     done = place.ops("replay", "plan", f"{place.customer}x")
-    said = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
-    assert (done.code, done.line) == (1, said)
+    expected = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
+    assert (done.code, done.line) == (1, expected)
 
 
 @pytest.mark.parametrize(
@@ -158,11 +158,11 @@ def test_a_customer_that_is_none_is_named_with_the_nearest(place):
         ("apply", "plan.json", "--digest", "x", *WHY, "--rate", "often"),
     ],
 )
-def test_what_cannot_be_meant_exits_2(place, words):
+def test_a_usage_error_exits_2(place, words):
     assert place.ops("replay", *words).code == 2
 
 
-def test_force_is_for_what_was_delivered_and_is_held(place, file):
+def test_force_replays_delivered_and_held_files(place, file):
     held, done = end(place.west, OTHER, Kind.HELD), deliver(place.west)
     digest, verdicts = planned(place, "--force", "--out", str(file))
     assert verdicts == {held.id: "deliver", done.id: "deliver"}
@@ -178,7 +178,7 @@ def test_force_is_for_what_was_delivered_and_is_held(place, file):
 # --- Doing it ----------------------------------------------------------------------------------------
 
 
-def test_the_command_that_is_printed_carries_out_the_plan(place, file):
+def test_the_printed_command_carries_out_the_plan(place, file):
     failed, other = end(place.west), end(place.east, OTHER)
     plan = place.ops("replay", "plan", place.customer, "--out", str(file))
     words = shlex.split(plan.out.splitlines()[-1])
@@ -206,7 +206,7 @@ def test_the_survivor_replays_what_a_lost_region_had_received(place, file, lost)
     assert (given.bucket, given.taken_over) == (survivor.bucket, True)
 
 
-def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
+def test_a_plan_file_that_was_not_reviewed_is_refused(place, file):
     end(place.west)
     digest, _ = planned(place, "--out", str(file))
     tail = "nothing was done: plan again, and review the new plan"
@@ -228,7 +228,7 @@ def test_a_file_that_is_not_what_was_reviewed_is_refused(place, file):
     "content",
     ["", "[]", "{}", '{"schema": 2}', '{"schema": 1}', '{"schema": 2, "customer": "c", "steps": [{}]}'],
 )
-def test_a_file_that_holds_no_plan_is_refused(place, file, content):
+def test_a_file_without_a_plan_is_refused(place, file, content):
     file.write_text(content)
     code, documents = apply(place, file, "x")
     assert (code, str(file) in documents[-1]["refused"]) == (1, True)
@@ -241,7 +241,7 @@ def test_a_file_that_cannot_be_read_or_written_is_refused(place, tmp_path):
     assert (done.code, "cannot be written: Is a directory" in done.err) == (1, True)
 
 
-def test_what_changed_since_the_plan_is_said_and_nothing_is_done(place, file):
+def test_changes_since_the_plan_are_named_and_nothing_is_done(place, file):
     first, second, third = end(place.west), end(place.east, OTHER), end(place.west, "inbound/sdk/c.csv")
     digest, _ = planned(place, "--out", str(file))
     detail = {"sha256": "x", "size": 3}
@@ -274,7 +274,7 @@ def test_a_region_that_went_out_since_the_plan_changes_it(place, file):
     assert (code, f"{WESTERN} is out, or does not answer" in documents[-1]["refused"]) == (1, True)
 
 
-def test_what_changes_while_others_are_started_is_left_out_and_said(place, file, monkeypatch):
+def test_a_transfer_that_changes_while_others_are_started_is_left_out_and_named(place, file, monkeypatch):
     first, second = end(place.west), end(place.west, OTHER)
     digest, _ = planned(place, "--out", str(file))
     real = Replay.carry_out
@@ -293,8 +293,8 @@ def test_what_changes_while_others_are_started_is_left_out_and_said(place, file,
 
 
 @pytest.mark.parametrize("died_at", range(1, 7))
-def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, file, monkeypatch, died_at):
-    """It dies before each of the calls that change something, in turn: a fact and an execution per file."""
+def test_an_interrupted_replay_is_continued_without_duplicates(place, file, monkeypatch, died_at):
+    """It dies before each call that changes something, in turn: a fact and an execution per file."""
     transfers = sorted(end(place.west, f"inbound/sdk/{number}.csv").id for number in range(3))
     digest, _ = planned(place, "--out", str(file))
     effects, real = itertools.count(1), Regions.client
@@ -325,7 +325,7 @@ def test_an_interrupted_replay_goes_on_where_it_was_and_doubles_nothing(place, f
     assert sorted(fact.transfer for fact in facts) == transfers
 
 
-def test_ctrl_c_says_how_far_it_came(place, file, monkeypatch):
+def test_ctrl_c_reports_the_progress(place, file, monkeypatch):
     end(place.west)
     end(place.west, OTHER)
     digest, _ = planned(place, "--out", str(file))
@@ -349,7 +349,7 @@ def test_ctrl_c_says_how_far_it_came(place, file, monkeypatch):
 
 
 def test_no_more_than_the_rate_are_started():
-    """Time is made up: each start takes some, and sleeping takes what is asked for."""
+    """Time is simulated: each start takes some, and sleeping takes the requested time."""
     now, slept = [0.0], []
 
     def sleep(seconds: float) -> None:
@@ -387,7 +387,7 @@ def test_a_held_file_is_released(place, word):
     assert replays(place.west) == [about.id]
 
 
-def test_the_command_that_is_printed_releases(place):
+def test_the_printed_command_releases_the_file(place):
     about = end(place.west, kind=Kind.HELD)
     words = ("release", about.id, "--resend", "--customer", place.customer, "--reason", "they lost it")
     plan = place.ops(*words)
@@ -398,7 +398,7 @@ def test_the_command_that_is_printed_releases(place):
     assert done.out.splitlines()[-1] == f"released at partner: {fact.writer}"
 
 
-def test_what_is_not_held_cannot_be_released(place):
+def test_a_transfer_that_is_not_held_cannot_be_released(place):
     failed, done = end(place.west), deliver(place.west, key=OTHER)
     for about in (failed, done):
         code, document = released(place, about, "--resend")
@@ -411,7 +411,7 @@ def test_what_is_not_held_cannot_be_released(place):
     assert document["refused"] == f"{held.id} is held by partner: there is nothing else to release"
 
 
-def test_a_release_needs_a_word_a_reason_and_for_doing_it_a_digest(place):
+def test_a_release_needs_a_decision_and_a_reason_and_apply_needs_a_digest(place):
     about = end(place.west, kind=Kind.HELD)
     digest = released(place, about, "--resend")[1]["digest"]
     reason = ("--reason", "x")
@@ -426,7 +426,7 @@ def test_a_release_needs_a_word_a_reason_and_for_doing_it_a_digest(place):
     assert replays(place.west) == []
 
 
-def test_a_key_or_an_unknown_transfer_is_no_transfer(place):
+def test_a_key_or_an_unknown_transfer_cannot_be_released(place):
     about = end(place.west, kind=Kind.HELD)
     code, document = place.json("release", SDK, "--resend")
     assert (code, "is a key: name one transfer of it" in document["refused"]) == (1, True)
@@ -435,7 +435,7 @@ def test_a_key_or_an_unknown_transfer_is_no_transfer(place):
 
 
 def test_a_release_that_died_is_finished_by_the_same_command(place, monkeypatch):
-    """Between the fact of the decision and the execution that does it."""
+    """It died between the fact of the decision and the execution that carries it out."""
     about = end(place.west, kind=Kind.HELD)
     _, plan = released(place, about, "--resend")
     words = ("--resend", "--apply", "--digest", plan["digest"])

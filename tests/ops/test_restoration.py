@@ -1,4 +1,4 @@
-"""`python -m ops restore`: what stands in its way, what it says, what it leaves."""
+"""`python -m ops restore`: what prevents it, its output and its effects."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.runtime.cells import eventually
 
 @pytest.fixture
 def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
-    """Two customers in East, and West out for longer than a period of the switch's metric."""
+    """Two customers in East; West has been out for longer than a period of the switch's metric."""
     assert fleet.apply("evacuate", WESTERN)[0] == 0
     published = int(time.time())
     eventually(lambda: int(time.time()) > published)  # of a period the highest value counts
@@ -25,16 +25,16 @@ def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
 
 def test_a_region_comes_back_with_all_customers(without_west):
     place = without_west.place
-    place.door.forget()
-    told = without_west.plan("restore", WESTERN)
-    assert (told["position"], told["now"], told["names"], told["warnings"]) == ("in", "out", 8, [])
+    place.relay.forget()
+    plan = without_west.plan("restore", WESTERN)
+    assert (plan["position"], plan["now"], plan["names"], plan["warnings"]) == ("in", "out", 8, [])
     assert place.position(WEST) == "out"
-    said = without_west.say("restore", WESTERN, digest=told["digest"])
-    assert (said.code, said.err) == (0, "")
-    lines = said.out.splitlines()
+    result = without_west.apply_as_text("restore", WESTERN, digest=plan["digest"])
+    assert (result.code, result.err) == (0, "")
+    lines = result.out.splitlines()
     assert lines[0] == f"take {WESTERN} back into DNS, through {EASTERN}: one parameter, one datapoint"
     assert lines[-1].startswith("done; every answer of 1 name server moved within ")
-    assert "ops notice" not in said.out
+    assert "ops notice" not in result.out
     assert place.position(WEST) == "in"
     assert without_west.answers() == {
         WESTERNER: {"east": EAST, "west": WEST, "primary": WEST},
@@ -44,24 +44,24 @@ def test_a_region_comes_back_with_all_customers(without_west):
         each for key, each in sorted(without_west.recorded(EAST).items()) if "/restore/" in key
     )
     assert (intent["why"], outcome["left"]) == (WHY[1], [])
-    assert {call.split()[1] for call in place.door.asked}.isdisjoint({"route53", "iam"})
-    said = place.ops("restore", WESTERN)
-    assert (said.code, said.line) == (1, f"{WESTERN} is in already; nothing was done")
+    assert {call.split()[1] for call in place.relay.calls}.isdisjoint({"route53", "iam"})
+    result = place.ops("restore", WESTERN)
+    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done")
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])
-def test_gaps_keep_it_out_from_15_minutes_before_it_went(without_west, kind):
-    """Five minutes before it went out a file was received there that is not delivered."""
+def test_gaps_since_15_minutes_before_its_evacuation_keep_a_region_out(without_west, kind):
+    """A file that was received there five minutes before the evacuation is not delivered."""
     without_west.fail(WEST, kind)
     assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
     for words in ((), (*WHY, "--apply", "--digest", "0"), ("--override", f"{WESTERN} is not ready")):
-        said = without_west.place.ops("restore", WESTERN, *words)
-        assert said.code == 1
-        assert said.line.startswith(
+        result = without_west.place.ops("restore", WESTERN, *words)
+        assert result.code == 1
+        assert result.line.startswith(
             "1 gaps remain of what was submitted from 15 minutes before it went out: "
         )
-        assert "1 undelivered" in said.line
-    command = said.line.split("to see them: mft-ops ")[1].split(";")[0]
+        assert "1 undelivered" in result.line
+    command = result.line.split("to see them: mft-ops ")[1].split(";")[0]
     shown = without_west.place.ops(*command.split())
     assert shown.code == 1
     assert "undelivered" in shown.out
@@ -73,12 +73,14 @@ def test_a_region_that_does_not_answer_stays_out(without_west, aws):
     digest = without_west.plan("restore", WESTERN)["digest"]
     aws.region_down(WESTERN)
     try:
-        said = without_west.say("restore", WESTERN, digest=digest)
+        result = without_west.apply_as_text("restore", WESTERN, digest=digest)
     finally:
         aws.region_up(WESTERN)
-    assert said.code == 1
-    assert said.line.startswith(f"whether gaps remain is not known, because {WESTERN} cannot be looked at, ")
-    assert "mft-ops gaps --since " in said.line
+    assert result.code == 1
+    assert result.line.startswith(
+        f"whether gaps remain is not known, because {WESTERN} cannot be looked at, "
+    )
+    assert "mft-ops gaps --since " in result.line
     assert without_west.place.position(WEST) == "out"
 
 
@@ -86,55 +88,55 @@ def test_a_cell_that_is_not_ready_stays_out_unless_the_sentence_is_typed(without
     monkeypatch.setattr(
         "ops.health.cell_health.problems", lambda cell: ["it has no server"] if cell.side == WEST else []
     )
-    said = without_west.place.ops("restore", WESTERN)
-    assert said.code == 1
-    assert said.err.splitlines() == [
+    result = without_west.place.ops("restore", WESTERN)
+    assert result.code == 1
+    assert result.err.splitlines() == [
         f"{WESTERN} is not ready: it has no server",
         f"to do it all the same: --override '{WESTERN} is not ready'",
     ]
-    code, told = without_west.apply("restore", WESTERN, "--override", f"{WESTERN} is not ready")
-    assert (code, told["left"], told["override"]) == (0, [], f"{WESTERN} is not ready")
+    code, document = without_west.apply("restore", WESTERN, "--override", f"{WESTERN} is not ready")
+    assert (code, document["left"], document["override"]) == (0, [], f"{WESTERN} is not ready")
 
 
-def test_a_customer_who_is_shifted_stays_where_they_are_and_is_named(without_west, monkeypatch):
+def test_a_shifted_customer_stays_shifted_and_is_named(without_west, monkeypatch):
     monkeypatch.setattr(switching, "GIVE_UP", 2.0)
     without_west.shift_out(WESTERNER, WEST)
-    said = without_west.say("restore", WESTERN)
-    assert said.code == 1
-    otherwise = [line for line in said.out.splitlines() if line.startswith("answers otherwise: ")]
+    result = without_west.apply_as_text("restore", WESTERN)
+    assert result.code == 1
+    otherwise = [line for line in result.out.splitlines() if line.startswith("answers otherwise: ")]
     assert len(otherwise) == 4
     assert all(WESTERNER in line for line in otherwise)
-    assert said.out.splitlines()[-1].endswith(
+    assert result.out.splitlines()[-1].endswith(
         "if customers were shifted out, bring them back: mft-ops shift CUSTOMER --back"
     )
     assert without_west.place.position(WEST) == "in"
 
 
-def test_without_a_registry_it_says_what_it_does_not_watch(without_west):
+def test_without_a_registry_the_plan_says_which_names_are_not_watched(without_west):
     (without_west.place.root / "customers" / f"agency-{WESTERNER}.yaml").write_text("id: [")
-    told = without_west.plan("restore", WESTERN)
-    assert told["names"] == 4
-    (warning,) = told["warnings"]
+    plan = without_west.plan("restore", WESTERN)
+    assert plan["names"] == 4
+    (warning,) = plan["warnings"]
     assert warning.startswith("the registry cannot be read, so where `primary.` points is not watched: cust")
 
 
-def test_what_cannot_be_recorded_is_not_done(without_west):
+def test_an_action_that_cannot_be_recorded_is_not_carried_out(without_west):
     place = without_west.place
     digest = without_west.plan("restore", WESTERN)["digest"]
-    place.door.cut = lambda when, what: what.startswith("PUT") and when == "before"
-    said = without_west.say("restore", WESTERN, digest=digest)
-    assert said.code == 1
-    assert said.err.startswith(f"{EASTERN} does not record it in {without_west.bucket('audit', EAST)}: ")
-    assert said.err.endswith("nothing was done, for it must be recorded\n")
+    place.relay.cut = lambda when, what: what.startswith("PUT") and when == "before"
+    result = without_west.apply_as_text("restore", WESTERN, digest=digest)
+    assert result.code == 1
+    assert result.err.startswith(f"{EASTERN} does not record it in {without_west.bucket('audit', EAST)}: ")
+    assert result.err.endswith("nothing was done, for it must be recorded\n")
     assert place.position(WEST) == "out"
 
 
 @pytest.mark.parametrize("dies", ["PutParameter", "PutMetricData"])
-def test_what_was_not_confirmed_is_completed_by_the_same_command(without_west, dies):
+def test_an_unconfirmed_action_is_completed_by_the_same_command(without_west, dies):
     digest = without_west.plan("restore", WESTERN)["digest"]
-    without_west.place.door.closed = {dies}
-    assert without_west.say("restore", WESTERN, digest=digest).code == 1
-    without_west.place.door.closed = set()
+    without_west.place.relay.closed = {dies}
+    assert without_west.apply_as_text("restore", WESTERN, digest=digest).code == 1
+    without_west.place.relay.closed = set()
     assert without_west.apply("restore", WESTERN, digest=digest)[0] == 0
     assert [key.rpartition("/")[2] for key in sorted(without_west.recorded(EAST))] == [
         "intent.json",
@@ -145,9 +147,10 @@ def test_what_was_not_confirmed_is_completed_by_the_same_command(without_west, d
 def test_a_stale_digest_says_what_changed(without_west):
     digest = without_west.plan("restore", WESTERN)["digest"]
     assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
-    said = without_west.say("restore", WESTERN, digest=digest)
-    assert said.code == 1
+    result = without_west.apply_as_text("restore", WESTERN, digest=digest)
+    assert result.code == 1
     assert (
-        f"plan {digest} no longer holds: {WESTERN}: version is 3, was 2, was is 'lost', was 'out'" in said.err
+        f"plan {digest} no longer holds: {WESTERN}: version is 3, was 2, was is 'lost', was 'out'"
+        in result.err
     )
     assert without_west.place.position(WEST) == "lost"

@@ -1,4 +1,4 @@
-"""Host keys as SSH servers serve them, and what is no SSH server; and how two cells' keys are compared."""
+"""Host keys that SSH servers serve, servers that do not speak SSH, and the comparison of two cells' keys."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def test_every_type_of_key_that_a_server_has_is_found():
 
 @contextmanager
 def answering(content: bytes | None) -> Iterator[int]:
-    """Answer every connection with these bytes and its end; with nothing at all, and no end, for None."""
+    """Answer every connection with these bytes and close it; for None, send nothing and keep it open."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         kept: list[socket.socket] = []
 
@@ -76,7 +76,7 @@ HELLO = b"SSH-2.0-strange\r\n"
         (None, "no answer within 0 s"),
     ],
 )
-def test_what_is_no_ssh_server_is_a_problem(content, problem, monkeypatch):
+def test_a_server_that_does_not_speak_ssh_is_a_problem(content, problem, monkeypatch):
     monkeypatch.setattr(served_keys, "_PATIENCE", 0.3 if content is None else 60)
     with answering(content) as port:
         (found,) = served(["127.0.0.1"], port)
@@ -104,7 +104,7 @@ def test_addresses_of_one_region_are_compared_too():
     ]
 
 
-def test_what_aws_keeps_stands_in_for_a_region_that_cannot_be_reached():
+def test_host_keys_reported_by_aws_stand_in_for_a_region_that_cannot_be_reached():
     silent, well = Served(address="192.0.2.9", problem="port 22: refused"), Served(address="a", keys=RSA)
     first = f"{EASTERN}: the SFTP endpoint serves no host key at 192.0.2.9, port 22: refused"
     assert compared([silent], [well], east=RSA, west=RSA) == [first]

@@ -1,4 +1,4 @@
-"""`python -m ops shift` against the emulated Route 53 and a name server."""
+"""`python -m ops shift` with the emulated Route 53 and a name server."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ def two(zone: Estate) -> Estate:  # noqa: F811
 
 
 def plan(estate: Estate, *words: str) -> dict:
-    code, told = estate.place.json("shift", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.place.json("shift", *words)
+    assert code == 0, document
+    return document
 
 
 def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, dict]:
@@ -32,7 +32,7 @@ def apply(estate: Estate, *words: str, digest: str | None = None) -> tuple[int, 
 
 
 def changed(estate: Estate, before: dict) -> dict:
-    """Return the check that is carried now by everything that is not as it was."""
+    """Return the check of every record that has changed."""
     now = estate.records()
     assert now.keys() == before.keys()
     different = {key: value for key, value in now.items() if value != before[key]}
@@ -41,7 +41,7 @@ def changed(estate: Estate, before: dict) -> dict:
 
 
 def answers(estate: Estate, id: str) -> set[str]:
-    """Return the sides that the name server names for a customer, over its three names and both types."""
+    """Return the sides that the name server answers for a customer, over its three names and both types."""
     estate.server.refresh()
     found = set()
     for endpoint in (EAST, WEST, "primary"):
@@ -54,8 +54,8 @@ def answers(estate: Estate, id: str) -> set[str]:
 @pytest.mark.parametrize(("side", "region"), [(WEST, WESTERN), (EAST, EASTERN)])
 def test_one_customer_goes_out_of_a_region_and_comes_back(two, id, side, region):
     before = two.records()
-    told = plan(two, id, "--region", region)
-    assert (told["shifts"], told["batches"], told["warnings"]) == ({id: 6}, 1, [])
+    document = plan(two, id, "--region", region)
+    assert (document["shifts"], document["batches"], document["warnings"]) == ({id: 6}, 1, [])
     assert two.records() == before
     assert answers(two, id) == {EAST, WEST}
 
@@ -79,21 +79,21 @@ def test_many_customers_are_one_plan_and_each_is_in_one_batch(two, monkeypatch):
     requests = []
 
     def cut(when: str, what: str) -> bool:
-        """Let the second change and whatever follows go unanswered."""
+        """Leave the second change and every later request unanswered."""
         if when == "before" and what.startswith("POST") and "rrset" in what:
             requests.append(what)
         return len(requests) > 1
 
-    two.place.door.cut = cut
+    two.place.relay.cut = cut
     before = two.records()
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert f"mft-ops evacuate {WESTERN}" in told["refused"]
+    assert f"mft-ops evacuate {WESTERN}" in document["refused"]
     assert len(changed(two, before)) == 6
 
-    two.place.door.cut = lambda *_: False
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
-    assert (code, told["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
+    two.place.relay.cut = lambda *_: False
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    assert (code, document["shifts"]) == (0, {"c7k2m": 0, "m2x8v": 6})
     assert len(changed(two, before)) == 12
 
 
@@ -102,24 +102,24 @@ def test_two_hundred_customers_are_one_plan_of_six_batches_at_most(zone):  # noq
     zone.server.close()  # nobody asks it
     zone.registry(*({"id": id, "failover": {"health_check": "cell"}} for id in ids))
     zone.deploy()
-    told = plan(zone, *ids, *OUT_OF_WEST)
-    assert told["batches"] <= 6
-    assert set(told["shifts"].values()) == {6}
+    document = plan(zone, *ids, *OUT_OF_WEST)
+    assert document["batches"] <= 6
+    assert set(document["shifts"].values()) == {6}
     requests = []
-    zone.place.door.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
-    code, told = apply(zone, *ids, *OUT_OF_WEST, digest=told["digest"])
-    assert (code, len([each for each in requests if each.startswith("POST")])) == (0, told["batches"])
+    zone.place.relay.cut = lambda when, what: when == "before" and "rrset" in what and requests.append(what)
+    code, document = apply(zone, *ids, *OUT_OF_WEST, digest=document["digest"])
+    assert (code, len([each for each in requests if each.startswith("POST")])) == (0, document["batches"])
     assert set(halves_of(zone, WEST).values()) == {zone.check(WEST, "out")}
     assert zone.check(WEST, "out") not in halves_of(zone, EAST).values()
 
 
 def halves_of(estate: Estate, side: str) -> dict:
-    """Return the check that every half of a side carries."""
+    """Return the check of every half of a side."""
     return {key: check for key, (*_, check) in estate.records().items() if key[2] == side}
 
 
 def test_a_later_update_leaves_the_shift_as_it_is(two):
-    """A refreshed state has what Route 53 has; of that the program wants nothing else but what it ignores."""
+    """A refreshed state matches Route 53; it differs from the program only in ignored inputs."""
     apply(two, "c7k2m", *OUT_OF_WEST)
     there = {key: each for key, each in two.as_the_program_has_them().items() if key[2] == WEST}
     assert programs_records(two, WEST) == there
@@ -128,17 +128,17 @@ def test_a_later_update_leaves_the_shift_as_it_is(two):
 
 
 @pytest.mark.parametrize("back", [False, True])
-def test_it_is_recorded_where_the_customers_go(two, back):
+def test_a_shift_is_recorded_in_the_region_that_customers_move_to(two, back):
     apply(two, "c7k2m", "--region", EASTERN)
     before = two.recorded(WEST)
     words = ("c7k2m", "--back") if back else ("m2x8v", "--region", EASTERN)
-    code, told = apply(two, *words)
+    code, document = apply(two, *words)
     now = {key: each for key, each in two.recorded(WEST).items() if key not in before}
     (_, intent), (key, outcome) = sorted(now.items())
-    assert told["recorded"].endswith(key.removesuffix("outcome.json"))
-    assert (code, intent["verb"], intent["why"], intent["digest"]) == (0, "shift", WHY[1], told["digest"])
+    assert document["recorded"].endswith(key.removesuffix("outcome.json"))
+    assert (code, intent["verb"], intent["why"], intent["digest"]) == (0, "shift", WHY[1], document["digest"])
     assert intent["who"].startswith("arn:aws-us-gov:")
-    assert intent["plan"].keys() == told["shifts"].keys()
+    assert intent["plan"].keys() == document["shifts"].keys()
     assert (outcome["customers"], outcome["requests"]) == (1, 1)
     assert two.recorded(EAST) == {}
 
@@ -149,9 +149,9 @@ def test_it_is_recorded_where_the_customers_go(two, back):
 def test_nobody_is_shifted_out_of_both_regions(two):
     apply(two, "c7k2m", *OUT_OF_WEST)
     before = two.records()
-    said = two.place.ops("shift", "c7k2m", "m2x8v", "--region", EASTERN)
-    assert said.code == 1
-    assert said.line == (
+    result = two.place.ops("shift", "c7k2m", "m2x8v", "--region", EASTERN)
+    assert result.code == 1
+    assert result.line == (
         f"c7k2m is shifted out of {WESTERN}, and would be nowhere;"
         " bring it back first: mft-ops shift c7k2m --back"
     )
@@ -163,86 +163,88 @@ def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
     two.place.hold(EAST, position)
     before = two.records()
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
-    assert told["refused"].startswith(f"{EASTERN} is {position}, and nobody is sent there")
+    assert document["refused"].startswith(f"{EASTERN} is {position}, and nobody is sent there")
     assert two.recorded(EAST) == {}
 
 
 def test_a_region_that_is_not_ready_takes_the_sentence_typed_in_full(two, monkeypatch):
     monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [f"{cell.region}: it has no server"])
     before, sentence = two.records(), f"{EASTERN} is not ready"
-    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
-    assert said.code == 1
-    assert said.err.splitlines() == [
+    result = two.place.ops("shift", "c7k2m", *OUT_OF_WEST, "--override", f"{WESTERN} is not ready")
+    assert result.code == 1
+    assert result.err.splitlines() == [
         f"{sentence}: {EASTERN}: it has no server",
         f"--override '{WESTERN} is not ready' is not the sentence that overrides this",
         f"to do it all the same: --override '{sentence}'",
     ]
     assert two.records() == before
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, "--override", sentence)
-    assert (code, told["override"]) == (0, sentence)
-    assert f"--override '{sentence}'" in told["command"]
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, "--override", sentence)
+    assert (code, document["override"]) == (0, sentence)
+    assert f"--override '{sentence}'" in document["command"]
     assert [each["override"] for each in two.recorded(EAST).values() if "plan" in each] == [sentence]
     assert plan(two, "c7k2m", "--back")["shifts"] == {"c7k2m": 6}, "back is no question of that"
 
 
-def test_what_cannot_be_recorded_is_not_done(two):
+def test_an_action_that_cannot_be_recorded_is_not_carried_out(two):
     digest, before = plan(two, "c7k2m", *OUT_OF_WEST)["digest"], two.records()
-    two.place.door.cut = lambda when, what: "/actions/" in what
-    code, told = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
+    two.place.relay.cut = lambda when, what: "/actions/" in what
+    code, document = apply(two, "c7k2m", *OUT_OF_WEST, digest=digest)
     assert (code, two.records()) == (1, before)
-    assert told["refused"].endswith("nothing was done, for it must be recorded")
+    assert document["refused"].endswith("nothing was done, for it must be recorded")
 
 
-def test_credentials_that_expire_midway_say_how_far_it_came_and_it_goes_on(two, monkeypatch):
+def test_expiring_credentials_are_reported_with_the_progress_and_the_work_goes_on_afterwards(
+    two, monkeypatch
+):
     monkeypatch.setattr(dns_changes, "RECORDS_LIMIT", 12)
     digest = plan(two, "c7k2m", "m2x8v", *OUT_OF_WEST)["digest"]
 
     def cut(when: str, what: str) -> bool:
-        """Let the first change be the last that these credentials do."""
+        """Let the credentials expire after the first change."""
         if when == "after" and what.startswith("POST") and "rrset" in what:
-            two.place.door.expired = {"route53": "InvalidClientTokenId"}
+            two.place.relay.expired = {"route53": "InvalidClientTokenId"}
         return False
 
-    two.place.door.cut, before = cut, two.records()
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    two.place.relay.cut, before = cut, two.records()
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
-    assert told["refused"].startswith("the credentials are not valid any more: ")
-    assert told["refused"].endswith(
+    assert document["refused"].startswith("the credentials are not valid any more: ")
+    assert document["refused"].endswith(
         "; 1 of 2 customers are done, each whole, and the others are as they were;"
         " run the same command again with fresh credentials"
     )
     assert len(changed(two, before)) == 6
-    two.place.door.cut, two.place.door.expired = (lambda *_: False), {}
-    code, told = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
+    two.place.relay.cut, two.place.relay.expired = (lambda *_: False), {}
+    code, document = apply(two, "c7k2m", "m2x8v", *OUT_OF_WEST, digest=digest)
     assert (code, len(changed(two, before))) == (0, 12)
     assert len(two.recorded(EAST)) == 2, "one action, which was cut off and went on"
 
 
 def test_a_switch_that_cannot_be_read_is_a_warning(two):
-    two.place.door.closed = {f"{WESTERN} ssm"}
+    two.place.relay.closed = {f"{WESTERN} ssm"}
     (warning,) = plan(two, "c7k2m", *OUT_OF_WEST)["warnings"]
     assert warning.startswith(f"{WESTERN} does not say whether {EASTERN} is out")
 
 
 def test_a_stale_digest_says_what_changed(two):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]
-    code, told = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
+    code, document = apply(two, "m2x8v", *OUT_OF_WEST, digest=digest)
     assert code == 1
     assert (
         "c7k2m: is no longer in the plan; m2x8v: is new in the plan; nothing was done: plan again"
-        in told["refused"]
+        in document["refused"]
     )
 
 
-def test_without_its_check_nothing_is_guessed(two):
+def test_an_ambiguous_health_check_is_refused(two):
     reference = check_reference(NAMESPACE, two.place.cell, WEST, "out")
     config = {"Type": "CALCULATED", "ChildHealthChecks": two.leaves, "HealthThreshold": 2}
     two.leaves.append(two.make_check(f"{reference}-again", **config))
-    said = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
-    assert said.code == 1
-    assert said.line.startswith(f"{WESTERN} has 2 health checks 'out', and must have exactly one; ")
+    result = two.place.ops("shift", "c7k2m", *OUT_OF_WEST)
+    assert result.code == 1
+    assert result.line.startswith(f"{WESTERN} has 2 health checks 'out', and must have exactly one; ")
 
 
 def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
@@ -263,14 +265,14 @@ def test_unknown_customers_and_regions_are_refused_with_the_nearest(two):
         ("c7k2m", "--back", "--apply", *WHY),
     ],
 )
-def test_a_command_that_cannot_be_read_exits_2(two, words):
+def test_a_usage_error_exits_2(two, words):
     assert two.place.ops("shift", *words).code == 2
-    assert two.place.door.asked == []
+    assert two.place.relay.calls == []
 
 
-def test_a_dead_control_plane_is_named_with_the_lever_that_needs_none(two):
-    two.place.door.closed = {"route53"}
-    said = two.place.ops("shift", "c7k2m", "--region", EASTERN)
-    assert said.code == 1
-    assert f"in {WESTERN}, does not answer" in said.line
-    assert f"mft-ops evacuate {WESTERN}" in said.line
+def test_a_dead_control_plane_is_named_with_the_alternative_that_needs_none(two):
+    two.place.relay.closed = {"route53"}
+    result = two.place.ops("shift", "c7k2m", "--region", EASTERN)
+    assert result.code == 1
+    assert f"in {WESTERN}, does not answer" in result.line
+    assert f"mft-ops evacuate {WESTERN}" in result.line

@@ -1,4 +1,4 @@
-"""`python -m ops status`: what one screen says of both regions, and how it ends."""
+"""`python -m ops status`: one screen about both regions, and the exit codes."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ CONTROL_PLANE = f"{WESTERN} route53"
 
 @pytest.fixture
 def both(zone: Estate, well: dict[str, WellCell]) -> dict[str, WellCell]:  # noqa: F811
-    """Both cells, well, with two customers in them and in DNS; with the zone's name server."""
+    """Both cells, well, with two customers, their records, and the zone's name server."""
     zone.registry({"id": "aaa111"}, {"id": "bbb222", "primary": "east"})
     zone.deploy()
     zone.server.refresh()
@@ -45,10 +45,10 @@ def both(zone: Estate, well: dict[str, WellCell]) -> dict[str, WellCell]:  # noq
 
 
 def document(place: Place) -> Mapping[str, Any]:
-    code, told = place.json("status")
-    assert code == (0 if told["well"] else 1)
-    assert told["well"] == (not told["findings"])
-    return told
+    code, status = place.json("status")
+    assert code == (0 if status["well"] else 1)
+    assert status["well"] == (not status["findings"])
+    return status
 
 
 def measure(cell: WellCell, **values: float) -> None:
@@ -67,10 +67,10 @@ def measure(cell: WellCell, **values: float) -> None:
 
 def test_all_is_well(both, place):
     measure(both[EAST], CanaryDelivered=1, AddressesAnswering=3)
-    told = document(place)
-    assert told["findings"] == []
-    assert list(told["regions"]) == [EASTERN, WESTERN]
-    east = dict(told["regions"][EASTERN])
+    status = document(place)
+    assert status["findings"] == []
+    assert list(status["regions"]) == [EASTERN, WESTERN]
+    east = dict(status["regions"][EASTERN])
     since = east["switch"].pop("since")
     assert re.fullmatch(r"20\d\d-\d\d-\d\dT\d\d:\d\d:\d\dZ", since)
     assert east == {
@@ -90,25 +90,25 @@ def test_all_is_well(both, place):
         },
         "alarms": [],
     }
-    said = place.ops("status")
-    assert (said.code, said.err) == (0, "")
-    *_, last = said.out.splitlines()
+    result = place.ops("status")
+    assert (result.code, result.err) == (0, "")
+    *_, last = result.out.splitlines()
     assert last.strip() == "all is well"
-    assert f"in since {since}, kept in {WESTERN}" in said.out
-    assert len(said.out.splitlines()) < 24, "one screen"
+    assert f"in since {since}, kept in {WESTERN}" in result.out
+    assert len(result.out.splitlines()) < 24, "one screen"
 
 
-def test_what_is_found_is_told_with_where_to_read_on(both, place):
+def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
     east = both[EAST]
     name = east.alarm("facts-delayed", section="facts-delayed", state="ALARM")
-    east.send(east.parts["dead_letters"]["ingest"])
+    east.send(east.manifest["dead_letters"]["ingest"])
     measure(east, ReplicationFailed=2, ReplicationUntracked=1, ReplicationMissed=5, ReplicationLate=3)
     place.hold(WEST, "lost")
-    told = document(place)
-    alarm = told["regions"][EASTERN]["alarms"][0]
+    status = document(place)
+    alarm = status["regions"][EASTERN]["alarms"][0]
     assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
-    assert told["regions"][WESTERN]["switch"]["position"] == "lost"
-    assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in told["findings"]] == [
+    assert status["regions"][WESTERN]["switch"]["position"] == "lost"
+    assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in status["findings"]] == [
         f"{EASTERN}: 1 dead letters of the function ingest wait for an operator;"
         " see docs/runbook.md#ingest-dead-letters",
         f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
@@ -119,34 +119,34 @@ def test_what_is_found_is_told_with_where_to_read_on(both, place):
         " see docs/runbook.md#replication-late",
         f"{WESTERN}: it is lost since THEN; mft-ops restore {WESTERN}",
     ]
-    said = place.ops("status")
-    assert said.code == 1
-    assert "docs/runbook.md#facts-delayed" in said.out
+    result = place.ops("status")
+    assert result.code == 1
+    assert "docs/runbook.md#facts-delayed" in result.out
 
 
 def test_executions_that_run_and_that_failed(both, place):
     workflow = both[EAST].client("stepfunctions")
-    machine = {"stateMachineArn": both[EAST].parts["state_machine"]}
+    machine = {"stateMachineArn": both[EAST].manifest["state_machine"]}
 
     def start(state: Mapping[str, Any], count: int) -> list[str]:
         definition = {"StartAt": "Only", "States": {"Only": state}}
         workflow.update_state_machine(**machine, definition=json.dumps(definition))
         return [workflow.start_execution(**machine)["executionArn"] for _ in range(count)]
 
-    def told(**wanted: Any) -> None:
+    def assert_executions(**wanted: Any) -> None:
         give_up = time.monotonic() + 60
         while (found := document(place)["regions"][EASTERN]["workflow"]) != wanted:
             assert time.monotonic() < give_up, found
             time.sleep(0.1)
 
     start({"Type": "Fail"}, 2)
-    told(running=0, more=False, failed=2)
+    assert_executions(running=0, more=False, failed=2)
     running = start({"Type": "Wait", "Seconds": 600, "End": True}, 3)
-    told(running=3, more=False, failed=2)
+    assert_executions(running=3, more=False, failed=2)
     assert "3 running, 2 failed in 24 h" in place.ops("status").out
     for execution in running:
         workflow.stop_execution(executionArn=execution)
-    told(running=0, more=False, failed=5)
+    assert_executions(running=0, more=False, failed=5)
 
 
 def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
@@ -156,18 +156,18 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
         batch = {"Changes": [change]}
         zone.route53.change_resource_record_sets(HostedZoneId=zone.zone_id, ChangeBatch=batch)
     zone.server.refresh()
-    told = document(place)
+    status = document(place)
     back = f"{WESTERN}: aaa111 shifted out; bring back: mft-ops shift aaa111 --back"
-    assert told["findings"] == [back]
-    assert told["shifts_according_to"] == "Route 53"
-    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+    assert status["findings"] == [back]
+    assert status["shifts_according_to"] == "Route 53"
+    assert [its["shifted_out"] for its in status["regions"].values()] == [[], ["aaa111"]]
 
-    place.door.closed = {CONTROL_PLANE}
-    told = document(place)
+    place.relay.closed = {CONTROL_PLANE}
+    status = document(place)
     silent = "Route 53's control plane does not answer: DNS says which customers are shifted out"
-    assert told["findings"] == [silent, back]
-    assert told["shifts_according_to"] == "DNS"
-    assert [its["shifted_out"] for its in told["regions"].values()] == [[], ["aaa111"]]
+    assert status["findings"] == [silent, back]
+    assert status["shifts_according_to"] == "DNS"
+    assert [its["shifted_out"] for its in status["regions"].values()] == [[], ["aaa111"]]
 
 
 def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: F811
@@ -181,29 +181,29 @@ def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: 
 
 
 def test_one_region_dead_and_the_control_plane_with_it(both, place):
-    place.door.closed = {f"{WESTERN} "}
-    told = document(place)
-    west, east = told["regions"][WESTERN], told["regions"][EASTERN]
+    place.relay.closed = {f"{WESTERN} "}
+    status = document(place)
+    west, east = status["regions"][WESTERN], status["regions"][EASTERN]
     assert (west["answers"], east["answers"]) == (False, True)
     assert west["switch"]["position"] == "in", "which East keeps"
     assert east["switch"] == {"kept_in": WESTERN, "position": None, "since": None}
-    first, *others = told["findings"]
+    first, *others = status["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
         f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
-    said = place.ops("status")
-    assert said.code == 1
-    assert re.search(r"answers +yes +NO", said.out)
+    result = place.ops("status")
+    assert result.code == 1
+    assert re.search(r"answers +yes +NO", result.out)
 
 
-def test_with_both_dead_it_says_so(both, place):
-    place.door.closed = {"us-gov-"}
-    told = document(place)
-    assert [its["answers"] for its in told["regions"].values()] == [False, False]
-    assert told["regions"][EASTERN]["shifted_out"] is None
-    assert "no region lists its customers" in told["findings"][-1]
+def test_with_both_regions_dead_the_findings_say_so(both, place):
+    place.relay.closed = {"us-gov-"}
+    status = document(place)
+    assert [its["answers"] for its in status["regions"].values()] == [False, False]
+    assert status["regions"][EASTERN]["shifted_out"] is None
+    assert "no region lists its customers" in status["findings"][-1]
     assert "not known" in place.ops("status").out
 
 
@@ -212,10 +212,10 @@ def test_the_zone_is_not_read_again_at_every_look(both, place):
     watch = status.StatusWatch(Environment.read(place.root), clock=lambda: now)
     for at, reads in ((0.0, True), (59.0, False), (60.0, True)):
         now = at
-        place.door.forget()
+        place.relay.forget()
         watch.look()
-        assert any(CONTROL_PLANE in call for call in place.door.asked) is reads
-        assert sum("DescribeAlarms" in call for call in place.door.asked) == 2
+        assert any(CONTROL_PLANE in call for call in place.relay.calls) is reads
+        assert sum("DescribeAlarms" in call for call in place.relay.calls) == 2
 
 
 def test_watching_goes_on_until_it_is_interrupted(both, place):
@@ -229,7 +229,7 @@ def test_watching_goes_on_until_it_is_interrupted(both, place):
     )
     give_up = time.monotonic() + 60
     try:
-        while sum("DescribeAlarms" in call for call in place.door.asked) < 4:
+        while sum("DescribeAlarms" in call for call in place.relay.calls) < 4:
             assert time.monotonic() < give_up
             assert done.poll() is None
             time.sleep(0.1)

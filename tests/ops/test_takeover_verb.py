@@ -1,4 +1,4 @@
-"""`python -m ops takeover`: what the region that serves finishes of a lost one, looked at and done."""
+"""`python -m ops takeover`: planning and completing the lost region's transfers in the other region."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def declare(estate: Estate, position: str) -> None:
 
 @pytest.fixture
 def lost(estate: Estate) -> Iterator[Estate]:
-    """A customer whose West is declared lost; what more happens to it is each test's own affair."""
+    """A customer whose West is declared lost."""
     replicate(estate)
     declare(estate, "lost")
     yield estate
@@ -38,42 +38,42 @@ def taken_over(estate: Estate) -> list[str]:
     return sorted(name for name in estate.east.executions() if "-takeover-" in name)
 
 
-def test_it_is_looked_at_first_and_then_done_with_the_other_region_dead(lost: Estate) -> None:
+def test_a_takeover_is_planned_and_then_carried_out_with_the_other_region_dead(lost: Estate) -> None:
     delivered = deliver(lost.west, key="inbound/sdk/done.csv")
     under_way = lost.west.receive(b"abc", "inbound/sdk/left.csv")
-    lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
+    lost.west.upload(b"abc", "inbound/sdk/unknown.csv")
     lost.lose(WEST)
     plan = {"out": WESTERN, "region": EASTERN, "started": [under_way.id], "left": 0}
-    plan |= {"absent": [], "adopted": ["inbound/sdk/unseen.csv"], "unproven": []}
+    plan |= {"absent": [], "adopted": ["inbound/sdk/unknown.csv"], "unproven": []}
     plan |= {"recorded": None, "warnings": [], "command": f"mft-ops takeover {WESTERN} --reason WHY --apply"}
     assert lost.json("takeover", WESTERN) == (0, {"applied": False, **plan})
     assert taken_over(lost) == []
-    assert lost.east.facts("inbound/sdk/unseen.csv") == []
+    assert lost.east.facts("inbound/sdk/unknown.csv") == []
     code, done = lost.json("takeover", WESTERN, *APPLY)
     command = f"mft-ops takeover {WESTERN} --reason 'West does not answer' --apply"
     plan |= {"recorded": done["recorded"], "command": command}
     assert (code, done) == (0, {"applied": True, **plan})
     assert done["recorded"].startswith("s3://")
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
-    assert [fact.kind for fact in lost.east.facts("inbound/sdk/unseen.csv")] == [Kind.RECEIVED]
+    assert [fact.kind for fact in lost.east.facts("inbound/sdk/unknown.csv")] == [Kind.RECEIVED]
     assert lost.east.status(delivered) == status(lost.east.facts(delivered.key))
 
 
-def test_it_is_told_in_words(lost: Estate) -> None:
+def test_a_takeover_as_text(lost: Estate) -> None:
     under_way = lost.west.receive(b"abc")
-    lost.west.upload(b"abc", "inbound/sdk/unseen.csv")
+    lost.west.upload(b"abc", "inbound/sdk/unknown.csv")
     assert lost.ops("takeover", WESTERN).out.splitlines() == [
         f"{under_way.id} would go on here",
-        "inbound/sdk/unseen.csv would be taken in: no fact is about it",
+        "inbound/sdk/unknown.csv would be taken in: no fact is about it",
         f"{EASTERN}: 1 started, 0 absent, 1 adopted, 0 unproven; nothing was done; to do it:",
         f"  mft-ops takeover {WESTERN} --reason WHY --apply",
     ]
-    said = lost.ops("takeover", WESTERN, *APPLY)
-    assert f"{under_way.id} goes on here" in said.out
-    assert said.out.endswith("done\n")
+    result = lost.ops("takeover", WESTERN, *APPLY)
+    assert f"{under_way.id} goes on here" in result.out
+    assert result.out.endswith("done\n")
 
 
-def test_doing_it_needs_a_reason_which_is_recorded(lost: Estate) -> None:
+def test_a_takeover_needs_a_reason_which_is_recorded(lost: Estate) -> None:
     assert lost.ops("takeover", WESTERN, "--apply").code == 2
     assert taken_over(lost) == []
     under_way = lost.west.receive(b"abc")
@@ -95,7 +95,7 @@ def test_every_list_of_a_pass_is_printed() -> None:
     assert lists == set(WORDS)
 
 
-def test_what_has_not_arrived_is_named(lost: Estate) -> None:
+def test_an_object_that_has_not_arrived_is_named(lost: Estate) -> None:
     lost.place.aws.replication_lag(s3=600)
     missing = lost.west.receive(b"abc")
     lost.lose(WEST)
@@ -108,35 +108,35 @@ def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position
     lost.west.receive(b"abc")
     declare(lost, position)
     for words in ((), APPLY):
-        said = lost.ops("takeover", WESTERN, *words)
-        assert said.code == 1
-        assert said.line == (
+        result = lost.ops("takeover", WESTERN, *words)
+        assert result.code == 1
+        assert result.line == (
             f"{WESTERN} is not declared lost, so {EASTERN} takes nothing over from it; "
             f"if it is: mft-ops evacuate {WESTERN} --lost"
         )
     assert taken_over(lost) == []
 
 
-def test_repeated_it_starts_nothing_twice(lost: Estate) -> None:
+def test_a_repeated_takeover_starts_nothing_twice(lost: Estate) -> None:
     under_way = lost.west.receive(b"abc")
     for _ in range(2):
         assert lost.ops("takeover", WESTERN, *APPLY).code == 0
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
 
 
-def test_what_aws_refuses_is_named_and_holds_back_nothing_else(lost: Estate) -> None:
-    """The customer's bucket is gone; what is under way of another goes on."""
+def test_a_refusal_by_aws_is_named_and_stops_nothing_else(lost: Estate) -> None:
+    """The customer's bucket is gone; another customer's transfer goes on."""
     gone = other_customer(lost)
     lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
     under_way = lost.west.receive(b"abc")
-    said = lost.ops("takeover", WESTERN, *APPLY)
-    assert said.code == 1
-    assert said.line.startswith(f"1 started, 1 failed: {gone}: ")
-    assert "NoSuchBucket" in said.line
-    assert said.line.endswith("; run it again: nothing is started twice")
+    result = lost.ops("takeover", WESTERN, *APPLY)
+    assert result.code == 1
+    assert result.line.startswith(f"1 started, 1 failed: {gone}: ")
+    assert "NoSuchBucket" in result.line
+    assert result.line.endswith("; run it again: nothing is started twice")
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
 
 
-def test_a_region_that_is_none_is_refused_with_the_nearest(lost: Estate) -> None:
-    said = lost.ops("takeover", "us-gov-wst-1")
-    assert (said.code, "did you mean us-gov-west-1" in said.line) == (1, True)
+def test_an_unknown_region_is_refused_with_the_nearest(lost: Estate) -> None:
+    result = lost.ops("takeover", "us-gov-wst-1")
+    assert (result.code, "did you mean us-gov-west-1" in result.line) == (1, True)

@@ -1,4 +1,4 @@
-"""`python -m ops trace`: one file's story, from both regions or from the one that is left."""
+"""`python -m ops trace`: the history of one file, from both regions or from the remaining one."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ KEY = "inbound/sdk/a.csv"
 
 
 def story(estate: Estate, *words: str) -> dict[str, Any]:
-    code, told = estate.json("trace", *words)
-    assert code == 0, told
-    return told
+    code, document = estate.json("trace", *words)
+    assert code == 0, document
+    return document
 
 
 def events(chapter: dict[str, Any]) -> list[tuple[str, str]]:
@@ -32,9 +32,14 @@ def events(chapter: dict[str, Any]) -> list[tuple[str, str]]:
 def test_the_story_of_a_delivered_file(estate):
     replicate(estate)
     transfer = deliver(estate.west)
-    told = story(estate, KEY)
-    assert (told["customer"], told["key"], told["others"], told["unknowns"]) == (estate.customer, KEY, [], [])
-    (chapter,) = told["chapters"]
+    document = story(estate, KEY)
+    assert (document["customer"], document["key"], document["others"], document["unknowns"]) == (
+        estate.customer,
+        KEY,
+        [],
+        [],
+    )
+    (chapter,) = document["chapters"]
     assert (chapter["transfer"], chapter["status"]) == (transfer.id, "delivered")
     happened = [what for region, what in events(chapter) if region == WESTERN]
     facts = ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
@@ -59,15 +64,15 @@ def test_the_story_of_a_delivered_file(estate):
         ("archive", EASTERN): "REPLICA",
     }
     assert {each["size"] for each in chapter["copies"]} == {3}
-    assert told["leases"] == {WESTERN: told["leases"][WESTERN]}
-    assert told["leases"][WESTERN].startswith(f"{first(transfer.id)}, until 20")
+    assert document["leases"] == {WESTERN: document["leases"][WESTERN]}
+    assert document["leases"][WESTERN].startswith(f"{first(transfer.id)}, until 20")
 
 
-def test_in_words(estate):
+def test_the_trace_as_text(estate):
     transfer = deliver(estate.west)
-    said = estate.ops("trace", transfer.id)
-    assert (said.code, said.err) == (0, "")
-    lines = [line.rstrip() for line in said.out.splitlines()]
+    result = estate.ops("trace", transfer.id)
+    assert (result.code, result.err) == (0, "")
+    lines = [line.rstrip() for line in result.out.splitlines()]
     assert lines[0] == f"{KEY} of {estate.customer}"
     assert f"transfer {transfer.id}: delivered" in lines
     (delivered,) = (line for line in lines if " DELIVERED " in line)
@@ -78,14 +83,14 @@ def test_in_words(estate):
     assert f"  no copy: inbound in {EASTERN}, archive in {EASTERN}" in lines
 
 
-def test_every_transfer_of_a_key_is_told_or_the_one_that_was_asked_for(estate):
+def test_every_transfer_of_a_key_is_shown_or_the_one_requested(estate):
     one, other = deliver(estate.west, b"abc"), deliver(estate.west, b"xyz")
     chapters = story(estate, KEY)["chapters"]
     assert [each["transfer"] for each in chapters] == sorted((one.id, other.id))
-    told = story(estate, other.id)
-    assert [each["transfer"] for each in told["chapters"]] == [other.id]
-    assert told["others"] == [one.id]
-    assert {each["transfer"] for each in told["chapters"][0]["copies"]} == {other.id}
+    document = story(estate, other.id)
+    assert [each["transfer"] for each in document["chapters"]] == [other.id]
+    assert document["others"] == [one.id]
+    assert {each["transfer"] for each in document["chapters"][0]["copies"]} == {other.id}
     assert f"other transfers of this file: {one.id}" in estate.ops("trace", other.id).out
 
 
@@ -101,7 +106,7 @@ def test_a_fact_that_one_replica_does_not_have_is_marked(estate, request):
     assert f"NOT IN {EASTERN}" in estate.ops("trace", transfer.id).out
 
 
-def test_a_fact_that_the_replicas_tell_differently_is_marked_in_both(estate, request):
+def test_a_fact_that_differs_between_the_replicas_is_marked_in_both(estate, request):
     request.addfinalizer(lambda: estate.place.aws.replication_lag())
     transfer = estate.west.receive(b"abc")
     estate.place.aws.replication_lag(dynamodb=3600)
@@ -114,7 +119,7 @@ def test_a_fact_that_the_replicas_tell_differently_is_marked_in_both(estate, req
     assert len(received["unknown_in"]) == 1
 
 
-def test_every_execution_of_a_transfer_is_told(estate):
+def test_every_execution_of_a_transfer_is_shown(estate):
     transfer = deliver(estate.west)
     states = estate.east.client("stepfunctions")
     names = [f"{Purpose.TAKEOVER}-1", f"{Purpose.TAKEOVER}-2", f"{Purpose.RELEASE}-1", f"{Purpose.ASK}-1"]
@@ -131,26 +136,26 @@ def test_every_execution_of_a_transfer_is_told(estate):
     assert began == {(WESTERN, "g1"), *((EASTERN, name) for name in names)}
 
 
-def test_an_execution_that_left_no_trace_in_the_tracker_is_told(estate):
+def test_an_execution_that_left_no_trace_in_the_tracker_is_shown(estate):
     (chapter,) = story(estate, estate.west.receive(b"abc").id)["chapters"]
     assert (WESTERN, "execution began") in events(chapter)
     assert chapter["status"] == "under way"
 
 
-def test_without_a_workflow_to_ask_the_rest_is_told(estate):
+def test_without_a_workflow_the_rest_is_shown(estate):
     transfer = deliver(estate.west)
     parameter = contract.cell_parameter("mft", estate.west.cell, "parts")
     estate.west.client("ssm").delete_parameter(Name=parameter)
-    told = story(estate, transfer.id)
-    (unknown,) = told["unknowns"]
+    document = story(estate, transfer.id)
+    (unknown,) = document["unknowns"]
     assert unknown == (
         f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
         " consists of, is missing; run `pulumi up --refresh` on gov-west"
     )
-    assert "DELIVERED" in [what for _, what in events(told["chapters"][0])]
+    assert "DELIVERED" in [what for _, what in events(document["chapters"][0])]
 
 
-def test_an_object_that_the_tracker_does_not_know_is_told(estate):
+def test_an_object_that_the_tracker_does_not_know_is_shown(estate):
     estate.west.upload(b"abc")
     (chapter,) = story(estate, KEY)["chapters"]
     assert chapter["status"] == "unknown to the tracker"
@@ -158,19 +163,19 @@ def test_an_object_that_the_tracker_does_not_know_is_told(estate):
     assert [each["place"] for each in chapter["copies"]] == ["inbound"]
 
 
-def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
+def test_with_a_region_dead_the_records_of_the_other_are_shown(estate):
     replicate(estate)
     transfer = deliver(estate.west)
     estate.lose(WEST)
-    told = story(estate, transfer.id)
-    (unknown,) = told["unknowns"]
+    document = story(estate, transfer.id)
+    (unknown,) = document["unknowns"]
     assert unknown.startswith(f"{WESTERN} is not looked at")
-    (chapter,) = told["chapters"]
+    (chapter,) = document["chapters"]
     assert chapter["status"] == "delivered"
     assert [what for _, what in events(chapter)] == ["RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"]
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
-    assert told["leases"][WESTERN].endswith(f", according to {EASTERN}")
+    assert document["leases"][WESTERN].endswith(f", according to {EASTERN}")
     assert unknown in estate.ops("trace", transfer.id).out
 
 
@@ -178,13 +183,13 @@ def test_with_a_region_dead_the_other_tells_what_it_knows(estate):
 
 
 def refused(estate: Estate, *words: str) -> str:
-    said = estate.ops("trace", *words)
-    assert (said.code, said.out) == (1, "")
-    return said.err.strip()
+    result = estate.ops("trace", *words)
+    assert (result.code, result.out) == (1, "")
+    return result.err.strip()
 
 
 @pytest.mark.parametrize("whose", [True, False])
-def test_what_is_not_there_is_refused_with_the_nearest(estate, whose):
+def test_an_unknown_key_or_transfer_is_refused_with_the_nearest(estate, whose):
     transfer = deliver(estate.west)
     words = ("--customer", estate.customer) if whose else ()
     wrong = f"{transfer.id[:-2]}zz"
@@ -208,7 +213,7 @@ def test_a_key_is_found_among_many_that_begin_alike(estate):
     assert refused(estate, "inbound/sdk/a.cs").startswith("no file of")
 
 
-def test_a_file_is_found_whosever_it_is(estate):
+def test_a_file_is_found_without_naming_its_customer(estate):
     other_customer(estate)
     transfer = deliver(estate.west)
     for wanted in (KEY, transfer.id):
@@ -227,11 +232,11 @@ def test_a_key_that_two_customers_have_needs_a_customer(estate):
     assert story(estate, KEY, "--customer", other)["customer"] == other
 
 
-def test_a_customer_that_is_none_is_refused_with_the_nearest(estate):
+def test_an_unknown_customer_is_refused_with_the_nearest(estate):
     assert refused(estate, KEY, "--customer", f"{estate.customer}x").endswith(
         f"did you mean {estate.customer}?"
     )
 
 
-def test_a_command_that_cannot_be_read_exits_2(place):
+def test_a_usage_error_exits_2(place):
     assert place.ops("trace").code == 2

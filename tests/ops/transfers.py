@@ -1,4 +1,4 @@
-"""A pair of stacks with a customer whose transfers are in it: both cells, as the runtime sees them."""
+"""A pair of stacks with a customer who has transfers: both cells, as the runtime sees them."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Side(Cell):
 
     @property
     def manifest(self) -> dict[str, Any]:
-        """What the program records of a cell; of all this only the state machine is there."""
+        """The manifest that the program writes of a cell; only the state machine exists."""
         return {
             "server": "s-1",
             "addresses": [],
@@ -123,7 +123,7 @@ def estate(aws: Emulator, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 def replicate(estate: Estate) -> None:
-    """Let objects be copied to the other region, as the program has it."""
+    """Replicate objects to the other region, as the program configures it."""
     for side, peer in ((estate.west, estate.east), (estate.east, estate.west)):
         for bucket, copy in ((side.bucket, peer.bucket), (side.archive_bucket, peer.archive_bucket)):
             s3 = side.client("s3")

@@ -1,4 +1,4 @@
-"""Both cells as the real program makes them, without what carries files: the ground that `ready` compares.
+"""Both cells as the real program makes them, with functions that do nothing: what `ready` compares.
 
 One emulated AWS, one name server and two SSH servers for the tests of a module; each mends what it broke.
 """
@@ -39,12 +39,12 @@ from ops import environment
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST, Position, switch_parameter
-from tests.ops.conftest import Clients, Said
+from tests.ops.conftest import Clients, CommandResult
 from tests.program.conftest import RUNTIME
 
 ZONE = "mft.example.gov"
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
-#: What would call functions, or tell somebody outside: nothing of it is looked at.
+#: Resources that would call functions, or send notifications: `ready` reads none of them.
 _ECHOED = (
     "aws:cloudwatch/event",
     "aws:lambda/eventSourceMapping",
@@ -113,7 +113,7 @@ class Twins:
     server: DnsServer | None = None
     graphs: dict[str, program.Graph] = field(default_factory=dict)
     calls: list[tuple[str, str]] = field(default_factory=list)
-    """What the tools have asked: service and operation."""
+    """The calls of the tools: service and operation."""
 
     def client(self, service: str, side: str = WEST) -> Any:
         return self.aws.client(service, REGION_OF[side])
@@ -151,18 +151,18 @@ class Twins:
             if (each["Name"], each["Type"], each.get("SetIdentifier")) == (f"{name}.", type, side)
         )
 
-    def ops(self, *words: str) -> Said:
+    def ops(self, *words: str) -> CommandResult:
         done = CliRunner().invoke(ops.__main__.app, [*words, "--root", str(self.root)])
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             raise done.exception
-        return Said(code=done.exit_code, out=done.stdout, err=done.stderr)
+        return CommandResult(code=done.exit_code, out=done.stdout, err=done.stderr)
 
     def differences(self, *ids: str) -> list[str]:
         """Return the differences that `ready` finds; its last line and its exit code agree."""
-        said = self.ops("ready", *ids)
-        assert not said.err
-        *lines, summary = said.out.splitlines()
-        assert said.code == (1 if lines else 0)
+        result = self.ops("ready", *ids)
+        assert not result.err
+        *lines, summary = result.out.splitlines()
+        assert result.code == (1 if lines else 0)
         assert summary.startswith(f"NOT READY: {len(lines)} difference" if lines else "ready: ")
         return lines
 
@@ -179,7 +179,7 @@ class Twins:
 
 
 def _maker(provisioner: Provisioner, code: Path) -> program.Make:
-    """Return what makes a stack's resources: functions that do nothing, and nothing that calls them."""
+    """Return a maker of a stack's resources: its functions do nothing, and nothing calls them."""
 
     def make(resource: Resource) -> tuple[str, Mapping[str, Any]]:
         if resource.type.startswith(_ECHOED):
@@ -262,7 +262,7 @@ def _deploy(twins: Twins, code: Path) -> None:
 
 @pytest.fixture
 def twins(twin_cells: Twins, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Twins]:
-    """The cells, as an operator's shell knows them."""
+    """The cells, with the environment of an operator's shell."""
     for name in [name for name in os.environ if name.startswith(("AWS_", "MFT_"))]:
         monkeypatch.delenv(name)
     server = twin_cells.server

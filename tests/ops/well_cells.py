@@ -1,4 +1,4 @@
-"""Both cells as the program leaves them where all is well: what `ops` reads before it trusts one."""
+"""Both cells as the program leaves them when all is well: what `ops` reads before it trusts a cell."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class WellCell:
 
     place: Place
     side: str
-    parts: dict[str, Any] = field(default_factory=dict)
+    manifest: dict[str, Any] = field(default_factory=dict)
 
     @property
     def name(self) -> str:
@@ -45,7 +45,7 @@ class WellCell:
     def make(self) -> WellCell:
         queue, *dead = (self._queue(what) for what in ("queue", "dead", "replication-dead"))
         topic = self.client("sns").create_topic(Name=f"alerts-{self.name}")["TopicArn"]
-        self.parts = {
+        self.manifest = {
             "server": self._server(),
             "addresses": ["203.0.113.1", "203.0.113.2", "203.0.113.3"],
             "queue": queue,
@@ -54,13 +54,13 @@ class WellCell:
             "functions": {handler: self._function(handler) for handler in ("ingest", "switch")},
             "alerts": topic,
         }
-        self.tell(**self.parts)
-        for function in self.parts["functions"].values():
+        self.write_manifest(**self.manifest)
+        for function in self.manifest["functions"].values():
             self._await(function)
         return self
 
-    def tell(self, **parts: Any) -> None:
-        """Write down what the cell is made of."""
+    def write_manifest(self, **parts: Any) -> None:
+        """Write the manifest of the cell to its parameter."""
         self.client("ssm").put_parameter(
             Name=cell_parameter(NAMESPACE, self.place.cell, "parts"),
             Value=json.dumps(parts),
@@ -74,7 +74,7 @@ class WellCell:
         cloudwatch.put_metric_alarm(
             AlarmName=whole,
             AlarmDescription=f"Something is wrong. First: look. Runbook: docs/runbook.md#{section}",
-            AlarmActions=[topic or self.parts["alerts"]],
+            AlarmActions=[topic or self.manifest["alerts"]],
             Namespace=f"nobody/{whole}",
             MetricName="Nothing",
             Statistic="Sum",

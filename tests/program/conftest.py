@@ -14,18 +14,23 @@ from typing import Any
 import pytest
 
 from components import bundle
+from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, QUOTAS
 from local import program
 from local.preview.recording_aws import echo
 from local.program import Graph
 from runtime.contract import PARTITION
+from tests.program.secret_settings import SECRETS
 
 STACKS = ("gov-west", "gov-east")
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
-SECRETS = {"mft:hostKeyRsa": "the RSA key", "mft:hostKeyEcdsa": "the ECDSA key"}
 
 
 def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Answer as AWS does if the zone in the stack files exists."""
+    """Answer as AWS does if the zone in the stack files exists and the account has room for one cell."""
+    if function == "aws:servicequotas/getServiceQuota:getServiceQuota":
+        quota = next(each for each in QUOTAS if each.code == args["quotaCode"])
+        assert args["serviceCode"] == quota.service
+        return {"value": ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default}
     assert function == "aws:route53/getZone:getZone"
     return {"zoneId": args["zoneId"], "name": "mft.example.gov"}
 

@@ -45,6 +45,8 @@ def test_every_kind_of_receipt_is_subscribed(kind: str, graphs: dict[str, Graph]
     key, is_raw = RECEIPTS[kind]
     customers = load(program.ROOT / "customers").customers
     wanted = {getattr(each, key) for one in customers for each in one.receipts if each.kind == kind}
+    # A queue of another account is subscribed by its owner.
+    wanted = {each for each in wanted if not each.startswith("arn:") or ":123456789012:" in each}
     assert wanted, f"no sample has a receipt of the kind {kind}"
     for graph in graphs.values():
         made = [each.inputs for each in graph.of(SUBSCRIPTION) if each.inputs["protocol"] == kind]

@@ -21,6 +21,7 @@ _ALARM = "docs/adr/0001-peer-alarm.md"
 _REPLICATION = "docs/adr/0012-replication-targets.md"
 _TABLE = "docs/adr/0013-table-replica.md"
 _OBJECT = "docs/adr/0015-switch-by-object.md"
+_ACCOUNTS = "docs/adr/0024-other-accounts.md"
 
 #: References to the peer (type, logical name, place in the inputs), and the decision that explains each.
 EXCEPTIONS = {
@@ -47,6 +48,11 @@ EXCEPTIONS = {
         "cell1-storage-replication",
         "policy.Statement[EncryptThere].Resource[]",
     ): _REPLICATION,
+    (
+        "RolePolicy",
+        "cell1-workflow-deliver",
+        "policy.Statement[UsePartnersKeys].Condition.StringEquals.kms:ViaService[]",
+    ): _ACCOUNTS,
     ("TableReplica", "cell1-tracker-replica", "globalTableArn"): _TABLE,
     ("MetricAlarm", "cell1-monitoring-facts-delayed", "dimensions.ReceivingRegion"): _TABLE,
 }
@@ -68,6 +74,8 @@ NAMES = {("Record", "name")}
 #: Places of customers' and partners' resources. A customer who names a queue of one region chose that.
 OF_CUSTOMERS = {
     ("TopicSubscription", "endpoint"),
+    ("TopicPolicy", "policy.Statement*.Condition.StringEquals.sns:Endpoint*"),
+    ("RolePolicy", "policy.Statement*UsePartnersKeys*.Resource*"),
     ("BucketObjectv2", "content.destinations.*.region"),
 }
 

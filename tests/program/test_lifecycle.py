@@ -19,8 +19,8 @@ SATELLITES = {
     "s3/bucketPolicy",
     "s3/bucketLifecycleConfiguration",
 }
-TOPIC = {"sns/topic", "sns/topicSubscription"}
-SENDERS = {"transfer/user", "transfer/sshKey", "kms/grant"}
+TOPIC = {"sns/topic", "sns/topicPolicy", "sns/topicSubscription"}
+SENDERS = {"transfer/user", "transfer/sshKey"}
 ROUTING = {"s3/bucketObjectv2", "s3/bucketNotification", "s3/bucketReplicationConfig"}
 NAMES = {"route53/record", "route53/healthCheck"}
 

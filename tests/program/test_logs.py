@@ -45,7 +45,11 @@ def test_every_session_and_every_refused_login_is_logged(graph: Graph) -> None:
     assert server.inputs["structuredLogDestinations"] == [f"{logs.outputs['arn']}:*"]
     assert server.inputs["loggingRole"] == role.outputs["arn"]
     written = json.loads(graph.one("aws:iam/rolePolicy:RolePolicy", logs.name).inputs["policy"])
-    assert [each["Resource"] for each in written["Statement"]] == [[f"{logs.outputs['arn']}:*"]]
+    arn = logs.outputs["arn"]
+    assert {each["Sid"]: each["Resource"] for each in written["Statement"]} == {
+        "WriteLogs": [arn, f"{arn}:*"],
+        "FindLogs": ["*"],
+    }
 
 
 def test_functions_and_workflow_are_traced(graph: Graph) -> None:

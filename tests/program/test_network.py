@@ -6,7 +6,9 @@ import ipaddress
 import json
 
 import pytest
+import yaml
 
+from components.firewall import spread
 from customers.registry import load
 from local import program
 from local.program import Graph, Resource
@@ -30,6 +32,19 @@ def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
 
 def group(graph: Graph, role: str) -> Resource:
     return graph.one("aws:ec2/securityGroup:SecurityGroup", f"cell1-firewall-{role}")
+
+
+def endpoint_groups(graph: Graph) -> list[Resource]:
+    """Return the security groups of the SFTP server."""
+    (server,) = graph.of("aws:transfer/server:Server")
+    ids = server.inputs["endpointDetails"]["securityGroupIds"]
+    return [each for each in graph.of("aws:ec2/securityGroup:SecurityGroup") if each.id in ids]
+
+
+def let_in_by_the_endpoint(graph: Graph) -> set[str]:
+    rules = [rule for each in endpoint_groups(graph) for rule in each.inputs.get("ingress", ())]
+    assert {(rule["fromPort"], rule["toPort"], rule["protocol"]) for rule in rules} == {(22, 22, "tcp")}
+    return {cidr for rule in rules for cidr in rule["cidrBlocks"]}
 
 
 def test_every_zone_has_a_way_in_and_a_way_out_of_its_own(graph: Graph) -> None:
@@ -68,24 +83,44 @@ def test_deliveries_leave_from_the_private_subnets(graph: Graph) -> None:
 
 
 def test_the_endpoint_lets_in_customers_health_checkers_and_the_cells_own_probe(graph: Graph) -> None:
-    let_in = {
-        cidr
-        for rule in group(graph, "endpoint").inputs["ingress"]
-        for cidr in rule["cidrBlocks"]
-        if (rule["fromPort"], rule["toPort"], rule["protocol"]) == (22, 22, "tcp")
-    }
+    let_in = let_in_by_the_endpoint(graph)
     registry = load(program.ROOT / "customers").customers
     networks = (ipaddress.ip_network(cidr) for each in registry for cidr in each.source_cidrs)
     customers = {str(network) for network in ipaddress.collapse_addresses(networks)}
     own = {f"{address}/32" for address in graph.exports["egressAddresses"]}
     assert let_in == customers | CHECKERS | own
-    assert "egress" not in group(graph, "endpoint").inputs
+    assert all("egress" not in each.inputs for each in endpoint_groups(graph))
+
+
+def test_the_most_networks_that_aws_allows_by_default_fit_in_five_groups_of_sixty_rules(tmp_path) -> None:
+    """Two thirds of all pairs of lists are full at the end, so networks have moved on to the next list."""
+    (tmp_path / "customers").mkdir()
+    for sample in (program.ROOT / "customers").glob("*.yaml"):
+        document = yaml.safe_load(sample.read_text())
+        for user in document.get("sftp", {}).get("users", ()):
+            user["source_cidrs"] = [f"198.51.{2 * n // 256}.{2 * n % 256}/32" for n in range(240)]
+        (tmp_path / "customers" / sample.name).write_text(yaml.safe_dump(document))
+    graph = record("gov-west", root=tmp_path)
+    counts = [
+        sum(len(rule["cidrBlocks"]) for rule in each.inputs.get("ingress", ()))
+        for each in endpoint_groups(graph)
+    ]
+    assert sorted(counts) == [9, 60, 60, 60, 60]
+    assert len(let_in_by_the_endpoint(graph)) == 249
+
+
+def test_another_network_moves_no_other_to_another_group() -> None:
+    networks = [f"198.51.100.{number}/32" for number in range(0, 200, 2)]
+    before = spread(networks[:-1], 60)
+    after = spread(networks, 60)
+    assert [[each for each in group if each != networks[-1]] for group in after] == before
+    assert all(before), "every group is used"
 
 
 def test_networks_of_customers_that_send_nothing_more_are_shut_out(tmp_path) -> None:
     graph = record("gov-west", root=with_lifecycle("draining", id="c7k2m", to=tmp_path))
     registry = {each.id: each for each in load(tmp_path / "customers").customers}
-    let_in = {cidr for rule in group(graph, "endpoint").inputs["ingress"] for cidr in rule["cidrBlocks"]}
+    let_in = let_in_by_the_endpoint(graph)
     assert registry["c7k2m"].source_cidrs
     assert not registry["c7k2m"].source_cidrs & let_in
 

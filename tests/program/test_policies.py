@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from components.firewall import HEALTH_CHECKERS
-from customers.model import Customer
+from customers.model import Customer, S3Destination, SqsReceipt
 from customers.registry import load
 from local import program
 from local.program import Graph, Resource
@@ -50,9 +50,8 @@ NO_RESOURCES = {
     "ec2:UnassignPrivateIpAddresses": _LAMBDA_NETWORK,
 }
 
-#: Statements about all buckets, by resource and Sid. Destinations are partners' buckets: hundreds
-#: of names would not fit in a policy, and their owners must grant access too.
-ANY_BUCKET = {("cell1-workflow-deliver", "WriteDestinations"), ("cell1-gateways-s3", "Files")}
+#: Statements about all buckets, by resource and Sid. The roles' policies are narrower.
+ANY_BUCKET = {("cell1-gateways-s3", "Files")}
 
 #: What an account may do with its own key, if IAM allows it: AWS's default for administrators and users.
 #: https://docs.aws.amazon.com/kms/latest/developerguide/key-policy-default.html
@@ -234,6 +233,7 @@ def test_the_exceptions_are_still_needed(places: list[Place]) -> None:
 
 def test_arns_are_of_this_partition_and_name_their_region_and_account(place: Place) -> None:
     problems = []
+    partners = {each.kms_key for each in _buckets()}
     for document in place.documents:
         for path, text in texts(document.raw):
             for arn in _ARN.findall(text):
@@ -242,7 +242,8 @@ def test_arns_are_of_this_partition_and_name_their_region_and_account(place: Pla
                 accounts = re.fullmatch(r"[0-9]{12}", account) if service != "s3" else account == ""
                 if partition != PARTITION or region not in regions or not accounts or not resource:
                     problems.append(f"{document} {path}: {arn}")
-                if not path.endswith("Principal.AWS[]") and account not in ("", place.account):
+                whose = re.search(r"Principal.AWS|aws:PrincipalArn|sns:Endpoint", path) or text in partners
+                if not whose and account not in ("", place.account):
                     problems.append(f"{document} {path}: {arn} is another account's")
     assert not problems, "\n".join(problems)
 
@@ -252,6 +253,7 @@ def test_whoever_is_let_in_is_bounded(place: Place) -> None:
     for document, each in place.allowing():
         where = f"{document}: {each.sid}"
         accounts = {place.account} >= set(each.condition("aws:PrincipalAccount")) != set()
+        accounts |= _senders_accounts() >= set(each.condition("kms:CallerAccount")) != set()
         networks = set(HEALTH_CHECKERS) >= set(each.condition("aws:SourceIp")) != set()
         for who in each.principals.get("AWS", ()):
             if who == "*" and not accounts and not networks:
@@ -269,7 +271,12 @@ def test_whoever_is_let_in_is_bounded(place: Place) -> None:
 
 def _is_for_this_account(statement: Statement, place: Place) -> bool:
     """Return whether a service may act for this account only: by the account, or by ARNs that contain it."""
-    arns = statement.condition("aws:SourceArn") + statement.condition("kms:EncryptionContext:aws:logs:arn")
+    arns = statement.condition("aws:SourceArn")
+    arns += tuple(
+        arn
+        for service in ("logs", "sqs")
+        for arn in statement.condition(f"kms:EncryptionContext:aws:{service}:arn")
+    )
     by_arn = bool(arns) and all(arn.split(":")[4] == place.account for arn in arns)
     return statement.condition("aws:SourceAccount") == (place.account,) or by_arn
 
@@ -330,16 +337,66 @@ def test_the_key_serves_this_account_and_services_that_work_for_it(place: Place)
     ((document),) = [each for each in place.documents if each.resource.type == "aws:kms/key:Key"]
     root = f"arn:{PARTITION}:iam::{place.account}:root"
     for each in document.statements:
-        if "AWS" in each.principals:
-            assert each.principals == {"AWS": (root,)}, (
-                f"{each.sid}: others get grants, not a place in the policy"
-            )
+        if each.sid == "Senders":
+            assert sorted(each.actions) == ["kms:Decrypt", "kms:GenerateDataKey"]
+        elif "AWS" in each.principals:
+            assert each.principals == {"AWS": (root,)}, each.sid
             assert not [action for action in each.actions if action == "kms:*"]
         else:
             assert _is_for_this_account(each, place), each.sid
             assert not [a for a in each.actions if re.search("Grant|Put|Delete|Update|Create|Disable", a)], (
                 each.sid
             )
+
+
+def test_eventbridge_can_use_the_key_for_each_queue_of_a_rule_though_it_names_no_account(
+    place: Place,
+) -> None:
+    ((key),) = [each for each in place.documents if each.resource.type == "aws:kms/key:Key"]
+    its = [each for each in key.statements if "events.amazonaws.com" in each.principals.get("Service", ())]
+    queues = {
+        each.inputs["arn"]
+        for each in place.graph.of("aws:cloudwatch/eventTarget:EventTarget")
+        if ":sqs:" in each.inputs["arn"]
+    }
+    assert queues
+    for queue in queues:
+        for action in ("kms:Decrypt", "kms:GenerateDataKey"):
+            assert granting(its, action, "*", {"kms:EncryptionContext:aws:sqs:arn": queue}), queue
+    others = f"arn:{PARTITION}:sqs:{place.region}:999999999999:queue"
+    assert not granting(its, "kms:GenerateDataKey", "*", {"kms:EncryptionContext:aws:sqs:arn": others})
+    assert not granting(its, "kms:GenerateDataKey", "*")
+
+
+def test_the_replication_role_can_use_the_peers_key_as_bucket_keys_need(place: Place) -> None:
+    (role,) = [
+        each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-storage-replication"
+    ]
+    peer = next(region for region in REGION_OF.values() if region != place.region)
+    key = f"arn:{PARTITION}:kms:{peer}:{place.account}:key/1"
+    alias = {"kms:ResourceAliases": f"alias/{place.namespace}-{place.config['mft:cell']}"}
+    for action in ("kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"):
+        assert granting(place.of_role(role), action, key, alias), action
+        assert not granting(place.of_role(role), action, key, {"kms:ResourceAliases": "alias/other"}), action
+
+
+#: https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html
+_FLOW_LOGS = {"CreateLogGroup", "CreateLogStream", "PutLogEvents", "DescribeLogGroups", "DescribeLogStreams"}
+
+
+def test_flow_logs_can_do_the_least_that_the_vpc_guide_lists(place: Place) -> None:
+    (flows,) = place.graph.of("aws:ec2/flowLog:FlowLog")
+    (role,) = [
+        each
+        for each in place.graph.of("aws:iam/role:Role")
+        if each.outputs["arn"] == flows.inputs["iamRoleArn"]
+    ]
+    group = flows.inputs["logDestination"]
+    for action in _FLOW_LOGS:
+        resource = group if action == "CreateLogGroup" else f"{group}:log-stream:eni-1"
+        assert granting(place.of_role(role), f"logs:{action}", resource), action
+    other = f"arn:{PARTITION}:logs:{place.region}:{place.account}:log-group:other:log-stream:1"
+    assert not granting(place.of_role(role), "logs:PutLogEvents", other)
 
 
 def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
@@ -351,19 +408,48 @@ def test_a_key_is_named_or_known_by_its_alias(place: Place) -> None:
                 assert each.conditions == {"ForAnyValue:StringEquals": {"kms:ResourceAliases": (alias,)}}, (
                     document
                 )
-                assert each.actions == ("kms:Encrypt",), document
+                assert set(each.actions) == {"kms:Encrypt", "kms:Decrypt", "kms:GenerateDataKey"}, document
 
 
-def test_a_sender_can_use_the_key_for_its_own_bucket_only(place: Place) -> None:
-    owners = {principal: each.id for each in _customers() for principal in each.sdk.principals}
-    grants = place.graph.of("aws:kms/grant:Grant")
-    senders = [who for each in _customers() if each.takes_files for who in each.sdk.principals]
-    assert sorted(each.inputs["granteePrincipal"] for each in grants) == sorted(senders)
-    for each in grants:
-        bucket = bucket_of(owners[each.inputs["granteePrincipal"]], place.namespace, SIDE_OF[place.region])
-        (constraint,) = each.inputs["constraints"]
-        assert constraint == {"encryptionContextSubset": {"aws:s3:arn": f"arn:{PARTITION}:s3:::{bucket}"}}
-        assert sorted(each.inputs["operations"]) == ["Decrypt", "GenerateDataKey"], each.name
+def test_senders_can_use_the_key_through_s3_for_customers_buckets_only(place: Place) -> None:
+    """Which of these buckets a sender reaches is in the bucket's policy, which S3 asks first."""
+    (key,) = [each for each in place.documents if each.resource.type == "aws:kms/key:Key"]
+    here, region = SIDE_OF[place.region], place.region
+    others = [each for each in key.statements if each.sid != "Use"]
+    for account in _senders_accounts():
+        for customer in _customers():
+            bucket = f"arn:{PARTITION}:s3:::{bucket_of(customer.id, place.namespace, here)}"
+            context = {
+                "kms:CallerAccount": account,
+                "kms:ViaService": f"s3.{region}.amazonaws.com",
+                "kms:EncryptionContext:aws:s3:arn": bucket,
+            }
+            for action in ("kms:GenerateDataKey", "kms:Decrypt"):  # multipart uploads need both
+                assert granting(others, action, "*", context), action
+            wrong = {
+                "kms:CallerAccount": "999999999999",
+                "kms:ViaService": f"sqs.{region}.amazonaws.com",
+                "kms:EncryptionContext:aws:s3:arn": f"arn:{PARTITION}:s3:::other-mft-c7k2m-{here}",
+            }
+            for name, value in wrong.items():
+                assert not granting(others, "kms:GenerateDataKey", "*", {**context, name: value}), name
+
+
+def test_no_policy_names_a_principal_that_another_account_can_delete(place: Place) -> None:
+    """A deleted role in a policy is refused at the next change: the whole stack would fail."""
+    roots = re.compile(rf"arn:{PARTITION}:iam::[0-9]{{12}}:root|\*")
+    for document, each in place.statements():
+        for who in each.principals.get("AWS", ()):
+            assert roots.fullmatch(who), f"{document}: {each.sid} names {who}"
+    assert not place.graph.of("aws:kms/grant:Grant")
+
+
+def _senders_accounts() -> frozenset[str]:
+    return frozenset().union(*(each.sender_accounts for each in _customers() if each.takes_files))
+
+
+def _buckets() -> list[S3Destination]:
+    return [to for each in _customers() for to in each.destinations.values() if isinstance(to, S3Destination)]
 
 
 def _customers() -> tuple[Customer, ...]:
@@ -424,17 +510,65 @@ def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) ->
         own = bucket_of(customer.id, place.namespace, here)
         for principal in customer.sdk.principals:
             for bucket, statements in policies.items():
-                its = [
-                    each for each in statements if each.allows and principal in each.principals.get("AWS", ())
-                ]
+                its = [each for each in statements if each.allows or each.actions == ("s3:PutObject",)]
+                root = f"arn:{PARTITION}:iam::{principal.split(':')[4]}:root"
+                its = [each for each in its if {root, "*"} & set(each.principals["AWS"])]
+                arn = f"arn:{PARTITION}:s3:::{bucket}/inbound/sdk/file"
+                who = {"aws:PrincipalArn": principal}
                 if bucket == own and customer.takes_files:
-                    arn = f"arn:{PARTITION}:s3:::{own}/inbound/sdk/file"
-                    assert granting(its, "s3:PutObject", arn), "an upload is refused"
-                    assert not granting(its, "s3:GetObject", arn), "a sender reads nothing back"
-                    reach = {resource for each in its for resource in each.resources}
+                    assert granting(its, "s3:PutObject", arn, who), "an upload is refused"
+                    assert not granting(its, "s3:GetObject", arn, who), "a sender reads nothing back"
+                    other = {"aws:PrincipalArn": f"{principal}-other"}
+                    assert not granting(its, "s3:PutObject", arn, other), "all of its account may send"
+                    reach = {resource for each in its if each.allows for resource in each.resources}
                     assert reach == {f"arn:{PARTITION}:s3:::{own}/inbound/sdk/*"}
                 else:
-                    assert not its, f"{bucket} lets in a principal of {customer.id}"
+                    assert not granting(its, "s3:PutObject", arn, who), (
+                        f"{bucket} lets in a principal of {customer.id}"
+                    )
+
+
+#: Headers of a put that the cell could not read or replicate afterwards, as S3 gives them to policies.
+_UNREADABLE = {
+    "another key": {"": "aws:kms", "-aws-kms-key-id": "OTHER"},
+    "the AWS managed key": {"": "aws:kms"},
+    "S3's own key": {"": "AES256"},
+    "a key of the customer": {"-customer-algorithm": "AES256"},
+    "archived": {"s3:x-amz-storage-class": "DEEP_ARCHIVE"},
+    "archived, flexibly": {"s3:x-amz-storage-class": "GLACIER"},
+}
+_READABLE = {
+    "no header": {},
+    "the cell's key": {"": "aws:kms", "-aws-kms-key-id": "OURS"},
+    "seldom read": {"s3:x-amz-storage-class": "STANDARD_IA"},
+}
+
+
+@pytest.mark.parametrize(
+    ("headers", "taken"), [(h, False) for h in _UNREADABLE.values()] + [(h, True) for h in _READABLE.values()]
+)
+def test_what_the_cell_could_not_read_is_refused_at_the_put(
+    place: Place, headers: dict[str, str], taken: bool
+) -> None:
+    (key,) = place.graph.of("aws:kms/key:Key")
+    context = {
+        name if name.startswith("s3:") else f"s3:x-amz-server-side-encryption{name}": {
+            "OURS": key.outputs["arn"],
+            "OTHER": key.outputs["arn"].replace(place.account, "999999999999"),
+        }.get(value, value)
+        for name, value in headers.items()
+    }
+    (customer,) = [each for each in _customers() if each.id == "h4t9q"]
+    bucket = bucket_of(customer.id, place.namespace, SIDE_OF[place.region])
+    (policy,) = [
+        each
+        for each in place.documents
+        if each.resource.type == "aws:s3/bucketPolicy:BucketPolicy"
+        and each.resource.inputs["bucket"] == bucket
+    ]
+    arn = f"arn:{PARTITION}:s3:::{bucket}/inbound/sdk/file"
+    context["aws:PrincipalArn"] = customer.sdk.principals[0]
+    assert bool(granting(policy.statements, "s3:PutObject", arn, context)) is taken
 
 
 def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -> None:
@@ -442,8 +576,15 @@ def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -
     (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-workflow-deliver"]
     statements = place.of_role(role)
     written = ("s3:PutObject", "s3:AbortMultipartUpload")
-    partner = f"arn:{PARTITION}:s3:::partner/file"
-    assert granting(statements, "s3:PutObject", partner), "no partner has a bucket"
+    for each in _buckets():
+        assert granting(statements, "s3:PutObject", f"arn:{PARTITION}:s3:::{each.bucket}/file"), each.bucket
+        via = {"kms:ViaService": f"s3.{each.region}.amazonaws.com"}
+        for action in ("kms:GenerateDataKey", "kms:Decrypt") if each.kms_key else ():
+            assert granting(statements, action, each.kms_key, via), each.kms_key
+            assert not granting(statements, action, each.kms_key), "it could use the key itself"
+            assert not granting(statements, action, each.kms_key.replace("1234abcd", "f"), via)
+    assert any(each.kms_key for each in _buckets())
+    assert not granting(statements, "s3:PutObject", f"arn:{PARTITION}:s3:::nobodys/file")
     for each in place.graph.of("aws:s3/bucket:Bucket"):
         bucket = each.inputs["bucket"]
         arn = f"arn:{PARTITION}:s3:::{bucket}"
@@ -456,6 +597,43 @@ def test_a_delivery_touches_nothing_of_ours_but_what_it_delivers(place: Place) -
                 assert is_copy or not granting(statements, action, f"{arn}/{key}"), f"{action} {bucket}/{key}"
         if re.search(r"-(archive|audit)-", bucket):
             assert not granting(statements, "s3:GetObject", f"{arn}/file"), f"it can read {bucket}"
+
+
+def test_partners_can_name_the_role_that_delivers(place: Place) -> None:
+    """Its name depends on settings alone, and IAM has one set of names for both regions."""
+    (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-workflow-deliver"]
+    assert role.inputs["name"] == f"{place.namespace}-cell1-deliver-{SIDE_OF[place.region]}"
+    assert place.graph.exports["deliverRole"] == role.outputs["arn"]
+
+
+def test_a_customer_can_subscribe_its_queue_of_another_account_and_nothing_else(place: Place) -> None:
+    """SNS would wait for the queue's owner to confirm what we subscribe, and the stack would fail."""
+    topics = {each.outputs["name"]: each.outputs["arn"] for each in place.graph.of("aws:sns/topic:Topic")}
+    policies = {
+        d.resource.inputs["arn"]: d.statements
+        for d in place.documents
+        if d.resource.type == "aws:sns/topicPolicy:TopicPolicy"
+    }
+    subscribed = {
+        (each.inputs["topic"], each.inputs["endpoint"])
+        for each in place.graph.of("aws:sns/topicSubscription:TopicSubscription")
+    }
+    owned = 0
+    for customer in _customers():
+        topic = topics[f"{place.namespace}-{customer.id}-receipts"]
+        assert place.graph.exports["receipts"][customer.id] == topic
+        for each in customer.receipts:
+            if not isinstance(each, SqsReceipt) or each.arn.split(":")[4] == place.account:
+                continue
+            owned += 1
+            assert (topic, each.arn) not in subscribed, "the owner of the queue subscribes it"
+            root = f"arn:{PARTITION}:iam::{each.arn.split(':')[4]}:root"
+            its = [s for s in policies[topic] if s.principals == {"AWS": (root,)}]
+            asked = {"sns:Protocol": "sqs", "sns:Endpoint": each.arn}
+            assert granting(its, "sns:Subscribe", topic, asked)
+            assert not granting(its, "sns:Subscribe", topic, {**asked, "sns:Endpoint": f"{each.arn}-other"})
+            assert not granting(its, "sns:Publish", topic, asked)
+    assert owned, "the sample registry has such a queue"
 
 
 def test_a_function_takes_messages_of_the_queue_that_feeds_it(place: Place) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,7 +16,10 @@ from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask
 
 
 def refusal(
-    config: dict[str, str | None], secrets: dict[str, str] = SECRETS, ask: program.Ask = ask
+    config: dict[str, str | None],
+    secrets: dict[str, str] = SECRETS,
+    ask: program.Ask = ask,
+    organization: str = "organization",
 ) -> list[str]:
     """Run gov-west with changes to its configuration; return the lines of the refusal."""
     made: list[str] = []
@@ -28,7 +32,7 @@ def refusal(
     wanted = {**program.stack_config("gov-west"), "mft:lambdaRuntime": RUNTIME, **config}
     given = {key: value for key, value in wanted.items() if value is not None}
     with pytest.raises(ProgramError) as refused:
-        program.run("gov-west", make=make, ask=ask, config=given, secrets=secrets)
+        program.run("gov-west", make=make, ask=ask, config=given, secrets=secrets, organization=organization)
     assert made == [], "half of a stack was made"
     return str(refused.value).splitlines()
 
@@ -44,6 +48,18 @@ def refusal(
             "namespace",
             "xn--acme",
             "'xn--acme' makes bucket names begin with 'xn--', which S3 reserves; use another",
+        ),
+        (
+            "namespace",
+            "acme",
+            "'acme' does not end in the word 'mft', or contains it before; policies could then match names of"
+            " another environment; use another, such as 'acme-mft'",
+        ),
+        (
+            "namespace",
+            "acme-mft-test",
+            "'acme-mft-test' does not end in the word 'mft', or contains it before; policies could then match"
+            " names of another environment; use another, such as 'acme-test-mft'",
         ),
         ("namespace", "aws-mft", "'aws-mft' begins with 'aws', which Systems Manager reserves; use another"),
         ("namespace", "ssmft", "'ssmft' begins with 'ssm', which Systems Manager reserves; use another"),
@@ -62,6 +78,13 @@ def refusal(
             "'off' is not 'alarm' or 'endpoint': what shows health checkers",
         ),
         ("healthCheckQuota", "many", "'many' is not a number of health checks that the account may have"),
+        (
+            "groupRuleQuota",
+            "201",
+            "'201' is not a number of rules, from 60 to 200, that a security group may",
+        ),
+        ("auditDays", "0", "'0' is not a number of days, from 1 to 3650, for which nobody can remove"),
+        ("auditDays", "3651", "'3651' is not a number of days, from 1 to 3650, for which nobody can remove"),
         ("lambdaRuntime", "nodejs22.x", "'nodejs22.x' is not a Lambda Python runtime"),
     ],
 )
@@ -77,6 +100,48 @@ def test_a_stack_of_one_region_named_for_the_other() -> None:
         "Pulumi.gov-west.yaml: mft:region: us-gov-east-1 is not for a stack named 'gov-west'; "
         "run: pulumi config set mft:region us-gov-west-1 --stack gov-west"
     )
+
+
+REMEDY = "run: export PULUMI_BACKEND_URL='s3://BUCKET?region=us-gov-west-1&awssdk=v2'"
+
+
+def test_state_in_pulumi_cloud_is_refused() -> None:
+    assert refusal({}, organization="agency") == [
+        f"gov-west: the state is in Pulumi Cloud (organization 'agency'), outside of GovCloud; {REMEDY}"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        (
+            "s3://state?region=us-gov-east-1&awssdk=v2",
+            "s3://state is in us-gov-east-1, but gov-west is in us-gov-west-1 and keeps its state there, "
+            "so that it outlives the loss of the other region",
+        ),
+        (
+            "s3://state/folder?awssdk=v2",
+            "s3://state names no region, but gov-west is in us-gov-west-1 and keeps its state there, "
+            "so that it outlives the loss of the other region",
+        ),
+        ("https://user:token@api.example.gov", "https:// is not S3 in us-gov-west-1"),
+        ("azblob://state?region=us-gov-west-1", "azblob:// is not S3 in us-gov-west-1"),
+    ],
+)
+def test_a_backend_elsewhere_is_refused(url: str, said: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    assert refusal({}) == [f"PULUMI_BACKEND_URL: {said}; {REMEDY}"]
+
+
+@pytest.mark.parametrize("url", ["s3://state/a?awssdk=v2&region=us-gov-west-1", "file:///state", None])
+def test_a_backend_in_the_stacks_region_or_in_a_folder_is_taken(
+    url: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
+    if url:
+        monkeypatch.setenv("PULUMI_BACKEND_URL", url)
+    lines = refusal({"mft:healthCheckQuota": "13"})
+    assert [line.partition(":")[0] for line in lines] == ["customers"], "the next check refused, not this one"
 
 
 def nowhere(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -116,7 +181,9 @@ def test_a_quota_that_the_registry_breaks() -> None:
 
 
 def test_all_missing_settings_are_reported_at_once() -> None:
-    lines = refusal({"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": "x"})
+    lines = refusal(
+        {"mft:region": None, "mft:zoneId": None}, secrets={"mft:hostKeyRsa": SECRETS["mft:hostKeyRsa"]}
+    )
     assert [line.partition(" is not set")[0] for line in lines] == [
         "Pulumi.gov-west.yaml: mft:region",
         "Pulumi.gov-west.yaml: mft:zoneId",
@@ -133,17 +200,25 @@ def test_a_runtime_without_bundle_says_how_to_make_it() -> None:
     ]
 
 
-def test_every_setting_is_declared_with_type_and_description() -> None:
-    declared = yaml.safe_load((program.ROOT / "Pulumi.yaml").read_text())["config"]
-    asked = {f"mft:{key}" for key in (*settings.KEYS, *settings.HOST_KEYS)}
-    assert declared.keys() == asked
-    for key, setting in declared.items():
-        assert setting["type"] == "string"
-        assert setting["description"]
-        assert bool(setting.get("secret")) == (key in SECRETS), key
+def test_the_cli_leaves_a_missing_setting_to_the_program() -> None:
+    project = yaml.safe_load((program.ROOT / "Pulumi.yaml").read_text())
+    assert "config" not in project, "the CLI stops at a declared key without a default, and gives no advice"
+
+
+def test_every_setting_is_described_and_the_stack_files_have_all_that_are_not_secret() -> None:
+    page = (program.ROOT / "docs" / "deploy.md").read_text()
+    described = re.findall(r"^\| `(\w+)` \| \S.* \|$", page, re.MULTILINE)
+    assert described == [*settings.KEYS, *settings.HOST_KEYS]
     for stack in STACKS:
         given = {key for key in program.stack_config(stack) if key.startswith("mft:")}
-        assert given == asked - SECRETS.keys()
+        assert given == {f"mft:{key}" for key in settings.KEYS}
+
+
+def test_a_host_key_that_is_kept_in_clear_is_refused() -> None:
+    (line,) = refusal(dict(SECRETS), secrets={"mft:hostKeyEcdsa": SECRETS["mft:hostKeyEcdsa"]})
+    assert line.startswith(
+        "Pulumi.gov-west.yaml: mft:hostKeyRsa is not stored as a secret; make a key once, for both stacks: "
+    )
 
 
 def test_both_stacks_have_the_same_settings() -> None:

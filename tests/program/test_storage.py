@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import pytest
 
@@ -10,7 +11,6 @@ from customers.registry import load
 from local import program
 from local.program import Graph
 from runtime.contract import EAST, SIDE_OF, WEST
-from runtime.timing import AUDIT_DAYS
 from tests.program.conftest import STACKS, record
 
 _REPLICATION = "aws:s3/bucketReplicationConfig:BucketReplicationConfig"
@@ -74,12 +74,18 @@ def test_nobody_can_remove_an_audit_record_for_its_time(graph: Graph) -> None:
     assert audit.protect
     (lock,) = graph.of("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
     assert lock.inputs["bucket"] == audit.inputs["bucket"]
-    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": AUDIT_DAYS}
+    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 913}
     lifecycle = graph.one(
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "cell1-storage-audit"
     )
     (expiry, _) = lifecycle.inputs["rules"]
-    assert expiry["expiration"]["days"] > AUDIT_DAYS, "S3 would mark for deletion what it must keep"
+    assert expiry["expiration"]["days"] > 913, "S3 would mark for deletion what it must keep"
+
+
+def test_a_trial_keeps_its_audit_records_for_the_days_of_its_settings() -> None:
+    graph = record("gov-west", config={"mft:auditDays": "1"})
+    (lock,) = graph.of("aws:s3/bucketObjectLockConfiguration:BucketObjectLockConfiguration")
+    assert lock.inputs["rule"]["defaultRetention"] == {"mode": "COMPLIANCE", "days": 1}
 
 
 def test_the_archive_of_a_customer_who_left_goes_too(graph: Graph) -> None:
@@ -89,3 +95,11 @@ def test_the_archive_of_a_customer_who_left_goes_too(graph: Graph) -> None:
     whole = [each for each in lifecycle.inputs["rules"] if each["filter"] == {"prefix": ""}]
     longest = max(each["expiration"]["days"] for each in lifecycle.inputs["rules"] if "expiration" in each)
     assert [each["expiration"]["days"] for each in whole if "expiration" in each] == [longest]
+
+
+def test_what_the_program_deletes_goes_with_its_objects_and_what_it_keeps_does_not(graph: Graph) -> None:
+    """S3 refuses to delete a bucket with objects, so the stack or its switch could not be taken down."""
+    for each in graph.of("aws:s3/bucket:Bucket"):
+        is_ours_alone = bool(re.search(r"-(canary[0-9]+|cell[0-9]+-(config|switch))-", each.inputs["bucket"]))
+        assert each.inputs.get("forceDestroy", False) is is_ours_alone, each.name
+        assert each.protect is not is_ours_alone

@@ -1,4 +1,4 @@
-"""A customer's two cells in the emulated AWS: what the program makes of them, as the runtime sees it."""
+"""A customer's two cells in the emulated AWS, made like the program's, as the runtime sees them."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ _numbers = itertools.count(1)
 
 
 def eventually(question: Callable[[], Any], within: float = 60) -> Any:
-    """Return the first true answer; fail when there is none in time."""
+    """Return the first true answer; fail after a time limit."""
     give_up = time.monotonic() + within
     while not (answer := question()):
         assert time.monotonic() < give_up, f"no answer within {within} s"
@@ -52,7 +52,7 @@ class CrashError(Exception):
 
 
 class Dying:
-    """A client whose caller dies at one call, the first that `at` picks, before or after its effect."""
+    """A client whose caller dies at one call, the first one that `at` selects, before or after its effect."""
 
     def __init__(self, client: Any, call: str, *, after: bool = False, at: str = "") -> None:
         self._client, self._call, self._after, self._at, self._armed = client, call, after, at, True
@@ -127,7 +127,7 @@ class Cell:
         return f"arn:aws-us-gov:states:{self.region}:{ACCOUNT}:stateMachine:{self.customer}"
 
     def make(self) -> Cell:
-        """Make everything but the table: `partner` (a bucket) gets all files below `inbound/sdk/`."""
+        """Make everything but the table: all files below `inbound/sdk/` go to `partner`, a bucket."""
         for bucket in (self.bucket, self.config_bucket, self.archive_bucket, self.partner_bucket):
             where = {"LocationConstraint": self.region}
             self.client("s3").create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
@@ -148,7 +148,7 @@ class Cell:
         return self
 
     def register(self, **instead: Any) -> None:
-        """Write the customer's routing document, with some of it different."""
+        """Write the customer's routing document, with some fields replaced."""
         document = {
             "schema": 1,
             "id": self.customer,
@@ -222,11 +222,11 @@ class Cell:
         }
 
     def accept(self, event: dict[str, Any]) -> str:
-        """Let ingest take an event in, as the queue brings it; a cold function each time."""
+        """Let ingest take in an event as the queue delivers it, in a newly started function each time."""
         return self.intake.accept(arrival(json.loads(json.dumps(event))))
 
     def intake_at(self, moment: datetime) -> Callable[[dict[str, Any]], str]:
-        """Return what takes an event in as if it were another moment."""
+        """Return a function that takes in an event as if at another time."""
         intake = self.intake
         intake._now = lambda: moment
         return lambda event: intake.accept(arrival(event))
@@ -279,7 +279,7 @@ class Cell:
         return "stopDate" in states.describe_execution(executionArn=arn)
 
     def receipts_published(self, count: int) -> list[dict[str, Any]]:
-        """Return the receipts since the last look; fail when there are not `count` of them."""
+        """Return the receipts since the last call; fail when there are not `count` of them."""
         sqs, found = self.aws.client("sqs", self.region), []
         queue = sqs.get_queue_url(QueueName=self.customer)["QueueUrl"]
 
@@ -396,7 +396,7 @@ def owner(transfer: Transfer, generation: int = 1) -> str:
 
 
 def sides_of_a_customer(aws: Emulator) -> tuple[Cell, Cell]:
-    """Return West and East, still empty, of a customer of its own with a tracker table of its own."""
+    """Return West and East, still empty, of a new customer with a tracker table of its own."""
     customer = f"c{next(_numbers):03}"
     table = f"tracker-{customer}"
     _global_table(aws, table)
@@ -404,7 +404,7 @@ def sides_of_a_customer(aws: Emulator) -> tuple[Cell, Cell]:
 
 
 def _global_table(aws: Emulator, name: str) -> None:
-    """Make the table as the program does: in West, with a replica in East; all of an AWS have one key."""
+    """Make the table as the program does: in West, with a replica in East; all tables share one key."""
     west, east = (Clients(region=REGION_OF[side], account=ACCOUNT, make=aws.client) for side in (WEST, EAST))
     west_key, east_key = (_key(aws, side) for side in (WEST, EAST))
     keys = (contract.TRACKER_PK, contract.TRACKER_SK, contract.TRACKER_INDEX_PK)

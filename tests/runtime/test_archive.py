@@ -1,4 +1,4 @@
-"""The archive: one copy of each transfer's bytes, whatever happens between the copy and its fact."""
+"""The archive: one copy of each transfer's content, whatever happens between the copy and its fact."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_a_crash_between_the_copy_and_its_fact_is_made_good_without_a_second_cop
     assert west.kinds(transfer) == [Kind.ARCHIVED, Kind.RECEIVED]
 
 
-def test_what_is_there_with_another_size_is_written_again(west):
+def test_an_archived_copy_of_another_size_is_written_again(west):
     transfer = west.receive(b"abc")
     key = contract.archive_key(west.customer, transfer.id, transfer.key)
     west.client("s3").put_object(Bucket=west.archive_bucket, Key=key, Body=b"ab")

@@ -1,4 +1,4 @@
-"""The audit export: every fact of a region, once, in its chain, whatever happens to the passes."""
+"""The audit export: every fact of a region is in its chain once, whatever happens to the passes."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runtime.contract import Kind
 from runtime.environment import ENV_AUDIT_BUCKET, ENV_CONFIG_BUCKET, ENV_SIDE, ENV_TRACKER
 from runtime.facts import Fact
 from runtime.handlers import wiring
-from runtime.timing import AUDIT_DAYS, AUDIT_MINUTES
+from runtime.timing import AUDIT_MINUTES
 from runtime.tracker import Tracker
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying
 
@@ -35,11 +35,11 @@ def bucket_of(cell: Cell) -> str:
 
 
 def make_bucket(cell: Cell) -> None:
-    """Make the audit bucket as the program does: nobody can remove anything."""
+    """Make the audit bucket as the program does, so that objects cannot be removed."""
     s3 = cell.aws.client("s3", cell.region)
     where = {"LocationConstraint": cell.region}
     s3.create_bucket(Bucket=bucket_of(cell), CreateBucketConfiguration=where, ObjectLockEnabledForBucket=True)
-    lock = {"Mode": "COMPLIANCE", "Days": AUDIT_DAYS}
+    lock = {"Mode": "COMPLIANCE", "Days": 913}
     s3.put_object_lock_configuration(
         Bucket=bucket_of(cell),
         ObjectLockConfiguration={"ObjectLockEnabled": "Enabled", "Rule": {"DefaultRetention": lock}},
@@ -58,15 +58,15 @@ def tracker_of(cell: Cell, side: str | None = None) -> Tracker:
     )
 
 
-def ledger_of(cell: Cell) -> ChainIndex:
+def index_of(cell: Cell) -> ChainIndex:
     return ChainIndex(table=cell.table, side=cell.side, client=cell.client("dynamodb"))
 
 
 def audit_of(cell: Cell, now: datetime = NOW) -> Audit:
-    """Return what a cold function makes."""
+    """Return the export as a newly started function makes it."""
     return Audit(
         tracker=tracker_of(cell),
-        index=ledger_of(cell),
+        index=index_of(cell),
         directory=cell.directory,
         bucket=bucket_of(cell),
         s3=cell.client("s3"),
@@ -99,7 +99,7 @@ def write(
 
 
 def links(cell: Cell) -> list[Link]:
-    """Return a cell's chain, which is whole; fail when it is not, or when an object was written twice."""
+    """Return a cell's chain; fail when it is not whole, or when an object was written twice."""
     s3 = cell.aws.client("s3", cell.region)
     listed = s3.list_object_versions(Bucket=bucket_of(cell)).get("Versions", [])
     assert [each["Key"] for each in listed] == [
@@ -135,7 +135,7 @@ def test_a_fact_is_in_the_chain_as_it_is_in_the_tracker(west):
     assert link.at == "2026-03-04T10:07:00+00:00"
 
 
-def test_what_is_in_the_chain_is_not_exported_again_and_what_is_new_continues_it(west):
+def test_exported_facts_are_not_exported_again_and_new_ones_continue_the_chain(west):
     first = write(west, count=2)
     assert [audit_of(west).run() for _ in range(2)] == [2, 0]
     second = write(west, count=1)
@@ -197,15 +197,15 @@ def passes(start: datetime, count: int, *, late: int = 0) -> list[datetime]:
     return [start + number * step + timedelta(seconds=late * (number % 2)) for number in range(count)]
 
 
-def test_every_pass_looks_at_today_and_yesterday():
+def test_every_pass_examines_today_and_yesterday():
     for now in passes(NOW, 200):
         assert {now.date(), now.date() - timedelta(days=1)} <= set(days_of_pass(now, 90))
 
 
 @pytest.mark.parametrize("tracker_days", [1, 90, 400, 3650])
 @pytest.mark.parametrize(("late", "start"), [(0, NOW), (59, NOW), (59, NOW.replace(minute=14, second=30))])
-def test_within_a_day_every_day_of_the_tracker_is_looked_at(tracker_days, late, start):
-    """Also when every second pass is a minute late, over the boundary of a quarter of an hour."""
+def test_within_a_day_every_day_of_the_tracker_is_examined(tracker_days, late, start):
+    """This holds when every second pass is a minute late, beyond the quarter of an hour."""
     looked_at: dict[date, int] = {}
     for now in passes(start, 24 * 60 // AUDIT_MINUTES, late=late):
         for day in days_of_pass(now, tracker_days):
@@ -215,7 +215,7 @@ def test_within_a_day_every_day_of_the_tracker_is_looked_at(tracker_days, late, 
     assert max(looked_at[day] for day in days[audit.RECENT + 1 :] or [days[0]]) <= 96
 
 
-def test_a_pass_looks_at_few_old_days():
+def test_a_pass_examines_few_old_days():
     assert max(len(days_of_pass(now, 400)) for now in passes(NOW, 200)) <= 2 + 2 * (400 // 96 + 1)
 
 
@@ -237,7 +237,7 @@ def test_after_days_without_a_pass_nothing_is_missing(west):
     assert chained(west) == transfers(*written)
 
 
-def test_expired_facts_are_left_out_and_notes_outlive_what_they_are_about(west):
+def test_expired_facts_are_left_out_and_notes_outlive_their_facts(west):
     write(west, expires=int(NOW.timestamp()) - 1)
     (fact,) = write(west)
     assert audit_of(west).run() == 1
@@ -264,7 +264,7 @@ EFFECTS = [
 
 
 class Dies(Dying):
-    """The same, for requests that hold bytes."""
+    """The same, for requests that contain bytes."""
 
     def __getattr__(self, name: str) -> Any:
         real = getattr(self._client, name)
@@ -291,7 +291,7 @@ def dying_at(cell: Cell, service: str, call: str, at: str, after: bool) -> Cell:
 @pytest.mark.parametrize(("service", "call", "at"), EFFECTS)
 @pytest.mark.parametrize("before", [0, 2])
 def test_a_pass_may_die_around_any_effect(west, monkeypatch, service, call, at, after, before):
-    """Also with links before it, and with more facts written before the next pass."""
+    """This holds with links before it, and with more facts written before the next pass."""
     monkeypatch.setattr(audit, "LINK_FACTS", 2)
     facts = write(west, count=before)
     audit_of(west).run()
@@ -303,7 +303,7 @@ def test_a_pass_may_die_around_any_effect(west, monkeypatch, service, call, at, 
     audit_of(west).run()
     assert chained(west) == transfers(*facts)
     assert audit_of(west).run() == 0
-    assert ledger_of(west).head(west.customer) == links(west)[-1].head
+    assert index_of(west).head(west.customer) == links(west)[-1].head
 
 
 @pytest.mark.parametrize("deaths", [*itertools.product(EFFECTS, repeat=2)])
@@ -327,7 +327,7 @@ def test_a_link_whose_notes_were_lost_is_noted_by_the_next(west):
     facts += write(west)
     audit_of(west).run()
     assert chained(west) == transfers(*facts)
-    assert ledger_of(west).head(west.customer).number == 2
+    assert index_of(west).head(west.customer).number == 2
 
 
 # --- Two at once -------------------------------------------------------------------------------------
@@ -353,7 +353,7 @@ def test_two_passes_at_once_export_everything_once(west, monkeypatch):
     with ThreadPoolExecutor(2) as pool:
         assert all(pool.map(one_pass, range(2)))
     assert chained(west) == transfers(*facts)
-    assert ledger_of(west).head(west.customer) == links(west)[-1].head
+    assert index_of(west).head(west.customer) == links(west)[-1].head
 
 
 def test_a_pass_may_run_whole_between_two_readings_of_another(west):
@@ -386,8 +386,8 @@ def test_a_pass_that_slept_does_not_move_the_head_back(west):
     write(west)
     audit_of(west).run()
     first, second = links(west)
-    ledger_of(west).note(first)
-    assert ledger_of(west).head(west.customer) == second.head
+    index_of(west).note(first)
+    assert index_of(west).head(west.customer) == second.head
 
 
 def test_while_another_pass_writes_the_same_link_nothing_is_lost(west):
@@ -423,7 +423,7 @@ def test_another_object_in_the_place_of_the_next_link_is_named_and_not_built_upo
     write(west)
     with pytest.raises(AuditIncompleteError, match=f"{bucket_of(west)}/{key} is not a link: its first line"):
         audit_of(west).run()
-    assert ledger_of(west).head(west.customer).number == 1
+    assert index_of(west).head(west.customer).number == 1
 
 
 def test_a_link_of_another_chain_is_not_built_upon(west):
@@ -459,7 +459,7 @@ def test_a_customer_that_fails_does_not_hold_back_the_others(west):
 # --- The entry point ---------------------------------------------------------------------------------
 
 
-def test_the_function_exports_what_is_there(west, monkeypatch):
+def test_the_function_exports_the_facts(west, monkeypatch):
     now = datetime.now(UTC)
     write(west, now.date(), count=2, expires=int(now.timestamp()) + 3600)
     environment = {

@@ -1,4 +1,4 @@
-"""The breaker: who tries a destination that keeps failing, who waits, and what it writes."""
+"""The breaker: which execution tries a failing destination, which ones wait, and what it writes."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ANOTHER = "inbound/sdk/b.csv"
 
 
 def breaker(cell: Cell, seconds: float = 0) -> Breaker:
-    """Return the cell's breakers as they are seen when so many seconds have passed."""
+    """Return the cell's breakers as they are seen after a number of seconds."""
     client = cell.client("dynamodb")
     tracker = Tracker(table=cell.table, side=cell.side, client=client, now=lambda: time.time() + seconds)
     return Breaker(tracker=tracker)
@@ -33,13 +33,13 @@ def test_a_destination_without_failures_is_open_to_all(west):
     assert [breaker(west).enter("c", "partner", each) for each in ("one", "two")] == [False, False]
 
 
-def test_fewer_failures_than_it_takes_stop_nobody(west):
+def test_too_few_failures_stop_nobody(west):
     for _ in range(FAILURES - 1):
         breaker(west).failed("c", "partner", "one")
     assert breaker(west).enter("c", "partner", "two") is True
 
 
-def test_one_that_keeps_failing_is_tried_by_one_and_the_others_wait(west):
+def test_a_destination_that_keeps_failing_is_tried_by_one_execution_and_the_others_wait(west):
     keep_failing(west)
     assert breaker(west).enter("c", "partner", "one") is True
     with pytest.raises(BreakerOpenError, match="partner keeps failing"):
@@ -48,7 +48,7 @@ def test_one_that_keeps_failing_is_tried_by_one_and_the_others_wait(west):
     assert breaker(west).enter("d", "partner", "two") is False
 
 
-def test_it_is_another_ones_turn_when_the_first_has_given_up(west):
+def test_another_execution_tries_when_the_first_has_given_up(west):
     keep_failing(west)
     with pytest.raises(BreakerOpenError):
         breaker(west, TURN - 5).enter("c", "partner", "two")
@@ -59,25 +59,25 @@ def test_it_is_another_ones_turn_when_the_first_has_given_up(west):
         breaker(west, TURN + 6).enter("c", "partner", "one")
 
 
-def test_a_delivery_that_goes_well_opens_it_to_all(west):
+def test_a_successful_delivery_opens_the_destination_to_all(west):
     keep_failing(west)
     breaker(west).worked("c", "partner")
     assert breaker(west).enter("c", "partner", "two") is False
 
 
-def test_what_failed_a_day_ago_is_forgotten(west):
+def test_failures_of_a_day_ago_are_forgotten(west):
     keep_failing(west)
     assert breaker(west, 24 * 3600 + 5).enter("c", "partner", "two") is False
 
 
-def test_each_region_has_its_own(sides):
+def test_each_region_has_a_breaker_of_its_own(sides):
     west, east = (cell.make() for cell in sides)
     keep_failing(west)
     assert breaker(east).enter("c", "partner", "two") is False
     assert east.side == EAST
 
 
-def test_whose_turn_it_is_may_leave_it_to_the_next_and_nobody_else_may(west):
+def test_only_the_execution_whose_turn_it_is_may_pass_it_on(west):
     keep_failing(west)
     breaker(west).leave("c", "partner", "two")
     with pytest.raises(BreakerOpenError):
@@ -88,7 +88,7 @@ def test_whose_turn_it_is_may_leave_it_to_the_next_and_nobody_else_may(west):
         breaker(west).enter("c", "partner", "one")
 
 
-def test_leaving_what_nobody_ever_failed_at_writes_nothing(west):
+def test_leaving_a_destination_without_failures_writes_nothing(west):
     breaker(west).leave("c", "partner", "one")
     assert west.client("dynamodb").scan(TableName=west.table)["Items"] == []
 
@@ -98,7 +98,7 @@ def test_leaving_what_nobody_ever_failed_at_writes_nothing(west):
 
 @pytest.fixture
 def down(west: Cell, partner: Partner) -> Partner:
-    """A partner's server that refuses connections, and has been tried by one file."""
+    """A partner's server that refuses connections; one file has tried it."""
     west.register(destinations={"partner": west.to_server(partner)})
     partner.faults.refuse()
     transfer = claimed(west)
@@ -177,7 +177,7 @@ def test_failures_of_the_source_are_not_the_destinations(west, partner):
     assert west.attempt(claimed(west, ANOTHER)) == Kind.DELIVERED
 
 
-def test_a_delivery_that_goes_well_writes_nothing_about_it(west):
+def test_a_successful_delivery_writes_nothing_about_the_breaker(west):
     transfer = claimed(west)
     assert west.attempt(transfer) == Kind.DELIVERED
     items = west.client("dynamodb").scan(TableName=west.table)["Items"]

@@ -1,4 +1,4 @@
-"""The canary: what it publishes of a cell that works, that is slow, that alters files, that is gone."""
+"""The canary: what it publishes about a cell that works, is slow, alters files, or is gone."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from tests.runtime.watching import published
 _numbers = itertools.count(300)
 
 
-class Bird:
+class CanaryCell:
     """The sender of one cell's synthetic transfers, as the program makes it, and a clock that tests move."""
 
     def __init__(self, aws: Emulator) -> None:
@@ -44,11 +44,11 @@ class Bird:
         return [entry["Key"] for entry in listed.get("Contents", ())]
 
     def receive(self) -> Transfer:
-        """Let the cell take in what the canary put; return the transfer."""
+        """Let the cell take in the canary's file; return the transfer."""
         (key,) = self.objects(contract.CANARY_INBOUND)
         head = self.s3.head_object(Bucket=self.cell.bucket, Key=key)
-        told = {"key": key, "version-id": head["VersionId"], "size": head["ContentLength"]}
-        event = {"bucket": {"name": self.cell.bucket}, "object": told, "reason": "PutObject"}
+        stored = {"key": key, "version-id": head["VersionId"], "size": head["ContentLength"]}
+        event = {"bucket": {"name": self.cell.bucket}, "object": stored, "reason": "PutObject"}
         assert self.cell.accept(self.cell.event("aws.s3", "Object Created", event)) == "received"
         (started,) = self.cell.executions().values()
         return Transfer.parse(started)
@@ -61,7 +61,7 @@ class Bird:
         assert self.cell.deliverer.attempt(transfer, "itself", **attempt) == "DELIVERED"
 
     def fly(self, meanwhile: Callable[[int], None] = lambda look: None) -> Flight:
-        """Send one; after each look at the facts, some seconds pass and something happens."""
+        """Send a synthetic transfer; after each reading of the facts, call `meanwhile` some seconds later."""
 
         def wait(seconds: float) -> None:
             assert seconds > 0
@@ -81,118 +81,122 @@ class Bird:
         ).fly()
 
     def expect(self, flight: Flight, delivered: float) -> None:
-        """Expect that CloudWatch holds the flight's fate and duration."""
+        """Assert that CloudWatch holds the result and the duration of the flight."""
         found = published(self.cell.aws, self.cell.region, self.number)
         assert found == {METRIC_CANARY: [delivered], METRIC_CANARY_SECONDS: [flight.seconds]}
 
 
 @pytest.fixture
-def bird(aws: Emulator) -> Bird:
-    return Bird(aws)
+def canary(aws: Emulator) -> CanaryCell:
+    return CanaryCell(aws)
 
 
-def test_a_cell_that_works(bird: Bird):
-    flight = bird.fly(lambda look: bird.deliver() if look == 4 else None)
+def test_a_cell_that_works(canary: CanaryCell):
+    flight = canary.fly(lambda look: canary.deliver() if look == 4 else None)
     assert flight.failure is None
-    assert flight.seconds == bird.passed > 0
+    assert flight.seconds == canary.passed > 0
     assert flight.key.startswith(contract.INBOUND_SDK)
-    bird.expect(flight, 1)
+    canary.expect(flight, 1)
 
 
-def test_each_goes_under_a_name_of_its_own(bird: Bird):
-    keys = {bird.fly(meanwhile).key for meanwhile in [lambda look: None] * 2}
+def test_each_synthetic_transfer_has_a_key_of_its_own(canary: CanaryCell):
+    keys = {canary.fly(meanwhile).key for meanwhile in [lambda look: None] * 2}
     assert len(keys) == 2
 
 
-def test_a_cell_that_takes_nothing_in(bird: Bird):
-    flight = bird.fly()
+def test_a_cell_that_takes_nothing_in(canary: CanaryCell):
+    flight = canary.fly()
     assert flight.failure.endswith(f"was not delivered within {LIMIT} s; facts: none")
     assert flight.seconds == pytest.approx(LIMIT, abs=2)
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_how_far_it_came_is_told(bird: Bird):
-    flight = bird.fly(lambda look: bird.receive() if look == 1 else None)
+def test_a_failure_says_how_far_the_transfer_came(canary: CanaryCell):
+    flight = canary.fly(lambda look: canary.receive() if look == 1 else None)
     assert flight.failure.endswith("facts: RECEIVED")
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_delivery_that_failed_for_good_is_not_waited_for(bird: Bird):
+def test_a_delivery_that_failed_for_good_is_not_waited_for(canary: CanaryCell):
     def fail(look: int) -> None:
         if look == 1:
-            transfer = bird.receive()
+            transfer = canary.receive()
             failure = {"destination": "itself", "failure": {"Error": "PermanentDeliveryError", "Cause": "no"}}
-            bird.cell.workflow.complete(transfer, [failure], owner=owner(transfer))
+            canary.cell.workflow.complete(transfer, [failure], owner=owner(transfer))
 
-    flight = bird.fly(fail)
+    flight = canary.fly(fail)
     assert "is failed; facts: FAILED" in flight.failure
     assert flight.seconds < LIMIT / 2
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_copy_that_is_another(bird: Bird):
+def test_an_altered_copy(canary: CanaryCell):
     def alter(look: int) -> None:
         if look == 1:
-            bird.deliver()
-            (copy,) = bird.objects(contract.CANARY_DELIVERED)
-            content = bird.s3.get_object(Bucket=bird.cell.bucket, Key=copy)["Body"].read()
-            bird.s3.put_object(Bucket=bird.cell.bucket, Key=copy, Body=bytes(len(content)))
+            canary.deliver()
+            (copy,) = canary.objects(contract.CANARY_DELIVERED)
+            content = canary.s3.get_object(Bucket=canary.cell.bucket, Key=copy)["Body"].read()
+            canary.s3.put_object(Bucket=canary.cell.bucket, Key=copy, Body=bytes(len(content)))
 
-    flight = bird.fly(alter)
+    flight = canary.fly(alter)
     assert flight.failure.endswith("differs from the file that was sent")
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_copy_that_is_not_there(bird: Bird):
+def test_a_missing_copy(canary: CanaryCell):
     def remove(look: int) -> None:
         if look == 1:
-            bird.deliver()
-            (copy,) = bird.objects(contract.CANARY_DELIVERED)
-            bird.s3.delete_object(Bucket=bird.cell.bucket, Key=copy)
+            canary.deliver()
+            (copy,) = canary.objects(contract.CANARY_DELIVERED)
+            canary.s3.delete_object(Bucket=canary.cell.bucket, Key=copy)
 
-    flight = bird.fly(remove)
+    flight = canary.fly(remove)
     assert "NoSuchKey" in flight.failure
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_storage_that_refuses(bird: Bird):
-    bird.s3.delete_bucket(Bucket=bird.cell.bucket)
-    flight = bird.fly()
+def test_a_missing_bucket(canary: CanaryCell):
+    canary.s3.delete_bucket(Bucket=canary.cell.bucket)
+    flight = canary.fly()
     assert "NoSuchBucket" in flight.failure
-    bird.expect(flight, 0)
+    canary.expect(flight, 0)
 
 
-def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(bird: Bird):
-    """Silence has an alarm of its own, and nobody may take it for success."""
-    bird.cell = bird.cell.with_client("cloudwatch", Dying(bird.cell.client("cloudwatch"), "put_metric_data"))
+def test_a_metric_that_cannot_be_published_is_an_error_of_the_function(canary: CanaryCell):
+    """A missing metric has an alarm of its own, and must not be taken for success."""
+    canary.cell = canary.cell.with_client(
+        "cloudwatch", Dying(canary.cell.client("cloudwatch"), "put_metric_data")
+    )
     with pytest.raises(CrashError):
-        bird.fly(lambda look: bird.deliver() if look == 1 else None)
+        canary.fly(lambda look: canary.deliver() if look == 1 else None)
 
 
-def test_the_function_flies_with_the_environment_of_the_program(bird: Bird, monkeypatch: pytest.MonkeyPatch):
+def test_the_function_runs_with_the_environment_that_the_program_sets(
+    canary: CanaryCell, monkeypatch: pytest.MonkeyPatch
+):
     class Observers(Functions):
         def _environment(self, function: str) -> dict[str, str]:
             return super()._environment(function) | {
-                ENV_CELL: bird.number,
-                ENV_CANARY_BUCKET: bird.cell.bucket,
+                ENV_CELL: canary.number,
+                ENV_CANARY_BUCKET: canary.cell.bucket,
             }
 
     def work() -> None:
-        eventually(lambda: bird.objects(contract.CANARY_INBOUND))
-        bird.deliver()
+        eventually(lambda: canary.objects(contract.CANARY_INBOUND))
+        canary.deliver()
 
-    with contextlib.closing(Observers(bird.cell, monkeypatch)) as functions, ThreadPoolExecutor() as cell:
+    with contextlib.closing(Observers(canary.cell, monkeypatch)) as functions, ThreadPoolExecutor() as cell:
         working = cell.submit(work)
-        told = functions.call("canary", {})
+        result = functions.call("canary", {})
         working.result()
-    assert told["failure"] is None
-    assert published(bird.cell.aws, bird.cell.region, bird.number)[METRIC_CANARY] == [1]
+    assert result["failure"] is None
+    assert published(canary.cell.aws, canary.cell.region, canary.number)[METRIC_CANARY] == [1]
 
 
-def test_its_document_has_what_a_customers_has(bird: Bird):
+def test_the_canarys_routing_document_has_the_fields_of_a_customers(canary: CanaryCell):
     """The functions read both alike."""
-    customer = bird.cell.directory.customer(bird.cell.customer)
-    assert customer.id == bird.cell.customer
+    customer = canary.cell.directory.customer(canary.cell.customer)
+    assert customer.id == canary.cell.customer
     assert customer.route(f"{contract.CANARY_INBOUND}a").to == ("itself",)
     assert customer.route(f"{contract.INBOUND_SDK}a") is None
     assert customer.tracker_days > customer.inbound_days

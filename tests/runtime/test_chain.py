@@ -1,4 +1,4 @@
-"""The audit chain: what a link says, and that no change to it goes unnoticed."""
+"""The audit chain: the text of a link, and that no change to it goes unnoticed."""
 
 from __future__ import annotations
 
@@ -126,13 +126,13 @@ def test_facts_in_another_order_are_named():
         FIRST.render().replace(b'"day"', b'"date"'),
     ],
 )
-def test_what_is_no_link_is_refused(text):
+def test_a_malformed_link_is_refused(text):
     with pytest.raises(BrokenLinkError, match=r"its (first|last) line is not"):
         chain.read(text)
 
 
 @pytest.mark.parametrize("instead", [{"detail": []}, {"expires": "1"}, {"kind": 5}])
-def test_what_is_no_fact_is_named_by_its_line(instead):
+def test_a_malformed_fact_is_named_by_its_line(instead):
     header, first, *_ = FIRST.render().splitlines()
     changed = json.dumps(json.loads(first) | instead).encode()
     text = b"\n".join((header, changed, FIRST.render().splitlines()[-1]))
@@ -159,8 +159,8 @@ def test_a_link_of_a_newer_version_is_read_and_rendered_with_all_its_fields():
     assert chain.whole(newer.render()) == newer
 
 
-def test_a_link_that_is_not_written_as_links_are_is_refused():
-    """Other bytes with another seal, that say the same: no link of ours."""
+def test_a_link_in_another_notation_is_refused():
+    """Other bytes with a matching seal and the same content are not a link of this program."""
     body = b"".join(FIRST.render().splitlines(keepends=True)[:-1]).replace(b":", b": ", 1)
     seal = hashlib.sha256(body).hexdigest()
     with pytest.raises(BrokenLinkError, match="its text differs from what its fields render as"):
@@ -199,7 +199,7 @@ def test_facts_in_different_places_of_the_tracker_have_different_identities(part
     assert chain.identity(one) != chain.identity(other)
 
 
-def test_an_identity_is_that_of_the_place_and_not_of_what_is_said_there():
+def test_an_identity_follows_from_the_place_of_a_fact_and_not_from_its_content():
     one, other = fact(), fact(detail={}, at="later", expires=1)
     assert chain.identity(chain.document(one)) == chain.identity(chain.document(other))
     assert chain.identity(vars(one)) == chain.identity(json.loads(json.dumps(chain.document(one))))

@@ -1,4 +1,4 @@
-"""What is to be done with a transfer, by the facts about its file."""
+"""What to do with a transfer, decided by the facts about its file."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ SIZES = {"A": 10, "B": 10, "C": 11}
 
 
 def at(minutes: float, name: str = "0") -> str:
-    """Return the id of a transfer submitted so many minutes after noon."""
+    """Return the id of a transfer that was submitted some minutes after noon."""
     return f"{NOON + timedelta(minutes=minutes):%Y%m%dT%H%M%SZ}-{name}"
 
 
 def fact(
     transfer: str, kind: Kind, destination: str = "", *, when: float | None = None, **detail: object
 ) -> Fact:
-    """Return a fact written so many minutes after noon, else when its transfer was submitted."""
+    """Return a fact written some minutes after noon, or by default when its transfer was submitted."""
     moment = submitted(transfer) if when is None else NOON + timedelta(minutes=when)
     return Fact(
         file="f",
@@ -54,7 +54,7 @@ def replayed(transfer: str, *over: Fact, destination: str = "a") -> Fact:
 
 @dataclass(frozen=True)
 class Judged:
-    """What the two questions lead to together; `read` says whether the content was needed."""
+    """The combined result of the two questions; `read` says whether the content was needed."""
 
     send: tuple[str, ...]
     spared: dict[str, str]
@@ -66,9 +66,9 @@ class Judged:
 def decide(
     facts: list[Fact], transfer: str, content: str, to: tuple[str, ...] = ("a",), policy: str = "content"
 ) -> Judged:
-    """Ask as the workflow does: judge, and compare only when told to."""
+    """Decide as the workflow does: judge the facts, and compare contents only where that is required."""
     about = {"transfer": transfer, "destinations": to, "window": HOUR}
-    verdict = judge(facts, size=SIZES[content], compares=policy == "content", **about)
+    verdict = judge(facts, size=SIZES[content], policy=policy, **about)
     read = verdict.action is Action.COMPARE
     if read:
         verdict = compare(facts, sha256=content, **about)
@@ -82,7 +82,7 @@ def test_a_first_submission_is_sent_and_not_read():
     assert decide([fact(first, Kind.RECEIVED)], first, "A", ("a", "b")) == Judged(("a", "b"), {}, (), False)
 
 
-def test_a_resend_of_the_same_content_is_spared_and_says_of_what():
+def test_a_resend_of_the_same_content_is_spared_and_names_the_delivery():
     first, again = at(0), at(5)
     assert decide([delivered(first, "A")], again, "A") == Judged((), {"a": first}, (), True)
 
@@ -158,15 +158,15 @@ def test_of_x_y_x_the_third_is_sent_because_the_partner_holds_y():
     assert decide([*facts, delivered(again, "A")], at(15), "A").spared == {"a": again}
 
 
-def test_what_counts_is_what_came_last_and_not_what_was_submitted_last():
-    """The older was released by an operator after the newer had come."""
+def test_the_last_delivery_counts_and_not_the_last_submission():
+    """An operator released the older file after the newer one had been delivered."""
     older, newer, again = at(0), at(5), at(10)
     facts = [delivered(older, "A", when=20), delivered(newer, "B", when=6)]
     assert decide(facts, again, "A").spared == {"a": older}
     assert decide(facts, again, "B").send == ("a",)
 
 
-def test_what_came_last_counts_for_its_destination_only():
+def test_the_last_delivery_counts_for_its_destination_only():
     facts = [delivered(at(0), "A", "a"), delivered(at(0), "A", "b"), delivered(at(5), "B", "b")]
     found = decide(facts, at(10), "A", ("a", "b"))
     assert (found.spared, found.send) == ({"a": at(0)}, ("b",))
@@ -177,7 +177,7 @@ def test_a_last_delivery_outside_the_window_spares_nobody():
     assert decide(facts, at(45), "A").send == ("a",)
 
 
-def test_what_an_operator_opened_again_is_sent_without_comparing():
+def test_a_transfer_that_an_operator_reopened_is_sent_without_comparing():
     mine, newer = at(0), at(5)
     held = fact(mine, Kind.HELD, "a")
     for content in "ABC":
@@ -205,13 +205,13 @@ def test_only_destinations_that_hold_it_are_asked_and_not_about_a_newer_version(
         delivered(mine, "A", "d"),
         delivered(at(5), "C", "a"),
     ]
-    about = {"transfer": mine, "size": 10, "destinations": "abcde", "compares": True, "window": HOUR}
+    about = {"transfer": mine, "size": 10, "destinations": "abcde", "policy": "content", "window": HOUR}
     assert judge(facts, asks=True, **about) == Decision(action=Action.DELIVER, destinations=("a",))
     assert judge(facts[1:], asks=True, **about).action is Action.DONE
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD, Kind.RECEIVED, Kind.REJECTED, Kind.ARCHIVED])
-def test_a_resend_of_what_never_arrived_is_sent(kind):
+def test_a_resend_of_a_file_that_never_arrived_is_sent(kind):
     first, again = at(0), at(5)
     assert decide([fact(first, kind, "a")], again, "A") == Judged(("a",), {}, (), False)
 
@@ -238,7 +238,7 @@ def test_conflicts_are_named_once_each_and_oldest_first():
     assert decide(facts, at(10), "A").conflicts == (at(1), at(3))
 
 
-def test_what_is_spared_everywhere_conflicts_with_nothing():
+def test_a_transfer_that_is_spared_everywhere_has_no_conflicts():
     facts = [delivered(at(1), "B"), delivered(at(2), "A")]
     assert decide(facts, at(10), "A") == Judged((), {"a": at(2)}, (), True)
 
@@ -250,13 +250,13 @@ def test_a_delivery_of_its_own_is_no_reason_to_read():
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.DUPLICATE, Kind.FAILED, Kind.HELD])
 def test_a_destination_with_an_end_is_left_alone_and_the_others_are_not(kind):
-    """A hold above all: sending again is what it forbids."""
+    """This matters most for a hold, which forbids sending the file again."""
     mine = at(0)
     ended = fact(mine, kind, "a", sha256="A", size=10)
     assert decide([ended], mine, "A", ("a", "b")).send == ("b",)
-    assert judge([ended], transfer=mine, size=10, destinations=["a"], compares=True, window=HOUR) == Decision(
-        action=Action.DONE
-    )
+    assert judge(
+        [ended], transfer=mine, size=10, destinations=["a"], policy="content", window=HOUR
+    ) == Decision(action=Action.DONE)
 
 
 def test_a_rejected_transfer_is_done():
@@ -286,7 +286,7 @@ policies = st.sampled_from(["content", "version"])
 
 
 def served_nearby(facts: list[Fact], transfer: str, content: str, destination: str) -> bool:
-    """Say, in other words, whether another transfer brought this content there within the window."""
+    """Return independently whether another transfer delivered this content there within the window."""
     return any(
         (each.kind, each.destination, each.detail.get("sha256")) == (Kind.DELIVERED, destination, content)
         and each.transfer != transfer
@@ -296,7 +296,7 @@ def served_nearby(facts: list[Fact], transfer: str, content: str, destination: s
 
 
 def holds_it(facts: list[Fact], transfer: str, content: str, destination: str) -> bool:
-    """Say whether the last that others brought there is this content, and within the window."""
+    """Return whether the last delivery there by others has this content and is within the window."""
     brought = [
         each
         for each in facts
@@ -320,14 +320,14 @@ def ended(facts: list[Fact], transfer: str) -> set[str]:
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
 def test_no_destination_is_dropped(facts, transfer, content, to, policy):
-    """Each is sent, or spared, or held, or had its end before; and only one of these."""
+    """Each destination is sent to, spared, held, or had already ended, and exactly one of these."""
     found = decide(facts, transfer, content, to, policy)
     before = set(to) & ended(facts, transfer)
     assert sorted([*found.send, *found.spared, *found.held, *before]) == sorted(to)
 
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted, policies)
-def test_exactly_what_is_there_already_is_spared(facts, transfer, content, to, policy):
+def test_exactly_the_content_that_is_there_already_is_spared(facts, transfer, content, to, policy):
     found = decide(facts, transfer, content, to, policy)
     left = [name for name in to if name not in ended(facts, transfer)]
     there = [name for name in left if holds_it(facts, transfer, content, name)]
@@ -338,7 +338,7 @@ def test_exactly_what_is_there_already_is_spared(facts, transfer, content, to, p
 
 
 @given(histories, transfers, st.sampled_from("ABC"), wanted)
-def test_a_delivery_of_another_content_is_never_passed_over_in_silence(facts, transfer, content, to):
+def test_every_delivery_of_another_content_is_named_as_a_conflict(facts, transfer, content, to):
     found = decide(facts, transfer, content, to)
     others = {
         each.transfer

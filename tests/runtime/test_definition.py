@@ -32,8 +32,8 @@ def handler(event, context):
     step = context.function_name.removeprefix("deputy-")
     place = pathlib.Path(transfer["notes"])
     notes = json.loads(place.read_text()) if place.exists() else []
-    said = {key: event[key] for key in ("after_unknown", "first", "results") if key in event}
-    place.write_text(json.dumps([*notes, [step, said]]))
+    noted = {key: event[key] for key in ("after_unknown", "first", "results") if key in event}
+    place.write_text(json.dumps([*notes, [step, noted]]))
     before = sum(1 for note in notes if note[0] == step)
     plan = transfer["plan"].get(step, [])
     answer = plan[before] if before < len(plan) else {}
@@ -78,7 +78,7 @@ def machine(aws: Emulator) -> Iterator[str]:
 
 @pytest.fixture
 def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..., list[Any]]:
-    """Return what runs an execution whose functions answer by plan; it returns what they were asked."""
+    """Return a function that runs an execution whose functions answer by plan, and returns their inputs."""
     states = aws.client("stepfunctions", west.region)
 
     def run(*, taken_over: bool = False, **plan: list[Any]) -> list[Any]:
@@ -86,7 +86,8 @@ def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..
         given = {"taken_over": taken_over, "notes": str(notes), "plan": plan}
         arn = states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
         done = eventually(
-            lambda: (told := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and told, 60
+            lambda: (seen := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and seen,
+            60,
         )
         assert done["status"] == "SUCCEEDED", done
         return json.loads(notes.read_text())
@@ -95,7 +96,7 @@ def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..
 
 
 def deliveries(notes: list[Any]) -> list[tuple[bool, bool]]:
-    return [(said["after_unknown"], said["first"]) for step, said in notes if step == "deliver"]
+    return [(noted["after_unknown"], noted["first"]) for step, noted in notes if step == "deliver"]
 
 
 def results(notes: list[Any]) -> Any:
@@ -109,20 +110,20 @@ def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 
-def test_what_was_taken_over_asks_first_and_a_retry_of_it_too(carry):
+def test_a_transfer_that_was_taken_over_asks_first_and_so_does_its_retry(carry):
     notes = carry(taken_over=True, deliver=["TransientDeliveryError", {"outcome": "CONTINUE"}])
     assert deliveries(notes) == [(True, True), (True, True), (False, False)]
 
 
 @pytest.mark.parametrize("taken_over", [False, True])
-def test_after_an_attempt_whose_end_nobody_knows_nothing_is_released_any_more(carry, taken_over):
+def test_after_an_attempt_with_an_unknown_outcome_the_retry_asks_first(carry, taken_over):
     notes = carry(taken_over=taken_over, deliver=["DeliveryUnknownError", {"outcome": "HELD"}])
     assert deliveries(notes) == [(taken_over, taken_over), (True, False)]
     assert results(notes) == [{"destination": "partner", "outcome": "HELD"}]
 
 
-def test_waiting_for_another_file_that_tries_is_no_attempt(carry):
-    """More of it than attempts are allowed."""
+def test_waiting_for_the_breaker_does_not_count_as_an_attempt(carry):
+    """It waits more often than attempts are allowed."""
     notes = carry(deliver=["BreakerOpenError"] * 15)
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
     assert len(deliveries(notes)) == 16
@@ -130,7 +131,7 @@ def test_waiting_for_another_file_that_tries_is_no_attempt(carry):
 
 @pytest.mark.parametrize("error", ["LeaseLostError", "OvertakenError"])
 @pytest.mark.parametrize("step", ["deliver", "complete"])
-def test_whoever_lost_the_lease_or_was_overtaken_claims_again(carry, step, error):
+def test_an_execution_that_lost_its_lease_or_was_overtaken_claims_again(carry, step, error):
     notes = carry(**{step: [error]})
     assert [each for each, _ in notes].count("claim") == 2
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]

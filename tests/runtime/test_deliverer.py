@@ -1,4 +1,4 @@
-"""Attempts: real partners, a real table, and what is at either after attempts that ended well or not."""
+"""Attempts: real partners, an emulated table, and what both hold after successful and failed attempts."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def claimed(cell: Cell, content: bytes = CONTENT):
 
 
 def inode(partner: Partner, name: str = "a.csv") -> int:
-    """Return what changes when a file is written again."""
+    """Return the file's inode, which changes when the file is written again."""
     return (partner.inbox / name).stat().st_ino
 
 
@@ -93,7 +93,7 @@ def test_a_repeated_attempt_finds_the_fact_and_sends_nothing(west, partner, afte
     assert west.kinds(transfer) == [Kind.DELIVERED, Kind.RECEIVED]
 
 
-def test_what_the_other_region_delivered_is_not_sent_again(west, east, partner):
+def test_a_file_that_the_other_region_delivered_is_not_sent_again(west, east, partner):
     deliver_to(west, partner)
     transfer = claimed(west)
     fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="", size=8)
@@ -148,8 +148,8 @@ def test_another_file_of_that_name_is_not_taken_for_this_one(west, partner):
     assert partner.files() == {"a.csv": b"a,b\n9,9\n"}
 
 
-def test_a_server_that_cannot_be_asked_holds_nothing(west, partner):
-    """No answer is not the answer that the file is not there."""
+def test_a_server_that_cannot_be_asked_does_not_lead_to_a_hold(west, partner):
+    """A missing answer does not mean that the file is missing."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     partner.stop()
@@ -159,7 +159,7 @@ def test_a_server_that_cannot_be_asked_holds_nothing(west, partner):
 
 
 def test_a_file_that_was_found_is_not_looked_for_again(west, partner):
-    """Between two looks the partner may take it, and a route that holds must not send then."""
+    """Between two checks the partner may collect it, and a route that holds must not send it then."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     crash_between_rename_and_fact(west, transfer)
@@ -177,7 +177,7 @@ def test_a_file_that_was_found_is_not_looked_for_again(west, partner):
     assert partner.files() == {"a.csv": CONTENT}
 
 
-def test_a_bucket_that_has_not_got_the_file_holds_too(west):
+def test_a_bucket_without_the_file_leads_to_a_hold_too(west):
     west.register(routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}])
     transfer = claimed(west)
     assert west.attempt(transfer, after_unknown=True) == Kind.HELD
@@ -214,7 +214,7 @@ def test_an_attempt_renews_a_lease_that_runs_low(west):
 
 
 class Meanwhile:
-    """The table, in which something happens just before a question is asked for the `nth` time."""
+    """The table, in which something happens just before it is queried for the `nth` time."""
 
     def __init__(self, client, what, nth: int = 2) -> None:
         self._client, self._what, self._left = client, what, nth
@@ -249,7 +249,7 @@ def test_a_lease_that_is_lost_during_the_upload_stops_it_before_the_file_appears
     assert west.kinds(transfer) == [Kind.RECEIVED]
 
 
-def test_what_the_peer_delivered_during_the_upload_is_not_delivered_again(west, partner):
+def test_a_file_that_the_peer_delivered_during_the_upload_is_not_delivered_again(west, partner):
     deliver_to(west, partner)
     transfer = claimed(west)
     fact = transfer.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="", size=8)
@@ -262,8 +262,8 @@ def test_what_the_peer_delivered_during_the_upload_is_not_delivered_again(west, 
 
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("policy", ["content", "version"])
-def test_what_the_peer_delivered_of_a_newer_version_is_not_overwritten(west, partner, nth, policy):
-    """A feed whose every version counts is another matter."""
+def test_a_newer_version_that_the_peer_delivered_is_not_overwritten(west, partner, nth, policy):
+    """This does not apply to a feed whose every version counts."""
     destinations = {"partner": west.to_server(partner)}
     west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
     transfer = claimed(west)
@@ -283,8 +283,8 @@ def test_what_the_peer_delivered_of_a_newer_version_is_not_overwritten(west, par
 @pytest.mark.parametrize("nth", [1, 2])
 @pytest.mark.parametrize("policy", ["content", "version"])
 @pytest.mark.parametrize("content", [CONTENT, b"x,y\n1,2\n"])
-def test_what_the_peer_delivered_of_another_transfer_is_compared_first(west, partner, nth, policy, content):
-    """Both had been judged before either was delivered: a resend through the other region."""
+def test_another_transfer_that_the_peer_delivered_is_compared_first(west, partner, nth, policy, content):
+    """A resend through the other region: both were decided on before either was delivered."""
     destinations = {"partner": west.to_server(partner)}
     west.register(destinations=destinations, duplicates={"policy": policy, "window_seconds": 3600})
     transfer = claimed(west)
@@ -309,8 +309,8 @@ def test_what_the_peer_delivered_of_another_transfer_is_compared_first(west, par
         assert west.attempt(transfer, "2") == Kind.DELIVERED
 
 
-def test_it_is_compared_again_with_each_that_the_peer_delivers(west, partner):
-    """The second comparison finds another conflict, which the first one's fact does not name."""
+def test_a_file_is_compared_again_with_each_transfer_that_the_peer_delivers(west, partner):
+    """The second comparison finds another conflict, which the fact of the first does not name."""
     deliver_to(west, partner)
     transfer = claimed(west)
     delivered = transfer.fact(
@@ -326,7 +326,7 @@ def test_it_is_compared_again_with_each_that_the_peer_delivers(west, partner):
     assert west.attempt(transfer, "3") == Kind.DELIVERED
 
 
-def test_what_was_delivered_there_out_of_the_window_is_not_compared(west, partner):
+def test_a_delivery_by_the_peer_outside_the_window_is_not_compared(west, partner):
     destinations = {"partner": west.to_server(partner)}
     west.register(destinations=destinations, duplicates={"policy": "content", "window_seconds": 60})
     transfer = claimed(west)
@@ -348,7 +348,7 @@ def test_an_attempt_that_runs_out_of_time_says_so_and_the_next_goes_on(west, par
     assert partner.files() == {"a.csv": content}
 
 
-def test_what_an_execution_that_died_left_is_removed_by_the_one_after_it(west, partner):
+def test_leftovers_of_a_dead_execution_are_removed_by_the_next_one(west, partner):
     deliver_to(west, partner)
     transfer = claimed(west)
     second = f"{transfer.id}-takeover-2"
@@ -410,7 +410,7 @@ def test_a_missing_secret_is_a_permanent_error_that_names_it(west, partner):
 
 @pytest.mark.parametrize("service", ["dynamodb", "s3", "secretsmanager"])
 def test_an_aws_that_does_not_answer_before_anything_was_sent_is_a_transient_error(west, partner, service):
-    """Not an unknown end: a route that holds would keep the file until a person looks."""
+    """It is not an unknown outcome: a route that holds would keep the file until a person decides."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
     dead = boto3.client(

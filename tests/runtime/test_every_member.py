@@ -9,11 +9,12 @@ from __future__ import annotations
 import json
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 from components.statemachine import definition
+from customers import kinds
 from runtime.arrival import Arrival, IntakeResult
 from runtime.client.submissions import Due, Sent, Submissions
 from runtime.contract import WEST, Kind, Outcome, Position
@@ -26,7 +27,15 @@ from runtime.metrics import Metrics
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.release import ReleaseDecision
 from runtime.replication import ReplicationEvent
-from runtime.routing import DestinationKind, RoutingDocument
+from runtime.routing import (
+    DestinationKind,
+    DuplicatesPolicy,
+    OnUnknown,
+    RoutingDocument,
+    RoutingRule,
+    UnknownSettingError,
+    compares,
+)
 from runtime.switch import Switch
 from runtime.tracker import History
 from runtime.transfer import Transfer
@@ -73,7 +82,7 @@ CUSTOMER = RoutingDocument.parse(
 )
 
 
-class Ledger:
+class MemoryTracker:
     """A tracker of one file, and an SNS client, both in memory."""
 
     def __init__(self) -> None:
@@ -120,7 +129,7 @@ def test_a_fact_of_every_kind_has_its_status_its_decision_and_its_line_in_the_re
         transfer=TRANSFER.id,
         size=3,
         destinations=TRANSFER.destinations,
-        compares=True,
+        policy="content",
         window=timedelta(hours=1),
     )
     stands, action, line, is_unserved = KINDS[kind]
@@ -130,9 +139,9 @@ def test_a_fact_of_every_kind_has_its_status_its_decision_and_its_line_in_the_re
     assert lacks(facts) == ({stands: ("partner",)} if is_unserved else {})
 
 
-def test_the_kinds_that_settle_a_destination_are_told_apart_and_every_status_comes_from_some_kind() -> None:
-    said = [json.dumps(line) for _, _, line, _ in KINDS.values() if line]
-    assert len(set(said)) == len(said) == 4
+def test_the_kinds_that_settle_a_destination_are_distinct_and_every_status_comes_from_some_kind() -> None:
+    lines = [json.dumps(line) for _, _, line, _ in KINDS.values() if line]
+    assert len(set(lines)) == len(lines) == 4
     assert {stands for stands, *_ in KINDS.values()} == set(Status)
 
 
@@ -181,16 +190,16 @@ def test_every_outcome_has_its_receipt_its_metric_and_its_consequence_for_the_cl
     outcome: Outcome, capsys: pytest.CaptureFixture[str]
 ) -> None:
     metric, is_sent_again = OUTCOMES[outcome]
-    ledger = Ledger()
-    receipts = Receipts(tracker=ledger, topics=ledger, side=WEST)
+    memory = MemoryTracker()
+    receipts = Receipts(tracker=memory, topics=memory, side=WEST)
     for _ in range(2):
         receipts.send(CUSTOMER, TRANSFER, outcome, writer="w")
-    (published,) = ledger.published
+    (published,) = memory.published
     receipt = json.loads(published["Message"])
     assert (receipt["outcome"], receipt["version_id"]) == (outcome.value, "v1")
     assert published["Subject"] == f"File {outcome.value}: transfer {TRANSFER.id}"
     assert published["MessageAttributes"]["outcome"]["StringValue"] == outcome.value
-    assert [fact.detail["outcome"] for fact in ledger.facts] == [outcome.value]
+    assert [fact.detail["outcome"] for fact in memory.facts] == [outcome.value]
 
     Metrics(dimensions={"Cell": "1"}, now=lambda: SUBMITTED).completed(TRANSFER, outcome)
     assert [name for name, *_ in embedded(capsys)] == ([metric] if metric else [])
@@ -347,6 +356,27 @@ def test_the_registry_has_the_same_kinds_of_destinations() -> None:
         if name.endswith("Destination")
     }
     assert set(named.values()) == set(DestinationKind)
+
+
+def test_the_registry_has_the_same_words_for_duplicates_and_unknown_deliveries() -> None:
+    assert get_args(kinds.DuplicatesPolicy) == get_args(DuplicatesPolicy)
+    assert get_args(kinds.OnUnknown) == get_args(OnUnknown)
+
+
+def test_every_policy_about_duplicates_compares_or_does_not() -> None:
+    assert {policy: compares(policy) for policy in get_args(DuplicatesPolicy)} == {
+        "content": True,
+        "version": False,
+    }
+    with pytest.raises(UnknownSettingError, match="the duplicates policy is 'name'"):
+        compares("name")
+
+
+def test_every_word_about_unknown_deliveries_holds_or_does_not() -> None:
+    rules = {word: RoutingRule(match="**", to=("a",), on_unknown=word) for word in get_args(OnUnknown)}
+    assert {word: rule.holds for word, rule in rules.items()} == {"deliver": False, "hold": True}
+    with pytest.raises(UnknownSettingError, match="its on_unknown is 'ask'"):
+        _ = RoutingRule(match="**", to=("a",), on_unknown="ask").holds
 
 
 def test_a_destination_of_an_unknown_kind_is_refused_and_never_taken_for_another() -> None:

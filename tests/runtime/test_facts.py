@@ -35,8 +35,8 @@ def received(*destinations: str) -> Fact:
     return fact(Kind.RECEIVED, destinations=list(destinations))
 
 
-def said(text: str) -> list[Fact]:
-    """Return facts from short words: `D:a` is DELIVERED to a."""
+def facts_from(text: str) -> list[Fact]:
+    """Return the facts that short words describe: `D:a` is DELIVERED to a."""
     kinds = {
         "D": Kind.DELIVERED,
         "F": Kind.FAILED,
@@ -80,7 +80,7 @@ def said(text: str) -> list[Fact]:
     ],
 )
 def test_status(wanted, facts, means):
-    for order in itertools.permutations([received(*wanted.split()), *said(facts)]):
+    for order in itertools.permutations([received(*wanted.split()), *facts_from(facts)]):
         assert status(order) is means
 
 
@@ -97,7 +97,7 @@ def test_status(wanted, facts, means):
     ],
 )
 def test_what_each_destination_lacks(wanted, facts, lacking):
-    for order in itertools.permutations([received(*wanted.split()), *said(facts)]):
+    for order in itertools.permutations([received(*wanted.split()), *facts_from(facts)]):
         assert lacks(order) == lacking
 
 
@@ -108,40 +108,40 @@ def over(*facts: Fact, writer: str = "r") -> Fact:
 
 
 @pytest.mark.parametrize("kind", ["H", "F", "2", "D"])
-def test_what_an_operator_set_aside_opens_the_destination_again(kind):
-    end = said(f"{kind}:a")[0]
+def test_setting_an_end_aside_reopens_the_destination(kind):
+    end = facts_from(f"{kind}:a")[0]
     assert status([received("a"), end, over(end)]) is Status.UNDER_WAY
-    assert status([received("a", "b"), end, over(end), *said("D:b")]) is Status.UNDER_WAY
+    assert status([received("a", "b"), end, over(end), *facts_from("D:b")]) is Status.UNDER_WAY
 
 
 @pytest.mark.parametrize(
     ("word", "means"), [("H:a", Status.HELD), ("F:a", Status.FAILED), ("D:a", Status.DELIVERED)]
 )
-def test_an_end_after_the_operators_decision_is_one(word, means):
-    before, after = said("H:a")[0], Fact(**{**vars(said(word)[0]), "writer": "later"})
+def test_an_end_after_the_operators_decision_counts(word, means):
+    before, after = facts_from("H:a")[0], Fact(**{**vars(facts_from(word)[0]), "writer": "later"})
     assert status([received("a"), before, over(before), after]) is means
     assert status([received("a"), before, over(before), after, over(after, writer="r2")]) is Status.UNDER_WAY
 
 
-def test_an_operator_opens_only_the_ends_that_were_known():
-    """The peer held it too, and its fact came later: that is another's word."""
-    known, unknown = said("H:a")[0], Fact(**{**vars(said("H:a")[0]), "side": EAST})
+def test_a_decision_reopens_only_the_ends_that_were_known():
+    """The peer held it too, and its fact came later: the decision did not cover it."""
+    known, unknown = facts_from("H:a")[0], Fact(**{**vars(facts_from("H:a")[0]), "side": EAST})
     assert status([received("a"), known, over(known), unknown]) is Status.HELD
 
 
 @pytest.mark.parametrize("facts", ["D:a", "F:a", "H:a", "2:a", "D:a F:b H:c"])
-def test_without_received_nobody_knows_whether_a_destination_still_waits(facts):
-    assert status(said(facts)) is Status.UNDER_WAY
+def test_without_received_it_is_not_known_whether_a_destination_still_waits(facts):
+    assert status(facts_from(facts)) is Status.UNDER_WAY
 
 
 def test_a_rejected_transfer_was_never_received():
-    assert status(said("R T")) is Status.REJECTED
+    assert status(facts_from("R T")) is Status.REJECTED
 
 
 def test_two_receptions_name_their_destinations_together():
-    """One per region: the survivor's, and the lost region's when it comes back."""
-    assert status([received("a"), received("b"), *said("D:a")]) is Status.UNDER_WAY
-    assert status([received("a"), received("b"), *said("D:a D:b")]) is Status.DELIVERED
+    """There is one per region: the survivor's, and the lost region's when it returns."""
+    assert status([received("a"), received("b"), *facts_from("D:a")]) is Status.UNDER_WAY
+    assert status([received("a"), received("b"), *facts_from("D:a D:b")]) is Status.DELIVERED
 
 
 def test_a_fact_stands_below_its_transfer_and_day():
@@ -178,7 +178,7 @@ def test_neither_order_nor_repetition_matters(facts, random):
 
 @given(receptions, st.lists(happened, max_size=8), happened)
 def test_what_one_more_fact_can_change(reception, facts, more):
-    """An end stays one. FAILED and HELD may turn into anything better; DELIVERED stays."""
+    """An end remains an end. FAILED and HELD may turn into anything better; DELIVERED stays."""
     before, after = status([reception, *facts]), status([reception, *facts, more])
     if before in ENDED:
         assert after in ENDED
@@ -200,7 +200,7 @@ def test_a_transfer_has_ended_when_each_destination_has(reception, facts):
 
 
 @given(anything, anything)
-def test_sides_are_no_part_of_the_meaning(facts, others):
-    """Facts of the peer count like one's own."""
+def test_the_side_of_a_fact_does_not_change_its_meaning(facts, others):
+    """The peer's facts count like a region's own."""
     there = [Fact(**{**vars(each), "side": EAST}) for each in others]
     assert status([*facts, *there]) is status([*facts, *others])

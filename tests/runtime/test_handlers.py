@@ -1,4 +1,4 @@
-"""The entry points, with the environment that the program gives them and events as they come in AWS."""
+"""The entry points, with the environment that the program sets and events in AWS's format."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ class Functions:
         monkeypatch.setattr(boto3, "client", client)
 
     def call(self, function: str, event: dict[str, Any]) -> Any:
-        """Call a cold function; return what AWS gets of its answer."""
+        """Call a newly started function; return its answer as AWS receives it."""
         module = importlib.import_module(f"runtime.handlers.{function}")
         for cached in (*vars(module).values(), *vars(module.wiring).values()):
             getattr(cached, "cache_clear", int)()
@@ -240,7 +240,7 @@ def test_a_failure_reaches_the_receipt_through_the_definitions_states(west, func
 
 
 class Losing(BaseHTTPRequestHandler):
-    """S3 behind a line that loses the answers to copies, and to nothing else."""
+    """S3 behind a connection that loses the answers to copies, and only those."""
 
     protocol_version = "HTTP/1.1"
     s3 = ""
@@ -272,7 +272,7 @@ class Losing(BaseHTTPRequestHandler):
 
 @pytest.fixture
 def losing(west, monkeypatch):
-    """A line to S3 that loses what it says of copies; the handler counts them."""
+    """A connection to S3 that loses the answers to copies; the handler counts them."""
     handler = type("Line", (Losing,), {"s3": west.aws.endpoint})
     with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
@@ -281,8 +281,8 @@ def losing(west, monkeypatch):
         server.shutdown()
 
 
-def test_a_copy_without_an_answer_is_not_asked_for_again_before_the_partner_is(west, functions, losing):
-    """The partner may have taken the first one away: the SDK's own retry would bring a second."""
+def test_a_copy_without_an_answer_is_not_repeated_before_the_partner_is_asked(west, functions, losing):
+    """The partner may have collected the first copy: the SDK's own retry would deliver a second."""
     transfer = west.receive(b"abc")
     given = {"transfer": transfer.document(), "destination": "partner"}
     functions.step("claim", STATES["Claim"], owner(transfer), transfer=transfer.document())

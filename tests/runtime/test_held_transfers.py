@@ -1,4 +1,4 @@
-"""Holds: whose are asked about, how often, and what an answer leaves behind."""
+"""Held transfers: which ones are asked about, how often, and what an answer records."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def held(west: Cell, server: Partner) -> Transfer:
     return transfer
 
 
-def holds(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTransfers:
-    """Return what a function that has just started makes, so many minutes from now."""
+def held_transfers(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTransfers:
+    """Return the held transfers as a newly started function sees them, some minutes from now."""
     when = datetime.now(UTC) + timedelta(minutes=minutes)
     usual = {
         "side": cell.side,
@@ -64,7 +64,7 @@ def holds(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTra
 
 
 def ask(cell: Cell, transfer: Transfer, number: int = 1) -> Outcome:
-    """Do what an execution that asks does."""
+    """Ask about a transfer, as an execution does."""
     name = f"{transfer.id}-ask-{number}"
     given = Transfer.parse(cell.executions()[name])
     verdict = cell.workflow.claim(given, owner=name)
@@ -74,27 +74,27 @@ def ask(cell: Cell, transfer: Transfer, number: int = 1) -> Outcome:
 
 
 def test_a_destination_that_has_the_file_after_all_ends_the_hold(west, east, held, server):
-    assert holds(west, east).run(today()) == Asked(asked=(held.id,))
+    assert held_transfers(west, east).run(today()) == Asked(asked=(held.id,))
     (server.inbox / "a.csv").write_bytes(CONTENT)
     assert ask(west, held) is Outcome.DELIVERED
     detail = west.fact(Kind.DELIVERED, held).detail
     assert (detail["sent"], west.status(held)) == (False, Status.DELIVERED)
     assert west.receipts_published(1)[0]["outcome"] == "delivered"
-    assert holds(west, east, minutes=60).run(today()) == Asked()
+    assert held_transfers(west, east, minutes=60).run(today()) == Asked()
 
 
 def test_asking_sends_nothing_and_leaves_nothing_whatever_the_route_says_now(west, east, held, server):
     destinations = west.directory.customer(west.customer).destinations
     west.register(destinations=destinations, routes=[HOLD[0] | {"on_unknown": "deliver"}])
     before = west.kinds(held)
-    holds(west, east).run(today())
+    held_transfers(west, east).run(today())
     assert ask(west, held) is Outcome.HELD
     assert server.files() == {}
     assert west.kinds(held) == before
 
 
 def test_a_destination_that_cannot_be_asked_stays_held(west, east, held, server):
-    holds(west, east).run(today())
+    held_transfers(west, east).run(today())
     name = f"{held.id}-ask-1"
     given = Transfer.parse(west.executions()[name])
     west.workflow.claim(given, owner=name)
@@ -104,18 +104,18 @@ def test_a_destination_that_cannot_be_asked_stays_held(west, east, held, server)
 
 
 def test_the_pause_between_two_questions_doubles(west, east, held):
-    assert holds(west, east).run(today()).asked == (held.id,)
+    assert held_transfers(west, east).run(today()).asked == (held.id,)
     for number, minutes in enumerate([2, 4, 8], start=2):
         last = f"{held.id}-ask-{number - 1}"
         eventually(lambda last=last: west.its_executions.find(last).ended)
-        assert holds(west, east, minutes=minutes - 0.1).run(today()) == Asked()
-        assert holds(west, east, minutes=minutes + 0.1).run(today()).asked == (held.id,)
+        assert held_transfers(west, east, minutes=minutes - 0.1).run(today()) == Asked()
+        assert held_transfers(west, east, minutes=minutes + 0.1).run(today()).asked == (held.id,)
         assert f"{held.id}-ask-{number}" in west.executions()
 
 
 def test_looks_are_minutes_apart(west, east, held):
     clock = [0.0]
-    looking = holds(west, east, clock=lambda: clock[0])
+    looking = held_transfers(west, east, clock=lambda: clock[0])
     looking.run(today())
     other = west.receive(b"xyz", "inbound/sdk/b.csv")
     west.workflow.claim(other, owner=owner(other))
@@ -127,9 +127,9 @@ def test_looks_are_minutes_apart(west, east, held):
 
 
 def test_the_region_that_holds_asks_and_its_peer_only_when_it_is_lost(west, east, held):
-    assert holds(east, west).run(today()) == Asked()
+    assert held_transfers(east, west).run(today()) == Asked()
     declare(west, "lost")
-    assert holds(east, west).run(today()).asked == (held.id,)
+    assert held_transfers(east, west).run(today()).asked == (held.id,)
     (given,) = east.executions().values()
     assert (given["bucket"], given["asks"]) == (east.bucket, True)
 
@@ -146,16 +146,16 @@ def test_a_newer_version_in_the_files_place_is_no_question(west, east, held):
     )
     west.tracker.record(fact)
     assert west.status(newer) is Status.HELD
-    assert holds(west, east).run(today()).asked == (held.id,)
+    assert held_transfers(west, east).run(today()).asked == (held.id,)
 
 
-def test_what_was_released_is_not_asked_about(west, east, held):
+def test_a_released_transfer_is_not_asked_about(west, east, held):
     west.release.release(held, "partner", ReleaseDecision.RESEND, who="ops", why="x")
-    assert holds(west, east).run(today()) == Asked()
+    assert held_transfers(west, east).run(today()) == Asked()
 
 
 def test_the_peers_fact_ends_the_hold(west, east, held):
     fact = held.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="0", size=8)
     east.tracker.record(fact)
     eventually(lambda: west.status(held) is Status.DELIVERED)
-    assert holds(west, east).run(today()) == Asked()
+    assert held_transfers(west, east).run(today()) == Asked()

@@ -1,4 +1,4 @@
-"""Intake: events as AWS sends them, and what is in the table, on the topic and under way after them."""
+"""Intake: events as AWS sends them, and the facts, receipts and executions that follow from them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
 
 
 def put(cell: Cell, content: bytes, key: str = SFTP) -> dict[str, Any]:
-    """Let Transfer Family write an object; return what S3 answers."""
+    """Write an object as Transfer Family does; return S3's answer."""
     return cell.client("s3").put_object(Bucket=cell.bucket, Key=key, Body=content)
 
 
@@ -42,7 +42,7 @@ def of_transfer_family(
 
 
 def completed(cell: Cell, content: bytes, key: str = SFTP, **how: Any) -> dict[str, Any]:
-    """Upload by SFTP; return the event of it."""
+    """Upload by SFTP; return the event of the upload."""
     etag = put(cell, content, key)["ETag"].strip('"')
     detail = {"status-code": "COMPLETED", "bytes": len(content), "etag": etag}
     return of_transfer_family(
@@ -96,19 +96,19 @@ def untouched(cell: Cell, key: str) -> bool:
 # --- What an event says --------------------------------------------------------------------------
 
 
-def test_what_the_events_say(west):
+def test_events_are_parsed(west):
     upload = west.upload(b"abc", "inbound/sdk/d ir/ü+%20.csv")
-    said = upload["detail"]["object"]
+    uploaded = upload["detail"]["object"]
     assert arrival(upload) == Arrival(
         bucket=west.bucket,
         key="inbound/sdk/d ir/ü+%20.csv",
-        version_id=said["version-id"],
-        etag=said["etag"],
+        version_id=uploaded["version-id"],
+        etag=uploaded["etag"],
         size=3,
     )
     noon = datetime(2026, 1, 2, 12, 0, 0, 5, tzinfo=UTC)
     sftp = {"bucket": west.bucket, "key": SFTP, "ended": noon}
-    assert arrival(completed(west, b"abc", ended=noon)) == Arrival(**sftp, etag=said["etag"], size=3)
+    assert arrival(completed(west, b"abc", ended=noon)) == Arrival(**sftp, etag=uploaded["etag"], size=3)
     assert arrival(renamed(west, ended=noon)) == Arrival(**sftp)
     reason = "PARTIAL_UPLOAD: File was partially uploaded."
     assert arrival(failed(west, "e", 2, ended=noon)) == Arrival(**sftp, etag="e", size=2, failure=reason)
@@ -172,7 +172,7 @@ def test_an_sftp_upload_is_received(west):
     assert started(west) == [fact.detail["version_id"]]
 
 
-def test_a_rename_is_one_file_however_many_events_tell_of_it(west):
+def test_a_rename_is_one_file_however_many_events_report_it(west):
     version = put(west, b"abc")
     assert west.accept(renamed(west)) == "received"
     assert west.accept(copied(west, version, 3)) == "received"
@@ -200,7 +200,7 @@ def test_overwritten_before_its_event_came_the_older_version_is_found_by_size_an
 
 
 def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
-    """A feed whose every file is alike: `policy: version` sends each."""
+    """A feed of identical files: `policy: version` sends each of them."""
     first = completed(west, b"same")
     eventually(lambda: datetime.now(UTC) > ended_of(first) + timedelta(seconds=1.1))
     second = completed(west, b"same")
@@ -210,7 +210,7 @@ def test_overwritten_with_the_same_bytes_both_versions_are_received(west):
 
 
 def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west):
-    """Within one second, the first event would else find the second's version, as the second one does."""
+    """Otherwise, within one second, both events would find the version of the second."""
     ended = datetime.now(UTC) + timedelta(seconds=3)
     events = [completed(west, b"same", ended=ended) for _ in range(2)]
     for event in (*events, *events):
@@ -221,12 +221,12 @@ def test_of_two_uploads_of_the_same_bytes_that_both_ended_both_are_received(west
 
 
 def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
-    """Each event finds the same version before either has received it: whoever comes second looks again."""
+    """Both events find the same version before either has received it: the later one looks again."""
     ended = datetime.now(UTC) + timedelta(seconds=3)
     first, second = (completed(west, b"same", ended=ended) for _ in range(2))
 
     class Meanwhile:
-        """S3, while somebody else takes the other event in between the look and what follows."""
+        """S3, which lets another function take in the other event between a reading and what follows."""
 
         def __init__(self, s3: Any) -> None:
             self._s3, self._is_first = s3, True
@@ -246,7 +246,7 @@ def test_of_two_such_uploads_whose_events_come_at_once_both_are_received(west):
 
 
 def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_expired(west):
-    """The same bytes were uploaded weeks before; the tracker has forgotten, and S3 not yet removed them."""
+    """The same bytes were uploaded weeks ago; their facts have expired, but S3 still has the object."""
     put(west, b"same")
     (first,) = eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
     event = completed(west, b"same", ended=datetime.now(UTC) + timedelta(days=15))
@@ -260,7 +260,7 @@ def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_
 
 
 def test_a_repeated_event_of_a_rename_is_not_about_an_older_object(west):
-    """It tells no etag: the older object may be half a file, whose own event is still on its way."""
+    """It has no ETag: the older object may be half a file, whose own event is still to come."""
     put(west, b"hal")
     whole = put(west, b"whole")
     event = renamed(west, ended=datetime.now(UTC) + timedelta(seconds=3))
@@ -272,8 +272,8 @@ def ended_of(event: dict[str, Any]) -> datetime:
     return datetime.fromisoformat(event["detail"]["end-timestamp"])
 
 
-def test_a_rename_is_not_about_what_was_written_later(west):
-    """The later object may be a piece of a file."""
+def test_a_rename_is_not_matched_with_a_later_object(west):
+    """The later object may be a part of a file."""
     whole = put(west, b"the whole file")
     event = renamed(west)
     eventually(lambda: datetime.now(UTC) > ended_of(event) + timedelta(seconds=1.1))
@@ -283,8 +283,8 @@ def test_a_rename_is_not_about_what_was_written_later(west):
 
 
 @pytest.mark.parametrize("late", [timedelta(0), timedelta(seconds=10)])
-def test_what_may_have_been_written_after_a_rename_is_not_taken_for_its_file(west, late):
-    """S3 tells seconds: only its own event, which names the version, tells the file from a piece of one."""
+def test_an_object_that_may_be_later_than_a_rename_is_not_taken_for_its_file(west, late):
+    """S3's times are in seconds: only an event that names the version tells a whole file from a part."""
 
     def head() -> datetime:
         return west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["LastModified"]
@@ -317,7 +317,7 @@ def test_a_longer_key_is_another_file(west):
 
 
 @pytest.mark.parametrize("difference", [{"bytes": 4}, {"etag": "0" * 32}])
-def test_an_object_of_another_size_or_etag_is_not_the_one(west, difference):
+def test_an_object_of_another_size_or_etag_does_not_match_the_event(west, difference):
     event = completed(west, b"abc")
     event["detail"] |= difference
     assert west.accept(event) == "gone"
@@ -340,14 +340,14 @@ def test_folders_and_temporary_names(west, key, became):
     assert untouched(west, key) is (became != "received")
 
 
-def test_a_partial_upload_under_a_temporary_name_is_nobodys_business(west):
+def test_a_partial_upload_under_a_temporary_name_is_ignored(west):
     key = SFTP + ".filepart"
     etag = put(west, b"ab", key)["ETag"].strip('"')
     assert west.accept(failed(west, etag, 2, key)) == "temporary"
     assert untouched(west, key)
 
 
-def test_a_version_that_is_gone_is_not_work(west):
+def test_an_event_about_a_version_that_is_gone_is_ignored(west):
     event = west.upload(b"abc")
     version = event["detail"]["object"]["version-id"]
     west.client("s3").delete_object(Bucket=west.bucket, Key=SDK, VersionId=version)
@@ -356,7 +356,7 @@ def test_a_version_that_is_gone_is_not_work(west):
 
 
 def test_a_deleted_file_whose_version_is_there_is_received(west):
-    """An SDK or SFTP client may delete what it sent; that is no word about the delivery."""
+    """An SDK or SFTP client may delete what it sent; that says nothing about the delivery."""
     event = west.upload(b"abc")
     west.client("s3").delete_object(Bucket=west.bucket, Key=SDK)
     assert west.accept(event) == "received"
@@ -395,7 +395,7 @@ def test_a_replica_is_the_other_regions_work_under_the_same_id(west, east):
 
 
 def test_an_upload_here_is_not_taken_for_a_replica_of_the_same_bytes(west, east):
-    """A resend through the other region, whose first copy arrives by replication after it."""
+    """A resend through the other region; the first copy arrives by replication after it."""
     replicate(west, east)
     event = completed(east, b"abc", ended=datetime.now(UTC) + timedelta(minutes=1))
     mine = east.client("s3").head_object(Bucket=east.bucket, Key=SFTP)["VersionId"]
@@ -429,19 +429,19 @@ def test_an_unknown_customer_is_an_error_and_the_event_comes_again(west):
 # --- Refused -------------------------------------------------------------------------------------
 
 
-def test_a_partial_upload_is_rejected_and_the_customer_told(west):
+def test_a_partial_upload_is_rejected_and_the_customer_notified(west):
     etag = put(west, b"ab")["ETag"].strip('"')
     event = failed(west, etag, 2)
     assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
     assert sorted(fact.kind for fact in west.facts(SFTP)) == [Kind.RECEIPT, Kind.REJECTED]
-    (told,) = west.receipts_published(1)
-    assert (told["outcome"], told["key"], told["destinations"]) == ("rejected", SFTP, [])
-    assert told["reason"] == "PARTIAL_UPLOAD: File was partially uploaded."
+    (receipt,) = west.receipts_published(1)
+    assert (receipt["outcome"], receipt["key"], receipt["destinations"]) == ("rejected", SFTP, [])
+    assert receipt["reason"] == "PARTIAL_UPLOAD: File was partially uploaded."
     assert not west.executions()
 
 
-def test_an_upload_that_left_nothing_says_nothing_of_the_file_before_it(west):
-    """No byte came, so no object and no etag: what is there under the name is whole, and on its way."""
+def test_an_upload_that_left_nothing_does_not_affect_the_file_before_it(west):
+    """No byte came, so there is no object and no ETag: the object under that name is whole and under way."""
     whole = completed(west, b"whole")
     assert west.accept(failed(west, None, 0)) == "gone"
     assert west.accept(whole) == "received"
@@ -449,7 +449,7 @@ def test_an_upload_that_left_nothing_says_nothing_of_the_file_before_it(west):
 
 
 def test_a_file_that_was_received_is_not_rejected_later(west):
-    """A second upload of the same bytes, broken off at the end, may leave no version of its own."""
+    """A second upload of the same bytes that breaks off at its end may leave no version of its own."""
     event = completed(west, b"whole")
     assert west.accept(event) == "received"
     assert west.accept(failed(west, event["detail"]["etag"], 5)) == "received"
@@ -457,11 +457,11 @@ def test_a_file_that_was_received_is_not_rejected_later(west):
     assert len(west.executions()) == 1
 
 
-def test_a_key_that_no_route_takes_is_rejected_and_the_customer_told(west):
+def test_a_key_that_no_route_takes_is_rejected_and_the_customer_notified(west):
     west.register(routes=[{"match": "sdk/*.txt", "to": ["partner"], "on_unknown": "hold"}])
     assert west.accept(west.upload(b"abc")) == "rejected"
-    (told,) = west.receipts_published(1)
-    assert (told["outcome"], told["reason"]) == ("rejected", "no route matches sdk/a.csv")
+    (receipt,) = west.receipts_published(1)
+    assert (receipt["outcome"], receipt["reason"]) == ("rejected", "no route matches sdk/a.csv")
     assert not west.executions()
 
 
@@ -507,7 +507,7 @@ def test_a_crash_between_the_rejection_and_its_receipt_is_made_good(west):
 
 @pytest.mark.parametrize("routes", [[], [{"match": "sdk/**", "to": ["new"], "on_unknown": "deliver"}]])
 def test_where_a_file_goes_is_decided_once(west, routes):
-    """The registry changes between a crash and the event's return: the fact decides, not the day."""
+    """The registry changes between a crash and the event's return: the recorded fact decides."""
     event = west.upload(b"abc")
     dying = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution"))
     with pytest.raises(CrashError):

@@ -1,4 +1,4 @@
-"""The inventory: what the regions of the emulated AWS hold of a customer's transfers, and its gaps."""
+"""The inventory: what the regions of the emulated AWS hold of a customer's transfers, and the gaps."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def bucket_rule(target: str) -> dict[str, Any]:
 
 
 def join(one: Cell, other: Cell) -> None:
-    """Let inbound and archive of both replicate to each other."""
+    """Replicate the inbound buckets, and the archives, of both regions to each other."""
     pairs = ((one, other), (other, one))
     for cell, _ in pairs:
         cell.client("s3").put_bucket_versioning(
@@ -77,7 +77,7 @@ def look(*cells: Cell, since: datetime | None = None, until: datetime | None = N
 
 
 def found(*cells: Cell, after: timedelta = OLD) -> list[tuple[str, GapKind, str]]:
-    """Return, an hour from now, the gaps that there are: key, finding, side."""
+    """Return the gaps as of an hour from now: key, finding, side."""
     customer = cells[0].directory.customer(cells[0].customer)
     sides, now = [cell.side for cell in cells], datetime.now(UTC) + after
     return [
@@ -96,7 +96,7 @@ def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
 
 @pytest.fixture
 def lagging(aws: Emulator) -> Iterator[Emulator]:
-    """An emulated AWS whose replication is slow where a test says so, and quick again after it."""
+    """An emulated AWS whose replication a test can slow down; it is quick again afterwards."""
     yield aws
     aws.replication_lag()
     for region in aws.regions_down:
@@ -106,7 +106,7 @@ def lagging(aws: Emulator) -> Iterator[Emulator]:
         aws.region_up(region)
 
 
-def test_what_was_delivered_is_complete_once_everything_arrived(west, east):
+def test_a_delivered_transfer_is_complete_once_everything_has_replicated(west, east):
     carry(west)
     carry(east, b"xyz", "inbound/sdk/b.csv")
     assert found(west, east) == []
@@ -117,7 +117,7 @@ def test_what_was_delivered_is_complete_once_everything_arrived(west, east):
 
 
 def test_an_archive_that_replication_has_not_reached(lagging, west, east):
-    """The requirement's edge case: delivered, recorded in both regions, not in the replicated archive."""
+    """The requirements' edge case: delivered, recorded in both regions, not in the replicated archive."""
     lagging.replication_lag(s3=600)
     about = carry(west)
     assert found(west, east) == [(SDK, GapKind.INBOUND_MISSING, EAST), (SDK, GapKind.ARCHIVE_MISSING, EAST)]
@@ -134,7 +134,7 @@ def test_facts_that_have_not_replicated(lagging, west, east):
     assert found(east) == [(SDK, GapKind.UNKNOWN, "")], "what East sees when West is dead"
 
 
-def test_what_ingest_never_heard_of(west, east):
+def test_an_object_that_ingest_does_not_know(west, east):
     west.upload(b"abc")
     (one,) = look(west, east)
     assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
@@ -174,7 +174,7 @@ def test_folders_and_uploads_under_temporary_names_are_no_transfers(west, east):
     assert look(west, east) == []
 
 
-def test_what_is_in_the_archive_without_being_an_archived_transfer_is_passed_over(west, east):
+def test_other_objects_in_the_archive_are_passed_over(west, east):
     about = carry(west)
     for name in ("notes.txt", "2", f"{about.id[:16]}-short/x", f"{about.id}x/x", "~/x"):
         key = f"{west.customer}/{name}"
@@ -184,7 +184,7 @@ def test_what_is_in_the_archive_without_being_an_archived_transfer_is_passed_ove
 
 
 def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
-    """TTL deletes late. The file it was about is gone by then; of this one the facts are made to expire."""
+    """TTL deletes late. By then the file is gone too; here only the facts are made to expire."""
     about = carry(west)
     client = west.client("dynamodb")
     for each in west.facts():
@@ -199,7 +199,7 @@ def test_an_expired_fact_is_gone_although_the_table_still_has_it(west, east):
     assert found(west, east) == [(SDK, GapKind.UNKNOWN, "")]
 
 
-def test_only_the_window_is_looked_at(west, east):
+def test_only_the_window_is_read(west, east):
     about = carry(west)
     second = datetime.strptime(about.id[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
     step = timedelta(seconds=1)
@@ -208,8 +208,8 @@ def test_only_the_window_is_looked_at(west, east):
     assert look(west, east, until=second) == []
 
 
-def test_names_that_sort_in_their_own_ways(west, east):
-    """S3 lists in the order of UTF-8, and percent signs, spaces and slashes are in names as they are."""
+def test_keys_with_characters_that_sort_unusually(west, east):
+    """S3 lists in the order of UTF-8, and does not encode percent signs, spaces and slashes."""
     names = [
         "ä.csv",
         "z.csv",
@@ -227,7 +227,7 @@ def test_names_that_sort_in_their_own_ways(west, east):
 
 
 def paged(cell: Cell, size: int) -> Cell:
-    """Return the cell as its services answer when a page holds no more than so many."""
+    """Return the cell with services whose pages hold a limited number of items."""
     made = {}
     for service, calls, limit in (
         ("s3", ("ListObjectVersions", "ListObjectsV2"), "MaxKeys"),
@@ -259,7 +259,7 @@ def test_pages_of_any_size_are_read_to_their_end(west, east, size):
 
 
 def test_more_files_than_are_read_at_once(west, east, monkeypatch):
-    """In an order of keys that is not that of time, and of no whole number of batches."""
+    """The order of keys is not that of time, and the number is not a multiple of the batch size."""
     monkeypatch.setattr(inventory, "_BATCH", 10)
     count, s3 = 45, west.client("s3")
     for number in range(count):
@@ -271,13 +271,13 @@ def test_more_files_than_are_read_at_once(west, east, monkeypatch):
     assert all(set(one.inbound) == set(SIDES) for one in everything)
 
 
-def test_a_bucket_that_is_not_there_ends_the_look(west, east):
+def test_a_missing_bucket_ends_the_inventory(west, east):
     with pytest.raises(west.client("s3").exceptions.NoSuchBucket):
         look(west, replace(east, customer="c999"))
 
 
 def test_the_outline_of_a_fact_is_the_fact_but_for_its_details(west, east):
-    """`outline` reads less, and sees the same."""
+    """`outline` reads less, and yields the same."""
     about = carry(west)
     assert west.tracker.record(
         about.fact(

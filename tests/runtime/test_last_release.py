@@ -20,7 +20,7 @@ from runtime.client.submissions import Submissions
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, status
-from runtime.routing import RoutingDocument
+from runtime.routing import RoutingDocument, compares
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from tests.runtime.cells import Cell, owner
@@ -79,7 +79,7 @@ def test_the_link_the_routing_document_the_event_and_the_receipt_are_read():
     assert {fact["kind"] for fact in link.facts} == {"RECEIVED", "DELIVERED", "ARCHIVED", "RECEIPT"}
     customer = RoutingDocument.parse(LAST["routing"])
     route = customer.route("inbound/sdk/a.csv")
-    assert (customer.compares, route.to, route.holds) == (True, ("partner",), False)
+    assert (compares(customer.policy), route.to, route.holds) == (True, ("partner",), False)
     arrived = arrival(LAST["event"])
     assert (arrived.key, arrived.version_id) == (LAST["input"]["key"], LAST["input"]["version_id"])
     client = Submissions("c001")

@@ -1,4 +1,4 @@
-"""Objects that replicated and that nobody took in: what the survivor takes in of them, and what it names."""
+"""Replicated objects without a transfer: which ones the survivor takes in, and which ones it lists."""
 
 from __future__ import annotations
 
@@ -79,26 +79,26 @@ def test_nothing_is_taken_in_while_the_peer_is_in(west, east):
     assert east.facts() == []
 
 
-def test_what_the_lost_region_had_received_is_left_to_the_takeover(west, east):
+def test_a_transfer_that_the_lost_region_had_received_is_left_to_the_takeover(west, east):
     transfer = west.receive(b"abc")
     assert take_over(east, west) == TakenOver(started=(transfer.id,))
     assert {fact.side for fact in east.facts()} == {"west"}
     assert list(east.executions()) == list(taken_over(east))
 
 
-def test_what_was_uploaded_here_is_intakes_business(west, east):
-    """Its event is on its way; taken in twice it would still be one transfer, but is not looked for."""
+def test_an_upload_in_this_region_is_left_to_intake(west, east):
+    """Its event is still to come; taken in twice it would be one transfer, but it is not searched for."""
     event = east.upload(b"abc")
     assert take_over(east, west) == NOTHING
     assert east.facts() == []
     assert east.accept(event) == "received"
 
 
-def test_of_an_sftp_upload_nobody_here_knows_whether_it_is_complete(west, east):
+def test_whether_an_sftp_upload_of_the_lost_region_is_complete_is_not_known(west, east):
     arrived(east, {"detail": {"object": {"key": SFTP, "version-id": put(west, b"ab")["VersionId"]}}})
     assert take_over(east, west) == TakenOver(unproven=(SFTP,))
     assert east.facts(SFTP) == []
-    # West knows, and says so when it is back.
+    # West knows, and takes the upload in when it is back.
     assert west.accept(completed(west, b"abc")) == "received"
 
 
@@ -111,7 +111,7 @@ def test_folders_temporary_names_and_old_objects_are_passed_over(west, east):
     assert looking(east).run(forever).adopted == (SDK,)
 
 
-def test_an_upload_without_a_route_is_rejected_and_the_customer_told(west, east):
+def test_an_upload_without_a_route_is_rejected_and_the_customer_notified(west, east):
     arrived(east, west.upload(b"abc"))
     east.register(routes=[])
     assert take_over(east, west).adopted == (SDK,)
@@ -121,16 +121,16 @@ def test_an_upload_without_a_route_is_rejected_and_the_customer_told(west, east)
 
 def test_each_version_counts(west, east):
     west.receive(b"first")
-    unseen = west.upload(b"second")
-    arrived(east, unseen)
+    second = west.upload(b"second")
+    arrived(east, second)
     done = starting(east, west).run(today())
     assert done.adopted == (SDK,)
     versions = {given["version_id"] for given in east.executions().values()}
-    assert unseen["detail"]["object"]["version-id"] in versions
+    assert second["detail"]["object"]["version-id"] in versions
 
 
 def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, east):
-    """West is back; its queue still has the event. East's facts have replicated by then."""
+    """West has returned, and its queue still has the event. East's facts have replicated by then."""
     event = west.upload(b"abc")
     arrived(east, event)
     take_over(east, west)
@@ -146,7 +146,7 @@ def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, eas
     assert west.status(theirs) is Status.DELIVERED
 
 
-def test_where_a_route_holds_what_was_adopted_is_held(west, east):
+def test_an_adopted_file_is_held_where_its_route_says_so(west, east):
     arrived(east, west.upload(b"abc"))
     east.register(routes=HOLD)
     take_over(east, west)
@@ -157,7 +157,7 @@ def test_where_a_route_holds_what_was_adopted_is_held(west, east):
 
 
 def test_an_event_that_waited_long_asks_the_destination_first(west):
-    """The peer may have taken the object over while the event waited."""
+    """The peer may have adopted the object while the event waited."""
     event = west.upload(b"abc")
     late = west.intake_at(datetime.now(UTC) + timedelta(minutes=16))
     assert late(event) == "received"
@@ -170,16 +170,16 @@ def test_looks_are_minutes_apart_and_one_that_ran_out_of_time_is_continued(west,
     for key in keys:
         arrived(east, west.upload(b"abc", key))
     clock = [0.0]
-    unseen = looking(east, clock=lambda: clock[0])
+    orphans = looking(east, clock=lambda: clock[0])
     moments = iter([1000.0] * 3)
-    assert unseen.run(lambda: next(moments, 0.0)).adopted == tuple(keys[:2])
-    assert unseen.run(forever).adopted == tuple(keys[2:])
+    assert orphans.run(lambda: next(moments, 0.0)).adopted == tuple(keys[:2])
+    assert orphans.run(forever).adopted == tuple(keys[2:])
     new = west.upload(b"xyz")
     arrived(east, new)
     clock[0] = PAUSE - 1
-    assert unseen.run(forever).adopted == ()
+    assert orphans.run(forever).adopted == ()
     clock[0] = PAUSE + 1
-    assert unseen.run(forever).adopted == (SDK,)
+    assert orphans.run(forever).adopted == (SDK,)
 
 
 def test_a_bucket_that_is_refused_holds_back_no_other(west, east):

@@ -1,4 +1,4 @@
-"""Patterns: what each takes, and the exact answer to 'could both take one key?'."""
+"""Patterns: which keys each one takes, and the exact answer to 'could both take one key?'."""
 
 from __future__ import annotations
 
@@ -90,7 +90,7 @@ def test_literal_prefix(pattern, prefix):
         ("***", "within a segment"),
     ],
 )
-def test_a_text_that_is_no_pattern_is_refused_everywhere(pattern, why):
+def test_a_malformed_pattern_is_refused_everywhere(pattern, why):
     for use in (check, literal_prefix, lambda p: matches(p, "k"), lambda p: overlaps("k", p)):
         with pytest.raises(PatternError, match=re.escape(why)):
             use(pattern)
@@ -121,13 +121,13 @@ def test_the_key_that_both_take_is_a_shortest_one(a, b, key):
         ("a*", "b*"),
     ],
 )
-def test_patterns_apart(a, b):
+def test_patterns_that_do_not_overlap(a, b):
     assert not overlaps(a, b)
     assert not overlaps(b, a)
 
 
 def test_a_hostile_pattern_costs_no_more_than_an_honest_one():
-    """Backtracking would not come back from these."""
+    """A backtracking matcher would not finish on these."""
     assert not matches("*a" * 40 + "b", "a" * 1024)
     assert not overlaps("**/" * 20 + "b", "**/" * 20 + "c")
 
@@ -142,7 +142,7 @@ SHORT_KEYS = ["".join(k) for length in range(1, 6) for k in itertools.product("a
 
 
 def by_regex(pattern: str) -> re.Pattern[str]:
-    """The same language, said a second way."""
+    """The same language as a regular expression."""
     text = re.escape(pattern).replace(r"\?", "?").replace(r"\*", "*")
     if text == "**":
         return re.compile(".*", re.DOTALL)

@@ -27,7 +27,7 @@ Serve = Callable[[Callable[[socket.socket], None]], str]
 
 @pytest.fixture
 def serve() -> Iterator[Serve]:
-    """Start a server on loopback that does one thing with each connection; return its `host:port`."""
+    """Start a server on loopback that treats each connection in one way; return its `host:port`."""
     with contextlib.ExitStack() as servers:
 
         def start(greet: Callable[[socket.socket], None]) -> str:
@@ -58,14 +58,14 @@ def ssh(connection: socket.socket) -> None:
 
 @pytest.fixture
 def nobody() -> Iterator[str]:
-    """An address at which nobody listens."""
+    """An address where nothing listens."""
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield "{}:{}".format(*bound.getsockname())
 
 
 def probe(aws, *addresses: str, patience: float = 5.0) -> tuple[dict[str, str], float]:
-    """Probe as a cell of its own; return who is silent, and the one value that was published."""
+    """Probe as a cell of its own; return the silent addresses, and the one value that was published."""
     cell = str(next(_cells))
     silent = Probe(
         addresses=addresses,
@@ -93,14 +93,14 @@ def test_a_server_may_say_something_before_it_identifies_itself(aws, serve: Serv
     assert probe(aws, serve(talkative)) == ({}, 1)
 
 
-def test_those_that_answer_are_counted_and_the_others_named(aws, serve: Serve, nobody: str):
+def test_addresses_that_answer_are_counted_and_the_others_are_named(aws, serve: Serve, nobody: str):
     silent, value = probe(aws, serve(ssh), nobody, serve(ssh))
     assert value == 2
     assert list(silent) == [nobody]
     assert "ConnectionRefusedError" in silent[nobody]
 
 
-def test_when_none_answers_nought_is_published(aws, nobody: str):
+def test_when_none_answers_zero_is_published(aws, nobody: str):
     assert probe(aws, nobody, nobody)[1] == 0  # on one machine all addresses are one
 
 
@@ -122,7 +122,7 @@ def test_an_open_port_alone_is_no_answer(aws, serve: Serve, greet, reason: str):
 
 
 def test_all_addresses_are_asked_at_once(aws, serve: Serve):
-    """None says anything until all have been asked."""
+    """No server answers until all have been asked."""
     all_asked = threading.Barrier(3)
 
     def patient(connection: socket.socket) -> None:
@@ -133,7 +133,7 @@ def test_all_addresses_are_asked_at_once(aws, serve: Serve):
 
 
 class Observers(Functions):
-    """The functions by which a cell watches itself, each with its environment and nothing more."""
+    """The functions that monitor a cell, each with its environment and nothing more."""
 
     addresses = ""
 

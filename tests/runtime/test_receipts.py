@@ -12,13 +12,13 @@ def send(cell: Cell, transfer, outcome: Outcome, writer: str = "x", **how: objec
     cell.receipts.send(cell.directory.customer(cell.customer), transfer, outcome, writer=writer, **how)
 
 
-def test_a_receipt_says_what_became_of_which_file(west):
+def test_a_receipt_describes_the_outcome_of_its_file(west):
     transfer = west.receive(b"abc")
     lines = [{"name": "partner", "outcome": "delivered", "sha256": "00"}]
     send(west, transfer, Outcome.DELIVERED, destinations=lines)
-    (told,) = west.receipts_published(1)
+    (published,) = west.receipts_published(1)
     receipt = west.fact(Kind.RECEIPT, transfer)
-    assert told == {
+    assert published == {
         "schema": 1,
         "outcome": "delivered",
         "customer": west.customer,
@@ -54,8 +54,8 @@ def test_a_receipt_is_sent_once_per_outcome_whoever_asks(west):
         send(west, transfer, Outcome.FAILED, writer)
     send(west, transfer, Outcome.DELIVERED, "g2")
     send(west, other, Outcome.FAILED, "g1")
-    told = {(each["transfer"], each["outcome"]) for each in west.receipts_published(3)}
-    assert told == {(transfer.id, "failed"), (transfer.id, "delivered"), (other.id, "failed")}
+    published = {(each["transfer"], each["outcome"]) for each in west.receipts_published(3)}
+    assert published == {(transfer.id, "failed"), (transfer.id, "delivered"), (other.id, "failed")}
 
 
 def test_a_crash_between_the_message_and_its_record_repeats_the_message(west):

@@ -1,4 +1,4 @@
-"""Gaps: what is wrong with a transfer, by what the regions hold of it."""
+"""Gaps: what is wrong with a transfer, judged by what the regions hold of it."""
 
 from __future__ import annotations
 
@@ -59,13 +59,13 @@ def fact(kind: Kind, about: Transfer, at: datetime = LONG_AGO, destination: str 
 
 
 def carried(about: Transfer, *kinds: Kind, at: datetime = LONG_AGO) -> tuple[Fact, ...]:
-    """Return the facts of a transfer that was received and met with these ends at its one destination."""
+    """Return the facts of a transfer that was received and had these ends at its one destination."""
     wanted = (Kind.RECEIVED, *kinds, Kind.ARCHIVED)
     return tuple(fact(k, about, at, "" if k in (Kind.RECEIVED, Kind.ARCHIVED) else "partner") for k in wanted)
 
 
 def seen(*facts: Fact, about: Transfer | None = None, **more: Any) -> Seen:
-    """Return a transfer that everybody has all of, but for what is said otherwise."""
+    """Return a transfer that both regions hold completely, except for what is given."""
     about = about or transfer()
     there = {
         "inbound": dict.fromkeys(SIDES, Stored(version_id="v1", size=3)),
@@ -79,18 +79,18 @@ def judged(one: Seen, *, now: datetime = NOW, sides: tuple[str, ...] = SIDES) ->
 
 
 @pytest.mark.parametrize("end", [Kind.DELIVERED, Kind.DUPLICATE])
-def test_what_was_served_and_is_everywhere_is_complete(end):
+def test_a_delivered_transfer_that_is_everywhere_is_complete(end):
     assert judged(seen(*carried(transfer(), end))) == []
 
 
-def test_what_was_rejected_is_expected_nowhere():
+def test_a_rejected_transfer_is_expected_nowhere():
     refused = fact(Kind.REJECTED, transfer())
     assert judged(seen(refused, archived={}, inbound={WEST: Stored(version_id="v1", size=1)})) == []
 
 
 @pytest.mark.parametrize("side", SIDES)
 def test_delivered_and_recorded_but_not_in_the_replicated_archive(side):
-    """The requirement's edge case, in either region."""
+    """The edge case from the requirements, in either region."""
     one = seen(*carried(transfer(), Kind.DELIVERED), archived={peer_of(side): 3})
     (gap,) = gaps(one, customer=CUSTOMER, sides=SIDES, now=NOW)
     where = f"archive in {contract.REGION_OF[side]}"
@@ -104,13 +104,13 @@ def test_delivered_and_recorded_but_not_in_the_replicated_archive(side):
     )
 
 
-def test_an_archived_copy_of_another_size_is_none():
+def test_an_archived_copy_of_another_size_counts_as_missing():
     one = seen(*carried(transfer(), Kind.DELIVERED), archived={WEST: 3, EAST: 2})
     assert judged(one) == [(GapKind.ARCHIVE_MISSING, "archive in us-gov-east-1")]
 
 
 @pytest.mark.parametrize("missing", ["archived", "inbound", "unrecorded"])
-def test_what_is_young_is_on_its_way_until_fifteen_minutes_have_passed(missing):
+def test_a_young_transfer_is_replicating_until_fifteen_minutes_have_passed(missing):
     facts = carried(transfer(), Kind.DELIVERED)
     lack = {"unrecorded": {EAST: facts[:1]}} if missing == "unrecorded" else {missing: {WEST: 3}}
     if missing == "inbound":
@@ -122,7 +122,7 @@ def test_what_is_young_is_on_its_way_until_fifteen_minutes_have_passed(missing):
 
 
 def test_the_archives_age_counts_from_when_it_was_archived():
-    """A file may have been tried for hours before that."""
+    """Its delivery may have been attempted for hours before that."""
     about = transfer(at=NOW - timedelta(hours=3))
     facts = (*carried(about, at=NOW - timedelta(hours=3))[:1], fact(Kind.DELIVERED, about, NOW, "partner"))
     one = seen(
@@ -135,16 +135,16 @@ def test_the_archives_age_counts_from_when_it_was_archived():
     assert judged(late) == [(GapKind.ARCHIVE_MISSING, "archive in us-gov-east-1")]
 
 
-def test_what_never_reached_the_archive_is_missing_in_both():
-    """The workflow tells the customer first, and fails after that."""
+def test_a_file_that_never_reached_the_archive_is_missing_in_both():
+    """The workflow sends the receipt first, and fails after that."""
     about = transfer()
     one = seen(*carried(about, Kind.DELIVERED)[:2], archived={})
     assert [found for found, _ in judged(one)] == [GapKind.ARCHIVE_MISSING] * 2
 
 
 @pytest.mark.parametrize("end", [Kind.FAILED, Kind.HELD])
-def test_what_was_given_up_or_held_is_undelivered_at_once(end):
-    """Nothing will come of it by itself, however young it is."""
+def test_a_failed_or_held_transfer_is_undelivered_at_once(end):
+    """It will not be delivered without a person, however young it is."""
     one = seen(*carried(transfer(), end))
     for now in (LONG_AGO, NOW):
         assert judged(one, now=now) == [(GapKind.UNDELIVERED, f"{end.lower()}: partner")]
@@ -157,21 +157,21 @@ def test_only_destinations_that_lack_the_file_are_named():
     assert judged(seen(*facts)) == [(GapKind.UNDELIVERED, "held: second")]
 
 
-def test_what_failed_is_not_said_to_be_held_because_another_destination_holds_it():
+def test_a_failed_destination_is_not_reported_as_held_because_another_one_holds_the_file():
     about = transfer(to=("first", "second", "third"))
     ends = (("first", Kind.HELD), ("second", Kind.FAILED), ("third", Kind.FAILED))
     facts = [fact(Kind.RECEIVED, about), *(fact(kind, about, destination=name) for name, kind in ends)]
     assert judged(seen(*facts)) == [(GapKind.UNDELIVERED, "failed: second, third; held: first")]
 
 
-def test_what_is_under_way_is_undelivered_when_it_is_old_and_expected_in_no_archive():
+def test_an_old_transfer_under_way_is_undelivered_and_expected_in_no_archive():
     one = seen(*carried(transfer())[:1], archived={})
     assert judged(one) == [(GapKind.UNDELIVERED, "under way: partner")]
     ((finding, _),) = judged(one, now=LONG_AGO + GRACE - timedelta(seconds=1))
     assert finding is GapKind.REPLICATING
 
 
-def test_facts_without_receipt_of_the_file_leave_it_undelivered():
+def test_without_received_the_other_facts_leave_the_file_undelivered():
     one = seen(fact(Kind.DELIVERED, transfer(), destination="partner"))
     assert judged(one) == [(GapKind.UNDELIVERED, "under way: no fact names its destinations")]
 
@@ -197,7 +197,7 @@ def test_a_file_without_facts_is_unknown_once_it_is_old():
     assert judged(copied) == [(GapKind.UNKNOWN, "archive in us-gov-east-1")]
 
 
-def test_what_lifecycle_rules_took_away_and_what_expired_is_nobodys_loss():
+def test_objects_removed_by_lifecycle_rules_and_expired_facts_are_not_gaps():
     facts = carried(transfer(), Kind.DELIVERED)
     for days, lack, missing in (
         (13, {"inbound": {}}, 2),

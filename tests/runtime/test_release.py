@@ -1,4 +1,4 @@
-"""Releases: a held destination, an operator's word, and what is at the partner and in the table after it."""
+"""Releases: a held destination, an operator's decision, and what the partner and the table then hold."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ BEGIN = ATTEMPTS["AskFirst"]["Parameters"]["Payload"]
 
 @pytest.fixture
 def server(west: Cell, partner: Partner) -> Partner:
-    """A partner whose route holds."""
+    """A partner whose route says `hold`."""
     west.register(
         destinations={"partner": west.to_server(partner)},
         routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
@@ -33,7 +33,7 @@ def server(west: Cell, partner: Partner) -> Partner:
 
 @pytest.fixture
 def held(west: Cell, server: Partner) -> Transfer:
-    """A transfer whose first attempt ended without an answer, and whose file the partner has not got."""
+    """A transfer whose first attempt ended without an answer; the partner does not have the file."""
     transfer = west.receive(CONTENT)
     west.workflow.claim(transfer, owner=owner(transfer))
     assert west.attempt(transfer, after_unknown=True) == Kind.HELD
@@ -43,7 +43,7 @@ def held(west: Cell, server: Partner) -> Transfer:
 
 
 def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
-    """Carry what an execution was given, as the definition does; return what its receipt says."""
+    """Process an execution's input as the definition does; return the outcome in its receipt."""
     transfer = Transfer.parse(cell.executions()[name])
     assert transfer.taken_over, "or the destination would not be asked first"
     verdict = cell.workflow.claim(transfer, owner=name)
@@ -53,7 +53,7 @@ def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
     return cell.workflow.complete(transfer, [], owner=name)
 
 
-def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, server):
+def test_a_file_to_send_again_is_sent_and_the_customer_notified(west, held, server):
     name = west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     assert name == f"{held.id}-release-1"
     assert west.status(held) is Status.UNDER_WAY
@@ -62,11 +62,11 @@ def test_what_is_to_be_sent_again_is_sent_and_the_customer_told(west, held, serv
     assert about["over"] == [west.fact(Kind.HELD, held).sort_key]
     assert carry(west, name) is Outcome.DELIVERED
     assert server.files() == {"a.csv": CONTENT}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"][0]["outcome"] == "delivered"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
-def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held, server):
+def test_a_file_to_send_again_that_is_there_after_all_is_not_sent(west, held, server):
     (server.inbox / "a.csv").write_bytes(CONTENT)
     assert (
         carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)) is Outcome.DELIVERED
@@ -74,7 +74,7 @@ def test_what_is_to_be_sent_again_and_is_there_after_all_is_not_sent(west, held,
     assert west.fact(Kind.DELIVERED, held).detail["sent"] is False
 
 
-def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held, server):
+def test_a_file_that_is_there_according_to_the_operator_is_neither_asked_about_nor_sent(west, held, server):
     server.stop()  # it would be noticed
     name = west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO)
     assert carry(west, name) is Outcome.DELIVERED
@@ -84,7 +84,7 @@ def test_what_the_operator_says_is_there_is_not_asked_about_nor_sent(west, held,
     assert west.receipts_published(1)[0]["outcome"] == "delivered"
 
 
-def test_a_resend_after_the_operators_word_is_a_duplicate(west, held, server):
+def test_a_resend_after_the_operators_decision_is_a_duplicate(west, held, server):
     carry(west, west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO))
     again = west.receive(CONTENT)
     assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
@@ -105,8 +105,8 @@ def test_a_release_is_for_one_attempt_that_ends_unknown_and_then_the_route_holds
     assert server.files() == {"a.csv": CONTENT}
 
 
-def test_another_execution_is_not_released_by_it(west, held, server):
-    """One that takes over after the released one died may send what that had sent."""
+def test_a_release_does_not_apply_to_another_execution(west, held, server):
+    """An execution that takes over after the released one died may send a file that was already sent."""
     west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     other = f"{held.id}-takeover-1"
     lease = Lease(owner=other, transfer=held.id, until=2**31)
@@ -123,7 +123,7 @@ def test_the_released_execution_does_not_wait_for_a_lease_whose_holder_has_ended
 
 
 def test_two_destinations_that_are_released_at_once_are_both_sent(west, server):
-    """Whichever execution comes first serves both, and must not hold the other's again."""
+    """Whichever execution comes first serves both destinations, and must not hold the other one again."""
     to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
     west.register(destinations=to, routes=[{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}])
     transfer = west.receive(CONTENT)
@@ -151,7 +151,7 @@ def test_the_released_execution_waits_for_one_that_serves_the_other_destination(
     assert west.workflow.claim(transfer, owner=name).action is Action.WAIT
 
 
-def test_what_is_not_held_cannot_be_released(west, held):
+def test_a_transfer_that_is_not_held_cannot_be_released(west, held):
     with pytest.raises(NotHeldError, match="other does not hold"):
         west.release.release(held, "other", ReleaseDecision.RESEND, **WHO)
     carry(west, west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO))

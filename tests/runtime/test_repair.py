@@ -1,4 +1,4 @@
-"""Repair: what is done about each gap, and that doing it again does nothing."""
+"""Repair: the remedy for each gap, and that repeating it does nothing."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def gap(seen: Seen, finding: GapKind, side: str = "") -> Gap:
 
 
 def missing(*cells: Cell, sides: tuple[str, ...]) -> list[Remedy]:
-    """Return what is done about the one transfer there is, which archives lack."""
+    """Return the remedies for the only transfer, which archives lack."""
     (seen,) = look(*cells)
     return list(repair(*cells).remedies(seen, [gap(seen, GapKind.ARCHIVE_MISSING, side) for side in sides]))
 
@@ -65,7 +65,7 @@ def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
     return east
 
 
-def test_what_is_there_meanwhile_is_not_copied_again(west, east):
+def test_a_copy_that_has_arrived_meanwhile_is_not_made_again(west, east):
     about = carry(west)
     key = lose(east, about)
     (remedy,) = missing(west, east, sides=(EAST,))
@@ -105,7 +105,7 @@ def test_of_two_archives_that_lack_it_the_one_where_it_arrived_gets_it(west, eas
     assert archived(west, key) == archived(east, key) == b"abc"
 
 
-def test_what_one_region_lacks_of_both_is_copied_from_its_peers_inbound(west, east):
+def test_a_file_missing_from_inbound_and_archive_is_copied_from_the_peers_inbound(west, east):
     about = carry(west)
     (key,) = {lose(cell, about) for cell in (west, east)}
     where = {"Bucket": west.bucket, "Key": SDK, "VersionId": about.version_id}
@@ -116,7 +116,7 @@ def test_what_one_region_lacks_of_both_is_copied_from_its_peers_inbound(west, ea
     assert archived(west, key) == b"abc"
 
 
-def test_a_fact_tells_of_the_copy_and_settles_nothing(west, east):
+def test_a_fact_records_the_copy_and_settles_nothing(west, east):
     about = carry(west)
     before = west.status(about)
     lose(east, about)
@@ -133,7 +133,7 @@ def test_a_fact_tells_of_the_copy_and_settles_nothing(west, east):
     assert (west.status(about), fact.expires) == (before, about.expires)
 
 
-def test_what_waits_for_aws_is_no_deed(west, east):
+def test_gaps_that_wait_for_aws_have_no_automatic_remedy(west, east):
     carry(west)
     (seen,) = look(west, east)
     findings = (GapKind.INBOUND_MISSING, GapKind.RECORD_MISSING, GapKind.REPLICATING)

@@ -1,4 +1,4 @@
-"""Replay: the verdict on each transfer, and that what is decided happens once, whatever dies in between."""
+"""Replay: the verdict on each transfer, and that a decision is carried out once, whatever dies in between."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def own(cell: Cell, about: Transfer) -> list[Fact]:
 
 
 def end(cell: Cell, about: Transfer, kind: Kind, destination: str = "partner") -> Fact:
-    """Leave the fact of an end that a destination had; return it."""
+    """Record that a destination has ended; return the fact."""
     detail: dict[str, Any] = {Kind.DELIVERED: {"sha256": "x", "size": 3}, Kind.DUPLICATE: {"of": "t"}}.get(
         kind, {"reason": "x", "error": "x"}
     )
@@ -46,7 +46,7 @@ def end(cell: Cell, about: Transfer, kind: Kind, destination: str = "partner") -
 
 
 def both(cell: Cell) -> None:
-    """Let files go to two destinations."""
+    """Route files to two destinations."""
     cell.register(routes=TWO, destinations={"partner": cell.to_bucket(), "other": cell.to_bucket("other")})
 
 
@@ -81,7 +81,7 @@ def busy(west: Cell) -> Iterator[Cell]:
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.DUPLICATE])
-def test_what_was_served_is_skipped_unless_forced(west, kind):
+def test_a_delivered_transfer_is_skipped_unless_forced(west, kind):
     about = west.receive(b"abc")
     fact = end(west, about, kind)
     verdict = judged(west, about)
@@ -94,7 +94,7 @@ def test_what_was_served_is_skipped_unless_forced(west, kind):
     )
 
 
-def test_what_failed_is_delivered_by_the_region_that_received_it(west, east):
+def test_a_failed_transfer_is_delivered_by_the_region_that_received_it(west, east):
     about = west.receive(b"abc")
     fact = end(west, about, Kind.FAILED)
     for cell in (west, east):
@@ -109,7 +109,7 @@ def test_what_failed_is_delivered_by_the_region_that_received_it(west, east):
         )
 
 
-def test_what_is_held_is_asked_about_unless_forced(west):
+def test_a_held_transfer_is_asked_about_unless_forced(west):
     about = west.receive(b"abc")
     end(west, about, Kind.HELD)
     verdict = judged(west, about)
@@ -117,7 +117,7 @@ def test_what_is_held_is_asked_about_unless_forced(west):
     assert judged(west, about, force=True).choice is Choice.DELIVER
 
 
-def test_of_several_destinations_only_those_that_failed(west):
+def test_only_the_failed_destinations_are_served_again(west):
     both(west)
     about = west.receive(b"abc")
     end(west, about, Kind.HELD)
@@ -129,21 +129,21 @@ def test_of_several_destinations_only_those_that_failed(west):
     assert judged(west, about).destinations == ("other",)
 
 
-def test_what_was_rejected_never_goes_anywhere(west):
+def test_a_rejected_transfer_is_never_replayed(west):
     about = west.receive(b"abc")
     end(west, about, Kind.REJECTED, "")
     for force in (False, True):
         assert judged(west, about, force=force).choice is Choice.SKIP
 
 
-def test_what_an_execution_carries_is_left_to_it(busy):
+def test_a_transfer_in_a_running_execution_is_left_to_it(busy):
     about = busy.receive(b"abc")
     for force in (False, True):
         verdict = judged(busy, about, force=force)
         assert (verdict.choice, verdict.why) == (Choice.SKIP, f"{owner(about)} is delivering it")
 
 
-def test_what_a_takeover_carries_in_the_other_region_is_left_to_it(busy, east):
+def test_a_transfer_in_a_takeover_by_the_other_region_is_left_to_it(busy, east):
     about = busy.receive(b"abc", SDK)
     states = busy.client("stepfunctions")
     for each in states.list_executions(stateMachineArn=busy.state_machine)["executions"]:
@@ -154,20 +154,20 @@ def test_what_a_takeover_carries_in_the_other_region_is_left_to_it(busy, east):
     assert replay(busy, east).verdict(own(busy, about)).why == f"{name} is delivering it"
 
 
-def test_what_no_execution_carries_any_more_is_delivered(west):
+def test_a_transfer_without_a_running_execution_is_delivered(west):
     about = west.receive(b"abc")
     assert eventually(lambda: west.its_executions.find(owner(about)).ended)
     verdict = judged(west, about)
     assert (verdict.choice, verdict.destinations, verdict.over) == (Choice.DELIVER, ("partner",), ())
 
 
-def test_without_receipt_of_it_a_person_is_asked(west):
+def test_a_transfer_without_received_is_left_to_a_person(west):
     about = west.receive(b"abc")
     fact = end(west, about, Kind.FAILED)
     assert replay(west).verdict([fact]).choice is Choice.ASK
 
 
-def test_the_region_that_is_in_and_has_the_file_does_it(west, east):
+def test_the_region_that_is_in_and_has_the_file_replays_it(west, east):
     about = west.receive(b"abc")
     end(west, about, Kind.FAILED)
     facts = own(west, about)
@@ -227,7 +227,7 @@ def test_a_survivor_replays_its_copy(west, east):
     assert (replays(west), east.fact(Kind.REPLAYED, about).side) == ({}, EAST)
 
 
-def test_a_forced_replay_says_so_and_is_sent_although_it_was_delivered(west):
+def test_a_forced_replay_is_marked_and_sent_although_the_file_was_delivered(west):
     about = west.receive(b"abc")
     delivered = end(west, about, Kind.DELIVERED)
     verdict = judged(west, about, force=True)
@@ -239,7 +239,7 @@ def test_a_forced_replay_says_so_and_is_sent_although_it_was_delivered(west):
 
 
 @pytest.mark.parametrize("times", [2, 3])
-def test_doing_it_again_does_nothing(west, times):
+def test_a_repeated_replay_does_nothing(west, times):
     about, verdict = failed(west)
     names = {carry_out(west, about, verdict) for _ in range(times)}
     assert set(replays(west)) == names
@@ -247,7 +247,7 @@ def test_doing_it_again_does_nothing(west, times):
     assert west.kinds(about).count(Kind.REPLAYED) == 1
 
 
-def test_what_was_done_stays_done_when_it_has_ended(west):
+def test_a_finished_replay_is_not_repeated_by_the_same_plan(west):
     about, verdict = failed(west)
     name = carry_out(west, about, verdict)
     made = about.fact(Kind.FAILED, side=WEST, writer=name, destination="partner", reason="x", error="x")
@@ -282,12 +282,12 @@ def test_a_crash_between_any_two_effects_is_made_good_by_repeating(west, call, n
     assert {(fact.destination, fact.writer) for fact in facts} == {("partner", name), ("other", name)}
     assert len(facts) == 2
     assert west.status(about) is Status.UNDER_WAY
-    verdict_then = west.workflow.claim(replays(west)[name], owner=name)
-    assert verdict_then.destinations == ("partner", "other")
+    decision = west.workflow.claim(replays(west)[name], owner=name)
+    assert decision.destinations == ("partner", "other")
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.REJECTED])
-def test_what_changed_meanwhile_is_not_done(west, kind):
+def test_a_transfer_that_changed_meanwhile_is_not_replayed(west, kind):
     about, verdict = failed(west)
     end(west, about, kind, "" if kind is Kind.REJECTED else "partner")
     with pytest.raises(FactsChangedError) as caught:
@@ -321,8 +321,8 @@ def test_a_region_that_went_out_meanwhile_does_nothing(west, east):
         replay(west, east).carry_out(verdict, file=about.file, force=False, **WHY)
 
 
-def test_what_either_region_knows_counts(west, east):
-    """East served it, and West has not heard of that."""
+def test_the_facts_of_either_region_count(west, east):
+    """East delivered it, and the fact has not reached West."""
     about, verdict = failed(west)
     made = about.fact(Kind.DELIVERED, side=EAST, writer="e", destination="partner", sha256="x", size=3)
     west.aws.replication_lag(dynamodb=600)

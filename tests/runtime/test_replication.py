@@ -91,7 +91,7 @@ TEST_EVENT = {
 # --- Replication ---------------------------------------------------------------------------------
 
 
-def test_what_a_notification_tells():
+def test_notifications_are_parsed():
     (incident,) = incidents({"Records": [notification(key="inbound/sdk/Gro%C3%9F+und+klein.csv")]})
     assert incident == Incident(
         event=ReplicationEvent.FAILED,
@@ -109,16 +109,16 @@ def test_a_notification_that_is_not_about_replication_is_refused():
         list(incidents({"Records": [stranger]}))
 
 
-def test_the_function_counts_and_tells_each(
+def test_the_function_counts_and_logs_each_event(
     functions: Functions, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ):
     names = [event.value for event in ReplicationEvent]
     answer = functions.call("replication", {"Records": records(*map(notification, [*names, names[0]]))})
     assert answer == {"batchItemFailures": []}
-    told = [vars(line) for line in caplog.records if line.message == "replication"]
-    assert [line["event"] for line in told] == [*names, names[0]]
+    lines = [vars(line) for line in caplog.records if line.message == "replication"]
+    assert [line["event"] for line in lines] == [*names, names[0]]
     (failed,) = incidents({"Records": [notification()]})
-    assert asdict(failed).items() <= told[0].items()
+    assert asdict(failed).items() <= lines[0].items()
     assert sorted(embedded(capsys)) == sorted(
         (name, 1, "Count", DIMENSIONS)
         for name in (
@@ -142,7 +142,7 @@ def test_one_bad_notification_does_not_hold_back_the_others(functions: Functions
 # --- Transfers -----------------------------------------------------------------------------------
 
 
-def test_intake_counts_what_it_refuses_and_what_is_gone(west: Cell, functions: Functions, capsys):
+def test_intake_counts_refused_and_missing_files(west: Cell, functions: Functions, capsys):
     unrouted, gone = west.upload(b"abc", "inbound/other/a.csv"), west.upload(b"abc")
     gone["detail"]["object"]["version-id"] = "of-a-version-that-never-was"
     failed = west.event(
@@ -156,7 +156,7 @@ def test_intake_counts_what_it_refuses_and_what_is_gone(west: Cell, functions: F
     assert embedded(capsys) == [("Rejected", 1, "Count", DIMENSIONS), ("ObjectGone", 1, "Count", DIMENSIONS)]
 
 
-def test_completion_counts_what_failed(west: Cell, functions: Functions, capsys):
+def test_completion_counts_failures(west: Cell, functions: Functions, capsys):
     transfer = west.receive(b"abc")
     functions.step("claim", STATES["Claim"], owner(transfer), transfer=transfer.document())
     failure = {"destination": "partner", "failure": {"Error": "PermanentDeliveryError", "Cause": "no"}}
@@ -192,7 +192,9 @@ def test_an_upload_that_left_nothing_is_not_gone(capsys):
 
 
 @pytest.mark.parametrize(("position", "value"), [(Position.OUT, 1), (Position.IN, 0)])
-def test_the_peers_position_is_said_every_minute(west: Cell, functions: Functions, capsys, position, value):
+def test_the_peers_position_is_published_every_minute(
+    west: Cell, functions: Functions, capsys, position, value
+):
     Switch(
         namespace=NAMESPACE,
         cell="1",

@@ -1,4 +1,4 @@
-"""Routing documents: what the program writes is what the functions read."""
+"""Routing documents: the functions read what the program writes."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def test_a_key_has_one_route_or_none(west):
         ("inbound/sftp/a/x.csv", False),
     ],
 )
-def test_temporary_names_are_of_the_last_segment(west, key, waits):
+def test_only_the_last_segment_makes_a_name_temporary(west, key, waits):
     assert west.directory.customer(west.customer).is_temporary(key) is waits
 
 

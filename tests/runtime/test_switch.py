@@ -33,7 +33,7 @@ _cells = itertools.count(500)
 
 
 class Failover(Functions):
-    """The functions that look at the peer's switch, each with its environment and nothing more."""
+    """The functions that read the peer's switch, each with its environment and nothing more."""
 
     def _environment(self, function: str) -> dict[str, str]:
         environment = super()._environment(function) | {ENV_CELL: number(self._cell)}
@@ -49,7 +49,7 @@ def number(cell: Cell) -> str:
 
 @contextmanager
 def calls(*clients: Any) -> Iterator[Counter[tuple[str, str]]]:
-    """Count what is asked of AWS: the region that a request is signed for, and the operation."""
+    """Count the calls to AWS, by the region that a request is signed for and the operation."""
     counted: Counter[tuple[str, str]] = Counter()
 
     def count(region_name: str, operation_name: str, **_: Any) -> None:
@@ -78,7 +78,7 @@ class Estate:
         return Switch(namespace=NAMESPACE, cell=self.cell, side=side, parameters=parameters, metrics=metrics)
 
     def hold(self, side: str, value: str) -> None:
-        """Write the parameter, as something else than the switch does."""
+        """Write the parameter without using the switch."""
         name = switch_parameter(NAMESPACE, self.cell, side)
         ssm = self._aws.client("ssm", REGION_OF[peer_of(side)])
         ssm.put_parameter(Name=name, Value=value, Type="String", Overwrite=True)
@@ -96,14 +96,14 @@ class Estate:
 
 def statistics(metrics: Any, **which: Any) -> list[tuple[float, float, float]]:
     day = datetime.now(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    told = metrics.get_metric_statistics(
+    datapoints = metrics.get_metric_statistics(
         StartTime=day - timedelta(days=1),
         EndTime=day + timedelta(days=2),
         Period=int(timedelta(days=365).total_seconds()),
         Statistics=["SampleCount", "Minimum", "Maximum"],
         **which,
     )["Datapoints"]
-    return [(each["SampleCount"], each["Minimum"], each["Maximum"]) for each in told]
+    return [(each["SampleCount"], each["Minimum"], each["Maximum"]) for each in datapoints]
 
 
 @pytest.fixture
@@ -113,7 +113,7 @@ def estate(aws: Emulator) -> Estate:
 
 @pytest.fixture(scope="module")
 def graphs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graph]:
-    """What the program makes of each stack, with one customer."""
+    """The program's graph of each stack, with one customer."""
     bundle.install(RUNTIME)
     root = tmp_path_factory.mktemp("project")
     (root / "customers").mkdir()
@@ -171,7 +171,7 @@ def test_a_parameter_that_holds_anything_else_is_an_error_that_names_it(estate, 
     assert estate.switch(WEST).position() is Position.OUT
 
 
-def test_a_switch_that_was_never_made_says_nothing(estate):
+def test_a_switch_that_was_never_made_publishes_nothing(estate):
     with pytest.raises(ClientError, match="ParameterNotFound"):
         estate.switch(WEST).publish()
     assert estate.published(WEST) == []
@@ -246,7 +246,7 @@ def test_the_function_publishes_the_position_of_the_peer(aws, west, monkeypatch)
     assert Estate(aws, number(west)).published(EAST) == [(1, 1.0, 1.0)]
 
 
-def test_out_since_is_when_it_last_left_in_also_when_it_was_declared_lost_later():
+def test_out_since_is_when_the_switch_last_left_in_even_if_declared_lost_later():
     client = boto3.client(
         "ssm", region_name="us-gov-east-1", aws_access_key_id="1", aws_secret_access_key="2"
     )

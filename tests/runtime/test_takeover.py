@@ -1,4 +1,4 @@
-"""Takeover: what the survivor starts of a lost region's work, what it leaves alone, and what comes of it."""
+"""Takeover: which of a lost region's transfers the survivor starts or leaves alone, and how they end."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def switch_of(lost: Cell) -> Switch:
 
 
 def declare(lost: Cell, position: str) -> None:
-    """Say of a region that it is lost, or not."""
+    """Declare a region lost, or not lost."""
     ssm = lost.aws.client("ssm", REGION_OF[peer_of(lost.side)])
     name = switch_parameter(NAMESPACE, number(lost), lost.side)
     ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
@@ -63,7 +63,7 @@ def take_over(survivor: Cell, lost: Cell, on: date | None = None, **how: Any) ->
 
 
 def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
-    """Return the takeover of a function that has just started, with some of it different."""
+    """Return the takeover of a function that has just started, with some fields replaced."""
     usual = {
         "side": survivor.side,
         "switch": switch_of(lost),
@@ -86,7 +86,7 @@ def taken_over(cell: Cell) -> dict[str, Transfer]:
 
 
 def end(cell: Cell, transfer: Transfer, kind: Kind, destination: str = "partner") -> None:
-    """Leave the fact of an end that a destination had."""
+    """Record that a destination has ended."""
     detail = {
         Kind.DELIVERED: {"sha256": hashlib.sha256(b"abc").hexdigest(), "size": 3},
         Kind.DUPLICATE: {"of": "20260101T000000Z-0"},
@@ -98,14 +98,14 @@ def end(cell: Cell, transfer: Transfer, kind: Kind, destination: str = "partner"
 
 @pytest.fixture
 def east(west: Cell, sides: tuple[Cell, Cell]) -> Cell:
-    """East, to which West's objects replicate, and which takes West for lost."""
+    """East, to which West's objects replicate; West is declared lost."""
     east = sides[1].make()
     replicate(west, east)
     declare(west, "lost")
     return east
 
 
-# --- Only when an operator says so -------------------------------------------------------------------
+# --- Only when an operator declares the loss ---------------------------------------------------------
 
 
 class Untouched:
@@ -116,7 +116,7 @@ class Untouched:
 
 
 def test_nothing_happens_while_the_peer_is_in_however_old_its_work(west, east):
-    """It looks like a lost region, and is one whose replication is slow."""
+    """It looks like a lost region, but only its replication is slow."""
     west.receive(b"abc")
     declare(west, "in")
     blind = east
@@ -157,7 +157,7 @@ def test_a_switch_that_cannot_be_read_declares_nothing(west, east):
 
 
 @pytest.mark.parametrize("lost_side", [WEST, EAST])
-def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_object(sides, lost_side):
+def test_a_transfer_of_the_lost_region_continues_with_its_id_and_this_regions_object(sides, lost_side):
     cells = {cell.side: cell.make() for cell in sides}
     lost, survivor = cells[lost_side], cells[peer_of(lost_side)]
     replicate(lost, survivor)
@@ -169,8 +169,8 @@ def test_what_the_lost_region_received_goes_on_with_its_id_and_this_regions_obje
     assert survivor.source(expected).sha256() == hashlib.sha256(b"abc").hexdigest()
 
 
-def test_what_has_ended_is_left_alone_whoever_ended_it(west, east):
-    """HELD too: another region's look at the partner proves no more than the first one's."""
+def test_a_transfer_that_has_ended_is_left_alone_whichever_region_ended_it(west, east):
+    """This includes HELD: asking the partner from another region proves no more than the first time."""
     for kind in (Kind.DELIVERED, Kind.DUPLICATE, Kind.HELD, Kind.FAILED, Kind.REJECTED):
         for cell in (west, east):
             end(cell, west.receive(b"abc", f"inbound/sdk/{kind}-{cell.side}.csv"), kind)
@@ -186,8 +186,8 @@ def test_a_regions_own_work_is_not_its_peers(west, east):
     assert name(mine) not in east.executions()
 
 
-def test_what_the_survivor_has_no_receipt_of_cannot_be_taken_over(west, east):
-    """A limit: without RECEIVED nobody knows the object and the destinations. Other facts do not help."""
+def test_a_transfer_without_received_cannot_be_taken_over(west, east):
+    """A limit: without RECEIVED the object and the destinations are not known. Other facts do not help."""
     transfer = west.receive(b"abc")
     fact = west.fact(Kind.RECEIVED, transfer)
     end(west, transfer, Kind.DELIVERED, "other")
@@ -196,8 +196,8 @@ def test_what_the_survivor_has_no_receipt_of_cannot_be_taken_over(west, east):
     assert take_over(east, west) == NOTHING
 
 
-def test_what_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator, west, east):
-    """West dies with the object on its way, and lives again: until then East asks nothing of it."""
+def test_an_object_that_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator, west, east):
+    """West dies while the object is replicating, and returns; until then East does not call it."""
     here = west.receive(b"abc")
     aws.replication_lag(s3=600)
     try:
@@ -216,7 +216,7 @@ def test_what_has_not_arrived_is_named_and_started_by_a_later_pass(aws: Emulator
 
 @pytest.mark.parametrize("absent", [0, 1])
 def test_another_version_of_the_object_is_not_the_one_that_was_received(west, east, absent):
-    """Both are of one second as a rule, so that their ids have an order and their contents none."""
+    """Both are usually of the same second, so their ids have an order and their contents do not."""
     transfers = sorted((west.receive(b"abc"), west.receive(b"xyz")), key=lambda each: each.id)
     missing, here = transfers[absent], transfers[1 - absent]
     east.client("s3").delete_object(Bucket=east.bucket, Key=missing.key, VersionId=missing.version_id)
@@ -227,7 +227,7 @@ def test_another_version_of_the_object_is_not_the_one_that_was_received(west, ea
 
 
 def running(cell: Cell) -> None:
-    """Let executions that start from now on go on for days."""
+    """Let executions that start from now on run for days."""
     waiting = {"StartAt": "Wait", "States": {"Wait": {"Type": "Wait", "Seconds": 10**7, "End": True}}}
     cell.client("stepfunctions").update_state_machine(
         stateMachineArn=cell.state_machine, definition=json.dumps(waiting)
@@ -235,7 +235,7 @@ def running(cell: Cell) -> None:
 
 
 def test_repeated_passes_start_nothing_twice(west, east):
-    """One whose execution runs is named again: Step Functions answers as if it had just started it."""
+    """A transfer with a running execution is listed again: Step Functions answers as if it were new."""
     ended = west.receive(b"abc")
     assert take_over(east, west).started == (ended.id,)
     states = east.client("stepfunctions")
@@ -299,7 +299,7 @@ def die(cell: Cell, execution: str) -> None:
 
 
 def in_minutes(cell: Cell, minutes: float) -> Executions:
-    """Return the cell's executions as they are seen when so many minutes have passed."""
+    """Return the cell's executions as they are seen after a number of minutes."""
     when = datetime.now(UTC) + timedelta(minutes=minutes)
     return Executions(
         state_machine=cell.state_machine, workflow=cell.client("stepfunctions"), now=lambda: when
@@ -320,6 +320,31 @@ def test_an_execution_that_died_is_followed_by_another_after_a_pause_that_grows(
     assert len({str(given) for given in taken_over(east).values()}) == 1
 
 
+def test_a_release_that_runs_here_is_left_to_carry_the_transfer(west, east):
+    """A second execution beside it could have the lease first, and would hold what the operator released."""
+    held = west.receive(b"abc")
+    end(west, held, Kind.HELD)
+    running(east)
+    decision = {"who": "me", "why": "the partner does not have it"}
+    released = east.release.release(
+        Transfer.here(west.fact(Kind.RECEIVED, held), EAST), "partner", ReleaseDecision.RESEND, **decision
+    )
+    assert take_over(east, west) == NOTHING
+    assert taken_over(east) == {}
+    die(east, released)
+    assert take_over(east, west) == TakenOver(started=(held.id,))
+
+
+def test_a_release_that_the_lost_region_had_begun_is_taken_over(west, east):
+    """Whether the lost region sent the file is not known, so the takeover asks, and may hold it again."""
+    held = west.receive(b"abc")
+    end(west, held, Kind.HELD)
+    running(west)
+    decision = {"who": "me", "why": "the partner does not have it"}
+    west.release.release(held, "partner", ReleaseDecision.RESEND, **decision)
+    assert take_over(east, west) == TakenOver(started=(held.id,))
+
+
 def test_the_pause_between_two_executions_ends_at_a_day(west, east):
     transfer = Transfer.here(west.fact(Kind.RECEIVED, west.receive(b"abc")), EAST, taken_over=True)
     for generation in range(1, 14):
@@ -332,12 +357,12 @@ def test_the_pause_between_two_executions_ends_at_a_day(west, east):
 
 @pytest.fixture
 def hours_later(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Return a takeover's clock, some hours ahead: what was submitted now is not young any more."""
+    """Return a takeover's clock, some hours ahead: transfers that were submitted now are no longer young."""
     return lambda: datetime.now(UTC) + timedelta(hours=4)
 
 
 def test_a_second_loss_finds_what_the_lost_region_had_taken_over(west, east, hours_later):
-    """West was lost, East carried its file and is lost in turn. West's own execution had died with West."""
+    """West was lost; East took over its file and is lost in turn. West's own execution died with West."""
     running(west)
     transfer = west.receive(b"abc")
     take_over(east, west)
@@ -349,7 +374,7 @@ def test_a_second_loss_finds_what_the_lost_region_had_taken_over(west, east, hou
     assert taken_over(west) == {name(transfer): replace(transfer, taken_over=True)}
 
 
-def test_what_this_regions_own_execution_still_carries_is_left_to_it(west, east, hours_later):
+def test_a_transfer_in_this_regions_own_running_execution_is_left_to_it(west, east, hours_later):
     running(east)
     mine = east.receive(b"abc")
     assert starting(east, west, now=hours_later).run(today()) == NOTHING
@@ -360,8 +385,8 @@ def test_what_this_regions_own_execution_still_carries_is_left_to_it(west, east,
 # --- The time there is --------------------------------------------------------------------------------
 
 
-def test_a_pass_that_runs_out_of_time_says_what_is_left_and_the_next_goes_on_there(west, east):
-    """Today and yesterday come first, always; of the days before those, where the last pass ended."""
+def test_a_pass_that_runs_out_of_time_names_what_is_left_and_the_next_continues_there(west, east):
+    """Today and yesterday always come first; the earlier days follow from where the last pass ended."""
     running(east)
     transfer = west.receive(b"abc")
     received = west.fact(Kind.RECEIVED, transfer)
@@ -373,7 +398,7 @@ def test_a_pass_that_runs_out_of_time_says_what_is_left_and_the_next_goes_on_the
     takeover = starting(east, west)
 
     def for_questions(count: int) -> Any:
-        """Give time for so many looks at the clock: one before each day, one after each transfer."""
+        """Allow a number of readings of the clock: one before each day, one after each transfer."""
         moments = iter([1000.0] * count)
         return lambda: next(moments, 0.0)
 
@@ -416,8 +441,8 @@ def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_ca
     east.attempt(newer)
     take_over(east, west)
     mine = taken_over(east)[name(older)]
-    verdict = east.workflow.claim(mine, owner=name(mine))
-    assert (verdict.action, verdict.held) == (Action.DONE, (("partner", newer.id),))
+    decision = east.workflow.claim(mine, owner=name(mine))
+    assert (decision.action, decision.held) == (Action.DONE, (("partner", newer.id),))
     assert east.workflow.complete(mine, [], owner=name(mine)) is Outcome.HELD
     held = east.receipts_published(1)[0]["destinations"][0]
     assert held["reason"] == "a newer version of this key was delivered"
@@ -432,8 +457,8 @@ def test_an_older_version_that_is_taken_over_does_not_replace_a_newer_one_and_ca
 # --- Customers, days, pages --------------------------------------------------------------------------
 
 
-def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
-    """`second` is in East's registry too; the third's routing document is not there (any more)."""
+def test_a_pass_covers_all_customers_of_the_cell_and_no_others(west, east):
+    """`second` is in East's registry too; the third customer's routing document does not exist (any more)."""
     started = [west.receive(b"abc").id]
     for letter in "xy":
         cells = [replace(cell, customer=f"{west.customer}{letter}").make() for cell in (west, east)]
@@ -451,8 +476,8 @@ def test_all_customers_of_the_cell_are_looked_at_and_no_others(west, east):
     }
 
 
-def test_the_days_that_are_looked_at_are_those_that_inbound_files_are_kept(west, east):
-    """By the day of the submission in UTC: what is older has no object any more."""
+def test_a_pass_covers_the_days_that_inbound_files_are_kept(west, east):
+    """By the day of the submission in UTC: the objects of older transfers have expired."""
     east.register(retention={"inbound_days": 5, "archive_days": 365, "tracker_days": 90})
     transfer = west.receive(b"abc")
     day = datetime.strptime(transfer.id[:8], "%Y%m%d").replace(tzinfo=UTC).date()
@@ -464,7 +489,7 @@ def test_the_days_that_are_looked_at_are_those_that_inbound_files_are_kept(west,
 
 
 def test_versions_of_a_file_are_started_one_after_the_other_also_across_midnight(west, east):
-    """The older would else be the last that the partner gets, or be held because the newer was first."""
+    """Otherwise the partner would get the older file last, or it would be held for the newer one."""
     running(east)
     transfer = west.receive(b"abc")
     end(west, transfer, Kind.DELIVERED)
@@ -503,7 +528,7 @@ def test_facts_of_one_transfer_on_several_pages_of_the_index_belong_together(aws
 
 
 def first_attempt(transfer: Transfer) -> dict[str, Any]:
-    """Return the state that the definition begins a destination with."""
+    """Return the state with which the definition begins a destination."""
     begin = ATTEMPTS[STATES["Deliver"]["ItemProcessor"]["StartAt"]]
     document = {"transfer": transfer.document(), "destination": "partner"}
     for choice in begin["Choices"]:
@@ -514,7 +539,7 @@ def first_attempt(transfer: Transfer) -> dict[str, Any]:
 
 
 def attempt(cell: Cell, transfer: Transfer, destination: str = "partner", number: str = "1") -> str:
-    """Make the first attempt at a destination, as the definition wants it."""
+    """Make the first attempt at a destination, as the definition does."""
     after_unknown = first_attempt(transfer)["Parameters"]["Payload"]["after_unknown"]
     return cell.deliverer.attempt(
         transfer, destination, owner=name(transfer), attempt=number, after_unknown=after_unknown
@@ -522,7 +547,7 @@ def attempt(cell: Cell, transfer: Transfer, destination: str = "partner", number
 
 
 def claimed(east: Cell, west: Cell, transfer: Transfer) -> Transfer:
-    """Take a transfer over and claim it; return it as East's execution has it."""
+    """Take over a transfer and claim it; return the transfer of East's execution."""
     assert transfer.id in take_over(east, west).started
     mine = taken_over(east)[name(transfer)]
     assert east.workflow.claim(mine, owner=name(mine)).action is Action.DELIVER
@@ -540,7 +565,7 @@ def handler(event, context):
 
 @pytest.fixture
 def outcomes(aws: Emulator, east: Cell) -> Iterator[Any]:
-    """Let East run the real definition with a deputy for each function; give the results of an execution."""
+    """Run the real definition in East with a deputy for each function; return the results of an execution."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
         file.writestr("index.py", DEPUTY)
@@ -559,7 +584,8 @@ def outcomes(aws: Emulator, east: Cell) -> Iterator[Any]:
     def of(execution: str) -> Any:
         arn = east.state_machine.replace(":stateMachine:", ":execution:") + f":{execution}"
         done = eventually(
-            lambda: (told := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and told, 30
+            lambda: (seen := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and seen,
+            30,
         )
         return json.loads(done["output"])["results"]
 
@@ -578,7 +604,7 @@ def test_an_execution_asks_the_destination_first_if_and_only_if_it_took_over(wes
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.FAILED])
-def test_of_a_transfer_with_two_destinations_only_what_is_left_is_delivered(west, east, kind):
+def test_only_the_remaining_destination_of_two_is_served(west, east, kind):
     for cell in (west, east):
         cell.register(routes=TWO, destinations={"partner": cell.to_bucket(), "other": cell.to_bucket("o")})
     transfer = west.receive(b"abc")
@@ -587,15 +613,15 @@ def test_of_a_transfer_with_two_destinations_only_what_is_left_is_delivered(west
     assert take_over(east, west).started == (transfer.id,)
     mine = taken_over(east)[name(transfer)]
     assert mine.destinations == ("partner", "other")
-    verdict = east.workflow.claim(mine, owner=name(mine))
-    assert (verdict.action, verdict.destinations) == (Action.DELIVER, ("other",))
+    decision = east.workflow.claim(mine, owner=name(mine))
+    assert (decision.action, decision.destinations) == (Action.DELIVER, ("other",))
     assert attempt(east, mine, "other") == Kind.DELIVERED
     assert east.at_partner("o/a.csv") == b"abc"
     assert east.at_partner("in/a.csv") is None
     assert take_over(east, west) == NOTHING
 
 
-def test_what_the_partner_does_not_have_is_held_where_the_route_says_so(west, east):
+def test_a_file_that_the_partner_does_not_have_is_held_where_the_route_says_so(west, east):
     for cell in (west, east):
         cell.register(routes=HOLD)
     transfer = west.receive(b"abc")
@@ -611,8 +637,8 @@ def test_what_the_partner_does_not_have_is_held_where_the_route_says_so(west, ea
 
 
 @pytest.mark.parametrize("on_unknown", ["hold", "deliver"])
-def test_what_the_partner_has_is_delivered_without_sending_it(west, east, on_unknown):
-    """West delivered it at its last moment, and its fact was lost with it."""
+def test_a_file_that_the_partner_has_is_delivered_without_sending_it(west, east, on_unknown):
+    """West delivered it in its last moment, and the fact was lost with West."""
     east.register(routes=[HOLD[0] | {"on_unknown": on_unknown}])
     east.client("s3").put_object(Bucket=east.partner_bucket, Key="in/a.csv", Body=b"abc")
     mine = claimed(east, west, west.receive(b"abc"))
@@ -623,7 +649,7 @@ def test_what_the_partner_has_is_delivered_without_sending_it(west, east, on_unk
     assert (detail["sent"], detail["after_unknown"]) == (False, True)
 
 
-def test_what_the_partner_does_not_have_is_sent_where_the_route_says_so(west, east):
+def test_a_file_that_the_partner_does_not_have_is_sent_where_the_route_says_so(west, east):
     mine = claimed(east, west, west.receive(b"abc"))
     assert attempt(east, mine) == Kind.DELIVERED
     assert east.at_partner() == b"abc"
@@ -631,15 +657,15 @@ def test_what_the_partner_does_not_have_is_sent_where_the_route_says_so(west, ea
 
 
 def test_a_resend_through_the_survivor_waits_for_the_takeover_and_is_a_duplicate(west, east):
-    """Whoever got no receipt resends, which is just what a customer of a lost region does."""
+    """A customer without a receipt sends the file again, and customers of a lost region have none."""
     mine = claimed(east, west, west.receive(b"abc"))
     resent = east.receive(b"abc")
     own = owner(resent)
     assert east.workflow.claim(resent, owner=own).action is Action.WAIT
     attempt(east, mine)
     assert east.workflow.claim(resent, owner=own).action is Action.COMPARE
-    verdict = east.workflow.compare(resent, east.source(resent), owner=own)
-    assert verdict.spared == (("partner", mine.id),)
+    decision = east.workflow.compare(resent, east.source(resent), owner=own)
+    assert decision.spared == (("partner", mine.id),)
 
 
 def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
@@ -649,8 +675,8 @@ def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
     take_over(east, west)
     mine = taken_over(east)[name(transfer)]
     assert east.workflow.claim(mine, owner=name(mine)).action is Action.COMPARE
-    verdict = east.workflow.compare(mine, east.source(mine), owner=name(mine))
-    assert (verdict.action, verdict.spared) == (Action.DONE, (("partner", resent.id),))
+    decision = east.workflow.compare(mine, east.source(mine), owner=name(mine))
+    assert (decision.action, decision.spared) == (Action.DONE, (("partner", resent.id),))
     assert take_over(east, west) == NOTHING
 
 
@@ -658,7 +684,7 @@ def test_a_takeover_after_the_resend_was_delivered_is_the_duplicate(west, east):
 
 
 def test_an_execution_of_the_lost_region_that_goes_on_does_not_send_again(west, east, partner):
-    """It had the lease and was about to send; its partner has taken the file that East sent."""
+    """It had the lease and was about to send; the partner has collected the file that East sent."""
     for cell in (west, east):
         cell.register(destinations={"partner": cell.to_server(partner)})
     transfer = west.receive(b"abc")
@@ -690,7 +716,7 @@ def test_a_takeover_that_learns_of_the_lost_regions_delivery_does_not_send_again
 # --- The entry point ---------------------------------------------------------------------------------
 
 
-def test_the_function_starts_what_is_there_and_names_what_is_not(west, east, monkeypatch):
+def test_the_function_starts_transfers_whose_objects_arrived_and_names_the_others(west, east, monkeypatch):
     here, missing = west.receive(b"abc"), west.receive(b"xyz", "inbound/sdk/b.csv")
     east.client("s3").delete_object(Bucket=east.bucket, Key=missing.key, VersionId=missing.version_id)
     functions = Failover(east, monkeypatch)

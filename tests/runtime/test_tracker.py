@@ -1,4 +1,4 @@
-"""The tracker in a real global table: facts that stay, a lease that one holder has, two regions."""
+"""The tracker in an emulated global table: lasting facts, a lease with one holder, two regions."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def test_a_fact_is_written_once_and_its_first_content_stays(west):
         {"writer": "somebody else"},
     ],
 )
-def test_facts_that_differ_in_what_names_them_stand_side_by_side(west, other):
+def test_facts_with_different_keys_stand_side_by_side(west, other):
     assert west.tracker.record(fact())
     assert west.tracker.record(fact(**other))
     both = sorted((fact(), fact(**other)), key=lambda each: each.sort_key)
@@ -93,7 +93,7 @@ def test_a_history_of_more_than_one_page_is_whole(west):
     assert len(west.tracker.history("file-1").facts) == 6
 
 
-def test_what_has_expired_is_gone_before_the_table_deletes_it(west):
+def test_expired_facts_are_gone_before_the_table_deletes_them(west):
     west.tracker.record(fact(expires=1000))
     west.tracker.claim("file-1", lease("x", 2000), seen=None, seen_ended=False, expires=1000)
     before, after = at(west, 999), at(west, 1000)
@@ -103,7 +103,7 @@ def test_what_has_expired_is_gone_before_the_table_deletes_it(west):
     assert list(after.day("c7k2m", "2026-01-02")) == []
 
 
-def test_the_index_tells_a_customers_day_by_submission(west):
+def test_the_index_lists_a_customers_day_by_submission(west):
     today = [fact(), fact(file="file-2", kind=Kind.DELIVERED, destination="a")]
     late = fact(file="file-3", at="2026-01-09T00:00:00.000+00:00")  # written days after it was submitted
     for each in (*today, late, fact(transfer=SECOND), fact(customer="other")):
@@ -126,7 +126,7 @@ def test_each_region_sees_what_the_other_wrote(west, east):
 
 
 def claim(tracker: Tracker, owner: str, *, until: float = 2000, ended: bool = False, **how: object) -> bool:
-    """Take the lease as the workflow does: look, then claim."""
+    """Take the lease as the workflow does: read it, then claim it."""
     seen = tracker.history("file-1").lease
     return tracker.claim("file-1", lease(owner, until, **how), seen=seen, seen_ended=ended, expires=FAR)
 
@@ -138,7 +138,7 @@ def test_the_first_taker_has_the_lease_and_the_second_has_not(west):
     assert tracker.history("file-1").lease == lease("one", 2000)
 
 
-def test_its_owner_renews_it_even_when_it_has_run_out(west):
+def test_the_owner_renews_a_lease_even_when_it_has_run_out(west):
     assert claim(at(west, 1000), "one", until=2000)
     assert claim(at(west, 1500), "one", until=2500)
     assert claim(at(west, 9000), "one", until=9900)
@@ -146,14 +146,14 @@ def test_its_owner_renews_it_even_when_it_has_run_out(west):
 
 
 @pytest.mark.parametrize(("now", "is_taken"), [(1999, False), (2000, False), (2001, True)])
-def test_another_takes_it_over_once_it_has_run_out(west, now, is_taken):
+def test_another_owner_takes_over_a_lease_that_has_run_out(west, now, is_taken):
     claim(at(west, 1000), "one", until=2000)
     assert claim(at(west, now), "two", until=3000, transfer=SECOND) is is_taken
     held = at(west, now).history("file-1").lease
     assert held == (lease("two", 3000, SECOND) if is_taken else lease("one", 2000))
 
 
-def test_another_takes_it_over_when_the_owners_transfer_has_ended(west):
+def test_another_owner_takes_over_a_lease_whose_transfer_has_ended(west):
     tracker = at(west, 1000)
     claim(tracker, "one")
     assert claim(tracker, "two", ended=True, transfer=SECOND)
@@ -199,8 +199,8 @@ def test_a_lease_is_no_fact(west, east):
 
 
 @pytest.mark.parametrize("state", ["free", "run out", "ended"])
-def test_of_two_that_race_for_it_one_wins(aws: Emulator, west, state):
-    """Both have seen the same lease, or none; their requests leave at once, on connections of their own."""
+def test_of_two_that_race_for_a_lease_one_wins(aws: Emulator, west, state):
+    """Both have seen the same lease, or none; their requests are sent at once, over separate connections."""
     rounds, files = 12, [f"file-{number}" for number in range(12)]
     if state != "free":
         for file in files:

@@ -1,4 +1,4 @@
-"""The workflow's steps, called in its order and out of it: what they leave in the table and on the topic."""
+"""The workflow's steps, called in order and out of order: what they write to the table and to the topic."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def failure(destination: str, cause: str, error: str = "PermanentDeliveryError")
 
 
 def record(cell: Cell, transfer, kind: Kind, destination: str = "partner", **detail: object) -> None:
-    """Leave a fact that another step, or another region, would have left."""
+    """Record a fact that another step, or another region, would have recorded."""
     usual = {
         Kind.DELIVERED: {"sha256": hashlib.sha256(b"abc").hexdigest(), "size": 3},
         Kind.HELD: {"reason": "nobody knows"},
@@ -47,7 +47,7 @@ def record(cell: Cell, transfer, kind: Kind, destination: str = "partner", **det
 
 
 def later(cell: Cell, seconds: float) -> Tracker:
-    """Return the cell's tracker when so many seconds have passed."""
+    """Return the cell's tracker as it is after a number of seconds."""
     client = cell.client("dynamodb")
     return Tracker(table=cell.table, side=cell.side, client=client, now=lambda: time.time() + seconds)
 
@@ -64,7 +64,7 @@ def test_a_first_transfer_takes_the_lease_and_is_sent(west):
     assert west.kinds(transfer) == [Kind.RECEIVED]
 
 
-def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_the_first(west):
+def test_the_second_of_two_transfers_of_a_file_waits_and_is_then_compared_with_the_first(west):
     first, second = west.receive(b"abc"), west.receive(b"abc")
     assert claim(west, first).action is Action.DELIVER
     assert claim(west, second) == Decision(action=Action.WAIT)
@@ -73,8 +73,8 @@ def test_two_transfers_of_a_file_the_second_waits_and_is_then_measured_against_t
     assert compare(west, second) == Decision(action=Action.DONE, spared=(("partner", first.id),))
     assert complete(west, second, []) is Outcome.DUPLICATE
     assert west.fact(Kind.DUPLICATE, second).detail == {"of": first.id}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner", "outcome": "duplicate", "of": first.id}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner", "outcome": "duplicate", "of": first.id}]
 
 
 @pytest.mark.parametrize("content", [b"xyz", b"longer"])
@@ -82,24 +82,24 @@ def test_another_content_is_sent_and_marked_as_a_conflict(west, content):
     first, second = west.receive(b"abc"), west.receive(content)
     claim(west, first)
     west.attempt(first)
-    verdict = claim(west, second)
+    decision = claim(west, second)
     if len(content) == 3:
-        assert verdict.action is Action.COMPARE
-        verdict = compare(west, second)
-    assert verdict == Decision(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
+        assert decision.action is Action.COMPARE
+        decision = compare(west, second)
+    assert decision == Decision(action=Action.DELIVER, destinations=("partner",), conflicts=(first.id,))
     assert west.fact(Kind.CONFLICT, second).detail == {"delivered_before": [first.id]}
     west.attempt(second)
     assert west.at_partner() == content
     assert complete(west, second) is Outcome.DELIVERED
 
 
-def test_what_was_delivered_between_the_reading_and_the_claim_is_seen(west):
-    """The lease had run out; its holder delivered at the last moment."""
+def test_a_delivery_between_the_reading_and_the_claim_is_seen(west):
+    """The lease had run out; its holder delivered in the last moment."""
     first, second = west.receive(b"abc"), west.receive(b"abc")
     claim(west, first)
 
     class Slow:
-        """The table, in whose sight the first transfer is delivered just before the second claims."""
+        """The table, which sees the first transfer delivered just before the second one claims."""
 
         def __getattr__(self, name):
             if name == "update_item":
@@ -123,7 +123,7 @@ def test_a_transfer_whose_destinations_all_have_an_end_needs_no_lease(west):
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.FAILED])
 def test_the_lease_is_free_when_its_holder_has_ended_and_not_before(west, kind):
-    """With two destinations one end is not the end: the other is still being served."""
+    """With two destinations a single end is not enough: the other destination is still being served."""
     west.register(routes=TWO, destinations={"partner": west.to_bucket(), "other": west.to_bucket("other")})
     first, second = west.receive(b"abc"), west.receive(b"longer")
     claim(west, first)
@@ -230,8 +230,8 @@ def test_a_comparison_without_the_lease_is_not_made(west):
         compare(west, transfer)
 
 
-def test_a_transfer_that_waits_longer_is_looked_at_less_often(west):
-    """Else an execution's history, of 25,000 events, would end before a destination is given up."""
+def test_a_transfer_that_waits_longer_is_checked_less_often(west):
+    """Otherwise an execution's history, of 25,000 events, would be full before a destination is given up."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
     for hours, seconds in [(0, 60), (1, 180), (24, 900)]:
@@ -249,10 +249,10 @@ def test_the_third_of_x_y_x_is_sent_because_the_partner_holds_y(west):
     transfers = []
     for content in (b"abc", b"xyz", b"abc"):
         transfer = west.receive(content)
-        verdict = claim(west, transfer)
-        if verdict.action is Action.COMPARE:
-            verdict = compare(west, transfer)
-        assert verdict.action is Action.DELIVER
+        decision = claim(west, transfer)
+        if decision.action is Action.COMPARE:
+            decision = compare(west, transfer)
+        assert decision.action is Action.DELIVER
         west.attempt(transfer)
         assert west.at_partner() == content
         transfers.append(transfer)
@@ -274,7 +274,7 @@ def test_the_policy_version_sends_files_that_are_alike(west):
 
 
 def sent_by(cell: Cell, peer: Cell):
-    """Have a region claim a file; return the transfer once its peer knows of that."""
+    """Have a region claim a file; return the transfer once the claim has reached its peer."""
     transfer = cell.receive(b"abc")
     claim(cell, transfer)
     eventually(lambda: peer.tracker.history(transfer.file).peers)
@@ -308,7 +308,7 @@ def test_a_resend_waits_for_a_lost_region_no_longer_than_its_lease_runs(west, ea
         assert leases.waits(second, owner(second), history) is waits
 
 
-def test_what_is_taken_over_waits_for_nobody(west, east):
+def test_a_transfer_that_is_taken_over_waits_for_nobody(west, east):
     sent_by(west, east)
     older = replace(east.receive(b"xyz"), taken_over=True)
     assert claim(east, older).action is Action.DELIVER
@@ -325,7 +325,7 @@ def test_the_policy_version_waits_for_nobody(west, east):
     assert claim(east, east.receive(b"abc")).action is Action.DELIVER
 
 
-def test_two_that_have_their_leases_do_not_wait_for_each_other(west, east):
+def test_two_transfers_that_have_their_leases_do_not_wait_for_each_other(west, east):
     second = east.receive(b"xyz")
     claim(east, second)
     first = west.receive(b"abc")
@@ -357,18 +357,18 @@ def test_two_that_have_their_leases_do_not_wait_for_each_other(west, east):
         ("x" * 2000, "x" * 500),
     ],
 )
-def test_a_failure_is_recorded_with_its_reason_and_told(west, cause, reason):
+def test_a_failure_is_recorded_with_its_reason_and_reported(west, cause, reason):
     transfer = west.receive(b"abc")
     claim(west, transfer)
     results = [failure("partner", cause)]
     assert [complete(west, transfer, results) for _ in range(2)] == [Outcome.FAILED] * 2
     assert west.fact(Kind.FAILED, transfer).detail == {"error": "PermanentDeliveryError", "reason": reason}
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner", "outcome": "failed", "reason": reason}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner", "outcome": "failed", "reason": reason}]
     assert west.kinds(transfer) == [Kind.FAILED, Kind.RECEIPT, Kind.RECEIVED]
 
 
-def test_several_destinations_are_told_one_by_one(west):
+def test_several_destinations_are_reported_one_by_one(west):
     names = ["partner", "b", "c", "d"]
     west.register(
         routes=[{"match": "sdk/**", "to": names, "on_unknown": "hold"}],
@@ -381,8 +381,8 @@ def test_several_destinations_are_told_one_by_one(west):
     record(west, transfer, Kind.DUPLICATE, "d", of="20260101T000000Z-0")
     results = [*DELIVERED, {"destination": "b", "outcome": "HELD"}, failure("c", "refused")]
     assert complete(west, transfer, results) is Outcome.HELD
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [
         {"name": "partner", "outcome": "delivered", "sha256": hashlib.sha256(b"abc").hexdigest()},
         {"name": "b", "outcome": "held", "reason": "nobody knows"},
         {"name": "c", "outcome": "failed", "reason": "refused"},
@@ -390,27 +390,27 @@ def test_several_destinations_are_told_one_by_one(west):
     ]
 
 
-def test_the_facts_decide_and_not_what_the_last_attempt_said(west, east):
-    """The attempt's answer was lost, or the other region delivered: the fact is there."""
+def test_the_facts_decide_and_not_the_result_of_the_last_attempt(west, east):
+    """The attempt's answer was lost, or the other region delivered the file: the fact exists."""
     transfer = west.receive(b"abc")
     claim(west, transfer)
     record(east, transfer, Kind.DELIVERED)
     eventually(lambda: Kind.DELIVERED in west.kinds(transfer))
     assert complete(west, transfer, [failure("partner", "timed out", "States.Timeout")]) is Outcome.DELIVERED
-    (told,) = west.receipts_published(1)
-    assert told["destinations"][0]["outcome"] == "delivered"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"][0]["outcome"] == "delivered"
 
 
-def test_a_destination_that_nobody_has_a_word_about_is_a_failure(west):
+def test_a_destination_without_any_result_is_a_failure(west):
     transfer = west.receive(b"abc")
     claim(west, transfer)
     assert complete(west, transfer, []) is Outcome.FAILED
-    (told,) = west.receipts_published(1)
-    assert told["destinations"] == [{"name": "partner"}]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [{"name": "partner"}]
 
 
 def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
-    """The registry had no route for it at first, and its event came twice."""
+    """At first the registry had no route for the file, and its event came twice."""
     transfer = west.receive(b"abc")
     record(west, transfer, Kind.REJECTED, "", reason="no route")
     assert claim(west, transfer) == Decision(action=Action.DONE)
@@ -418,8 +418,8 @@ def test_a_rejected_transfer_that_was_started_all_the_same_stays_rejected(west):
     assert west.receipts_published(1)[0]["outcome"] == "rejected"
 
 
-def test_an_execution_that_lost_its_lease_says_of_nothing_that_it_failed(west):
-    """Another generation of the transfer, or a later submission, is about to deliver."""
+def test_an_execution_that_lost_its_lease_reports_no_failure(west):
+    """Another execution of the transfer, or a later submission, is about to deliver."""
     first, second = west.receive(b"abc"), west.receive(b"xyz")
     claim(west, first)
     other = west.with_client("dynamodb", west.client("dynamodb"))
@@ -432,7 +432,7 @@ def test_an_execution_that_lost_its_lease_says_of_nothing_that_it_failed(west):
     west.receipts_published(0)
 
 
-def test_an_execution_that_lost_its_lease_sends_the_receipt_of_what_is_settled(west):
+def test_an_execution_that_lost_its_lease_sends_the_receipt_of_settled_destinations(west):
     first, second = west.receive(b"abc"), west.receive(b"longer")
     claim(west, first)
     west.attempt(first)

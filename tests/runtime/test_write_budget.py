@@ -1,4 +1,4 @@
-"""What a transfer costs: requests that write to the tracker. A global table charges each of them twice."""
+"""What a transfer costs: its requests to the tracker. A global table charges each write twice."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def counted(aws: Emulator, west: Cell):
 
 
 def carry(cell: Cell) -> Transfer:
-    """Receive a file, deliver it to one destination, archive it, and tell the customer."""
+    """Receive a file, deliver it to one destination, archive it, and send the receipt."""
     transfer = cell.receive(b"abc")
     assert cell.workflow.claim(transfer, owner=owner(transfer)).action is Action.DELIVER
     assert cell.attempt(transfer) == Kind.DELIVERED
@@ -37,7 +37,7 @@ def carry(cell: Cell) -> Transfer:
 
 
 def operations(sent: list[Any]) -> Counter[str]:
-    """Return how often each operation was asked for."""
+    """Return how often each operation was requested."""
     return Counter(request.headers["X-Amz-Target"].decode().rpartition(".")[2] for request in sent)
 
 
@@ -48,8 +48,8 @@ def test_a_transfer_to_one_destination_writes_five_times_and_reads_seven(counted
     assert cell.kinds(transfer) == [Kind.ARCHIVED, Kind.DELIVERED, Kind.RECEIPT, Kind.RECEIVED]
 
 
-def test_a_renewal_of_the_lease_is_one_more(counted, monkeypatch):
-    """A lease that runs out sooner than an attempt may take is renewed at its first look."""
+def test_a_renewal_of_the_lease_is_one_more_write(counted, monkeypatch):
+    """A lease that runs out sooner than an attempt may take is renewed when the attempt first checks it."""
     cell, sent = counted
     monkeypatch.setattr(workflow, "LEASE", workflow.RENEW_BELOW - 1)
     transfer = cell.receive(b"abc")

@@ -1,4 +1,4 @@
-"""What the tests of a cell's self-observation share: its metrics, as CloudWatch and the logs have them."""
+"""What the tests of a cell's own monitoring share: its metrics, in CloudWatch and in the logs."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def published(aws: Emulator, region: str, cell: str, namespace: str = "mft") -> 
 
 
 def embedded(capsys: pytest.CaptureFixture[str]) -> list[tuple[str, float, str, dict[str, str]]]:
-    """Return name, value, unit and dimensions of the metrics in the log since the last look.
+    """Return name, value, unit and dimensions of the metrics that were logged since the last call.
 
     As CloudWatch reads them:
     https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html

@@ -15,8 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from tests.simulation import hunt
 from tests.simulation.schedule import Schedule, generate
 
-#: Failing seeds that are told at most.
-_TOLD = 10
+#: The most failing seeds that are printed.
+_MOST_PRINTED = 10
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
 
@@ -33,9 +33,9 @@ def main(
         bool, typer.Option("--no-shrink", help="Leave a failing schedule as it is.")
     ] = False,
 ) -> None:
-    """Simulate schedules on all cores, and say which broke a rule.
+    """Simulate schedules on all cores, and print those that broke a rule.
 
-    One schedule alone is told in full: what was to happen, every effect in order, what was broken.
+    One schedule alone is printed in full: what was planned, every effect in order, and the broken rules.
     Exit code 1 when a rule was broken.
     """
     if file is not None:
@@ -71,7 +71,7 @@ def _many(number: int, first: int, *, as_json: bool, shrinks: bool) -> None:
             print(f"  {count:8} {name}")
         for name, count in sorted(tally.known.items()):
             print(f"  {count:8} known bug: {name}")
-        for failed, broken in sorted(tally.failures.items())[:_TOLD]:
+        for failed, broken in sorted(tally.failures.items())[:_MOST_PRINTED]:
             print(f"seed {failed}: {broken[0]}\n  replay: python -m tests.simulation --seed {failed} 1")
     if not tally.failures:
         return

@@ -43,7 +43,7 @@ class Container:
 
 @dataclass(frozen=True)
 class Context:
-    """What Lambda tells a function of its invocation."""
+    """The context that Lambda passes to a function."""
 
     clock: Clock
     end: float

@@ -75,7 +75,7 @@ def run_everywhere(first: int, number: int) -> Iterator[Tally]:
 
 
 def replay(schedule: Schedule) -> Outcome:
-    """Run one schedule and tell all about it."""
+    """Run one schedule and record everything about it."""
     with edge.attached():
         return simulate(schedule, traced=True)
 

@@ -28,7 +28,7 @@ class Message:
 
 
 class IntakeQueue:
-    """The ingest queue of one region and what polls it. `delays` tells when an event's copies arrive."""
+    """The ingest queue of one region and its poller. `delays` returns when an event's copies arrive."""
 
     def __init__(
         self,

@@ -25,7 +25,7 @@ from runtime.contract import (
     transfer_id,
 )
 from runtime.workflow import LEASE
-from tests.simulation import ledgers
+from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
 from tests.simulation.place import own_bucket
 from tests.simulation.schedule import CONTENTS, Sender
@@ -76,9 +76,9 @@ class Judge:
         self._archives()
         for receipt in self.world.receipts:
             self._receipt_in_time(receipt)
-        # Of half a file whose failure nobody reported nothing is known, and nobody was told that it is well.
+        # Half a file whose failure was not reported is unknown, and its client got no acknowledgement.
         unpromised = {name for name, each in self.submissions.items() if not each.acknowledged}
-        ledgers.check(self.world, unknown=unpromised - self.facts.keys())
+        record_checks.check(self.world, unknown=unpromised - self.facts.keys())
 
     # --- What there is ---
 
@@ -121,8 +121,8 @@ class Judge:
         return found
 
     @cached_property
-    def _told(self) -> set[str]:
-        """The transfers of which a receipt went out."""
+    def _with_receipt(self) -> set[str]:
+        """The transfers with a published receipt."""
         return {receipt.message["transfer"] for receipt in self.world.receipts}
 
     def about(self, transfer: str, kind: Kind, destination: str | None = None) -> list[Written]:
@@ -181,7 +181,7 @@ class Judge:
                 continue
             for destination in self.destinations(submission):
                 self._settled(submission, destination)
-            if submission.transfer not in self._told:
+            if submission.transfer not in self._with_receipt:
                 self.world.broken("no receipt", f"{submission.key} {submission.transfer}")
 
     def _has_twin(self, submission: Submission) -> bool:
@@ -439,8 +439,8 @@ class Judge:
         if submission is None:
             self.world.broken("false receipt", f"of no submission: {message}")
             return
-        told = {each["name"]: each for each in message["destinations"]}
-        for destination, line in told.items():
+        lines = {each["name"]: each for each in message["destinations"]}
+        for destination, line in lines.items():
             outcome = line.get("outcome")
             if outcome in ("delivered", "duplicate"):
                 self._was_there(receipt, submission, destination)
@@ -450,7 +450,7 @@ class Judge:
                 self.world.broken("false receipt", f"{submission.transfer}: {outcome} without a reason")
         if message["outcome"] in ("delivered", "duplicate"):
             missing = set(self.destinations(submission)) - {
-                name for name, line in told.items() if line.get("outcome") in ("delivered", "duplicate")
+                name for name, line in lines.items() if line.get("outcome") in ("delivered", "duplicate")
             }
             if missing:
                 self.world.broken(

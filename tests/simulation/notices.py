@@ -1,4 +1,4 @@
-"""Simulated notices: while a region is out operators tell customers what to do, as `ops notice` does."""
+"""Simulated notices: while a region is out, operators send customers instructions, as `ops notice` does."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from tests.simulation.place import CELL, NAMESPACE, ZONE
 if TYPE_CHECKING:
     from tests.simulation.world import World
 
-#: Seconds after a region was taken out at which its customers are told, least and most; between two tries.
-_TOLD = (30.0, 1800.0)
+#: Seconds from taking a region out to its notices, least and most; seconds between two tries.
+_NOTICE_AFTER = (30.0, 1800.0)
 _AGAIN = 300.0
 
 
@@ -34,25 +34,25 @@ class _Environment:
 
 
 def announce(world: World, out: str, number: int) -> None:
-    """Have the operators tell every customer that a side is out, while it is, until that has succeeded.
+    """Have the operators notify every customer while a side is out, until that has succeeded.
 
-    Not each time: the schedules without a notice show that it is not what keeps files.
+    Some schedules have no notice: they show that files do not depend on it.
     """
     clock, dice = world.clock, Dice(world.clock.seed, f"notice {number}")
     if dice.chance(0.3):
         return
 
     def tell() -> None:
-        told: set[str] = set()
+        informed: set[str] = set()
         while world.switched_out(out):
             try:
                 notices = Notices(_Environment(world))  # type: ignore[arg-type]
                 for name in notices.customers(()):
-                    if name not in told:
+                    if name not in informed:
                         notices.publish(notices.notice(name))
-                        told.add(name)
+                        informed.add(name)
                 return
             except (ClientError, BotoCoreError, RefusedError):
                 clock.sleep(_AGAIN)
 
-    clock.spawn(f"notice {number}", tell, after=dice.between(*_TOLD))
+    clock.spawn(f"notice {number}", tell, after=dice.between(*_NOTICE_AFTER))

@@ -20,7 +20,7 @@ _LOOKS = (20.0, 60.0, 300.0, 1800.0)
 
 
 class Operators:
-    """Those who lose regions, and those who act on it through the code's own switch."""
+    """The loss of regions, and the operators who react to it with the code's own switch."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -28,7 +28,7 @@ class Operators:
         self.evacuations: list[tuple[str, float, float]] = []
 
     def lose(self, action: Lose) -> None:
-        """Lose a region and have it back later; the operators follow."""
+        """Lose a region and restore it later; the operators react."""
         clock, region = self._world.clock, self._world.regions[action.side]
         region.lose(action.mode)
         self._world.note(f"{action.side} is lost: {action.mode}")
@@ -46,26 +46,26 @@ class Operators:
             clock.at(healed + action.restored, lambda: self._move(action.side, Position.IN))
 
     def evacuate(self, action: Evacuate) -> None:
-        """Take a region out that is well, and put it back later."""
+        """Take a healthy region out, and put it back later."""
         clock = self._world.clock
         self.evacuations.append((action.side, clock.now, clock.now + action.seconds))
         self._move(action.side, Position.OUT)
         clock.at(clock.now + action.seconds, lambda: self._move(action.side, Position.IN))
 
     def tick(self, side: str) -> None:
-        """Let a side's takeover look, if that side runs."""
+        """Run a side's takeover, if that side is running."""
         region = self._world.regions[side]
         if region.runs:
             self._world.cells[side].functions.start("takeover", {})
 
     def export(self, side: str) -> Process | None:
-        """Let a side bring its facts into the audit chains, if that side runs."""
+        """Export a side's facts to the audit chains, if that side is running."""
         if not self._world.regions[side].runs:
             return None
         return self._world.cells[side].functions.start("audit", {})
 
     def _move(self, side: str, position: Position) -> None:
-        """Move a side's switch, again until that has succeeded."""
+        """Move a side's switch, and repeat that until it has succeeded."""
         world, clock = self._world, self._world.clock
         peer = REGION_OF[peer_of(side)]
         self._moves += 1

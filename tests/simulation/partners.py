@@ -1,4 +1,4 @@
-"""Simulated partners: SFTP servers and buckets that take files away, fail in every way, and remember."""
+"""Simulated partners: SFTP servers and buckets that collect files, fail in every way, and keep a history."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Outage(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Appearance:
-    """A file that appeared under its final name: when, what, and whose doing it was."""
+    """A file that appeared under its final name: the time, the content, and who sent it."""
 
     at: float
     name: str
@@ -56,9 +56,9 @@ class Troubles:
 
 
 class Partner:
-    """One destination of a customer: what appeared there, what was taken away, what went wrong.
+    """One destination of a customer: which files appeared, which were collected, and what went wrong.
 
-    `collects` are the seconds after which a file is taken away, least and most; None: never.
+    `collects` is the range of seconds after which a file is collected, or None for never.
     """
 
     def __init__(
@@ -86,7 +86,7 @@ class Partner:
         return next((kind for start, end, kind in self.outages if start <= now < end), None)
 
     def trouble(self, *, permanent: bool = False) -> None:
-        """Remember that the attempt that is running met with a failure here."""
+        """Note that the running attempt failed here."""
         process = self.clock.current
         assert process is not None
         troubles = self.troubles.setdefault(transfer_of(process), Troubles())
@@ -94,7 +94,7 @@ class Partner:
         troubles.attempts[process.name] = None
 
     def appeared(self, name: str, content: bytes, is_there: Callable[[], bool], remove: Any) -> None:
-        """Remember a file that has its final name from now on, and take it away in time."""
+        """Note that a file now has its final name, and collect it later."""
         process = self.clock.current
         assert process is not None
         appearance = Appearance(
@@ -123,13 +123,13 @@ class Partner:
         self.clock.at(self.clock.now + self.dice.between(*self.collects), take)
 
     def looked(self, name: str) -> None:
-        """Remember that the running process has looked whether a file is there."""
+        """Note that the running process has checked whether a file is there."""
         process = self.clock.current
         assert process is not None
         process.looked_at[name] = self.clock.now
 
     def says_it_has(self, name: str, content: bytes, transfer: str) -> bool:
-        """Answer an operator who asks for a file: whether it has come, or its bytes were what came last."""
+        """Answer an operator who asks for a file: whether it came, or the last file had the same content."""
         several = self.appearances.get(name, [])
         came = any(each.transfer == transfer for each in several)
         return came or bool(several and several[-1].content == content)
@@ -140,13 +140,13 @@ class Partner:
 
 
 def transfer_of(process: Process) -> str:
-    """Return the id of the transfer that a process is about, or an empty text."""
+    """Return the id of a process's transfer, or an empty text."""
     event = process.event
     return event["transfer"]["id"] if isinstance(event, dict) and "transfer" in event else ""
 
 
 class PartnerBucket:
-    """A partner's bucket: an S3 bucket whose owner has outages and deletes what has come."""
+    """A partner's bucket: an S3 bucket whose owner has outages and deletes the files that it collects."""
 
     def __init__(self, partner: Partner, bucket: Bucket, prefix: str) -> None:
         self._partner, self._bucket, self._prefix = partner, bucket, prefix
@@ -298,7 +298,7 @@ class PartnerServer(Client):
         self._shown(new)
 
     def _shown(self, path: str) -> None:
-        """Tell the partner of a file whose name is not hidden: from now on it may be taken."""
+        """Show the partner a file whose name is not hidden: from now on it may be collected."""
         if posixpath.basename(path).startswith("."):
             return
         file = self.files[path]
@@ -335,7 +335,7 @@ class PartnerServer(Client):
         raise asyncssh.SFTPConnectionLost("connection lost")
 
     def _hang(self) -> None:
-        """Give no answer until whoever asked has waited long enough."""
+        """Give no answer until the caller has stopped waiting."""
         process = self._clock.current
         assert process is not None
         # A write is asked for without a limit, and awaited with one: here it has ended by then.

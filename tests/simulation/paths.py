@@ -17,12 +17,12 @@ _STEP = re.compile(r"\.([A-Za-z_][A-Za-z0-9_]*)|\[(\d+)\]")
 
 
 class PathError(Exception):
-    """There is nothing at a path, which ends an execution as States.Runtime."""
+    """A path leads nowhere, which ends an execution with States.Runtime."""
 
 
 @lru_cache(maxsize=512)
 def reader(path: str) -> Reader:
-    """Return what reads a path (`$.a.b`, `$$.Execution.Name`) or computes an intrinsic function."""
+    """Return a function that reads a path (`$.a.b`, `$$.Execution.Name`) or computes an intrinsic."""
     if path.startswith("States."):
         return _intrinsic(path)
     if not _PATH.fullmatch(path):
@@ -44,7 +44,7 @@ def reader(path: str) -> Reader:
 
 @lru_cache(maxsize=512)
 def writer(path: str) -> Callable[[Any, Any], Any]:
-    """Return what puts a result into a document at a path, as ResultPath says."""
+    """Return a function that puts a result into a document at a path, as ResultPath does."""
     if path == "$":
         return lambda document, result: result
     steps = [name for name, _ in _STEP.findall(path)]
@@ -62,7 +62,7 @@ def writer(path: str) -> Callable[[Any, Any], Any]:
 
 
 def template(parameters: Any) -> Reader:
-    """Return what fills in a payload template: keys that end in `.$` are paths."""
+    """Return a function that fills in a payload template: keys that end in `.$` are paths."""
     if not isinstance(parameters, dict):
         return lambda document, context: parameters
     fields: list[tuple[str, Reader]] = []

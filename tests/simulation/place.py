@@ -1,4 +1,4 @@
-"""Where the simulated platform stands: the facts of the place, and the names that follow from them."""
+"""The settings of the simulated platform, and the names that follow from them."""
 
 from __future__ import annotations
 

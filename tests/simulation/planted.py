@@ -1,4 +1,4 @@
-"""Bugs planted into the runtime on purpose: the simulator finds each of them, from a seed that is known."""
+"""Bugs planted into the runtime on purpose: the simulator finds each of them from a known seed."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ Breaking = Callable[[Any], Any]
 
 @dataclass(frozen=True)
 class Planted:
-    """A planted bug. `places` are `module:name` or `module:Class.name`, and what is made of each."""
+    """A planted bug. `places` pairs `module:name` or `module:Class.name` with what breaks it."""
 
     name: str
     places: tuple[tuple[str, Breaking], ...]
@@ -43,7 +43,7 @@ class Planted:
 
 @contextmanager
 def plant(bug: Planted) -> Iterator[None]:
-    """Have the bug in the runtime for a while. The runtime has to be attached before."""
+    """Plant a bug in the runtime for the duration of a block. The runtime must already be attached."""
     undo: list[tuple[Any, str, Any]] = []
     try:
         for place, breaking in bug.places:
@@ -63,7 +63,7 @@ def plant(bug: Planted) -> Iterator[None]:
 
 
 class _Without:
-    """A client that leaves an argument out of its calls."""
+    """A client that omits an argument of its calls."""
 
     def __init__(self, client: Any, **left_out: Any) -> None:
         self._client, self._left_out = client, left_out
@@ -81,7 +81,7 @@ class _Without:
 
 
 def _with_client(name: str, **left_out: str) -> Breaking:
-    """Let a method see its object's client without an argument of some calls."""
+    """Replace a method's client by one that omits an argument of some calls."""
 
     def breaking(real: Any) -> Any:
         def method(self: Any, *given: Any, **named: Any) -> Any:
@@ -95,7 +95,7 @@ def _with_client(name: str, **left_out: str) -> Breaking:
 
 
 def _wrap(breaking: Callable[..., Any]) -> Breaking:
-    """Make a broken function of one that takes the real one first."""
+    """Return a broken function, made from one whose first argument is the real function."""
     return lambda real: lambda *given, **named: breaking(real, *given, **named)
 
 
@@ -111,7 +111,7 @@ def _claims_without_lease(real: Any, self: Any, *given: Any, **named: Any) -> bo
 
 
 def _takes_back(real: Any, self: Any, transfer: Transfer, owner: str, history: Any) -> None:
-    """Keep a lease, also one that was lost."""
+    """Keep a lease, even a lost one."""
     lease = history.lease
     if lease is None or lease.owner != owner:
         wanted = tracker.Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
@@ -169,7 +169,7 @@ def _recorded_first(
 
 
 class _Recorded:
-    """Receipts that find none in the tracker, and record none."""
+    """A tracker without receipts, which records none."""
 
     def __init__(self, real: Any) -> None:
         self._topics, self._side = real._topics, real._side
@@ -183,11 +183,11 @@ class _Recorded:
 
 
 def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
-    verdict = real(self, transfer, owner=owner)
-    if verdict.action == "deliver":
+    decision = real(self, transfer, owner=owner)
+    if decision.action == "deliver":
         customer = self._directory.customer(transfer.customer)
         self._receipts.send(customer, transfer, contract.Outcome.DELIVERED, writer=owner)
-    return verdict
+    return decision
 
 
 def _same_size_is_same(real: Any, facts: Any, *, sha256: str, **about: Any) -> Any:
@@ -236,7 +236,7 @@ def _sure_of_rename(real: Any) -> Any:
 
 
 def _judged_before(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
-    """Claim, and judge by what was read before the lease was taken."""
+    """Claim, and decide by the facts that were read before the lease was taken."""
     history = self._tracker.history(transfer.file)
     stale = copy.copy(self)
     stale._decide = lambda transfer, _: workflow.Workflow._decide(self, transfer, history)
@@ -272,7 +272,7 @@ class _Stale:
 
 
 async def _unverified(self: Any, partial: str, size: int) -> None:
-    """Look at nothing before the rename."""
+    """Check nothing before the rename."""
 
 
 def _half(real: Any) -> Any:
@@ -393,7 +393,7 @@ PLANTED: tuple[Planted, ...] = (
 
 
 def seeds() -> dict[str, tuple[int, str]]:
-    """Return, by the names of planted bugs, the seed that finds each and the rule that is broken."""
+    """Return, by planted bug, the seed that finds it and the rule that it breaks."""
     return {name: (found["seed"], found["rule"]) for name, found in json.loads(SEEDS.read_text()).items()}
 
 
@@ -404,7 +404,7 @@ def with_bug(bug: Planted, seed: int) -> Outcome:
 
 
 def search(bug: Planted, among: range) -> tuple[int, str] | None:
-    """Return the first of some seeds that finds a bug, and the rule: one that holds without the bug."""
+    """Return the first seed that finds a bug, and the broken rule, which holds without the bug."""
     with edge.attached():
         for seed in among:
             with plant(bug):
@@ -421,7 +421,7 @@ def _search(number: int) -> tuple[str, int | None, str]:
 
 
 def main() -> None:
-    """Search for the seeds of all planted bugs (or those named) on all cores, and write them down."""
+    """Search for the seeds of all planted bugs (or the named ones) on all cores, and store them."""
     wanted = [n for n, bug in enumerate(PLANTED) if not sys.argv[1:] or bug.name in sys.argv[1:]]
     known = json.loads(SEEDS.read_text()) if SEEDS.exists() and sys.argv[1:] else {}
     with multiprocessing.get_context("spawn").Pool(maxtasksperchild=1) as pool:

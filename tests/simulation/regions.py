@@ -1,4 +1,4 @@
-"""The two regions and how they are lost: what stops, what goes on, and what is held back meanwhile."""
+"""The two regions and how they are lost: what stops, what goes on, and what is delayed until they return."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from tests.simulation.clock import Clock, Process
 
 
 class Mode(StrEnum):
-    """How a region is.
+    """The state of a region.
 
     DEAD: nothing runs, functions die. IMPAIRED: AWS does not answer and workflows stand still, but functions
     that run go on and reach the partners. CUT: all goes on inside, and outside only partners are reached.
@@ -24,7 +24,7 @@ class Mode(StrEnum):
 
 
 class Region:
-    """One region: whether it answers, and what waits for it to return."""
+    """One region: whether it answers, and which calls wait for its return."""
 
     def __init__(self, clock: Clock, side: str) -> None:
         self.clock, self.side, self.name = clock, side, REGION_OF[side]
@@ -43,7 +43,7 @@ class Region:
                 process.kill()
 
     def heal(self) -> None:
-        """Have it back: what was frozen goes on, what was held happens."""
+        """Restore the region: frozen processes continue, and delayed calls are made."""
         self.mode = Mode.UP
         since, _ = self.lost_at.pop()
         self.lost_at.append((since, self.clock.now))
@@ -61,7 +61,7 @@ class Region:
 
     @property
     def linked(self) -> bool:
-        """Whether replication gets in and out."""
+        """Whether replication reaches and leaves the region."""
         return self.mode is Mode.UP
 
     def answers(self, side: str | None) -> bool:
@@ -69,26 +69,26 @@ class Region:
         return self.mode is Mode.UP or (self.mode is Mode.CUT and side == self.side)
 
     def freezes(self, process: Process) -> bool:
-        """Keep a process back while the region does not run; return whether it is kept."""
+        """Freeze a process while the region does not run; return whether it was frozen."""
         if self.runs:
             return False
         self._frozen.append((process, process.turn))
         return True
 
     def when_runs(self, call: Callable[[], Any]) -> None:
-        """Do something, now or when the region runs again."""
+        """Make a call now, or when the region runs again."""
         if self.runs:
             call()
         else:
             self._held.append(call)
 
     def when_linked(self, call: Callable[[], Any]) -> None:
-        """Do something, now or when the region can be reached again."""
+        """Make a call now, or when the region can be reached again."""
         if self.linked:
             call()
         else:
             self._held.append(call)
 
     def was_lost_between(self, start: float, end: float) -> bool:
-        """Whether the region was not up at some moment of a time."""
+        """Whether the region was down at any moment of an interval."""
         return any(since <= end and (until is None or until >= start) for since, until in self.lost_at)

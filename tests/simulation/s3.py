@@ -46,7 +46,7 @@ class Bucket:
         self._storage = storage
 
     def put(self, key: str, body: bytes, reason: str, *, checksum: str | None, writer: str) -> Version:
-        """Make a version and set off what follows from it: the event, the replica."""
+        """Make a version, and trigger its event and its replica."""
         storage = self._storage
         version = Version(
             id=storage.new_id(),
@@ -122,7 +122,7 @@ class Storage:
         return f"{int(self._ids.random() * 2**52):013x}"
 
     def replicate(self, source: Bucket, target: Bucket, version: Version) -> None:
-        """Copy a version to the other side after its lag, and not while one of the sides is lost."""
+        """Copy a version to the other side after a lag, but not while one of the sides is lost."""
         assert source.region
         assert target.region
         self.pending += 1
@@ -200,7 +200,7 @@ class S3(Client):
         return self._do("CopyObject", Bucket, Key, copy)
 
     def copy(self, source: dict[str, str], bucket: str, key: str, **known: Any) -> None:
-        """Do what boto3's managed copy does of a small object: ask for its size, and copy it."""
+        """Copy a small object as boto3's managed copy does: get its size, then copy it."""
         _refuse_unknown(known, {"Config", "ExtraArgs", "SourceClient"})
         client = known.get("SourceClient") or self
         client.head_object(**source)

@@ -1,4 +1,4 @@
-"""A schedule: who there is and all that happens, as a list that can be written down and shortened.
+"""A schedule: the customers and everything that happens, as a list that can be stored and shortened.
 
 Everything else that is random in a simulation (latencies, jitter, orders) follows from the seed and from the
 name of what it happens to, so that an action taken out of the list leaves the rest as it was.
@@ -22,7 +22,7 @@ BOUND = 900.0
 
 @dataclass(frozen=True, kw_only=True)
 class Destination:
-    """A destination; `collects` are the least and most seconds after which a file is taken away there."""
+    """A destination; `collects` is the range of seconds after which a file is collected there."""
 
     name: str
     kind: str
@@ -65,7 +65,7 @@ class Submit:
 
 @dataclass(frozen=True, kw_only=True)
 class Lose:
-    """A region is lost for a time. `declared`, `restored`: seconds until an operator says so, each."""
+    """A region is lost for a time. `declared`, `restored`: seconds until an operator does that."""
 
     at: float
     side: str
@@ -77,7 +77,7 @@ class Lose:
 
 @dataclass(frozen=True, kw_only=True)
 class Evacuate:
-    """An operator takes a region out that is well, and puts it back."""
+    """An operator takes a healthy region out, and puts it back."""
 
     at: float
     side: str
@@ -135,7 +135,7 @@ class Silence:
 
 @dataclass(frozen=True, kw_only=True)
 class Tick:
-    """A side's takeover looks, whether or not the peer was declared lost."""
+    """A side's takeover runs, whether or not the peer was declared lost."""
 
     at: float
     side: str
@@ -143,7 +143,7 @@ class Tick:
 
 @dataclass(frozen=True, kw_only=True)
 class Export:
-    """A side brings its facts into the audit chains, as it does every quarter of an hour, and at the end."""
+    """A side exports its facts to the audit chains, as it does every quarter of an hour and at the end."""
 
     at: float
     side: str
@@ -151,7 +151,7 @@ class Export:
 
 @dataclass(frozen=True, kw_only=True)
 class Sweep:
-    """Time goes on by days, and TTL deletes a share of what has expired in a side's table."""
+    """Days pass, and TTL deletes a share of the expired items in a side's table."""
 
     at: float
     side: str
@@ -164,7 +164,7 @@ _ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 @dataclass(frozen=True, kw_only=True)
 class Schedule:
-    """Who there is, and what happens; `start` is in seconds since the epoch, all times count from it."""
+    """The customers and the actions; `start` is in seconds since the epoch, and all times count from it."""
 
     seed: int
     start: float
@@ -172,7 +172,7 @@ class Schedule:
     actions: tuple[Action, ...]
 
     def without(self, *indexes: int) -> Schedule:
-        """Return the schedule less some actions."""
+        """Return the schedule without some actions."""
         kept = tuple(action for index, action in enumerate(self.actions) if index not in indexes)
         return replace(self, actions=kept)
 
@@ -256,7 +256,7 @@ _FAULTS = (
 
 @dataclass
 class _Theme:
-    """What goes wrong in one schedule: not everything in each, so that each thing is seen alone as well."""
+    """What goes wrong in one schedule: not everything at once, so that each fault also occurs alone."""
 
     loss: bool
     evacuation: bool
@@ -359,7 +359,7 @@ def _how(dice: Dice) -> str:
 
 
 def _again(dice: Dice, theme: _Theme, first: Submit) -> None:
-    """Have the client send the name again: the same, or something else and the same once more."""
+    """Have the client send the name again: the same content, or another content and then the first again."""
     at = first.at
     how = first.how if first.how != "partial" else "sftp"
     for content in dice.pick(((first.content,), (first.content,), ("y",), ("y", first.content), ("y", "y"))):
@@ -452,7 +452,7 @@ def _noises(dice: Dice, theme: _Theme) -> None:
 
 
 def _later(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
-    """Go on days later: something is sent again near the end of the window, and TTL has begun to delete."""
+    """Continue days later: files are sent again near the end of the window, and TTL has begun to delete."""
     sender = dice.pick(senders)
     days = dice.pick((0.9, sender.tracker_days + 0.5))
     at = 86400.0 * days

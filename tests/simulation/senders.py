@@ -2,7 +2,7 @@
 
 They follow the guidance: no receipt within the customer's window entitles them to send the same file again,
 unless they have sent something newer under its name. When a notice says that a region is out, they send at
-once to the other what the SDK's ledger (runtime/client/ledger.py) says is due.
+once to the other what the SDK (runtime/client/submissions.py) says is due.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _NEVER = timedelta(days=1000)
 
 @dataclass(frozen=True, kw_only=True)
 class Acknowledged:
-    """A file that was taken from a client with the words that it was well received."""
+    """A file whose upload was acknowledged to its client."""
 
     at: float
     customer: str
@@ -48,7 +48,7 @@ class Acknowledged:
 
 
 class Clients:
-    """All clients of all customers; `acknowledged` is what they were promised."""
+    """All clients of all customers; `acknowledged` are the files that they were promised."""
 
     def __init__(self, world: World) -> None:
         self._world = world
@@ -58,7 +58,7 @@ class Clients:
         self._newest: dict[tuple[str, str], int] = {}
         self.acknowledged: list[Acknowledged] = []
 
-        self._ledgers = {name: Submissions(name) for name in self._senders}
+        self._submissions = {name: Submissions(name) for name in self._senders}
         #: What was sent to each version's name, so that it can be sent again.
         self._actions: dict[str, Submit] = {}
         self._notices = 0
@@ -67,25 +67,25 @@ class Clients:
 
     def receive(self, message: dict[str, Any]) -> None:
         """Take in a message of a receipt topic; have the customer's client do what a notice says."""
-        ledger = self._ledgers[message["customer"]]
-        ledger.receive(message, self._now())
+        submissions = self._submissions[message["customer"]]
+        submissions.receive(message, self._now())
         if message["outcome"] == "notice":
             self._notices += 1
             self._world.outcome.count("notices")
-            self._world.clock.spawn(f"heeding {self._notices}", lambda: self._heed(message, ledger))
+            self._world.clock.spawn(f"heeding {self._notices}", lambda: self._heed(message, submissions))
 
-    def _heed(self, notice: dict[str, Any], ledger: Submissions) -> None:
+    def _heed(self, notice: dict[str, Any], submissions: Submissions) -> None:
         """Send again what is due, to the bucket that the notice names."""
         self._believe(notice)
         side = SIDE_OF[notice["region"]]
         assert notice["bucket"] == f"{NAMESPACE}-{notice['customer']}-{side}"
-        for sent in ledger.due(self._now(), patience=_NEVER, window=_NEVER).again:
+        for sent in submissions.due(self._now(), patience=_NEVER, window=_NEVER).again:
             self._world.outcome.count("sent again as a notice said")
             self._send(self._actions[sent.version_id], first=sent.first, to=side)
-        self._heeded.setdefault(SIDE_OF[notice["out"]], []).append((self._world.clock.now, ledger))
+        self._heeded.setdefault(SIDE_OF[notice["out"]], []).append((self._world.clock.now, submissions))
 
     def look_back(self, side: str) -> None:
-        """Before a lost region returns: who did as the notice said has not needed it for anything.
+        """Before a lost region returns: check that customers who followed the notice did not need it.
 
         Every file has its receipt from the other region or is on the notice, where nothing else went wrong.
         """
@@ -94,23 +94,23 @@ class Clients:
         if losses > 1 or any(isinstance(each, Crash | Trouble | Noise | Silence) for each in actions):
             return
         now = self._world.clock.now
-        for done, ledger in self._heeded.pop(side, []):
+        for done, submissions in self._heeded.pop(side, []):
             if now - done < _ENOUGH:
                 continue
             self._world.outcome.count("customers who needed the lost region for nothing")
-            for sent in ledger.due(self._now(), patience=timedelta(), window=_NEVER).again:
+            for sent in submissions.due(self._now(), patience=timedelta(), window=_NEVER).again:
                 if sent.at.timestamp() <= now - _ENOUGH:
                     self._world.broken("lost by the notice", f"{sent.key} {sent.version_id} has no receipt")
 
     def _believe(self, notice: dict[str, Any]) -> None:
-        """See whether what a notice says is delivered has been at every partner."""
+        """Check that each file that a notice lists as delivered has been at every partner."""
         sender = self._senders[notice["customer"]]
-        for told in notice["delivered"]["files"]:
-            key, content = told["key"], self._content(sender.id, told["key"], told["transfer"])
+        for file in notice["delivered"]["files"]:
+            key, content = file["key"], self._content(sender.id, file["key"], file["transfer"])
             for name in sender.to(key):
                 partner = self._world.partners[sender.id, name]
                 if not partner.has_had(key.rpartition("/")[2], content):
-                    self._world.broken("untrue notice", f"{key} {told['transfer']} is not at {name}")
+                    self._world.broken("untrue notice", f"{key} {file['transfer']} is not at {name}")
 
     def _content(self, customer: str, key: str, transfer: str) -> bytes:
         """Return what was submitted as a transfer."""
@@ -190,7 +190,7 @@ class Clients:
             source="",
             first=first or acknowledged.version_id,
         )
-        self._ledgers[acknowledged.customer].add(sent)
+        self._submissions[acknowledged.customer].add(sent)
 
     def _now(self) -> datetime:
         return datetime.fromtimestamp(self._world.clock.now, UTC)

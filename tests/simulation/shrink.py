@@ -1,4 +1,4 @@
-"""Making a failing schedule small: actions, customers and destinations go, times get short."""
+"""Shrinking a failing schedule: actions, customers and destinations are removed, and times get shorter."""
 
 from __future__ import annotations
 

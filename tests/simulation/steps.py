@@ -219,8 +219,8 @@ def _shaped(name: str, document: _DOCUMENT, work: _Work, after: str | None) -> _
                     continue
             for errors, catcher in catchers:
                 if errors(failure.error):
-                    said = {"Error": failure.error, "Cause": failure.cause}
-                    return writer(catcher.get("ResultPath", "$"))(given, said), catcher["Next"]
+                    error = {"Error": failure.error, "Cause": failure.cause}
+                    return writer(catcher.get("ResultPath", "$"))(given, error), catcher["Next"]
             raise failure
 
     return enter
@@ -402,10 +402,10 @@ class StepFunctions(Client):
             execution = self._machine.executions.get(name)
             if execution is None:
                 raise failed(ExecutionDoesNotExist, "ExecutionDoesNotExist", "DescribeExecution")
-            told = {"name": name, "status": execution.status, "input": execution.input}
+            description = {"name": name, "status": execution.status, "input": execution.input}
             if execution.ended is not None:
-                told["stopDate"] = datetime.fromtimestamp(execution.ended, UTC)
-            return told
+                description["stopDate"] = datetime.fromtimestamp(execution.ended, UTC)
+            return description
 
         return self._effect("DescribeExecution", name, describe)
 

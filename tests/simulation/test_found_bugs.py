@@ -1,4 +1,4 @@
-"""The schedules that have found bugs of the runtime, each made as small as can be: none may come back."""
+"""The schedules that have found bugs of the runtime, each as small as possible: no bug may return."""
 
 from __future__ import annotations
 

@@ -55,10 +55,10 @@ def test_a_failing_schedule_shrinks_to_one_from_which_nothing_can_be_taken(bug: 
     assert fails(Schedule.parse(json.loads(json.dumps(small.document())))), "as it is written down"
 
 
-def test_many_schedules_tell_the_failing_seeds_how_to_replay_them_and_the_smallest(
+def test_a_run_prints_the_failing_seeds_how_to_replay_them_and_the_smallest_schedule(
     bug: Planted, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In this process: the others, which run on all cores, have no bug."""
+    """Runs in this process, because the processes on other cores have no bug."""
     seed, rule = SEEDS[bug.name]
 
     def run_here(first: int, number: int) -> Iterator[hunt.Tally]:
@@ -77,12 +77,12 @@ def test_many_schedules_tell_the_failing_seeds_how_to_replay_them_and_the_smalle
 
 
 def test_a_seed_replays_to_the_last_effect_in_any_process() -> None:
-    told = []
+    outputs = []
     for hashing in ("1", "2"):
         command = [sys.executable, "-m", "tests.simulation", "--seed", "1317", "--json", "1"]
         environment = {**os.environ, "PYTHONHASHSEED": hashing}
-        told.append(
+        outputs.append(
             subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, check=True).stdout
         )
-    assert told[0] == told[1]
-    assert len(json.loads(told[0])["trace"]) > 100
+    assert outputs[0] == outputs[1]
+    assert len(json.loads(outputs[0])["trace"]) > 100

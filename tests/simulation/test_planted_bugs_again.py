@@ -1,4 +1,4 @@
-"""Planted bugs, found a second time: the seed that is known for each was no coincidence."""
+"""Planted bugs, found a second time: the known seed of each was no coincidence."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the simulation takes AWS to do: the parts on which the invariants stand."""
+"""The simulated AWS: the behaviour on which the invariants depend."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def regions(clock: Clock) -> dict[str, Region]:
 
 
 def in_process(clock: Clock, work: Callable[[], Any], seconds: float = 60.0) -> Process:
-    """Let a process do something, and time pass."""
+    """Let a process run a function while time passes."""
     process = clock.spawn("test", work, side=WEST)
     clock.run(clock.now + seconds)
     return process
@@ -199,6 +199,6 @@ def test_executions_of_a_lost_region_stand_still_and_go_on(clock: Clock, regions
     assert execution.status == "SUCCEEDED"
 
 
-def test_what_is_not_simulated_is_refused() -> None:
+def test_calls_that_are_not_simulated_are_refused() -> None:
     with pytest.raises(NotSimulatedError, match="HeartbeatSeconds"):
         compiled({"StartAt": "Work", "States": {"Work": {**TASK, "HeartbeatSeconds": 5, "End": True}}})

@@ -1,4 +1,4 @@
-"""What operators do when all is quiet again: release what is held, and close the gaps."""
+"""What operators do when all is at rest: release held transfers, and close the gaps."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, Seen
 from ops.recovery.repair import Deed, Repair
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, transfer_id
+from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
@@ -18,7 +18,7 @@ from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.simulation import ledgers
+from tests.simulation import record_checks
 from tests.simulation.place import TABLE, own_bucket
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Tidying:
         self._count = 0
 
     def begin(self) -> bool:
-        """Release what is held, and close the gaps; return whether there was anything."""
+        """Release held transfers, and close the gaps; return whether there was anything to do."""
         held = self._held()
         for case in held:
             what = (case.transfer, case.destination)
@@ -54,7 +54,7 @@ class Tidying:
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
         for sender in self._world.schedule.senders if not self._world.has_swept else ():
-            found = ledgers.gaps_of(self._world, sender.id)
+            found = record_checks.gaps_of(self._world, sender.id)
             if found:
                 self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
                 is_any = True
@@ -68,7 +68,7 @@ class Tidying:
         return sum(" deliver " in name for name in self._world.died)
 
     def _held(self) -> list[_Case]:
-        """Return what is held: not what is because something newer was delivered."""
+        """Return the held transfers, except those held because something newer was delivered."""
         facts = self._world.table.facts
         over = {
             key["S"]
@@ -99,12 +99,13 @@ class Tidying:
         assert version is not None
         partner = world.partners[received.customer, case.destination]
         has_it = partner.says_it_has(received.key.rpartition("/")[2], version.body, case.transfer)
-        release = Release(tracker=self._tracker(case.side), executions=self._executions(case.side))
+        side = self._side(case)
+        release = Release(tracker=self._tracker(side), executions=self._executions(side))
         decision = ReleaseDecision.DELIVERED if has_it else ReleaseDecision.RESEND
         about = {"who": "an operator", "why": "asked the partner"}
         deaths = self._deaths()
         with suppress(NotHeldError):
-            release.release(Transfer.here(received, case.side), case.destination, decision, **about)
+            release.release(Transfer.here(received, side), case.destination, decision, **about)
             self._decided[case.transfer, case.destination] = deaths
             world.outcome.count("released")
 
@@ -120,7 +121,7 @@ class Tidying:
             for side in SIDES
         }
         repair = Repair(
-            customer=ledgers.customer_of(world, customer),
+            customer=record_checks.customer_of(world, customer),
             stores=[self._store(customer, side, region) for side, region in regions.items()],
             replay=Replay(regions),
             intakes={side: self._intake(side) for side in SIDES},
@@ -140,6 +141,10 @@ class Tidying:
                 if remedy.deed is not Deed.ASK:
                     repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
                     world.outcome.count(f"repaired: {remedy.deed.value}")
+
+    def _side(self, case: _Case) -> str:
+        """Return the side to release through: never one that is declared lost, as in `mft-ops release`."""
+        return peer_of(case.side) if self._world.is_declared_lost(case.side) else case.side
 
     def _received(self, case: _Case) -> Fact | None:
         return next((fact for fact in self._facts(case) if fact.kind is Kind.RECEIVED), None)

@@ -1,4 +1,4 @@
-"""What the simulation refuses to guess."""
+"""What the simulation does not guess."""
 
 from __future__ import annotations
 

@@ -251,6 +251,11 @@ class World:
         held = self.cells[peer_of(side)].parameters
         return held[contract.switch_parameter(NAMESPACE, CELL, side)] != Position.IN.value
 
+    def is_declared_lost(self, side: str) -> bool:
+        """Whether an operator has declared a side lost."""
+        held = self.cells[peer_of(side)].parameters
+        return held[contract.switch_parameter(NAMESPACE, CELL, side)] == Position.LOST.value
+
     @property
     def at_rest(self) -> bool:
         """Whether nothing is on its way any more."""

@@ -96,7 +96,7 @@ TEMPLATES = {
         "AWS::Route53::RecordSet",
         {"zoneId": "HostedZoneId", "records": "ResourceRecords"},
     ),
-    "aws:s3/bucket:Bucket": Template("AWS::S3::Bucket", _BUCKET),
+    "aws:s3/bucket:Bucket": Template("AWS::S3::Bucket", {**_BUCKET, "forceDestroy": ""}),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": Template(
         "AWS::S3::Bucket",
         {
@@ -191,7 +191,6 @@ UNLINTED = {
     "aws:cloudwatch/eventTarget:EventTarget": "CloudFormation has targets within rules only",
     "aws:dynamodb/tableReplica:TableReplica": "CloudFormation has replicas within global tables only",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation does not manage it",
-    "aws:kms/grant:Grant": "CloudFormation has no grants",
     "aws:s3/bucketObjectv2:BucketObjectv2": "CloudFormation has no objects",
     "aws:transfer/hostKey:HostKey": "CloudFormation has no imported host keys",
     "aws:transfer/sshKey:SshKey": "CloudFormation has public keys within users only",

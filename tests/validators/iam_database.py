@@ -24,6 +24,7 @@ _KEYS = {
     "aws:SourceAccount": "String",
     "aws:SourceArn": "ARN",
     "aws:SourceIp": "IPAddress",
+    "aws:SourceVpce": "String",
     # AWS's own statement compares it with ArnEquals and for kms:Describe* too, which has no context.
     # https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/encrypt-log-data-kms.html
     "kms:EncryptionContext:aws:logs:arn": "ARN",
@@ -33,7 +34,13 @@ _KEYS = {
 }
 
 #: The types that an operator compares. https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_policies_elements_condition_operators.html
-_OPERATORS = {"String": {"String", "ARN"}, "Arn": {"ARN"}, "Bool": {"Bool"}, "IpAddress": {"IPAddress"}}
+_OPERATORS = {
+    "String": {"String", "ARN"},
+    "Arn": {"ARN"},
+    "Bool": {"Bool"},
+    "IpAddress": {"IPAddress"},
+    "Null": {"String", "ARN", "Bool", "IPAddress"},
+}
 
 
 def complaints(policy: Mapping[str, Any]) -> list[str]:

@@ -16,7 +16,7 @@ from tests.customers.customer_samples import KEY, OTHER_KEY, RSA
 from tests.program.conftest import RUNTIME, SECRETS
 from tests.validators.recordings import as_aws, with_names
 
-NAMESPACE, CELL = "n" * 20, "999"
+NAMESPACE, CELL = f"{'n' * 16}-mft", "999"
 #: As long as the longest record in it, `_bucket.primary.<id>`, allows: 253 characters together.
 ZONE = f"{'z' * 63}.{'z' * 63}.{'z' * 63}.{'z' * 20}.gov"
 IDS = ("a" * 20, "b" * 20)
@@ -33,6 +33,7 @@ def longest(stack: str) -> Graph:
         "mft:zone": ZONE,
         "mft:switch": "endpoint",
         "mft:healthCheckQuota": "999999",
+        "mft:groupRuleQuota": "200",
     }
     with TemporaryDirectory() as directory:
         root = Path(directory)

@@ -143,7 +143,6 @@ CALLS: Mapping[str, Made] = {
         Call("iam", "PutRolePolicy", {"name": "PolicyName", "policy": "PolicyDocument", "role": "RoleName"})
     ),
     "aws:kms/alias:Alias": made(Call("kms", "CreateAlias", {"name": "AliasName"})),
-    "aws:kms/grant:Grant": made(Call("kms", "CreateGrant")),
     "aws:kms/key:Key": made(
         Call("kms", "CreateKey"),
         Call("kms", "EnableKeyRotation", {"enableKeyRotation": ""}, _KEY),
@@ -162,7 +161,7 @@ CALLS: Mapping[str, Made] = {
         Call("route53", "ChangeResourceRecordSets"), prepare=nesting.record_change
     ),
     "aws:s3/bucket:Bucket": made(
-        Call("s3", "CreateBucket", {"objectLockEnabled": "ObjectLockEnabledForBucket"})
+        Call("s3", "CreateBucket", {"objectLockEnabled": "ObjectLockEnabledForBucket", "forceDestroy": ""})
     ),
     "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration": made(
         Call("s3", "PutBucketLifecycleConfiguration", {"rules": "LifecycleConfiguration.Rules"})

@@ -49,11 +49,6 @@ from tests.validators.translation import UnmappedError
             "lambda CreateFunction .Runtime: 'python3.1' is not one of",
         ),
         (
-            "aws:kms/grant:Grant",
-            {"granteePrincipal": "p" * 257},
-            "kms CreateGrant .GranteePrincipal: 257 characters, 1 to 256 are allowed",
-        ),
-        (
             "aws:transfer/user:User",
             {"policy": "p" * 2049},
             "transfer CreateUser .Policy: 2049 characters, 0 to 2048 are allowed",

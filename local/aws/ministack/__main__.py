@@ -15,6 +15,7 @@ from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarms,
+    bucket_policies,
     events,
     forks,
     outage,
@@ -22,6 +23,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     replication,
     route53,
     security_groups,
+    service_quotas,
     states,
     tables,
     transfer,

@@ -26,7 +26,7 @@ from runtime.contract import TRACKER_PK
 _CALLER = re.compile(r"\bapp/(\S+)")
 
 #: Services whose name in botocore, or in IAM, differs from the name that requests are signed for.
-_MODELS = {"states": "stepfunctions", "monitoring": "cloudwatch"}
+_MODELS = {"states": "stepfunctions", "monitoring": "cloudwatch", "servicequotas": "service-quotas"}
 _PREFIXES = {"monitoring": "cloudwatch"}
 
 #: The parameters of a request that say which resource it is about and which permissions it needs.

@@ -1,4 +1,4 @@
-"""What tests and drills can do to the regions of an emulated AWS: let them die, come back, and lag."""
+"""What tests and drills can do to an emulated AWS: let regions die, come back and lag, and set quotas."""
 
 from __future__ import annotations
 
@@ -94,6 +94,10 @@ class Controls:
     def replication_pending(self) -> list[Pending]:
         """Return the writes that have not arrived, oldest first: what the loss of their source would lose."""
         return [Pending(**one) for one in self._control("pending")]
+
+    def service_quota(self, region: str, code: str, value: float | None) -> None:
+        """Let Service Quotas return this value of a quota in a region; None restores the usual one."""
+        self._control("quota", region=_known(region), code=code, value=value)
 
     def calls(self) -> list[dict[str, Any]]:
         """Return every distinct `Call` as a document with a `count`; its `given` is a dictionary."""

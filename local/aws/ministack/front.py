@@ -23,6 +23,7 @@ from local.aws.ministack.controls import ADMIN, DNS_AGENT
 from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
+from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
 
 #: The services that are not bound to a region here. In GovCloud, the APIs of IAM and Route 53 are in
 #: us-gov-west-1 for all callers; STS is regional, but answers for a dead region unless control planes died.
@@ -127,6 +128,7 @@ class Front:
             "down": self.down,
             "lag": self.lag,
             "pending": self.pending,
+            "quota": self.quota,
             "up": self.up,
         }
         if verb in actions:
@@ -156,6 +158,9 @@ class Front:
 
     async def recorded_calls(self) -> list[dict[str, Any]]:
         return self.calls.documents()
+
+    async def quota(self, region: str, code: str, value: float | None) -> None:
+        ACCOUNT_QUOTAS.set(region, code, value)
 
     async def pending(self) -> list[dict[str, Any]]:
         return QUEUE.pending()

@@ -1,5 +1,7 @@
 """Lets the emulated EC2 refuse descriptions of security groups and rules with characters that EC2 refuses.
 
+It also refuses more inbound rules than the default quota of a group allows.
+https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 """
 
@@ -17,6 +19,10 @@ _CHANGE = "descriptions of security groups"
 _DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 _ALLOWED = "strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
 _OF_RULE = re.compile(r"IpPermissions\.\d+\.\w+\.\d+\.Description")
+
+#: Inbound rules of a group. Each network, prefix list and group that a rule names counts.
+_RULES = 60
+_TARGETS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 
 Answer = Callable[[Mapping[str, Any]], Any]
 
@@ -41,3 +47,24 @@ def _descriptions(ec2: Module) -> None:
         actions[action] = checked(
             actions[action], "rule", lambda request: [*filter(_OF_RULE.fullmatch, request)]
         )
+
+
+@after("services.ec2")
+def _rules(ec2: Module) -> None:
+    actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
+    value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
+    groups, parsed = (
+        original(_CHANGE, ec2, "_security_groups"),
+        original(_CHANGE, ec2, "_parse_ip_permissions"),
+    )
+    authorize = actions["AuthorizeSecurityGroupIngress"]
+
+    def counted(request: Mapping[str, Any]) -> Any:
+        group = groups.get(value(request, "GroupId")) or {"IpPermissions": []}
+        rules = [*group["IpPermissions"], *parsed(request, "IpPermissions")]
+        if sum(len(rule.get(target, ())) for rule in rules for target in _TARGETS) > _RULES:
+            message = "The maximum number of rules per security group has been reached."
+            return refuse("RulesPerSecurityGroupLimitExceeded", message, 400)
+        return authorize(request)
+
+    actions["AuthorizeSecurityGroupIngress"] = counted

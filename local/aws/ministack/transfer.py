@@ -51,6 +51,10 @@ def _host_key(
             key = asyncssh.import_private_key(body)
         except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError):
             raise TransferRefusedError("InvalidRequestException", "Unsupported or invalid host key") from None
+        # The API reference makes RSA and ECDSA keys with `-m PEM`. AWS's words for OpenSSH's own form:
+        # https://github.com/hashicorp/terraform-provider-aws/pull/15392
+        if body.startswith("-----BEGIN OPENSSH") and key.get_algorithm() != "ssh-ed25519":
+            raise TransferRefusedError("InvalidRequestException", "Invalid host key format")
     key_id = "hostkey-" + new_uuid().replace("-", "")[:17]
     return {
         "Arn": server["Arn"].replace(":server/", ":host-key/") + f"/{key_id}",

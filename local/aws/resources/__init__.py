@@ -22,13 +22,14 @@ MAKERS: dict[str, Maker] = {
 }
 
 #: Types that are not made here, because they have no effect on one machine.
-RECORDED_ONLY = frozenset({*network.RECORDED_ONLY, *storage.RECORDED_ONLY})
+RECORDED_ONLY = frozenset(network.RECORDED_ONLY)
 
 #: Types whose maker states the whole resource, so that calling it again is an update.
 UPDATED_IN_PLACE = frozenset(
     {
         "aws:cloudwatch/eventRule:EventRule",
         "aws:iam/rolePolicy:RolePolicy",
+        "aws:kms/key:Key",
         "aws:route53/record:Record",
         "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration",
         "aws:s3/bucketNotification:BucketNotification",

@@ -9,9 +9,12 @@ from local.aws.resources.making import Clients, Made, pascal
 
 
 def _key(clients: Clients, inputs: Mapping[str, Any]) -> Made:
-    made = clients("kms").create_key(Description=inputs["description"], Policy=inputs["policy"])[
-        "KeyMetadata"
-    ]
+    kms = clients("kms")
+    if "id" in inputs:
+        kms.put_key_policy(KeyId=inputs["id"], PolicyName="default", Policy=inputs["policy"])
+        made = kms.describe_key(KeyId=inputs["id"])["KeyMetadata"]
+    else:
+        made = kms.create_key(Description=inputs["description"], Policy=inputs["policy"])["KeyMetadata"]
     return made["KeyId"], {"arn": made["Arn"], "keyId": made["KeyId"]}
 
 
@@ -125,4 +128,3 @@ MAKERS = {
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig": _replication,
     "aws:s3/bucketObjectv2:BucketObjectv2": _object,
 }
-RECORDED_ONLY = ("aws:kms/grant:Grant",)

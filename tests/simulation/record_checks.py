@@ -1,4 +1,4 @@
-"""What the audit chains and the gap report have to say of a world at rest, by the runtime's own reading."""
+"""Checks of a world at rest: the audit chains and the gap report, read by the project's own code."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ _EVERY_PASS = timedelta(days=1)
 
 
 def check(world: World, *, unknown: Collection[str]) -> None:
-    """Break the rules that the chains or the gap report show to be broken.
+    """Report the rules that are broken according to the chains or the gap report.
 
-    Of the transfers that are `unknown` it is known that the tracker does not know them.
+    `unknown` are transfers that the tracker is known to lack.
     """
     actions = world.schedule.actions
     if any(isinstance(each, Export) for each in actions):
@@ -37,8 +37,8 @@ def check(world: World, *, unknown: Collection[str]) -> None:
         for sender in world.schedule.senders:
             for seen, found in gaps_of(world, sender.id):
                 if seen.transfer not in unknown:
-                    told = f"{seen.key} {seen.transfer}: {found[0].where}"
-                    world.broken("gap", f"{found[0].finding}: {told}")
+                    place = f"{seen.key} {seen.transfer}: {found[0].where}"
+                    world.broken("gap", f"{found[0].finding}: {place}")
 
 
 def _chain(world: World, sender: Sender, side: str) -> None:

@@ -1,0 +1,97 @@
+"""S3 refuses bucket policies with principals that do not exist, and puts that a bucket's policy denies.
+
+Of a policy's statements, those that deny s3:PutObject by the headers of the request are applied. Nothing else
+of a policy is: the emulated AWS asks nobody for permission.
+https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.html
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from local.aws.ministack.patching import Module, after, original
+
+_CHANGE = "bucket policies"
+
+#: What stands in a policy for a principal that was deleted after the policy was written.
+#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
+_UNIQUE_ID = re.compile(r"A(ROA|IDA)[A-Z0-9]+")
+_ROLE = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
+
+Conditions = Mapping[str, Mapping[str, Any]]
+
+
+@after("services.s3")
+def _policies(s3: Module) -> None:
+    error = original(_CHANGE, s3, "_error")
+    policies = original(_CHANGE, s3, "_bucket_policies")
+    put_policy = original(_CHANGE, s3, "_put_bucket_policy")
+
+    def checked(name: str, body: bytes) -> Any:
+        if any(not _exists(who) for who in _principals(json.loads(body))):
+            return error("MalformedPolicy", "Invalid principal in policy", 400)
+        return put_policy(name, body)
+
+    def refusing(put: Callable[..., Any], headers_at: int) -> Callable[..., Any]:
+        def answered(bucket: str, key: str, *rest: Any) -> Any:
+            if _is_denied(policies.get(bucket) or "", rest[headers_at]):
+                arn = f"arn:aws-us-gov:s3:::{bucket}/{key}"
+                message = (
+                    f'User is not authorized to perform: s3:PutObject on resource: "{arn}" with an explicit'
+                    " deny in a resource-based policy"
+                )
+                return error("AccessDenied", message, 403)
+            return put(bucket, key, *rest)
+
+        return answered
+
+    s3._put_bucket_policy = checked
+    s3._put_object = refusing(original(_CHANGE, s3, "_put_object"), 1)
+    s3._create_multipart_upload = refusing(original(_CHANGE, s3, "_create_multipart_upload"), 0)
+
+
+def _principals(policy: Mapping[str, Any]) -> list[str]:
+    """Return the principals of accounts in a policy, in whatever form they stand there."""
+    found: list[str] = []
+    for statement in policy["Statement"]:
+        principal = statement.get("Principal", {})
+        named = principal.get("AWS", []) if isinstance(principal, Mapping) else []
+        found += [named] if isinstance(named, str) else named
+    return found
+
+
+def _exists(principal: str) -> bool:
+    if role := _ROLE.fullmatch(principal):
+        from ministack.services import iam  # it is not loaded yet when this module is
+
+        roles = original(_CHANGE, iam, "_roles")
+        return roles.get_scoped(role[1], None, role[2]) is not None
+    return not _UNIQUE_ID.fullmatch(principal)
+
+
+def _is_denied(policy: str, headers: Mapping[str, str]) -> bool:
+    """Return whether a policy denies a put with these headers."""
+    statements = json.loads(policy)["Statement"] if policy else []
+    given = {name.lower(): value for name, value in headers.items()}
+    return any(
+        statement["Effect"] == "Deny"
+        and "s3:PutObject" in statement["Action"]
+        and all(key.startswith("s3:x-amz-") for keys in statement["Condition"].values() for key in keys)
+        and _holds(statement["Condition"], given)
+        for statement in statements
+    )
+
+
+def _holds(conditions: Conditions, headers: Mapping[str, str]) -> bool:
+    for operator, keys in conditions.items():
+        for key, wanted in keys.items():
+            value = headers.get(key.removeprefix("s3:"))
+            if operator == "Null" and (value is None) != (wanted == "true"):
+                return False
+            values = [wanted] if isinstance(wanted, str) else wanted
+            if operator == "StringNotEquals" and value in values:
+                return False
+    return True

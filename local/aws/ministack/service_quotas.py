@@ -1,0 +1,79 @@
+"""Service Quotas, which MiniStack lacks: AWS's defaults, and what tests set."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, readable
+from local.aws.ministack.patching import Module, after, original
+
+_NAME, _TARGET = "servicequotas", "ServiceQuotasV20190624"
+
+#: As in an account whose quota has been raised as docs/deploy.md asks: one cell is more than the default.
+_GRANTED = {ADDRESSES.code: ADDRESSES_OF_CELL}
+
+
+class _Quotas:
+    """The values of quotas, by code; what is set in a region has precedence."""
+
+    def __init__(self) -> None:
+        self._set: dict[tuple[str, str], float] = {}
+
+    def set(self, region: str, code: str, value: float | None) -> None:
+        """Let a quota have a value in a region, or, with None, its usual one."""
+        if value is None:
+            self._set.pop((region, code), None)
+        else:
+            self._set[region, code] = value
+
+    def answer(self, operation: str, region: str, given: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
+        """Return the status and the document that answer a request."""
+        quota = next(
+            (
+                each
+                for each in readable(region)
+                if (each.service, each.code) == (given.get("ServiceCode"), given.get("QuotaCode"))
+            ),
+            None,
+        )
+        if operation not in ("GetServiceQuota", "GetAWSDefaultServiceQuota"):
+            return 400, {"__type": "UnknownOperationException"}
+        if quota is None:
+            message = "The request failed because the specified service does not exist."
+            return 400, {"__type": "NoSuchResourceException", "Message": message}
+        value: float = quota.default
+        if operation == "GetServiceQuota":
+            value = self._set.get((region, quota.code), _GRANTED.get(quota.code, quota.default))
+        fields = {
+            "ServiceCode": quota.service,
+            "QuotaCode": quota.code,
+            "QuotaName": quota.what,
+            "Value": value,
+            "Adjustable": True,
+            "GlobalQuota": quota.is_of_account,
+        }
+        return 200, {"Quota": fields}
+
+
+ACCOUNT_QUOTAS = _Quotas()
+
+
+@after("core.router")
+def _routed(router: Module) -> None:
+    original("Service Quotas", router, "SERVICE_PATTERNS")[_NAME] = {"target_prefixes": [_TARGET]}
+
+
+@after("app")
+def _served(app: Module) -> None:
+    from ministack.core.responses import get_region
+
+    async def handle(
+        method: str, path: str, headers: Mapping[str, str], body: bytes, query: Mapping[str, Any]
+    ) -> tuple[int, dict[str, str], bytes]:
+        operation = headers.get("x-amz-target", "").rpartition(".")[2]
+        status, document = ACCOUNT_QUOTAS.answer(operation, get_region(), json.loads(body or b"{}"))
+        return status, {"Content-Type": "application/x-amz-json-1.1"}, json.dumps(document).encode()
+
+    original("Service Quotas", app, "SERVICE_HANDLERS")[_NAME] = handle
