@@ -22,6 +22,7 @@ class Function(pulumi.ComponentResource):
 
     arn: pulumi.Output[str]
     role_arn: pulumi.Output[str]
+    version_arn: pulumi.Output[str]
     function: aws.lambda_.Function
 
     def __init__(
@@ -37,12 +38,15 @@ class Function(pulumi.ComponentResource):
         timeout: int,
         memory: int,
         placement: Placement | None = None,
+        publish: bool = False,
         role_name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
-        With a `placement` it runs in the cell's private subnets; without one, in no VPC. Without a
+        With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
+        change of code or configuration becomes a new version, and `version_arn` names the newest one
+        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. Without a
         `role_name`, Pulumi makes up the role's name.
         """
         super().__init__("mft:functions:Function", name, None, opts)
@@ -80,6 +84,7 @@ class Function(pulumi.ComponentResource):
             handler=f"runtime.handlers.{handler}.handler",
             timeout=timeout,
             memory_size=memory,
+            publish=publish or None,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
                 # With this, CloudTrail shows which function made a call, in any region.
@@ -101,7 +106,8 @@ class Function(pulumi.ComponentResource):
             # Otherwise its first calls could be denied.
             opts=pulumi.ResourceOptions(parent=self, depends_on=[allowed]),
         )
-        self.arn, self.role_arn = self.function.arn, role.arn
+        self.arn, self.version_arn = self.function.arn, self.function.qualified_arn
+        self.role_arn = role.arn
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
@@ -176,6 +182,7 @@ class Functions:
         memory: int = 512,
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
+        publish: bool = False,
         role_name: str | None = None,
     ) -> Function:
         """Make a function whose role has these `statements`."""
@@ -197,6 +204,7 @@ class Functions:
             timeout=timeout,
             memory=memory,
             placement=placement,
+            publish=publish,
             role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )

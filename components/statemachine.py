@@ -45,7 +45,7 @@ _BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain
 
 
 def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
-    """Return the state machine's definition; `functions` maps a step's name to its function's ARN."""
+    """Return the state machine's definition; `functions` maps a step's name to its function's version."""
 
     def invoke(step: str, timeout: int, **payload: Any) -> dict[str, Any]:
         return {

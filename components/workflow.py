@@ -75,7 +75,9 @@ class Workflow(pulumi.ComponentResource):
         settings = functions.settings
         steps = self._steps()
         self.deliver_role_arn = steps["deliver"].role_arn
-        arns = {step: function.arn for step, function in steps.items()}
+        arns = [each.arn for each in steps.values()]
+        # Executions go on with the versions, and the definition, that they started with.
+        versions = {step: each.version_arn for step, each in steps.items()}
         role = aws.iam.Role(
             f"{name}-transfers",
             assume_role_policy=policy.assumed_by("states.amazonaws.com", account=settings.account),
@@ -85,7 +87,12 @@ class Workflow(pulumi.ComponentResource):
             f"{name}-transfers",
             role=role.name,
             policy=policy.document(
-                policy.allow("Steps", ["lambda:InvokeFunction"], list(arns.values())),
+                # Executions that began before there were versions call the functions themselves.
+                policy.allow(
+                    "Steps",
+                    ["lambda:InvokeFunction"],
+                    [*arns, *(pulumi.Output.concat(arn, ":*") for arn in arns)],
+                ),
                 *_OBSERVED,
             ),
             opts=child,
@@ -102,7 +109,7 @@ class Workflow(pulumi.ComponentResource):
             f"{name}-transfers",
             type="STANDARD",
             role_arn=role.arn,
-            definition=pulumi.Output.all(**arns).apply(
+            definition=pulumi.Output.all(**versions).apply(
                 lambda known: json.dumps(definition(known, partition=settings.partition))
             ),
             logging_configuration=aws.sfn.StateMachineLoggingConfigurationArgs(
@@ -214,5 +221,6 @@ class Workflow(pulumi.ComponentResource):
             memory=memory,
             environment=environment,
             placement=placement,
+            publish=True,
             role_name=role_name,
         )

@@ -211,4 +211,4 @@ class Audit:
 
 
 def _identity(fact: Fact) -> bytes:
-    return chain.identity(vars(fact))
+    return chain.identity(chain.document(fact))

@@ -12,7 +12,7 @@ import hashlib
 import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any, TypeGuard
 
@@ -25,6 +25,7 @@ _HEADER: dict[str, type] = dict.fromkeys(("customer", "region", "previous", "pre
 _HEADER |= {"number": int, "facts": int}
 _ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"))
 _FACT: dict[str, type] = dict.fromkeys(Fact.__dataclass_fields__, str) | {"expires": int, "detail": dict}
+del _FACT["extra"]
 _KEY = re.compile(rf"{PREFIX}([a-z0-9]+)/([0-9]{{12}})\.jsonl")
 
 
@@ -44,8 +45,10 @@ def number_in(key: str) -> int | None:
 
 
 def document(fact: Fact) -> dict[str, Any]:
-    """Return a fact in the form that a link holds."""
-    return dict(vars(fact))
+    """Return a fact in the form that a link holds, with the fields that a newer version has added."""
+    known = dict(vars(fact))
+    extra: dict[str, Any] = known.pop("extra")
+    return extra | known
 
 
 def identity(fact: Mapping[str, Any]) -> bytes:
@@ -73,7 +76,7 @@ class Link:
     """Some facts of one region about transfers that one customer submitted on one day (`YYYY-MM-DD`, UTC).
 
     `at` is the time at which the link was made; `previous` and `previous_at` are the seal and the time of the
-    link before it.
+    link before it. `extra` are the fields that a newer version has added to the header.
     """
 
     customer: str
@@ -84,6 +87,7 @@ class Link:
     day: str
     at: str
     facts: tuple[dict[str, Any], ...]
+    extra: Mapping[str, Any] = field(default_factory=dict)
 
     @classmethod
     def after(
@@ -117,7 +121,7 @@ class Link:
         return Head(number=self.number, seal=self.seal, at=self.at)
 
     def _body(self) -> bytes:
-        header = {name: getattr(self, name) for name in _HEADER} | {"facts": len(self.facts)}
+        header = {**self.extra, **{name: getattr(self, name) for name in _HEADER}, "facts": len(self.facts)}
         return _line(header) + b"".join(map(_line, self.facts))
 
 
@@ -153,7 +157,9 @@ def read(text: bytes) -> Reading:
     if header.pop("facts") != len(lines) - 2:
         problems.append("it does not hold as many facts as its header says")
     problems += _out_of_order(facts)
-    return Reading(link=Link(**header, facts=tuple(facts)), seal=end["seal"], problems=tuple(problems))
+    extra = {name: header.pop(name) for name in set(header) - set(_HEADER)}
+    link = Link(**header, facts=tuple(facts), extra=extra)
+    return Reading(link=link, seal=end["seal"], problems=tuple(problems))
 
 
 def whole(text: bytes) -> Link:
@@ -177,12 +183,8 @@ def breaks(head: Head, link: Link, *, customer: str, region: str, number: int) -
 
 
 def _is_of(value: Any, form: Mapping[str, type]) -> TypeGuard[dict[str, Any]]:
-    """Return whether a value is a JSON object with exactly these fields and types."""
-    return (
-        isinstance(value, dict)
-        and set(value) == set(form)
-        and all(isinstance(value[name], type_) for name, type_ in form.items())
-    )
+    """Return whether a value is a JSON object with these fields of these types; it may have others."""
+    return isinstance(value, dict) and all(isinstance(value.get(name), type_) for name, type_ in form.items())
 
 
 def _out_of_order(facts: Sequence[dict[str, Any]]) -> list[str]:

@@ -164,6 +164,20 @@ class Kind(StrEnum):
     CLAIM = "CLAIM"
 
 
+class UnknownKind(str):
+    """The name of a fact's kind that only a newer version of the platform knows."""
+
+    __slots__ = ()
+
+
+def kind_of(name: str) -> Kind | UnknownKind:
+    """Return the kind with this name."""
+    try:
+        return Kind(name)
+    except ValueError:
+        return UnknownKind(name)
+
+
 class Outcome(StrEnum):
     """How a transfer ended, as its receipt states it."""
 

@@ -20,7 +20,7 @@ from datetime import timedelta
 from enum import StrEnum
 
 from runtime.contract import Kind
-from runtime.facts import Fact, of_transfer, settling, standing, submitted
+from runtime.facts import Fact, by_transfer, of_transfer, settling, standing, submitted, unknown_kinds
 from runtime.routing import DuplicatesPolicy, compares
 
 
@@ -39,7 +39,9 @@ class Decision:
 
     `conflicts` are transfers that delivered other content. `spared` names the destinations that already have
     this content, each with the transfer that delivered it; `held` names those that have a newer submission,
-    each with that transfer. `wait` is the number of seconds until the next decision, if there has to be one.
+    each with that transfer. `unclear` names the destinations about which a newer version of the platform has
+    recorded something, each with the kinds of those facts. `wait` is the number of seconds until the next
+    decision, if there has to be one.
     """
 
     action: Action
@@ -47,6 +49,7 @@ class Decision:
     conflicts: tuple[str, ...] = ()
     spared: tuple[tuple[str, str], ...] = ()
     held: tuple[tuple[str, str], ...] = ()
+    unclear: tuple[tuple[str, str], ...] = ()
     wait: int = 60
 
 
@@ -63,19 +66,25 @@ def judge(
     """Return the decision about a transfer whose content has not been read.
 
     It is COMPARE only if a delivery of the same size exists: content of another size differs, and need not be
-    read. With `asks`, only the destinations that hold the file are asked whether they have it.
+    read. A policy that does not compare ignores other submissions of the file. With `asks`, only the
+    destinations that hold the file are asked whether they have it. Raises UnknownSettingError.
     """
     facts = tuple(facts)
     own = standing(of_transfer(facts, transfer))
     left = _asked(own, destinations) if asks else _left(own, destinations)
     if not left or any(fact.kind is Kind.REJECTED for fact in own):
         return Decision(action=Action.DONE)
-    if asks or not compares(policy):
+    if asks:
         return Decision(action=Action.DELIVER, destinations=left)
+    if not compares(policy):
+        unclear, left = _parted(facts, transfer, left, None)
+        action = Action.DELIVER if left else Action.DONE
+        return Decision(action=action, destinations=left, unclear=unclear)
     others = _delivered_nearby(facts, transfer, window)
-    if any(fact.detail["size"] == size for fact in others) and set(left) - replayed(own):
-        return Decision(action=Action.COMPARE, destinations=left)
-    return _decision(facts, transfer, left, {}, _transfers(others))
+    unclear, clear = _parted(facts, transfer, left, window)
+    if any(fact.detail["size"] == size for fact in others) and set(clear) - replayed(own):
+        return Decision(action=Action.COMPARE, destinations=clear, unclear=unclear)
+    return _decision(facts, transfer, left, {}, _transfers(others), window)
 
 
 def compare(
@@ -95,7 +104,7 @@ def compare(
         if fact in others and fact.detail["sha256"] == sha256 and name not in replayed(own)
     }
     different = _transfers(fact for fact in others if fact.detail["sha256"] != sha256)
-    return _decision(facts, transfer, _left(own, destinations), same, different)
+    return _decision(facts, transfer, _left(own, destinations), same, different, window)
 
 
 def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> str | None:
@@ -131,6 +140,27 @@ def unmeasured(facts: Iterable[Fact], transfer: str, destination: str, window: t
     return None if any(last.transfer in others for others in conflicts) else last.transfer
 
 
+def unclear_kinds(
+    facts: Iterable[Fact], transfer: str, destination: str, window: timedelta | None
+) -> tuple[str, ...]:
+    """Return the unknown kinds of the facts that may forbid sending a transfer to a destination, sorted.
+
+    A newer version of the platform has written these facts; they may mean that the destination was served.
+    They are those of the transfer itself and, with a `window`, those of submissions that are newer or within
+    the window, unless the destination is known to have been served with them, or an operator has opened it
+    again for this transfer. Facts that an operator has set aside do not count.
+    """
+    groups = by_transfer(facts)
+    own = groups.pop(transfer, [])
+    found = set(unknown_kinds(own, destination))
+    if window is not None and destination not in replayed(own):
+        for other, its in groups.items():
+            later = submitted(other) - submitted(transfer)
+            if later >= -window and destination not in _served(standing(its)):
+                found.update(unknown_kinds(its, destination))
+    return tuple(sorted(found))
+
+
 def replayed(own: Iterable[Fact]) -> set[str]:
     """Return the destinations that an operator has opened again, from the facts of one transfer."""
     return {fact.destination for fact in own if fact.kind is Kind.REPLAYED}
@@ -142,8 +172,10 @@ def _decision(
     left: tuple[str, ...],
     same: dict[str, str],
     different: tuple[str, ...],
+    window: timedelta,
 ) -> Decision:
-    newer = {name: newer_delivery(facts, transfer, name) for name in left if name not in same}
+    unclear, clear = _parted(facts, transfer, tuple(name for name in left if name not in same), window)
+    newer = {name: newer_delivery(facts, transfer, name) for name in clear}
     send = tuple(name for name, other in newer.items() if other is None)
     return Decision(
         action=Action.DELIVER if send else Action.DONE,
@@ -151,7 +183,17 @@ def _decision(
         conflicts=different if send else (),
         spared=tuple((name, same[name]) for name in left if name in same),
         held=tuple((name, other) for name, other in newer.items() if other is not None),
+        unclear=unclear,
     )
+
+
+def _parted(
+    facts: tuple[Fact, ...], transfer: str, left: tuple[str, ...], window: timedelta | None
+) -> tuple[tuple[tuple[str, str], ...], tuple[str, ...]]:
+    """Return the destinations with unclear kinds, each with these kinds, and those without any."""
+    kinds = {name: ", ".join(unclear_kinds(facts, transfer, name, window)) for name in left}
+    unclear = tuple((name, found) for name, found in kinds.items() if found)
+    return unclear, tuple(name for name, found in kinds.items() if not found)
 
 
 def _left(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
@@ -164,8 +206,11 @@ def _asked(own: Iterable[Fact], destinations: Iterable[str]) -> tuple[str, ...]:
     """Return the destinations that may have the file; one that has a newer file in its place is not asked."""
     own = tuple(own)
     held = {fact.destination for fact in own if fact.kind is Kind.HELD and "newer" not in fact.detail}
-    served = {fact.destination for fact in own if fact.kind in (Kind.DELIVERED, Kind.DUPLICATE)}
-    return tuple(name for name in destinations if name in held - served)
+    return tuple(name for name in destinations if name in held - _served(own))
+
+
+def _served(own: Iterable[Fact]) -> set[str]:
+    return {fact.destination for fact in own if fact.kind in (Kind.DELIVERED, Kind.DUPLICATE)}
 
 
 def _delivered(facts: Iterable[Fact], transfer: str) -> tuple[Fact, ...]:

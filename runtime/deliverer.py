@@ -25,7 +25,7 @@ from runtime.delivery import (
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing
 from runtime.release import ReleaseDecision
-from runtime.routing import Directory, compares
+from runtime.routing import Directory, UnknownSettingError, compares
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
@@ -84,6 +84,8 @@ class Deliverer:
                 first=first,
                 remaining=remaining,
             )
+        except UnknownSettingError as error:
+            raise PermanentDeliveryError(destination, "route", str(error)) from error
         except (PermanentDeliveryError, LeaseLostError, OvertakenError):
             with suppress(ClientError, BotoCoreError):
                 self._breaker.leave(transfer.customer, destination, owner)
@@ -116,6 +118,7 @@ class Deliverer:
             if route is None or destination not in customer.destinations:
                 reason = "the registry no longer routes this file to the destination"
                 raise PermanentDeliveryError(destination, "route", reason)
+            holds = route.holds
             if word := _word(about):
                 return self._take_word(transfer, destination, attempt, word)
             name = name_for(route.match, below_inbound(transfer.key))
@@ -123,7 +126,7 @@ class Deliverer:
             opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
         is_released = first and destination in replayed(own) and _is_release(own, owner)
-        if transfer.asks or (after_unknown and route.holds and not is_released):
+        if transfer.asks or (after_unknown and holds and not is_released):
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:

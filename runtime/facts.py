@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, assert_never
 
-from runtime.contract import Kind
+from runtime.contract import Kind, UnknownKind
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -17,11 +17,15 @@ class Fact:
 
     `writer` names the invocation that wrote it, so that two writers never share a key. `expires` is in
     seconds since the epoch and is the same for all facts of a transfer. `detail` holds what the kind adds.
+    `extra` holds the fields that a newer version of the platform has added to facts.
+
+    A fact of an UnknownKind decides nothing; it keeps its destination from being sent anything
+    (docs/adr/0029-mixed-versions.md).
     """
 
     file: str
     transfer: str
-    kind: Kind
+    kind: Kind | UnknownKind
     customer: str
     key: str
     side: str
@@ -30,6 +34,7 @@ class Fact:
     expires: int
     destination: str = ""
     detail: dict[str, Any] = field(default_factory=dict)
+    extra: dict[str, Any] = field(default_factory=dict)
 
     @property
     def sort_key(self) -> str:
@@ -73,13 +78,15 @@ def is_ended(status: Status) -> bool:
 ENDED = frozenset(each for each in Status if is_ended(each))
 
 
-def settles(kind: Kind) -> tuple[int, Status] | None:
+def settles(kind: Kind | UnknownKind) -> tuple[int, Status] | None:
     """Return the status that a fact of this kind gives its destination, or None if it settles no destination.
 
     Of several such facts about one destination, the one with the greatest number decides: a destination that
     failed and was served later counts as served.
     """
     match kind:
+        case UnknownKind():
+            return None
         case Kind.FAILED:
             return 1, Status.FAILED
         case Kind.HELD:
@@ -112,7 +119,7 @@ def status(facts: Iterable[Fact]) -> Status:
     has failed. A destination that already had the same content from another transfer is spared (DUPLICATE).
     Facts that an operator has set aside (REPLAYED) do not count. RECEIVED names the destinations: without it
     (the fact may not have replicated yet) it is unknown whether a destination still waits, so the transfer is
-    under way.
+    under way. A destination with nothing but facts of unknown kinds is under way too.
     """
     stood = standing(facts)
     if _is_rejected(stood):
@@ -192,6 +199,15 @@ def standing(facts: Iterable[Fact]) -> list[Fact]:
     facts = list(facts)
     over = {key for fact in facts if fact.kind is Kind.REPLAYED for key in fact.detail.get("over", ())}
     return [fact for fact in facts if fact.sort_key not in over]
+
+
+def unknown_kinds(facts: Iterable[Fact], destination: str | None = None) -> tuple[str, ...]:
+    """Return the names of the unknown kinds among the standing facts of ONE transfer, sorted.
+
+    With a `destination`, these are the kinds of the facts about it and about the transfer as a whole.
+    """
+    about = (fact for fact in standing(facts) if destination is None or fact.destination in ("", destination))
+    return tuple(sorted({fact.kind for fact in about if isinstance(fact.kind, UnknownKind)}))
 
 
 def of_transfer(facts: Iterable[Fact], transfer: str) -> list[Fact]:

@@ -10,7 +10,7 @@ import json
 from collections.abc import Iterable, Sequence
 from typing import Any, assert_never
 
-from runtime.contract import REGION_OF, Kind, Outcome
+from runtime.contract import REGION_OF, Kind, Outcome, UnknownKind
 from runtime.facts import Fact, Status, settling
 from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
@@ -48,6 +48,8 @@ def lines(transfer: Transfer, facts: Iterable[Fact]) -> list[dict[str, Any]]:
 
 def _line(fact: Fact) -> dict[str, Any]:
     match fact.kind:
+        case UnknownKind():
+            return {}
         case Kind.FAILED:
             return {"outcome": Outcome.FAILED.value, "reason": fact.detail["reason"]}
         case Kind.HELD:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from enum import StrEnum
 from typing import assert_never
 
-from runtime.contract import Kind
+from runtime.contract import Kind, UnknownKind
 from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, standing, status
 from runtime.tracker import History, Tracker
@@ -57,10 +57,13 @@ class Release:
         history = self._tracker.history(transfer.file)
         own = standing(history.of(transfer.id))
         held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
+        # The operator knows why it is held, so facts of kinds that are unknown here are set aside as well.
+        unclear = [fact for fact in own if isinstance(fact.kind, UnknownKind)]
         if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
             raise NotHeldError(f"{destination} has been served with {transfer.id}")
         if held:
-            return self.reopen(transfer, [destination], held, decision, history=history, who=who, why=why)
+            over = held + unclear
+            return self.reopen(transfer, [destination], over, decision, history=history, who=who, why=why)
         if name := self._interrupted(own, destination, decision):
             self._executions.start(replace(transfer, taken_over=True, asks=False), name)
             return name
@@ -91,7 +94,7 @@ class Release:
                 "decision": decision.value,
                 "who": who,
                 "why": why,
-                "over": sorted(fact.sort_key for fact in over if fact.destination == destination),
+                "over": sorted(fact.sort_key for fact in over if fact.destination in ("", destination)),
             }
             if history.lease and status(own) in ENDED:
                 detail["after"] = history.lease.owner

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
-from typing import Any, Literal, assert_never
+from typing import Any, Literal, assert_never, get_args
 
 from runtime.contract import below_inbound, config_key
 from runtime.patterns import matches
@@ -28,6 +28,10 @@ class UnknownCustomerError(LookupError):
     """The cell's config bucket has no routing document for this customer."""
 
 
+class UnknownSettingError(ValueError):
+    """A routing document has a setting that only a newer version of the platform knows."""
+
+
 class DestinationKind(StrEnum):
     """How a destination is reached: the `kind` of its entry in a routing document."""
 
@@ -36,7 +40,11 @@ class DestinationKind(StrEnum):
 
 
 def compares(policy: DuplicatesPolicy) -> bool:
-    """Return whether a policy compares submissions by content, and does not send the same content twice."""
+    """Return whether a policy compares submissions by content, and does not send the same content twice.
+
+    Raises UnknownSettingError.
+    """
+    _refuse_unknown("the duplicates policy", policy, get_args(DuplicatesPolicy))
     match policy:
         case "content":
             return True
@@ -44,6 +52,12 @@ def compares(policy: DuplicatesPolicy) -> bool:
             return False
         case _:
             assert_never(policy)
+
+
+def _refuse_unknown(setting: str, value: str, known: Collection[str]) -> None:
+    """Raise UnknownSettingError, which names the value, if this version does not know it."""
+    if value not in known:
+        raise UnknownSettingError(f"{setting} is {value!r}; this version knows: {', '.join(known)}")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,7 +70,11 @@ class RoutingRule:
 
     @property
     def holds(self) -> bool:
-        """Whether a file is held, and not delivered again, when it is unknown whether its partner has it."""
+        """Whether a file is held, and not delivered again, when it is unknown whether its partner has it.
+
+        Raises UnknownSettingError.
+        """
+        _refuse_unknown("its on_unknown", self.on_unknown, get_args(OnUnknown))
         match self.on_unknown:
             case "hold":
                 return True
@@ -83,7 +101,7 @@ class RoutingDocument:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> RoutingDocument:
-        """Return the parsed document; KeyError if a field is missing."""
+        """Return the parsed document, without unknown fields; KeyError if a field is missing."""
         return cls(
             id=document["id"],
             routes=tuple(

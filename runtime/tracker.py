@@ -23,12 +23,21 @@ from runtime.contract import (
     TRACKER_SK,
     TRACKER_TTL,
     Kind,
+    kind_of,
 )
 from runtime.facts import Fact, of_transfer
 
 #: The details that `outline` reads: what was submitted (RECEIVED), and the facts that are set aside
 #: (REPLAYED).
 _OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
+
+#: The attributes of a fact's item in the table, besides the index's key, which follows from them.
+_ATTRIBUTES = (
+    *(TRACKER_PK, TRACKER_SK, TRACKER_INDEX_PK, TRACKER_TTL, "transfer", "kind", "destination"),
+    *("customer", "key", "side", "writer", "at", "detail"),
+)
+
+_FACT_SEPARATORS = 4
 
 _write = TypeSerializer().serialize
 _read = TypeDeserializer().deserialize
@@ -69,12 +78,13 @@ class Tracker:
     def record(self, fact: Fact) -> bool:
         """Insert a fact; return False, and change nothing, if a fact with the same key exists already."""
         item = {
+            **fact.extra,
             TRACKER_PK: fact.file,
             TRACKER_SK: fact.sort_key,
             TRACKER_INDEX_PK: fact.customer_day,
             TRACKER_TTL: fact.expires,
             "transfer": fact.transfer,
-            "kind": fact.kind.value,
+            "kind": str(fact.kind),
             "destination": fact.destination,
             "customer": fact.customer,
             "key": fact.key,
@@ -97,6 +107,9 @@ class Tracker:
     def history(self, file: str) -> History:
         """Return all facts of a file that have not expired, and the leases on it.
 
+        Facts of kinds that this version does not know are among them. An item whose sort key is not that of a
+        fact or a lease is left out.
+
         DynamoDB deletes expired items late, so an expired item is treated as deleted:
         https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
         """
@@ -114,7 +127,7 @@ class Tracker:
                 lease = _lease(item)
             elif item[TRACKER_SK].startswith(f"{Kind.CLAIM}#"):
                 peers = _lease(item)
-            else:
+            elif _is_fact(item[TRACKER_SK]):
                 facts.append(_fact(item))
         return History(facts=tuple(facts), lease=lease, peers=peers)
 
@@ -128,7 +141,8 @@ class Tracker:
             ExpressionAttributeValues={":day": {"S": f"{customer}#{day}"}},
         )
         for item in self._live(pages):
-            yield _fact(item)
+            if _is_fact(item[TRACKER_SK]):
+                yield _fact(item)
 
     def outline(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the same facts as `day`, with only those details that identify a transfer or set facts aside.
@@ -149,7 +163,7 @@ class Tracker:
         )
         for page in pages:
             for item in page["Items"]:
-                if int(item[TRACKER_TTL]["N"]) > self.now():
+                if int(item[TRACKER_TTL]["N"]) > self.now() and _is_fact(item[TRACKER_SK]["S"]):
                     yield _outlined(item, customer)
 
     def claim(self, file: str, wanted: Lease, *, seen: Lease | None, seen_ended: bool, expires: int) -> bool:
@@ -197,11 +211,16 @@ def _lease(item: dict[str, Any]) -> Lease:
     return Lease(owner=item["owner"], transfer=item["transfer"], until=int(item["until"]))
 
 
+def _is_fact(sort_key: str) -> bool:
+    """Return whether an item with this sort key is a fact, of a known kind or not (Fact.sort_key)."""
+    return sort_key.count("#") == _FACT_SEPARATORS
+
+
 def _fact(item: dict[str, Any]) -> Fact:
     return Fact(
         file=item[TRACKER_PK],
         transfer=item["transfer"],
-        kind=Kind(item["kind"]),
+        kind=kind_of(item["kind"]),
         customer=item["customer"],
         key=item["key"],
         side=item["side"],
@@ -210,6 +229,7 @@ def _fact(item: dict[str, Any]) -> Fact:
         expires=int(item[TRACKER_TTL]),
         destination=item["destination"],
         detail=_plain(item["detail"]),
+        extra=_plain({name: value for name, value in item.items() if name not in _ATTRIBUTES}),
     )
 
 
@@ -219,7 +239,7 @@ def _outlined(item: dict[str, Any], customer: str) -> Fact:
     return Fact(
         file=item[TRACKER_PK]["S"],
         transfer=transfer,
-        kind=Kind(kind),
+        kind=kind_of(kind),
         customer=customer,
         key=item["key"]["S"],
         side=side,
@@ -232,9 +252,11 @@ def _outlined(item: dict[str, Any], customer: str) -> Fact:
 
 
 def _plain(value: Any) -> Any:
-    """Return a DynamoDB document with its numbers as int, because facts hold no fractions."""
+    """Return a DynamoDB document with its numbers as int or, if they have fractions, as float."""
     if isinstance(value, dict):
         return {name: _plain(inner) for name, inner in value.items()}
     if isinstance(value, list):
         return [_plain(inner) for inner in value]
-    return int(value) if hasattr(value, "as_tuple") else value
+    if hasattr(value, "as_tuple"):
+        return int(value) if value == int(value) else float(value)
+    return value

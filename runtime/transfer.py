@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,8 +36,12 @@ class Transfer:
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> Transfer:
-        """Return the transfer that a workflow's input describes; TypeError if a field is missing."""
-        return cls(**{**document, "destinations": tuple(document["destinations"])})
+        """Return the transfer that a workflow's input describes; TypeError if a field is missing.
+
+        Fields that a newer version has added are ignored.
+        """
+        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        return cls(**{**known, "destinations": tuple(document["destinations"])})
 
     @classmethod
     def here(cls, received: Fact, side: str, *, taken_over: bool = False, asks: bool = False) -> Transfer:

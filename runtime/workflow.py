@@ -15,7 +15,7 @@ from typing import Any
 
 from runtime.breaker import Breaker
 from runtime.contract import Kind, Outcome
-from runtime.decision import Action, Decision, compare, judge, newer_delivery, unmeasured
+from runtime.decision import Action, Decision, compare, judge, newer_delivery, unclear_kinds, unmeasured
 from runtime.delivery.source import Source
 from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
 from runtime.receipts import Receipts, lines, outcome_of
@@ -32,6 +32,9 @@ RENEW_BELOW = ATTEMPT_SECONDS
 
 #: The reason for holding an older submission; an operator may release it.
 NEWER = "a newer version of this key was delivered"
+
+#: The reason for holding a file at a destination about which there are facts of unknown kinds.
+UNCLEAR = "a newer version of the platform has recorded what this one does not know: {}"
 
 _LONGEST_REASON = 500
 
@@ -114,12 +117,14 @@ def overtaken(
     """Raise OvertakenError if a destination has been served meanwhile or has received another submission.
 
     The other submission is newer, or this one has not been compared with it: the other region may have
-    delivered it since this one was decided about.
+    delivered it since this one was decided about. A fact of an unknown kind may state either.
     """
     facts = tuple(facts)
     own = standing(of_transfer(facts, transfer.id))
     if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
         raise OvertakenError(f"{destination} was served by another execution")
+    if not transfer.asks and (kinds := unclear_kinds(facts, transfer.id, destination, window)):
+        raise OvertakenError(f"{destination}: {UNCLEAR.format(', '.join(kinds))}")
     if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
         raise OvertakenError(f"{destination} has received {newer}, which is newer")
     if window is not None and (other := unmeasured(facts, transfer.id, destination, window)):
@@ -153,7 +158,7 @@ class Workflow:
         """
         history = self._tracker.history(transfer.file)
         decision = self._decide(transfer, history)
-        if decision.action is Action.DONE and not decision.held:
+        if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
@@ -226,6 +231,8 @@ class Workflow:
         for destination, newer in decision.held:
             about = {"destination": destination, "newer": newer, "reason": NEWER}
             self._record(transfer, Kind.HELD, owner, **about)
+        for destination, kinds in decision.unclear:
+            self._record(transfer, Kind.HELD, owner, destination=destination, reason=UNCLEAR.format(kinds))
         for destination, delivered_by in decision.spared:
             self._record(transfer, Kind.DUPLICATE, owner, destination=destination, of=delivered_by)
 

@@ -20,8 +20,10 @@ def echo(resource: Resource) -> tuple[str, Mapping[str, Any]]:
     kind = resource.type.split(":")[1].partition("/")[0]
     name = resource.inputs.get("name", f"{resource.name}-0000000")
     number = "abc".find(resource.name[-1]) + (11 if "egress" in resource.name else 1)
+    arn = f"arn:aws-us-gov:{kind}:region:{_ACCOUNT}:{name}"
     return f"{resource.name}-id", {
-        "arn": f"arn:aws-us-gov:{kind}:region:{_ACCOUNT}:{name}",
+        "arn": arn,
+        "qualifiedArn": f"{arn}:1",
         "name": name,
         "url": f"https://{name}",
         "keyId": name,

@@ -68,18 +68,18 @@ class ChainedFacts:
         for identity, file, name, link in left:
             # The index by day may lag, so the table itself is asked before a fact is reported as missing.
             facts = self._tracker.history(file).facts
-            if all(chain.identity(vars(fact)) != identity for fact in facts):
+            if all(chain.identity(chain.document(fact)) != identity for fact in facts):
                 yield f"{name}, in link {link}, is not in the tracker"
 
     def _compare(self, fact: Fact) -> Iterator[str]:
-        identity = (chain.identity(vars(fact)),)
+        identity = (chain.identity(chain.document(fact)),)
         row = self._disk.execute("SELECT content, link FROM chained WHERE identity = ?", identity).fetchone()
         name = _name(vars(fact))
         if row is None:
             if self._due(fact) < self._start:
                 yield f"{name}, of {fact.at}, is in the tracker but in no link"
             return
-        if row[0] != chain.content(vars(fact)):
+        if row[0] != chain.content(chain.document(fact)):
             yield f"{name} has other content in link {row[1]} than in the tracker"
         self._disk.execute("DELETE FROM chained WHERE identity = ?", identity)
 

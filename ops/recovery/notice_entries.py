@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any, assert_never
 
-from runtime.contract import Kind
-from runtime.facts import Fact, Status, lacks, standing, status, submitted
+from runtime.contract import Kind, UnknownKind
+from runtime.facts import Fact, Status, lacks, standing, status, submitted, unknown_kinds
+from runtime.workflow import UNCLEAR
 
 #: The lists of a notice, by the names of its fields.
 RESEND, HELD, DELIVERED = "resend", "held", "delivered"
@@ -27,6 +28,9 @@ def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None
         case Status.UNDER_WAY:
             if _origin(facts) != lost:
                 return None
+            if kinds := unknown_kinds(facts):
+                # They may mean that it was delivered, so it must not be sent again.
+                return HELD, {**_about(facts), "destinations": _unclear(facts, ", ".join(kinds))}
             why = "not finished when the region was lost"
         case Status.FAILED:
             why = "not delivered"
@@ -42,6 +46,8 @@ def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     destinations = []
     for fact in standing(facts):
         match fact.kind:
+            case UnknownKind():
+                pass
             case Kind.DELIVERED:
                 about = {"delivered": fact.at, "sha256": fact.detail["sha256"]}
                 destinations.append({"name": fact.destination, **about})
@@ -62,6 +68,8 @@ def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     held, failed = [], []
     for fact in standing(facts):
         match fact.kind:
+            case UnknownKind():
+                pass
             case Kind.HELD:
                 if fact.destination in lacking.get(Status.HELD, ()):
                     held.append({"name": fact.destination, "held": fact.detail["reason"]})
@@ -75,6 +83,12 @@ def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
             case _:
                 assert_never(fact.kind)
     return held + failed
+
+
+def _unclear(facts: Sequence[Fact], kinds: str) -> list[dict[str, Any]]:
+    """Return a document for each destination of a transfer about which only a newer version knows more."""
+    names = lacks(facts).get(Status.UNDER_WAY, ())
+    return [{"name": name, "held": UNCLEAR.format(kinds)} for name in names]
 
 
 def _origin(facts: Sequence[Fact]) -> str:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from typing import assert_never
 
 from runtime.contract import REGION_OF, Kind
-from runtime.facts import Fact, Status, describe, lacks, status, submitted
+from runtime.facts import Fact, Status, describe, lacks, status, submitted, unknown_kinds
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
 
@@ -157,7 +157,10 @@ class _Judgement:
         # Without RECEIVED no destination is known, and the transfer is under way.
         lacking = lacks(self._seen.facts) or {Status.UNDER_WAY: ("no fact names its destinations",)}
         since = _at(received) if received else submitted(self._seen.transfer)
-        return self._gap(GapKind.UNDELIVERED, describe(lacking), since, may_be_young=may_be_young)
+        where = describe(lacking)
+        if kinds := unknown_kinds(self._seen.facts):
+            where = f"{where}; recorded by a newer version: {', '.join(kinds)}"
+        return self._gap(GapKind.UNDELIVERED, where, since, may_be_young=may_be_young)
 
     def _copies_of_what_came(self) -> Iterator[Gap]:
         received = self._seen.received

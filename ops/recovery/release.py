@@ -10,7 +10,7 @@ from ops.plan import RefusedError, digest
 from ops.recovery.lookup import FoundFile
 from ops.recovery.regions import Regions
 from ops.recovery.replay import NoRegionError
-from runtime.contract import Kind, file_id
+from runtime.contract import Kind, UnknownKind, file_id
 from runtime.facts import Fact, standing
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.transfer import Transfer
@@ -93,6 +93,8 @@ class Releases:
         served, holding = set(), set()
         for fact in standing(self._facts.values()):
             match fact.kind:
+                case UnknownKind():
+                    pass
                 case Kind.DELIVERED:
                     served.add(fact.destination)
                 case Kind.HELD:

@@ -16,10 +16,11 @@ from typing import Any, assert_never
 from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import Executions, Purpose, first
-from runtime.facts import Fact, Status, describe, lacks, settles, standing, status
+from runtime.facts import Fact, Status, describe, lacks, settles, standing, status, unknown_kinds
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import History, Tracker
 from runtime.transfer import Transfer
+from runtime.workflow import UNCLEAR
 
 
 class Choice(StrEnum):
@@ -98,6 +99,11 @@ class Replay:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
         if not (force or said.failed or said.open):
             return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with mft-ops release")
+        if said.unknown and not is_served:
+            kinds = ", ".join(said.unknown)
+            return said.verdict(
+                Choice.ASK, f"{UNCLEAR.format(kinds)}; replay it with the tools of that version"
+            )
         if said.open and (running := self._running(said)):
             return said.verdict(Choice.SKIP, f"{running} is delivering it")
         try:
@@ -194,6 +200,7 @@ class _Facts:
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
         self.ends = [fact for fact in standing(facts) if settles(fact.kind)]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()
+        self.unknown = unknown_kinds(facts)
         self.held: tuple[str, ...] = ()
         self.failed: tuple[str, ...] = ()
         self.open: tuple[str, ...] = ()

@@ -211,7 +211,7 @@ def _facts(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[
             fact.transfer,
             datetime.fromisoformat(fact.at),
             REGION_OF[fact.side],
-            fact.kind.value,
+            str(fact.kind),
             detail,
             tuple(REGION_OF[side] for side in lacking),
         )

@@ -69,8 +69,9 @@ class Client:
         for document in self._journal.read():
             if "sent" in document:
                 self._submissions.add(Sent.parse(document["sent"]))
-            else:
-                self._submissions.receive(document["message"], datetime.fromisoformat(document["at"]))
+            # Version 0.1.0 wrote messages as `told`; a newer version may write what is not known here.
+            elif message := document.get("message", document.get("told")):
+                self._submissions.receive(message, datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
         """Upload a file as `inbound/sdk/<name>` and return the acknowledged submission.

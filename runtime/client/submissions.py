@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
@@ -37,8 +37,12 @@ class Sent:
 
     @classmethod
     def parse(cls, document: Mapping[str, Any]) -> Sent:
-        """Return the submission that a document describes; TypeError when a field is missing."""
-        return cls(**{**document, "at": datetime.fromisoformat(document["at"])})
+        """Return the submission that a document describes; TypeError if a field is missing.
+
+        Fields that a newer version has added are ignored.
+        """
+        known = {each.name: document[each.name] for each in fields(cls) if each.name in document}
+        return cls(**{**known, "at": datetime.fromisoformat(document["at"])})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,14 +80,16 @@ class Submissions:
         """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic at the time `at`.
 
         A message about another customer, or about a file that this client did not send, changes nothing. Nor
-        does a receipt with an outcome that this version does not know: the file stays without a receipt.
+        does a message without an outcome, or with one that this version does not know: the file stays without
+        a receipt.
         """
         if message.get("customer") != self._customer:
             return
-        if message["outcome"] == _NOTICE:
+        outcome = message.get("outcome")
+        if outcome == _NOTICE:
             self._receive_notice(message, at)
-        elif message["outcome"] in list(Outcome):
-            self._learn(message["version_id"], Outcome(message["outcome"]))
+        elif outcome in list(Outcome):
+            self._learn(message["version_id"], Outcome(outcome))
 
     def due(self, now: datetime, *, patience: timedelta, window: timedelta) -> Due:
         """Return the submissions that have to be sent again at the time `now`.

@@ -39,8 +39,9 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         event["destination"],
         owner=owner,
         attempt=attempt,
-        after_unknown=event["after_unknown"],
-        first=event["first"],
+        # An event of another version may lack a field. The destination is then asked first.
+        after_unknown=event.get("after_unknown", True),
+        first=event.get("first", False),
         remaining=lambda: context.get_remaining_time_in_millis() / 1000,
     )
     wiring.logger.info("deliver", outcome=outcome)

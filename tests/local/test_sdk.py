@@ -410,3 +410,27 @@ def test_a_line_whose_writer_died_is_dropped_and_any_other_is_an_error(place: Pl
     journal.write_bytes(b"what\n" + whole)
     with pytest.raises(JournalError, match=r"sent\.jsonl:1: not a line of JSON"):
         place.client()
+
+
+def test_a_journal_of_another_version_is_continued(place: Place) -> None:
+    """Version 0.1.0 wrote messages as `told`; a newer one may write fields and lines that are not known."""
+    client, journal = place.client(), place.folder / "sent.jsonl"
+    first, second = (client.upload(place.source, f"{number}.csv") for number in (1, 2))
+    told = {"told": receipt(first.version_id, "delivered"), "at": place.now.isoformat()}
+    newer = {"sent": {**second.document(), "compressed": True}}
+    lines = [*journal.read_bytes().splitlines(), *(json.dumps(each).encode() for each in (told, newer))]
+    lines.append(json.dumps({"paused": True, "at": place.now.isoformat()}).encode())
+    journal.write_bytes(b"\n".join(lines) + b"\n")
+    place.now += timedelta(hours=1)
+    assert place.client().due().again == (second,)
+
+
+def test_a_message_of_a_newer_version_changes_nothing(place: Place) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    client.receive(receipt(sent.version_id, "recalled"))
+    client.receive({"customer": CUSTOMER, "schema": 2, "state": "recalled"})
+    place.now += timedelta(hours=1)
+    assert place.client().due().again == (sent,)
+    client.receive(receipt(sent.version_id, "delivered", schema=2, signature="s"))
+    assert place.client().due().again == ()

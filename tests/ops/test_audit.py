@@ -15,7 +15,7 @@ import pytest
 from runtime import chain, contract
 from runtime.audit import Audit, ChainIndex
 from runtime.chain import Head, Link
-from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.contract import EAST, REGION_OF, WEST, Kind, UnknownKind
 from runtime.facts import Fact
 from tests.ops.transfers import Estate, Side
 
@@ -185,6 +185,18 @@ def test_the_chain_of_real_transfers_is_sound(estate):
         export(side, NOW)
     code, document = estate.json("audit", "verify", "--grace", "0")
     assert (code, [each["facts"] for each in document["chains"]]) == (0, [3, 3])
+
+
+def test_what_a_newer_version_recorded_is_verified_like_the_rest(estate, western):
+    newer = fact(estate.west, kind=UnknownKind("RECALLED"), extra={"schema": 2})
+    write(estate.west, newer)
+    export(estate.west)
+    assert findings(estate, "--region", WESTERN) == []
+    west = estate.west.client("dynamodb")
+    changed = {"AttributeUpdates": {"schema": {"Value": {"N": "3"}}}}
+    west.update_item(TableName=estate.west.table, Key=item(newer), **changed)
+    (found,) = findings(estate, "--region", WESTERN)
+    assert f"RECALLED of {newer.key}, transfer {newer.transfer} has other content in link 4" in found
 
 
 def test_the_last_link_may_not_be_noted_yet(estate, western):

@@ -7,7 +7,7 @@ of it. Where the verbs decide, mypy finds it too.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -25,7 +25,7 @@ from ops.recovery.repair import Deed, Repair
 from ops.recovery.replay import Choice, Replay, ReplayRegion
 from ops.recovery.replay_plan import State, states
 from runtime import contract
-from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind, Position
+from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind, Position, UnknownKind
 from runtime.executions import ExecutionState, first
 from runtime.facts import Fact, Status
 from runtime.switch import Standing
@@ -192,10 +192,12 @@ def test_every_kind_of_fact_is_in_a_trace_under_its_own_name(estate):
     for kind in set(Kind) - {Kind.RECEIVED, Kind.CLAIM}:
         fact = transfer.fact(kind, side=WEST, writer="w", destination="partner", **DETAIL[kind])
         assert estate.west.tracker.record(fact)
+    newer = transfer.fact(Kind.ARCHIVED, side=WEST, writer="w", destination="partner")
+    assert estate.west.tracker.record(replace(newer, kind=UnknownKind("RECALLED")))
     _, story = estate.json("trace", transfer.id)
     (chapter,) = story["chapters"]
     facts = {event["what"] for event in chapter["events"] if "writer" in event["detail"]}
-    assert facts == {kind.value for kind in Kind} - {Kind.CLAIM.value}
+    assert facts == {"RECALLED"} | {kind.value for kind in Kind} - {Kind.CLAIM.value}
     assert story["leases"][WESTERN].startswith(f"{owner}, until ")
 
 

@@ -91,6 +91,8 @@ def spelled(stack: str, partition: str = PARTITION) -> program.Make:
         if form := _ARNS.get(resource.type):
             here = {**place, "region": inputs.get("region", place["region"])}
             returned["arn"] = f"arn:{partition}:" + form.format(name=name, **here)
+        if resource.type == "aws:lambda/function:Function":
+            returned["qualifiedArn"] = f"{returned['arn']}:{'7' if inputs.get('publish') else '$LATEST'}"
         return id, returned
 
     return make

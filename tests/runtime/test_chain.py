@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from runtime import chain
 from runtime.chain import BrokenLinkError, Head, Link
-from runtime.contract import Kind, file_id
+from runtime.contract import Kind, UnknownKind, file_id
 from runtime.facts import Fact
 
 CUSTOMER, REGION, DAY, AT = "c7k2m", "us-gov-west-1", "2026-01-02", "2026-01-02T03:20:00+00:00"
@@ -131,12 +131,32 @@ def test_a_malformed_link_is_refused(text):
         chain.read(text)
 
 
-@pytest.mark.parametrize("instead", [{"detail": []}, {"expires": "1"}, {"kind": 5}, {"more": 1}])
+@pytest.mark.parametrize("instead", [{"detail": []}, {"expires": "1"}, {"kind": 5}])
 def test_a_malformed_fact_is_named_by_its_line(instead):
     header, first, *_ = FIRST.render().splitlines()
     changed = json.dumps(json.loads(first) | instead).encode()
     text = b"\n".join((header, changed, FIRST.render().splitlines()[-1]))
     assert "its line 2 is not a fact" in chain.read(text).problems
+
+
+def test_an_added_field_breaks_the_seal():
+    header, first, *rest = FIRST.render().splitlines(keepends=True)
+    for at, line in enumerate((header, first)):
+        changed = [header, first, *rest]
+        changed[at] = json.dumps(json.loads(line) | {"more": 1}).encode() + b"\n"
+        assert chain.read(b"".join(changed)).problems == ("its content is not what it was sealed with",)
+
+
+def test_a_link_of_a_newer_version_is_read_and_rendered_with_all_its_fields():
+    newer = replace(
+        link(facts=(replace(fact(1), kind=UnknownKind("RECALLED"), extra={"why": ["late", None, 1.5]}),)),
+        extra={"schema": 2},
+    )
+    header, line, _ = newer.render().splitlines()
+    assert json.loads(header)["schema"] == 2
+    assert json.loads(line)["kind"] == "RECALLED"
+    assert json.loads(line)["why"] == ["late", None, 1.5]
+    assert chain.whole(newer.render()) == newer
 
 
 def test_a_link_in_another_notation_is_refused():

@@ -33,6 +33,7 @@ from runtime.routing import (
     OnUnknown,
     RoutingDocument,
     RoutingRule,
+    UnknownSettingError,
     compares,
 )
 from runtime.switch import Switch
@@ -367,14 +368,14 @@ def test_every_policy_about_duplicates_compares_or_does_not() -> None:
         "content": True,
         "version": False,
     }
-    with pytest.raises(AssertionError):
+    with pytest.raises(UnknownSettingError, match="the duplicates policy is 'name'"):
         compares("name")
 
 
 def test_every_word_about_unknown_deliveries_holds_or_does_not() -> None:
     rules = {word: RoutingRule(match="**", to=("a",), on_unknown=word) for word in get_args(OnUnknown)}
     assert {word: rule.holds for word, rule in rules.items()} == {"deliver": False, "hold": True}
-    with pytest.raises(AssertionError):
+    with pytest.raises(UnknownSettingError, match="its on_unknown is 'ask'"):
         _ = RoutingRule(match="**", to=("a",), on_unknown="ask").holds
 
 

@@ -160,6 +160,16 @@ STATES = definition({step: step for step in STEPS}, partition="aws-us-gov")["Sta
 ATTEMPTS = STATES["Deliver"]["ItemProcessor"]["States"]
 
 
+def test_an_event_that_lacks_a_field_has_the_destination_asked_first(west, functions):
+    functions.call("ingest", {"Records": [message(west.upload(b"abc"))]})
+    ((name, document),) = west.executions().items()
+    functions.step("claim", STATES["Claim"], name, transfer=document)
+    west.client("s3").put_object(Bucket=west.partner_bucket, Key="in/a.csv", Body=b"abc")
+    event = {"execution": name, "transfer": document, "destination": "partner", "priority": 1}
+    assert functions.call("deliver", event) == {"destination": "partner", "outcome": "DELIVERED"}
+    assert west.fact(Kind.DELIVERED, west.received("inbound/sdk/a.csv")).detail["sent"] is False
+
+
 def message(event: dict[str, Any], id: str = "1") -> dict[str, Any]:
     """Return an event as SQS hands it to Lambda."""
     return {

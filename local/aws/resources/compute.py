@@ -41,6 +41,7 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         Code={"ZipFile": Path(inputs["code"].path).read_bytes()},
         Timeout=int(inputs["timeout"]),
         MemorySize=int(inputs["memorySize"]),
+        Publish=bool(inputs.get("publish")),
         Environment={"Variables": _variables(inputs["environment"]["variables"])},
         KMSKeyArn=inputs["kmsKeyArn"],
         LoggingConfig={
@@ -48,7 +49,8 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
             "LogGroup": inputs["loggingConfig"]["logGroup"],
         },
     )
-    return made["FunctionName"], {"arn": made["FunctionArn"], "name": made["FunctionName"]}
+    name, arn = made["FunctionName"], made["FunctionArn"]
+    return name, {"arn": arn, "name": name, "qualifiedArn": f"{arn}:{made['Version']}"}
 
 
 def _variables(given: Mapping[str, str]) -> dict[str, str]:
