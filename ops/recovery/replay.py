@@ -196,7 +196,8 @@ class _Facts:
     def __init__(self, facts: Sequence[Fact]) -> None:
         self.facts = facts
         self.status = status(facts)
-        self.received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
+        received = (fact for fact in facts if fact.kind is Kind.RECEIVED)
+        self.received = min(received, key=lambda fact: fact.sort_key, default=None)
         self.replayed = [fact for fact in facts if fact.kind is Kind.REPLAYED]
         self.ends = [fact for fact in standing(facts) if settles(fact.kind)]
         self.wanted: tuple[str, ...] = tuple(self.received.detail["destinations"]) if self.received else ()

@@ -33,7 +33,7 @@ from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_paramete
 from runtime.metric_names import switch_dimensions
 from tests.ops.transfers import estate  # noqa: F401 - a fixture
 
-NAMESPACE, WESTERN, EASTERN = "ops-test", "us-gov-west-1", "us-gov-east-1"
+NAMESPACE, WESTERN, EASTERN = "ops-mft", "us-gov-west-1", "us-gov-east-1"
 _SCOPE = re.compile(r"Credential=\d+/\d{8}/([^/]+)/([^/]+)/")
 _cells = itertools.count(1)
 
@@ -130,6 +130,7 @@ class Place:
             "mft:zone": "mft.example.gov",
             "mft:zoneId": "Z0123456789EXAMPLE",
             "mft:accountId": "123456789012",
+            "mft:groupRuleQuota": "60",
         }
 
     def file(self, side: str) -> Path:

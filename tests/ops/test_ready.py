@@ -56,8 +56,8 @@ def test_unknown_customers_are_refused(twins):  # noqa: F811
     result = twins.ops("ready", "c7k2n", "zzzzz", "h4t9q")
     assert (result.code, result.out) == (1, "")
     assert result.err.splitlines() == [
-        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
-        "'zzzzz' is no customer of this cell",
+        "'c7k2n' is not a customer of this cell; did you mean c7k2m?",
+        "'zzzzz' is not a customer of this cell",
     ]
     assert twins.calls == []
 
@@ -381,9 +381,9 @@ def test_quotas_of_servers():
 
 
 @pytest.fixture
-def quota(twins, mended) -> Callable[[str, ServiceQuota, float], None]:  # noqa: F811
+def quota(twins, cleanup) -> Callable[[str, ServiceQuota, float], None]:  # noqa: F811
     def set(region: str, which: ServiceQuota, value: float) -> None:
-        mended.callback(twins.aws.service_quota, region, which.code, None)
+        cleanup.callback(twins.aws.service_quota, region, which.code, None)
         twins.aws.service_quota(region, which.code, value)
 
     return set
@@ -407,17 +407,17 @@ def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
     ]
 
 
-def test_what_others_in_the_account_use_counts(twins, mended, quota):  # noqa: F811
+def test_what_others_in_the_account_use_counts(twins, cleanup, quota):  # noqa: F811
     ec2, s3 = twins.client("ec2", WEST), twins.client("s3", WEST)
     tags = [{"ResourceType": "elastic-ip", "Tags": [{"Key": "mft:cell", "Value": "1"}]}]
     for given in ({}, {"TagSpecifications": tags}):
         address = ec2.allocate_address(Domain="vpc", **given)
-        mended.callback(ec2.release_address, AllocationId=address["AllocationId"])
+        cleanup.callback(ec2.release_address, AllocationId=address["AllocationId"])
     s3.create_bucket(Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": WESTERN})
-    mended.callback(s3.delete_bucket, Bucket="somebody-elses")
+    cleanup.callback(s3.delete_bucket, Bucket="somebody-elses")
     function = twins.graphs[WEST].of("aws:lambda/function:Function")[0].outputs["name"]
     functions = twins.client("lambda", WEST)
-    mended.callback(functions.delete_function_concurrency, FunctionName=function)
+    cleanup.callback(functions.delete_function_concurrency, FunctionName=function)
     functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=2)
     quota(WESTERN, BUCKETS, 18)
     quota(WESTERN, CONCURRENCY, 51)

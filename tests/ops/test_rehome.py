@@ -224,7 +224,7 @@ def test_all_problems_with_the_customers_are_reported_at_once(three):
     result = three.place.ops("rehome", "c7k2n", "z9z9z", "h4t9q", "--to", EASTERN)
     assert result.code == 1
     assert result.err.splitlines() == [
-        "'c7k2n' is no customer of this cell; did you mean c7k2m?",
+        "'c7k2n' is not a customer of this cell; did you mean c7k2m?",
         "z9z9z is draining, and has no DNS records: leave it out",
     ]
 

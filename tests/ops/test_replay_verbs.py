@@ -139,7 +139,7 @@ def test_a_window_without_transfers_says_so(place):
 
 def test_an_unknown_customer_is_named_with_the_nearest(place):
     done = place.ops("replay", "plan", f"{place.customer}x")
-    expected = f"'{place.customer}x' is no customer of this cell; did you mean {place.customer}?"
+    expected = f"'{place.customer}x' is not a customer of this cell; did you mean {place.customer}?"
     assert (done.code, done.line) == (1, expected)
 
 

@@ -231,8 +231,9 @@ def test_the_program_gives_a_function_the_environment_that_it_is_tested_with(
 ):
     made = graphs["gov-west"].one("aws:lambda/function:Function", f"cell1-failover-{function}").inputs
     assert made["handler"] == f"runtime.handlers.{function}.handler"
-    told_by_us = set(made["environment"]["variables"]) - {"AWS_SDK_UA_APP_ID"}  # read by boto3 alone
-    assert set(Failover(west, monkeypatch)._environment(function)) == told_by_us
+    read_by_boto3 = {"AWS_SDK_UA_APP_ID", "AWS_USE_FIPS_ENDPOINT"}
+    read_by_the_code = set(made["environment"]["variables"]) - read_by_boto3
+    assert set(Failover(west, monkeypatch)._environment(function)) == read_by_the_code
 
 
 def test_the_function_publishes_the_position_of_the_peer(aws, west, monkeypatch):

@@ -83,7 +83,7 @@ TEMPLATES = {
     "aws:lambda/eventSourceMapping:EventSourceMapping": Template("AWS::Lambda::EventSourceMapping"),
     "aws:lambda/function:Function": Template(
         "AWS::Lambda::Function",
-        {"name": "FunctionName", "code": ""},
+        {"name": "FunctionName", "code": "", "publish": ""},  # CloudFormation has versions as resources
         {"Code": {"S3Bucket": "code", "S3Key": "runtime.zip"}},
     ),
     "aws:lambda/permission:Permission": Template(
