@@ -1,8 +1,8 @@
 # Two commands for a newcomer: `make drill` and `make test`. Everything is installed into .venv, nothing globally.
 PYTHON ?= python3
 
-# Tests wait more than they compute, so there are two workers per core. Each needs about 500 MB.
-WORKERS ?= $(shell expr 2 '*' "$$(getconf _NPROCESSORS_ONLN)")
+# Tests wait as well as compute, so there are three workers for two cores. Each needs about 500 MB.
+WORKERS ?= $(shell expr 3 '*' "$$(getconf _NPROCESSORS_ONLN)" / 2)
 PYTEST = $(BIN)/pytest -n $(WORKERS) --maxprocesses 8 --dist loadfile --no-loadscope-reorder
 
 # With this set, every worker and every command that a test starts would compile the project again.
