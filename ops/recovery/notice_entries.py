@@ -20,7 +20,8 @@ def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None
 
     None for a transfer under way in the region that is not `lost`: it will end with a receipt.
     """
-    match status(facts):
+    found = status(facts)
+    match found:
         case Status.DELIVERED | Status.DUPLICATE:
             return DELIVERED, {**_about(facts), "destinations": _served(facts)}
         case Status.HELD:
@@ -37,7 +38,7 @@ def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None
         case Status.REJECTED:
             why = "not accepted"
         case _:
-            assert_never(status(facts))
+            assert_never(found)
     return RESEND, {**_about(facts), "why": why}
 
 
