@@ -38,6 +38,10 @@ ROLE = f"arn:aws-us-gov:iam::{ACCOUNT}:role/anything"
 _numbers = itertools.count(1)
 
 
+#: What a file of these tests holds unless its content matters.
+CONTENT = b"a,b\n1,2\n"
+
+
 def eventually(question: Callable[[], Any], within: float = 60) -> Any:
     """Return the first true answer; fail after a time limit."""
     give_up = time.monotonic() + within

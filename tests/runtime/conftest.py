@@ -8,7 +8,10 @@ import pytest
 
 from local.aws.emulator import Emulator
 from local.sftp import partners
-from tests.runtime.cells import Cell, sides_of_a_customer
+from local.sftp.partners import Partner
+from runtime.contract import Kind, Outcome
+from runtime.transfer import Transfer
+from tests.runtime.cells import CONTENT, Cell, owner, sides_of_a_customer
 
 
 @pytest.fixture(scope="session")
@@ -38,3 +41,14 @@ def partner() -> Iterator[partners.Partner]:
     """A partner's SFTP server, in this process."""
     with partners.partner("asyncssh") as started:
         yield started
+
+
+@pytest.fixture
+def held(west: Cell, server: Partner) -> Transfer:
+    """A transfer whose first attempt ended without an answer; its partner, `server`, has no file."""
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    assert west.workflow.complete(transfer, [], owner=owner(transfer)) is Outcome.HELD
+    west.receipts_published(1)
+    return transfer

@@ -15,11 +15,10 @@ from runtime.facts import Status
 from runtime.held_transfers import PAUSE, Asked, HeldTransfers
 from runtime.release import ReleaseDecision
 from runtime.transfer import Transfer
-from tests.runtime.cells import Cell, eventually, owner
+from tests.runtime.cells import CONTENT, Cell, eventually, owner
 from tests.runtime.test_intake import replicate
 from tests.runtime.test_takeover import declare, switch_of, today
 
-CONTENT = b"a,b\n1,2\n"
 HOLD = [{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}]
 
 
@@ -37,16 +36,6 @@ def server(west: Cell, east: Cell, partner: Partner) -> Partner:
     for cell in (west, east):
         cell.register(destinations={"partner": cell.to_server(partner)}, routes=HOLD)
     return partner
-
-
-@pytest.fixture
-def held(west: Cell, server: Partner) -> Transfer:
-    transfer = west.receive(CONTENT)
-    west.workflow.claim(transfer, owner=owner(transfer))
-    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
-    assert west.workflow.complete(transfer, [], owner=owner(transfer)) is Outcome.HELD
-    west.receipts_published(1)
-    return transfer
 
 
 def held_transfers(cell: Cell, peer: Cell, minutes: float = 0, **instead: Any) -> HeldTransfers:

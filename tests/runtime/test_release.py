@@ -13,10 +13,9 @@ from runtime.facts import Status
 from runtime.release import NotHeldError, ReleaseDecision
 from runtime.tracker import Lease
 from runtime.transfer import Transfer
-from tests.runtime.cells import Cell, CrashError, Dying, owner
+from tests.runtime.cells import CONTENT, Cell, CrashError, Dying, owner
 from tests.runtime.test_handlers import ATTEMPTS
 
-CONTENT = b"a,b\n1,2\n"
 WHO = {"who": "ops", "why": "the partner called"}
 BEGIN = ATTEMPTS["AskFirst"]["Parameters"]["Payload"]
 
@@ -29,17 +28,6 @@ def server(west: Cell, partner: Partner) -> Partner:
         routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
     )
     return partner
-
-
-@pytest.fixture
-def held(west: Cell, server: Partner) -> Transfer:
-    """A transfer whose first attempt ended without an answer; the partner does not have the file."""
-    transfer = west.receive(CONTENT)
-    west.workflow.claim(transfer, owner=owner(transfer))
-    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
-    assert west.workflow.complete(transfer, [], owner=owner(transfer)) is Outcome.HELD
-    west.receipts_published(1)
-    return transfer
 
 
 def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
