@@ -24,6 +24,14 @@ METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
+#: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
+#: took in, a count of those that it left because it is not proven that they are whole, and the age in seconds
+#: from which on all objects of all buckets are proven to be known to the tracker.
+METRIC_UNKNOWN = "UnknownToTracker"
+METRIC_UNPROVEN = "UploadsUnproven"
+METRIC_SWEEP_AGE = "SweepAge"
+#: Counts of transfers under way that no execution carried: started again, and started many times in vain.
+METRIC_RESTARTED, METRIC_STALLED = "TransfersRestarted", "TransfersStalled"
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
 #: within the promised time, copied after it, or no longer tracked.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"
