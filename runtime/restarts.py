@@ -32,12 +32,14 @@ MANY = 5
 class Restarted:
     """The result of a pass, by the ids of transfers.
 
-    `started` were carried by no execution and now are. `stalled` have had MANY restarts. `failed` has a text
+    `started` were carried by no execution and now are; `waiting` are to be restarted after a pause, or after
+    an earlier submission of their file. `stalled` have had MANY restarts. `failed` has a text
     for each transfer that could not be started, and `left` is the number of days, over all customers, that
     there was no time to scan.
     """
 
     started: tuple[str, ...] = ()
+    waiting: tuple[str, ...] = ()
     stalled: tuple[str, ...] = ()
     failed: tuple[str, ...] = ()
     left: int = 0
@@ -62,7 +64,7 @@ class Restarts:
         `remaining` returns the seconds that are left. Of several submissions of a file, one is restarted at
         a time, as in a takeover.
         """
-        started, stalled, failed = [], [], []
+        started, waiting, stalled, failed = [], [], [], []
         running: set[str] | None = None
         files: set[str] = set()
         for facts in self._scan.find(today, remaining):
@@ -82,10 +84,16 @@ class Restarts:
                 if transfer.file not in files and self._start(transfer):
                     started.append(transfer.id)
                     files.add(transfer.file)
+                else:
+                    waiting.append(transfer.id)
             except ClientError as error:
                 failed.append(f"{transfer.id}: {error}")
         return Restarted(
-            started=tuple(started), stalled=tuple(stalled), failed=tuple(failed), left=self._scan.left
+            started=tuple(started),
+            waiting=tuple(waiting),
+            stalled=tuple(stalled),
+            failed=tuple(failed),
+            left=self._scan.left,
         )
 
     def _own(self, facts: Iterable[Fact]) -> Fact | None:

@@ -66,6 +66,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         "taken": len(swept.taken),
         "doubts": len(swept.doubts),
         "restarted": len(restarted.started),
+        "waiting": len(restarted.waiting),
         "stalled": len(restarted.stalled),
         "failed": len(restarted.failed) + len(swept.failed),
         "left": restarted.left + swept.left,

@@ -10,7 +10,7 @@ from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, Seen
 from ops.recovery.repair import Deed, Repair
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
+from runtime.contract import REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact
 from runtime.intake import Intake
@@ -53,7 +53,7 @@ class Tidying:
                 self._world.broken("release without effect", f"{what[0]} to {what[1]} is held again")
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
-        for sender in self._world.schedule.senders if not self._world.has_swept else ():
+        for sender in self._world.schedule.senders if not self._world.has_expired else ():
             found = record_checks.gaps_of(self._world, sender.id)
             if found:
                 self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
@@ -133,8 +133,7 @@ class Tidying:
         )
         for seen, gaps in found:
             for remedy in repair.remedies(seen, gaps):
-                was_reported = remedy.key.startswith(INBOUND_SDK) or not world.has_lost_events
-                if remedy.deed is Deed.TAKE_IN and was_reported:
+                if remedy.deed is Deed.TAKE_IN:
                     world.broken(
                         "lost by ingest", f"{remedy.key} {remedy.transfer} was found by the gap report"
                     )
