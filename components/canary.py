@@ -60,7 +60,7 @@ class Canary(pulumi.ComponentResource):
             key_arn=storage.key_arn,
             lifecycle=[expiry("all", prefix="", days=CANARY_DAYS)],
             keep=Keep.DROP,  # it contains no customer's files
-            events_after=document,
+            events_after=[document],
             parent=self,
         )
         arn = settings.bucket_arn(own)
@@ -78,5 +78,6 @@ class Canary(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={ENV_CANARY_BUCKET: own},
-        ).every(CANARY_MINUTES)
+            every=CANARY_MINUTES,
+        )
         self.register_outputs({"bucket": own})

@@ -90,7 +90,8 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
-        ).every(timing.SWITCH_MINUTES)
+            every=timing.SWITCH_MINUTES,
+        )
 
 
 def _executions(state_machine_arn: pulumi.Input[str]) -> pulumi.Output[str]:

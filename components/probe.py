@@ -40,5 +40,6 @@ class Probe(pulumi.ComponentResource):
             memory=256,
             environment={ENV_ADDRESSES: hosts},
             placement=placement,
-        ).every(PROBE_MINUTES)
+            every=PROBE_MINUTES,
+        )
         self.register_outputs({})

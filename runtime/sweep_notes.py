@@ -13,10 +13,7 @@ from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
-from runtime.contract import TRACKER_PK, TRACKER_SK, TRACKER_TTL
-
-#: The prefix of the notes' partitions.
-NOTES = "sweep#"
+from runtime.contract import SWEEP_NOTES, TRACKER_PK, TRACKER_SK, TRACKER_TTL
 
 #: A note outlives the objects that it is about.
 _MARGIN = timedelta(days=7)
@@ -139,7 +136,7 @@ class SweepNotes:
 
     @property
     def _partition(self) -> str:
-        return f"{NOTES}{self._side}"
+        return f"{SWEEP_NOTES}{self._side}"
 
 
 def _name(doubt: Doubt) -> str:

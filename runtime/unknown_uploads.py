@@ -21,7 +21,7 @@ from runtime.session_log import Entries, SessionLog, SessionLogUnreadError
 from runtime.sweep_notes import Doubt, SweepNotes
 from runtime.tracker import Tracker
 from runtime.transfer_scan import ENOUGH
-from runtime.upload_evidence import SLACK, Object, Verdict, judge
+from runtime.upload_evidence import SLACK, Verdict, judge
 
 #: A version that is younger is left to its event. Transfers of older ones ask their destinations first.
 GRACE = LATE
@@ -111,19 +111,20 @@ class UnknownUploads:
         return True
 
     def _prove(self, doubt: Doubt, entries: Entries) -> None:
-        head = objects.head(self._s3, self._bucket, doubt.key, doubt.version_id)
-        if head is None or head.get("ReplicationStatus") == "REPLICA":
+        if not self._is_ours(doubt.key, doubt.version_id):
             self._forget(doubt)
             return
         pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=doubt.key)
-        versions = [
-            Object(size=each["Size"], modified=each["LastModified"])
+        alike = [
+            each["LastModified"]
             for page in pages
             for each in page.get("Versions", ())
-            if each["Key"] == doubt.key
+            if (each["Key"], each["Size"]) == (doubt.key, doubt.size)
+            and each["LastModified"] >= doubt.modified - SLACK
+            and self._is_ours(each["Key"], each["VersionId"])
         ]
-        one = Object(size=doubt.size, modified=doubt.modified)
-        verdict, why = judge(one, versions, entries.about(self._bucket, doubt.key))
+        about = entries.about(self._bucket, doubt.key)
+        verdict, why = judge(size=doubt.size, modified=doubt.modified, alike=alike, entries=about)
         match verdict:
             case Verdict.WHOLE:
                 self._take_in(doubt)
@@ -133,6 +134,11 @@ class UnknownUploads:
                 self._leave(doubt, why)
             case _:
                 assert_never(verdict)
+
+    def _is_ours(self, key: str, version_id: str) -> bool:
+        """Return whether a version exists and was uploaded in this region."""
+        head = objects.head(self._s3, self._bucket, key, version_id)
+        return head is not None and head.get("ReplicationStatus") != "REPLICA"
 
     def _take_in(self, doubt: Doubt, *, failure: str | None = None) -> None:
         """Take a version in, in whichever state an earlier try has left it."""

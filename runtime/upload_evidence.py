@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
@@ -26,40 +25,35 @@ class Verdict(StrEnum):
     UNPROVEN = "unproven"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Object:
-    """One version of an object: its size in bytes, and its time as S3 has it."""
-
-    size: int
-    modified: datetime
-
-
-def judge(version: Object, versions: Iterable[Object], entries: Iterable[Written]) -> tuple[Verdict, str]:
+def judge(
+    *, size: int, modified: datetime, alike: Sequence[datetime], entries: Iterable[Written]
+) -> tuple[Verdict, str]:
     """Return what is proven about a version, with the reason.
 
-    `versions` are all versions of its key, this one included, and `entries` those about its path. Versions of
-    one size cannot be told apart by the log, so each needs an entry of its own.
+    `size` is in bytes, `modified` its time as S3 has it, and `entries` are those about its path. `alike` are
+    the times of the versions of its key, this one included, that were uploaded here, are of its size and are
+    not older: the log cannot tell them apart, so each needs an entry of its own.
     """
-    since = version.modified - SLACK
-    alike = sum(each.size == version.size and each.modified >= since for each in versions)
+    known = [each for each in entries if each.at >= modified - SLACK]
     whole = cut_off = 0
-    for each in entries:
-        if each.at < since:
-            continue
+    renames: list[datetime] = []
+    for each in known:
         match each.ending:
             case Ending.WHOLE:
-                whole += each.size == version.size
+                whole += each.size == size
             case Ending.CUT_OFF:
-                cut_off += each.size == version.size
+                cut_off += each.size == size
             case Ending.RENAMED:
-                whole += each.at <= version.modified + _RENAMING
+                renames.append(each.at)
             case _:
                 assert_never(each.ending)
-    if whole >= alike and not cut_off:
+    # The entry of a rename has no size: it speaks for the version that was made at its time.
+    whole += sum(any(made - SLACK <= at <= made + _RENAMING for at in renames) for made in alike)
+    if whole >= len(alike) and not cut_off:
         return Verdict.WHOLE, "the session log has the end of its upload"
     if cut_off and not whole:
         return Verdict.CUT_OFF, "the session log shows that its upload was cut off"
     return Verdict.UNPROVEN, (
-        f"of {alike} versions of {version.size} bytes, the session log shows {whole} uploads that ended and "
+        f"of {len(alike)} versions of {size} bytes, the session log shows {whole} uploads that ended and "
         f"{cut_off} that were cut off"
     )

@@ -504,7 +504,9 @@ def _lost_events(dice: Dice, theme: _Theme) -> None:
     if dice.chance(0.15):
         theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
     if dice.chance(0.2):
-        theme.actions.append(Abort(at=_about(dice, theme), side=dice.pick((EAST, WEST))))
+        sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+        at = round(sent.at + dice.between(0.3, 2.5), 2)
+        theme.actions.append(Abort(at=at, side=dice.pick((EAST, WEST))))
     for _ in range(dice.pick((0, 0, 1, 2, 3))):
         sweep = Sweep(at=round(dice.between(1, 7200), 1), side=dice.pick((EAST, WEST)))
         theme.actions.append(sweep)

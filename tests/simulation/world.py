@@ -231,6 +231,9 @@ class World:
             self.died[process.name] = "a crash"
         elif isinstance(process.error, ClientError | BotoCoreError):
             self.died[process.name] = "AWS failed"
+        if name == "sweep" and process.error is None:
+            for what in ("taken", "restarted"):
+                self.outcome.count(f"sweep: {what}", process.result[what])
         if name == "deliver" and process.error is not None:
             key = (process.event["transfer"]["id"], process.event["destination"])
             self.excused[key] = self.excused.get(key, 0) + (process.name in self.died)
@@ -302,9 +305,9 @@ class World:
         """Let the sweeps run as they do all day, until they find nothing: no person is needed for that."""
         for _ in range(_SWEEPS):
             self.clock.run(self.clock.now + SWEEP_MINUTES * 60 + 1)
-            done = [process for side in SIDES if (process := self.operators.sweep(side))]
+            done = [self.operators.sweep(side) for side in SIDES]
             self._settle()
-            if all(_found_nothing(process) for process in done):
+            if all(process is not None and _found_nothing(process) for process in done):
                 return
 
     def _redrive(self) -> None:
