@@ -114,7 +114,7 @@ class Cell(pulumi.ComponentResource):
             key_arn=key_arn,
             opts=child,
         )
-        self.dead_letters = DeadLetters(f"{name}-dead-letters", settings=settings, opts=child)
+        self.dead_letters = DeadLetters(name, settings=settings, opts=child)
         functions = Functions(
             settings=settings,
             storage=self.storage,

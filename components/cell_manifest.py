@@ -29,7 +29,7 @@ class ManifestParameter(pulumi.ComponentResource):
         dead_letters: dict[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`dead_letters` are URLs of queues, by the function whose messages they hold."""
+        """`dead_letters` are URLs of queues, by what their messages were meant for."""
         super().__init__("mft:parts:Parts", name, None, opts)
         aws.ssm.Parameter(
             name,

@@ -29,6 +29,11 @@ from runtime.metric_names import (
     METRIC_REPLICATION_LATE,
     METRIC_REPLICATION_MISSED,
     METRIC_REPLICATION_UNTRACKED,
+    METRIC_RESTARTED,
+    METRIC_STALLED,
+    METRIC_SWEEP_AGE,
+    METRIC_UNKNOWN,
+    METRIC_UNPROVEN,
     METRICS,
     cell_dimensions,
 )
@@ -116,6 +121,14 @@ class Dashboard(pulumi.ComponentResource):
                         _sqs("ApproximateNumberOfMessagesVisible", name, label=what)
                         for what, name in dead.items()
                     ),
+                ),
+                self._graph(
+                    "What the sweep found",
+                    self._own(METRIC_UNKNOWN, "Sum", label="taken in"),
+                    self._own(METRIC_UNPROVEN, "Sum", label="left"),
+                    self._own(METRIC_RESTARTED, "Sum", label="restarted"),
+                    self._own(METRIC_STALLED, "Maximum", label="stalled"),
+                    self._own(METRIC_SWEEP_AGE, "Maximum", label="oldest pass, seconds", yAxis="right"),
                 ),
                 self._graph(
                     "Transfers",

@@ -37,8 +37,12 @@ class DeadLetters(pulumi.ComponentResource):
         super().__init__("mft:dead_letters:DeadLetters", name, None, opts)
         self._settings = settings
         # It holds the events of acknowledged files.
-        self.events = self._queue(f"{name}-events", pulumi.ResourceOptions(parent=self, protect=True))
-        self.invocations = self._queue(f"{name}-invocations", pulumi.ResourceOptions(parent=self))
+        self.events = self._queue(
+            f"{name}-events-dead-letters", pulumi.ResourceOptions(parent=self, protect=True)
+        )
+        self.invocations = self._queue(
+            f"{name}-invocations-dead-letters", pulumi.ResourceOptions(parent=self)
+        )
         self.register_outputs({"events_url": self.events.queue.url})
 
     def _queue(self, name: str, opts: pulumi.ResourceOptions) -> DeadLetterQueue:

@@ -32,6 +32,7 @@ class Sweep(pulumi.ComponentResource):
         executions = pulumi.Output.from_input(state_machine_arn).apply(
             lambda arn: arn.replace(":stateMachine:", ":execution:") + ":*"
         )
+        notes = f"{contract.SWEEP_NOTES}*"
         functions.make(
             name,
             "sweep",
@@ -43,9 +44,7 @@ class Sweep(pulumi.ComponentResource):
                 functions.tracker.use(
                     "Notes",
                     actions=("dynamodb:DeleteItem",),
-                    conditions={
-                        "ForAllValues:StringLike": {"dynamodb:LeadingKeys": [f"{contract.SWEEP_NOTES}*"]}
-                    },
+                    conditions={"ForAllValues:StringLike": {"dynamodb:LeadingKeys": [notes]}},
                 ),
                 policy.allow("ReadHeads", ["s3:GetObjectVersion"], [f"{inbound}/{contract.INBOUND}*"]),
                 policy.allow(

@@ -11,6 +11,7 @@ from ops.commands import (
     gaps,
     notice,
     ready,
+    redrive,
     rehome,
     release,
     replay,
@@ -37,6 +38,7 @@ app.command()(evacuation.restore)
 app.command()(gaps.gaps)
 app.command()(notice.notice)
 app.command()(ready.ready)
+app.command()(redrive.redrive)
 app.command()(rehome.rehome)
 app.command()(release.release)
 app.command()(shift.shift)

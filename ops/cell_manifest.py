@@ -19,9 +19,10 @@ class ManifestError(RefusedError):
 class CellManifest:
     """A cell's SFTP server with its public addresses, its queues, state machine, functions and alarm topic.
 
-    `queue` is a URL, and so are the values of `dead_letters`, whose keys are the functions that the messages
-    were meant for. `state_machine` is an ARN, `functions` are names by handler, and `alerts` is the ARN of
-    the topic to which the cell's alarms are published.
+    `queue` is a URL, and so are the values of `dead_letters`, whose keys are what the messages were meant
+    for: a function, or `events` of uploads, or `invocations` of scheduled functions. `state_machine` is an
+    ARN, `functions` are names by handler, and `alerts` is the ARN of the topic to which the cell's alarms are
+    published.
     """
 
     server: str

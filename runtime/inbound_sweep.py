@@ -38,7 +38,7 @@ class Swept:
 
     `taken` are the keys that were taken in, received or rejected. `doubts` are the versions that were left
     for a reason that is new. `failed` has a text for each bucket that could not be swept, and `left` is the
-    number of customers whose pass goes on. All versions that are older than `age` were proven to be known.
+    number of customers whose pass goes on. `age` is the greatest age of a bucket's last completed pass.
     """
 
     taken: list[str] = field(default_factory=list)
@@ -68,7 +68,7 @@ class InboundSweep:
         self._now = now
 
     def run(self, remaining: Callable[[], float]) -> Swept:
-        """Sweep all buckets, the least recently proven first, for as long as there is time.
+        """Sweep all buckets, the one whose last completed pass is oldest first, for as long as there is time.
 
         `remaining` returns the seconds that are left. A bucket that cannot be swept does not hold up the
         others.
@@ -76,7 +76,7 @@ class InboundSweep:
         done = Swept()
         checkpoints, doubts = self._notes.read()
         names = [name for name in self._directory.names() if not is_canary(name)]
-        names.sort(key=lambda name: checkpoints.get(name, Checkpoint()).proven or _NEVER)
+        names.sort(key=lambda name: checkpoints.get(name, Checkpoint()).passed or _NEVER)
         for name in names:
             checkpoint = checkpoints.get(name, Checkpoint())
             if remaining() >= ENOUGH:
@@ -190,7 +190,7 @@ class InboundSweep:
         return bucket_of(customer.id, self._namespace, self._tracker.side)
 
     def _age(self, checkpoint: Checkpoint) -> timedelta:
-        since = checkpoint.proven or checkpoint.began
+        since = checkpoint.passed or checkpoint.began
         return self._now() - since if since else timedelta()
 
 
@@ -199,5 +199,5 @@ def _completed(was: Checkpoint) -> Checkpoint:
     assert was.began is not None
     proven = was.began - GRACE - _LONGEST_REQUEST
     if len(was.opening) > _MOST_OPEN:
-        return Checkpoint(proven=min(proven, *was.opening.values()))
-    return Checkpoint(proven=proven, open_uploads=was.opening)
+        return Checkpoint(passed=was.began, proven=min(proven, *was.opening.values()))
+    return Checkpoint(passed=was.began, proven=proven, open_uploads=was.opening)

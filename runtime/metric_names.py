@@ -25,8 +25,8 @@ METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
 #: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
-#: took in, a count of those that it left because it is not proven that they are whole, and the age in seconds
-#: from which on all objects of all buckets are proven to be known to the tracker.
+#: took in, a count of those that it left for a reason that is new, and the greatest age, in seconds, of a
+#: bucket's last completed pass.
 METRIC_UNKNOWN = "UnknownToTracker"
 METRIC_UNPROVEN = "UploadsUnproven"
 METRIC_SWEEP_AGE = "SweepAge"

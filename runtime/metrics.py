@@ -107,7 +107,7 @@ class Metrics:
         self._put(METRIC_PEER_OUT, float(position.is_out))
 
     def swept(self, result: Swept) -> None:
-        """Publish what a run of the sweep found, and how far back everything is proven to be known."""
+        """Publish what a run of the sweep found, and the age of the oldest completed pass."""
         self._put(METRIC_UNKNOWN, len(result.taken))
         self._put(METRIC_UNPROVEN, len(result.doubts))
         self._put(METRIC_SWEEP_AGE, result.age.total_seconds(), MetricUnit.Seconds)

@@ -1,9 +1,12 @@
-"""Restarts: transfers of this region that are under way, and that no execution carries, are carried again.
+"""Restarts: transfers of this region that are not finished, and that no execution carries, are carried again.
 
 An execution may fail, time out or be aborted, and a transfer may be recorded as received without an execution
-having been started. Each restart asks the destinations first, because an execution that died may have sent
-the file. Nothing is given up: the pauses between the restarts of a transfer double, from two minutes to a
-day (`runtime.executions`), and from the fifth restart on the transfer is reported as stalled.
+having been started. A transfer is finished when its destinations are settled, its file is archived, and its
+customer has the receipt that says so.
+
+Each restart asks the destinations first, because an execution that died may have sent the file. Nothing is
+given up: the pauses between the restarts of a transfer double, from two minutes to a day
+(`runtime.executions`), and from the fifth restart on the transfer is reported as stalled.
 """
 
 from __future__ import annotations
@@ -11,12 +14,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from typing import assert_never
 
 from botocore.exceptions import ClientError
 
 from runtime.contract import Kind
 from runtime.executions import Executions, Purpose, first
-from runtime.facts import Fact
+from runtime.facts import Fact, Status, status
+from runtime.receipts import outcome_of
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
 
@@ -45,8 +50,27 @@ class Restarted:
     left: int = 0
 
 
+def is_unfinished(facts: tuple[Fact, ...]) -> bool:
+    """Return whether something of ONE transfer is left for an execution to do.
+
+    A rejected transfer has none: the intake sends its receipt.
+    """
+    its = status(facts)
+    match its:
+        case Status.UNDER_WAY:
+            return True
+        case Status.REJECTED:
+            return False
+        case Status.DELIVERED | Status.DUPLICATE | Status.FAILED | Status.HELD:
+            told = (fact.detail.get("outcome") for fact in facts if fact.kind is Kind.RECEIPT)
+            is_archived = any(fact.kind is Kind.ARCHIVED for fact in facts)
+            return not is_archived or outcome_of(its).value not in told
+        case _:
+            assert_never(its)
+
+
 class Restarts:
-    """Restarts the transfers of `side`. `scan` finds transfers under way; everything is of that region."""
+    """Restarts the transfers of `side`. `scan` finds unfinished ones; everything is of that region."""
 
     def __init__(
         self,

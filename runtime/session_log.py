@@ -15,9 +15,6 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any
 
-#: Any of these words: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-_PATTERN = "?CLOSE ?PARTIAL_CLOSE ?RENAME"
-
 
 class SessionLogUnreadError(RuntimeError):
     """There was no time to read the session log to its end."""
@@ -29,6 +26,11 @@ class Ending(StrEnum):
     WHOLE = "CLOSE"
     CUT_OFF = "PARTIAL_CLOSE"
     RENAMED = "RENAME"
+
+
+#: The pattern of the entries that are read.
+#: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
+_PATTERN = "{ %s }" % " || ".join(f'($.activity-type = "{each}")' for each in Ending)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -26,14 +26,16 @@ _read = TypeDeserializer().deserialize
 class Checkpoint:
     """How far the sweep of one customer's bucket has come.
 
-    All versions from before `proven` are known to the tracker, but for those that a Doubt names and those of
-    multipart uploads that were under way. None: no pass has been completed. `began` is the beginning of the
+    `passed` is the beginning of the last completed pass, None if there was none. All versions from before
+    `proven` are known to the tracker, but for those that a Doubt names and those of multipart uploads that
+    were under way. `began` is the beginning of the
     pass that goes on behind the version that `after` names (key and version id), None between two passes.
     `open_uploads` are the keys of the multipart uploads that were under way when the last completed pass
     began, with the times at which they were initiated; `opening` those of the pass that goes on. `revision`
     counts the writes.
     """
 
+    passed: datetime | None = None
     proven: datetime | None = None
     began: datetime | None = None
     after: tuple[str, str] | None = None
@@ -88,6 +90,7 @@ class SweepNotes:
         `days` is how long the bucket's objects are kept.
         """
         note = {
+            "passed": _text(now.passed),
             "proven": _text(now.proven),
             "began": _text(now.began),
             "after": now.after,
@@ -146,6 +149,7 @@ def _name(doubt: Doubt) -> str:
 def _checkpoint(note: dict[str, Any], revision: int) -> Checkpoint:
     after = note["after"]
     return Checkpoint(
+        passed=_time(note["passed"]),
         proven=_time(note["proven"]),
         began=_time(note["began"]),
         after=(after[0], after[1]) if after else None,

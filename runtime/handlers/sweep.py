@@ -8,10 +8,9 @@ from typing import Any
 
 from runtime.environment import ENV_NAMESPACE, ENV_SESSION_LOG, ENV_SIDE, ENV_STATE_MACHINE, ENV_TRACKER
 from runtime.executions import Executions
-from runtime.facts import Status
 from runtime.handlers import wiring
 from runtime.inbound_sweep import InboundSweep
-from runtime.restarts import Restarts
+from runtime.restarts import Restarts, is_unfinished
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import SweepNotes
 from runtime.transfer_scan import TransferScan
@@ -35,7 +34,7 @@ def _sweep() -> InboundSweep:
 
 @cache
 def _restarts() -> Restarts:
-    scan = TransferScan(tracker=wiring.tracker(), directory=wiring.directory(), wanted=Status.UNDER_WAY)
+    scan = TransferScan(tracker=wiring.tracker(), directory=wiring.directory(), wanted=is_unfinished)
     executions = Executions(
         state_machine=wiring.env(ENV_STATE_MACHINE), workflow=wiring.client("stepfunctions")
     )

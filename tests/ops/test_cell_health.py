@@ -87,13 +87,19 @@ def test_a_server_with_too_few_addresses(east):
     assert found(east) == f"the SFTP server {east.manifest['server']} has 1 of its 3 addresses"
 
 
-@pytest.mark.parametrize("function", ["ingest", "replication"])
-def test_dead_letters_seen_or_taken(east, function):
-    url = east.manifest["dead_letters"][function]
+@pytest.mark.parametrize("what", ["ingest", "replication", "events"])
+def test_dead_letters_seen_or_taken(east, what):
+    url = east.manifest["dead_letters"][what]
     east.send(url, 3)
     east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
-    see = f"see docs/runbook.md#{function}-dead-letters"
-    assert found(east) == f"3 dead letters of the function {function} wait for an operator; {see}"
+    see = f"see docs/runbook.md#{what}-dead-letters, then: mft-ops redrive {EASTERN} --queue {what}"
+    assert found(east) == f"3 dead letters ({what}) wait for an operator; {see}"
+
+
+def test_a_scheduled_run_that_failed_keeps_nobody_away(east):
+    """The next run does its work, and an alarm says if that fails too."""
+    east.send(east.manifest["dead_letters"]["invocations"], 3)
+    assert problems(east.cell) == []
 
 
 def test_the_depth_of_the_queue_counts_above_its_limit(east):
