@@ -30,7 +30,7 @@ class Ending(StrEnum):
 
 #: The pattern of the entries that are read.
 #: https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/FilterAndPatternSyntax.html
-_PATTERN = "{ %s }" % " || ".join(f'($.activity-type = "{each}")' for each in Ending)
+_PATTERN = "{{ {} }}".format(" || ".join(f'($.activity-type = "{each}")' for each in Ending))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -75,7 +75,7 @@ class SweepNotes:
         """Return the checkpoints by customer, and the doubts by customer and transfer."""
         checkpoints: dict[str, Checkpoint] = {}
         doubts: dict[str, dict[str, Doubt]] = {}
-        for item in self._items():
+        for item in self._items("#pk = :pk"):
             note, name = json.loads(item["note"]), item[TRACKER_SK]
             if "#" not in name:
                 checkpoints[name] = _checkpoint(note, int(item["revision"]))
@@ -83,6 +83,13 @@ class SweepNotes:
                 doubt = _doubt(note)
                 doubts.setdefault(doubt.customer, {})[doubt.transfer] = doubt
         return checkpoints, doubts
+
+    def doubts(self, customer: str) -> dict[str, Doubt]:
+        """Return the doubts about one customer's uploads, by transfer."""
+        condition = "#pk = :pk AND begins_with(#name, :customer)"
+        items = self._items(condition, {"#name": TRACKER_SK}, {":customer": _write(f"{customer}#")})
+        found = (_doubt(json.loads(item["note"])) for item in items)
+        return {doubt.transfer: doubt for doubt in found}
 
     def save(self, customer: str, was: Checkpoint, now: Checkpoint, *, days: int) -> bool:
         """Replace a checkpoint; return False, and change nothing, if it is not what it was any more.
@@ -125,12 +132,17 @@ class SweepNotes:
         filled = {key: _write(value) for key, value in whole.items()}
         self._client.put_item(TableName=self._table, Item=filled, **condition)
 
-    def _items(self) -> Iterator[dict[str, Any]]:
+    def _items(
+        self,
+        condition: str,
+        names: Mapping[str, str] | None = None,
+        values: Mapping[str, Any] | None = None,
+    ) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
-            KeyConditionExpression="#pk = :pk",
-            ExpressionAttributeNames={"#pk": TRACKER_PK},
-            ExpressionAttributeValues={":pk": _write(self._partition)},
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames={"#pk": TRACKER_PK, **(names or {})},
+            ExpressionAttributeValues={":pk": _write(self._partition), **(values or {})},
             ConsistentRead=True,
         )
         for page in pages:
