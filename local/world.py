@@ -36,6 +36,7 @@ from local.loopback import ADDRESSES, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
+from local.sftp.session_log import SessionLogWriter
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, REGION_OF, WEST
@@ -277,8 +278,17 @@ class World:
             s3=self.client("s3", side),
             transfer=self.client("transfer", side),
             events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=TRANSFER_AGENT),
+            session_log=SessionLogWriter(
+                logs=self.client("logs", side), group=_log_group(server), stream=server.id
+            ),
         )
         self.endpoints[side].start()
 
     def _load(self, registry: Path) -> Registry:
         return load(registry, namespace=self.namespace, zone=self.zone)
+
+
+def _log_group(server: Resource) -> str:
+    """Return the name of the log group that a Transfer Family server writes to."""
+    (destination,) = server.inputs["structuredLogDestinations"]
+    return str(destination.partition(":log-group:")[2].removesuffix(":*"))
