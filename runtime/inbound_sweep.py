@@ -14,11 +14,12 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.contract import INBOUND, bucket_of, file_id, is_canary, transfer_id
+from runtime.contract import INBOUND, bucket_of, file_id, is_canary, peer_of, transfer_id
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument, UnknownCustomerError
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import Checkpoint, Doubt, SweepNotes
+from runtime.timing import SWEEP_MINUTES
 from runtime.tracker import Tracker
 from runtime.transfer_scan import ENOUGH
 from runtime.unknown_uploads import ENDED_NOW, GRACE, UnknownUploads
@@ -28,6 +29,10 @@ _LONGEST_REQUEST = timedelta(hours=1)
 
 #: Most multipart uploads of a bucket that a checkpoint names, each with a key of up to 1,024 bytes.
 _MOST_OPEN = 100
+
+#: A peer that was heard of within this time has not taken over from this region: its sweep runs every quarter
+#: of an hour, and taking over needs a declaration of loss.
+_HEARD = timedelta(minutes=SWEEP_MINUTES + 5)
 
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
@@ -75,6 +80,7 @@ class InboundSweep:
         """
         done = Swept()
         checkpoints, doubts = self._notes.read()
+        is_late = self.is_alone()
         names = [name for name in self._directory.names() if not is_canary(name)]
         names.sort(key=lambda name: checkpoints.get(name, Checkpoint()).passed or _NEVER)
         for name in names:
@@ -82,7 +88,7 @@ class InboundSweep:
             if remaining() >= ENOUGH:
                 try:
                     customer = self._directory.customer(name)
-                    uploads = self._uploads(customer, doubts.get(name, {}), remaining)
+                    uploads = self._uploads(customer, doubts.get(name, {}), is_late, remaining)
                     try:
                         checkpoint = self._sweep(customer, checkpoint, uploads, remaining)
                     finally:
@@ -98,8 +104,17 @@ class InboundSweep:
             done.age = max(done.age, self._age(checkpoint))
         return done
 
+    def is_alone(self) -> bool:
+        """Return whether nothing was heard of the peer for some time, though it once was."""
+        heard = self._notes.heard(peer_of(self._tracker.side))
+        return heard is not None and self._now() - heard > _HEARD
+
     def _uploads(
-        self, customer: RoutingDocument, doubts: dict[str, Doubt], remaining: Callable[[], float]
+        self,
+        customer: RoutingDocument,
+        doubts: dict[str, Doubt],
+        is_late: bool,
+        remaining: Callable[[], float],
     ) -> UnknownUploads:
         return UnknownUploads(
             bucket=self._bucket(customer),
@@ -110,6 +125,7 @@ class InboundSweep:
             doubts=doubts,
             session_log=self._log,
             s3=self._s3,
+            is_late=is_late,
             remaining=remaining,
         )
 

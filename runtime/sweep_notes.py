@@ -84,6 +84,15 @@ class SweepNotes:
                 doubts.setdefault(doubt.customer, {})[doubt.transfer] = doubt
         return checkpoints, doubts
 
+    def heard(self, side: str) -> datetime | None:
+        """Return when the newest pass began that a side's sweep has completed, as far as this replica knows.
+
+        What that side had written before it ended has mostly arrived here as well. None: it never swept.
+        """
+        items = self._items("#pk = :pk", side=side)
+        passes = (json.loads(item["note"])["passed"] for item in items if "#" not in item[TRACKER_SK])
+        return max((datetime.fromisoformat(each) for each in passes if each), default=None)
+
     def doubts(self, customer: str) -> dict[str, Doubt]:
         """Return the doubts about one customer's uploads, by transfer."""
         condition = "#pk = :pk AND begins_with(#name, :customer)"
@@ -122,12 +131,12 @@ class SweepNotes:
 
     def remove(self, doubt: Doubt) -> None:
         """Remove a doubt, if there is one."""
-        key = {TRACKER_PK: _write(self._partition), TRACKER_SK: _write(_name(doubt))}
+        key = {TRACKER_PK: _write(_partition(self._side)), TRACKER_SK: _write(_name(doubt))}
         self._client.delete_item(TableName=self._table, Key=key)
 
     def _put(self, name: str, item: dict[str, Any], *, days: int, **condition: Any) -> None:
         expires = int((self._now() + timedelta(days=days) + _MARGIN).timestamp())
-        whole = {TRACKER_PK: self._partition, TRACKER_SK: name, TRACKER_TTL: expires, **item}
+        whole = {TRACKER_PK: _partition(self._side), TRACKER_SK: name, TRACKER_TTL: expires, **item}
         whole["note"] = json.dumps(item["note"], sort_keys=True)
         filled = {key: _write(value) for key, value in whole.items()}
         self._client.put_item(TableName=self._table, Item=filled, **condition)
@@ -137,21 +146,23 @@ class SweepNotes:
         condition: str,
         names: Mapping[str, str] | None = None,
         values: Mapping[str, Any] | None = None,
+        *,
+        side: str | None = None,
     ) -> Iterator[dict[str, Any]]:
         pages = self._client.get_paginator("query").paginate(
             TableName=self._table,
             KeyConditionExpression=condition,
             ExpressionAttributeNames={"#pk": TRACKER_PK, **(names or {})},
-            ExpressionAttributeValues={":pk": _write(self._partition), **(values or {})},
+            ExpressionAttributeValues={":pk": _write(_partition(side or self._side)), **(values or {})},
             ConsistentRead=True,
         )
         for page in pages:
             for item in page["Items"]:
                 yield {name: _read(value) for name, value in item.items()}
 
-    @property
-    def _partition(self) -> str:
-        return f"{SWEEP_NOTES}{self._side}"
+
+def _partition(side: str) -> str:
+    return f"{SWEEP_NOTES}{side}"
 
 
 def _name(doubt: Doubt) -> str:

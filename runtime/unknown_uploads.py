@@ -23,7 +23,7 @@ from runtime.tracker import Tracker
 from runtime.transfer_scan import ENOUGH
 from runtime.upload_evidence import SLACK, Verdict, judge
 
-#: A version that is younger is left to its event. Transfers of older ones ask their destinations first.
+#: A version that is younger is left to its event.
 GRACE = LATE
 
 #: For how long the session log is read for an upload whose end it does not show.
@@ -54,12 +54,17 @@ class UnknownUploads:
         doubts: dict[str, Doubt],
         session_log: SessionLog,
         s3: Any,
+        is_late: bool,
         remaining: Callable[[], float],
     ) -> None:
-        """`doubts` are the notes about the bucket, by transfer; `remaining` returns the seconds left."""
+        """`doubts` are the notes about the bucket, by transfer; `remaining` returns the seconds left.
+
+        `is_late` says whether the peer may have taken uploads over unnoticed: their transfers then ask the
+        destinations first, and a route that holds holds what cannot be found there.
+        """
         self._bucket, self._days, self._tracker, self._intake = bucket, inbound_days, tracker, intake
         self._notes, self._doubts, self._log, self._s3 = notes, doubts, session_log, s3
-        self._remaining = remaining
+        self._is_late, self._remaining = is_late, remaining
         self.taken: list[str] = []
         self.left: list[Doubt] = []
 
@@ -146,7 +151,7 @@ class UnknownUploads:
             bucket=self._bucket, key=doubt.key, version_id=doubt.version_id, size=doubt.size, failure=failure
         )
         try:
-            result = self._intake.accept(arrived)
+            result = self._intake.accept(arrived, is_late=self._is_late)
         except _AWS as error:
             self._leave(doubt, str(error))
             return

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from local.world import World
 from runtime.environment import ENV_CONFIG_BUCKET, ENV_SESSION_LOG, ENV_STATE_MACHINE, ENV_TRACKER
@@ -27,7 +28,8 @@ class SweepAhead:
     """The sweep of one side's cell, whose clock is ahead by some time."""
 
     def __init__(self, world: World, side: str, ahead: timedelta) -> None:
-        self._side, self._client = side, lambda service: world.client(service, side)
+        self._side = side
+        self._client: Callable[[str], Any] = lambda service: world.client(service, side)
         self._now: Callable[[], datetime] = lambda: datetime.now(UTC) + ahead
         self._namespace = world.namespace
         function = world.graphs[side].one("aws:lambda/function:Function", "cell1-sweep")

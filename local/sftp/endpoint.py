@@ -211,8 +211,8 @@ class TransferEndpoint:
         if self.stopping:
             return
         if self._session_log:
-            about = {"user": login.user, "session": login.session_id, "detail": detail}
-            await self.call(functools.partial(self._session_log.write, event, **about))
+            entry = functools.partial(self._session_log.write, event, user=login.user)
+            await self.call(entry, session=login.session_id, detail=detail)
         body = {
             "protocol": "SFTP",
             "client-ip": login.client_ip,
@@ -222,14 +222,14 @@ class TransferEndpoint:
             "username": login.user,
             "session-id": login.session_id,
         } | {name.replace("_", "-"): value for name, value in detail.items()}
-        entry = {
+        put = {
             "Source": "aws.transfer",
             "DetailType": f"SFTP Server File {event}",
             "Detail": json.dumps(body),
             "Resources": [f"arn:{PARTITION}:transfer:{self.region}:{login.account}:server/{self.server_id}"],
         }
         try:
-            answer = await self.call(self._events.put_events, Entries=[entry])
+            answer = await self.call(self._events.put_events, Entries=[put])
         except asyncssh.SFTPError as exc:
             log.error("%s lost the event %s of %s: %s", self.server_id, event, login.user, exc)
         else:

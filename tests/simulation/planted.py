@@ -344,11 +344,6 @@ def _last_page_proves(real: Any, was: Any) -> Any:
     return replace(real(was), proven=was.began + timedelta(hours=1))
 
 
-def _known_if_rejected(real: Any, self: Any, doubt: Any) -> bool:
-    file = contract.file_id(doubt.customer, doubt.key)
-    return bool(self._tracker.facts_of(file, doubt.transfer))
-
-
 def _under_way(real: Any, facts: Any) -> bool:
     return status(facts) is Status.UNDER_WAY
 
@@ -474,10 +469,6 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a pass proves what was too young for it",
         (("runtime.inbound_sweep:_completed", _wrap(_last_page_proves)),),
-    ),
-    Planted(
-        "the sweep takes a rejection for its receipt",
-        (("runtime.unknown_uploads:UnknownUploads._is_known", _wrap(_known_if_rejected)),),
     ),
     Planted("nothing is restarted", (("runtime.restarts:Restarts._start", _always(False)),)),
     Planted(

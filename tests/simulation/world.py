@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -303,11 +303,11 @@ class World:
 
     def _sweep_up(self) -> None:
         """Let the sweeps run as they do all day, until they find nothing: no person is needed for that."""
-        for _ in range(_SWEEPS):
-            self.clock.run(self.clock.now + SWEEP_MINUTES * 60 + 1)
+        for number in range(_SWEEPS):
+            self.clock.run(self.clock.now + (SWEEP_MINUTES * 60 + 1 if number else 1))
             done = [self.operators.sweep(side) for side in SIDES]
             self._settle()
-            if all(process is not None and _found_nothing(process) for process in done):
+            if number > 1 and all(process is not None and _found_nothing(process) for process in done):
                 return
 
     def _redrive(self) -> None:
@@ -329,6 +329,9 @@ class World:
 
     def _plan(self) -> None:
         start = self.schedule.start
+        # The sweeps have run all day before.
+        for side in SIDES:
+            self.clock.at(start, partial(self.operators.sweep, side))
         for action in self.schedule.actions:
             match action:
                 case Crash():
