@@ -517,7 +517,7 @@ def _lost_events(dice: Dice, theme: _Theme) -> None:
             theme.actions.append(
                 Crash(
                     function="sweep",
-                    number=dice.number(1, 3),
+                    number=dice.number(2, 8),
                     effect=dice.number(1, 25),
                     fault=dice.pick(_FAULTS),
                 )

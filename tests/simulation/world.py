@@ -260,8 +260,8 @@ class World:
                 self._settle()
                 self._sweep_up()
                 self._redrive()
-                for _ in range(_ROUNDS):
-                    if not self.tidying.begin():
+                for number in range(_ROUNDS):
+                    if not self.tidying.begin(after_sweeps=number == 0):
                         break
                     self._settle()
                 if any(isinstance(each, Export) for each in self.schedule.actions):
