@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self, assert_never
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from customers import checks, fields
-from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Side
+from customers import checks, destination_fields, fields
+from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Publish, Side, Verify
 from runtime import timing
 
 
@@ -52,13 +52,24 @@ class SftpDestination(Value):
 
     kind: Literal["sftp"]
     """A partner's SFTP server."""
-    host: fields.Host
+    host: destination_fields.Host
     port: Annotated[fields.Whole, Field(ge=1, le=65535)] = 22
     """TCP port."""
-    user: fields.Login
+    user: destination_fields.Login
     host_key: fields.Key
-    secret: fields.Secret
-    directory: fields.RemoteDirectory = "."
+    secret: destination_fields.Secret
+    directory: destination_fields.RemoteDirectory = "."
+    temporary_name: destination_fields.UploadName = ".*.part"
+    publish: Publish = "rename"
+    """`rename`: a file is uploaded under its temporary name and appears complete. `write`: it is written
+    under its final name, for servers that forbid renaming. The partner then sees unfinished files, a delivery
+    that fails may leave one, and a file that takes more than about twelve minutes cannot be delivered."""
+    verify: Verify = "size"
+    """`size`: the server must report the size of the upload. `none`: for servers that show no files. An
+    upload that the server has cut short then counts as delivered."""
+    fsync: bool = True
+    """Whether the server is asked to write the file to its disk before the file appears. A server that
+    cannot is not asked twice. Without it, a file that the server loses in a power failure is delivered."""
 
 
 class S3Destination(Value):
@@ -66,11 +77,11 @@ class S3Destination(Value):
 
     kind: Literal["s3"]
     """A partner's bucket."""
-    bucket: fields.Bucket
+    bucket: destination_fields.Bucket
     region: Literal["us-gov-east-1", "us-gov-west-1"] | None = None
     """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
-    prefix: fields.Prefix = ""
-    kms_key: fields.KmsKey | None = None
+    prefix: destination_fields.Prefix = ""
+    kms_key: destination_fields.KmsKey | None = None
     """Key under which the bucket encrypts, if it is a customer managed key: deliveries have to use it."""
 
 

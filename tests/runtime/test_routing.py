@@ -11,7 +11,7 @@ import pytest
 
 from customers.document import routing_document
 from customers.registry import load
-from runtime.delivery.ssh import SftpTarget
+from runtime.delivery.target import SftpTarget
 from runtime.routing import FRESH, Directory, RoutingDocument, RoutingRule, UnknownCustomerError
 
 REGISTRY = load(Path(__file__).parents[2] / "customers")
