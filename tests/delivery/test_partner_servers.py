@@ -64,6 +64,8 @@ class RefusesToReplace(Files):
 
 
 class DeniesPosixRename(Files):
+    """Denies posix-rename, and allows rename."""
+
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("not allowed")
 
@@ -77,28 +79,36 @@ class RenamesAndFails(Files):
 
 
 class DeniesRenameAfterwards(Files):
+    """Renames, and then responds that permission is denied."""
+
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         super().posix_rename(oldpath, newpath)
         raise asyncssh.SFTPPermissionDenied("could not set the owner")
 
 
 class FsyncFails(Files):
+    """Responds to fsync with a failure."""
+
     def fsync(self, file_obj: Any) -> None:
         raise asyncssh.SFTPFailure("no fsync")
 
 
 class FsyncEndsTheFile(Files):
+    """Responds to fsync with the end of the file."""
+
     def fsync(self, file_obj: Any) -> None:
         raise asyncssh.SFTPEOFError("no fsync")
 
 
 class FsyncKnowsNoFile(Files):
+    """Responds to fsync that there is no such file."""
+
     def fsync(self, file_obj: Any) -> None:
         raise asyncssh.SFTPNoSuchFile("no fsync")
 
 
 class NotExclusive(Files):
-    """Knows no exclusive create."""
+    """Responds to an exclusive create with a failure."""
 
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         if pflags & asyncssh.FXF_EXCL:
@@ -107,6 +117,8 @@ class NotExclusive(Files):
 
 
 class ExclusiveUnsupported(Files):
+    """Does not support an exclusive create."""
+
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         if pflags & asyncssh.FXF_EXCL:
             raise asyncssh.SFTPOpUnsupported("unknown flags")
@@ -122,34 +134,36 @@ class CloseFails(Files):
 
 
 class HidesFiles(Files):
-    """A mailbox that can only be written to: no file that is asked for is there."""
+    """Shows no files: none that is asked for is there."""
 
     def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
         raise asyncssh.SFTPNoSuchFile("no such file")
 
 
 class DeniesRemove(Files):
+    """Denies the removal of files."""
+
     def remove(self, path: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("not allowed")
 
 
-@pytest.mark.parametrize(
-    "files",
-    [
-        RefusesToReplace,
-        DeniesPosixRename,
-        RenamesAndFails,
-        DeniesRenameAfterwards,
-        FsyncFails,
-        FsyncEndsTheFile,
-        FsyncKnowsNoFile,
-        NotExclusive,
-        ExclusiveUnsupported,
-        CloseFails,
-        HidesFiles,
-        DeniesRemove,
-    ],
-)
+SERVED = [
+    RefusesToReplace,
+    DeniesPosixRename,
+    RenamesAndFails,
+    DeniesRenameAfterwards,
+    FsyncFails,
+    FsyncEndsTheFile,
+    FsyncKnowsNoFile,
+    NotExclusive,
+    ExclusiveUnsupported,
+    CloseFails,
+    HidesFiles,
+    DeniesRemove,
+]
+
+
+@pytest.mark.parametrize("files", SERVED)
 def test_a_server_of_its_own_kind_is_served(
     files: type[Files], serving: Callable[..., AsyncsshPartner]
 ) -> None:
@@ -204,7 +218,10 @@ class TakesAtRename(Files):
         super().posix_rename(oldpath, newpath)
 
 
-@pytest.mark.parametrize("files", [TakesAtClose, TakesAtRename])
+TAKING = [TakesAtClose, TakesAtRename]
+
+
+@pytest.mark.parametrize("files", TAKING)
 def test_a_whole_file_that_is_gone_was_taken(
     files: type[Files], serving: Callable[..., AsyncsshPartner]
 ) -> None:
@@ -216,7 +233,7 @@ def test_a_whole_file_that_is_gone_was_taken(
     assert (partner.root / "taken.a.bin.try-1.part").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("files", [TakesAtClose, TakesAtRename])
+@pytest.mark.parametrize("files", TAKING)
 def test_a_file_that_another_owner_may_have_removed_was_not_taken(
     files: type[Files], serving: Callable[..., AsyncsshPartner]
 ) -> None:
@@ -240,6 +257,8 @@ def test_a_file_that_another_owner_may_have_removed_was_not_taken(
 
 
 class RefusesHiddenNames(Files):
+    """Refuses names that begin with a dot."""
+
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         if b"/." in path:
             raise asyncssh.SFTPPermissionDenied("hidden files are forbidden")
@@ -247,6 +266,8 @@ class RefusesHiddenNames(Files):
 
 
 class ForbidsRenaming(Files):
+    """Forbids every rename."""
+
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         raise asyncssh.SFTPPermissionDenied("renaming is forbidden")
 
@@ -255,11 +276,15 @@ class ForbidsRenaming(Files):
 
 
 class DeniesStat(Files):
+    """Denies looking files up."""
+
     def stat(self, path: bytes) -> asyncssh.SFTPAttrs:
         raise asyncssh.SFTPPermissionDenied("listing is forbidden")
 
 
 class ReadOnly(Files):
+    """Is read-only."""
+
     def open(self, path: bytes, pflags: int, attrs: asyncssh.SFTPAttrs) -> Any:
         raise asyncssh.SFTPPermissionDenied("read-only server")
 
@@ -400,3 +425,15 @@ def test_an_answer_that_cannot_be_read_before_the_rename_is_transient(
     with pytest.raises(TransientDeliveryError):
         send(partner)
     assert "a.bin" not in partner.files()
+
+
+# --- The page ------------------------------------------------------------------------------------
+
+
+def test_the_page_of_partners_has_a_row_for_each_server() -> None:
+    rows: dict[type[Files], str] = dict.fromkeys(SERVED, "delivered")
+    rows |= dict.fromkeys(TAKING, "delivered under its temporary name")
+    rows |= {files: remedy.removeprefix("set ") for files, _, remedy, _ in REFUSALS}
+    page = (Path(__file__).parents[2] / "docs" / "partners.md").read_text()
+    for files, end in rows.items():
+        assert f"| {files.__doc__} | {end}" in page
