@@ -9,11 +9,13 @@ Everything is on loopback and in one temporary folder, and is removed when the w
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -163,15 +165,16 @@ class World:
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
         """Run the program of one stack on the current registry; return what it registered."""
-        graph = program.run(
-            STACKS[side],
-            make=self._maker(side),
-            ask=self.provisioners[side].ask,
-            config={**self.config[side], "mft:peer": peer},
-            secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
-            root=self.project,
-            main=self.root / "__main__.py",
-        )
+        with _environment(AWS_ENDPOINT_URL=self.aws.endpoint):
+            graph = program.run(
+                STACKS[side],
+                make=self._maker(side),
+                ask=self.provisioners[side].ask,
+                config={**self.config[side], "mft:peer": peer},
+                secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
+                root=self.project,
+                main=self.root / "__main__.py",
+            )
         self.graphs[side] = graph
         for customer in self.customers():
             if customer.is_retired:
@@ -282,3 +285,18 @@ class World:
 
     def _load(self, registry: Path) -> Registry:
         return load(registry, namespace=self.namespace, zone=self.zone)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables of this process while the program runs, as a shell would for the Pulumi CLI."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value
