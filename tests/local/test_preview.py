@@ -325,6 +325,22 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     assert found["queue replace"].loses
 
 
+def test_a_null_in_a_json_document_is_not_the_same_as_nothing(tmp_path: Path) -> None:
+    made = """
+        import json
+        aws.sqs.Queue("queue", name="queue", redrive_policy=json.dumps({}))
+    """
+    nothing, null, one = ({}, {"count": None}, {"count": 1})
+    for before, after, shown in (
+        (nothing, null, (None, "null")),
+        (null, nothing, ("null", None)),
+        (null, one, ("null", 1)),
+    ):
+        (change,) = steps(made.format(before), made.format(after), tmp_path)["queue change"].changes
+        assert (change.path, change.old, change.new) == ("redrivePolicy.count", *shown)
+    assert not steps(made.format(null), made.format(null), tmp_path)
+
+
 def test_a_plan_shows_of_a_secret_only_that_it_changed(tmp_path: Path) -> None:
     made = """
         key = pulumi.Config("mft").require_secret("key")
