@@ -40,8 +40,9 @@ ROOMS = {
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "ways_in": {"world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "world", "drill"},
+        "__main__": {"*", "aws", "sftp", "preview", "world", "ways_in", "drill"},
     },
     "ops": {
         "*": set(),

@@ -50,8 +50,6 @@ def run(seeds: Iterable[int]) -> Tally:
     """Run the schedules of some seeds in this process."""
     tally = Tally()
     with edge.attached():
-        gc.collect()
-        gc.freeze()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -60,7 +58,6 @@ def run(seeds: Iterable[int]) -> Tally:
                 if tally.schedules % _COLLECT == 0:
                     gc.collect()
         finally:
-            gc.unfreeze()
             if was_enabled:
                 gc.enable()
     return tally
@@ -70,7 +67,7 @@ def run_everywhere(first: int, number: int) -> Iterator[Tally]:
     """Run schedules of `number` seeds from `first` on all cores; yield tallies as they come in."""
     chunks = [range(at, min(first + number, at + _CHUNK)) for at in range(first, first + number, _CHUNK)]
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(len(chunks), os.cpu_count() or 1), initializer=_quiet) as pool:
+    with context.Pool(min(len(chunks), os.cpu_count() or 1), initializer=_prepare) as pool:
         yield from pool.imap_unordered(run, chunks)
 
 
@@ -86,8 +83,11 @@ def smallest(schedule: Schedule, rule: str) -> Schedule:
         return shrink(schedule, lambda each: rule in {v.rule for v in simulate(each).violations})
 
 
-def _quiet() -> None:
+def _prepare() -> None:
+    """Leave Ctrl-C to the parent, and let no collection of garbage go through what the modules made."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    gc.collect()
+    gc.freeze()
 
 
 def _sum(total: dict[str, int], more: dict[str, int]) -> None:
