@@ -57,6 +57,7 @@ def run(seeds: Iterable[int]) -> Tally:
                 tally.add(seed, simulate(generate(seed)))
                 if tally.schedules % _COLLECT == 0:
                     gc.collect()
+                    gc.freeze()  # what is left is not a schedule's, and need not be searched again
         finally:
             if was_enabled:
                 gc.enable()
@@ -67,7 +68,7 @@ def run_everywhere(first: int, number: int) -> Iterator[Tally]:
     """Run schedules of `number` seeds from `first` on all cores; yield tallies as they come in."""
     chunks = [range(at, min(first + number, at + _CHUNK)) for at in range(first, first + number, _CHUNK)]
     context = multiprocessing.get_context("spawn")
-    with context.Pool(min(len(chunks), os.cpu_count() or 1), initializer=_prepare) as pool:
+    with context.Pool(min(len(chunks), os.cpu_count() or 1), initializer=_quiet) as pool:
         yield from pool.imap_unordered(run, chunks)
 
 
@@ -83,11 +84,8 @@ def smallest(schedule: Schedule, rule: str) -> Schedule:
         return shrink(schedule, lambda each: rule in {v.rule for v in simulate(each).violations})
 
 
-def _prepare() -> None:
-    """Leave Ctrl-C to the parent, and let no collection of garbage go through what the modules made."""
+def _quiet() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    gc.collect()
-    gc.freeze()
 
 
 def _sum(total: dict[str, int], more: dict[str, int]) -> None:
