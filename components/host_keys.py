@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cache
 
 from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -32,6 +33,8 @@ _RSA_BITS = range(2048, 4096 + 1)
 _CURVES = ("secp256r1", "secp384r1", "secp521r1")
 
 
+# To read an RSA key takes a tenth of a second, and a process may run the program again and again.
+@cache
 def normalized(setting: str, text: str) -> str:
     """Return the private key of a setting, one of COMMANDS, as PEM (PKCS#1 or SEC1) with a final newline.
 

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -39,8 +40,9 @@ ROOMS = {
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "ways_in": {"world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "world", "drill"},
+        "__main__": {"*", "aws", "sftp", "preview", "world", "ways_in", "drill"},
     },
     "ops": {
         "*": set(),
@@ -214,6 +216,25 @@ def test_the_program_fits_on_a_page_and_modules_on_a_few() -> None:
         if (lines := len(path.read_text().splitlines())) > 300
     }
     assert not long
+
+
+def test_types_are_checked_of_every_service_that_the_program_uses() -> None:
+    """Modules of the provider that pyproject.toml does not list are not read, and all of them is Any."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    read = {
+        name.split(".")[1]
+        for each in settings
+        if each.get("follow_imports") == "normal"
+        for name in each["module"]
+        if name.endswith(".*")
+    }
+    used = {
+        node.attr
+        for path in (ROOT / "__main__.py", *sources("components"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "aws"
+    }
+    assert {name for name in used if not name[0].isupper()} == read, "tool.mypy.overrides in pyproject.toml"
 
 
 def test_every_component_registers_its_outputs_last() -> None:
