@@ -5,6 +5,7 @@ Names that begin with `_mft_` are put into the changed module by an `@after` fun
 
 from __future__ import annotations
 
+from local.aws.ministack.answer_edits import ANSWER_EDITS
 from local.aws.ministack.outage_edits import OUTAGE_EDITS
 from local.aws.ministack.patching import Edit
 
@@ -202,29 +203,6 @@ def run():
         new='[r.text or "" for r in',
     ),
     Edit(
-        name="queue of another account",
-        why="its owner has to confirm a subscription that it did not make itself",
-        module="services.sns",
-        old='    needs_confirmation = protocol in ("http", "https")\n',
-        new='    needs_confirmation = protocol in ("http", "https") or (\n'
-        '        protocol == "sqs" and endpoint.split(":")[4] != get_account_id())\n',
-    ),
-    Edit(
-        name="confirmation request",
-        why="that of a queue is a message, which nobody here reads",
-        module="services.sns",
-        old="    if needs_confirmation:\n        asyncio.ensure_future",
-        new='    if needs_confirmation and protocol != "sqs":\n        asyncio.ensure_future',
-    ),
-    Edit(
-        name="ReturnSubscriptionArn",
-        why="with it, SNS returns the ARN of a subscription that is pending too",
-        module="services.sns",
-        old='    result_arn = "pending confirmation" if needs_confirmation else sub_arn\n',
-        new='    is_asked = (_p(params, "ReturnSubscriptionArn") or "").lower() == "true"\n'
-        '    result_arn = "pending confirmation" if needs_confirmation and not is_asked else sub_arn\n',
-    ),
-    Edit(
         name="version id in S3 events",
         why="EventBridge events of a versioned bucket name the version; intake depends on it",
         module="services.s3",
@@ -271,5 +249,6 @@ def run():
             metric_alarms.append(alarm)
 """,
     ),
+    *ANSWER_EDITS,
     *OUTAGE_EDITS,
 ]

@@ -1,14 +1,16 @@
 """Lets the emulated EC2 refuse descriptions of security groups and rules with characters that EC2 refuses.
 
-It also refuses more inbound rules than the default quota of a group allows.
+It also refuses more inbound rules than the default quota of a group allows, and each network, prefix list and
+group that a request names is a rule with an id of its own, which can be described and revoked alone.
 https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
 """
 
 from __future__ import annotations
 
+import itertools
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -25,6 +27,45 @@ _RULES = 60
 _TARGETS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 
 Answer = Callable[[Mapping[str, Any]], Any]
+Rule = Mapping[str, Any]
+
+
+@after("services.ec2")
+def _one_rule_per_target(ec2: Module) -> None:
+    parse, value = original(_CHANGE, ec2, "_parse_ip_permissions"), original(_CHANGE, ec2, "_p")
+    describe = original(_CHANGE, ec2, "_sg_rule_xml")
+
+    def prefix_lists(request: Mapping[str, Any], permission: str) -> Iterator[dict[str, str]]:
+        for number in itertools.count(1):
+            name = f"{permission}.PrefixListIds.{number}"
+            if not (id := value(request, f"{name}.PrefixListId")):
+                return
+            description = value(request, f"{name}.Description")
+            yield {"PrefixListId": id} | ({"Description": description} if description else {})
+
+    def parsed(request: Mapping[str, Any], prefix: str) -> list[Rule]:
+        rules = parse(request, prefix)
+        for number, rule in enumerate(rules, 1):
+            rule["PrefixListIds"] += prefix_lists(request, f"{prefix}.{number}")
+        return [alone for rule in rules for alone in _alone(rule)]
+
+    def described(group: str, rule: Rule, is_egress: bool = False) -> str:
+        before, end, after_it = describe(group, rule, is_egress=is_egress).rpartition("</item>")
+        lists = "".join(
+            f"<prefixListId>{each['PrefixListId']}</prefixListId>" for each in rule["PrefixListIds"]
+        )
+        return f"{before}{lists}{end}{after_it}"
+
+    ec2._parse_ip_permissions, ec2._sg_rule_xml = parsed, described
+
+
+def _alone(rule: Rule) -> list[Rule]:
+    """Return a rule for each target of a rule."""
+    return [
+        {**rule, **{other: [] for other in _TARGETS}, kind: [target]}
+        for kind in _TARGETS
+        for target in rule[kind]
+    ] or [rule]
 
 
 @after("services.ec2")
