@@ -20,6 +20,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     events,
     forks,
     keys,
+    limits,
     outage,
     patching,
     queues,

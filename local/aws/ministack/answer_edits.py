@@ -1,4 +1,4 @@
-"""Edits of answers that boto3 reads and AWS's other SDKs do not, and of fields that answers lack.
+"""Edits of answers: what boto3 reads and AWS's other SDKs do not, fields that were lost, AWS's words.
 
 The AWS provider of Pulumi and Terraform compares every field that it reads with what the program wants, and
 AWS's SDK for Go takes no text where the service's model says number.
@@ -106,5 +106,14 @@ ANSWER_EDITS = [
         old='    result_arn = "pending confirmation" if needs_confirmation else sub_arn\n',
         new='    is_asked = (_p(params, "ReturnSubscriptionArn") or "").lower() == "true"\n'
         '    result_arn = "pending confirmation" if needs_confirmation and not is_asked else sub_arn\n',
+    ),
+    Edit(
+        name="bucket with versions",
+        why="S3 says what is in a bucket that has versions",
+        module="services.s3",
+        old='            "The bucket you tried to delete is not empty",\n',
+        new='            "The bucket you tried to delete is not empty"\n'
+        '            + (". You must delete all versions in the bucket."'
+        ' if _bucket_has_versions(name) else ""),\n',
     ),
 ]

@@ -1,6 +1,6 @@
 """Lets the emulated EC2 refuse descriptions of security groups and rules with characters that EC2 refuses.
 
-It also refuses more inbound rules than the default quota of a group allows, and each network, prefix list and
+It also refuses more rules of a group than the quota allows in one direction. Each network, prefix list and
 group that a request names is a rule with an id of its own, which can be described and revoked alone.
 https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_CreateSecurityGroup.html
@@ -14,7 +14,9 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
+from customers.service_quotas import GROUP_RULES
 from local.aws.ministack.patching import Module, after, original
+from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
 
 _CHANGE = "descriptions of security groups"
 
@@ -22,8 +24,7 @@ _DESCRIPTION = re.compile(r"[a-zA-Z0-9. _\-:/()#,@\[\]+=&;{}!$*]{0,255}")
 _ALLOWED = "strings less than 256 characters from the following set:  a-zA-Z0-9. _-:/()#,@[]+=&;{}!$*"
 _OF_RULE = re.compile(r"IpPermissions\.\d+\.\w+\.\d+\.Description")
 
-#: Inbound rules of a group. Each network, prefix list and group that a rule names counts.
-_RULES = 60
+#: Each of these that a permission names is a rule, and counts.
 _TARGETS = ("IpRanges", "Ipv6Ranges", "PrefixListIds", "UserIdGroupPairs")
 
 Answer = Callable[[Mapping[str, Any]], Any]
@@ -92,20 +93,31 @@ def _descriptions(ec2: Module) -> None:
 
 @after("services.ec2")
 def _rules(ec2: Module) -> None:
+    from ministack.core.responses import get_region
+
     actions: dict[str, Answer] = original(_CHANGE, ec2, "_ACTION_MAP")
     value, refuse = original(_CHANGE, ec2, "_p"), original(_CHANGE, ec2, "_error")
     groups, parsed = (
         original(_CHANGE, ec2, "_security_groups"),
         original(_CHANGE, ec2, "_parse_ip_permissions"),
     )
-    authorize = actions["AuthorizeSecurityGroupIngress"]
 
-    def counted(request: Mapping[str, Any]) -> Any:
-        group = groups.get(value(request, "GroupId")) or {"IpPermissions": []}
-        rules = [*group["IpPermissions"], *parsed(request, "IpPermissions")]
-        if sum(len(rule.get(target, ())) for rule in rules for target in _TARGETS) > _RULES:
-            message = "The maximum number of rules per security group has been reached."
-            return refuse("RulesPerSecurityGroupLimitExceeded", message, 400)
-        return authorize(request)
+    is_same = original(_CHANGE, ec2, "_rules_match")
 
-    actions["AuthorizeSecurityGroupIngress"] = counted
+    def limited(authorize: Answer, direction: str) -> Answer:
+        def answered(request: Mapping[str, Any]) -> Any:
+            rules = (groups.get(value(request, "GroupId")) or {direction: []})[direction]
+            asked = parsed(request, "IpPermissions")
+            new = [each for each in asked if not any(is_same(each, rule) for rule in rules)]
+            if len(rules) + len(new) > ACCOUNT_QUOTAS.value(get_region(), GROUP_RULES):
+                message = "The maximum number of rules per security group has been reached."
+                return refuse("RulesPerSecurityGroupLimitExceeded", message, 400)
+            return authorize(request)
+
+        return answered
+
+    for action, direction in (
+        ("AuthorizeSecurityGroupIngress", "IpPermissions"),
+        ("AuthorizeSecurityGroupEgress", "IpPermissionsEgress"),
+    ):
+        actions[action] = limited(actions[action], direction)
