@@ -54,6 +54,20 @@ ANSWER_EDITS = [
         "        {_tag_set_xml(ep['VpcEndpointId'])}\n",
     ),
     Edit(
+        name="addresses of a new NAT gateway",
+        why="they were lost, and the provider asks for the primary one",
+        module=_EC2,
+        old="        <natGatewayAddressSet/>\n        {_tag_set_xml(nat_id)}\n",
+        new="        {_mft_nat_addresses(record)}\n        {_tag_set_xml(nat_id)}\n",
+    ),
+    Edit(
+        name="addresses of a NAT gateway",
+        why="as above",
+        module=_EC2,
+        old="            <natGatewayAddressSet/>\n            {_tag_set_xml(nat['NatGatewayId'])}\n",
+        new="            {_mft_nat_addresses(nat)}\n            {_tag_set_xml(nat['NatGatewayId'])}\n",
+    ),
+    Edit(
         name="tracing of a new state machine",
         why="it was lost",
         module=_STATES,

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 from xml.sax.saxutils import escape
 
@@ -58,6 +58,28 @@ def _one_rule_per_target(ec2: Module) -> None:
         return f"{before}{lists}{end}{after_it}"
 
     ec2._parse_ip_permissions, ec2._sg_rule_xml = parsed, described
+
+
+@after("services.ec2")
+def _one_permission_per_port(ec2: Module) -> None:
+    describe = original(_CHANGE, ec2, "_sg_xml")
+
+    def together(rules: Iterable[Rule]) -> list[Rule]:
+        """Return rules as the permissions of a group: those of one protocol and port are one."""
+        found: dict[tuple[Any, ...], dict[str, Any]] = {}
+        for rule in rules:
+            ports = (rule["IpProtocol"], rule.get("FromPort"), rule.get("ToPort"))
+            whole = found.setdefault(ports, {**rule, **{kind: [] for kind in _TARGETS}})
+            for kind in _TARGETS:
+                whole[kind] = [*whole[kind], *rule[kind]]
+        return list(found.values())
+
+    def described(group: Mapping[str, Any]) -> str:
+        directions = ("IpPermissions", "IpPermissionsEgress")
+        text: str = describe({**group, **{each: together(group[each]) for each in directions}})
+        return text
+
+    ec2._sg_xml = described
 
 
 def _alone(rule: Rule) -> list[Rule]:

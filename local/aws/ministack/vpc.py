@@ -1,7 +1,8 @@
-"""What EC2 describes of flow logs and of VPC endpoints, of which MiniStack keeps a part.
+"""What EC2 describes of flow logs, VPC endpoints and NAT gateways, of which MiniStack keeps a part.
 
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_FlowLog.html
 https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_VpcEndpoint.html
+https://docs.aws.amazon.com/AWSEC2/latest/APIReference/API_NatGatewayAddress.html
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from xml.sax.saxutils import escape
 
 from local.aws.ministack.patching import Module, after, original
 
-_CHANGE = "flow logs and VPC endpoints"
+_CHANGE = "flow logs, VPC endpoints and NAT gateways"
 
 #: The format of records if none is given.
 #: https://docs.aws.amazon.com/vpc/latest/userguide/flow-log-records.html
@@ -59,6 +60,25 @@ def _flow_logs(ec2: Module) -> None:
 
     ec2._mft_flow_log = given
     ec2._mft_flow_log_xml = lambda flow_log: _xml(**flow_log["MftGiven"])
+
+
+@after("services.ec2")
+def _nat_gateways(ec2: Module) -> None:
+    addresses = original(_CHANGE, ec2, "_addresses")
+
+    def described(gateway: Mapping[str, Any]) -> str:
+        allocation = gateway["AllocationId"]
+        if not allocation:  # a private gateway has none
+            return "<natGatewayAddressSet/>"
+        item = _xml(
+            allocationId=allocation,
+            publicIp=addresses.get(allocation, {}).get("PublicIp", ""),
+            isPrimary="true",
+            status="succeeded",
+        )
+        return f"<natGatewayAddressSet><item>{item}</item></natGatewayAddressSet>"
+
+    ec2._mft_nat_addresses = described
 
 
 @after("services.ec2")
