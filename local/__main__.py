@@ -12,6 +12,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -22,19 +23,20 @@ from components.bundle import BundleError
 from customers import project
 from customers.names import NameRefusedError
 from customers.problems import RegistryError
-from local.aws.emulator import EmulatorError
+from local import ways_in
+from local.aws.emulator import Emulator, EmulatorError
 from local.aws.provision import CannotMakeError
 from local.drill import rto, scenarios
 from local.drill.drill import Drill
 from local.drill.scenario_runner import play_all
 from local.drill.story import Progress, Story, StoryError
+from local.empty_aws import EmptyAws
 from local.loopback import LoopbackError
 from local.preview import preview as plans
 from local.preview import recording, rendering
 from local.program import ProgramError
 from local.sftp.clients import UploadError
 from local.world import World, WorldError
-from runtime.contract import SIDES
 
 app = typer.Typer(
     add_completion=False,
@@ -148,15 +150,26 @@ def up(
     sftp_port: Annotated[
         int, typer.Option(metavar="PORT", help="Port of both SFTP endpoints; 0 takes a free one.")
     ] = 0,
+    empty: Annotated[
+        bool,
+        typer.Option("--empty", help="Make only the zone, and print how to deploy with the Pulumi CLI."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
     Example: `mft-local up --sftp-port 2222`
     """
+    if empty and (registry or sftp_port):
+        raise typer.BadParameter("--empty excludes --registry and --sftp-port")
     root = _project()
     customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    if empty:
+        with _clear_errors(), EmptyAws(root) as aws, TemporaryDirectory(prefix="mft-local-") as folder:
+            ways_in.print_empty(aws, Path(folder) / "state", console, as_json=as_json)
+            _run_until_interrupted(aws)
+        return
     progress = Progress(console)
     console.print(_STARTING)
     with (
@@ -167,11 +180,8 @@ def up(
         for step, seconds in world.deploy():
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
-        _print_ways_in(world, console, as_json=as_json)
-        with suppress(KeyboardInterrupt):
-            while world.aws.alive():
-                time.sleep(1)
-            raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
+        ways_in.print_all(world, console, as_json=as_json)
+        _run_until_interrupted(world.aws)
 
 
 @app.command()
@@ -216,31 +226,11 @@ def _project() -> Path:
         raise typer.Exit(1) from error
 
 
-def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
-    users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
-    commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
-    world.serve_names()
-    server = world.dns
-    assert server is not None
-    if as_json:
-        ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
-        ways |= {"root": str(world.project), "environment": world.environment}
-        Console(soft_wrap=True).print_json(data=ways)
-        return
-    console.print("\n[bold]SFTP, as each customer's user:[/]")
-    for who, command in commands.items():
-        console.print(f"  {who}:\n    {command}", markup=False)
-    console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
-    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
-    console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
-    console.print("\n[bold]The operators' tools, in the same shell:[/]")
-    for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
-        console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
-    customer = world.customers()[0].id
-    console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
-    for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
-        console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
-    console.print("\nCtrl-C stops everything and removes it.")
+def _run_until_interrupted(aws: Emulator) -> None:
+    with suppress(KeyboardInterrupt):
+        while aws.alive():
+            time.sleep(1)
+        raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{aws.tail()}")
 
 
 @contextmanager

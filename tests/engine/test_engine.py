@@ -19,9 +19,8 @@ import pytest
 import yaml
 
 from components import bundle
-from local.aws.emulator import Emulator
+from local.empty_aws import EmptyAws
 from local.program import ROOT
-from runtime.contract import REGION_OF
 from tests.program.conftest import RUNTIME
 
 STACKS = {"gov-west": "west", "gov-east": "east"}
@@ -49,7 +48,7 @@ SAFEGUARDS = (
 class Project:
     """A copy of the project with its own state, deployed to an emulated AWS."""
 
-    def __init__(self, folder: Path, aws: Emulator) -> None:
+    def __init__(self, folder: Path, aws: EmptyAws) -> None:
         self.folder = folder / "project"
         tracked = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -64,17 +63,10 @@ class Project:
                 shutil.copy2(ROOT / name, self.folder / name)
         (self.folder / ".build").symlink_to(bundle.BUILD)
         self._use_this_python()
-        zone = aws.client("route53", REGION_OF["west"]).create_hosted_zone(
-            Name="mft.example.gov", CallerReference="engine"
-        )["HostedZone"]["Id"]
         for stack in STACKS:
             path = self.folder / f"Pulumi.{stack}.yaml"
             document = yaml.safe_load(path.read_text())
-            document["config"] |= {
-                "mft:zoneId": zone.rpartition("/")[2],
-                "mft:accountId": aws.account,
-                "mft:lambdaRuntime": RUNTIME,
-            }
+            document["config"] |= aws.settings
             path.write_text(yaml.safe_dump(document))
         (folder / "state").mkdir()
         assert PLUGIN is not None
@@ -86,10 +78,7 @@ class Project:
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_ACCESS_KEY_ID": aws.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_EC2_METADATA_DISABLED": "true",
+            **aws.environment,
         }
 
     def _use_this_python(self) -> None:
@@ -149,7 +138,7 @@ def keys() -> dict[str, str]:
 def project(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Project]:
     """Both stacks, deployed like a new environment: West, East, West again."""
     bundle.install(RUNTIME)
-    with Emulator() as aws:
+    with EmptyAws() as aws:
         project = Project(tmp_path_factory.mktemp("engine"), aws)
         project.make(keys)
         project.done("config", "set", "mft:peer", "absent", "--stack", "gov-west")

@@ -187,7 +187,11 @@ READS: Mapping[str, tuple[Read, ...]] = {
             "ec2",
             "DescribeNatGateways",
             {"NatGatewayIds": ["@id"]},
-            below("NatGateways[0]", "subnetId", allocationId="NatGatewayAddresses[0].AllocationId"),
+            below(
+                "NatGateways[0]",
+                "subnetId",
+                allocationId="NatGatewayAddresses[?IsPrimary].AllocationId | [0]",
+            ),
         ),
     ),
     "aws:ec2/route:Route": (
