@@ -38,9 +38,11 @@ ROOMS = {
         "sftp": set(),
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},
+        "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "ways_in": {"*", "empty_aws", "world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "world", "drill"},
+        "__main__": {"*", "aws", "sftp", "preview", "empty_aws", "world", "ways_in", "drill"},
     },
     "ops": {
         "*": set(),

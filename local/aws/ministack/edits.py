@@ -52,6 +52,14 @@ def run():
         new="        self._proc = _mft_started(\n            [binary, worker_path],\n",
     ),
     Edit(
+        name="no FIPS endpoints in a worker",
+        why="an SDK refuses them where it is given an endpoint, as every worker is",
+        module=_WORKER,
+        old="            if key not in _RESERVED_RUNTIME_ENV_VARS\n        }\n        spawn_env = ",
+        new='            if key not in (*_RESERVED_RUNTIME_ENV_VARS, "AWS_USE_FIPS_ENDPOINT")\n'
+        "        }\n        spawn_env = ",
+    ),
+    Edit(
         name="worker survives an exception of its handler",
         why="AWS keeps the environment; a new process for every failed attempt took seconds",
         module=_WORKER,

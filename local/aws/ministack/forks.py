@@ -106,11 +106,7 @@ def end_servers() -> None:
 @after("core.lambda_runtime")
 def _forked(runtime: Module) -> None:
     def started(command: list[str], *, cwd: str, env: dict[str, str], **how: Any) -> Any:
-        """Start a worker as `subprocess.Popen` would, but from a fork server if its code contains boto3.
-
-        It asks for no FIPS endpoints, which an SDK refuses where it is given an endpoint.
-        """
-        env = {name: value for name, value in env.items() if name != "AWS_USE_FIPS_ENDPOINT"}
+        """Start a worker as `subprocess.Popen` would, but from a fork server if its code contains boto3."""
         if not (Path(cwd) / "boto3").is_dir() or not hasattr(os, "pidfd_open"):
             return subprocess.Popen(command, cwd=cwd, env=env, **how)  # noqa: S603 - as it was
         with _lock:
