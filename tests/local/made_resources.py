@@ -46,17 +46,36 @@ _OUTPUTS = {
     "aws:sqs/queue:Queue": {"url": "QueueUrl"},
 }
 
+#: Types that no call for another resource needs.
+_LEAVES = (
+    "aws:cloudwatch/eventTarget:EventTarget",
+    "aws:cloudwatch/logGroup:LogGroup",
+    "aws:cloudwatch/metricAlarm:MetricAlarm",
+    "aws:ec2/routeTableAssociation:RouteTableAssociation",
+    "aws:iam/rolePolicy:RolePolicy",
+    "aws:lambda/permission:Permission",
+    "aws:route53/record:Record",
+    "aws:s3/bucketPolicy:BucketPolicy",
+    "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock",
+    "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration",
+    "aws:transfer/sshKey:SshKey",
+)
+
 #: What is sent only when a resource goes.
 _AT_THE_END = ("ScheduleKeyDeletion",)
 
 
 @dataclass
 class MadeResources:
-    """Makes the resources of one stack, and keeps them, with the names and ids that they got, by URN."""
+    """Makes the resources of one stack, and keeps them, with the names and ids that they got, by URN.
+
+    With `few`, of leaves that have the same inputs, in whatever values, only the first is made.
+    """
 
     aws: World
     stack: str
     region: str
+    few: bool
     all: dict[str, Resource] = field(default_factory=dict)
 
     def make(self, resource: Resource) -> tuple[str, Mapping[str, Any]]:
@@ -65,11 +84,17 @@ class MadeResources:
             return resource.name, {}
         resource = _named(resource)
         id, outputs = _as_aws(self.stack)(resource)
+        if self.few and resource.type in _LEAVES and self._has_alike(resource):
+            return id, outputs
         if resource.type in CALLS:
             answer, id = self._call(resource, id)
             outputs = {**outputs, **self._found(resource, id, answer)}
         self.all[resource.urn] = replace(resource, id=id, outputs=outputs)
         return id, outputs
+
+    def _has_alike(self, resource: Resource) -> bool:
+        alike = [each for each in self.all.values() if each.type == resource.type]
+        return any(each.inputs.keys() == resource.inputs.keys() for each in alike)
 
     def client(self, resource: Resource, service: str) -> Any:
         """Return a client of a service in the region of a resource."""
