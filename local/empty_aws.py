@@ -45,13 +45,16 @@ class EmptyAws(Emulator):
             "AWS_EC2_METADATA_DISABLED": "true",
         }
 
-    def commands(self, state: Path) -> list[str]:
-        """Return the shell's commands that deploy both stacks here; their state is kept below a folder."""
-        exported = {
+    def variables(self, state: Path) -> dict[str, str]:
+        """Return the environment of the Pulumi CLI that keeps the state of both stacks below a folder."""
+        return {
             **self.environment,
             "PULUMI_BACKEND_URL": f"file://{state}",
             "PULUMI_CONFIG_PASSPHRASE": "local",
         }
+
+    def commands(self, state: Path) -> list[str]:
+        """Return the shell's commands that deploy both stacks here, with their state below a folder."""
         setting = " && ".join(
             f"pulumi config set {name} {value} --stack gov-$side" for name, value in self.settings.items()
         )
@@ -60,7 +63,7 @@ class EmptyAws(Emulator):
             for name, file in (("hostKeyRsa", "rsa"), ("hostKeyEcdsa", "ecdsa"))
         )
         return [
-            "export " + " ".join(f"{name}={value}" for name, value in exported.items()),
+            "export " + " ".join(f"{name}={value}" for name, value in self.variables(state).items()),
             f"mkdir -p {state}",
             f"python -m components.bundle {self.settings['mft:lambdaRuntime']}",
             "ssh-keygen -q -t rsa -b 3072 -m PEM -N '' -f rsa",

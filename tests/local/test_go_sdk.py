@@ -7,8 +7,10 @@ from datetime import datetime
 from typing import Any
 
 import asyncssh
+import botocore.session
 import pytest
 
+from local.aws.ministack import SERVICES
 from tests.local.conftest import EAST, ROLE, WEST, World
 from tests.local.wire import Wire
 
@@ -100,6 +102,19 @@ def test_a_plain_statistic_is_kept(wire: Wire) -> None:
     root = wire.query("monitoring", "DescribeAlarms", AlarmNamePrefix="plain")
     assert texts(root, ".//member/Statistic") == ["Sum"]
     assert texts(root, ".//member/ExtendedStatistic") == []
+
+
+def test_no_other_service_speaks_cbor() -> None:
+    """One that begins to needs its answers looked at, as CloudWatch's were."""
+    session = botocore.session.get_session()
+    known = set(session.get_available_services())
+    names = {"logs", "lambda", "s3", "stepfunctions", "cloudwatch", *(set(SERVICES) & known)}
+    speaking = {
+        name
+        for name in names
+        if "smithy-rpc-v2-cbor" in session.get_service_model(name).metadata.get("protocols", ())
+    }
+    assert speaking == {"cloudwatch"}
 
 
 # --- Transfer Family -----------------------------------------------------------------------------
