@@ -12,7 +12,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import typer
@@ -23,14 +22,13 @@ from components.bundle import BundleError
 from customers import project
 from customers.names import NameRefusedError
 from customers.problems import RegistryError
-from local import ways_in
-from local.aws.emulator import Emulator, EmulatorError
+from local import empty_aws, ways_in
+from local.aws.emulator import EmulatorError
 from local.aws.provision import CannotMakeError
 from local.drill import rto, scenarios
 from local.drill.drill import Drill
 from local.drill.scenario_runner import play_all
 from local.drill.story import Progress, Story, StoryError
-from local.empty_aws import EmptyAws
 from local.loopback import LoopbackError
 from local.preview import preview as plans
 from local.preview import recording, rendering
@@ -166,9 +164,8 @@ def up(
     customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     if empty:
-        with _clear_errors(), EmptyAws(root) as aws, TemporaryDirectory(prefix="mft-local-") as folder:
-            ways_in.print_empty(aws, Path(folder) / "state", console, as_json=as_json)
-            _run_until_interrupted(aws)
+        with _clear_errors():
+            empty_aws.serve(root, console, as_json=as_json)
         return
     progress = Progress(console)
     console.print(_STARTING)
@@ -180,8 +177,11 @@ def up(
         for step, seconds in world.deploy():
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
-        ways_in.print_all(world, console, as_json=as_json)
-        _run_until_interrupted(world.aws)
+        ways_in.show(world, console, as_json=as_json)
+        with suppress(KeyboardInterrupt):
+            while world.aws.alive():
+                time.sleep(1)
+            raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
 
 
 @app.command()
@@ -224,13 +224,6 @@ def _project() -> Path:
     except project.ProjectNotFoundError as error:
         _errors.print(str(error), markup=False)
         raise typer.Exit(1) from error
-
-
-def _run_until_interrupted(aws: Emulator) -> None:
-    with suppress(KeyboardInterrupt):
-        while aws.alive():
-            time.sleep(1)
-        raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{aws.tail()}")
 
 
 @contextmanager

@@ -7,12 +7,17 @@ with EmptyAws() as aws:
 from __future__ import annotations
 
 import sys
+import time
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Self
 
+from rich.console import Console
+
 from local import program
-from local.aws.emulator import Emulator
+from local.aws.emulator import Emulator, EmulatorError
 
 
 class EmptyAws(Emulator):
@@ -73,3 +78,26 @@ class EmptyAws(Emulator):
             "pulumi up --yes --stack gov-east",
             "pulumi config set mft:peer present --stack gov-west && pulumi up --yes --stack gov-west",
         ]
+
+
+def serve(root: Path, console: Console, *, as_json: bool) -> None:
+    """Start an empty AWS, print how to deploy to it, and keep it running until KeyboardInterrupt.
+
+    Raises EmulatorError if it does not start, or ends by itself.
+    """
+    with EmptyAws(root) as aws, TemporaryDirectory(prefix="mft-local-") as folder:
+        commands = aws.commands(Path(folder) / "state")
+        if as_json:
+            ways = {"endpoint": aws.endpoint, "environment": aws.environment, "settings": dict(aws.settings)}
+            Console(soft_wrap=True).print_json(data=ways | {"commands": commands})
+        console.print(
+            f"\n[bold]An AWS with nothing in it but the zone:[/] {aws.endpoint}\n"
+            "\n[bold]Both stacks with the Pulumi CLI, in a clone of this project with its .venv activated:[/]"
+        )
+        for command in commands:
+            console.print(f"  {command}", markup=False)
+        console.print("\nA run of either stack after these finds nothing to change. Ctrl-C stops everything.")
+        with suppress(KeyboardInterrupt):
+            while aws.alive():
+                time.sleep(1)
+            raise EmulatorError(f"the emulated AWS has ended; the last lines of its log:\n{aws.tail()}")

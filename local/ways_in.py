@@ -1,19 +1,17 @@
-"""Prints the ways into a running local world."""
+"""How a person reaches a world that is running."""
 
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 
 from rich.console import Console
 
-from local.empty_aws import EmptyAws
 from local.world import World
 from runtime.contract import SIDES
 
 
-def print_all(world: World, console: Console, *, as_json: bool) -> None:
-    """Print how to reach both cells of a world, for a person or as one JSON document."""
+def show(world: World, console: Console, *, as_json: bool) -> None:
+    """Print how to reach a running world: its SFTP users, its AWS, its names and the operators' tools."""
     users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
     commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
     world.serve_names()
@@ -38,19 +36,3 @@ def print_all(world: World, console: Console, *, as_json: bool) -> None:
     for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
         console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
     console.print("\nCtrl-C stops everything and removes it.")
-
-
-def print_empty(aws: EmptyAws, state: Path, console: Console, *, as_json: bool) -> None:
-    """Print how to deploy to an empty AWS, for a person or as one JSON document."""
-    commands = aws.commands(state)
-    if as_json:
-        ways = {"endpoint": aws.endpoint, "environment": aws.environment, "settings": dict(aws.settings)}
-        Console(soft_wrap=True).print_json(data=ways | {"commands": commands})
-        return
-    console.print(
-        f"\n[bold]An AWS with nothing in it but the zone:[/] {aws.endpoint}\n"
-        "\n[bold]Both stacks with the Pulumi CLI, in a clone of this project with its .venv activated:[/]"
-    )
-    for command in commands:
-        console.print(f"  {command}", markup=False)
-    console.print("\nA run of either stack after these finds nothing to change. Ctrl-C stops everything.")

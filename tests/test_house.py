@@ -40,7 +40,7 @@ ROOMS = {
         "external_parties": {"aws", "sftp"},
         "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
-        "ways_in": {"*", "empty_aws", "world"},
+        "ways_in": {"world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
         "__main__": {"*", "aws", "sftp", "preview", "empty_aws", "world", "ways_in", "drill"},
     },
