@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up test test-all tests tests-all simulate bench check lint types format schema reference bundle clean
+.PHONY: drill drill-all up up-empty test test-all tests tests-all simulate bench check lint types format schema reference bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -25,6 +25,10 @@ drill-all: $(READY)
 
 up: $(READY)
 	@$(BIN)/python -m local up
+
+# An emulated AWS with nothing in it but the zone, for `pulumi up`.
+up-empty: $(READY)
+	@$(BIN)/python -m local up --empty
 
 # Types are checked while the tests run: mypy takes half a minute when it has no cache.
 test: lint

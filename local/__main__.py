@@ -136,19 +136,29 @@ def up(
     sftp_port: Annotated[
         int, typer.Option(metavar="PORT", help="Port of both SFTP endpoints; 0 takes a free one.")
     ] = 0,
+    empty: Annotated[
+        bool,
+        typer.Option("--empty", help="Make only the zone, and print how to deploy with the Pulumi CLI."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
     Example: `mft-local up --sftp-port 2222`
     """
-    from local import ways_in
+    if empty and (registry or sftp_port):
+        raise typer.BadParameter("--empty excludes --registry and --sftp-port")
+    from local import empty_aws, ways_in
     from local.drill.story import Progress
     from local.world import World, WorldError
 
     root = _project()
     customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    if empty:
+        with _clear_errors():
+            empty_aws.serve(root, console, as_json=as_json)
+        return
     progress = Progress(console)
     console.print(_STARTING)
     with (

@@ -39,10 +39,11 @@ ROOMS = {
         "sftp": set(),
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},
+        "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
         "ways_in": {"world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "world", "ways_in", "drill"},
+        "__main__": {"*", "aws", "sftp", "preview", "empty_aws", "world", "ways_in", "drill"},
     },
     "ops": {
         "*": set(),

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, readable
+from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, ServiceQuota, readable
 from local.aws.ministack.patching import Module, after, original
 
 _NAME, _TARGET = "servicequotas", "ServiceQuotasV20190624"
@@ -28,6 +28,10 @@ class _Quotas:
         else:
             self._set[region, code] = value
 
+    def value(self, region: str, quota: ServiceQuota) -> float:
+        """Return what a quota allows in a region."""
+        return self._set.get((region, quota.code), _GRANTED.get(quota.code, quota.default))
+
     def answer(self, operation: str, region: str, given: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Return the status and the document that answer a request."""
         quota = next(
@@ -45,7 +49,7 @@ class _Quotas:
             return 400, {"__type": "NoSuchResourceException", "Message": message}
         value: float = quota.default
         if operation == "GetServiceQuota":
-            value = self._set.get((region, quota.code), _GRANTED.get(quota.code, quota.default))
+            value = self.value(region, quota)
         fields = {
             "ServiceCode": quota.service,
             "QuotaCode": quota.code,
