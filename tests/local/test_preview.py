@@ -156,7 +156,13 @@ def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: 
 
 def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> None:
     file = "customers/agency-b.yaml"
-    project.edit(file, "lifecycle: active", "lifecycle: retired")
+    project.edit(file, "lifecycle: active", "lifecycle: draining")
+    refused = preview.make("HEAD", root=project.folder, stack="gov-west")
+    assert refused.breaches, "a customer's names are protected until it is closing"
+    project.edit(file, "lifecycle: draining", "lifecycle: closing")
+    assert not preview.make("HEAD", root=project.folder, stack="gov-west").breaches
+    project.commit()
+    project.edit(file, "lifecycle: closing", "lifecycle: retired")
     refused = preview.make("HEAD", root=project.folder, stack="gov-west")
     assert refused.breaches, "what copies a customer's files is protected until it is draining"
     project.edit(file, "lifecycle: retired", "lifecycle: draining")
