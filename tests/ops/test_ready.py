@@ -27,7 +27,7 @@ from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST, Position, 
 from tests.ops.twins import ADDRESSES, ZONE, Twins, twin_cells, twins  # noqa: F401 - fixtures
 
 EASTERN, WESTERN = REGION_OF[EAST], REGION_OF[WEST]
-UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
+UP = {side: f"run `pulumi up --refresh --stack gov-{side}`" for side in SIDES}
 
 
 @pytest.fixture
@@ -75,7 +75,8 @@ def test_an_endpoint_that_serves_another_key(twins, cleanup):  # noqa: F811
     before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
     remedy = (
         "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the"
-        " same keys in both stacks, and run `pulumi up` on both"
+        " same keys in both stacks, and run `pulumi up --refresh --stack gov-east`"
+        " and `pulumi up --refresh --stack gov-west`"
     )
     assert sorted(twins.differences()) == [
         f"{EASTERN} and {WESTERN}: the ecdsa-sha2-nistp256 host keys differ:"
@@ -251,7 +252,7 @@ def test_records_and_checks_that_differ_from_the_registry(twins, cleanup):  # no
         f" not that of `customer/c7k2m`; {UP[WEST]}",
         f"Route 53: x8p3v: _bucket.west.x8p3v.{ZONE} TXT of east does not exist; {UP[EAST]}",
         "Route 53: zzzzz: it has records, but is not in the registry;"
-        " run `pulumi up --refresh` on gov-east and gov-west",
+        " run `pulumi up --refresh --stack gov-east` and `pulumi up --refresh --stack gov-west`",
     ]
 
 

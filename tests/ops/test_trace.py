@@ -150,7 +150,7 @@ def test_without_a_workflow_the_rest_is_shown(estate):
     (unknown,) = document["unknowns"]
     assert unknown == (
         f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
-        " consists of, is missing; run `pulumi up --refresh` on gov-west"
+        " consists of, is missing; run `pulumi up --refresh --stack gov-west`"
     )
     assert "DELIVERED" in [what for _, what in events(document["chapters"][0])]
 
