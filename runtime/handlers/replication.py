@@ -3,23 +3,33 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from runtime import contract
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE
 from runtime.handlers import wiring
-from runtime.replication import incidents
+from runtime.replication import Incident, incidents
 
 _batch = BatchProcessor(event_type=EventType.SQS)
 
 
 def _count(record: SQSRecord) -> None:
     for incident in incidents(json.loads(record.body)):
-        wiring.logger.warning("replication", **asdict(incident))
+        about = {name: getattr(incident, name) for name in ("event", "bucket", "version_id", "to", "reason")}
+        wiring.logger.warning("replication", **about, **_whose(incident))
         wiring.metrics().replication(incident.event)
+
+
+def _whose(incident: Incident) -> dict[str, str]:
+    """Return what identifies an object without its name: customer and file, or, in the archive, transfer."""
+    if not incident.key.startswith(contract.INBOUND):
+        return dict(zip(("customer", "transfer"), incident.key.split("/"), strict=False))
+    customer = contract.customer_of(incident.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
+    return {"customer": customer, "file": contract.file_id(customer, incident.key)}
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
