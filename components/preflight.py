@@ -88,13 +88,15 @@ def check_service_quotas(settings: Settings, registry: Registry, *, provider: aw
     short, unread, reason = [], [], ""
     for each in service_quotas.readable(settings.region):
         try:
-            allowed = _allowed(each, provider)
+            allowed, code = _allowed(each, provider)
         except Exception as error:  # an invoke raises nothing narrower
-            unread.append(f"{needed[each]:,} {each.what} ({each.code})")
+            unread.append(f"{needed[each]:,} {each.what} ({each.label})")
             reason = reason or str(error)
             continue
         if needed[each] > allowed:
-            short.append(Shortage(quota=each, region=settings.region, needed=needed[each], allowed=allowed))
+            short.append(
+                Shortage(quota=each, region=settings.region, needed=needed[each], allowed=allowed, code=code)
+            )
     if unread:
         pulumi.log.warn(
             f"{settings.region}: some quotas cannot be read; check in Service Quotas that the account may"
@@ -104,8 +106,12 @@ def check_service_quotas(settings: Settings, registry: Registry, *, provider: aw
         raise SettingsError("\n".join(f"{each.region}: {each.what}; run: {each.request}" for each in short))
 
 
-def _allowed(each: ServiceQuota, provider: aws.Provider) -> int:
+def _allowed(each: ServiceQuota, provider: aws.Provider) -> tuple[int, str]:
+    """Return the value of a quota, and its code."""
     found = aws.servicequotas.get_service_quota(
-        service_code=each.service, quota_code=each.code, opts=pulumi.InvokeOptions(provider=provider)
+        service_code=each.service,
+        quota_code=each.code or None,
+        quota_name=None if each.code else each.name,
+        opts=pulumi.InvokeOptions(provider=provider),
     )
-    return int(found.value)
+    return int(found.value), found.quota_code

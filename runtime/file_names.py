@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import traceback
+import types
 from collections.abc import Iterator
 from contextlib import contextmanager
 from urllib.parse import quote, quote_plus
@@ -55,8 +56,9 @@ def nameless(key: str) -> Iterator[None]:
 def _saying(text: str, error: Exception) -> Exception:
     """Return an error like another one, with this text."""
     kind = type(error)
-    same = type(kind.__name__, (kind,), {"__str__": lambda _: text, "__module__": kind.__module__})
-    made: Exception = same.__new__(same)
+    members = {"__str__": lambda _: text, "__module__": kind.__module__}
+    same = types.new_class(kind.__name__, (kind,), exec_body=lambda body: body.update(members))
+    made: Exception = kind.__new__(same)
     made.__dict__.update(error.__dict__)
     made.args = (text,)
     return made

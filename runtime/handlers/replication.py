@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from typing import Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -19,17 +20,18 @@ _batch = BatchProcessor(event_type=EventType.SQS)
 
 def _count(record: SQSRecord) -> None:
     for incident in incidents(json.loads(record.body)):
-        about = {name: getattr(incident, name) for name in ("event", "bucket", "version_id", "to", "reason")}
-        wiring.logger.warning("replication", **about, **_whose(incident))
+        wiring.logger.warning("replication", extra=_without_name(incident))
         wiring.metrics().replication(incident.event)
 
 
-def _whose(incident: Incident) -> dict[str, str]:
-    """Return what identifies an object without its name: customer and file, or, in the archive, transfer."""
-    if not incident.key.startswith(contract.INBOUND):
-        return dict(zip(("customer", "transfer"), incident.key.split("/"), strict=False))
+def _without_name(incident: Incident) -> dict[str, str]:
+    """Return an incident with customer and file, or, in the archive, transfer, in place of the key."""
+    about = asdict(incident)
+    key = about.pop("key")
+    if not key.startswith(contract.INBOUND):
+        return {**about, **dict(zip(("customer", "transfer"), key.split("/"), strict=False))}
     customer = contract.customer_of(incident.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
-    return {"customer": customer, "file": contract.file_id(customer, incident.key)}
+    return {**about, "customer": customer, "file": contract.file_id(customer, key)}
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:
