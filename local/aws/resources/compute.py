@@ -54,8 +54,12 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _variables(given: Mapping[str, str]) -> dict[str, str]:
-    """Return a function's variables without FIPS endpoints: the emulated AWS has one endpoint."""
-    return {name: value for name, value in given.items() if name != "AWS_USE_FIPS_ENDPOINT"}
+    """Return a function's variables without AWS's endpoints: the emulated AWS has one endpoint."""
+    return {
+        name: value
+        for name, value in given.items()
+        if name != "AWS_USE_FIPS_ENDPOINT" and not name.startswith("AWS_ENDPOINT_URL_")
+    }
 
 
 def _permission(clients: Clients, inputs: Mapping[str, Any]) -> Made:
