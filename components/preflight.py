@@ -61,9 +61,10 @@ def check_quotas(settings: Settings, registry: Registry) -> None:
 
 
 def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
-    """Raise SettingsError unless the hosted zone of the settings exists and has the name in the settings.
+    """Raise SettingsError unless the settings' hosted zone is a public one with the name in the settings.
 
-    The provider itself refuses a wrong account, by its `allowed_account_ids`.
+    It is the first question to AWS, so what is wrong with the credentials shows here. The provider itself
+    refuses a wrong account, by its `allowed_account_ids`.
     """
     where = f"Pulumi.{settings.stack}.yaml: mft:zoneId: {settings.zone_id}"
     remedy = f"run: pulumi config set mft:zoneId ID --stack {settings.stack}"
@@ -71,10 +72,30 @@ def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
         zone = aws.route53.get_zone(zone_id=settings.zone_id, opts=pulumi.InvokeOptions(provider=provider))
     except Exception as error:  # an invoke raises nothing narrower
         raise SettingsError(
-            f"{where} cannot be read in account {settings.account}: {error}; {remedy}"
+            _about_credentials(str(error), settings)
+            or f"{where} cannot be read in account {settings.account}: {error}; {remedy}"
         ) from error
+    if zone.private_zone:
+        raise SettingsError(f"{where} is a private zone, which customers' resolvers do not see; {remedy}")
     if zone.name.rstrip(".") != settings.zone:
         raise SettingsError(f"{where} is the zone {zone.name!r}, not {settings.zone!r}; {remedy}")
+
+
+def _about_credentials(said: str, settings: Settings) -> str | None:
+    """Return the message for credentials that are missing or of another account, by the provider's words.
+
+    https://github.com/hashicorp/terraform-provider-aws/blob/v6.0.0/internal/conns/config.go and
+    https://github.com/hashicorp/aws-sdk-go-base
+    """
+    if "account ID not allowed" in said:
+        return (
+            f"Pulumi.{settings.stack}.yaml: mft:accountId: {settings.account} is not the account of the"
+            f" credentials: {said}; use credentials of that account, or run:"
+            f" pulumi config set mft:accountId ID --stack {settings.stack}"
+        )
+    if "No valid credential sources" in said:
+        return f"there are no usable AWS credentials: {said}; give some of account {settings.account}"
+    return None
 
 
 def check_service_quotas(settings: Settings, registry: Registry, *, provider: aws.Provider) -> None:

@@ -66,7 +66,12 @@ class Provisioner:
             case "aws:route53/getZone:getZone":
                 route53 = self._aws.client("route53", self._region)
                 zone = route53.get_hosted_zone(Id=args["zoneId"])["HostedZone"]
-                return {"zoneId": args["zoneId"], "name": zone["Name"].rstrip(".")}
+                is_private = zone["Config"]["PrivateZone"]
+                return {
+                    "zoneId": args["zoneId"],
+                    "name": zone["Name"].rstrip("."),
+                    "privateZone": is_private,
+                }
             case "aws:servicequotas/getServiceQuota:getServiceQuota":
                 quotas = self._aws.client("service-quotas", self._region)
                 listed = quotas.list_service_quotas(ServiceCode=args["serviceCode"])["Quotas"]
