@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up up-empty test test-all tests tests-all simulate bench check lint types format schema reference bundle clean
+.PHONY: drill drill-all up up-empty test test-all tests tests-all simulate bench check lint types format schema reference approve bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -79,6 +79,10 @@ REFERENCE = set -e; echo '<!-- `make reference` writes this page. -->'; \
 reference: $(READY)
 	@mkdir -p .build
 	@{ $(REFERENCE); } > .build/cli.md && mv .build/cli.md docs/cli.md
+
+# What the stacks consist of, tests/program/approved/*.yaml, as it is now. Review the difference.
+approve: $(READY)
+	@$(BIN)/python -m tests.program.approved_graphs
 
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
 bundle: $(READY)

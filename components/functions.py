@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import policy, services
 from components.log import LOG_DAYS
 from components.network import Placement
 from components.settings import Settings
@@ -92,8 +92,7 @@ class Function(pulumi.ComponentResource):
                 variables={
                     **environment,
                     "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
-                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
-                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                    **(services.hosts(settings) if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
                 }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),

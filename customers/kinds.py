@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-Lifecycle = Literal["onboarding", "active", "draining", "retired"]
+Lifecycle = Literal["onboarding", "active", "closing", "draining", "retired"]
 Side = Literal["east", "west"]
 DestinationKind = Literal["sftp", "s3"]
 ReceiptKind = Literal["sqs", "https", "email"]

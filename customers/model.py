@@ -165,9 +165,9 @@ class Customer(Value):
     id: fields.Id
     name: fields.HumanName
     lifecycle: Lifecycle
-    """`onboarding`: everything is set up, but no traffic. `active`: in service. `draining`: no new files, but
-    files in flight are finished. `retired`: data is no longer protected; apply this in both stacks before you
-    remove the file."""
+    """`onboarding`: everything is set up, but no traffic. `active`: in service. `closing`: in service, but
+    DNS records are no longer protected. `draining`: no records and no new files, but files in flight are
+    finished. `retired`: data is no longer protected; apply this in both stacks before you remove the file."""
     primary: Side
     """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
@@ -196,7 +196,7 @@ class Customer(Value):
     def takes_files(self) -> bool:
         """Whether this customer may put files into its buckets."""
         match self.lifecycle:
-            case "onboarding" | "active":
+            case "onboarding" | "active" | "closing":
                 return True
             case "draining" | "retired":
                 return False
@@ -207,7 +207,7 @@ class Customer(Value):
     def is_routed(self) -> bool:
         """Whether files in this customer's buckets are processed and replicated to the other region."""
         match self.lifecycle:
-            case "active" | "draining":
+            case "active" | "closing" | "draining":
                 return True
             case "onboarding" | "retired":
                 return False
@@ -218,9 +218,20 @@ class Customer(Value):
     def is_in_service(self) -> bool:
         """Whether this customer has DNS records, which carry a health check."""
         match self.lifecycle:
-            case "active":
+            case "active" | "closing":
                 return True
             case "onboarding" | "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def keeps_names(self) -> bool:
+        """Whether this customer's DNS records, and the health check that they carry, are protected."""
+        match self.lifecycle:
+            case "active":
+                return True
+            case "onboarding" | "closing" | "draining" | "retired":
                 return False
             case _:
                 assert_never(self.lifecycle)
@@ -231,7 +242,7 @@ class Customer(Value):
         match self.lifecycle:
             case "retired":
                 return True
-            case "onboarding" | "active" | "draining":
+            case "onboarding" | "active" | "closing" | "draining":
                 return False
             case _:
                 assert_never(self.lifecycle)

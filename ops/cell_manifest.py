@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ops.finding import deploy
 from ops.plan import RefusedError
 from runtime import contract
 
@@ -39,7 +40,7 @@ class CellManifest:
         Raises ManifestError when there is none or it is incomplete, and botocore's errors.
         """
         name = contract.cell_parameter(namespace, cell, "parts")
-        remedy = f"run `pulumi up --refresh` on gov-{side}"
+        remedy = deploy(side)
         try:
             value = parameters.get_parameter(Name=name)["Parameter"]["Value"]
         except parameters.exceptions.ParameterNotFound as error:

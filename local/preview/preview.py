@@ -178,4 +178,4 @@ def _notes(secrets: set[str], steps: Mapping[str, tuple[ResourceChange, ...]]) -
     if every:
         yield "ids, ARNs and generated names are made up here; AWS assigns others"
     for type in sorted({step.type for step in every if step.action is Operation.CHANGE} - REPLACES.keys()):
-        yield f"it is not known here which changes replace a {type}; see `pulumi preview`"
+        yield f"it is not known here which changes replace a {type}; see `pulumi preview --stack STACK`"

@@ -149,7 +149,7 @@ def test_a_refresh_finds_no_difference(project: Project, stack: str) -> None:
 
 def test_a_customer_is_onboarded_by_a_file(project: Project) -> None:
     newcomer = project.folder / "customers" / "newcomer.yaml"
-    shutil.copy(project.folder / "local" / "newcomer.yaml", newcomer)
+    shutil.copy(project.folder / "local" / "drill" / "newcomer.yaml", newcomer)
     # East first, because the buckets that West replicates to must exist.
     for stack in reversed(STACKS):
         before = {each["urn"] for each in project.resources(stack)}
@@ -157,6 +157,34 @@ def test_a_customer_is_onboarded_by_a_file(project: Project) -> None:
         added = {each["urn"] for each in project.resources(stack)} - before
         assert added
         assert all("n3w0k" in urn for urn in added), "the file adds its own and touches nothing else"
+
+
+def test_a_vanished_file_takes_no_name_and_a_leaving_customer_gives_its_names_up(project: Project) -> None:
+    """The newcomer's file vanishes and the preview is skipped; then it leaves step by step."""
+    newcomer = project.folder / "customers" / "newcomer.yaml"
+    text = newcomer.read_text()
+
+    def names() -> set[str]:
+        kinds = ("aws:route53/record:Record", "aws:route53/healthCheck:HealthCheck")
+        found = [each for each in project.resources("gov-west") if each["type"] in kinds]
+        return {each["urn"] for each in found if "n3w0k" in each["urn"]}
+
+    before = names()
+    assert len(before) == 7
+    newcomer.unlink()
+    refused = project.pulumi("up", "--yes", "--skip-preview", "--stack", "gov-west")
+    assert refused.returncode != 0
+    assert names() == before
+    newcomer.write_text(text)
+    project.up("gov-west")
+    newcomer.write_text(text.replace("lifecycle: active", "lifecycle: draining"))
+    assert project.pulumi("up", "--yes", "--stack", "gov-west").returncode != 0, "closing was skipped"
+    assert names() == before
+    for was, now in (("active", "closing"), ("closing", "draining"), ("draining", "retired")):
+        text = text.replace(f"lifecycle: {was}", f"lifecycle: {now}")
+        newcomer.write_text(text)
+        project.up("gov-west")
+        assert names() == (before if now == "closing" else set())
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -162,17 +162,22 @@ def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> Non
     def graph() -> Graph:
         return record("gov-west", root=project.folder, make=echo)
 
+    def breaches(before: Graph, after: Graph) -> bool:
+        return any(step.breaches for step in compare(before, after))
+
     bundle.install(RUNTIME)
     active = graph()
-    project.edit(file, "lifecycle: active", "lifecycle: retired")
-    retired = graph()
-    refused = compare(active, retired)
-    assert any(step.breaches for step in refused), (
-        "what copies a customer's files is protected until draining"
-    )
-    project.edit(file, "lifecycle: retired", "lifecycle: draining")
+    project.edit(file, "lifecycle: active", "lifecycle: draining")
     draining = graph()
-    assert not any(step.breaches for step in compare(active, draining))
+    assert breaches(active, draining), "a customer's names are protected until it is closing"
+    project.edit(file, "lifecycle: draining", "lifecycle: closing")
+    closing = graph()
+    assert not breaches(active, closing)
+    assert not breaches(closing, draining)
+    project.edit(file, "lifecycle: closing", "lifecycle: retired")
+    retired = graph()
+    assert breaches(closing, retired), "what copies a customer's files is protected until it is draining"
+    project.edit(file, "lifecycle: retired", "lifecycle: draining")
     project.commit()
     project.edit(file, "lifecycle: draining", "lifecycle: retired")
     printed = project.plan("--markdown", "--stack", "gov-west")

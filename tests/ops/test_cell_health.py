@@ -151,4 +151,4 @@ def test_a_missing_or_malformed_manifest(east, value):
     else:
         east.client("ssm").delete_parameter(Name=name)
         message = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
-    assert problems(east.cell) == [f"{message}; run `pulumi up --refresh` on gov-east"]
+    assert problems(east.cell) == [f"{message}; run `pulumi up --refresh --stack gov-east`"]

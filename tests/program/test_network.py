@@ -168,7 +168,7 @@ def test_bulk_goes_by_gateways_and_the_rest_by_interfaces(graph: Graph) -> None:
         for each in graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
     }
     assert set(endpoints["s3"]["routeTableIds"]) == set(endpoints["dynamodb"]["routeTableIds"]) == private
-    for service in ("secretsmanager", "monitoring"):
+    for service in ("secretsmanager-fips", "monitoring"):
         assert endpoints[service]["privateDnsEnabled"], "or the functions would go around it"
         assert endpoints[service]["securityGroupIds"] == [group(graph, "services").id]
     for inputs in endpoints.values():

@@ -691,7 +691,7 @@ _OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms"}
 
 
 def test_the_ways_out_let_through_what_functions_in_the_subnets_may_do_and_no_more(place: Place) -> None:
-    prefixes = {"monitoring": "cloudwatch"}
+    prefixes = {"monitoring": "cloudwatch", "secretsmanager-fips": "secretsmanager"}
     ways = {
         prefixes.get(service, service): document.statements
         for document in place.documents

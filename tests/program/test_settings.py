@@ -148,6 +148,10 @@ def nowhere(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     raise RuntimeError(f"reading Route 53 Hosted Zone ({args['zoneId']}): couldn't find resource")
 
 
+def private(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": "mft.example.gov", "privateZone": True}
+
+
 def another(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": "agency.gov."}
 
@@ -156,6 +160,7 @@ def another(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     ("answer", "said"),
     [
         (nowhere, "cannot be read in account 123456789012: "),
+        (private, "is a private zone, which customers' resolvers do not see"),
         (another, "is the zone 'agency.gov.', not 'mft.example.gov'"),
     ],
 )
@@ -170,8 +175,20 @@ def test_the_credentials_of_another_account() -> None:
         raise RuntimeError("AWS account ID not allowed: 999999999999")  # the provider's words
 
     (line,) = refusal({}, ask=ask)
-    assert "cannot be read in account 123456789012: " in line
-    assert "AWS account ID not allowed: 999999999999" in line
+    assert line == (
+        "Pulumi.gov-west.yaml: mft:accountId: 123456789012 is not the account of the credentials: invoke of"
+        " aws:route53/getZone:getZone failed: AWS account ID not allowed: 999999999999 (); use credentials of"
+        " that account, or run: pulumi config set mft:accountId ID --stack gov-west"
+    )
+
+
+def test_no_credentials() -> None:
+    def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RuntimeError("No valid credential sources found. See the provider's documentation")
+
+    (line,) = refusal({}, ask=ask)
+    assert line.startswith("there are no usable AWS credentials: ")
+    assert line.endswith("; give some of account 123456789012")
 
 
 def test_a_quota_that_the_registry_breaks() -> None:

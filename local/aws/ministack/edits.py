@@ -52,11 +52,12 @@ def run():
         new="        self._proc = _mft_started(\n            [binary, worker_path],\n",
     ),
     Edit(
-        name="no FIPS endpoints in a worker",
-        why="an SDK refuses them where it is given an endpoint, as every worker is",
+        name="no endpoints of AWS in a worker",
+        why="every worker is given the emulator's endpoint, beside which an SDK refuses FIPS endpoints",
         module=_WORKER,
         old="            if key not in _RESERVED_RUNTIME_ENV_VARS\n        }\n        spawn_env = ",
         new='            if key not in (*_RESERVED_RUNTIME_ENV_VARS, "AWS_USE_FIPS_ENDPOINT")\n'
+        '            and not key.startswith("AWS_ENDPOINT_URL_")\n'
         "        }\n        spawn_env = ",
     ),
     Edit(
