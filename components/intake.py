@@ -109,6 +109,8 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
     """Return the intake rules' event patterns, one for each kind of event that `runtime.intake` reads."""
     ours = {"name": [{"prefix": f"{settings.namespace}-"}]}
     paths = [{"prefix": f"/{settings.namespace}-"}]
+    # What is delivered to the canary through the endpoint has arrived, and is not taken in again.
+    senders = [{"anything-but": [contract.canary_partner(settings.cell)]}]
     created = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
     uploads = ["SFTP Server File Upload Completed", "SFTP Server File Upload Failed"]
     return {
@@ -128,11 +130,11 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
         "sftp-uploads": {
             "source": ["aws.transfer"],
             "detail-type": uploads,
-            "detail": {"file-path": paths},
+            "detail": {"file-path": paths, "username": senders},
         },
         "sftp-renames": {
             "source": ["aws.transfer"],
             "detail-type": ["SFTP Server File Rename Completed"],
-            "detail": {"renamed-file-path": paths},
+            "detail": {"renamed-file-path": paths, "username": senders},
         },
     }

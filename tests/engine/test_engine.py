@@ -116,7 +116,7 @@ class Project:
         return done.stdout
 
     def make(self, keys: dict[str, str]) -> None:
-        """Make both stacks, with the same host keys as secrets."""
+        """Make both stacks, with the same private keys as secrets."""
         for stack in STACKS:
             self.done("stack", "init", stack)
             for name, key in keys.items():
@@ -138,7 +138,8 @@ class Project:
 
 @pytest.fixture(scope="module")
 def keys() -> dict[str, str]:
-    kinds = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
+    ecdsa = ("ecdsa-sha2-nistp256", {})
+    kinds = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ecdsa, "canaryKey": ecdsa}
     return {
         name: asyncssh.generate_private_key(kind, **size).export_private_key().decode()
         for name, (kind, size) in kinds.items()
