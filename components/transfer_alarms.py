@@ -94,7 +94,7 @@ def _endpoint(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
             statistic="Maximum",
             below=1,
             period=MINUTE,
-            breaching=4,
+            breaching=5,
             of=5,
             missing="alarm",
         )

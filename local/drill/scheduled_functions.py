@@ -22,12 +22,13 @@ class ScheduledFunctions:
         """Run the canary, the probes, the switch, the export of facts, and the report of a late copy."""
         with self._story.step("Scheduled functions: canary, probe, switch, audit, reports of replication"):
             for side in SIDES:
-                self._fly(side)
+                self.fly(side)
                 self._watch(side)
                 self._export(side)
                 self._report(side)
 
-    def _fly(self, side: str) -> None:
+    def fly(self, side: str) -> None:
+        """Send synthetic transfers in a region, and expect each leg's to be delivered."""
         flights = self._call(side, "cell1-canary")
         for leg in Leg:
             failure = flights.get(leg, flights)["failure"]
