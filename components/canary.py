@@ -15,8 +15,8 @@ from components.network import Placement
 from components.settings import CANARY_KEY, HOST_KEYS
 from customers import names
 from customers.document import CANARY_DAYS, canary_document
-from runtime import contract
-from runtime.contract import Leg
+from runtime import canary_legs, contract
+from runtime.canary_legs import Leg
 from runtime.environment import ENV_ADDRESSES, ENV_CANARY_BUCKET, ENV_HOST_KEY
 from runtime.metric_names import METRICS
 
@@ -84,8 +84,8 @@ class Canary(pulumi.ComponentResource):
             parent=self,
         )
         for role, login, folder in (
-            ("login", id, contract.canary_inbound(settings.cell, Leg.SFTP)),
-            ("partner", contract.canary_partner(settings.cell), contract.canary_delivered(Leg.SFTP)),
+            ("login", id, canary_legs.inbound(settings.cell, Leg.SFTP)),
+            ("partner", canary_legs.partner(settings.cell), canary_legs.delivered(Leg.SFTP)),
         ):
             endpoint.add_user(
                 f"{name}-{role}",
@@ -122,7 +122,7 @@ class Canary(pulumi.ComponentResource):
         secret = aws.secretsmanager.Secret(
             f"{name}-key",
             name=contract.secret_name(
-                settings.namespace, contract.canary(settings.cell), contract.CANARY_KEY_NAME
+                settings.namespace, contract.canary(settings.cell), canary_legs.KEY_NAME
             ),
             description="Private key of the SFTP logins of the canary",
             kms_key_id=self._functions.storage.key_arn,
@@ -132,15 +132,13 @@ class Canary(pulumi.ComponentResource):
         aws.secretsmanager.SecretVersion(
             f"{name}-key", secret_id=secret.id, secret_string=settings.canary_key, opts=child
         )
-        return contract.secret_name(
-            settings.namespace, contract.canary(settings.cell), contract.CANARY_KEY_NAME
-        )
+        return contract.secret_name(settings.namespace, contract.canary(settings.cell), canary_legs.KEY_NAME)
 
     def _statements(self, bucket_arn: str, secret: str) -> list[policy.Statement]:
         """Return what the function may do: send by S3, log in, follow its files, and read the copies."""
         functions = self._functions
         settings = functions.settings
-        sent = contract.canary_inbound(settings.cell, Leg.S3)
+        sent = canary_legs.inbound(settings.cell, Leg.S3)
         return [
             policy.allow("Send", ["s3:PutObject"], [f"{bucket_arn}/{sent}*"]),
             policy.allow(
@@ -153,7 +151,7 @@ class Canary(pulumi.ComponentResource):
             policy.allow(
                 "ReadCopies",
                 ["s3:GetObject"],
-                [f"{bucket_arn}/{contract.canary_delivered(leg)}*" for leg in Leg],
+                [f"{bucket_arn}/{canary_legs.delivered(leg)}*" for leg in Leg],
             ),
             # Without permission to list, S3 answers "denied" for a copy that does not exist.
             policy.allow("SeeAbsence", ["s3:ListBucket"], [bucket_arn]),

@@ -14,7 +14,8 @@ import pulumi_aws as aws
 from components import jsontext
 from components.alarm import MINUTE, RUNBOOK, Watched
 from components.settings import Settings
-from runtime.contract import REGION_OF, WEST, Leg
+from runtime.canary_legs import Leg
+from runtime.contract import REGION_OF, WEST
 from runtime.metric_names import (
     METRIC_ADDRESSES,
     METRIC_CANARY,

@@ -11,7 +11,8 @@ from components import log, policy
 from components.network import Network
 from components.settings import Settings
 from customers import names
-from runtime import contract
+from runtime import canary_legs, contract
+from runtime.canary_legs import Leg
 
 #: Set explicitly, because the provider's default is the policy of 2018, which is not a FIPS policy.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
@@ -97,7 +98,7 @@ class Endpoint(pulumi.ComponentResource):
                     _FILE_ACTIONS,
                     [
                         f"{inbound}/{contract.INBOUND_SFTP}*",
-                        f"{settings.bucket_arn(canary)}/{contract.canary_delivered(contract.Leg.SFTP)}*",
+                        f"{settings.bucket_arn(canary)}/{canary_legs.delivered(Leg.SFTP)}*",
                     ],
                 ),
                 policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn]),

@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components import jsontext, policy
 from components.functions import Functions
 from components.settings import Settings
-from runtime import contract
+from runtime import canary_legs, contract
 from runtime.environment import ENV_STATE_MACHINE
 
 #: Seconds. A message stays hidden for six times the function's timeout, as AWS recommends for a queue that
@@ -110,7 +110,7 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
     ours = {"name": [{"prefix": f"{settings.namespace}-"}]}
     paths = [{"prefix": f"/{settings.namespace}-"}]
     # What is delivered to the canary through the endpoint has arrived, and is not taken in again.
-    senders = [{"anything-but": [contract.canary_partner(settings.cell)]}]
+    senders = [{"anything-but": [canary_legs.partner(settings.cell)]}]
     created = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
     uploads = ["SFTP Server File Upload Completed", "SFTP Server File Upload Failed"]
     return {

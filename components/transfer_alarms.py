@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 import pulumi
 
 from components.alarm import MINUTE, Alarm, Metric, Watched
-from runtime.contract import Leg
+from runtime.canary_legs import Leg
 from runtime.metric_names import (
     METRIC_ADDRESSES,
     METRIC_CANARY,

@@ -6,8 +6,8 @@ from typing import Any
 
 from customers import names
 from customers.model import Customer
-from runtime import contract
-from runtime.contract import Leg
+from runtime import canary_legs, contract
+from runtime.canary_legs import Leg
 
 #: Endings that SFTP clients give to an unfinished upload.
 TEMPORARY_NAMES = ("*.filepart", "*.tmp", "*.part")
@@ -49,16 +49,16 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
             "kind": "sftp",
             "host": host,
             "port": 22,
-            "user": contract.canary_partner(cell),
+            "user": canary_legs.partner(cell),
             "host_key": host_key,
-            "secret": contract.CANARY_KEY_NAME,
+            "secret": canary_legs.KEY_NAME,
             "directory": "/",
         },
         Leg.S3: {
             "kind": "s3",
             "bucket": names.canary_bucket(namespace, cell, side),
             "region": contract.REGION_OF[side],
-            "prefix": contract.canary_delivered(Leg.S3),
+            "prefix": canary_legs.delivered(Leg.S3),
         },
     }
     return {
@@ -67,7 +67,7 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
         "lifecycle": "active",
         "routes": [
             {
-                "match": f"{contract.below_inbound(contract.canary_inbound(cell, leg))}**",
+                "match": f"{contract.below_inbound(canary_legs.inbound(cell, leg))}**",
                 "to": [str(leg)],
                 "on_unknown": "deliver",
             }

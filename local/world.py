@@ -39,7 +39,8 @@ from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
-from runtime.contract import EAST, REGION_OF, WEST, Leg, canary, config_key
+from runtime.canary_legs import Leg
+from runtime.contract import EAST, REGION_OF, WEST, canary, config_key
 from runtime.environment import ENV_ADDRESSES
 
 STACKS = {WEST: "gov-west", EAST: "gov-east"}

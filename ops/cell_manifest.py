@@ -21,8 +21,8 @@ class SyntheticCustomer:
 
     `customer` is its id, `bucket` its bucket of this region, and `receipts` the ARN of its topic. `login` is
     its SFTP user, and `secret` the full name in Secrets Manager of the login's private key (PEM). `host_key`
-    is a public key of the endpoint, `type base64`. `runtime.contract.canary_inbound` says what it may send
-    where, and `canary_delivered` where that is delivered.
+    is a public key of the endpoint, `type base64`. `runtime.canary_legs.inbound` says what it may send
+    where, and `delivered` where that is delivered.
     """
 
     customer: str

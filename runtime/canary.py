@@ -17,8 +17,10 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 from ulid import ULID
 
+from runtime import canary_legs
+from runtime.canary_legs import Leg
 from runtime.canary_upload import NotSentError
-from runtime.contract import Kind, Leg, canary, canary_delivered, canary_inbound, file_id
+from runtime.contract import Kind, canary, file_id
 from runtime.delivery.errors import DeliveryError
 from runtime.facts import ENDED, Status, status
 from runtime.metric_names import (
@@ -93,7 +95,7 @@ class Canary:
 
     def _fly(self, leg: Leg) -> Flight:
         name, began = str(ULID()), self._clock()
-        key = f"{canary_inbound(self._cell, leg)}{name}"
+        key = f"{canary_legs.inbound(self._cell, leg)}{name}"
         failure = None
         try:
             self._send(leg, name, key, until=began + LIMIT)
@@ -105,7 +107,7 @@ class Canary:
         content = secrets.token_bytes(_SIZE)
         self._uploads[leg](name, content)
         self._await_delivery(key, until)
-        delivered = f"{canary_delivered(leg)}{name}"
+        delivered = f"{canary_legs.delivered(leg)}{name}"
         copy = self._s3.get_object(Bucket=self._bucket, Key=delivered)["Body"].read()
         if copy != content:
             raise NotDeliveredError(f"the delivered copy of {key} differs from the file that was sent")

@@ -266,41 +266,11 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
 
 #: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"
-#: The secret of a canary, below its own path as a customer's: the private key of its two SFTP logins.
-CANARY_KEY_NAME = "login"
-
-
-class Leg(StrEnum):
-    """A way through a cell: by SFTP to a server, or by the S3 API to a bucket."""
-
-    SFTP = "sftp"
-    S3 = "s3"
 
 
 def canary(cell: str) -> str:
     """Return the sender's id of a cell's synthetic transfers, which is also its SFTP login."""
     return f"{CANARY}{cell}"
-
-
-def canary_partner(cell: str) -> str:
-    """Return the SFTP login of the partner to whom a cell's synthetic transfers are delivered."""
-    return f"{canary(cell)}-partner"
-
-
-def canary_inbound(cell: str, leg: Leg) -> str:
-    """Return the prefix, in a canary's own bucket, of the files that it sends."""
-    match leg:
-        case Leg.SFTP:
-            return sftp_home(canary(cell))
-        case Leg.S3:
-            return f"{INBOUND_SDK}{CANARY}/"
-        case _:
-            assert_never(leg)
-
-
-def canary_delivered(leg: Leg) -> str:
-    """Return the prefix, in a canary's own bucket, of the copies that are delivered to it."""
-    return f"delivered/{leg}/"
 
 
 def is_canary(name: str) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from runtime.contract import REGION_OF, Leg
+from runtime.canary_legs import Leg
+from runtime.contract import REGION_OF
 
 #: The metric in the peer region that a cell's `switch` health check watches: 1 while the region is out.
 SWITCH_NAMESPACE = "mft/switch"

@@ -9,7 +9,8 @@ from components.network import ZONES
 from local.drill.observations import messages_in
 from local.drill.story import SOON, Story, until
 from local.world import World
-from runtime.contract import REGION_OF, SIDES, Leg, Position, peer_of
+from runtime.canary_legs import Leg
+from runtime.contract import REGION_OF, SIDES, Position, peer_of
 
 
 class ScheduledFunctions:

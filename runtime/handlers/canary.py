@@ -6,16 +6,16 @@ from dataclasses import asdict
 from functools import cache, partial
 from typing import Any
 
-from runtime import contract
+from runtime import canary_legs, contract
 from runtime.canary import Canary, Upload
+from runtime.canary_legs import Leg
 from runtime.canary_upload import SftpUpload
-from runtime.contract import Leg
 from runtime.environment import ENV_ADDRESSES, ENV_CANARY_BUCKET, ENV_CELL, ENV_HOST_KEY, ENV_NAMESPACE
 from runtime.handlers import wiring
 
 
 def _put(name: str, content: bytes) -> None:
-    key = f"{contract.canary_inbound(wiring.env(ENV_CELL), Leg.S3)}{name}"
+    key = f"{canary_legs.inbound(wiring.env(ENV_CELL), Leg.S3)}{name}"
     wiring.client("s3").put_object(Bucket=wiring.env(ENV_CANARY_BUCKET), Key=key, Body=content)
 
 
@@ -26,7 +26,7 @@ def _private_key(secret: str) -> str:
 @cache
 def _canary() -> Canary:
     namespace, cell = wiring.env(ENV_NAMESPACE), wiring.env(ENV_CELL)
-    secret = contract.secret_name(namespace, contract.canary(cell), contract.CANARY_KEY_NAME)
+    secret = contract.secret_name(namespace, contract.canary(cell), canary_legs.KEY_NAME)
     uploads: dict[Leg, Upload] = {
         Leg.SFTP: SftpUpload(
             addresses=wiring.env(ENV_ADDRESSES).split(","),

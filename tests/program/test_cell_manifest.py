@@ -10,8 +10,8 @@ from components.private_keys import public
 from local.program import Graph, Resource
 from ops.cell_manifest import CellManifest
 from ops.health.cell_health import ABOUT_PEER
-from runtime import contract
-from runtime.contract import Leg
+from runtime import canary_legs
+from runtime.canary_legs import Leg
 from runtime.environment import ENV_NAMESPACE, ENV_ZONE
 from tests.program.conftest import SECRETS, STACKS, record, with_lifecycle
 
@@ -80,7 +80,7 @@ def test_it_says_how_to_send_as_the_canary(graph):
     assert (canary.customer, canary.bucket in buckets) == ("canary1", True)
     (user,) = (u for u in graph.of("aws:transfer/user:User") if u.inputs["userName"] == canary.login)
     (home,) = user.inputs["homeDirectoryMappings"]
-    assert f"{home['target']}/" == f"/{canary.bucket}/{contract.canary_inbound('1', Leg.SFTP)}"
+    assert f"{home['target']}/" == f"/{canary.bucket}/{canary_legs.inbound('1', Leg.SFTP)}"
     (secret,) = graph.of("aws:secretsmanager/secret:Secret")
     assert secret.inputs["name"] == canary.secret
     (key,) = (k for k in graph.of("aws:transfer/sshKey:SshKey") if k.inputs["userName"] == canary.login)

@@ -13,8 +13,9 @@ import yaml
 from components.network import ZONES
 from customers import names
 from local.program import ROOT, Graph, Resource
-from runtime import contract, metric_names
-from runtime.contract import SIDE_OF, Leg
+from runtime import canary_legs, contract, metric_names
+from runtime.canary_legs import Leg
+from runtime.contract import SIDE_OF
 from runtime.environment import ENV_ADDRESSES, ENV_ZONE
 from runtime.metric_names import (
     METRIC_ADDRESSES,
@@ -420,8 +421,8 @@ def test_what_is_denied_to_deliveries_leaves_the_canarys_way_open(graph: Graph) 
 
     own = bucket.inputs["bucket"]
     for leg in Leg:
-        assert not is_denied(f"{own}/{contract.canary_delivered(leg)}x")
-        inbound = contract.canary_inbound("1", leg)
+        assert not is_denied(f"{own}/{canary_legs.delivered(leg)}x")
+        inbound = canary_legs.inbound("1", leg)
         assert is_denied(f"{own}/{inbound}x"), "a delivery there would be taken in again"
     for each in graph.of("aws:s3/bucket:Bucket"):
         place = each.inputs["bucket"]

@@ -19,19 +19,9 @@ from customers.names import canary_bucket
 from customers.registry import load
 from local import program
 from local.program import Graph, Resource
-from runtime.contract import (
-    PARTITION,
-    REGION_OF,
-    SIDE_OF,
-    SIDES,
-    Leg,
-    bucket_of,
-    canary,
-    canary_delivered,
-    canary_inbound,
-    canary_partner,
-    sftp_home,
-)
+from runtime import canary_legs
+from runtime.canary_legs import Leg
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, bucket_of, canary, sftp_home
 from tests.iam import Document, Statement, documents, granting, matches, texts
 from tests.program.conftest import STACKS, recorded
 
@@ -351,10 +341,15 @@ def test_the_canary_reaches_nobodys_files(place: Place) -> None:
     (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-canary"]
     statements, here = place.of_role(role), SIDE_OF[place.region]
     own = f"arn:{PARTITION}:s3:::{canary_bucket(place.namespace, '1', here)}"
-    reached = {"s3:PutObject": canary_inbound("1", Leg.S3), "s3:GetObject": canary_delivered(Leg.SFTP)}
+    reached = {
+        "s3:PutObject": canary_legs.inbound("1", Leg.S3),
+        "s3:GetObject": canary_legs.delivered(Leg.SFTP),
+    }
     for action, folder in reached.items():
         assert granting(statements, action, f"{own}/{folder}file")
-        assert not granting(statements, action, f"{own}/{canary_inbound('1', Leg.SFTP)}file"), "it logs in"
+        assert not granting(statements, action, f"{own}/{canary_legs.inbound('1', Leg.SFTP)}file"), (
+            "it logs in"
+        )
         for customer in _customers():
             bucket = f"arn:{PARTITION}:s3:::{bucket_of(customer.id, place.namespace, here)}"
             assert not granting(statements, action, f"{bucket}/{folder}file")
@@ -502,8 +497,8 @@ def _logins() -> dict[str, tuple[str, str]]:
     found = {user.name: (each.id, sftp_home(user.name)) for each in _customers() for user in each.sftp.users}
     own = canary("1")
     return found | {
-        own: (own, canary_inbound("1", Leg.SFTP)),
-        canary_partner("1"): (own, canary_delivered(Leg.SFTP)),
+        own: (own, canary_legs.inbound("1", Leg.SFTP)),
+        canary_legs.partner("1"): (own, canary_legs.delivered(Leg.SFTP)),
     }
 
 
@@ -512,7 +507,7 @@ def test_a_user_reaches_its_own_folder_and_nothing_of_anybody_else(place: Place)
     logins = _logins()
     owners = {owner for owner, _ in logins.values()}
     keys = {f"{folder}file" for _, folder in logins.values()} | {
-        f"{folder}file" for folder in ("inbound/sdk/", "inbound/", "", canary_delivered(Leg.S3))
+        f"{folder}file" for folder in ("inbound/sdk/", "inbound/", "", canary_legs.delivered(Leg.S3))
     }
     sessions = {
         d.resource.inputs["userName"]: d

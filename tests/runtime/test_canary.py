@@ -18,10 +18,10 @@ from customers import names
 from customers.document import canary_document
 from local.aws.emulator import Emulator
 from local.sftp.endpoint import TransferEndpoint
-from runtime import contract
+from runtime import canary_legs, contract
 from runtime.canary import LIMIT, Canary, Flight, Upload
+from runtime.canary_legs import Leg
 from runtime.canary_upload import PATIENCE, SftpUpload
-from runtime.contract import Leg
 from runtime.environment import ENV_ADDRESSES, ENV_CANARY_BUCKET, ENV_CELL, ENV_HOST_KEY
 from runtime.metric_names import (
     METRIC_CANARY,
@@ -31,8 +31,8 @@ from runtime.metric_names import (
 )
 from runtime.transfer import Transfer
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, eventually, owner, sides_of_a_customer
-from tests.runtime.test_handlers import Functions
-from tests.runtime.watching import published
+from tests.runtime.test_handlers import Functions, message
+from tests.runtime.watching import embedded, published
 
 _numbers = itertools.count(300)
 _KEY, _HOST_KEY = (asyncssh.generate_private_key("ecdsa-sha2-nistp256") for _ in range(2))
@@ -63,7 +63,7 @@ class CanaryCell:
         self.s3.put_object(Bucket=self.cell.bucket, Key=key, Body=content)
 
     def inbound(self, leg: Leg) -> str:
-        return contract.canary_inbound(self.number, leg)
+        return canary_legs.inbound(self.number, leg)
 
     def objects(self, prefix: str) -> list[str]:
         """Return the keys below a prefix of the bucket."""
@@ -176,7 +176,7 @@ def test_an_altered_copy(canary: CanaryCell):
     def alter(look: int) -> None:
         if look == 1:
             canary.deliver()
-            (copy,) = canary.objects(contract.canary_delivered(Leg.S3))
+            (copy,) = canary.objects(canary_legs.delivered(Leg.S3))
             content = canary.s3.get_object(Bucket=canary.cell.bucket, Key=copy)["Body"].read()
             canary.s3.put_object(Bucket=canary.cell.bucket, Key=copy, Body=bytes(len(content)))
 
@@ -189,7 +189,7 @@ def test_a_missing_copy(canary: CanaryCell):
     def remove(look: int) -> None:
         if look == 1:
             canary.deliver()
-            (copy,) = canary.objects(contract.canary_delivered(Leg.S3))
+            (copy,) = canary.objects(canary_legs.delivered(Leg.S3))
             canary.s3.delete_object(Bucket=canary.cell.bucket, Key=copy)
 
     flight = canary.fly(remove)
@@ -231,7 +231,7 @@ class Endpoint:
         server = transfer.create_server(Protocols=["SFTP"])["ServerId"]
         for login, folder in (
             (self.login, canary.inbound(Leg.SFTP)),
-            (contract.canary_partner(canary.number), contract.canary_delivered(Leg.SFTP)),
+            (canary_legs.partner(canary.number), canary_legs.delivered(Leg.SFTP)),
         ):
             target = f"/{cell.bucket}/{folder.rstrip('/')}"
             transfer.create_user(
@@ -243,7 +243,7 @@ class Endpoint:
                 SshPublicKeyBody=_KEY.export_public_key().decode(),
             )
         cell.client("secretsmanager").create_secret(
-            Name=contract.secret_name(NAMESPACE, self.login, contract.CANARY_KEY_NAME),
+            Name=contract.secret_name(NAMESPACE, self.login, canary_legs.KEY_NAME),
             SecretString=_KEY.export_private_key().decode(),
         )
         self.server = TransferEndpoint(
@@ -305,7 +305,7 @@ def nobody() -> Iterator[str]:
 def test_a_file_goes_through_a_login_to_another_login(canary: CanaryCell, endpoint: Endpoint):
     (flight,) = canary.fly_all({Leg.SFTP: endpoint.upload()}, endpoint.work)
     assert flight.failure is None
-    (copy,) = canary.objects(contract.canary_delivered(Leg.SFTP))
+    (copy,) = canary.objects(canary_legs.delivered(Leg.SFTP))
     assert copy.rpartition("/")[2] == flight.key.rpartition("/")[2]
     canary.expect(flight, 1)
 
@@ -384,6 +384,16 @@ def test_the_function_runs_with_the_environment_that_the_program_sets(
     assert canary.published()[METRIC_CANARY] == [1]
 
 
+def test_what_ingest_refuses_of_the_canary_is_in_no_count_of_customers_files(
+    canary: CanaryCell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    unrouted = canary.cell.upload(b"abc", "inbound/sdk/elsewhere.csv")
+    with contextlib.closing(Functions(canary.cell, monkeypatch)) as functions:
+        assert functions.call("ingest", {"Records": [message(unrouted)]}) == {"batchItemFailures": []}
+    assert "REJECTED" in {fact.kind for fact in canary.cell.facts("inbound/sdk/elsewhere.csv")}
+    assert embedded(capsys) == []
+
+
 def test_the_canarys_routing_document_has_the_fields_of_a_customers(canary: CanaryCell):
     """The functions read both alike."""
     customer = canary.cell.directory.customer(canary.cell.customer)
@@ -391,5 +401,5 @@ def test_the_canarys_routing_document_has_the_fields_of_a_customers(canary: Cana
     for leg in Leg:
         assert customer.route(f"{canary.inbound(leg)}a").to == (leg,)
     assert customer.route(f"{contract.INBOUND_SDK}a") is None
-    assert customer.route(f"{contract.canary_inbound('1', Leg.SFTP)}a") is None
+    assert customer.route(f"{canary_legs.inbound('1', Leg.SFTP)}a") is None
     assert customer.tracker_days > customer.inbound_days

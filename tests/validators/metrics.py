@@ -10,7 +10,7 @@ from pathlib import Path
 
 from local.program import Graph
 from runtime import metric_names
-from runtime.contract import Leg
+from runtime.canary_legs import Leg
 
 #: By namespace: metrics, each with the sets of dimensions that it comes with, and the page that says so.
 _DOCUMENTED = Path(__file__).with_name("metrics.json")
