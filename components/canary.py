@@ -119,11 +119,11 @@ class Canary(pulumi.ComponentResource):
         """Make the secret with the private key of both logins; return its name."""
         settings = self._functions.settings
         child = pulumi.ResourceOptions(parent=self)
+        id = contract.canary(settings.cell)
+        full = contract.secret_name(settings.namespace, id, canary_legs.KEY_NAME)
         secret = aws.secretsmanager.Secret(
             f"{name}-key",
-            name=contract.secret_name(
-                settings.namespace, contract.canary(settings.cell), canary_legs.KEY_NAME
-            ),
+            name=full,
             description="Private key of the SFTP logins of the canary",
             kms_key_id=self._functions.storage.key_arn,
             recovery_window_in_days=0,  # the stack's settings have the key; its name must be free again
@@ -132,7 +132,7 @@ class Canary(pulumi.ComponentResource):
         aws.secretsmanager.SecretVersion(
             f"{name}-key", secret_id=secret.id, secret_string=settings.canary_key, opts=child
         )
-        return contract.secret_name(settings.namespace, contract.canary(settings.cell), canary_legs.KEY_NAME)
+        return full
 
     def _statements(self, bucket_arn: str, secret: str) -> list[policy.Statement]:
         """Return what the function may do: send by S3, log in, follow its files, and read the copies."""
