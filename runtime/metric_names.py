@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from runtime.canary_legs import Leg
 from runtime.contract import REGION_OF
 
 #: The metric in the peer region that a cell's `switch` health check watches: 1 while the region is out.
@@ -41,9 +40,9 @@ def cell_dimensions(namespace: str, cell: str) -> dict[str, str]:
     return {"Namespace": namespace, "Cell": cell}
 
 
-def leg_dimensions(namespace: str, cell: str, leg: Leg) -> dict[str, str]:
-    """Return the dimensions of what the canary publishes about one way through a cell."""
-    return {**cell_dimensions(namespace, cell), "Leg": leg}
+def leg_dimensions(namespace: str, cell: str, leg: str) -> dict[str, str]:
+    """Return the dimensions of what the canary publishes about one way through a cell, a `Leg`."""
+    return {**cell_dimensions(namespace, cell), "Leg": str(leg)}
 
 
 def zone_dimensions(namespace: str, cell: str, zone: str) -> dict[str, str]:
