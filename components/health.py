@@ -55,7 +55,8 @@ class Health(pulumi.ComponentResource):
             "endpoint",
             self._alarm(
                 "endpoint",
-                f"No address of the SFTP endpoint of {settings.region} answers. Runbook: #endpoint-silent",
+                f"From no zone an address of the SFTP endpoint of {settings.region} answers. Runbook:"
+                " #endpoint-silent",
                 METRIC_ADDRESSES,
                 "Maximum",
             ),
@@ -64,7 +65,8 @@ class Health(pulumi.ComponentResource):
             "canary",
             self._alarm(
                 "canary",
-                f"Synthetic transfers through {settings.region} are not delivered. Runbook: #canary-failing",
+                f"Synthetic transfers through {settings.region} are not delivered; the same metric by Leg"
+                " says which. Runbook: #canary-failing",
                 METRIC_CANARY,
                 "Maximum",
             ),

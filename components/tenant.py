@@ -45,7 +45,14 @@ class Tenant(pulumi.ComponentResource):
         self._bucket(self._routing(topic) if topic and customer.is_routed else None)
         if customer.takes_files:
             for user in customer.sftp.users:
-                cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
+                cell.endpoint.add_user(
+                    f"{customer.id}-{user.name}",
+                    login=user.name,
+                    public_keys=user.public_keys,
+                    bucket=self.bucket,
+                    folder=contract.sftp_home(user.name),
+                    parent=self,
+                )
         if customer.is_in_service:
             check = cell.health.check_for(customer, parent=self)
             dns.records(customer, settings=settings, health_check_id=check, parent=self)

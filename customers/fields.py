@@ -148,7 +148,7 @@ User = Annotated[
     *matching(
         names.USER,
         "is not an SFTP user name; use 3 to 100 lower-case letters, digits, '_', '@', '.' and '-',"
-        " the first a letter, digit or '_'",
+        " the first a letter, digit or '_', and not 'canary' at the beginning",
         describe="SFTP login, unique in the whole registry: one server serves all customers of a cell.",
     ),
 ]

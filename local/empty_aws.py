@@ -63,9 +63,9 @@ class EmptyAws(Emulator):
         setting = " && ".join(
             f"pulumi config set {name} {value} --stack gov-$side" for name, value in self.settings.items()
         )
-        host_keys = " && ".join(
+        keys = " && ".join(
             f"pulumi config set --secret mft:{name} --stack gov-$side < {file}"
-            for name, file in (("hostKeyRsa", "rsa"), ("hostKeyEcdsa", "ecdsa"))
+            for name, file in (("hostKeyRsa", "rsa"), ("hostKeyEcdsa", "ecdsa"), ("canaryKey", "canary"))
         )
         return [
             "export " + " ".join(f"{name}={value}" for name, value in self.variables(state).items()),
@@ -73,7 +73,8 @@ class EmptyAws(Emulator):
             f"python -m components.bundle {self.settings['mft:lambdaRuntime']}",
             "ssh-keygen -q -t rsa -b 3072 -m PEM -N '' -f rsa",
             "ssh-keygen -q -t ecdsa -b 256 -m PEM -N '' -f ecdsa",
-            f"for side in west east; do pulumi stack init gov-$side && {setting} && {host_keys}; done",
+            "ssh-keygen -q -t ecdsa -b 256 -m PEM -N '' -f canary",
+            f"for side in west east; do pulumi stack init gov-$side && {setting} && {keys}; done",
             "pulumi config set mft:peer absent --stack gov-west && pulumi up --yes --stack gov-west",
             "pulumi up --yes --stack gov-east",
             "pulumi config set mft:peer present --stack gov-west && pulumi up --yes --stack gov-west",

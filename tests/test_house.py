@@ -26,8 +26,14 @@ FORBIDDEN = {
 }
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
-    "customers": {"runtime.contract", "runtime.patterns", "runtime.timing"},
-    "components": {"runtime.contract", "runtime.environment", "runtime.metric_names", "runtime.timing"},
+    "customers": {"runtime.canary_legs", "runtime.contract", "runtime.patterns", "runtime.timing"},
+    "components": {
+        "runtime.canary_legs",
+        "runtime.contract",
+        "runtime.environment",
+        "runtime.metric_names",
+        "runtime.timing",
+    },
 }
 
 #: The rooms of a package, each with the rooms that it may use; `*` is what belongs to no room.
@@ -148,7 +154,7 @@ def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
     assert not shipped - reached
 
 
-@pytest.mark.parametrize("name", ["contract", "environment", "metric_names", "timing"])
+@pytest.mark.parametrize("name", ["canary_legs", "contract", "environment", "metric_names", "timing"])
 def test_shared_modules_import_the_standard_library_only(name: str) -> None:
     for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module

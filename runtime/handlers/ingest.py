@@ -27,7 +27,8 @@ def _accept(record: SQSRecord) -> None:
         wiring.logger.info(
             "intake", customer=customer, file=file, version_id=arrived.version_id, became=result
         )
-    wiring.metrics().taken_in(arrived, result)
+    if not contract.is_canary(customer):
+        wiring.metrics().taken_in(arrived, result)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

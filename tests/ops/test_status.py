@@ -83,6 +83,7 @@ def test_all_is_well(both, place):
         "workflow": {"running": 0, "more": False, "failed": 0},
         "measured": {
             "canary": True,
+            "legs": {},
             "addresses": 3,
             "facts_delay": None,
             "copies_lost": 0,
