@@ -21,9 +21,9 @@ Missing = Literal["quiet", "alarm", "unknown"]
 class Watched:
     """The resources of a cell that are watched, as CloudWatch's dimensions name them.
 
-    `functions` are by handler, `dead_letters` by what their messages were meant for, `nat_gateways` by zone.
-    `rules` of EventBridge are by the events that they select, or by the handler that they schedule.
-    `addresses` is the number of addresses of the SFTP endpoint.
+    `functions` are by role, `dead_letters` by what their messages were meant for, `nat_gateways` by zone.
+    `rules` of EventBridge are by the events that they select, or by the role of the function that they
+    schedule. `addresses` is the number of addresses of the SFTP endpoint.
     """
 
     functions: Mapping[str, pulumi.Input[str]]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import policy, services
 from components.dead_letters import DeadLetters
 from components.log import LOG_DAYS
 from components.network import Placement
@@ -96,8 +96,7 @@ class Function(pulumi.ComponentResource):
                 variables={
                     **environment,
                     "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
-                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
-                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                    **(services.hosts(settings) if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
                 }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
@@ -198,7 +197,7 @@ def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
 class Functions:
     """What all functions of a cell have in common.
 
-    `made` are the functions made so far, and `rules` those that schedule them, by handler.
+    `made` are the functions made so far, and `rules` those that schedule them, by role.
     """
 
     settings: Settings
@@ -221,12 +220,16 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
         publish: bool = False,
+        role: str | None = None,
         role_name: str | None = None,
         every: int | None = None,
     ) -> Function:
-        """Make a function whose role has these `statements`, and schedule it `every` so many minutes."""
+        """Make a function with permission for these `statements`, and schedule it `every` so many minutes.
+
+        `role` says what it is for in the cell, if there are several functions with its handler.
+        """
         reported = [] if every is None else [self._report_failures()]
-        self.made[handler] = Function(
+        made = self.made[role or handler] = Function(
             name,
             settings=self.settings,
             code=self.code,
@@ -249,8 +252,8 @@ class Functions:
             opts=pulumi.ResourceOptions(parent=parent),
         )
         if every is not None:
-            self.rules[handler] = self.made[handler].every(every, self.dead_letters)
-        return self.made[handler]
+            self.rules[role or handler] = made.every(every, self.dead_letters)
+        return made
 
     def _report_failures(self) -> policy.Statement:
         """Return the statement that allows Lambda to report a function's failed runs, under its role.

@@ -26,6 +26,12 @@ class SessionLogWriter:
         self._logs, self._group, self._stream = logs, group, stream
         logs.create_log_stream(logGroupName=group, logStreamName=stream)
 
+    @classmethod
+    def of_server(cls, logs: Any, server_id: str, destination: str) -> SessionLogWriter:
+        """Return the writer to the log group that a server names as the destination of its log, by ARN."""
+        group = destination.partition(":log-group:")[2].removesuffix(":*")
+        return cls(logs=logs, group=group, stream=server_id)
+
     def write(self, event: str, *, user: str, session: str, detail: Mapping[str, Any]) -> None:
         """Write the entry beside an event of these details; nothing for other events."""
         if event not in _ENTRIES:
