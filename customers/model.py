@@ -8,7 +8,16 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, destination_fields, fields
-from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Publish, Side, Verify
+from customers.kinds import (
+    CheckOwner,
+    DuplicatesPolicy,
+    IncomingClient,
+    Lifecycle,
+    OnUnknown,
+    Publish,
+    Side,
+    Verify,
+)
 from runtime import timing
 
 
@@ -45,6 +54,15 @@ class Sdk(Value):
     """Networks that they may send from over the internet. Without these and VPC endpoints: from anywhere."""
     vpc_endpoints: tuple[fields.VpcEndpoint, ...] = ()
     """VPC endpoints of S3, in the customer's accounts, that they may send through."""
+
+
+class Incoming(Value):
+    """With what the customer uploads by SFTP."""
+
+    client: IncomingClient = "any"
+    """Whose temporary names are waited for: a file below `inbound/sftp/` with such a name is sent under the
+    name that it is renamed to. `any`: those of all clients that are known. `in-place`: no names at all, for
+    clients that write a file under its own name. Otherwise: only those of this client."""
 
 
 class SftpDestination(Value):
@@ -178,8 +196,10 @@ class Customer(Value):
     """Where files can be sent, by the names that routes use."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """Which files go where."""
+    incoming: Incoming = Incoming()
     temporary_names: tuple[fields.TemporaryName, ...] = ()
-    """Names of uploads that wait for their rename, in addition to `*.filepart`, `*.tmp` and `*.part`."""
+    """Names of SFTP uploads that wait for their rename, in any case, in addition to those of
+    `incoming.client`."""
     duplicates: Duplicates = Duplicates()
     receipts: tuple[Receipt, ...] = ()
     """Where receipts are sent, which say what became of a file."""

@@ -74,6 +74,11 @@ def below_inbound(key: str) -> str:
     return key[len(INBOUND) :]
 
 
+def is_folder(key: str, size: int) -> bool:
+    """Return whether an object stands for a folder: its key ends in `/`, and it has no content."""
+    return key.endswith("/") and size == 0
+
+
 # --- Discovery TXT record ------------------------------------------------------------------------
 
 _TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-z0-9-]+)")
@@ -125,6 +130,11 @@ def transfer_id(file: str, version_id: str, last_modified: datetime) -> str:
     stamp = last_modified.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     digest = hashlib.sha256(f"{file}\n{version_id}".encode()).hexdigest()[:20]
     return f"{stamp}-{digest}"
+
+
+#: The longest key of an object, in bytes of UTF-8.
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
+LONGEST_KEY = 1024
 
 
 def archive_key(customer: str, transfer: str, key: str) -> str:

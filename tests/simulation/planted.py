@@ -381,7 +381,9 @@ PLANTED: tuple[Planted, ...] = (
             _UNMEASURED,
         ),
     ),
-    Planted("replicas are work", (("runtime.intake:Intake._head", _wrap(_ignores_replica)),)),
+    Planted(
+        "replicas are work", (("runtime.uploaded_versions:UploadedVersions._head", _wrap(_ignores_replica)),)
+    ),
     Planted("one sort key for two facts", (("runtime.facts:Fact.sort_key", _one_key),)),
     Planted(
         "DELIVERED is written before the rename",
@@ -429,7 +431,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted(
         "an SFTP event means any version",
-        (("runtime.intake:Intake._alike", _wrap(_any_version)), *_UNSWEPT),
+        (("runtime.uploaded_versions:UploadedVersions._alike", _wrap(_any_version)), *_UNSWEPT),
     ),
     Planted(
         "a broken upload is renamed all the same",
