@@ -241,6 +241,15 @@ def switch_parameter(namespace: str, cell: str, side: str) -> str:
     return f"/{namespace}/cell{cell}/switch/{side}"
 
 
+#: What the parameter of a region that is not forced in, or that is, holds.
+UNFORCED, FORCED = "no", "yes"
+
+
+def force_parameter(namespace: str, cell: str) -> str:
+    """Return the name of the parameter in which a region says of itself that it is in (runtime/force.py)."""
+    return cell_parameter(namespace, cell, "forced-in")
+
+
 def switch_object(side: str) -> str:
     """Return the key of the object whose presence means that a side is out.
 

@@ -7,6 +7,9 @@ from runtime.contract import REGION_OF
 #: The metric in the peer region that a cell's `switch` health check watches: 1 while the region is out.
 SWITCH_NAMESPACE = "mft/switch"
 SWITCH_METRIC = "Out"
+#: The metric in a cell's own region that its `forced` health check watches: 1 while the region is forced in;
+#: otherwise nothing is published.
+FORCE_METRIC = "ForcedIn"
 
 #: The namespace of every metric that a cell publishes about itself. A customer is never a dimension.
 METRICS = "mft/cell"
