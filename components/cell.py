@@ -27,7 +27,7 @@ from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
 from components.services import Gateways, Interfaces
-from components.settings import Settings, SwitchKind
+from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
 from components.workflow import Workflow
@@ -128,9 +128,9 @@ class Cell(pulumi.ComponentResource):
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
         publication: Publication | None
         match settings.switch:
-            case SwitchKind.ALARM:
+            case contract.SwitchKind.ALARM:
                 publication = None
-            case SwitchKind.ENDPOINT:
+            case contract.SwitchKind.ENDPOINT:
                 publication = Publication(f"{name}-publication", settings=settings, opts=child)
             case _:
                 assert_never(settings.switch)

@@ -19,7 +19,7 @@ from ops.recovery.reconcile import GRACE
 from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from ops.registry import read_registry
-from ops.switches import standing_of, switch_of
+from ops.switches import force_of, switch_of
 from runtime.contract import PRIMARY, Position, peer_of
 from runtime.timing import REPLICATION_MINUTES
 
@@ -30,20 +30,23 @@ def restoration(
     """Return the plan that puts a region back into DNS.
 
     The registry below `root` says where each customer's `primary.` belongs. Raises RefusedError when the
-    region is in already; while it does not answer; while gaps remain of what was submitted from 15 minutes
-    before it went out; and when it is not ready, unless `override` is the sentence that names that doubt.
+    region is in already; while it or its peer does not answer; while gaps remain of what was submitted from
+    15 minutes before it went out; and when it is not ready, unless `override` is the sentence that names that
+    doubt.
     """
     side = side_of(region)
     peer = DeployedCell(environment=environment, side=peer_of(side))
-    now = standing_of(environment, side)
-    is_resumed = now.position is Position.IN
+    now = interlocks.standing_of(environment, side)
+    is_forced = force_of(environment, side).overrules(now)
+    is_resumed = now.position is Position.IN and not is_forced
     doubts = []
     if is_resumed:
         plan = resumed(peer, side, Position.IN, now)
     else:
         plan = document(side, Position.IN, now)
-        _no_gaps(environment, switch_of(environment, side).out_since() or now.since)
-        doubts = interlocks.ready(DeployedCell(environment=environment, side=side))
+        if not is_forced:  # otherwise customers are sent there already
+            _no_gaps(environment, switch_of(environment, side).out_since() or now.since)
+            doubts = interlocks.ready(DeployedCell(environment=environment, side=side))
     override = interlocks.settle(doubts, override)
     found = look(peer, side)
     primaries, warnings = _primaries(environment, root)

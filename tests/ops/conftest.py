@@ -131,6 +131,7 @@ class Place:
             "mft:zoneId": "Z0123456789EXAMPLE",
             "mft:accountId": "123456789012",
             "mft:groupRuleQuota": "60",
+            "mft:switch": "alarm",
         }
 
     def file(self, side: str) -> Path:

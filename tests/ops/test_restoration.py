@@ -13,6 +13,8 @@ from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
 from tests.ops.fleet import EASTERNER, WESTERNER, WHY, Fleet, fleet  # noqa: F401 - a fixture
 from tests.runtime.cells import eventually
 
+OUT = f"to take it out: mft-ops evacuate {WESTERN}"
+
 
 @pytest.fixture
 def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
@@ -46,7 +48,7 @@ def test_a_region_comes_back_with_all_customers(without_west):
     assert (intent["why"], outcome["left"]) == (WHY[1], [])
     assert {call.split()[1] for call in place.relay.calls}.isdisjoint({"route53", "iam"})
     result = place.ops("restore", WESTERN)
-    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done")
+    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done; {OUT}")
 
 
 @pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])

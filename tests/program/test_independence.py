@@ -10,10 +10,9 @@ from typing import Any
 
 import pytest
 
-from components.settings import SwitchKind
 from local import program
 from local.program import Graph, Resource
-from runtime.contract import REGION_OF, SIDE_OF, peer_of
+from runtime.contract import REGION_OF, SIDE_OF, SwitchKind, peer_of
 from tests.iam import matches
 from tests.program.conftest import STACKS, recorded
 
