@@ -82,12 +82,12 @@ def force_in(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Break the glass: put a region in from its own side, while the other is silent.
+    """Put a region in from its own side (break glass).
 
-    The switch of a region is kept in the other one. If that is dead, `restore` cannot move it, and this can,
-    through REGION's data plane only. It is refused while the other region can be heard, and asks for a
-    sentence to be typed. When the other region is back, `restore` or `evacuate` ends it: what its switch then
-    says is newer.
+    A region's switch is kept in the other region. While that is dead, `restore` cannot move it, and this acts
+    in its place, through REGION's data plane only. It is refused while the other region can be heard, and
+    asks for a sentence to be typed. When the other region is back, `restore` or `evacuate` ends it: what its
+    switch says then is newer.
 
     Example: mft-ops force-in us-gov-west-1 --override "us-gov-east-1 is silent"
     """

@@ -8,7 +8,9 @@ the other half of what they compare is in the region that is silent.
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -23,7 +25,7 @@ from ops.failover.interlocks import Doubt
 from ops.plan import RefusedError, command
 from ops.switches import SilentKeeperError, force_of, is_heard, standing_of
 from runtime.contract import REGION_OF, Position, SwitchKind, peer_of
-from runtime.force import ForceStanding
+from runtime.force import ForceStanding, outdates
 
 
 def forcing(environment: Environment, region: str, *, is_on: bool, override: str | None = None) -> SwitchPlan:
@@ -35,7 +37,7 @@ def forcing(environment: Environment, region: str, *, is_on: bool, override: str
     """
     side = side_of(region)
     own = DeployedCell(environment=environment, side=side)
-    word = _word(environment, side)
+    word = _current(environment, side, _word(environment, side))
     is_resumed = word.is_on is is_on
     plan = _resumed(own, word, is_on=is_on) if is_resumed else _document(region, word, is_on=is_on)
     found = look(own, side) if is_on else NameRouting()
@@ -65,12 +67,30 @@ def _word(environment: Environment, side: str) -> ForceStanding:
     except (BotoCoreError, ClientError) as error:
         if not is_outage(error):
             raise
-        region, keeper = REGION_OF[side], REGION_OF[peer_of(side)]
+        region, instead = REGION_OF[side], _instead_of_a_dead_region(environment, side)
         raise RefusedError(
-            f"{region} does not answer, so it cannot say anything of itself: {error}; if {keeper} is in, take"
-            f" {region} out: {command('evacuate', region)}; if {keeper} is out, put it in:"
-            f" {interlocks.way_in(environment, peer_of(side))}"
+            f"{region} does not answer, so it cannot say anything of itself: {error}; {instead}"
         ) from error
+
+
+def _instead_of_a_dead_region(environment: Environment, side: str) -> str:
+    """Return what acts while a region does not answer, by what its keeper says."""
+    region, keeper = REGION_OF[side], REGION_OF[peer_of(side)]
+    try:
+        kept = standing_of(environment, side)
+    except SilentKeeperError as error:
+        return f"neither does {keeper}: {error}; nobody can be sent anywhere until one of them answers"
+    if kept.position.is_out:
+        return f"it is {kept.position.value}; once it answers: {command('restore', region)}"
+    return f"to take it out of DNS: {command('evacuate', region)}"
+
+
+def _current(environment: Environment, side: str, word: ForceStanding) -> ForceStanding:
+    """Return a region's word; as not given, if its keeper is known to have spoken since."""
+    if word.is_on:
+        with contextlib.suppress(SilentKeeperError):
+            return replace(word, is_on=outdates(word, standing_of(environment, side)))
+    return word
 
 
 def _document(region: str, word: ForceStanding, *, is_on: bool) -> dict[str, dict[str, Any]]:

@@ -174,7 +174,9 @@ def test_every_day_of_the_split_is_within_the_limit(before, after, cells):
     days = [sum(cost[start:stop]) for start, stop in pairwise(stops)]
     assert stops[-1] == len(order)
     assert max(days) <= 1000
-    assert all(day + cost[stop] > 1000 for day, stop in zip(days, stops[1:-1], strict=False)), "none is wasted"
+    assert all(day + cost[stop] > 1000 for day, stop in zip(days, stops[1:-1], strict=False)), (
+        "none is wasted"
+    )
 
 
 # --- Records and buckets -----------------------------------------------------------------------------

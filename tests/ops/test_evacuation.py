@@ -292,8 +292,8 @@ def test_names_that_do_not_move_are_listed_and_the_evacuation_is_done(fleet, mon
     assert len(otherwise) == 6, "primary. of who is at home in East needs not move"
     assert all(f"sftp.{WEST}" in line or f"-{WEST};" in line for line in otherwise)
     assert result.out.splitlines()[-1] == (
-        f"done, the switch has moved; 6 answers have not after 0 s; if {EASTERN} is out itself, bring it back:"
-        " mft-ops status shows how"
+        f"done, the switch has moved; 6 answers have not after 0 s; if {EASTERN} is out itself,"
+        " bring it back: mft-ops status shows how"
     )
     assert fleet.place.position(WEST) == "out"
     assert list(fleet.recorded(EAST).values())[-1]["left"] == [line[19:] for line in otherwise]

@@ -190,7 +190,8 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     first, *others = status["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
-        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer;"
+        f" if {EASTERN} is out and {WESTERN} does not come back: mft-ops force-in {EASTERN}",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
     result = place.ops("status")
