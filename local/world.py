@@ -196,10 +196,10 @@ class World:
 
         return on_loopback
 
-    def lose(self, side: str) -> None:
-        """Let a region die; with West, the APIs of Route 53 and IAM die too."""
+    def lose(self, side: str, *, control_planes: bool = True) -> None:
+        """Let a region die; with West, and `control_planes`, the APIs of Route 53 and IAM die too."""
         self.endpoints[side].stop()
-        self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
+        self.aws.region_down(REGION_OF[side], control_planes=control_planes and side == WEST)
 
     def find_again(self, side: str) -> None:
         """Bring a lost region back: what was held back arrives, and what was under way goes on."""

@@ -6,7 +6,7 @@ A refusal names the command that does act: what is in whose hands is known here.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -14,12 +14,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops import switches
 from ops.aws_errors import blames_credentials
 from ops.cell import DeployedCell
+from ops.dns.dns_changes import CONTROL_SIDE, ControlPlaneError
+from ops.dns.dns_routing import look
 from ops.environment import Environment
 from ops.health import cell_health
 from ops.plan import RefusedError, command
 from ops.switches import SilentKeeperError, switch_of
 from runtime.contract import REGION_OF, peer_of
 from runtime.switch import Standing
+
+#: How many customers a refusal names.
+_NAMED = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +78,41 @@ def way_in(environment: Environment, side: str) -> str:
     except SilentKeeperError:
         return command("force-in", REGION_OF[side])
     return command("restore", REGION_OF[side])
+
+
+def without_control_plane(environment: Environment, error: ControlPlaneError) -> RefusedError:
+    """Return the refusal while Route 53's API is dead: the advice is left out where it has been taken."""
+    try:
+        position = switch_of(environment, CONTROL_SIDE, heeds_force=True).position()
+    except (ClientError, BotoCoreError, ValueError):
+        return error
+    if not position.is_out:
+        return error
+    region = REGION_OF[CONTROL_SIDE]
+    return RefusedError(
+        f"{error.problem}. All customers are out of {region} already, which is {position.value}; this has to"
+        " wait until it is back"
+    )
+
+
+def still_in(environment: Environment, side: str, customers: Iterable[str]) -> str | None:
+    """Return why customers must not be told that a region is out of service; None if they are sent elsewhere.
+
+    They are if the region's switch is out, or if DNS shows that all of them were shifted out of it.
+    """
+    region, keeper = REGION_OF[side], peer_of(side)
+    switches.standing_of(environment, side)
+    if switch_of(environment, side, heeds_force=True).position().is_out:
+        return None
+    left = look(DeployedCell(environment=environment, side=keeper), side).at(keeper)
+    there = sorted(set(customers) - set(left))
+    if not there:
+        return None
+    whose = f"{', '.join(there[:_NAMED])}{', ...' if len(there) > _NAMED else ''}"
+    return (
+        f"{region} is in, and so far as DNS shows these customers are sent there: {whose}; take it out first:"
+        f" {command('evacuate', region)}"
+    )
 
 
 def keeps_in(environment: Environment, side: str) -> list[str]:

@@ -50,6 +50,8 @@ def restoration(
     override = interlocks.settle(doubts, override)
     found = look(peer, side)
     primaries, warnings = _primaries(environment, root)
+    if is_forced:  # its peer may be out, and who belongs there is sent here
+        primaries = {customer: belongs for customer, belongs in primaries.items() if belongs == side}
     return SwitchPlan(
         region=region,
         through=peer.region,

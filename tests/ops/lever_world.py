@@ -8,27 +8,33 @@ from __future__ import annotations
 
 import http.server
 import itertools
+import shutil
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError
 
+import ops.switches
 from components import bundle
 from customers import names
 from local import program
 from local.aws.provision import Provisioner
 from local.dns.server import DnsServer
 from local.program import Resource
+from ops.dns.name_servers import ENV_NAME_SERVERS
+from ops.recovery.gaps import Counts
+from ops.recovery.regions import Regions
 from runtime import contract
 from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, SwitchKind, peer_of
 from runtime.force import Force
 from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS, cell_dimensions
 from runtime.switch import ObjectSwitch, Switch
-from tests.ops.conftest import Place
+from tests.ops.conftest import Clients, Place, shell
 from tests.program.conftest import RUNTIME, SECRETS, ask, spelled
 
 ZONE = "mft.example.gov"
@@ -37,6 +43,16 @@ MINUTE = 60.0
 HOMES = {WEST: "c7k2m", EAST: "h4t9q"}
 _MADE = ("aws:route53/", "aws:cloudwatch/metricAlarm:MetricAlarm", "aws:ssm/parameter:Parameter")
 _numbers = itertools.count(1)
+
+
+class _NoGaps:
+    """The report of regions without files: only who is silent is in it."""
+
+    def __init__(self, regions: Regions, *_: object) -> None:
+        self.counts = Counts(silent={REGION_OF[side]: why for side, why in regions.silent.items()})
+
+    def lines(self) -> Iterator[object]:
+        return iter(())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,10 +124,26 @@ class LeverWorld:
             return _Down()
         return self.place.aws.client(service, region)
 
+    def bucket(self, role: str, side: str) -> str:
+        return names.cell_bucket(self.namespace, "1", role, side)
+
+    def register(self) -> None:
+        """Put the sample registry beside the stack files."""
+        ignore = shutil.ignore_patterns("*.py")
+        shutil.copytree(program.ROOT / "customers", self.place.root / "customers", ignore=ignore)
+
+    def is_forced(self, side: str) -> bool:
+        return self._force(side).standing().is_on
+
+    def revive(self) -> None:
+        """Let everything that is dead live again."""
+        self._dead.clear()
+        self.place.relay.open()
+
     def _buckets(self, side: str) -> None:
         s3 = self.place.aws.client("s3", REGION_OF[side])
         for role in ("config", "audit", "switch"):
-            bucket = names.cell_bucket(self.namespace, "1", role, side)
+            bucket = self.bucket(role, side)
             where = {"LocationConstraint": REGION_OF[side]}
             s3.create_bucket(Bucket=bucket, CreateBucketConfiguration=where)
             if role == "config":
@@ -155,7 +187,7 @@ class LeverWorld:
 
     def _object_port(self, side: str) -> int:
         """Serve the objects in a region's bucket for switches, as S3 does to checkers; return the port."""
-        world, bucket = self, names.cell_bucket(self.namespace, "1", "switch", side)
+        world, bucket = self, self.bucket("switch", side)
 
         class S3(http.server.BaseHTTPRequestHandler):
             def do_GET(self) -> None:
@@ -186,7 +218,7 @@ class LeverWorld:
         force = Force(**which, parameters=self.client("ssm", REGION_OF[side])) if heeds_force else None
         which |= {"parameters": self.client("ssm", keeper), "force": force}
         if self.switch is SwitchKind.ENDPOINT:
-            bucket = names.cell_bucket(self.namespace, "1", "switch", peer_of(side))
+            bucket = self.bucket("switch", peer_of(side))
             return ObjectSwitch(**which, objects=self.client("s3", keeper), bucket=bucket)
         return Switch(**which, metrics=_AtTime(self.client("cloudwatch", keeper), self))
 
@@ -249,8 +281,7 @@ class LeverWorld:
             self.minute()
             yield
         finally:
-            self._dead.clear()
-            self.place.relay.open()
+            self.revive()
             self.now += 20 * MINUTE
 
     def answers(self) -> str:
@@ -272,3 +303,14 @@ class LeverWorld:
         (side,) = (each for each in SIDES if names.cell_host(each, "1", ZONE) == host.rstrip("."))
         assert contract.BucketRecord.parse(text).region == REGION_OF[side]
         return side
+
+
+@contextmanager
+def typed_at(levers: LeverWorld, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[LeverWorld]:
+    """Let what is typed in this process reach the levers; cells that answer are well, and have no gaps."""
+    monkeypatch.setattr("ops.health.cell_health.problems", lambda cell: [])
+    monkeypatch.setattr("ops.failover.restoration.GapReport", _NoGaps)
+    monkeypatch.setattr(ops.switches, "UNHEARD_AFTER", timedelta(days=2))  # the test's time is another
+    monkeypatch.setenv(ENV_NAME_SERVERS, f"{levers.server.address}:{levers.server.port}")
+    with shell(levers.place, clients, monkeypatch):
+        yield levers

@@ -49,7 +49,7 @@ def wanted(leaves: dict[str, bool], switch: str) -> bool:
 @pytest.mark.parametrize(("switch", "leaves"), [("alarm", BY_ALARM), ("endpoint", BY_OBJECT)])
 @pytest.mark.parametrize("stack", STACKS)
 def test_what_records_carry_weighs_every_leaf(stack: str, switch: str, leaves: set[str]) -> None:
-    """Two checks of one alarm agree, so `endpoint` and `canary` must be healthy, and two of the other three."""
+    """Two checks of an alarm agree: `endpoint` and `canary` must be healthy, and two of the other three."""
     graph = recorded(stack, peer="present", switch=switch)
     checks = {each.id: each for each in graph.of(CHECK)}
     assert over_leaves(graph)
