@@ -66,12 +66,12 @@ class PeerSwitch(pulumi.ComponentResource):
         ours = policy.allow(
             "OwnForce", ["ssm:GetParameter", "ssm:PutParameter"], [_parameter(settings, force)]
         )
-        if publication:
-            statements = [read, ours, *ask_peer, *publication.write]
-            self._scheduled("switch", statements, {ENV_SWITCH_BUCKET: publication.bucket})
-        else:
-            publish = functions.publish_metrics(SWITCH_NAMESPACE)
-            self._scheduled("switch", [read, ours, *ask_peer, publish], {})
+        publish = functions.publish_metrics(SWITCH_NAMESPACE)
+        self._scheduled(
+            "switch",
+            [read, ours, *ask_peer, publish, *(publication.write if publication else ())],
+            {ENV_SWITCH_BUCKET: publication.bucket} if publication else {},
+        )
         self._scheduled(
             "takeover",
             [

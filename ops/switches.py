@@ -95,13 +95,12 @@ def switch_of(
 
 def force_of(environment: Environment, side: str) -> Force:
     """Return a side's own word that it is in, worked through its own region."""
-    is_metric = environment.switch is SwitchKind.ALARM
     return Force(
         namespace=environment.namespace,
         cell=environment.cell,
         side=side,
         parameters=environment.client("ssm", side),
-        metrics=environment.client("cloudwatch", side) if is_metric else None,
+        metrics=environment.client("cloudwatch", side),
     )
 
 

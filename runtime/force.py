@@ -38,7 +38,7 @@ class Force:
     """The word of `side`, given through clients of its own region."""
 
     def __init__(self, *, namespace: str, cell: str, side: str, parameters: Any, metrics: Any = None) -> None:
-        """Without `metrics` only the parameter is written: an object as the switch needs no more."""
+        """Without `metrics` it can only be read."""
         self._name = force_parameter(namespace, cell)
         self._dimensions = [
             {"Name": name, "Value": value} for name, value in switch_dimensions(namespace, cell, side).items()
@@ -81,10 +81,9 @@ class Force:
             self.publish()
 
     def publish(self) -> None:
-        """Publish the word to the health checkers, where they are fed by metrics."""
-        if self._metrics is not None:
-            datum = {"MetricName": FORCE_METRIC, "Dimensions": self._dimensions, "Value": 1.0, "Unit": "None"}
-            self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
+        """Publish the word, to the health checkers and to an alarm."""
+        datum = {"MetricName": FORCE_METRIC, "Dimensions": self._dimensions, "Value": 1.0, "Unit": "None"}
+        self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
 
     def repeat(self, keeper: Switch) -> bool:
         """Publish the word if it was given, or withdraw it if `keeper`, this side's switch, has spoken since.

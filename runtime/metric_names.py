@@ -8,7 +8,7 @@ from runtime.contract import REGION_OF
 SWITCH_NAMESPACE = "mft/switch"
 SWITCH_METRIC = "Out"
 #: The metric in a cell's own region that its `forced` health check watches: 1 while the region is forced in;
-#: otherwise nothing is published.
+#: otherwise nothing is published. An alarm of the cell watches it, too.
 FORCE_METRIC = "ForcedIn"
 
 #: The namespace of every metric that a cell publishes about itself. A customer is never a dimension.

@@ -113,9 +113,8 @@ def _of(side: str) -> dict[str, Any]:
 
 
 def own_force() -> Force:
-    """Return this region's own word that it is in; where the switch is an object, no metric repeats it."""
-    metrics = None if ENV_SWITCH_BUCKET in os.environ else client("cloudwatch")
-    return Force(**_of(env(ENV_SIDE)), parameters=client("ssm"), metrics=metrics)
+    """Return this region's own word that it is in."""
+    return Force(**_of(env(ENV_SIDE)), parameters=client("ssm"), metrics=client("cloudwatch"))
 
 
 def own_switch() -> Switch:

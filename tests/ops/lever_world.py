@@ -224,10 +224,8 @@ class LeverWorld:
 
     def _force(self, side: str) -> Force:
         region = REGION_OF[side]
-        metrics = (
-            _AtTime(self.client("cloudwatch", region), self) if self.switch is SwitchKind.ALARM else None
-        )
         which = {"namespace": self.namespace, "cell": "1", "side": side}
+        metrics = _AtTime(self.client("cloudwatch", region), self)
         return Force(**which, parameters=self.client("ssm", region), metrics=metrics)
 
     def _well(self, side: str) -> None:
