@@ -11,15 +11,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.contract import FORCED, UNFORCED, force_parameter
 from runtime.metric_names import FORCE_METRIC, SWITCH_NAMESPACE, switch_dimensions
-
-if TYPE_CHECKING:
-    from runtime.switch import Standing, Switch
+from runtime.switch import Standing, Switch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,11 +11,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from runtime import objects
 from runtime.contract import Position, switch_object, switch_parameter
-from runtime.force import Force
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 
 
@@ -26,6 +25,13 @@ class Standing:
     position: Position
     version: int
     since: datetime
+
+
+class LaterWord(Protocol):
+    """What a side says of itself."""
+
+    def overrules(self, kept: Standing) -> bool:
+        """Return whether it was said after its switch was last moved."""
 
 
 class Switch:
@@ -39,7 +45,7 @@ class Switch:
         side: str,
         parameters: Any,
         metrics: Any,
-        force: Force | None = None,
+        force: LaterWord | None = None,
     ) -> None:
         """`force` is the side's own word, which counts if it was given later."""
         self._name = switch_parameter(namespace, cell, side)
@@ -129,7 +135,7 @@ class ObjectSwitch(Switch):
         parameters: Any,
         objects: Any,
         bucket: str,
-        force: Force | None = None,
+        force: LaterWord | None = None,
     ) -> None:
         """`objects` is the S3 client of the peer region."""
         super().__init__(

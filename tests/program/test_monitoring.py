@@ -16,6 +16,7 @@ from runtime import contract, metric_names
 from runtime.contract import SIDE_OF
 from runtime.environment import ENV_ADDRESSES
 from runtime.metric_names import (
+    FORCE_METRIC,
     METRIC_ADDRESSES,
     METRIC_CANARY,
     METRIC_PEER_OUT,
@@ -41,7 +42,7 @@ OWN = {"Namespace", "Cell"}
 #: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-cloudwatch.html
 PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
     METRICS: [({value for name, value in vars(metric_names).items() if name.startswith("METRIC_")}, OWN)],
-    SWITCH_NAMESPACE: [({SWITCH_METRIC}, OWN | {"Region"})],
+    SWITCH_NAMESPACE: [({SWITCH_METRIC, FORCE_METRIC}, OWN | {"Region"})],
     "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
     "AWS/SQS": [
         ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, {"QueueName"}),

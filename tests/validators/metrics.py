@@ -58,4 +58,5 @@ def _published() -> dict[tuple[str, str], set[tuple[str, ...]]]:
         if name.startswith("METRIC_"):
             found[metric_names.METRICS, metric] = {of_cell}
     of_switch = tuple(sorted(metric_names.switch_dimensions("", "", "west")))
-    return found | {(metric_names.SWITCH_NAMESPACE, metric_names.SWITCH_METRIC): {of_switch}}
+    of_region = (metric_names.SWITCH_METRIC, metric_names.FORCE_METRIC)
+    return found | {(metric_names.SWITCH_NAMESPACE, metric): {of_switch} for metric in of_region}
