@@ -59,13 +59,15 @@ class Health(pulumi.ComponentResource):
         self._child = pulumi.ResourceOptions(parent=self)
         endpoint = self._alarm(
             "endpoint",
-            f"No address of the SFTP endpoint of {settings.region} answers. Runbook: #endpoint-silent",
+            f"From no zone an address of the SFTP endpoint of {settings.region} answers. Runbook:"
+            " #endpoint-silent",
             METRIC_ADDRESSES,
             "Maximum",
         )
         canary = self._alarm(
             "canary",
-            f"Synthetic transfers through {settings.region} are not delivered. Runbook: #canary-failing",
+            f"Synthetic transfers through {settings.region} are not delivered; the same metric by Leg"
+            " says which. Runbook: #canary-failing",
             METRIC_CANARY,
             "Maximum",
         )
@@ -79,7 +81,9 @@ class Health(pulumi.ComponentResource):
             switch, *others = self._switched_by_metric()
             self._leaves = [*own, switch, *others, self._forced()]
             self._needed = len(self._leaves) - 1
-        self.cell_check_id = self._over(self._leaves, f"{name}-cell", "cell", parent=self)
+        self.cell_check_id = self._over(
+            self._leaves, f"{name}-cell", "cell", pulumi.ResourceOptions(parent=self, protect=True)
+        )
         out = aws.route53.HealthCheck(
             f"{name}-out",
             type="CALCULATED",
@@ -94,11 +98,12 @@ class Health(pulumi.ComponentResource):
     def check_for(self, customer: Customer, *, parent: pulumi.Resource) -> pulumi.Output[str]:
         """Return the id of the check that this customer's records carry here: its own or the cell's."""
         if customer.has_own_check:
-            return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+            opts = pulumi.ResourceOptions(parent=parent, protect=customer.keeps_names)
+            return self._over(self._leaves, customer.id, f"customer/{customer.id}", opts)
         return self.cell_check_id
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, word: str, opts: pulumi.ResourceOptions
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
@@ -106,7 +111,7 @@ class Health(pulumi.ComponentResource):
             child_healthchecks=leaves,
             child_health_threshold=self._needed,
             reference_name=self._reference(word),
-            opts=pulumi.ResourceOptions(parent=parent),
+            opts=opts,
         )
         return check.id
 

@@ -79,8 +79,8 @@ def _document(plan: SwitchPlan, options: list[str], reason: str | None) -> dict[
         "position": plan.position.value,
         "now": plan.now.value,
         "digest": plan.digest,
-        "customers": plan.customers,
-        "names": len(plan.wanted),
+        "customers": plan.customers if plan.servers else None,
+        "names": plan.names,
         "override": plan.override,
         "resumed": plan.is_resumed,
         "warnings": list(plan.warnings),
@@ -92,10 +92,9 @@ def _plan(plan: SwitchPlan) -> list[str]:
     region, through = plan.region, plan.through
     if plan.forces is not None:
         return [*_forced(plan), *_notes(plan)]
-    of_all = f"{len(plan.wanted):,} names of {plan.customers:,} customers in service"
     out = [
         f"take {region} out of DNS, through {through}: one parameter, one datapoint",
-        f"its records then answer with {through}: {of_all}",
+        f"its records then answer with {through}: {plan.reach}",
     ]
     match plan.position:
         case Position.OUT:
@@ -105,7 +104,7 @@ def _plan(plan: SwitchPlan) -> list[str]:
         case Position.IN:
             lines = [
                 f"take {region} back into DNS, through {through}: one parameter, one datapoint",
-                f"its records then answer with {region}: {of_all}",
+                f"its records then answer with {region}: {plan.reach}",
             ]
         case unreachable:
             assert_never(unreachable)
@@ -121,8 +120,7 @@ def _forced(plan: SwitchPlan) -> list[str]:
         ]
     return [
         f"force {region} in from its own side, through {region} alone: one parameter, one datapoint",
-        f"its records then answer with {region}, while {keeper} is silent: {len(plan.wanted):,} names of"
-        f" {plan.customers:,} customers in service",
+        f"its records then answer with {region}, while {keeper} is silent: {plan.reach}",
         f"what {keeper} had that {region} lacks is not known, and was not asked",
         f"then take {keeper} out, so that nobody is sent there: {command('evacuate', keeper)}",
     ]

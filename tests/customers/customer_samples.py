@@ -56,7 +56,8 @@ FINGERPRINTS = {
 #: The stages that may follow each stage of the lifecycle.
 STEPS = {
     "onboarding": {"active", "retired"},
-    "active": {"draining"},
+    "active": {"closing"},
+    "closing": {"draining", "active"},
     "draining": {"retired", "active"},
     "retired": {"onboarding"},
 }
@@ -103,6 +104,9 @@ def broken(*changes: tuple[str, str]) -> str:
 def another(id: str = "h4t9q", **changes: str) -> str:
     """Return a second valid file that shares no unique value with the first."""
     text = SOUND.replace("c7k2m", id).replace(f"        - {KEY}", f"        - {OTHER_KEY}")
+    text = text.replace("sftp.partner.example", f"sftp.{id}.example").replace(
+        "partner-landing", f"{id}-landing"
+    )
     for old, new in changes.items():
         text = text.replace(old, new)
     return text

@@ -47,7 +47,7 @@ class Estate:
             document = {"name": f"Agency {customer['id']}", "lifecycle": "active", "primary": "west"}
             document |= {"cell": self.place.cell, **customer}
             document["sdk"] = {"principals": ["arn:aws-us-gov:iam::123456789012:role/uploader"]}
-            document["destinations"] = {"landing": {"kind": "s3", "bucket": "partner-landing"}}
+            document["destinations"] = {"landing": {"kind": "s3", "bucket": f"{customer['id']}-landing"}}
             document["routes"] = [{"match": "sdk/**", "to": ["landing"]}]
             text = yaml.safe_dump(document, sort_keys=False)
             text = text.replace("\nprimary: west\n", "\nprimary: west # nearest to them: west of all\n")
@@ -83,7 +83,7 @@ class Estate:
             self.check(side, "out")
         changes = []
         for customer in self.customers().values():
-            if customer.lifecycle != "active":
+            if not customer.is_in_service:
                 continue
             own = customer.failover.health_check == "customer"
             for side in SIDES:
@@ -139,7 +139,7 @@ class Estate:
         return {
             (half.name, half.type, half.set_identifier): (half.failover, half.ttl, half.value)
             for customer in self.customers().values()
-            if customer.lifecycle == "active"
+            if customer.is_in_service
             for side in SIDES
             for half in dns.halves(customer, side, NAMESPACE, ZONE)
         }

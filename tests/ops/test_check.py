@@ -50,7 +50,8 @@ class Project:
         return self.git("rev-parse", "HEAD")
 
     def stack(self, name: str, **instead: Any) -> None:
-        config = FACTS | {f"mft:{key}": value for key, value in instead.items()}
+        region = {"mft:region": f"us-{name}-1"}
+        config = FACTS | region | {f"mft:{key}": value for key, value in instead.items()}
         config = {key: value for key, value in config.items() if value is not None}
         (self.root / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
 
@@ -163,8 +164,8 @@ def test_a_usage_error_exits_2(project, words):
 def test_files_that_are_not_committed_count(project):
     line = project.edit("agency-a", "lifecycle: active", "lifecycle: retired")
     assert project.refused("--retiring", "1") == [
-        f"customers/agency-a.yaml:{line}: lifecycle: goes from 'active' to 'retired' and skips 'draining';"
-        " first set 'draining' and apply it in both stacks"
+        f"customers/agency-a.yaml:{line}: lifecycle: goes from 'active' to 'retired' and skips 'closing',"
+        " 'draining'; first set 'closing' and apply it in both stacks"
     ]
     project.git("add", "--all")
     assert len(project.refused("--retiring", "1")) == 1
@@ -175,6 +176,7 @@ def test_files_that_are_not_committed_count(project):
 
 def test_a_new_file_that_git_does_not_know_counts(project):
     text = project.file("agency-b").read_text().replace("id: h4t9q", "id: k1m2n")
+    text = text.replace("partner-b-landing", "partner-e-landing")
     project.file("agency-e").write_text(text.replace("Example agency B", "Example agency E"))
     (line,) = project.refused()
     assert line.startswith("customers/agency-e.yaml:5: lifecycle: 'k1m2n' is new and starts as 'active'; ")
@@ -222,12 +224,26 @@ def test_a_first_registry_is_compared_with_nothing(tmp_path):
 
 def test_files_of_other_kinds_are_ignored(project):
     (project.root / "customers" / "notes").mkdir()
-    (project.root / "customers" / "notes" / "old.yaml").write_text("id: [")
+    (project.root / "customers" / "notes" / "old.txt").write_text("id: [")
     (project.root / "customers" / "model.py").write_text("")
     (project.root / "rehomes").mkdir()
     (project.root / "rehomes" / "README.md").write_text("")
     project.commit()
     assert project.ops().out == f"{FINE}\n"
+
+
+def test_a_cell_without_stacks_serves_nobody(project):
+    """A customer of such a cell would be deployed by no stack, and nobody would notice."""
+    line = project.edit("agency-a", "primary: west", 'primary: west\ncell: "2"')
+    problem = (
+        f"customers/agency-a.yaml:{line + 1}: cell: no stack serves cell 2; name a cell that has a stack"
+    )
+    remedy = " file in every region (1), or add its stack files"
+    assert project.refused()[-1] == problem + remedy
+    project.stack("gov-west-2", cell="2", region="us-gov-west-1")
+    assert project.refused()[-1] == problem + remedy
+    project.stack("gov-east-2", cell="2", region="us-gov-east-1")
+    assert all("no stack serves" not in each for each in project.refused())
 
 
 # --- The records of moves ----------------------------------------------------------------------------
@@ -302,7 +318,10 @@ def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(proj
 
 def test_a_retirement_from_its_first_step_to_its_last(project):
     """One of four is more than a fifth: every step has to be typed, and then the file may be removed."""
-    for was, now in (("active", "draining"), ("draining", "retired")):
+    project.edit("agency-d", "lifecycle: active", "lifecycle: closing")
+    assert json.loads(project.ops("--json").out)["leaving"] == []
+    project.commit()
+    for was, now in (("closing", "draining"), ("draining", "retired")):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
         (line,) = project.refused()
         assert line == (
@@ -329,7 +348,9 @@ def test_a_quota_that_the_registry_would_break(project):
         " is 21; ask AWS for 22 (quota L-ACB674F3) and set it to that, or set"
         " failover.health_check: cell for these (1): x8p3v"
     ]
-    text = project.file("agency-d").read_text().replace("lifecycle: active", "lifecycle: draining")
+    project.edit("agency-d", "lifecycle: active", "lifecycle: closing")
+    project.commit()
+    text = project.file("agency-d").read_text().replace("lifecycle: closing", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
     assert project.ops("--retiring", "1").out == "4 customers, 20 health checks of 21, nothing refused\n"
 
@@ -345,7 +366,8 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
     project = fill(tmp_path / "project")
     text = re.sub(r"failover:\n.*", "", project.file("agency-b").read_text(), flags=re.S)
     for number in range(600):
-        project.file(f"c{number:04}").write_text(text.replace("h4t9q", f"c{number:04}"))
+        own = text.replace("h4t9q", f"c{number:04}").replace("partner-b", f"partner-{number}")
+        project.file(f"c{number:04}").write_text(own)
     project.git("init", "--quiet")
     project.git("commit", "--quiet", "--allow-empty", "--message", "nothing is deployed")
     result = project.ops()
