@@ -6,6 +6,8 @@ Objects are made on first use and kept while the function is warm.
 from __future__ import annotations
 
 import os
+from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -14,6 +16,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from runtime import contract
+from runtime.decision import Decision
 from runtime.environment import (
     ENV_CELL,
     ENV_CONFIG_BUCKET,
@@ -117,3 +120,11 @@ def step(event: dict[str, Any]) -> tuple[Transfer, str]:
     transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
     logger.append_keys(transfer=transfer.id, customer=transfer.customer, execution=owner)
     return transfer, owner
+
+
+def answer(decision: Decision) -> dict[str, Any]:
+    """Return a decision as the state machine reads it: its fields, and `at`, when it was made.
+
+    The next claim of the same execution is told that time, and so sees how long the execution stood still.
+    """
+    return {**asdict(decision), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}

@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from components.statemachine import DELIVERY_TIMEOUT
 from runtime.contract import (
     INBOUND,
     INBOUND_SFTP,
@@ -24,6 +25,7 @@ from runtime.contract import (
     peer_of,
     transfer_id,
 )
+from runtime.timing import LATE_MINUTES
 from runtime.workflow import LEASE
 from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
@@ -342,6 +344,8 @@ class Judge:
         same = first.transfer == again.transfer
         if same and self.senders[partner.customer].on_unknown == "hold":
             return "!the route says hold"
+        if again.side != first.side and self._is_late(again) and not again.looked_at:
+            return "!it was late, and it did not look"
         looked = again.looked_at > first.at
         if gone is None or gone > again.at:
             if looked:
@@ -368,6 +372,11 @@ class Judge:
                 return "facts needed longer than a lease runs"
             return "!the first was known to be under way"
         return "sent to both regions at once"
+
+    def _is_late(self, appearance: Appearance) -> bool:
+        """Whether the attempt that brought a file began when its transfer was late."""
+        age = appearance.at - self.submissions[appearance.transfer].modified.timestamp()
+        return age > LATE_MINUTES * 60 + DELIVERY_TIMEOUT
 
     def _released(self, appearance: Appearance, destination: str) -> bool:
         """Whether an operator had it sent again, before it was."""

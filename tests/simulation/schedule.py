@@ -142,6 +142,14 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decide:
+    """An operator asks the partners about the files that are held, and releases them through a side."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """A side exports its facts to the audit chains, as it does every quarter of an hour and at the end."""
 
@@ -158,7 +166,7 @@ class Sweep:
     share: float
 
 
-Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Export | Sweep
+Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Decide | Export | Sweep
 _ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 
@@ -308,6 +316,9 @@ def generate(seed: int) -> Schedule:
         theme.actions.append(Export(at=at, side=dice.pick((EAST, WEST))))
     if theme.days:
         _later(dice, theme, senders)
+    if not (theme.loss or theme.evacuation or theme.days):
+        # With dice of its own, so that schedules without a thaw stay what they were.
+        _thaw(Dice(seed, "thaw"), theme, senders)
     # 2026-03-02, at any time of the day: some schedules cross midnight.
     start = 1772409600 + round(dice.between(0, 86400))
     return Schedule(seed=seed, start=start, senders=senders, actions=tuple(theme.actions))
@@ -394,6 +405,33 @@ def _losses(dice: Dice, theme: _Theme) -> None:
             )
         )
         at = round(at + seconds + 2000 + dice.between(0, 600), 2)
+
+
+def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    """Have a region stand still for long, and go on before it knows what the other has done meanwhile.
+
+    In half of these schedules the partner is down when the region is lost, so that it was about to try again.
+    """
+    if not dice.chance(0.12):
+        return
+    at, side = _about(dice, theme), dice.pick((EAST, WEST))
+    if dice.chance(0.5):
+        sender = dice.pick(senders)
+        destination = dice.pick(sender.destinations).name
+        outage = dice.pick((Outage.DOWN, Outage.DOWN, Outage.DROPS))
+        at = round(at + dice.between(0, 120), 2)
+        theme.actions.append(
+            Trouble(at=0.0, customer=sender.id, destination=destination, outage=outage, seconds=at + 40)
+        )
+    declared = round(dice.between(30, 300))
+    seconds = round(dice.pick((dice.between(1000, 2400), dice.between(2400, 7200))))
+    lost = Lose(at=at, side=side, mode=dice.pick((Mode.DEAD, Mode.IMPAIRED)), seconds=seconds)
+    theme.actions.append(replace(lost, declared=declared, restored=round(dice.between(1, 1800))))
+    lag = round(seconds + dice.between(600, 5400))
+    theme.actions.append(Lag(at=at, side=peer_of(side), what="facts", lag=lag, seconds=seconds + 600))
+    if dice.chance(0.7):
+        decided = round(at + dice.between(declared + 120, seconds), 1)
+        theme.actions.append(Decide(at=decided, side=peer_of(side)))
 
 
 def _lags(dice: Dice, theme: _Theme) -> None:

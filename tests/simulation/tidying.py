@@ -60,6 +60,12 @@ class Tidying:
                 is_any = True
         return is_any
 
+    def decide(self, side: str) -> None:
+        """Release what a side holds, while the other may be lost."""
+        for case in self._held():
+            if case.side == side:
+                self._spawn(lambda case=case: self._release(case))
+
     def _spawn(self, work: Callable[[], None]) -> None:
         self._count += 1
         self._world.clock.spawn(f"tidying {self._count}", work, after=float(self._count))

@@ -34,6 +34,7 @@ from tests.simulation.regions import Mode, Region
 from tests.simulation.s3 import S3, Bucket, Storage, Version
 from tests.simulation.schedule import (
     Crash,
+    Decide,
     Evacuate,
     Export,
     Lag,
@@ -320,6 +321,8 @@ class World:
                     self.operators.evacuate(action)
                 case Tick():
                     self.operators.tick(action.side)
+                case Decide():
+                    self.tidying.decide(action.side)
                 case Export():
                     self.operators.export(action.side)
                 case Sweep():
