@@ -27,7 +27,7 @@ from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
-from runtime.timing import LATE_MINUTES
+from runtime.timing import FACTS_SECONDS
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
@@ -183,10 +183,11 @@ class Deliverer:
     def _is_late(self, transfer: Transfer) -> bool:
         """Return whether a transfer was submitted so long ago that the other region may have delivered it.
 
-        The time of submission is part of its id and S3's own, so it is the same in both regions; no fact that
-        has yet to replicate, and nothing that was frozen with an execution, can change it.
+        Until then the other region does not know of it. The time of submission is S3's, and a part of the
+        transfer's id: no fact that has yet to replicate can change it, and nothing that was frozen with an
+        execution.
         """
-        return self._now() - submitted(transfer.id).timestamp() > LATE_MINUTES * 60
+        return self._now() - submitted(transfer.id).timestamp() > FACTS_SECONDS
 
     def _confirm(self, transfer: Transfer, destination: str, owner: str, window: timedelta | None) -> None:
         with _nothing_sent_yet(destination):

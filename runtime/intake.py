@@ -14,7 +14,6 @@ from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument
-from runtime.timing import LATE_MINUTES
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
@@ -23,7 +22,7 @@ WRITER = "ingest"
 
 #: An event that comes later than this after its object was delayed by a fault, such as the loss of a region.
 #: The peer may have taken the object over meanwhile, so the destination is asked before anything is sent.
-LATE = timedelta(minutes=LATE_MINUTES)
+LATE = timedelta(minutes=15)
 
 
 @dataclass(frozen=True, kw_only=True)

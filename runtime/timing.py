@@ -33,9 +33,5 @@ FACTS_SECONDS = 60
 #: pause and the function's timeout, with a margin.
 ATTEMPT_SECONDS = 1900
 
-#: Minutes after its submission from which a transfer is late: its region may have stood still, and the other
-#: region may have delivered it. From then on every attempt asks the destination first.
-LATE_MINUTES = 15
-
 #: Minutes between two exports of a region's facts to its audit bucket.
 AUDIT_MINUTES = 15

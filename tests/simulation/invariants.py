@@ -25,7 +25,7 @@ from runtime.contract import (
     peer_of,
     transfer_id,
 )
-from runtime.timing import LATE_MINUTES
+from runtime.timing import FACTS_SECONDS
 from runtime.workflow import LEASE
 from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
@@ -376,12 +376,15 @@ class Judge:
     def _is_late(self, appearance: Appearance) -> bool:
         """Whether the attempt that brought a file began when its transfer was late."""
         age = appearance.at - self.submissions[appearance.transfer].modified.timestamp()
-        return age > LATE_MINUTES * 60 + DELIVERY_TIMEOUT
+        return age > FACTS_SECONDS + DELIVERY_TIMEOUT
 
     def _released(self, appearance: Appearance, destination: str) -> bool:
-        """Whether an operator had it sent again, before it was."""
+        """Whether an operator had started the execution that brought a file, to send it again."""
         facts = self.about(appearance.transfer, Kind.REPLAYED, destination)
-        return any(_detail(each, "decision") == "resend" and each.at <= appearance.at for each in facts)
+        return any(
+            _detail(each, "decision") == "resend" and each.item["writer"]["S"] == appearance.execution
+            for each in facts
+        )
 
     def _raced(self, first: Appearance, again: Appearance) -> bool:
         """Whether the first appeared after the other had looked, from another region, while one was lost."""

@@ -10,7 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
-from runtime.contract import EAST, INBOUND_SDK, WEST, peer_of
+from runtime.contract import EAST, INBOUND_SDK, PRIMARY, WEST, peer_of
+from runtime.timing import ATTEMPT_SECONDS
 from tests.simulation.aws import Fault
 from tests.simulation.clock import Dice
 from tests.simulation.partners import Outage
@@ -414,17 +415,23 @@ def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
     """
     if not dice.chance(0.12):
         return
-    at, side = _about(dice, theme), dice.pick((EAST, WEST))
-    if dice.chance(0.5):
-        sender = dice.pick(senders)
-        destination = dice.pick(sender.destinations).name
-        outage = dice.pick((Outage.DOWN, Outage.DOWN, Outage.DROPS))
-        at = round(at + dice.between(0, 120), 2)
-        theme.actions.append(
-            Trouble(at=0.0, customer=sender.id, destination=destination, outage=outage, seconds=at + 40)
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    sender = next(each for each in senders if each.id == sent.customer)
+    side = {PRIMARY: sender.primary}.get(sent.via, sent.via)
+    at = round(sent.at + dice.between(0.05, 4), 2)
+    if dice.chance(0.6):
+        at = round(sent.at + dice.between(5, 600), 2)
+        down = Trouble(
+            at=0.0,
+            customer=sender.id,
+            destination=dice.pick(sender.destinations).name,
+            outage=dice.pick((Outage.DOWN, Outage.DROPS)),
+            seconds=at + dice.number(30, 120),
         )
+        theme.actions.append(down)
     declared = round(dice.between(30, 300))
-    seconds = round(dice.pick((dice.between(1000, 2400), dice.between(2400, 7200))))
+    seconds = round(dice.pick((dice.between(2000, 2400), dice.between(2400, 7200))))
+    assert seconds > ATTEMPT_SECONDS
     lost = Lose(at=at, side=side, mode=dice.pick((Mode.DEAD, Mode.IMPAIRED)), seconds=seconds)
     theme.actions.append(replace(lost, declared=declared, restored=round(dice.between(1, 1800))))
     lag = round(seconds + dice.between(600, 5400))
