@@ -137,6 +137,10 @@ def config_key(customer: str) -> str:
     return f"customers/{customer}.json"
 
 
+#: The prefix, in a cell's config bucket, of the lists and reports of the jobs that replicate files again.
+REPAIRS = "repairs/"
+
+
 def secret_name(namespace: str, customer: str, secret: str) -> str:
     """Return the full name in Secrets Manager of a secret that a customer's registry file names.
 

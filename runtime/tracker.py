@@ -27,9 +27,9 @@ from runtime.contract import (
 )
 from runtime.facts import Fact, of_transfer
 
-#: The details that `outline` reads: what was submitted (RECEIVED), and the facts that are set aside
-#: (REPLAYED).
-_OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
+#: The details that `outline` reads: what was submitted (RECEIVED), the facts that are set aside (REPLAYED),
+#: and what the customer was told (RECEIPT).
+_OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over", "outcome")
 
 #: The attributes of a fact's item in the table, besides the index's key, which follows from them.
 _ATTRIBUTES = (

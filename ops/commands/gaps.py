@@ -39,7 +39,9 @@ Only = Annotated[
         "--region", metavar="REGION", help="Look at this region alone, e.g. while the other is dead."
     ),
 ]
-RepairIt = Annotated[bool, typer.Option("--repair", help="Plan the copies and replays that close the gaps.")]
+RepairIt = Annotated[
+    bool, typer.Option("--repair", help="Plan the copies, replications and replays that close the gaps.")
+]
 Confirmed = Annotated[
     list[str] | None,
     typer.Option(
@@ -135,6 +137,8 @@ def _many(deed: Deed) -> str:
     match deed:
         case Deed.COPY:
             return "copies"
+        case Deed.REPLICATE:
+            return "to replicate"
         case Deed.REPLAY:
             return "replays"
         case Deed.TAKE_IN:

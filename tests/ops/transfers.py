@@ -66,6 +66,8 @@ class Side(Cell):
         where = {"LocationConstraint": self.region}
         s3.create_bucket(Bucket=self.audit_bucket, CreateBucketConfiguration=where)
         s3.put_bucket_versioning(Bucket=self.audit_bucket, VersioningConfiguration={"Status": "Enabled"})
+        role = names.replication_job_role(NAMESPACE, self.cell, self.side)
+        self.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
         self.client("ssm").put_parameter(
             Name=contract.cell_parameter(NAMESPACE, self.cell, "parts"),
             Value=json.dumps(self.manifest),

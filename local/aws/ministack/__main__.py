@@ -15,6 +15,7 @@ from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarms,
+    batch_jobs,
     bucket_policies,
     events,
     forks,
