@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -173,7 +174,7 @@ class Workflow:
         self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
     def claim(self, transfer: Transfer, *, owner: str, seen: datetime | None = None) -> Decision:
-        """Take the file's lease and return the decision; WAIT while another transfer is being sent.
+        """Take the file's lease and return the decision; WAIT while another transfer is being sent or held.
 
         A transfer that was taken over or released does not wait for the other region. `seen` is when this
         execution began or was last answered; without it, the time of submission stands for it.
@@ -182,12 +183,15 @@ class Workflow:
         decision = self._decide(transfer, history)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
+        pause = _pause(self._now() - submitted(transfer.id).timestamp())
+        if decision.action is Action.WAIT:
+            return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
         last = (seen or submitted(transfer.id)).timestamp()
         thawed = self._leases.has_thawed(owner, history.lease, last)
         if waits or not self._leases.take(transfer, owner, history, thawed=thawed):
-            return Decision(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
+            return Decision(action=Action.WAIT, wait=pause)
         if len(by_transfer(history.facts)) > 1:
             # The previous holder of the lease may have delivered between the reading and the claim.
             decision = self._decide(transfer, self._tracker.history(transfer.file))

@@ -527,6 +527,22 @@ def test_many_findings_are_counted_and_some_are_shown(estate, western):
     assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in result.out
 
 
+def test_facts_that_are_too_young_to_be_missed_are_counted_as_not_proven(estate, western):
+    write(estate.west, fact(estate.west), fact(estate.west))
+    write(estate.east, fact(estate.east))
+    result = estate.ops("audit", "verify")
+    young = "of the last 60 minutes, not exported yet"
+    assert (result.code, result.out.splitlines()) == (
+        0,
+        [
+            f"{estate.customer} {EASTERN}: 0 links, 0 facts: sound; NOT PROVEN: 1 fact {young}",
+            f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound; NOT PROVEN: 2 facts {young}",
+        ],
+    )
+    code, document = estate.json("audit", "verify")
+    assert (code, [each["unproven"] for each in document["chains"]]) == (0, [1, 2])
+
+
 @pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])
 def test_a_usage_error_exits_2(place, words: tuple[str, ...]):
     run: Callable[..., Any] = place.ops

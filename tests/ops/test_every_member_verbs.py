@@ -214,6 +214,8 @@ def test_every_kind_of_fact_besides_others_leaves_every_verb_an_answer(status, k
     name, document = entry(facts, WEST) or ("", {})
     assert (name, document.get("why")) == expected.notice
     assert entry(facts, EAST) == (None if status is Status.UNDER_WAY else (name, document))
+    name, _ = entry(facts, WEST, holds=True) or ("", {})
+    assert name == ("held" if status is Status.UNDER_WAY else expected.notice[0])
 
 
 # --- GapKind, Deed, Choice -----------------------------------------------------------------------------
