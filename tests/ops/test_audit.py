@@ -528,8 +528,9 @@ def test_many_findings_are_counted_and_some_are_shown(estate, western):
 
 
 def test_facts_that_are_too_young_to_be_missed_are_counted_as_not_proven(estate, western):
-    write(estate.west, fact(estate.west), fact(estate.west))
-    write(estate.east, fact(estate.east))
+    at = datetime.now(UTC) - timedelta(minutes=50)
+    write(estate.west, *(fact(estate.west, at=at, submitted=at) for _ in range(2)))
+    write(estate.east, fact(estate.east, at=at, submitted=at))
     result = estate.ops("audit", "verify")
     young = "of the last 60 minutes, not exported yet"
     assert (result.code, result.out.splitlines()) == (
