@@ -91,6 +91,10 @@ class Controls:
             raise ValueError("replication lag is not negative")
         self._control("lag", s3=s3, dynamodb=dynamodb)
 
+    def replication_catches_up(self) -> None:
+        """Let what is on its way between regions that are up arrive at once."""
+        self._control("catch-up")
+
     def replication_pending(self) -> list[Pending]:
         """Return the writes that have not arrived, oldest first: what the loss of their source would lose."""
         return [Pending(**one) for one in self._control("pending")]

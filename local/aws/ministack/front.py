@@ -24,6 +24,7 @@ from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
 from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
+from runtime.contract import SIDE_OF
 
 #: The services that are not bound to a region here. In GovCloud, the APIs of IAM and Route 53 are in
 #: us-gov-west-1 for all callers; STS is regional, but answers for a dead region unless control planes died.
@@ -125,6 +126,7 @@ class Front:
         given = json.loads(body or b"{}")
         actions: dict[str, Callable[..., Awaitable[Any]]] = {
             "calls": self.recorded_calls,
+            "catch-up": self.catch_up,
             "down": self.down,
             "lag": self.lag,
             "pending": self.pending,
@@ -155,6 +157,11 @@ class Front:
     async def lag(self, **seconds: float) -> dict[str, float]:
         QUEUE.lag.update(seconds)
         return QUEUE.lag
+
+    async def catch_up(self) -> None:
+        """Deliver at once what is on its way between regions that are up."""
+        for region in SIDE_OF:
+            QUEUE.deliver(region)
 
     async def recorded_calls(self) -> list[dict[str, Any]]:
         return self.calls.documents()
