@@ -1,7 +1,7 @@
 """A region is well again and replication does not catch up.
 
-While us-gov-west-1 is out, no object that East receives reaches it. `ops restore` waits for replication, for as
-long as S3 says that it is still to come. `ops gaps --repair` has S3 replicate the files again, with their
+While us-gov-west-1 is out, no object that East receives reaches it. `ops restore` waits for replication, for
+as long as S3 says that it is still to come. `ops gaps --repair` has S3 replicate the files again, with their
 identity, and then nothing holds the region back. Fifteen minutes are scaled to five seconds.
 """
 

@@ -1,7 +1,7 @@
 """A region is restored while a file has failed at its partner.
 
-us-gov-west-1 is out for planned work. Meanwhile a partner's host key is not the registered one, so a file fails
-for good, and its customer is told so. That is no reason to keep the region out.
+us-gov-west-1 is out for planned work. Meanwhile a partner's host key is not the registered one, so a file
+fails for good, and its customer is told so. That is no reason to keep the region out.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from runtime.contract import EAST, WEST
 
 
 def play(api: ScenarioApi) -> None:
-    """Let a file fail while West is out, restore West all the same, and have the file delivered afterwards."""
+    """Let a file fail while West is out, restore West all the same, and deliver the file afterwards."""
     api.operators.evacuate(WEST)
     api.partner_is_another(api.newcomer)
     file = api.send("refused.csv", to=WEST, by=api.newcomer)
