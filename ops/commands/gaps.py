@@ -71,7 +71,7 @@ def gaps(
     A transfer is complete, or has gaps: `replicating` (younger than 15 minutes), `archive missing`, `inbound
     missing`, `record missing`, `undelivered`, `unknown to the tracker`. The exit code is 1 when gaps other
     than the first kind remain, or when a region does not answer. With --repair, the command plans what closes
-    them.
+    them: copies in the archive, jobs in which S3 replicates again what a customer's bucket lacks, replays.
 
     Example: mft-ops gaps c7k2m --window 6h
     """
