@@ -73,7 +73,7 @@ def restore(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Put a region back into DNS, once it is well and replication has caught up.
+    """Put a region back into DNS, once it is well and has caught up.
 
     Nothing overrides what replication may still bring. Files that failed at their partner, with a receipt,
     do not matter. Other gaps are named, and may be left open by the sentence that is printed. After acting,
