@@ -9,7 +9,13 @@ import pytest
 
 import ops.recovery.gaps
 from customers import names
+from ops.environment import Environment
 from ops.recovery import replication_jobs
+from ops.recovery.causes import Cause
+from ops.recovery.gaps import GapReport
+from ops.recovery.reconcile import GapKind
+from ops.recovery.regions import Regions
+from ops.recovery.window import Window
 from runtime import contract
 from runtime.contract import EAST, REPAIRS
 from tests.ops.test_gaps import (  # noqa: F401 - late and place are fixtures
@@ -19,6 +25,7 @@ from tests.ops.test_gaps import (  # noqa: F401 - late and place are fixtures
     archived,
     found,
     late,
+    lose_archived,
     place,
     planned,
 )
@@ -67,6 +74,31 @@ def recorded(estate: Estate) -> dict[str, Any]:
     }
 
 
+def causes(estate: Estate) -> dict[tuple[GapKind, Cause], int]:
+    regions = Regions.find(Environment.read(estate.place.root))
+    report = GapReport(regions, (), Window.of(), with_causes=True)
+    lines = list(report.lines())
+    assert [line["cause"] for line in lines] == [cause.value for _, cause in sorted(report.counts.causes)]
+    return dict(report.counts.causes)
+
+
+def test_what_s3_has_yet_to_replicate_is_told_from_what_it_does_not_replicate_any_more(lacking):
+    about = lacking.west.received(SDK)
+    assert causes(lacking) == {
+        (GapKind.ARCHIVE_MISSING, Cause.REPLICATION): 1,
+        (GapKind.INBOUND_MISSING, Cause.REPLICATION): 1,
+    }
+    digest, _ = planned(lacking)
+    assert apply(lacking, digest)[0] == 0
+    where = {"Bucket": lacking.east.bucket, "Key": SDK, "VersionId": about.version_id}
+    lacking.east.client("s3").delete_object(**where)
+    lose_archived(lacking.east, about)
+    assert causes(lacking) == {
+        (GapKind.ARCHIVE_MISSING, Cause.NO_REPLICATION): 1,
+        (GapKind.INBOUND_MISSING, Cause.NO_REPLICATION): 1,
+    }
+
+
 def test_what_is_missing_is_replicated_with_its_identity(lacking):
     about = lacking.west.received(SDK)
     before = len(lacking.east.executions())
@@ -89,9 +121,21 @@ def test_what_is_missing_is_replicated_with_its_identity(lacking):
     assert s3.head_object(Bucket=lacking.west.config_bucket, Key=key)["ServerSideEncryption"] == "AES256"
 
 
-@pytest.mark.parametrize("after", [False, True])
 @pytest.mark.parametrize(
-    ("service", "call"), [("s3", "put_object"), ("s3control", "create_job"), ("s3control", "describe_job")]
+    ("service", "call", "after"),
+    [
+        ("s3control", "create_job", True),
+        *(
+            pytest.param(service, call, after, marks=pytest.mark.exhaustive)
+            for service, call, after in (
+                ("s3", "put_object", False),
+                ("s3", "put_object", True),
+                ("s3control", "create_job", False),
+                ("s3control", "describe_job", False),
+                ("s3control", "describe_job", True),
+            )
+        ),
+    ],
 )
 def test_a_repair_that_dies_is_finished_by_the_same_command(lacking, monkeypatch, service, call, after):
     """It dies before and after each of its effects; S3 makes one job of one plan."""

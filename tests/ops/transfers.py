@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Days for which facts are kept: few, for every day is looked at.
 TRACKER_DAYS = 35
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(500)  # below are the cells of other tests
 
 
 @dataclass
@@ -108,8 +108,8 @@ class Estate:
 @pytest.fixture
 def estate(aws: Emulator, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     """A customer with transfers in West and East, of a cell of its own."""
-    cell = f"t{next(_numbers)}"
-    customer, table = f"c{cell}", names.tracker_table(cell)
+    cell = str(next(_numbers))
+    customer, table = f"ct{cell}", names.tracker_table(cell)
     cells._global_table(aws, table)
     west, east = (Side(aws, side, customer, table, cell=cell).make() for side in (WEST, EAST))
     place.cell = cell
