@@ -101,7 +101,7 @@ def held_for(
     """
     wanted, when, found = set(destinations), submitted(transfer), []
     for other, its in by_transfer(facts).items():
-        sizes = {fact.detail["size"] for fact in its if fact.kind is Kind.RECEIVED}
+        sizes = {fact.detail.get("size") for fact in its if fact.kind is Kind.RECEIVED}
         if other == transfer or abs(submitted(other) - when) > window or size not in sizes:
             continue
         settled = settling(standing(its))
