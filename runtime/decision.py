@@ -82,10 +82,10 @@ def judge(
         unclear, left = _parted(facts, transfer, left, None)
         action = Action.DELIVER if left else Action.DONE
         return Decision(action=action, destinations=left, unclear=unclear)
-    if held_for(facts, transfer, set(left) - replayed(own), size=size, window=window):
-        return Decision(action=Action.WAIT)
     others = _delivered_nearby(facts, transfer, window)
     unclear, clear = _parted(facts, transfer, left, window)
+    if held_for(facts, transfer, set(clear) - replayed(own), size=size, window=window):
+        return Decision(action=Action.WAIT)
     if any(fact.detail["size"] == size for fact in others) and set(clear) - replayed(own):
         return Decision(action=Action.COMPARE, destinations=clear, unclear=unclear)
     different = _transfers(fact for fact in others if fact.detail["size"] != size)
