@@ -167,10 +167,11 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
 
     def attempt(
-        retried: list[str], after: str, *, after_unknown: bool, first: bool = False
+        retried: list[str], after: str, *, after_unknown: bool, first: bool = False, goes_on: bool = False
     ) -> dict[str, Any]:
+        how = {"after_unknown": after_unknown, "first": first, "goes_on": goes_on}
         return {
-            **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown, first=first),
+            **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
             "Retry": [_NO_RETRY, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
             "Catch": [
                 failed,
@@ -192,11 +193,12 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         },
         "AskFirst": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=True, first=True),
         "Attempt": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False),
+        "GoOn": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False, goes_on=True),
         "AttemptAfterUnknown": attempt(["States.ALL"], "Failed", after_unknown=True),
         "WasEnough": {
             "Type": "Choice",
             "Choices": [
-                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "Attempt"},
+                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "GoOn"},
             ],
             "Default": "Settled",
         },

@@ -71,6 +71,7 @@ class Deliverer:
         attempt: str,
         after_unknown: bool,
         first: bool = False,
+        goes_on: bool = False,
         remaining: Callable[[], float] = lambda: math.inf,
     ) -> str:
         """Deliver unless the tracker or the destination shows that it is done; DELIVERED, HELD or CONTINUE.
@@ -81,8 +82,9 @@ class Deliverer:
         or to hold. `first` means that this execution has not tried before: a file that an operator released
         to it is then sent without holding. An execution that has thawed may have been overtaken by the other
         region, whatever the tracker shows, so its attempts are like those after an unknown one; and a late
-        transfer is asked about before it is sent. Raises DeliveryError, LeaseLostError, OvertakenError,
-        BreakerOpenError.
+        transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
+        the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
+        OvertakenError, BreakerOpenError.
         """
         try:
             return self._attempt(
@@ -92,6 +94,7 @@ class Deliverer:
                 attempt=attempt,
                 after_unknown=after_unknown,
                 first=first,
+                goes_on=goes_on,
                 remaining=remaining,
             )
         except UnknownSettingError as error:
@@ -110,6 +113,7 @@ class Deliverer:
         attempt: str,
         after_unknown: bool,
         first: bool,
+        goes_on: bool,
         remaining: Callable[[], float],
     ) -> str:
         with _nothing_sent_yet(destination):
@@ -137,7 +141,7 @@ class Deliverer:
             had_failed = self._breaker.enter(customer.id, destination, owner)
         is_released = first and not thawed and destination in replayed(own) and _is_release(own, owner)
         is_unknown = after_unknown or thawed
-        asks_first = is_unknown or self._is_late(transfer)
+        asks_first = is_unknown or (self._is_late(transfer) and not goes_on)
         if transfer.asks or (is_unknown and holds and not is_released):
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find

@@ -36,7 +36,8 @@ def handler(event, context):
     step = context.function_name.removeprefix("deputy-")
     place = pathlib.Path(transfer["notes"])
     notes = json.loads(place.read_text()) if place.exists() else []
-    noted = {key: event[key] for key in ("after_unknown", "first", "results", "seen") if key in event}
+    shown = ("after_unknown", "first", "goes_on", "results", "seen")
+    noted = {key: event[key] for key in shown if key in event}
     place.write_text(json.dumps([*notes, [step, noted]]))
     before = sum(1 for note in notes if note[0] == step)
     plan = transfer["plan"].get(step, [])
@@ -153,6 +154,7 @@ def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
     more = {"outcome": "CONTINUE"}
     notes = carry(deliver=[more, more])
     assert deliveries(notes) == [(False, False)] * 3
+    assert [noted["goes_on"] for step, noted in notes if step == "deliver"] == [False, True, True]
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 

@@ -249,6 +249,15 @@ def test_a_late_attempt_finds_what_the_other_region_delivered(west, partner, on_
     assert (detail["sent"], detail["after_unknown"]) == (not asks, asks)
 
 
+@pytest.mark.parametrize(("silent", "asks"), [(60, False), (ATTEMPT_SECONDS + 60, True)])
+def test_an_attempt_that_goes_on_with_an_upload_asks_only_after_a_thaw(west, silent, asks):
+    west.client("s3").put_object(Bucket=west.partner_bucket, Key="in/a.csv", Body=CONTENT)
+    transfer = claimed(west)
+    stood_still(west, transfer, silent)
+    assert attempt_at(west, transfer, 7200, goes_on=True) == Kind.DELIVERED
+    assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is not asks
+
+
 def test_a_late_file_that_is_not_there_is_sent_whatever_the_route_says(west, partner, on_unknown):
     """The execution was at work all the time: it has waited for its partner or for its turn."""
     deliver_to(west, partner, on_unknown)
