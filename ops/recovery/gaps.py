@@ -182,7 +182,7 @@ class RepairPlan:
         deed, line = Deed(remedy["deed"]), f"{json.dumps(remedy, sort_keys=True)}\n"
         self.deeds[deed] += 1
         self._file.write(line)
-        if deed is not Deed.ASK:
+        if deed.acts:
             customer = remedy["customer"]
             self._hashes.setdefault(customer, hashlib.sha256()).update(line.encode())
             self._counts.setdefault(customer, Counter())[deed.value] += 1
@@ -223,7 +223,7 @@ class RepairPlan:
             return remedy, became, True
 
         yield from self._replicate(regions, why=why)
-        remedies = (each for each in self.remedies() if each.deed not in (Deed.ASK, Deed.REPLICATE))
+        remedies = (each for each in self.remedies() if each.deed.acts and each.deed is not Deed.REPLICATE)
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             while some := list(islice(remedies, 100)):
                 for customer in {remedy.customer for remedy in some} - repairs.keys():

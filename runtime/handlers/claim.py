@@ -13,8 +13,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
 
     `seen` of the event is when the execution began or was last answered.
     """
-    transfer, owner = wiring.step(event)
     seen = datetime.fromisoformat(event["seen"]) if "seen" in event else None
-    decision = wiring.workflow().claim(transfer, owner=owner, seen=seen)
-    wiring.logger.info("claim", action=decision.action)
-    return wiring.answer(decision)
+    with wiring.step(event) as (transfer, owner):
+        decision = wiring.workflow().claim(transfer, owner=owner, seen=seen)
+        wiring.logger.info("claim", action=decision.action)
+        return wiring.answer(decision)

@@ -14,13 +14,17 @@ from pathlib import Path
 from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
+    alarm_answers,
     alarms,
     batch_jobs,
     bucket_policies,
     events,
     forks,
+    keys,
+    limits,
     outage,
     patching,
+    queues,
     replication,
     route53,
     security_groups,
@@ -28,6 +32,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     states,
     tables,
     transfer,
+    vpc,
     workers,
 )
 from local.aws.ministack.edits import EDITS
