@@ -170,6 +170,7 @@ def test_a_chain_that_nobody_touched_is_sound(estate, western):
         "region": WESTERN,
         "links": 3,
         "facts": 5,
+        "unproven": 0,
         "seal": western.link(3).seal,
         "findings": [],
         "more": 0,
