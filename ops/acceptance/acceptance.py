@@ -127,8 +127,9 @@ class Acceptance:
             self.observed.note(Check.SFTP, cell.region, what, False, found)
             return
 
-        def stored(name: str, content: bytes) -> None:
-            self.files.append(SentFile.found(cell, f"{cell.customer.sftp_folder}{name}", content))
+        def stored(shows: str, name: str, content: bytes) -> None:
+            key = f"{cell.customer.sftp_folder}{name}"
+            self.files.append(SentFile.found(cell, shows, key, content))
 
         session = SftpSession(
             endpoint=endpoint,
@@ -142,11 +143,11 @@ class Acceptance:
             act(session, content_of)
 
     def _by_s3(self, cell: AcceptedCell) -> None:
-        name, content, what = file_name(self.run, "s3"), content_of("s3"), "a file is put into the bucket"
+        content, what = content_of("s3"), "a file is put into the bucket"
         with self.observed.attempt(Check.S3, cell.region, what):
-            key = f"{cell.customer.s3_folder}{name}"
+            key = f"{cell.customer.s3_folder}{file_name(self.run, cell.side, 's3')}"
             cell.client("s3").put_object(Bucket=cell.inbound(), Key=key, Body=content)
-            self.files.append(SentFile.found(cell, key, content))
+            self.files.append(SentFile.found(cell, "s3", key, content))
             self.observed.note(Check.S3, cell.region, what, True, f"{len(content)} bytes")
 
     def _follow(self, files: list[SentFile]) -> None:
@@ -170,11 +171,12 @@ class Acceptance:
         self._remove_all("everything that was put is removed")
 
     def _remove_all(self, what: str) -> None:
-        """Remove what all acceptances have left in each place, and note whether that was possible."""
-        for place, found in leftovers.of_customer(self.cells):
+        """Remove what all acceptances have left in each place, and note whether nothing is there any more."""
+        for place, look in leftovers.places(self.cells):
             with self.observed.attempt(Check.REMOVED, place, what):
-                count = 0
+                found = list(look())
                 for each in found:
                     each.remove()
-                    count += 1
-                self.observed.note(Check.REMOVED, place, what, True, f"{count} removed")
+                left = [each.what for each in look()]
+                words = f"still there: {'; '.join(left)}" if left else f"{len(found)} removed"
+                self.observed.note(Check.REMOVED, place, what, not left, words)

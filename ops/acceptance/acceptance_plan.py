@@ -87,8 +87,8 @@ def plan(
     out = left_out(first.environment)
     left = {
         place: found
-        for place, its in leftovers.of_customer(cells)
-        if (found := sorted(each.what for each in its))
+        for place, look in leftovers.places(cells)
+        if (found := sorted(each.what for each in look()))
     }
     for place, found in left.items():
         document[place]["left"] = found

@@ -31,7 +31,7 @@ def look(cells: Mapping[str, AcceptedCell], observed: Observations) -> dict[str,
                     found.setdefault(
                         side,
                         SftpEndpoint(
-                            region=cell.region,
+                            side=side,
                             address=each.address,
                             port=port,
                             fingerprints=frozenset(stored[side].values()),

@@ -42,14 +42,14 @@ def at_destination(to: AcceptanceDestination) -> Iterator[Leftover]:
         yield Leftover(what=f"{name} at {to.place}", remove=partial(to.remove, name))
 
 
-def of_customer(cells: dict[str, AcceptedCell]) -> Iterator[tuple[str, Iterator[Leftover]]]:
-    """Yield each place, and what is left there: both regions, then each destination once."""
+def places(cells: dict[str, AcceptedCell]) -> Iterator[tuple[str, Callable[[], Iterator[Leftover]]]]:
+    """Yield each place, and what looks for what is left there: both regions, then each destination once."""
     for cell in cells.values():
-        yield cell.region, of_region(cell)
+        yield cell.region, partial(of_region, cell)
     first = next(iter(cells.values()))
     for name in first.customer.destinations:
         to = destination(first, name)
-        yield to.place, at_destination(to)
+        yield to.place, partial(at_destination, to)
 
 
 def _versions(cell: AcceptedCell, bucket: str, prefix: str) -> Iterator[Leftover]:

@@ -60,6 +60,10 @@ class ReceiptQueue:
             ReturnSubscriptionArn=True,
         )
 
+    def has(self, transfer: str) -> bool:
+        """Return whether the receipt of a transfer has come."""
+        return self.outcome(transfer) is not None
+
     def outcome(self, transfer: str) -> str | None:
         """Return the outcome in the receipt of a transfer, None while there is no receipt."""
         if not self.url:

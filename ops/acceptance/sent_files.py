@@ -6,7 +6,7 @@ import hashlib
 import secrets
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 
 from ops.acceptance.accepted_cell import AcceptedCell
@@ -29,28 +29,29 @@ def content_of(what: str) -> bytes:
 
 @dataclass(frozen=True, kw_only=True)
 class SentFile:
-    """One version of a file in the customer's bucket of a cell."""
+    """One version of a file in the customer's bucket of a cell; `what` is what it shows."""
 
     cell: AcceptedCell
+    what: str
     key: str
     content: bytes = field(repr=False)
     version_id: str
     modified: datetime
 
     @classmethod
-    def found(cls, cell: AcceptedCell, key: str, content: bytes) -> SentFile:
+    def found(cls, cell: AcceptedCell, what: str, key: str, content: bytes) -> SentFile:
         """Return the file that was just stored; RefusedError if the bucket has another size."""
         head = objects.head(cell.client("s3"), cell.inbound(), key)
         if head is None or head["ContentLength"] != len(content):
             size = "nothing" if head is None else f"{head['ContentLength']} bytes"
             raise RefusedError(f"s3://{cell.inbound()}/{key} has {size}, and {len(content)} bytes were sent")
         version, modified = head["VersionId"], head["LastModified"]
-        return cls(cell=cell, key=key, content=content, version_id=version, modified=modified)
+        return cls(cell=cell, what=what, key=key, content=content, version_id=version, modified=modified)
 
     @property
     def name(self) -> str:
-        """Its name without folders."""
-        return self.key.rpartition("/")[2]
+        """Its name in a report."""
+        return f"the file `{self.what}`"
 
     @property
     def file(self) -> str:
@@ -94,39 +95,38 @@ def await_ends(files: Sequence[SentFile], patience: Patience, ended: Callable[[]
 
 def judge(file: SentFile, observed: Observations) -> None:
     """Note whether a file was taken in, delivered to each destination, and archived."""
-    region, facts = file.cell.region, file.facts()
+    facts, region = file.facts(), file.cell.region
     kinds = ", ".join(sorted({str(fact.kind) for fact in facts})) or "no facts"
     received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
     size = received.detail["size"] if received else None
     what = f"{file.name} is taken in whole"
     found = kinds if size is None else f"{size} bytes; facts: {kinds}"
     observed.note(Check.DELIVERY, region, what, size == len(file.content), found)
-    sha256 = hashlib.sha256(file.content).hexdigest()
-    by_destination = {fact.destination: fact for fact in facts if fact.kind is Kind.DELIVERED}
-    reasons = {fact.destination: str(fact.detail.get("reason")) for fact in facts if "reason" in fact.detail}
     for name in file.cell.customer.rule(file.key).to:
-        what = f"{file.name} is delivered to {name}"
-        fact = by_destination.get(name)
-        if fact is None:
-            observed.note(
-                Check.DELIVERY,
-                region,
-                what,
-                False,
-                reasons.get(name) or f"it is {status(facts)}; facts: {kinds}",
-            )
-            continue
-        observed.note(
-            Check.DELIVERY, region, what, fact.detail["sha256"] == sha256, f"sent to {fact.detail['path']}"
-        )
-        _read_back(file, name, observed)
-    with observed.attempt(Check.DELIVERY, region, f"{file.name} is archived"):
-        found_copy = objects.holds(
-            file.cell.client("s3"), file.cell.bucket("archive"), file.archive_key, len(file.content)
-        )
-        is_recorded = any(fact.kind is Kind.ARCHIVED for fact in facts)
-        found = file.archive_key if found_copy else "the archive has no such copy"
-        observed.note(Check.DELIVERY, region, f"{file.name} is archived", found_copy and is_recorded, found)
+        _delivered(file, name, facts, observed)
+    what = f"{file.name} is archived"
+    with observed.attempt(Check.DELIVERY, region, what):
+        s3, bucket = file.cell.client("s3"), file.cell.bucket("archive")
+        is_there = objects.holds(s3, bucket, file.archive_key, len(file.content))
+        seen = is_there and any(fact.kind is Kind.ARCHIVED for fact in facts)
+        found = f"s3://{bucket}/{file.archive_key}" if is_there else "the archive has no such copy"
+        observed.note(Check.DELIVERY, region, what, seen, found)
+
+
+def _delivered(file: SentFile, name: str, facts: Sequence[Fact], observed: Observations) -> None:
+    what, region = f"{file.name} is delivered to {name}", file.cell.region
+    about = [fact for fact in facts if fact.destination == name]
+    fact = next((fact for fact in about if fact.kind is Kind.DELIVERED), None)
+    if fact is None:
+        reasons = [str(fact.detail["reason"]) for fact in about if "reason" in fact.detail]
+        words = f"it is {status(facts)} after {(datetime.now(UTC) - file.modified).total_seconds():,.0f} s"
+        observed.note(Check.DELIVERY, region, what, False, "; ".join([words, *reasons]))
+        return
+    seen = fact.detail["sha256"] == hashlib.sha256(file.content).hexdigest()
+    took = (datetime.fromisoformat(fact.at) - file.modified).total_seconds()
+    found = fact.detail["path"] if seen else f"other content at {fact.detail['path']}"
+    observed.note(Check.DELIVERY, region, what, seen, found, seconds=took)
+    _read_back(file, name, observed)
 
 
 def _read_back(file: SentFile, name: str, observed: Observations) -> None:
@@ -148,9 +148,8 @@ def receipts(
         with observed.attempt(Check.RECEIPTS, file.cell.region, what):
             # A workflow that has ended has published it already.
             within = 10 * patience.pause if file.has_ended() else 0.0
-            got = partial(queue.outcome, file.transfer)
-            patience.until(lambda got=got: got() is not None, within=within)
-            outcome = got()
+            patience.until(partial(queue.has, file.transfer), within=within)
+            outcome = queue.outcome(file.transfer)
             found = f"it says {outcome}" if outcome else f"none has come {within:.0f} s after its workflow"
             is_delivered = outcome == Outcome.DELIVERED
             observed.note(Check.RECEIPTS, file.cell.region, what, is_delivered, "" if is_delivered else found)

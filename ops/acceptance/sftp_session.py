@@ -10,10 +10,13 @@ import asyncssh
 
 from ops.acceptance.observation import Check, Observations
 from ops.acceptance.synthetic_customer import file_name
+from runtime.contract import REGION_OF
 from runtime.delivery.ssh import CIPHERS, KEX, MACS, SIGNATURES
 
 _PATIENCE = 30.0
 _TEMPORARY = ".filepart"
+#: How clients open a file that they continue: without emptying it.
+_CONTINUED = asyncssh.FXF_WRITE | asyncssh.FXF_CREAT
 
 Content = Callable[[str], bytes]
 _Act = Callable[[asyncssh.SFTPClient, Content], Awaitable[None]]
@@ -21,9 +24,9 @@ _Act = Callable[[asyncssh.SFTPClient, Content], Awaitable[None]]
 
 @dataclass(frozen=True, kw_only=True)
 class SftpEndpoint:
-    """An endpoint's address, and the fingerprints of the host keys that it may present."""
+    """A side's endpoint at one address, and the fingerprints of the host keys that it may present."""
 
-    region: str
+    side: str
     address: str
     port: int
     fingerprints: Collection[str]
@@ -31,14 +34,17 @@ class SftpEndpoint:
 
 @dataclass(frozen=True, kw_only=True)
 class SftpSession:
-    """One session of a user. `stored` is called with each name and content that the endpoint has taken."""
+    """One session of a user.
+
+    `stored` is called with each file that the endpoint has taken: what it shows, its name and its content.
+    """
 
     endpoint: SftpEndpoint
     user: str
     key: asyncssh.SSHKey = field(repr=False)
     run: str
     observed: Observations
-    stored: Callable[[str, bytes], None]
+    stored: Callable[[str, str, bytes], None]
 
     def send(self, content: Content) -> None:
         """Put a file, list and stat it, put another and rename it, and resume a third.
@@ -80,45 +86,45 @@ class SftpSession:
                 await act(sftp, content)
 
     async def _put(self, sftp: asyncssh.SFTPClient, content: Content) -> None:
-        name, data = file_name(self.run, "put"), content("put")
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "a file is put"):
+        name, data = self._name("put"), content("put")
+        with self.observed.attempt(Check.SFTP, self._region, "a file is put"):
             await _write(sftp, name, data)
-            self._stored("a file is put", name, data)
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "stat gives its size"):
+            self._stored("put", "a file is put", name, data)
+        with self.observed.attempt(Check.SFTP, self._region, "stat gives its size"):
             size = (await sftp.stat(name)).size
             self._note("stat gives its size", size == len(data), f"{size} bytes, of {len(data)}")
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "the listing of / has it"):
+        with self.observed.attempt(Check.SFTP, self._region, "the listing of / has it"):
             names = await sftp.listdir("/")
             self._note("the listing of / has it", name in names, f"{len(names)} names")
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "setting its times is accepted"):
+        with self.observed.attempt(Check.SFTP, self._region, "setting its times is accepted"):
             await sftp.utime(name, (0, 0))  # clients that preserve timestamps fail otherwise
             self._note("setting its times is accepted", True)
 
     async def _overwrite(self, sftp: asyncssh.SFTPClient, content: Content) -> None:
-        name, data = file_name(self.run, "put"), content("overwrite")
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "the file is overwritten"):
+        name, data = self._name("put"), content("overwrite")
+        with self.observed.attempt(Check.SFTP, self._region, "the file is overwritten"):
             await _write(sftp, name, data)
-            self._stored("the file is overwritten", name, data)
+            self._stored("overwrite", "the file is overwritten", name, data)
 
     async def _rename(self, sftp: asyncssh.SFTPClient, content: Content) -> None:
-        name, data = file_name(self.run, "renamed"), content("renamed")
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, "a file is put and renamed"):
+        name, data = self._name("renamed"), content("renamed")
+        with self.observed.attempt(Check.SFTP, self._region, "a file is put and renamed"):
             await _write(sftp, name + _TEMPORARY, data)
             await sftp.rename(name + _TEMPORARY, name)
-            self._stored("a file is put and renamed", name, data)
+            self._stored("renamed", "a file is put and renamed", name, data)
 
     async def _resume(self, sftp: asyncssh.SFTPClient, content: Content) -> None:
         """Continue a half uploaded file; where the endpoint refuses that, send it from the beginning.
 
         Either is right, as clients do both. What must not happen is that a half file is delivered.
         """
-        name, data = file_name(self.run, "resumed"), content("resumed")
+        name, data = self._name("resumed"), content("resumed")
         what = "an interrupted file is sent to its end"
-        with self.observed.attempt(Check.SFTP, self.endpoint.region, what):
+        with self.observed.attempt(Check.SFTP, self._region, what):
             half = len(data) // 2
             await _write(sftp, name + _TEMPORARY, data[:half])
             try:
-                file = await sftp.open(name + _TEMPORARY, asyncssh.FXF_WRITE | asyncssh.FXF_CREAT)
+                file = await sftp.open(name + _TEMPORARY, _CONTINUED, encoding=None)
                 await file.write(data[half:], half)
                 await file.close()
                 whole = (await sftp.stat(name + _TEMPORARY)).size == len(data)
@@ -128,14 +134,21 @@ class SftpSession:
             if not whole:
                 await _write(sftp, name + _TEMPORARY, data)
             await sftp.rename(name + _TEMPORARY, name)
-            self._stored(what, name, data, how)
+            self._stored("resumed", what, name, data, how)
 
-    def _stored(self, what: str, name: str, data: bytes, how: str = "") -> None:
-        self.stored(name, data)
+    @property
+    def _region(self) -> str:
+        return REGION_OF[self.endpoint.side]
+
+    def _name(self, what: str) -> str:
+        return file_name(self.run, self.endpoint.side, what)
+
+    def _stored(self, shows: str, what: str, name: str, data: bytes, how: str = "") -> None:
+        self.stored(shows, name, data)
         self._note(what, True, how or f"{len(data)} bytes")
 
     def _note(self, what: str, seen: bool, found: str = "") -> None:
-        self.observed.note(Check.SFTP, self.endpoint.region, what, seen, found)
+        self.observed.note(Check.SFTP, self._region, what, seen, found)
 
 
 class _Pinned(asyncssh.SSHClient):

@@ -104,9 +104,12 @@ class SyntheticCustomer:
             )
 
 
-def file_name(run: str, what: str) -> str:
-    """Return the name of one file of an acceptance; `run` is unique for each run."""
-    return f"{ACCEPTANCE}{run}-{what}{_ENDING}"
+def file_name(run: str, side: str, what: str) -> str:
+    """Return the name of one file of an acceptance; `run` is unique for each run.
+
+    The names of the two regions differ: files of one name would be submissions of the same file.
+    """
+    return f"{ACCEPTANCE}{run}-{side}-{what}{_ENDING}"
 
 
 def _read(file: Path) -> asyncssh.SSHKey:

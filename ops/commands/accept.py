@@ -82,7 +82,12 @@ def accept(
             with Bar(None, "observations") as bar:
                 observed = Observations(tell=_teller(bar, as_json=as_json))
                 run = Acceptance(
-                    environment=environment, root=root, plan=planned, cells=cells, observed=observed
+                    environment=environment,
+                    root=root,
+                    plan=planned,
+                    cells=cells,
+                    observed=observed,
+                    stepped=lambda part: None if as_json else typer.echo(f"{part} ..."),
                 )
                 recordings = run.carry_out(approved.reason)
             document |= _done(run, recordings)
@@ -92,7 +97,7 @@ def accept(
         typer.echo(json.dumps(document))
     else:
         for line in _lines(planned, document):
-            typer.echo(printable(line))
+            typer.echo(line)
     failed = document["unseen"] or any(not each.is_whole for each in recordings)
     raise typer.Exit(1 if failed else 0)
 
@@ -140,7 +145,7 @@ def _head(document: dict[str, Any]) -> dict[str, Any]:
 
 def _lines(plan: AcceptancePlan, document: dict[str, Any]) -> list[str]:
     if not document["applied"]:
-        return [*plan.lines(), to_do_it(f"plan {plan.digest}", document["command"])]
+        return [*map(printable, plan.lines()), to_do_it(f"plan {plan.digest}", document["command"])]
     lines = [f"warning: {each}" for each in document["warnings"]]
     lines += [f"recorded: {each}" for each in document["recorded"]]
     lines += [f"report: {each}" for each in document["report"]]

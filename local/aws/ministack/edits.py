@@ -271,5 +271,13 @@ def run():
             metric_alarms.append(alarm)
 """,
     ),
+    Edit(
+        name="deliveries of a flow log",
+        why="DescribeFlowLogs says whether the log's role may write",
+        module="services.ec2",
+        old="            <flowLogStatus>{fl['FlowLogStatus']}</flowLogStatus>\n",
+        new="            <flowLogStatus>{fl['FlowLogStatus']}</flowLogStatus>\n"
+        "            <deliverLogsStatus>SUCCESS</deliverLogsStatus>\n",
+    ),
     *OUTAGE_EDITS,
 ]
