@@ -146,7 +146,7 @@ class Acceptance:
         content, what = content_of("s3"), "a file is put into the bucket"
         with self.observed.attempt(Check.S3, cell.region, what):
             key = f"{cell.customer.s3_folder}{file_name(self.run, cell.side, 's3')}"
-            cell.client("s3").put_object(Bucket=cell.inbound(), Key=key, Body=content)
+            cell.client("s3").put_object(Bucket=cell.inbound, Key=key, Body=content)
             self.files.append(SentFile.found(cell, "s3", key, content))
             self.observed.note(Check.S3, cell.region, what, True, f"{len(content)} bytes")
 

@@ -9,9 +9,10 @@ from typing import Any
 from customers.registry import revision
 from ops.acceptance import leftovers, receipts
 from ops.acceptance.accepted_cell import AcceptedCell
-from ops.acceptance.destinations import destination
+from ops.acceptance.destinations import destinations
 from ops.acceptance.failover_rehearsal import left_out
 from ops.acceptance.synthetic_customer import SyntheticCustomer
+from ops.environment import Environment
 from ops.plan import digest
 from runtime.contract import REGION_OF
 
@@ -51,7 +52,7 @@ class AcceptancePlan:
                 found.append(f"each region is taken out of DNS for minutes and put back: {regions}")
                 continue
             if "sftp" not in its:
-                found.append(f"{name}: gets these files, {its['as']}, which are then removed")
+                found.append(f"{name}: gets these files, which are then removed")
                 continue
             found.append(
                 f"{name}: as {self.customer.user}, SFTP puts {its['sftp']}* (3 files, one of them twice)"
@@ -66,25 +67,28 @@ class AcceptancePlan:
 
 
 def plan(
-    customer: SyntheticCustomer, cells: dict[str, AcceptedCell], *, with_failover: bool
+    environment: Environment,
+    customer: SyntheticCustomer,
+    cells: dict[str, AcceptedCell],
+    *,
+    with_failover: bool,
 ) -> AcceptancePlan:
     """Return the plan; raises RefusedError, DeliveryError and botocore's errors."""
     document: dict[str, dict[str, Any]] = {}
     for cell in cells.values():
-        sftp, s3 = (f"s3://{cell.inbound()}/{prefix}" for prefix in customer.folders)
+        sftp, s3 = (f"s3://{cell.inbound}/{prefix}" for prefix in customer.folders)
         document[cell.region] = {
             "registry": revision([customer.customer]),
             "user": customer.user,
             "sftp": sftp,
             "s3": s3,
             "queue": receipts.prefix(cell),
-            "topic": cell.topic,
+            "topic": cell.routing.receipts_topic,
             "audit": cell.bucket("audit"),
         }
-    first = next(iter(cells.values()))
-    for name in customer.destinations:
-        document[destination(first, name).place] = {"as": name}
-    out = left_out(first.environment)
+    for to in destinations(cells):
+        document[to.place] = {"gets": "the files"}
+    out = left_out(environment)
     left = {
         place: found
         for place, look in leftovers.places(cells)

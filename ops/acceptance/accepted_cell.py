@@ -6,14 +6,15 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from customers import names
-from ops.acceptance.synthetic_customer import SyntheticCustomer
+from ops.acceptance.synthetic_customer import ENDING, PAGE, SyntheticCustomer
 from ops.cell import DeployedCell
 from ops.cell_manifest import CellManifest
 from ops.environment import Environment
 from ops.plan import RefusedError
 from ops.recovery.regions import Regions
-from runtime.contract import REGION_OF, SIDES, peer_of
+from runtime.contract import INBOUND, REGION_OF, SIDES, peer_of
+from runtime.delivery.names import name_for
+from runtime.routing import DestinationKind, RoutingDocument, RoutingRule
 from runtime.tracker import Tracker
 
 
@@ -40,9 +41,10 @@ class AcceptedCell:
         """Return a client for a service in this region."""
         return self.regions.client(service, self.side)
 
-    def inbound(self, side: str | None = None) -> str:
-        """Return the name of the customer's bucket in this region, or in that of another side."""
-        return names.bucket(self.environment.namespace, self.customer.id, side or self.side)
+    @property
+    def inbound(self) -> str:
+        """The name of the customer's bucket in this region."""
+        return self.customer.buckets[self.side]
 
     def bucket(self, role: str) -> str:
         """Return the name of one of the cell's own buckets."""
@@ -59,16 +61,45 @@ class AcceptedCell:
         return self.regions.tracker(self.side)
 
     @cached_property
-    def topic(self) -> str:
-        """The ARN of the topic of the customer's receipts."""
-        return self.regions.directory(self.side).customer(self.customer.id).receipts_topic
+    def routing(self) -> RoutingDocument:
+        """The customer's routes, destinations and topic, as they are deployed in this region."""
+        return self.regions.directory(self.side).customer(self.customer.id)
+
+    @property
+    def destinations(self) -> tuple[str, ...]:
+        """The names of the destinations that the customer's files go to."""
+        rules = (self.rule(f"{folder}{ENDING}") for folder in self.customer.folders)
+        return tuple(dict.fromkeys(name for rule in rules for name in rule.to))
+
+    def rule(self, key: str) -> RoutingRule:
+        """Return the route of a key; RefusedError if it has none."""
+        found = self.routing.route(key)
+        if found is None:
+            raise RefusedError(
+                f"{self.customer.id} has no route for a file such as {key}: it would be rejected; see {PAGE}"
+            )
+        return found
+
+    def name_at_destination(self, key: str) -> str:
+        """Return the name under which a key is delivered."""
+        return name_for(self.rule(key).match, key.removeprefix(INBOUND))
+
+    def refuse_unfit(self) -> None:
+        """Raise RefusedError unless the customer's files go to a server and to a bucket."""
+        kinds = {self.routing.destinations[name]["kind"] for name in self.destinations}
+        if missing := [kind.value for kind in DestinationKind if kind not in kinds]:
+            found = ", ".join(self.destinations)
+            raise RefusedError(
+                f"{self.customer.id}: its files go to {found}, and none of these is of the kind"
+                f" {' or '.join(missing)}: an acceptance shows both; see {PAGE}"
+            )
 
 
 def accepted_cells(environment: Environment, customer: SyntheticCustomer) -> dict[str, AcceptedCell]:
     """Return both cells by side.
 
-    Raises RefusedError if a region does not answer or does not serve the customer, and if the credentials are
-    those of another account.
+    Raises RefusedError if a region does not answer or does not serve the customer, if the customer's files do
+    not go where an acceptance looks, and if the credentials are those of another account.
     """
     regions = Regions.find(environment)
     if regions.silent:
@@ -83,6 +114,7 @@ def accepted_cells(environment: Environment, customer: SyntheticCustomer) -> dic
             raise RefusedError(
                 f"{cell.region} does not serve {customer.id} yet: run `pulumi up --refresh` on gov-{side}"
             )
+        cell.refuse_unfit()
     return found
 
 

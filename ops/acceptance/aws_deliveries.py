@@ -54,7 +54,7 @@ def _events(cell: AcceptedCell, what: str, observed: Observations, *, since: dat
 
 
 def _notifications(cell: AcceptedCell, what: str, observed: Observations, *, since: datetime) -> None:
-    topics = [arn.rpartition(":")[2] for arn in (cell.topic, cell.manifest.alerts)]
+    topics = [arn.rpartition(":")[2] for arn in (cell.routing.receipts_topic, cell.manifest.alerts)]
     series = {name: Series("AWS/SNS", _FAILED_NOTIFICATIONS, {"TopicName": name}, "Sum") for name in topics}
     failed = _failed(cell, series, since)
     found = failed or f"{_FAILED_NOTIFICATIONS} 0 of {len(topics)} topics"
@@ -71,7 +71,7 @@ def _failed(cell: AcceptedCell, series: dict[str, Series], since: datetime) -> s
 def _subscribers(cell: AcceptedCell, what: str, observed: Observations) -> None:
     sns = cell.client("sns")
     found: dict[str, list[dict[str, Any]]] = {}
-    for topic in (cell.manifest.alerts, cell.topic):
+    for topic in (cell.manifest.alerts, cell.routing.receipts_topic):
         pages = sns.get_paginator("list_subscriptions_by_topic").paginate(TopicArn=topic)
         found[topic] = [each for page in pages for each in page["Subscriptions"]]
     pending = [each for its in found.values() for each in its if each["SubscriptionArn"] == _PENDING]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import posixpath
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol, assert_never
@@ -39,7 +39,7 @@ class AcceptanceDestination(Protocol):
 
 def destination(cell: AcceptedCell, name: str) -> AcceptanceDestination:
     """Return one of the customer's destinations, reached from this machine."""
-    document = cell.customer.routing.destinations[name]
+    document = cell.routing.destinations[name]
     kind = DestinationKind(document["kind"])
     match kind:
         case DestinationKind.S3:
@@ -53,6 +53,16 @@ def destination(cell: AcceptedCell, name: str) -> AcceptanceDestination:
             return _Server(target=target, secret=secret, secrets=cell.client("secretsmanager"))
         case _:
             assert_never(kind)
+
+
+def destinations(cells: Mapping[str, AcceptedCell]) -> Iterator[AcceptanceDestination]:
+    """Yield the destinations of both regions, each place once."""
+    found: dict[str, AcceptanceDestination] = {}
+    for cell in cells.values():
+        for name in cell.destinations:
+            to = destination(cell, name)
+            found.setdefault(to.place, to)
+    yield from found.values()
 
 
 def _is_left(name: str) -> bool:

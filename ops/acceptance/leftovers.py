@@ -9,7 +9,7 @@ from itertools import chain
 
 from ops.acceptance import receipts
 from ops.acceptance.accepted_cell import AcceptedCell
-from ops.acceptance.destinations import AcceptanceDestination, destination
+from ops.acceptance.destinations import AcceptanceDestination, destinations
 from runtime.contract import is_of_acceptance
 
 
@@ -31,7 +31,7 @@ def of_region(cell: AcceptedCell) -> Iterator[Leftover]:
         yield Leftover(what=f"subscription {arn}", remove=partial(sns.unsubscribe, SubscriptionArn=arn))
     for url in receipts.queues(cell):
         yield Leftover(what=f"queue {url}", remove=partial(sqs.delete_queue, QueueUrl=url))
-    inbound = (_versions(cell, cell.inbound(), prefix) for prefix in cell.customer.folders)
+    inbound = (_versions(cell, cell.inbound, prefix) for prefix in cell.customer.folders)
     yield from chain.from_iterable(inbound)
     yield from _versions(cell, cell.bucket("archive"), f"{cell.customer.id}/")
 
@@ -46,9 +46,7 @@ def places(cells: dict[str, AcceptedCell]) -> Iterator[tuple[str, Callable[[], I
     """Yield each place, and what looks for what is left there: both regions, then each destination once."""
     for cell in cells.values():
         yield cell.region, partial(of_region, cell)
-    first = next(iter(cells.values()))
-    for name in first.customer.destinations:
-        to = destination(first, name)
+    for to in destinations(cells):
         yield to.place, partial(at_destination, to)
 
 

@@ -48,12 +48,12 @@ class ReceiptQueue:
             "Principal": {"Service": "sns.amazonaws.com"},
             "Action": "sqs:SendMessage",
             "Resource": arn,
-            "Condition": {"ArnEquals": {"aws:SourceArn": self.cell.topic}},
+            "Condition": {"ArnEquals": {"aws:SourceArn": self.cell.routing.receipts_topic}},
         }
         policy = json.dumps({"Version": "2012-10-17", "Statement": [allowed]})
         sqs.set_queue_attributes(QueueUrl=self.url, Attributes={"Policy": policy})
         sns.subscribe(
-            TopicArn=self.cell.topic,
+            TopicArn=self.cell.routing.receipts_topic,
             Protocol="sqs",
             Endpoint=arn,
             Attributes={"RawMessageDelivery": "true"},
@@ -86,7 +86,11 @@ def queues(cell: AcceptedCell) -> list[str]:
 
 def subscriptions(cell: AcceptedCell) -> Iterator[str]:
     """Yield the ARNs of the subscriptions that acceptances have left on the customer's topic."""
-    pages = cell.client("sns").get_paginator("list_subscriptions_by_topic").paginate(TopicArn=cell.topic)
+    pages = (
+        cell.client("sns")
+        .get_paginator("list_subscriptions_by_topic")
+        .paginate(TopicArn=cell.routing.receipts_topic)
+    )
     for page in pages:
         for each in page["Subscriptions"]:
             if each["Endpoint"].rpartition(":")[2].startswith(prefix(cell)):

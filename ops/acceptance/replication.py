@@ -29,7 +29,7 @@ def look(
         peer = peer_cell(cells, file.cell)
         there = f"{file.name}: the version in {peer.region} is a replica of it"
         with observed.attempt(Check.REPLICATION, file.cell.region, there):
-            buckets = file.cell.inbound(), peer.inbound()
+            buckets = file.cell.inbound, peer.inbound
             _copied(there, (*buckets, file.key, file.version_id), file.cell, peer, observed, patience)
         what = f"{file.name}: so is the copy in the archive"
         with observed.attempt(Check.REPLICATION, file.cell.region, what):
@@ -83,7 +83,7 @@ def _facts_are_alike(file: SentFile, peer: AcceptedCell) -> bool:
 def _configured(cell: AcceptedCell, peer: AcceptedCell, observed: Observations) -> None:
     """Note whether S3 has taken the time control of replication, and the events about late copies."""
     s3 = cell.client("s3")
-    for bucket in (cell.inbound(), cell.bucket("archive")):
+    for bucket in (cell.inbound, cell.bucket("archive")):
         what = f"{bucket} replicates to {peer.region} under time control, and reports late copies"
         with observed.attempt(Check.REPLICATION, cell.region, what):
             rules = s3.get_bucket_replication(Bucket=bucket)["ReplicationConfiguration"]["Rules"]

@@ -41,10 +41,10 @@ class SentFile:
     @classmethod
     def found(cls, cell: AcceptedCell, what: str, key: str, content: bytes) -> SentFile:
         """Return the file that was just stored; RefusedError if the bucket has another size."""
-        head = objects.head(cell.client("s3"), cell.inbound(), key)
+        head = objects.head(cell.client("s3"), cell.inbound, key)
         if head is None or head["ContentLength"] != len(content):
             size = "nothing" if head is None else f"{head['ContentLength']} bytes"
-            raise RefusedError(f"s3://{cell.inbound()}/{key} has {size}, and {len(content)} bytes were sent")
+            raise RefusedError(f"s3://{cell.inbound}/{key} has {size}, and {len(content)} bytes were sent")
         version, modified = head["VersionId"], head["LastModified"]
         return cls(cell=cell, what=what, key=key, content=content, version_id=version, modified=modified)
 
@@ -102,7 +102,7 @@ def judge(file: SentFile, observed: Observations) -> None:
     what = f"{file.name} is taken in whole"
     found = kinds if size is None else f"{size} bytes; facts: {kinds}"
     observed.note(Check.DELIVERY, region, what, size == len(file.content), found)
-    for name in file.cell.customer.rule(file.key).to:
+    for name in file.cell.rule(file.key).to:
         _delivered(file, name, facts, observed)
     what = f"{file.name} is archived"
     with observed.attempt(Check.DELIVERY, region, what):
@@ -133,7 +133,7 @@ def _read_back(file: SentFile, name: str, observed: Observations) -> None:
     what = f"{file.name} at {name} is the file, byte for byte"
     with observed.attempt(Check.DELIVERY, file.cell.region, what):
         at = destination(file.cell, name)
-        there = at.content(file.cell.customer.name_at_destination(file.key))
+        there = at.content(file.cell.name_at_destination(file.key))
         found = "nothing there" if there is None else f"{len(there)} bytes at {at.place}"
         observed.note(Check.DELIVERY, file.cell.region, what, there == file.content, found)
 

@@ -56,6 +56,8 @@ def accept(
     """
     approved = approval(apply=apply, digest=digest, reason=reason)
     # They load pydantic and asyncssh, which verbs of an incident do without.
+    import asyncssh
+
     from ops.acceptance import acceptance_report
     from ops.acceptance.acceptance import Acceptance
     from ops.acceptance.acceptance_plan import plan
@@ -69,11 +71,11 @@ def accept(
     with refusing(as_json=as_json, acts=apply):
         environment = Environment.read(root)
         registry = read_registry(environment, root)
-        sender = SyntheticCustomer.of(registry, environment.cell, customer, key)
+        sender = SyntheticCustomer.of(registry, environment, customer, key)
         cells = accepted_cells(environment, sender)
         try:
-            planned = plan(sender, cells, with_failover=with_failover)
-        except DeliveryError as error:
+            planned = plan(environment, sender, cells, with_failover=with_failover)
+        except (DeliveryError, asyncssh.Error) as error:
             raise RefusedError(f"a destination of {customer} cannot be reached from here: {error}") from error
         plan_store.review(root, planned.document, approved)
         words = ["accept", customer, "--key", str(key), *(["--with-failover"] if with_failover else [])]
