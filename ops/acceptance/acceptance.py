@@ -101,19 +101,19 @@ class Acceptance:
                 Check.RECEIPTS, queue.cell.region, "a queue is subscribed to receipts"
             ):
                 queue.open()
-        self.stepped("sending")
         for side, cell in self.cells.items():
+            self.stepped(f"sending to {cell.region}")
+            begun = len(self.files)
             self._by_sftp(cell, endpoints.get(side), SftpSession.send)
             self._by_s3(cell)
-        first = list(self.files)
-        self._follow(first)
-        # Only now: while the first content is on its way, the second would wait for it.
-        for side, cell in self.cells.items():
+            self._follow(self.files[begun:])
+            # Only now: while the first content is on its way, the second would wait for it.
+            begun = len(self.files)
             self._by_sftp(cell, endpoints.get(side), SftpSession.overwrite)
-        self._follow(self.files[len(first) :])
+            self._follow(self.files[begun:])
         sent_files.receipts(self.files, queues, self.observed, self.patience)
         self.stepped("replication")
-        replication.look(self.files, self.cells, self.observed, self.patience, lambda: None)
+        replication.look(self.files, self.cells, self.observed, self.patience)
 
     def _by_sftp(
         self,
@@ -151,8 +151,7 @@ class Acceptance:
             self.observed.note(Check.S3, cell.region, what, True, f"{len(content)} bytes")
 
     def _follow(self, files: list[SentFile]) -> None:
-        self.stepped("delivery")
-        sent_files.await_ends(files, self.patience, lambda: None)
+        sent_files.await_ends(files, self.patience)
         for each in files:
             with self.observed.attempt(Check.DELIVERY, each.cell.region, f"{each.name} is delivered"):
                 sent_files.judge(each, self.observed)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from ops.acceptance.observation import Check, Observations, Patience
@@ -34,33 +36,38 @@ class FailoverRehearsal:
             region = REGION_OF[side]
             what = f"{region} is taken out, and every name answers with {REGION_OF[peer_of(side)]}"
             with self._observed.attempt(Check.FAILOVER, region, what):
-                self._move(what, evacuation(self._environment, region, Position.OUT))
+                self._move(what, self._planned(partial(evacuation, self._environment, region, Position.OUT)))
             if standing_of(self._environment, side).position.is_out and not self.restore(side):
                 return
 
     def restore(self, side: str) -> bool:
         """Put a region back; return whether it is."""
-        region, what = REGION_OF[side], f"{REGION_OF[side]} is put back, and every name answers as usual"
+        region = REGION_OF[side]
+        what = f"{region} is put back, and every name answers as usual"
         with self._observed.attempt(Check.FAILOVER, region, what):
-            # Alarms about the region that was out take a minute to go off.
-            refusals: list[RefusedError] = []
-
-            def planned() -> bool:
-                try:
-                    self._plan = restoration(self._environment, self._root, region)
-                except RefusedError as error:
-                    refusals[:] = [error]
-                    return False
-                return True
-
-            if self._patience.until(planned, within=self._patience.delivery):
-                self._move(what, self._plan)
-            else:
-                raise RefusedError(
-                    f"it is still out of DNS; restore it: {command('restore', region)}; refused now:"
-                    f" {refusals[0]}"
-                )
+            try:
+                plan = self._planned(partial(restoration, self._environment, self._root, region))
+            except RefusedError as error:
+                way = command("restore", region)
+                raise RefusedError(f"it is still out of DNS; restore it: {way}; refused: {error}") from error
+            self._move(what, plan)
         return not standing_of(self._environment, side).position.is_out
+
+    def _planned(self, plan: Callable[[], SwitchPlan]) -> SwitchPlan:
+        """Return a plan once it is not refused any more: alarms take minutes to go off."""
+        made: list[SwitchPlan] = []
+        refusals: list[RefusedError] = []
+
+        def is_made() -> bool:
+            try:
+                made.append(plan())
+            except RefusedError as error:
+                refusals.append(error)
+            return bool(made)
+
+        if not self._patience.until(is_made, within=self._patience.delivery):
+            raise refusals[-1]
+        return made[0]
 
     def _move(self, what: str, plan: SwitchPlan) -> None:
         act = Act(environment=self._environment, plan=plan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 
 from ops.acceptance.accepted_cell import AcceptedCell, peer_cell
@@ -20,9 +20,8 @@ def look(
     cells: dict[str, AcceptedCell],
     observed: Observations,
     patience: Patience,
-    done: Callable[[], None],
 ) -> None:
-    """Note whether each file has reached the other region; `done` is called for each file."""
+    """Note whether each file has reached the other region."""
     for cell in cells.values():
         _configured(cell, peer_cell(cells, cell), observed)
     for file in files:
@@ -48,7 +47,6 @@ def look(
             here, copied = len(file.facts()), len(file.facts(peer))
             seen = bool(here) and _facts_are_alike(file, peer)
             observed.note(Check.REPLICATION, file.cell.region, what, seen, f"{copied} of {here}")
-        done()
 
 
 def _copied(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
@@ -80,14 +80,13 @@ class SentFile:
         return became is not Status.UNDER_WAY and kinds >= {Kind.RECEIPT, Kind.ARCHIVED}
 
 
-def await_ends(files: Sequence[SentFile], patience: Patience, ended: Callable[[], None]) -> None:
-    """Wait until all files have ended, or the patience has; `ended` is called for each one that has."""
+def await_ends(files: Sequence[SentFile], patience: Patience) -> None:
+    """Wait until all files have ended, or the patience has."""
     waiting = list(files)
 
     def all_have() -> bool:
         for each in [each for each in waiting if each.has_ended()]:
             waiting.remove(each)
-            ended()
         return not waiting
 
     patience.until(all_have, within=patience.delivery)
