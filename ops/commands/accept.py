@@ -45,12 +45,13 @@ def accept(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Prove that a deployed environment works, after a first deployment and after every upgrade.
+    """Prove that a deployed environment works.
 
-    The customer's files go by SFTP and by S3 through both regions to its destinations. Also checked are host
-    keys, receipts, replication, retention, what AWS's services have delivered, health checks and names. What
-    was not seen is a line, and the exit code is then 1. All that was put is removed again; what an
-    interrupted run has left is removed by the next. The report is in .build/accept.html and .build/accept.md.
+    It is run after a first deployment and after every upgrade. The customer's files go by SFTP and by S3
+    through both regions to its destinations. Also checked are host keys, receipts, replication, retention,
+    what AWS's services have delivered, health checks and names. What was not seen is a line, and the exit
+    code is then 1. All that was put is removed again; what an interrupted run has left is removed by the
+    next. The report is in .build/accept.html and .build/accept.md.
 
     Example: mft-ops accept c7k2m --key c7k2m.key --with-failover
     """
