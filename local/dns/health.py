@@ -120,7 +120,10 @@ class HealthChecks:
         return {id: self.healthy(id) for id in self._checks}
 
     def reports(self) -> dict[str, bool]:
-        """Return what health checkers report, by id: nothing of calculated and disabled checks, not inverted."""
+        """Return what health checkers report, by id, before it is inverted.
+
+        They report nothing about calculated and disabled checks.
+        """
         return {
             id: check.status
             for id, check in self._checks.items()

@@ -56,7 +56,9 @@ class Acceptance:
                 recordings.append(books.enter_context(entry))
             rehearsal = FailoverRehearsal(self.environment, self.root, why, self.observed, self.patience)
             self._tidy(rehearsal)
-            self._look_around(recordings)
+            self._ready()
+            for cell, recording in zip(self.cells.values(), recordings, strict=True):
+                aws_deliveries.audit(cell, recording.folder, self.observed)
             self._send_and_follow()
             self._aws(since)
             self._remove()
@@ -77,7 +79,7 @@ class Acceptance:
         if self.plan.left:
             self._remove_all("what an earlier acceptance left is removed")
 
-    def _look_around(self, recordings: list[Recording]) -> None:
+    def _ready(self) -> None:
         self.stepped("both cells")
         where = "both regions"
         with self.observed.attempt(Check.READY, where, "mft-ops ready finds no difference"):
@@ -89,8 +91,6 @@ class Acceptance:
             if not report.differences:
                 found = f"{report.customers} customers, registry {report.revision}"
                 self.observed.note(Check.READY, where, "mft-ops ready finds no difference", True, found)
-        for cell, recording in zip(self.cells.values(), recordings, strict=True):
-            aws_deliveries.audit(cell, recording.folder, self.observed)
 
     def _send_and_follow(self) -> None:
         self.stepped("host keys")

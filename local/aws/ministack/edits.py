@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from local.aws.ministack.outage_edits import OUTAGE_EDITS
 from local.aws.ministack.patching import Edit
+from local.aws.ministack.status_edits import STATUS_EDITS
 
 _WORKER = "core.lambda_runtime"
 _LAMBDA = "services.lambda_svc"
@@ -271,13 +272,6 @@ def run():
             metric_alarms.append(alarm)
 """,
     ),
-    Edit(
-        name="deliveries of a flow log",
-        why="DescribeFlowLogs says whether the log's role may write",
-        module="services.ec2",
-        old="            <flowLogStatus>{fl['FlowLogStatus']}</flowLogStatus>\n",
-        new="            <flowLogStatus>{fl['FlowLogStatus']}</flowLogStatus>\n"
-        "            <deliverLogsStatus>SUCCESS</deliverLogsStatus>\n",
-    ),
     *OUTAGE_EDITS,
+    *STATUS_EDITS,
 ]
