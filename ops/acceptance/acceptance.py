@@ -64,7 +64,8 @@ class Acceptance:
             self._remove()
             if self.plan.document.get(FAILOVER, {}).get("regions"):
                 self.stepped("failover")
-                rehearsal.play()
+                with self.observed.attempt(Check.FAILOVER, "both regions", "they are rehearsed"):
+                    rehearsal.play()
             unseen = [each.line for each in self.observed.unseen]
             for recording in recordings:
                 recording.outcome = {"run": self.run, "seen": len(self.observed.made) - len(unseen)}
@@ -75,7 +76,8 @@ class Acceptance:
         """Put back and remove what an earlier acceptance has left."""
         self.stepped("what was left")
         for side in self.plan.out:
-            rehearsal.restore(side)
+            with self.observed.attempt(Check.FAILOVER, self.cells[side].region, "it is put back"):
+                rehearsal.restore(side)
         if self.plan.left:
             self._remove_all("what an earlier acceptance left is removed")
 

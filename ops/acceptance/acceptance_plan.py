@@ -48,8 +48,9 @@ class AcceptancePlan:
         ]
         for name, its in self.document.items():
             if name == FAILOVER:
-                regions = ", then ".join(its["regions"])
-                found.append(f"each region is taken out of DNS for minutes and put back: {regions}")
+                found += [
+                    f"{region} is taken out of DNS for minutes and put back" for region in its["regions"]
+                ]
                 continue
             if "sftp" not in its:
                 found.append(f"{name}: gets these files, which are then removed")
