@@ -162,7 +162,7 @@ KEYS = {
         "3 to 20 lower-case letters, digits and hyphens",
         "acme-mft",
     ),
-    "cell": (r"[1-9][0-9]{0,2}", "a cell number from 1 to 999", "1"),
+    "cell": (names.CELL, "a cell number from 1 to 999", "1"),
     "zone": (
         r"([a-z0-9]([a-z0-9-]*[a-z0-9])?\.)+[a-z]{2,}",
         "a DNS zone without a final dot",

@@ -6,21 +6,20 @@ reports that. This is how all problems of a file are found at once.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Iterator
-from typing import Any, TypeGuard, assert_never, get_args
+from typing import Any, assert_never, get_args
 
-from customers import names
+from customers import addresses, route_checks
 from customers.fields import seconds
-from customers.kinds import DestinationKind, ReceiptKind
-from customers.paths import Finding, KeyPath, at, count, dotted, nearest, shown, texts
-from runtime import patterns
+from customers.kinds import ReceiptKind
+from customers.paths import Finding, KeyPath, at, count, dotted, shown, texts
 
 #: The type of the model's error that carries findings.
 FINDINGS = "findings"
 
 #: The model's defaults.
 INBOUND_DAYS = 30
+ARCHIVE_DAYS = 365
 TRACKER_DAYS = 400
 WINDOW = "7d"
 _DAY = 86400
@@ -30,10 +29,12 @@ def findings(customer: Any) -> list[Finding]:
     """Return every violation of these rules in one customer."""
     checks: tuple[Callable[[Any], Iterator[Finding]], ...] = (
         _senders,
-        _routes,
-        _arrivals,
-        _landing,
-        _targets,
+        route_checks.overlaps,
+        route_checks.arrivals,
+        route_checks.waits,
+        route_checks.landing,
+        route_checks.destinations,
+        _networks,
         _keys,
         _twice,
         _memory,
@@ -51,127 +52,14 @@ def _senders(customer: Any) -> Iterator[Finding]:
         yield (), "nobody can send; add a user under 'sftp.users' or an ARN under 'sdk.principals'"
 
 
-def _globs(customer: Any) -> list[tuple[KeyPath, str]]:
-    """Return the valid patterns of the routes, with their paths."""
-    found = []
-    for path, pattern in texts(customer, "routes", ..., "match"):
-        try:
-            patterns.check(pattern)
-        except patterns.PatternError:
-            continue
-        found.append((path, pattern))
-    return found
-
-
-def _routes(customer: Any) -> Iterator[Finding]:
-    """No file may match two routes."""
-    globs = _globs(customer)
-    for number, (path, pattern) in enumerate(globs):
-        for earlier, other in globs[:number]:
-            if (key := patterns.common_key(pattern, other)) is not None:
-                yield (
-                    path,
-                    f"{shown(pattern)} overlaps {shown(other)} of routes[{earlier[1]}]: both match"
-                    f" {shown(key)}; make them disjoint, or write one route with all destinations",
-                )
-
-
-def _arrivals(customer: Any) -> Iterator[Finding]:
-    """No two routes may write two files under the same name at one place: the second would replace the first.
-
-    A file's name there is the part of its key after the route's literal prefix.
-    """
-    globs = _globs(customer)
-    for number, (path, pattern) in enumerate(globs):
-        for earlier, other in globs[:number]:
-            shared = _places(customer, path[1]).keys() & _places(customer, earlier[1]).keys()
-            if not shared or patterns.overlaps(pattern, other):
-                continue
-            name = patterns.common_key(
-                *(p.removeprefix(patterns.literal_prefix(p)) for p in (pattern, other))
-            )
-            if name is not None:
-                to = min(_places(customer, path[1])[place] for place in shared)
-                yield (
-                    path,
-                    f"this and routes[{earlier[1]}] can write two files under one name at {to!r}, such as"
-                    f" {shown(name)}; give one of them a destination with its own directory or prefix",
-                )
-
-
-def _places(customer: Any, route: str | int) -> dict[KeyPath, str]:
-    """Return the places that a route sends to, each with the name of its destination."""
-    found: dict[KeyPath, str] = {}
-    for _, name in texts(customer, "routes", route, "to", ...):
-        destination = at(customer, "destinations", name)
-        kind = at(destination, "kind")
-        if is_destination_kind(kind) and (place := _place(kind, destination)):
-            found[place] = name
-    return found
-
-
-def is_destination_kind(word: object) -> TypeGuard[DestinationKind]:
-    """Return whether a word is a kind of destination."""
-    return word in get_args(DestinationKind)
-
-
-def _place(kind: DestinationKind, destination: dict[str, Any]) -> KeyPath | None:
-    """Return what distinguishes a destination's place from all others, or None if it cannot be read."""
-    match kind:
-        case "sftp":
-            folder = str(destination.get("directory", ".")).rstrip("/")
-            port, user = str(destination.get("port", 22)), str(destination.get("user"))
-            return (host, port, user, folder) if isinstance(host := destination.get("host"), str) else None
-        case "s3":
-            prefix = str(destination.get("prefix", ""))
-            return (bucket, prefix) if isinstance(bucket := destination.get("bucket"), str) else None
-        case _:
-            assert_never(kind)
-
-
-def _landing(customer: Any) -> Iterator[Finding]:
-    """Every place where files arrive must have a route, and every route must match such a place."""
-    globs = _globs(customer)
-    users = list(texts(customer, "sftp", "users", ..., "name"))
-    places = [
-        (path, f"sftp/{user}/**", f"files of SFTP user {user!r}")
-        for path, user in users
-        if re.fullmatch(names.USER, user)
-    ]
-    # A route or user that could not be read might be the missing one.
-    all_globs = len(globs) == count(at(customer, "routes"))
-    all_places = len(places) == count(at(customer, "sftp", "users"))
-    if at(customer, "sdk", "principals"):
-        places.append((("sdk",), "sdk/**", "files of SDK clients"))
-    for path, place, whose in places if all_globs and globs else ():
-        if not any(patterns.overlaps(place, pattern) for _, pattern in globs):
-            yield path, f"no route matches {whose}; add one that matches {place!r}"
-    for path, pattern in globs if all_places and places else ():
-        if not any(patterns.overlaps(place, pattern) for _, place, _ in places):
-            landings = ", ".join(place for _, place, _ in places)
-            yield path, f"{shown(pattern)} matches no file that can arrive; files arrive as {landings}"
-
-
-def _targets(customer: Any) -> Iterator[Finding]:
-    """Every target of a route must be a destination, and every destination the target of a route."""
-    destinations = at(customer, "destinations")
-    if not isinstance(destinations, dict):
-        return
-    known = [name for name in destinations if isinstance(name, str)]
-    routed = list(texts(customer, "routes", ..., "to", ...))
-    for path, name in routed:
-        if name not in known:
-            yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
-    routes = range(count(at(customer, "routes")))
-    # A route whose targets could not be read might be the missing one.
-    if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
-        return
-    for name in known:
-        if name not in {target for _, target in routed}:
-            yield (
-                ("destinations", name),
-                "no route sends anything here; add it to a route's 'to' or remove it",
-            )
+def _networks(customer: Any) -> Iterator[Finding]:
+    """A customer does not come from a large part of the internet, in one network or in many."""
+    try:
+        addresses.check_together(
+            [cidr for _, cidr in texts(customer, "sftp", "users", ..., "source_cidrs", ...)]
+        )
+    except ValueError as error:
+        yield ("sftp", "users"), str(error)
 
 
 def _keys(customer: Any) -> Iterator[Finding]:
@@ -216,12 +104,19 @@ def _receipt_key(kind: ReceiptKind) -> str:
 
 
 def _memory(customer: Any) -> Iterator[Finding]:
-    """The tracker must remember a file for as long as it is kept and can be sent again."""
-    kept = {"inbound_days": INBOUND_DAYS, "tracker_days": TRACKER_DAYS}
+    """Evidence must be kept as long as the file that it is about, which can be sent again until then."""
+    kept = {"inbound_days": INBOUND_DAYS, "archive_days": ARCHIVE_DAYS, "tracker_days": TRACKER_DAYS}
     for name in kept:
         given = at(customer, "retention", name)
         if type(given) is int:
             kept[name] = given
+    if kept["archive_days"] < kept["inbound_days"]:
+        given = at(customer, "retention", "archive_days") is not None
+        yield (
+            ("retention", "archive_days" if given else "inbound_days"),
+            f"the copy of what was sent is kept for {kept['archive_days']} days, and the file itself for"
+            f" {kept['inbound_days']}; set archive_days to {kept['inbound_days']} or more",
+        )
     window = at(customer, "duplicates", "window")
     try:
         needed = kept["inbound_days"] + -(-seconds(window if isinstance(window, str) else WINDOW) // _DAY)

@@ -6,10 +6,9 @@ from typing import Any
 
 from customers import names
 from customers.model import Customer
+from customers.route_checks import TEMPORARY_NAMES
 from runtime import contract
 
-#: Endings that SFTP clients give to an unfinished upload.
-TEMPORARY_NAMES = ("*.filepart", "*.tmp", "*.part")
 VERSION = 1
 
 #: Days for which the files of synthetic transfers are kept. Facts about them are kept twice as long.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import re
 from collections.abc import Callable
 from typing import Annotated, Any
@@ -11,7 +10,7 @@ from pydantic import AfterValidator, Field, Strict
 from pydantic.config import JsonDict
 from pydantic_core import PydanticCustomError
 
-from customers import names
+from customers import addresses, names
 from customers.keys import KeyRefusedError, PublicKey
 from customers.paths import shown
 from runtime import patterns
@@ -22,9 +21,10 @@ REFUSED = "refused"
 
 _REGION = "|".join(sorted(REGION_OF.values()))
 _DURATION = re.compile(r"([1-9][0-9]{0,3})([dh])")
-_HOST = re.compile(
-    r"(?=.{1,253}$)(?!.*\.[0-9]+$)[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?(\.[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?)*"
-)
+_URL = r"https://[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[^\s@]*)?"
+_NAMES_IN_MANAGER = "[A-Za-z0-9/_+=.@-]{1,512}"
+#: A long word of mixed letters and digits, as generated passwords and tokens are.
+_CONTENT = "(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{16}"
 
 
 def refused(message: str) -> PydanticCustomError:
@@ -53,12 +53,12 @@ def _checked(check: Callable[[str], object], *, describe: str, pattern: str | No
     return AfterValidator(validated), Field(description=describe, json_schema_extra=extra)
 
 
-def _matching(pattern: str, rule: str, *, describe: str, show: bool = True) -> Marks:
+def _matching(pattern: str, rule: str, *, describe: str) -> Marks:
     """Return the metadata of a text that matches a regular expression from end to end; `rule` explains it."""
 
     def check(value: str) -> None:
         if not re.fullmatch(pattern, value, re.ASCII):
-            raise ValueError(f"{shown(value)} {rule}" if show else rule)
+            raise ValueError(f"{shown(value)} {rule}")
 
     return _checked(check, describe=describe, pattern=pattern)
 
@@ -69,32 +69,6 @@ def seconds(duration: str) -> int:
     if not found:
         raise ValueError(f"{shown(duration)} is not a duration; write a number and d or h, such as 7d or 12h")
     return int(found[1]) * {"d": 86400, "h": 3600}[found[2]]
-
-
-def _source(cidr: str) -> None:
-    try:
-        network = ipaddress.IPv4Network(cidr, strict=False)
-    except ValueError:
-        raise ValueError(f"{shown(cidr)} is not an IPv4 network; write one such as 198.51.100.0/24") from None
-    if "/" not in cidr:
-        raise ValueError(f"{cidr!r} has no prefix length; write {network}")
-    if cidr != str(network):
-        raise ValueError(f"{shown(cidr)} has host bits set or is not in its usual form; write {network}")
-    if network.prefixlen < 8:
-        raise ValueError(
-            f"{cidr!r} opens the endpoint of every customer of the cell to a large part of the internet;"
-            " list the customer's own networks, /8 or smaller"
-        )
-
-
-def _host(host: str) -> None:
-    try:
-        ipaddress.IPv4Address(host)
-    except ValueError:
-        if not _HOST.fullmatch(host):
-            raise ValueError(
-                f"{shown(host)} is not a host; write a lower-case DNS name or an IPv4 address, without a port"
-            ) from None
 
 
 def _temporary(pattern: str) -> None:
@@ -112,6 +86,32 @@ def _glob(pattern: str) -> None:
         patterns.check(pattern)
     except patterns.PatternError as error:
         raise ValueError(f"{shown(pattern)} {error}") from None
+
+
+def _url(url: str) -> None:
+    if not re.fullmatch(_URL, url, re.ASCII):
+        raise ValueError(
+            f"{shown(url)} is not an https address; write https://host/path, without a user or password"
+        )
+    addresses.check_host(url.removeprefix("https://").partition("/")[0].partition(":")[0])
+
+
+def _secret(name: str) -> None:
+    """Raise ValueError if a text is not a secret's name. It may be the content, so it is never repeated."""
+    if not re.fullmatch(_NAMES_IN_MANAGER, name, re.ASCII):
+        raise ValueError(
+            "is not the name of a secret; write the name, never the content, of the Secrets Manager secret"
+        )
+    if {"", ".", ".."} & set(name.split("/")):
+        raise ValueError(
+            "is not the name of a secret below `<namespace>/<id>/`; write it without '.', '..' or an empty"
+            " part between slashes or at an end"
+        )
+    if re.search(_CONTENT, name):
+        raise ValueError(
+            "looks like the content of a secret; if it is, remove it from the repository's history and"
+            " replace it at its origin; write the name of the Secrets Manager secret, in words with hyphens"
+        )
 
 
 def _key(line: str) -> PublicKey:
@@ -151,7 +151,7 @@ Cell = Annotated[
     str,
     *_matching(
         names.CELL,
-        "is not a cell; use 1 to 8 lower-case letters and digits",
+        "is not a cell; write its number, from 1 to 999, without leading zeros",
         describe="Which cell of each region serves the customer.",
     ),
 ]
@@ -174,7 +174,10 @@ User = Annotated[
 ]
 Key = Annotated[str, *_checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")]
 Source = Annotated[
-    str, *_checked(_source, describe="IPv4 network that logins come from, such as 198.51.100.0/24.")
+    str,
+    *_checked(
+        addresses.check_network, describe="IPv4 network that logins come from, such as 198.51.100.0/24."
+    ),
 ]
 Principal = Annotated[
     str,
@@ -203,12 +206,7 @@ Queue = Annotated[
     ),
 ]
 Url = Annotated[
-    str,
-    *_matching(
-        r"https://[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[^\s@]*)?",
-        "is not an https address; write https://host/path, without a user or password",
-        describe="Address that answers SNS's confirmation request.",
-    ),
+    str, *_checked(_url, pattern=_URL, describe="Address that answers SNS's confirmation request.")
 ]
 Address = Annotated[
     str,
@@ -218,7 +216,10 @@ Address = Annotated[
         describe="Mailbox; a person confirms the subscription once in each region.",
     ),
 ]
-Host = Annotated[str, *_checked(_host, describe="DNS name or IPv4 address of the partner's SFTP server.")]
+Host = Annotated[
+    str,
+    *_checked(addresses.check_host, describe="DNS name or IPv4 address of the partner's SFTP server."),
+]
 Login = Annotated[
     str,
     *_matching(
@@ -227,12 +228,11 @@ Login = Annotated[
 ]
 Secret = Annotated[
     str,
-    *_matching(
-        r"[A-Za-z0-9/_+=.@-]{1,512}",
-        "is not the name of a secret; write the name, never the content, of the Secrets Manager secret",
+    *_checked(
+        _secret,
+        pattern=_NAMES_IN_MANAGER,
         describe="Name of the secret that holds the private key: in Secrets Manager of both regions it is"
         " `<namespace>/<id>/<this name>`. Never the key itself.",
-        show=False,  # somebody may have pasted the content here
     ),
 ]
 RemoteDirectory = Annotated[

@@ -23,11 +23,19 @@ _LEAKS = (
     (re.compile(r"://[^\s/@:]*:[^\s/@]+@"), "a password in an address"),
 )
 
+_PUBLIC_KEY = re.compile(r"\b(ssh-(rsa|ed25519)|ecdsa-sha2-nistp[0-9]{3})\s+AAAA[A-Za-z0-9+/]")
+#: Private keys are found by their beginning, which is never the rest of a public key.
+_BASE64 = re.compile(r"\s*(?!b3BlbnNzaC|MII)[A-Za-z0-9+/]+={0,2}\s*")
+
 
 def leaks(text: str) -> Iterator[tuple[int, str]]:
     """Yield the number of each line that seems to contain a secret, and the kind of secret."""
+    in_key = False
     for number, line in enumerate(text.splitlines(), start=1):
-        for pattern, what in _LEAKS:
+        # The rest of a public key that was folded over several lines looks like a secret access key.
+        folded = in_key and bool(_BASE64.fullmatch(line))
+        in_key = folded or bool(_PUBLIC_KEY.search(line))
+        for pattern, what in () if folded else _LEAKS:
             if pattern.search(line):
                 yield number, what
                 break

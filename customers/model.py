@@ -132,8 +132,8 @@ class Retention(Value):
 
     inbound_days: Days = checks.INBOUND_DAYS
     """Submitted files, in the customer's own buckets."""
-    archive_days: Days = 365
-    """Copies of the files that were sent."""
+    archive_days: Days = checks.ARCHIVE_DAYS
+    """Copies of the files that were sent. At least the days of inbound files."""
     tracker_days: Days = checks.TRACKER_DAYS
     """Facts about transfers. At least the days of inbound files plus the duplicate window: otherwise the fact
     that a file was delivered could expire before the file."""

@@ -17,7 +17,7 @@ ROLES = ("archive", "config", "audit", "switch")
 #: Words that have a meaning in a name, so an id must not be one of them.
 RESERVED = frozenset({*SIDES, PRIMARY, *ROLES, "sftp", "sdk", "inbound"})
 ID = r"[a-z][a-z0-9]{2,19}"
-CELL = r"[a-z0-9]{1,8}"
+CELL = "[1-9][0-9]{0,2}"
 #: What Transfer Family allows, without capitals.
 #: https://docs.aws.amazon.com/transfer/latest/APIReference/API_CreateUser.html
 USER = r"[a-z0-9_][a-z0-9_@.-]{2,99}"
@@ -222,7 +222,7 @@ def _is_reserved(id: str) -> bool:
 
 def _cell(cell: str) -> str:
     if not is_cell(cell):
-        raise NameRefusedError(f"{cell!r} is not a cell; use 1 to 8 lower-case letters and digits")
+        raise NameRefusedError(f"{cell!r} is not a cell; write its number, from 1 to 999")
     return cell
 
 

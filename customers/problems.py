@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +12,7 @@ from pydantic import ValidationError
 from customers.checks import FINDINGS, findings
 from customers.fields import REFUSED
 from customers.paths import Finding, KeyPath, at, nearest, shown
-from customers.schema import keys_at, kinds_at
+from customers.schema import is_required, keys_at, kinds_at
 
 #: Sections whose items differ by their `kind`, which the model puts into the path of an error.
 _BY_KIND = ("destinations", "receipts")
@@ -24,6 +25,11 @@ _WANTED = {
     "int_type": "a whole number, without quotes or fraction",
     "string_type": "text; put it in quotes",
 }
+
+
+#: How many problems of one kind in one file are printed.
+_OF_ONE_KIND = 20
+_POSITION = re.compile(r"\[[0-9]+\]")
 
 
 @dataclass(frozen=True, order=True)
@@ -41,11 +47,30 @@ class Problem:
 
 
 class RegistryError(Exception):
-    """The registry as a whole is refused. `problems` has them all, in the order of files and lines."""
+    """The registry as a whole is refused. `problems` has them all, in the order of files and lines.
+
+    The message has one line for each, but of more than twenty of one kind in a file only the first twenty and
+    the number of the others.
+    """
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = tuple(sorted(set(problems)))
-        super().__init__("\n".join(map(str, self.problems)))
+        super().__init__("\n".join(self.lines))
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """The lines of the message."""
+        lines: list[str] = []
+        kinds: dict[tuple[str, str], list[Problem]] = {}
+        for problem in self.problems:
+            same = kinds.setdefault((problem.path, _POSITION.sub("[]", problem.where)), [])
+            same.append(problem)
+            if len(same) <= _OF_ONE_KIND:
+                lines.append(str(problem))
+        for (path, where), same in kinds.items():
+            if (more := len(same) - _OF_ONE_KIND) > 0:
+                lines.append(f"{path}: {where + ': ' if where else ''}{more:,} more problems like these")
+        return tuple(lines)
 
 
 def sentences(error: ValidationError, data: Any) -> Iterator[Finding]:
@@ -92,7 +117,7 @@ def _sentence(one: Any, path: KeyPath, data: Any) -> str:
     if kind == "extra_forbidden":
         return f"is not a known key; {nearest(str(path[-1]), keys_at(path[:-1], data))}"
     if value is None:
-        return "is empty; give it a value or remove the line"
+        return f"is empty; give it a value{'' if is_required(path, data) else ' or remove the line'}"
     if kind == "literal_error":
         allowed = context["expected"].replace(" or ", ", ").replace("'", "")
         return f"{_described(value)} is not one of {allowed}"
@@ -106,9 +131,14 @@ def _sentence(one: Any, path: KeyPath, data: Any) -> str:
         return f"has {context['actual_length']} entries; at most {context['max_length']} are allowed"
     if kind in _WANTED:
         # A value of the wrong shape may be anything, so the message describes it and does not repeat it.
-        return f"is {_NAMES.get(type(value), 'something else')}, but should be {_WANTED[kind]}"
+        wanted = "text; write one value" if kind == "string_type" and _is_nested(value) else _WANTED[kind]
+        return f"is {_NAMES.get(type(value), 'something else')}, but should be {wanted}"
     return f"is not valid: {one['msg']}"
 
 
 def _described(value: Any) -> str:
-    return _NAMES[type(value)] if isinstance(value, dict | list) else shown(value)
+    return _NAMES[type(value)] if _is_nested(value) else shown(value)
+
+
+def _is_nested(value: Any) -> bool:
+    return isinstance(value, dict | list)

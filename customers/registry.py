@@ -14,25 +14,13 @@ from typing import Any, assert_never
 
 from pydantic import ValidationError
 
-from customers import keys, names
-from customers.leaks import leaks
+from customers import names
+from customers.files import RegistryFile, files_in
 from customers.model import Customer, Destination, S3Destination, SftpDestination
-from customers.paths import Finding, KeyPath, at, dotted, texts
+from customers.paths import Finding, KeyPath, at, texts
 from customers.problems import Problem, RegistryError, sentences
-from customers.source import Document, read
+from customers.uniqueness import clashes
 from runtime.contract import ENDPOINTS, SIDES
-
-
-@dataclass(frozen=True)
-class RegistryFile:
-    """One file: its path as messages write it, and its contents."""
-
-    path: str
-    document: Document
-
-    def problem(self, path: KeyPath, message: str) -> Problem:
-        """Return a problem at a path of this file."""
-        return Problem(self.path, self.document.line(path), dotted(path), message)
 
 
 @dataclass(frozen=True)
@@ -93,11 +81,9 @@ def load(
         names.check_zone(zone)
     shown = shown or _shown(directory)
     problems: list[Problem] = []
-    files: list[RegistryFile] = []
-    for path in _listed(directory, shown, problems):
-        files += _read(path, f"{shown}/{path.name}", problems)
+    files = list(files_in(directory, shown, problems))
     found = {customer.id: (customer, file) for file in files if (customer := _customer(file, problems))}
-    problems += _shared(files)
+    problems += clashes(files)
     for file in files:
         data = file.document.data
         placed = [*_in_namespace(data, namespace)] if namespace is not None else []
@@ -117,57 +103,6 @@ def _shown(directory: Path) -> str:
     return (directory.relative_to(here) if directory.is_relative_to(here) else directory).as_posix()
 
 
-def _listed(directory: Path, shown: str, problems: list[Problem]) -> list[Path]:
-    """Return the files of the registry in order. Hidden files belong to editors and are ignored."""
-    try:
-        visible = sorted(path for path in directory.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        problems.append(Problem(shown, 1, "", f"cannot be read: {error.strerror}"))
-        return []
-    for path in visible:
-        if path.suffix.lower() in (".yml", ".yaml") and path.suffix != ".yaml":
-            message = f"is not read; rename it to {path.stem}.yaml, or move it away"
-            problems.append(Problem(f"{shown}/{path.name}", 1, "", message))
-    found = [path for path in visible if path.suffix == ".yaml"]
-    if not found and not problems:
-        message = "the registry is empty, which would remove every customer; add a .yaml file"
-        problems.append(Problem(shown, 1, "", message))
-    return found
-
-
-def _read(path: Path, shown: str, problems: list[Problem]) -> Iterator[RegistryFile]:
-    """Yield the file if its YAML is sound enough for further checks."""
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        problems.append(Problem(shown, 1, "", f"cannot be read: {error.strerror}"))
-        return
-    if leaked := list(leaks(content.decode("utf-8", errors="replace"))):
-        # Any other message about this file might repeat a part of the secret.
-        problems += [
-            Problem(
-                shown,
-                line,
-                "",
-                f"this line holds what looks like {what}; remove it here and from the repository's"
-                " history, replace it at its origin, and keep the new one in Secrets Manager."
-                " The rest of this file is checked after that",
-            )
-            for line, what in leaked
-        ]
-        return
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        problems.append(Problem(shown, line, "", "is not UTF-8; save the file in that encoding"))
-        return
-    document = read(text)
-    problems += [Problem(shown, line, dotted(path), message) for line, path, message in document.faults]
-    if document.data is not None and document.sound:
-        yield RegistryFile(shown, document)
-
-
 def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
     data = file.document.data
     try:
@@ -175,43 +110,6 @@ def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
     except ValidationError as error:
         problems += [file.problem(path, message) for path, message in sentences(error, data)]
         return None
-
-
-def _shared(files: list[RegistryFile]) -> Iterator[Problem]:
-    """Yield a problem for each value that must be unique in the registry and is in two files."""
-    for what, remedy, values in (
-        ("id", "give this customer another", lambda data: texts(data, "id")),
-        ("SFTP user name", "one server serves all customers, so choose another", _users),
-        ("SFTP key", "a key must belong to one customer, so let one of them make a new key", _fingerprints),
-    ):
-        yield from _clashes(files, what, remedy, values)
-
-
-def _clashes(
-    files: list[RegistryFile],
-    what: str,
-    remedy: str,
-    values: Callable[[Any], Iterator[tuple[KeyPath, str]]],
-) -> Iterator[Problem]:
-    first: dict[str, tuple[RegistryFile, KeyPath]] = {}
-    for file in files:
-        for path, value in values(file.document.data):
-            other, other_path = first.setdefault(value, (file, path))
-            if other is not file:
-                place = f"{other.path}:{other.document.line(other_path)}"
-                yield file.problem(path, f"the {what} {value!r} is already used in {place}; {remedy}")
-
-
-def _users(data: Any) -> Iterator[tuple[KeyPath, str]]:
-    return texts(data, "sftp", "users", ..., "name")
-
-
-def _fingerprints(data: Any) -> Iterator[tuple[KeyPath, str]]:
-    for path, line in texts(data, "sftp", "users", ..., "public_keys", ...):
-        try:
-            yield path, keys.PublicKey.parse(line).fingerprint
-        except keys.KeyRefusedError:
-            continue
 
 
 def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:

@@ -31,6 +31,11 @@ def kinds_at(path: KeyPath, data: Any) -> list[str]:
     return sorted(_part(path, data)["discriminator"]["mapping"])
 
 
+def is_required(path: KeyPath, data: Any) -> bool:
+    """Return whether the key at a path of `data` has to be there; an item of a list never has to."""
+    return path[-1] in _chosen(_part(path[:-1], data), at(data, *path[:-1])).get("required", ())
+
+
 def _part(path: KeyPath, data: Any) -> dict[str, Any]:
     """Return the part of the schema that describes a path of `data`."""
     part = schema()

@@ -16,6 +16,11 @@ import yaml
 from customers.paths import KeyPath, shown
 
 _INTEGER = re.compile(r"[-+]?[0-9]{1,18}")
+#: YAML 1.1 reads it as octal, YAML 1.2 as decimal.
+_OCTAL = re.compile(r"[-+]?0[0-9]+")
+#: Line breaks to YAML 1.1 but not to editors, and marks that reorder what an editor shows. A comment that
+#: holds one can hide a line, or show one that is not there. https://www.unicode.org/reports/tr36/
+_DECEIVING = re.compile("[\x85\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _WORDS = {"": None, "~": None, "null": None, "true": True, "false": False}
 #: PyYAML's messages, and what to do about each.
 _REMEDIES = {
@@ -103,6 +108,11 @@ class _FastLoader(_Composer, yaml.constructor.SafeConstructor, yaml.resolver.Res
 
 def read(text: str) -> Document:
     """Return the document in `text`. If the YAML is wrong, it has faults, and its data may be None."""
+    if found := _DECEIVING.search(text):
+        document = Document()
+        what = f"the invisible character U+{ord(found[0]):04X}"
+        document.fault(text.count("\n", 0, found.start()) + 1, f"holds {what}; remove it")
+        return document
     if yaml.__with_libyaml__ and "\t" not in text:  # the two treat tabs differently
         document = _read(text, _FastLoader)
         if not document.faults:
@@ -164,6 +174,9 @@ def _value(node: yaml.Node, path: KeyPath, document: Document) -> Any:
     if isinstance(node, yaml.MappingNode):
         return _mapping(node, path, document)
     assert isinstance(node, yaml.ScalarNode), f"YAML has no {type(node).__name__}"
+    if node.style is None and _OCTAL.fullmatch(node.value):
+        line, text = node.start_mark.line + 1, shown(node.value)
+        document.fault(line, f"{text} may be read as an octal number; write it without a leading 0", path)
     return _scalar(node)
 
 

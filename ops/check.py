@@ -14,7 +14,7 @@ from customers.names import NameRefusedError
 from customers.problems import RegistryError
 from customers.registry import Registry, load
 from customers.rehoming import Rehomings, RehomingsRefusedError
-from ops.environment import Environment, group_rule_quota, health_check_quota
+from ops.environment import Environment, group_rule_quota, health_check_quota, served_cells
 from ops.plan import RefusedError
 from ops.registry import REGISTRY
 from ops.revision import commit_of, files_of
@@ -73,6 +73,7 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     was, was_moved = _deployed(root, base, commit)
     change = RegistryChange(was, now)
     refused = change.refusals(was_moved=was_moved, moved=moved, leaving=retiring)
+    refused += _unserved(now, served_cells(root))
     refused += quota.refusals(
         now.customers, health_checks=allowed, group_rules=group_rule_quota(root), before=was.customers
     )
@@ -85,6 +86,22 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
         leaving=change.leaving,
         refusals=tuple(refused),
     )
+
+
+def _unserved(registry: Registry, cells: frozenset[str]) -> list[str]:
+    """Return a sentence for each customer of a cell that is not served by a stack in every region."""
+    known = ", ".join(sorted(cells, key=int)) or "none"
+    return [
+        str(
+            registry.files[customer.id].problem(
+                ("cell",),
+                f"no stack serves cell {customer.cell}; name a cell that has a stack file in every region"
+                f" ({known}), or add its stack files",
+            )
+        )
+        for customer in registry.customers
+        if customer.cell not in cells
+    ]
 
 
 class _BrokenError(Exception):
@@ -101,7 +118,7 @@ def _read(root: Path, *, namespace: str | None = None, zone: str | None = None) 
     try:
         registry = load(root / REGISTRY, namespace=namespace, zone=zone, shown=REGISTRY)
     except RegistryError as error:
-        problems += map(str, error.problems)
+        problems += error.lines
     try:
         moves = rehoming.read(root)
     except RehomingsRefusedError as error:

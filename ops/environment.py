@@ -77,6 +77,17 @@ def group_rule_quota(root: Path = ROOT) -> int:
     return _quota(root, "mft:groupRuleQuota")
 
 
+def served_cells(root: Path = ROOT) -> frozenset[str]:
+    """Return the numbers of the cells that have a stack file in every region, of all files below `root`.
+
+    Raises EnvironmentRefusedError if a stack file cannot be read.
+    """
+    configs = [_config(file) for file in sorted(root.glob("Pulumi.?*.yaml"))]
+    stacks = {(_text(config.get("mft:cell")), config.get("mft:region")) for config in configs}
+    cells = {cell for cell, _ in stacks if cell}
+    return frozenset(cell for cell in cells if all((cell, region) in stacks for region in REGION_OF.values()))
+
+
 def _quota(root: Path, key: str) -> int:
     text = _agreed(_configs(root), key)
     if not re.fullmatch("[1-9][0-9]{0,5}", text):

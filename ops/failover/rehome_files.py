@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from customers import source
-from customers.registry import RegistryFile
+from customers.files import RegistryFile
 from customers.rehoming import Rehoming, path_of
 from ops.plan import RefusedError
 from runtime.contract import peer_of

@@ -47,7 +47,7 @@ ONE_PROBLEM = {
     "unknown kind": (("kind: s3", "kind: s4"), "19: destinations.landing.kind: 's4' is not one of s3, sftp"),
     "empty value": (
         ("name: Example agency", "name:"),
-        "2: name: is empty; give it a value or remove the line",
+        "2: name: is empty; give it a value",
     ),
     "empty list": (
         ("[198.51.100.0/24]", "[]"),
@@ -96,7 +96,7 @@ ONE_PROBLEM = {
     ),
     "cell": (
         ("primary: west", "primary: west\ncell: a-b"),
-        "5: cell: 'a-b' is not a cell; use 1 to 8 lower-case letters and digits",
+        "5: cell: 'a-b' is not a cell; write its number, from 1 to 999, without leading zeros",
     ),
     "user with capitals": (
         ("    - name: c7k2m-batch", "    - name: Batch"),
@@ -143,14 +143,13 @@ ONE_PROBLEM = {
     ),
     "host with a scheme": (
         ("host: sftp.partner.example", "host: sftp://partner.example"),
-        "14: destinations.partner.host: 'sftp://partner.example' is not a host; write a lower-case DNS"
-        " name or"
-        " an IPv4 address, without a port",
+        "14: destinations.partner.host: 'sftp://partner.example' is not a host; write a full DNS"
+        " name in lower case or an IPv4 address, without a port",
     ),
     "host like an address": (
         ("host: sftp.partner.example", "host: 10.0.0.256"),
-        "14: destinations.partner.host: '10.0.0.256' is not a host; write a lower-case DNS name or an IPv4"
-        " address, without a port",
+        "14: destinations.partner.host: '10.0.0.256' is not a host; write a full DNS name in lower"
+        " case or an IPv4 address, without a port",
     ),
     "bucket as an address": (
         ("bucket: partner-landing", "bucket: s3://partner-landing"),
@@ -306,6 +305,104 @@ ONE_PROBLEM = {
     "merge key": (
         ("lifecycle: active", "lifecycle: active\n<<: {cell: '2'}"),
         "4: merge keys are not allowed; write the values out",
+    ),
+    "number that may be octal": (
+        ("primary: west", "primary: west\nretention:\n  inbound_days: 030"),
+        "6: retention.inbound_days: '030' may be read as an octal number; write it without a leading 0",
+    ),
+    "line hidden in a comment": (
+        ("primary: west", "primary: west # see\u2028lifecycle: retired"),
+        "4: holds the invisible character U+2028; remove it",
+    ),
+    "text shown in another order": (
+        ("name: Example agency", "name: \u202eagency"),
+        "2: holds the invisible character U+202E; remove it",
+    ),
+    "cell of two spellings": (
+        ("primary: west", 'primary: west\ncell: "01"'),
+        "5: cell: '01' is not a cell; write its number, from 1 to 999, without leading zeros",
+    ),
+    "list for text": (
+        ("name: Example agency", "name: [a, b]"),
+        "2: name: is a list, but should be text; write one value",
+    ),
+    "empty value that can be left out": (
+        ("primary: west", "primary: west\ncell:"),
+        "5: cell: is empty; give it a value or remove the line",
+    ),
+    "metadata service as a partner": (
+        ("host: sftp.partner.example", "host: 169.254.169.254"),
+        "14: destinations.partner.host: '169.254.169.254' is not on the internet (link-local); write the"
+        " partner's public address",
+    ),
+    "the machine itself as a partner": (
+        ("host: sftp.partner.example", "host: 127.0.0.1"),
+        "14: destinations.partner.host: '127.0.0.1' is not on the internet (the machine itself); write the"
+        " partner's public address",
+    ),
+    "private partner": (
+        ("host: sftp.partner.example", "host: 172.31.255.1"),
+        "14: destinations.partner.host: '172.31.255.1' is not on the internet (private); write the partner's"
+        " public address",
+    ),
+    "partner without a domain": (
+        ("host: sftp.partner.example", "host: localhost"),
+        "14: destinations.partner.host: 'localhost' is not a host; write a full DNS name in lower case or an"
+        " IPv4 address, without a port",
+    ),
+    "name of a private network": (
+        ("host: sftp.partner.example", "host: sftp.us-gov-west-1.compute.internal"),
+        "14: destinations.partner.host: 'sftp.us-gov-west-1.compute.internal' is not a name on the internet;"
+        " write one that public name servers answer",
+    ),
+    "receipts to the metadata service": (
+        (
+            "primary: west",
+            "primary: west\nreceipts:\n  - {kind: https, url: 'https://169.254.169.254/latest'}",
+        ),
+        "6: receipts[0].url: '169.254.169.254' is not on the internet (link-local); write the partner's"
+        " public address",
+    ),
+    "login from the machine itself": (
+        ("198.51.100.0/24", "127.0.0.0/8"),
+        "10: sftp.users[0].source_cidrs[0]: '127.0.0.0/8' is not on the internet (the machine itself), so"
+        " nobody can come from there; list the addresses from which the customer reaches the internet",
+    ),
+    "many wide networks": (
+        ("[198.51.100.0/24]", "[11.0.0.0/8, 12.0.0.0/16]"),
+        "6: sftp.users: the networks of this customer hold 16,842,752 addresses together, but 16,777,216 are"
+        " allowed, those of a /8; list the customer's own networks only",
+    ),
+    "secret of another customer": (
+        ("secret: mft/c7k2m/partner", "secret: ../h4t9q/landing"),
+        "17: destinations.partner.secret: is not the name of a secret below `<namespace>/<id>/`; write it"
+        " without '.', '..' or an empty part between slashes or at an end",
+    ),
+    "secret with an absolute name": (
+        ("secret: mft/c7k2m/partner", "secret: /abs"),
+        "17: destinations.partner.secret: is not the name of a secret below `<namespace>/<id>/`; write it"
+        " without '.', '..' or an empty part between slashes or at an end",
+    ),
+    "content of a secret": (
+        ("secret: mft/c7k2m/partner", "secret: Sup3rS3cretPassw0rd2024"),
+        "17: destinations.partner.secret: looks like the content of a secret; if it is, remove it from the"
+        " repository's history and replace it at its origin; write the name of the Secrets Manager secret,"
+        " in words with hyphens",
+    ),
+    "temporary names that take a route": (
+        ("primary: west", "primary: west\ntemporary_names: ['*.csv']"),
+        "5: temporary_names[0]: '*.csv' takes every name that 'sftp/c7k2m-batch/*.csv' matches, so no file"
+        " would ever be sent by that route; write a pattern for unfinished uploads only",
+    ),
+    "route for unfinished uploads": (
+        ("sftp/c7k2m-batch/*.txt", "sftp/c7k2m-batch/*.tmp"),
+        "24: routes[1].match: 'sftp/c7k2m-batch/*.tmp' matches only names of unfinished uploads, *.tmp,"
+        " which are never sent; write a pattern for finished ones",
+    ),
+    "archive shorter than inbound": (
+        ("primary: west", "primary: west\nretention: {archive_days: 20, inbound_days: 25}"),
+        "5: retention.archive_days: the copy of what was sent is kept for 20 days, and the file itself for"
+        " 25; set archive_days to 25 or more",
     ),
     "tab": (("  users:", "\tusers:"), "6: is not YAML: there is a tab; indent with spaces"),
     "second document": (

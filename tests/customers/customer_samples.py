@@ -103,6 +103,9 @@ def broken(*changes: tuple[str, str]) -> str:
 def another(id: str = "h4t9q", **changes: str) -> str:
     """Return a second valid file that shares no unique value with the first."""
     text = SOUND.replace("c7k2m", id).replace(f"        - {KEY}", f"        - {OTHER_KEY}")
+    text = text.replace("sftp.partner.example", f"sftp.{id}.example").replace(
+        "partner-landing", f"{id}-landing"
+    )
     for old, new in changes.items():
         text = text.replace(old, new)
     return text

@@ -12,8 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.change import RegistryChange
+from customers.files import RegistryFile
 from customers.model import Failover
-from customers.registry import Registry, RegistryFile
+from customers.registry import Registry
 from customers.rehoming import Rehoming
 from customers.source import read
 

@@ -106,6 +106,45 @@ def test_a_principal_of_another_partition_is_refused_with_an_example(tmp_path):
     ]
 
 
+def routes(*patterns: str) -> str:
+    """Return the valid file with these routes, to one destination each of its own bucket."""
+    head = SOUND[: SOUND.index("destinations:")]
+    places = "".join(f"  d{n}: {{kind: s3, bucket: partner-{n:04}}}\n" for n in range(len(patterns)))
+    lines = "".join(f"  - {{match: {each!r}, to: [d{n}]}}\n" for n, each in enumerate(patterns))
+    return f"{head}destinations:\n{places}routes:\n{lines}"
+
+
+def test_two_thousand_routes_are_compared(tmp_path):
+    """Each is compared with all others; the one that overlaps is found among them."""
+    many = [f"sftp/c7k2m-batch/*-{n:04}.csv" for n in range(1999)]
+    assert len(load(write(tmp_path, acme=routes(*many))).customers[0].routes) == 1999
+    (line,) = said(write(tmp_path, acme=routes(*many, "sftp/c7k2m-batch/?-0007.csv")))
+    assert "routes[1999].match: 'sftp/c7k2m-batch/?-0007.csv' overlaps " in line
+    assert "of routes[7]: both match 'sftp/c7k2m-batch/a-0007.csv'" in line
+
+
+def test_of_many_problems_of_one_kind_the_first_are_printed_with_a_count(tmp_path):
+    same = routes(*["sftp/c7k2m-batch/**"] * 2000).replace("primary: west", "primary: wst")
+    with pytest.raises(RegistryError) as refused:
+        load(write(tmp_path, acme=same))
+    assert len(refused.value.problems) == 2000
+    first, *lines, last = str(refused.value).splitlines()
+    assert first == "customers/acme.yaml:4: primary: 'wst' is not one of east, west"
+    assert len(lines) == 20
+    assert lines[-1].startswith("customers/acme.yaml:2033: routes[20].match: ")
+    assert last == "customers/acme.yaml: routes[].match: 1,979 more problems like these"
+
+
+def test_a_public_key_over_two_lines_is_no_secret_key(tmp_path):
+    type_, blob = KEY.split()
+    folded = f"        - {type_} {blob[:-40]}\n          {blob[-40:]}\n"
+    (line,) = said(write(tmp_path, acme=broken((f"        - {KEY}\n", folded))))
+    assert line == (
+        "customers/acme.yaml:9: sftp.users[0].public_keys[0]: is cut short; paste the whole line of the .pub"
+        " file"
+    )
+
+
 def test_a_problem_is_a_value(tmp_path):
     with pytest.raises(RegistryError) as refused:
         load(write(tmp_path, acme=broken(("primary: west", "primary: wst"))))

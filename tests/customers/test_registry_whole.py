@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 import pytest
-from customer_samples import KEY, NAMESPACE, SOUND, ZONE, another, broken, said, write
+from customer_samples import KEY, NAMESPACE, OTHER_KEY, SOUND, ZONE, another, broken, said, write
 
 from customers import names
 from customers.registry import load, source_cidrs
@@ -23,12 +23,26 @@ def test_what_is_in_the_directory(tmp_path):
     (registry / "other.yml").write_text(another())
     (registry / "LOUD.YAML").write_text(another())
     (registry / "folder.yaml").mkdir()
+    (registry / "new").mkdir()
+    (registry / "new" / "agency.yaml").write_text(another())
+    (registry / "acme.yaml.bak").write_text(another())
+    (registry / "acme.yaml~").write_text(another())
+    (registry / "acme.json").write_text("{}")
+    (registry / "linked.yaml").symlink_to("/dev/zero")
+    os.mkfifo(registry / "pipe.yaml")
+    (registry / "yaml.py").write_text("")
     (registry / ".#acme.yaml").symlink_to("nowhere")
     (registry / "schema.json").write_text("{}")
     assert said(registry) == [
         "customers/LOUD.YAML:1: is not read; rename it to LOUD.yaml, or move it away",
-        "customers/folder.yaml:1: cannot be read: Is a directory",
+        "customers/acme.json:1: is not read; rename it to acme.yaml, or move it away",
+        "customers/acme.yaml.bak:1: is not read; rename it to acme.yaml, or move it away",
+        "customers/acme.yaml~:1: is not read; rename it to acme.yaml, or move it away",
+        "customers/folder.yaml:1: is not a file; move it away",
+        "customers/linked.yaml:1: is a link, which is not followed; put the file itself here",
+        "customers/new/agency.yaml:1: is not read; move it to customers, or out of it",
         "customers/other.yml:1: is not read; rename it to other.yaml, or move it away",
+        "customers/pipe.yaml:1: is not a file; move it away",
     ]
 
 
@@ -52,7 +66,7 @@ def test_a_registry_elsewhere_is_named_in_full(tmp_path, monkeypatch):
 # --- Between files -------------------------------------------------------------------------------
 
 
-def test_ids_users_and_keys_belong_to_one_file(tmp_path):
+def test_ids_users_keys_and_places_belong_to_one_file(tmp_path):
     assert said(write(tmp_path, a=SOUND, b=SOUND)) == [
         "customers/b.yaml:1: id: the id 'c7k2m' is already used in customers/a.yaml:1; give this customer"
         " another",
@@ -62,7 +76,63 @@ def test_ids_users_and_keys_belong_to_one_file(tmp_path):
         " 'SHA256:i3sy7PJxNpVpRSaqlHyVW7Sr4/JdBedI4ijXm6MGhz0' is already used in customers/a.yaml:9; a"
         " key must"
         " belong to one customer, so let one of them make a new key",
+        "customers/b.yaml:12: destinations.partner: another customer's files go to this place too, by"
+        " customers/a.yaml:12, and a file of the same name would replace theirs; agree on a directory or"
+        " prefix of its own with the partner",
+        "customers/b.yaml:18: destinations.landing: another customer's files go to this place too, by"
+        " customers/a.yaml:18, and a file of the same name would replace theirs; agree on a directory or"
+        " prefix of its own with the partner",
     ]
+
+
+def directory(at: str) -> tuple[str, str]:
+    """Return the change that gives the SFTP destination a directory."""
+    return ("    secret: mft/c7k2m/partner\n", f"    secret: partner\n    directory: {at}\n")
+
+
+def prefix(at: str) -> tuple[str, str]:
+    """Return the change that gives the S3 destination a prefix."""
+    return ("    bucket: partner-landing\n", f"    bucket: partner-landing\n    prefix: {at}\n")
+
+
+@pytest.mark.parametrize(
+    ("mine", "theirs", "clash"),
+    [
+        (directory("/in/a"), directory("/in/a/"), "to this place"),
+        (directory("a"), directory("./a"), "to this place"),
+        (directory("a"), directory("a/b/c"), "above it"),
+        (directory("a/b"), directory("a"), "above it"),
+        (directory("/"), directory("/in"), "above it"),
+        (directory("."), directory("a"), "above it"),
+        (directory("/in/a"), directory("/in/ab"), None),
+        (directory("a"), directory("/a"), None),
+        (directory("."), directory("/in"), None),
+        (prefix("a/"), prefix("a/"), "to this place"),
+        (prefix("a/"), prefix("a/b/"), "above it"),
+        (prefix("''"), prefix("a/b/"), "above it"),
+        (prefix("a/"), prefix("ab/"), None),
+    ],
+)
+def test_no_customer_writes_into_the_place_of_another(mine, theirs, clash, tmp_path):
+    """Both would be told that a file was delivered, and the second would have replaced the first."""
+    bucket, host = "partner-landing", "sftp.partner.example"
+    other = another().replace(
+        *(each.replace("c7k2m", "h4t9q").replace(bucket, "h4t9q-landing") for each in theirs)
+    )
+    kept = bucket if theirs[0].startswith("    bucket") else host
+    other = other.replace(kept.replace("partner-", "h4t9q-").replace(".partner.", ".h4t9q."), kept)
+    registry = write(tmp_path, a=broken(mine), b=other)
+    if clash is None:
+        assert len(load(registry).customers) == 2
+    else:
+        (line,) = said(registry)
+        assert f"another customer's files go {clash} too, by customers/" in line
+
+
+def test_a_retired_customers_place_is_free(tmp_path):
+    retired = SOUND.replace("lifecycle: active", "lifecycle: retired")
+    same = SOUND.replace("c7k2m", "h4t9q").replace(f"        - {KEY}", f"        - {OTHER_KEY}")
+    assert len(load(write(tmp_path, a=retired, b=same)).customers) == 2
 
 
 def test_a_clash_is_found_although_a_file_is_broken_elsewhere(tmp_path):

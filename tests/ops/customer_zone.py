@@ -47,7 +47,7 @@ class Estate:
             document = {"name": f"Agency {customer['id']}", "lifecycle": "active", "primary": "west"}
             document |= {"cell": self.place.cell, **customer}
             document["sdk"] = {"principals": ["arn:aws-us-gov:iam::123456789012:role/uploader"]}
-            document["destinations"] = {"landing": {"kind": "s3", "bucket": "partner-landing"}}
+            document["destinations"] = {"landing": {"kind": "s3", "bucket": f"{customer['id']}-landing"}}
             document["routes"] = [{"match": "sdk/**", "to": ["landing"]}]
             text = yaml.safe_dump(document, sort_keys=False)
             text = text.replace("\nprimary: west\n", "\nprimary: west # nearest to them: west of all\n")

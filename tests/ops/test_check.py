@@ -50,7 +50,8 @@ class Project:
         return self.git("rev-parse", "HEAD")
 
     def stack(self, name: str, **instead: Any) -> None:
-        config = FACTS | {f"mft:{key}": value for key, value in instead.items()}
+        region = {"mft:region": f"us-{name}-1"}
+        config = FACTS | region | {f"mft:{key}": value for key, value in instead.items()}
         config = {key: value for key, value in config.items() if value is not None}
         (self.root / f"Pulumi.{name}.yaml").write_text(yaml.safe_dump({"config": config}))
 
@@ -175,6 +176,7 @@ def test_files_that_are_not_committed_count(project):
 
 def test_a_new_file_that_git_does_not_know_counts(project):
     text = project.file("agency-b").read_text().replace("id: h4t9q", "id: k1m2n")
+    text = text.replace("partner-b-landing", "partner-e-landing")
     project.file("agency-e").write_text(text.replace("Example agency B", "Example agency E"))
     (line,) = project.refused()
     assert line.startswith("customers/agency-e.yaml:5: lifecycle: 'k1m2n' is new and starts as 'active'; ")
@@ -222,12 +224,26 @@ def test_a_first_registry_is_compared_with_nothing(tmp_path):
 
 def test_files_of_other_kinds_are_ignored(project):
     (project.root / "customers" / "notes").mkdir()
-    (project.root / "customers" / "notes" / "old.yaml").write_text("id: [")
+    (project.root / "customers" / "notes" / "old.txt").write_text("id: [")
     (project.root / "customers" / "model.py").write_text("")
     (project.root / "rehomes").mkdir()
     (project.root / "rehomes" / "README.md").write_text("")
     project.commit()
     assert project.ops().out == f"{FINE}\n"
+
+
+def test_a_cell_without_stacks_serves_nobody(project):
+    """A customer of such a cell would be deployed by no stack, and nobody would notice."""
+    line = project.edit("agency-a", "primary: west", 'primary: west\ncell: "2"')
+    problem = (
+        f"customers/agency-a.yaml:{line + 1}: cell: no stack serves cell 2; name a cell that has a stack"
+    )
+    remedy = " file in every region (1), or add its stack files"
+    assert project.refused()[-1] == problem + remedy
+    project.stack("gov-west-2", cell="2", region="us-gov-west-1")
+    assert project.refused()[-1] == problem + remedy
+    project.stack("gov-east-2", cell="2", region="us-gov-east-1")
+    assert all("no stack serves" not in each for each in project.refused())
 
 
 # --- The records of moves ----------------------------------------------------------------------------
@@ -345,7 +361,8 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
     project = fill(tmp_path / "project")
     text = re.sub(r"failover:\n.*", "", project.file("agency-b").read_text(), flags=re.S)
     for number in range(600):
-        project.file(f"c{number:04}").write_text(text.replace("h4t9q", f"c{number:04}"))
+        own = text.replace("h4t9q", f"c{number:04}").replace("partner-b", f"partner-{number}")
+        project.file(f"c{number:04}").write_text(own)
     project.git("init", "--quiet")
     project.git("commit", "--quiet", "--allow-empty", "--message", "nothing is deployed")
     result = project.ops()

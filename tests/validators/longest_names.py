@@ -53,7 +53,7 @@ def customer(id: str, key: str) -> dict[str, Any]:
     """Return a customer whose names are all as long as they are accepted."""
     user = f"{id}-{'u' * 79}"
     secret = "s" * (512 - len(f"{NAMESPACE}/{id}/"))
-    sftp = {"kind": "sftp", "host": f"{'h' * 63}.{'h' * 63}.{'h' * 63}.{'h' * 60}", "port": 65535}
+    sftp = {"kind": "sftp", "host": f"{id:h<63}.{'h' * 63}.{'h' * 63}.{'h' * 60}", "port": 65535}
     return {
         "id": id,
         "name": "N" * 100,
