@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up test test-all tests tests-all simulate bench check lint types format schema reference bundle clean
+.PHONY: drill drill-all up up-empty test test-all tests tests-all simulate bench check lint types format schema reference approve bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -25,6 +25,10 @@ drill-all: $(READY)
 
 up: $(READY)
 	@$(BIN)/python -m local up
+
+# An emulated AWS with nothing in it but the zone, for `pulumi up`.
+up-empty: $(READY)
+	@$(BIN)/python -m local up --empty
 
 # Types are checked while the tests run: mypy takes half a minute when it has no cache.
 test: lint
@@ -75,6 +79,10 @@ REFERENCE = set -e; echo '<!-- `make reference` writes this page. -->'; \
 reference: $(READY)
 	@mkdir -p .build
 	@{ $(REFERENCE); } > .build/cli.md && mv .build/cli.md docs/cli.md
+
+# What the stacks consist of, tests/program/approved/*.yaml, as it is now. Review the difference.
+approve: $(READY)
+	@$(BIN)/python -m tests.program.approved_graphs
 
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
 bundle: $(READY)

@@ -21,7 +21,7 @@ Missing = Literal["quiet", "alarm", "unknown"]
 class Watched:
     """The resources of a cell that are watched, as CloudWatch's dimensions name them.
 
-    `functions` are by handler, `dead_letters` by the function whose messages they hold, `nat_gateways` by
+    `functions` are by role, `dead_letters` by the function whose messages they hold, `nat_gateways` by
     zone; `addresses` is the number of addresses of the SFTP endpoint.
     """
 

@@ -16,7 +16,7 @@ from components.cell_manifest import ManifestParameter
 from components.dashboard import Dashboard
 from components.endpoint import Endpoint
 from components.failover import PeerSwitch
-from components.firewall import Firewall
+from components.firewall import SFTP, Firewall
 from components.functions import Functions
 from components.health import Health
 from components.intake import Intake
@@ -142,13 +142,24 @@ class Cell(pulumi.ComponentResource):
             opts=child,
         )
         self.health = Health(f"{name}-health", settings=settings, publication=publication, opts=child)
-        Canary(f"{name}-canary", functions=functions, opts=child)
+        probed = pulumi.Output.all(*(each.public_ip for each in self.network.endpoint_addresses)).apply(
+            lambda known: ",".join(f"{address}:{SFTP}" for address in known)
+        )
+        canary = Canary(
+            f"{name}-canary",
+            functions=functions,
+            endpoint=self.endpoint,
+            addresses=probed,
+            placement=firewall.canary,
+            # Before the rules know its partner, what is delivered to it would be taken in.
+            opts=pulumi.ResourceOptions(parent=self, depends_on=[self.intake]),
+        )
         Audit(f"{name}-audit", functions=functions, opts=child)
         Probe(
             f"{name}-probe",
             functions=functions,
-            addresses=[address.public_ip for address in self.network.endpoint_addresses],
-            placement=firewall.probe,
+            addresses=probed,
+            placements=firewall.probes,
             opts=child,
         )
         watched = self._watched(functions)
@@ -172,6 +183,7 @@ class Cell(pulumi.ComponentResource):
             addresses=[address.public_ip for address in self.network.endpoint_addresses],
             alerts_arn=monitoring.topic_arn,
             queue_url=self.intake.queue.url,
+            canary=canary.manifest,
             dead_letters={
                 "ingest": self.intake.dead_letters.url,
                 "replication": self.replication.dead_letters.url,
@@ -196,7 +208,7 @@ class Cell(pulumi.ComponentResource):
     def _watched(self, functions: Functions) -> Watched:
         """Return the resources that the alarms and the dashboard watch."""
         return Watched(
-            functions={handler: each.function.name for handler, each in functions.made.items()},
+            functions={role: each.function.name for role, each in functions.made.items()},
             ingest_queue=self.intake.queue.name,
             dead_letters={
                 "ingest": self.intake.dead_letters.name,

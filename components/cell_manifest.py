@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import pulumi
 import pulumi_aws as aws
@@ -27,9 +27,13 @@ class ManifestParameter(pulumi.ComponentResource):
         alerts_arn: pulumi.Input[str],
         queue_url: pulumi.Input[str],
         dead_letters: dict[str, pulumi.Input[str]],
+        canary: Mapping[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`dead_letters` are URLs of queues, by the function whose messages they hold."""
+        """`dead_letters` are URLs of queues, by the function whose messages they hold.
+
+        `canary` is what `Canary` says of its synthetic customer.
+        """
         super().__init__("mft:parts:Parts", name, None, opts)
         aws.ssm.Parameter(
             name,
@@ -44,6 +48,7 @@ class ManifestParameter(pulumi.ComponentResource):
                     "state_machine": watched.state_machine_arn,
                     "functions": watched.functions,
                     "alerts": alerts_arn,
+                    "canary": canary,
                 },
                 sort_keys=True,
             ),

@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from components import jsontext
 from components.alarm import MINUTE, RUNBOOK, Watched
 from components.settings import Settings
+from runtime.canary_legs import Leg
 from runtime.contract import REGION_OF, WEST
 from runtime.metric_names import (
     METRIC_ADDRESSES,
@@ -80,12 +81,27 @@ class Dashboard(pulumi.ComponentResource):
             [
                 self._graph(
                     "Synthetic transfers",
-                    self._own(METRIC_CANARY, "Minimum", label="delivered (1) or not (0)"),
-                    self._own(METRIC_CANARY_SECONDS, "Maximum", label="seconds", yAxis="right"),
+                    *(
+                        line
+                        for leg in Leg
+                        for line in (
+                            self._own(METRIC_CANARY, "Minimum", label=f"{leg}: delivered (1)", Leg=leg.value),
+                            self._own(
+                                METRIC_CANARY_SECONDS,
+                                "Maximum",
+                                label=f"{leg}: s",
+                                Leg=leg.value,
+                                yAxis="right",
+                            ),
+                        )
+                    ),
                 ),
                 self._graph(
                     f"SFTP addresses that answer, of {self._watched.addresses}",
-                    self._own(METRIC_ADDRESSES, "Maximum", label="addresses"),
+                    *(
+                        self._own(METRIC_ADDRESSES, "Minimum", label=f"seen from zone {zone}", Zone=zone)
+                        for zone in self._watched.nat_gateways
+                    ),
                     period=MINUTE,
                 ),
                 self._graph(
@@ -146,6 +162,7 @@ class Dashboard(pulumi.ComponentResource):
                 "peer-out",
                 "switch-silent",
                 "endpoint-zone-lost",
+                "zone-silent",
             ),
             [
                 self._graph(

@@ -35,6 +35,7 @@ def records(
             health_check_id=health_check_id,
             opts=pulumi.ResourceOptions(
                 parent=parent,
+                protect=customer.keeps_names,
                 ignore_changes=["healthCheckId"],  # `ops shift` changes it, one customer at a time
             ),
         )

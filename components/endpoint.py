@@ -11,8 +11,8 @@ from components import log, policy
 from components.network import Network
 from components.settings import Settings
 from customers import names
-from customers.model import Customer, SftpUser
-from runtime import contract
+from runtime import canary_legs, contract
+from runtime.canary_legs import Leg
 
 #: Set explicitly, because the provider's default is the policy of 2018, which is not a FIPS policy.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
@@ -87,12 +87,20 @@ class Endpoint(pulumi.ComponentResource):
             opts=child,
         )
         inbound = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
+        canary = names.canary_bucket(settings.namespace, settings.cell, settings.side)
         aws.iam.RolePolicy(
             f"{name}-users",
             role=role.name,
             policy=policy.document(
                 policy.allow("List", ["s3:ListBucket"], [inbound]),
-                policy.allow("Files", _FILE_ACTIONS, [f"{inbound}/{contract.INBOUND_SFTP}*"]),
+                policy.allow(
+                    "Files",
+                    _FILE_ACTIONS,
+                    [
+                        f"{inbound}/{contract.INBOUND_SFTP}*",
+                        f"{settings.bucket_arn(canary)}/{canary_legs.delivered(Leg.SFTP)}*",
+                    ],
+                ),
                 policy.allow("UseDataKey", ["kms:Decrypt", "kms:GenerateDataKey"], [key_arn]),
             ),
             opts=child,
@@ -112,17 +120,26 @@ class Endpoint(pulumi.ComponentResource):
         )
         self.register_outputs({"server_id": self.server_id, "host": self.host})
 
-    def add_user(self, user: SftpUser, customer: Customer, *, bucket: str, parent: pulumi.Resource) -> None:
-        """Make one SFTP user with its keys. It sees only its own folder in its customer's bucket."""
-        settings = self._settings
-        folder = contract.sftp_home(user.name)
-        arn = settings.bucket_arn(bucket)
+    def add_user(
+        self,
+        name: str,
+        *,
+        login: str,
+        public_keys: Sequence[str],
+        bucket: str,
+        folder: str,
+        parent: pulumi.Resource,
+    ) -> None:
+        """Make one SFTP user, `login`, with its keys. It sees only `folder` of its bucket.
+
+        The folder is a key prefix that ends in `/`.
+        """
+        arn = self._settings.bucket_arn(bucket)
         child = pulumi.ResourceOptions(parent=parent)
-        logical = f"{customer.id}-{user.name}"
-        login = aws.transfer.User(
-            logical,
+        user = aws.transfer.User(
+            name,
             server_id=self.server_id,
-            user_name=user.name,
+            user_name=login,
             role=self._role_arn,
             # The role is the cell's; the session policy narrows it to this user's folder.
             policy=policy.document(
@@ -142,11 +159,11 @@ class Endpoint(pulumi.ComponentResource):
             ],
             opts=child,
         )
-        for number, key in enumerate(user.public_keys, start=1):
+        for number, key in enumerate(public_keys, start=1):
             aws.transfer.SshKey(
-                f"{logical}-{number}",
+                f"{name}-{number}",
                 server_id=self.server_id,
-                user_name=login.user_name,
+                user_name=user.user_name,
                 body=key,
                 opts=child,
             )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pulumi
 import pulumi_aws as aws
 
-from components.network import Network, Placement
+from components.network import ZONES, Network, Placement
 from customers.quota import CUSTOMER_GROUPS
 
 SFTP, HTTPS = 22, 443
@@ -29,12 +29,14 @@ class Firewall(pulumi.ComponentResource):
     """The groups of the SFTP endpoint, of functions in the private subnets, and of the service endpoints.
 
     The endpoint always has the same number of groups, because changing a server's groups is an outage.
+    `probes` are by zone, each in the subnet of its zone only.
     """
 
     endpoint_group_ids: list[pulumi.Output[str]]
     services_group_id: pulumi.Output[str]
     delivery: Placement
-    probe: Placement
+    canary: Placement
+    probes: dict[str, Placement]
 
     def __init__(
         self,
@@ -54,10 +56,10 @@ class Firewall(pulumi.ComponentResource):
         egress = [pulumi.Output.concat(each.public_ip, "/32") for each in network.egress_addresses]
         own = self._group(
             "endpoint",
-            "SFTP from health checkers and from the probe of this cell",
+            "SFTP from health checkers and from functions of this cell",
             ingress=[
                 _sftp_from("health checkers of Route 53", list(HEALTH_CHECKERS)),
-                _sftp_from("probe of this cell", egress),
+                _sftp_from("functions of this cell", egress),
             ],
         )
         # Service-managed Transfer users have no source filter, so the groups let in the networks of all.
@@ -72,8 +74,10 @@ class Firewall(pulumi.ComponentResource):
         self.endpoint_group_ids = [own, *customers]
         self.services_group_id = self._group("services", "AWS services, from functions of this cell")
         delivery = self._group("delivery", "Deliveries to partners")
+        canary = self._group("canary", "Canary, which sends like a customer")
         probe = self._group("probe", "Probe of the SFTP endpoint")
-        for group, role in ((delivery, "delivery"), (probe, "probe")):
+        groups = {"delivery": delivery, "canary": canary, "probe": probe}
+        for role, group in groups.items():
             self._out(f"{role}-services", group, HTTPS, referenced_security_group_id=self.services_group_id)
             aws.vpc.SecurityGroupIngressRule(
                 f"{name}-services-{role}",
@@ -84,16 +88,22 @@ class Firewall(pulumi.ComponentResource):
                 referenced_security_group_id=group,
                 opts=self._child,
             )
-        for number, prefix_list in enumerate(gateway_lists, start=1):
-            self._out(f"delivery-gateway-{number}", delivery, HTTPS, prefix_list_id=prefix_list)
+            # Deliveries connect to it for the canary, whose partner it is.
+            for number, address in enumerate(network.endpoint_addresses, start=1):
+                cidr = pulumi.Output.concat(address.public_ip, "/32")
+                self._out(f"{role}-endpoint-{number}", group, SFTP, cidr_ipv4=cidr)
+        for role in ("delivery", "canary"):
+            for number, prefix_list in enumerate(gateway_lists, start=1):
+                self._out(f"{role}-gateway-{number}", groups[role], HTTPS, prefix_list_id=prefix_list)
         for port in partner_ports:
             # Partners are known by name, and may change their addresses.
             self._out(f"delivery-partners-{port}", delivery, port, cidr_ipv4="0.0.0.0/0")
-        for number, address in enumerate(network.endpoint_addresses, start=1):
-            cidr = pulumi.Output.concat(address.public_ip, "/32")
-            self._out(f"probe-endpoint-{number}", probe, SFTP, cidr_ipv4=cidr)
         self.delivery = Placement(subnet_ids=network.private_subnet_ids, group_id=delivery)
-        self.probe = Placement(subnet_ids=network.private_subnet_ids, group_id=probe)
+        self.canary = Placement(subnet_ids=network.private_subnet_ids, group_id=canary)
+        self.probes = {
+            zone: Placement(subnet_ids=[subnet], group_id=probe)
+            for zone, subnet in zip(ZONES, network.private_subnet_ids, strict=True)
+        }
         self.register_outputs({"endpoint_group_ids": self.endpoint_group_ids})
 
     def _group(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pulumi
 import pulumi_aws as aws
 
-from components import policy
+from components import policy, services
 from components.log import LOG_DAYS
 from components.network import Placement
 from components.settings import Settings
@@ -92,8 +92,7 @@ class Function(pulumi.ComponentResource):
                 variables={
                     **environment,
                     "AWS_SDK_UA_APP_ID": f"{name}-{settings.side}",
-                    # In the VPC, only the usual hosts of AWS's services lead to the VPC endpoints.
-                    **({} if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
+                    **(services.hosts(settings) if placement else {"AWS_USE_FIPS_ENDPOINT": "true"}),
                 }
             ),
             tracing_config=aws.lambda_.FunctionTracingConfigArgs(mode="Active"),
@@ -163,7 +162,7 @@ def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Functions:
-    """What all functions of a cell have in common. `made` are the functions made so far, by handler."""
+    """What all functions of a cell have in common. `made` are the functions made so far, by role."""
 
     settings: Settings
     storage: Storage
@@ -183,10 +182,14 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
         publish: bool = False,
+        role: str | None = None,
         role_name: str | None = None,
     ) -> Function:
-        """Make a function whose role has these `statements`."""
-        self.made[handler] = Function(
+        """Make a function with permission for these `statements`.
+
+        `role` says what it is for in the cell, if there are several functions with its handler.
+        """
+        made = self.made[role or handler] = Function(
             name,
             settings=self.settings,
             code=self.code,
@@ -208,7 +211,7 @@ class Functions:
             role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )
-        return self.made[handler]
+        return made
 
     def read_customers(self) -> list[policy.Statement]:
         """Return the statements that allow a function to list and read the customers' routing documents."""

@@ -55,7 +55,8 @@ class Health(pulumi.ComponentResource):
             "endpoint",
             self._alarm(
                 "endpoint",
-                f"No address of the SFTP endpoint of {settings.region} answers. Runbook: #endpoint-silent",
+                f"From no zone an address of the SFTP endpoint of {settings.region} answers. Runbook:"
+                " #endpoint-silent",
                 METRIC_ADDRESSES,
                 "Maximum",
             ),
@@ -64,13 +65,16 @@ class Health(pulumi.ComponentResource):
             "canary",
             self._alarm(
                 "canary",
-                f"Synthetic transfers through {settings.region} are not delivered. Runbook: #canary-failing",
+                f"Synthetic transfers through {settings.region} are not delivered; the same metric by Leg"
+                " says which. Runbook: #canary-failing",
                 METRIC_CANARY,
                 "Maximum",
             ),
         )
         self._leaves = [endpoint, canary, switch]
-        self.cell_check_id = self._over(self._leaves, f"{name}-cell", "cell", parent=self)
+        self.cell_check_id = self._over(
+            self._leaves, f"{name}-cell", "cell", pulumi.ResourceOptions(parent=self, protect=True)
+        )
         out = aws.route53.HealthCheck(
             f"{name}-out",
             type="CALCULATED",
@@ -85,11 +89,12 @@ class Health(pulumi.ComponentResource):
     def check_for(self, customer: Customer, *, parent: pulumi.Resource) -> pulumi.Output[str]:
         """Return the id of the check that this customer's records carry here: its own or the cell's."""
         if customer.has_own_check:
-            return self._over(self._leaves, customer.id, f"customer/{customer.id}", parent=parent)
+            opts = pulumi.ResourceOptions(parent=parent, protect=customer.keeps_names)
+            return self._over(self._leaves, customer.id, f"customer/{customer.id}", opts)
         return self.cell_check_id
 
     def _over(
-        self, leaves: list[pulumi.Output[str]], name: str, word: str, *, parent: pulumi.Resource
+        self, leaves: list[pulumi.Output[str]], name: str, word: str, opts: pulumi.ResourceOptions
     ) -> pulumi.Output[str]:
         check = aws.route53.HealthCheck(
             name,
@@ -97,7 +102,7 @@ class Health(pulumi.ComponentResource):
             child_healthchecks=leaves,
             child_health_threshold=len(leaves),  # above the number of children is never healthy
             reference_name=self._reference(word),
-            opts=pulumi.ResourceOptions(parent=parent),
+            opts=opts,
         )
         return check.id
 

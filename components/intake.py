@@ -10,7 +10,7 @@ import pulumi_aws as aws
 from components import jsontext, policy
 from components.functions import Functions
 from components.settings import Settings
-from runtime import contract
+from runtime import canary_legs, contract
 from runtime.environment import ENV_STATE_MACHINE
 
 #: Seconds. A message stays hidden for six times the function's timeout, as AWS recommends for a queue that
@@ -109,6 +109,8 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
     """Return the intake rules' event patterns, one for each kind of event that `runtime.intake` reads."""
     ours = {"name": [{"prefix": f"{settings.namespace}-"}]}
     paths = [{"prefix": f"/{settings.namespace}-"}]
+    # What is delivered to the canary through the endpoint has arrived, and is not taken in again.
+    senders = [{"anything-but": [canary_legs.partner(settings.cell)]}]
     created = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
     uploads = ["SFTP Server File Upload Completed", "SFTP Server File Upload Failed"]
     return {
@@ -128,11 +130,11 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
         "sftp-uploads": {
             "source": ["aws.transfer"],
             "detail-type": uploads,
-            "detail": {"file-path": paths},
+            "detail": {"file-path": paths, "username": senders},
         },
         "sftp-renames": {
             "source": ["aws.transfer"],
             "detail-type": ["SFTP Server File Rename Completed"],
-            "detail": {"renamed-file-path": paths},
+            "detail": {"renamed-file-path": paths, "username": senders},
         },
     }

@@ -61,9 +61,10 @@ def check_quotas(settings: Settings, registry: Registry) -> None:
 
 
 def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
-    """Raise SettingsError unless the hosted zone of the settings exists and has the name in the settings.
+    """Raise SettingsError unless the settings' hosted zone is a public one with the name in the settings.
 
-    The provider itself refuses a wrong account, by its `allowed_account_ids`.
+    It is the first question to AWS, so what is wrong with the credentials shows here. The provider itself
+    refuses a wrong account, by its `allowed_account_ids`.
     """
     where = f"Pulumi.{settings.stack}.yaml: mft:zoneId: {settings.zone_id}"
     remedy = f"run: pulumi config set mft:zoneId ID --stack {settings.stack}"
@@ -71,10 +72,30 @@ def check_zone(settings: Settings, *, provider: aws.Provider) -> None:
         zone = aws.route53.get_zone(zone_id=settings.zone_id, opts=pulumi.InvokeOptions(provider=provider))
     except Exception as error:  # an invoke raises nothing narrower
         raise SettingsError(
-            f"{where} cannot be read in account {settings.account}: {error}; {remedy}"
+            _about_credentials(str(error), settings)
+            or f"{where} cannot be read in account {settings.account}: {error}; {remedy}"
         ) from error
+    if zone.private_zone:
+        raise SettingsError(f"{where} is a private zone, which customers' resolvers do not see; {remedy}")
     if zone.name.rstrip(".") != settings.zone:
         raise SettingsError(f"{where} is the zone {zone.name!r}, not {settings.zone!r}; {remedy}")
+
+
+def _about_credentials(said: str, settings: Settings) -> str | None:
+    """Return the message for credentials that are missing or of another account, by the provider's words.
+
+    https://github.com/hashicorp/terraform-provider-aws/blob/v6.0.0/internal/conns/config.go and
+    https://github.com/hashicorp/aws-sdk-go-base
+    """
+    if "account ID not allowed" in said:
+        return (
+            f"Pulumi.{settings.stack}.yaml: mft:accountId: {settings.account} is not the account of the"
+            f" credentials: {said}; use credentials of that account, or run:"
+            f" pulumi config set mft:accountId ID --stack {settings.stack}"
+        )
+    if "No valid credential sources" in said:
+        return f"there are no usable AWS credentials: {said}; give some of account {settings.account}"
+    return None
 
 
 def check_service_quotas(settings: Settings, registry: Registry, *, provider: aws.Provider) -> None:
@@ -88,13 +109,15 @@ def check_service_quotas(settings: Settings, registry: Registry, *, provider: aw
     short, unread, reason = [], [], ""
     for each in service_quotas.readable(settings.region):
         try:
-            allowed = _allowed(each, provider)
+            allowed, code = _allowed(each, provider)
         except Exception as error:  # an invoke raises nothing narrower
-            unread.append(f"{needed[each]:,} {each.what} ({each.code})")
+            unread.append(f"{needed[each]:,} {each.what} ({each.label})")
             reason = reason or str(error)
             continue
         if needed[each] > allowed:
-            short.append(Shortage(quota=each, region=settings.region, needed=needed[each], allowed=allowed))
+            short.append(
+                Shortage(quota=each, region=settings.region, needed=needed[each], allowed=allowed, code=code)
+            )
     if unread:
         pulumi.log.warn(
             f"{settings.region}: some quotas cannot be read; check in Service Quotas that the account may"
@@ -104,8 +127,12 @@ def check_service_quotas(settings: Settings, registry: Registry, *, provider: aw
         raise SettingsError("\n".join(f"{each.region}: {each.what}; run: {each.request}" for each in short))
 
 
-def _allowed(each: ServiceQuota, provider: aws.Provider) -> int:
+def _allowed(each: ServiceQuota, provider: aws.Provider) -> tuple[int, str]:
+    """Return the value of a quota, and its code."""
     found = aws.servicequotas.get_service_quota(
-        service_code=each.service, quota_code=each.code, opts=pulumi.InvokeOptions(provider=provider)
+        service_code=each.service,
+        quota_code=each.code or None,
+        quota_name=None if each.code else each.name,
+        opts=pulumi.InvokeOptions(provider=provider),
     )
-    return int(found.value)
+    return int(found.value), found.quota_code

@@ -13,6 +13,18 @@ from components.settings import Settings
 from components.tracker import Tracker
 from runtime.metric_names import METRICS
 
+#: Secrets Manager has an endpoint service for its FIPS host; CloudWatch's usual host in GovCloud is one.
+#: https://docs.aws.amazon.com/secretsmanager/latest/userguide/vpc-endpoint-overview.html
+_SECRETS = "secretsmanager-fips"
+
+
+def hosts(settings: Settings) -> dict[str, str]:
+    """Return what a function in the VPC has in its environment to reach the hosts that the endpoints serve.
+
+    S3 and DynamoDB are called at their usual hosts: those are what gateway endpoints are documented for.
+    """
+    return {"AWS_ENDPOINT_URL_SECRETS_MANAGER": f"https://{_SECRETS}.{settings.region}.amazonaws.com"}
+
 
 class Gateways(pulumi.ComponentResource):
     """Gateway endpoints of S3 and DynamoDB in the private route tables; `lists` are their prefix lists."""
@@ -81,7 +93,7 @@ class Interfaces(pulumi.ComponentResource):
     ) -> None:
         super().__init__("mft:services:Interfaces", name, None, opts)
         statements: dict[str, Sequence[policy.Statement]] = {
-            "secretsmanager": [
+            _SECRETS: [
                 policy.allow(
                     "PartnerKeys",
                     ["secretsmanager:GetSecretValue"],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import assert_never
@@ -10,7 +11,7 @@ from typing import assert_never
 import pulumi
 from pulumi.runtime.config import is_config_secret
 
-from components.host_keys import COMMANDS, HostKeyError, normalized
+from components.private_keys import COMMANDS, PrivateKeyError, normalized, public
 from customers import names
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
 
@@ -37,7 +38,11 @@ class SwitchKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """The environment of this stack's cell. `host_keys` are its SFTP host keys, the main one first."""
+    """The environment of this stack's cell. `host_keys` are its SFTP host keys, the main one first.
+
+    `canary_key` is the private key of the canary's logins; `public_keys` are the public halves of all private
+    keys, as OpenSSH writes them, by setting.
+    """
 
     stack: str
     region: str
@@ -55,6 +60,8 @@ class Settings:
     audit_days: int
     lambda_runtime: str
     host_keys: tuple[pulumi.Output[str], ...]
+    canary_key: pulumi.Output[str]
+    public_keys: Mapping[str, str]
 
     @property
     def side(self) -> str:
@@ -117,11 +124,11 @@ class Settings:
                 f"Pulumi.{stack}.yaml: mft:region: {found['region']} is not for a stack named {stack!r}; "
                 f"run: pulumi config set mft:region {REGION_OF[peer_of(side)]} --stack {stack}"
             )
-        host_keys: list[pulumi.Output[str]] = []
+        private_keys: dict[str, str] = {}
         for key, make in COMMANDS.items():
             try:
-                host_keys.append(_host_key(key, config.get(key)))
-            except HostKeyError as error:
+                private_keys[key] = _private_key(key, config.get(key))
+            except PrivateKeyError as error:
                 problems.append(
                     f"Pulumi.{stack}.yaml: mft:{key} {error}; make a key once, for both stacks: {make}; "
                     f"then run: pulumi config set --secret mft:{key} --stack {stack} < {make.split()[-1]}"
@@ -144,13 +151,21 @@ class Settings:
             group_rule_quota=int(found["groupRuleQuota"]),
             audit_days=int(found["auditDays"]),
             lambda_runtime=found["lambdaRuntime"],
-            host_keys=tuple(host_keys),
+            host_keys=tuple(pulumi.Output.secret(private_keys[key]) for key in HOST_KEYS),
+            canary_key=pulumi.Output.secret(private_keys[CANARY_KEY]),
+            public_keys={key: public(private_keys[key]) for key in COMMANDS},
         )
 
 
 #: Host keys of the types that the FIPS security policies allow, RSA and ECDSA. Both regions must have the
 #: same key of each type, or clients report a changed host key at failover.
-HOST_KEYS = tuple(COMMANDS)
+HOST_KEYS = ("hostKeyRsa", "hostKeyEcdsa")
+
+#: The private key of the canary's SFTP logins.
+CANARY_KEY = "canaryKey"
+
+#: Every setting that is a private key.
+PRIVATE_KEYS = tuple(COMMANDS)
 
 #: Every other setting: the pattern of its value, the meaning in words, and an example.
 KEYS = {
@@ -205,13 +220,13 @@ def _refused_name(key: str, value: str) -> str | None:
     return None
 
 
-def _host_key(key: str, value: str | None) -> pulumi.Output[str]:
-    """Return a host key as a secret, in the form that Transfer Family takes; HostKeyError if it has none.
+def _private_key(key: str, value: str | None) -> str:
+    """Return a private key in the form that AWS takes; PrivateKeyError if the setting has none.
 
     The CLI decrypts a secret setting for the program, so it can be checked before any resource is made.
     """
     if value is None:
-        raise HostKeyError("is not set (an SSH host key, the same in both stacks)")
+        raise PrivateKeyError("is not set (a private key, the same in both stacks)")
     if not is_config_secret(f"mft:{key}"):
-        raise HostKeyError("is not stored as a secret")
-    return pulumi.Output.secret(normalized(key, value))
+        raise PrivateKeyError("is not stored as a secret")
+    return normalized(key, value)

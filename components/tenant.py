@@ -1,9 +1,12 @@
 """A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its DNS records.
 
 Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys and topic; `active` also has
-routing, replication, records and their health check; `draining` finishes files in flight with bucket, topic,
-routing and replication; `retired` is only a bucket, which is not protected and which remains in AWS when the
-program no longer declares it.
+routing, replication, records and their health check; `closing` has the same; `draining` finishes files in
+flight with bucket, topic, routing and replication; `retired` is only a bucket, which is not protected and
+which remains in AWS when the program no longer declares it.
+
+Pulumi refuses to delete what its state protects. So each stage releases what the next one takes: `closing`
+the records and their check, `draining` the routing, the topic and the replication, `retired` the bucket.
 """
 
 from __future__ import annotations
@@ -42,7 +45,14 @@ class Tenant(pulumi.ComponentResource):
         self._bucket(self._routing(topic) if topic and customer.is_routed else None)
         if customer.takes_files:
             for user in customer.sftp.users:
-                cell.endpoint.add_user(user, customer, bucket=self.bucket, parent=self)
+                cell.endpoint.add_user(
+                    f"{customer.id}-{user.name}",
+                    login=user.name,
+                    public_keys=user.public_keys,
+                    bucket=self.bucket,
+                    folder=contract.sftp_home(user.name),
+                    parent=self,
+                )
         if customer.is_in_service:
             check = cell.health.check_for(customer, parent=self)
             dns.records(customer, settings=settings, health_check_id=check, parent=self)
@@ -54,7 +64,7 @@ class Tenant(pulumi.ComponentResource):
             f"{customer.id}-receipts",
             name=names.receipts_topic(settings.namespace, customer.id),  # others subscribe by this name
             kms_master_key_id=self._cell.storage.key_arn,
-            opts=self._child,
+            opts=pulumi.ResourceOptions(parent=self, protect=customer.is_in_service),
         )
         others = [each for each in customer.receipts if _account(each) not in (None, settings.account)]
         if others:
@@ -87,7 +97,9 @@ class Tenant(pulumi.ComponentResource):
             content_type="application/json",
             content=jsontext.render(document, sort_keys=True),
             # A bucket's name alone is not a dependency on it.
-            opts=pulumi.ResourceOptions(parent=self, depends_on=[self._cell.storage.config]),
+            opts=pulumi.ResourceOptions(
+                parent=self, protect=self.customer.is_in_service, depends_on=[self._cell.storage.config]
+            ),
         )
 
     def _bucket(self, document: aws.s3.BucketObjectv2 | None) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 import pulumi
 
 from components.alarm import MINUTE, Alarm, Metric, Watched
+from runtime.canary_legs import Leg
 from runtime.metric_names import (
     METRIC_ADDRESSES,
     METRIC_CANARY,
@@ -20,25 +21,28 @@ from runtime.metric_names import (
 
 def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
     """Yield these alarms; `own` are the dimensions of the cell's own metrics."""
-    yield from _service(own, watched.addresses)
+    yield from _canary(own)
+    yield from _endpoint(own, watched)
     yield from _files(own)
     yield from _intake(watched)
     yield from _workflow({"StateMachineArn": watched.state_machine_arn})
 
 
-def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
-    yield Alarm(
-        name="canary-failing",
-        section="canary-failing",
-        means="Two synthetic transfers in a row were not delivered: customers' files may not be either.",
-        first="read `failure` in the canary function's log.",
-        metric=Metric(METRICS, METRIC_CANARY, own),
-        statistic="Maximum",
-        below=1,
-        breaching=2,
-        of=2,
-        missing="unknown",
-    )
+def _canary(own: Mapping[str, str]) -> Iterator[Alarm]:
+    for leg, way in ((Leg.SFTP, "by SFTP to a server"), (Leg.S3, "by S3 to a bucket")):
+        yield Alarm(
+            name=f"canary-{leg}-failing",
+            section="canary-failing",
+            means=f"Two synthetic transfers in a row, {way}, were not delivered: customers' files may not be"
+            " either.",
+            first="read `failure` in the canary function's log.",
+            metric=Metric(METRICS, METRIC_CANARY, {**own, "Leg": leg.value}),
+            statistic="Maximum",
+            below=1,
+            breaching=2,
+            of=2,
+            missing="unknown",
+        )
     yield Alarm(
         name="canary-silent",
         section="canary-silent",
@@ -50,6 +54,9 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
         period=15 * MINUTE,
         missing="alarm",
     )
+
+
+def _endpoint(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]:
     yield Alarm(
         name="endpoint-silent",
         section="endpoint-silent",
@@ -66,16 +73,31 @@ def _service(own: Mapping[str, str], addresses: int) -> Iterator[Alarm]:
     yield Alarm(
         name="endpoint-zone-lost",
         section="endpoint-zone-lost",
-        means=f"Fewer than {addresses} addresses of the SFTP endpoint answer: a zone is probably lost.",
+        means=f"Fewer than {watched.addresses} addresses of the endpoint answer: probably a zone is lost.",
         first="see which; clients try the others, so there is time.",
         metric=Metric(METRICS, METRIC_ADDRESSES, own),
         statistic="Maximum",
-        below=addresses,
+        below=watched.addresses,
         period=MINUTE,
         breaching=5,
         of=5,
         missing="unknown",
     )
+    for zone in watched.nat_gateways:
+        yield Alarm(
+            name=f"zone-{zone}-silent",
+            section="zone-silent",
+            means=f"From zone {zone} no address of the SFTP endpoint answers, or nobody looks from there: "
+            "the zone, or its way out, is probably lost.",
+            first="see whether the other zones' probes answer; while they do, customers are served.",
+            metric=Metric(METRICS, METRIC_ADDRESSES, {**own, "Zone": zone}),
+            statistic="Maximum",
+            below=1,
+            period=MINUTE,
+            breaching=5,
+            of=5,
+            missing="alarm",
+        )
 
 
 def _files(own: Mapping[str, str]) -> Iterator[Alarm]:

@@ -1,14 +1,17 @@
-"""Which IPv4 addresses and DNS names are on the internet, where customers and partners are. Pure.
+"""Which IPv4 addresses and DNS names are on the internet, where customers and partners are.
 
 A cell's networks reach partners, and are reached by customers, through the internet only. An address inside
-a network leads into the cell's own network or nowhere.
+a network leads into the cell's own network or nowhere. Where AWS is emulated on this machine, which the
+variable AWS_ENDPOINT_URL tells, partners may be on this machine too.
 """
 
 from __future__ import annotations
 
 import ipaddress
+import os
 import re
 from ipaddress import IPv4Address, IPv4Network
+from urllib.parse import urlsplit
 
 from customers.paths import shown
 
@@ -51,7 +54,7 @@ def check_host(host: str) -> None:
                 f"{shown(host)} is not a name on the internet; write one that public name servers answer"
             ) from None
         return
-    if what := _special(IPv4Network(address)):
+    if (what := _special(IPv4Network(address))) and not (address.is_loopback and _is_emulated()):
         raise ValueError(f"{host!r} is not on the internet ({what}); write the partner's public address")
 
 
@@ -97,6 +100,11 @@ def check_together(cidrs: list[str]) -> None:
             f"the networks of this customer hold {addresses:,} addresses together, but {allowed:,} are"
             f" allowed, those of a /{_WIDEST}; list the customer's own networks only"
         )
+
+
+def _is_emulated() -> bool:
+    """Return whether AWS is emulated on this machine."""
+    return urlsplit(os.environ.get("AWS_ENDPOINT_URL", "")).hostname == "127.0.0.1"
 
 
 def _special(network: IPv4Network) -> str | None:

@@ -5,9 +5,10 @@ Two customers are the same if they have the same id. Refused are:
 - Removing a customer that is not deployed as `retired`. Nothing overrides this refusal.
 - Changing the id of a customer, which is recognised by its file or its name. Nothing overrides this refusal:
   bucket names and DNS names contain the id. The file and name of a retired customer that is removed are free.
-- Skipping a stage of the lifecycle, which is `onboarding`, `active`, `draining`, `retired`. In addition, a
-  customer that was never in service may be retired, a draining one may return to service, and a retired one
-  may start again. A new customer starts as `onboarding`, except in a registry that had no customers.
+- Skipping a stage of the lifecycle, which is `onboarding`, `active`, `closing`, `draining`, `retired`. In
+  addition, a customer that was never in service may be retired, a closing or draining one may return to
+  service, and a retired one may start again. A new customer starts as `onboarding`, except in a registry that
+  had no customers.
 - Changing the `cell`: buckets cannot move to another stack.
 - Changing `failover.health_check` of a customer in service: the program ignores changes of the check that a
   record carries, because `ops shift` makes them, so the record would keep a check that was deleted.
@@ -180,7 +181,9 @@ def _next(stage: Lifecycle) -> tuple[Lifecycle, ...]:
         case "onboarding":
             return ("active", "retired")
         case "active":
-            return ("draining",)
+            return ("closing",)
+        case "closing":
+            return ("draining", "active")
         case "draining":
             return ("retired", "active")
         case "retired":
@@ -202,10 +205,10 @@ def stages_between(was: Lifecycle, now: Lifecycle) -> tuple[Lifecycle, ...]:
 def _leaves(was: Lifecycle, now: Lifecycle) -> bool:
     """Return whether a change of the lifecycle takes a customer out of service, or retires it."""
     match now:
-        case "onboarding" | "active":
+        case "onboarding" | "active" | "closing":
             return False
         case "draining":
-            return was == "active"
+            return was in ("active", "closing")
         case "retired":
             return was != "retired"
         case _:

@@ -36,6 +36,7 @@ def findings(customer: Any) -> list[Finding]:
         route_checks.destinations,
         _networks,
         _keys,
+        _held,
         _twice,
         _memory,
     )
@@ -68,6 +69,19 @@ def _keys(customer: Any) -> Iterator[Finding]:
         region = at(customer, *path[:-1], "region")
         if arn.count(":") >= 5 and isinstance(region, str) and arn.split(":")[3] != region:
             yield path, f"{shown(arn)} is not in {region}, where the bucket is; name the key of the bucket"
+
+
+def _held(customer: Any) -> Iterator[Finding]:
+    """What a partner may have taken half written cannot be held until a person knows whether it is there."""
+    for path, name in texts(customer, "routes", ..., "to", ...):
+        holds = at(customer, *path[:2], "on_unknown") == "hold"
+        if holds and at(customer, "destinations", name, "publish") == "write":
+            yield (
+                path,
+                f"{shown(name)} has `publish: write`, so after a crash the partner may have a part of the"
+                " file, and `on_unknown: hold` could not tell; send to it from a route with"
+                " `on_unknown: deliver`",
+            )
 
 
 def _twice(customer: Any) -> Iterator[Finding]:

@@ -7,7 +7,8 @@ from typing import Any
 from customers import names
 from customers.model import Customer
 from customers.route_checks import TEMPORARY_NAMES
-from runtime import contract
+from runtime import canary_legs, contract
+from runtime.canary_legs import Leg
 
 VERSION = 1
 
@@ -36,30 +37,42 @@ def routing_document(customer: Customer) -> dict[str, Any]:
     }
 
 
-def canary_document(namespace: str, cell: str, side: str) -> dict[str, Any]:
+def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key: str) -> dict[str, Any]:
     """Return the routing document, as above, of the sender of a cell's synthetic transfers.
 
-    Its bucket of `side` is also its destination: a file that is put at one end is delivered at the other.
+    Its bucket of `side` is also its destination: by S3 itself, and by SFTP behind the cell's own endpoint,
+    whose name is `host`, and one of whose keys is `host_key` (an OpenSSH public key).
     """
+    destinations: dict[Leg, dict[str, Any]] = {
+        Leg.SFTP: {
+            "kind": "sftp",
+            "host": host,
+            "port": 22,
+            "user": canary_legs.partner(cell),
+            "host_key": host_key,
+            "secret": canary_legs.KEY_NAME,
+            "directory": "/",
+        },
+        Leg.S3: {
+            "kind": "s3",
+            "bucket": names.canary_bucket(namespace, cell, side),
+            "region": contract.REGION_OF[side],
+            "prefix": canary_legs.delivered(Leg.S3),
+        },
+    }
     return {
         "schema": VERSION,
         "id": contract.canary(cell),
         "lifecycle": "active",
         "routes": [
             {
-                "match": f"{contract.below_inbound(contract.CANARY_INBOUND)}**",
-                "to": ["itself"],
+                "match": f"{contract.below_inbound(canary_legs.inbound(cell, leg))}**",
+                "to": [str(leg)],
                 "on_unknown": "deliver",
             }
+            for leg in Leg
         ],
-        "destinations": {
-            "itself": {
-                "kind": "s3",
-                "bucket": names.canary_bucket(namespace, cell, side),
-                "region": contract.REGION_OF[side],
-                "prefix": contract.CANARY_DELIVERED,
-            }
-        },
+        "destinations": {str(leg): destinations[leg] for leg in Leg},
         "temporary_names": list(TEMPORARY_NAMES),
         "duplicates": {"policy": "content", "window_seconds": 3600},
         "retention": {

@@ -19,12 +19,10 @@ from runtime.contract import PARTITION, REGION_OF
 #: The type of every error that these checks raise. Its message is already a complete sentence.
 REFUSED = "refused"
 
-_REGION = "|".join(sorted(REGION_OF.values()))
+#: The names of the regions, for a regular expression.
+REGION = "|".join(sorted(REGION_OF.values()))
 _DURATION = re.compile(r"([1-9][0-9]{0,3})([dh])")
 _URL = r"https://[a-z0-9.-]{1,253}(:[0-9]{1,5})?(/[^\s@]*)?"
-_NAMES_IN_MANAGER = "[A-Za-z0-9/_+=.@-]{1,512}"
-#: A long word of mixed letters and digits, as generated passwords and tokens are.
-_CONTENT = "(?=[A-Za-z0-9]*[a-z])(?=[A-Za-z0-9]*[A-Z])(?=[A-Za-z0-9]*[0-9])[A-Za-z0-9]{16}"
 
 
 def refused(message: str) -> PydanticCustomError:
@@ -36,7 +34,7 @@ def refused(message: str) -> PydanticCustomError:
 Marks = tuple[AfterValidator, Any]
 
 
-def _checked(check: Callable[[str], object], *, describe: str, pattern: str | None = None) -> Marks:
+def checked(check: Callable[[str], object], *, describe: str, pattern: str | None = None) -> Marks:
     """Return the metadata of a text that `check` accepts; `check` returns None or another text to use.
 
     It raises ValueError, with a sentence for people, for a text that it refuses.
@@ -53,14 +51,14 @@ def _checked(check: Callable[[str], object], *, describe: str, pattern: str | No
     return AfterValidator(validated), Field(description=describe, json_schema_extra=extra)
 
 
-def _matching(pattern: str, rule: str, *, describe: str) -> Marks:
+def matching(pattern: str, rule: str, *, describe: str) -> Marks:
     """Return the metadata of a text that matches a regular expression from end to end; `rule` explains it."""
 
     def check(value: str) -> None:
         if not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(f"{shown(value)} {rule}")
 
-    return _checked(check, describe=describe, pattern=pattern)
+    return checked(check, describe=describe, pattern=pattern)
 
 
 def seconds(duration: str) -> int:
@@ -96,24 +94,6 @@ def _url(url: str) -> None:
     addresses.check_host(url.removeprefix("https://").partition("/")[0].partition(":")[0])
 
 
-def _secret(name: str) -> None:
-    """Raise ValueError if a text is not a secret's name. It may be the content, so it is never repeated."""
-    if not re.fullmatch(_NAMES_IN_MANAGER, name, re.ASCII):
-        raise ValueError(
-            "is not the name of a secret; write the name, never the content, of the Secrets Manager secret"
-        )
-    if {"", ".", ".."} & set(name.split("/")):
-        raise ValueError(
-            "is not the name of a secret below `<namespace>/<id>/`; write it without '.', '..' or an empty"
-            " part between slashes or at an end"
-        )
-    if re.search(_CONTENT, name):
-        raise ValueError(
-            "looks like the content of a secret; if it is, remove it from the repository's history and"
-            " replace it at its origin; write the name of the Secrets Manager secret, in words with hyphens"
-        )
-
-
 def _key(line: str) -> PublicKey:
     try:
         return PublicKey.parse(line)
@@ -121,7 +101,7 @@ def _key(line: str) -> PublicKey:
         raise ValueError(str(error)) from None
 
 
-def _arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
+def arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
     """Return the metadata of an ARN of this partition."""
     pattern = rf"arn:{PARTITION}:{rest}"
 
@@ -135,12 +115,12 @@ def _arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
         if not re.fullmatch(pattern, value, re.ASCII):
             raise ValueError(f"{shown(value)} is not {what}; write arn:{PARTITION}:{example}")
 
-    return _checked(check, describe=describe, pattern=pattern)
+    return checked(check, describe=describe, pattern=pattern)
 
 
 Id = Annotated[
     str,
-    *_checked(
+    *checked(
         names.check_id,
         pattern=names.ID,
         describe="Short, opaque and never changed: it is part of bucket names, DNS names and metrics, where"
@@ -149,7 +129,7 @@ Id = Annotated[
 ]
 Cell = Annotated[
     str,
-    *_matching(
+    *matching(
         names.CELL,
         "is not a cell; write its number, from 1 to 999, without leading zeros",
         describe="Which cell of each region serves the customer.",
@@ -157,7 +137,7 @@ Cell = Annotated[
 ]
 HumanName = Annotated[
     str,
-    *_matching(
+    *matching(
         r"\S(.{0,98}\S)?",
         "is not a name; write 1 to 100 characters on one line, without blanks at either end",
         describe="Name for people. It is never used outside this file.",
@@ -165,23 +145,23 @@ HumanName = Annotated[
 ]
 User = Annotated[
     str,
-    *_matching(
+    *matching(
         names.USER,
         "is not an SFTP user name; use 3 to 100 lower-case letters, digits, '_', '@', '.' and '-',"
-        " the first a letter, digit or '_'",
+        " the first a letter, digit or '_', and not 'canary' at the beginning",
         describe="SFTP login, unique in the whole registry: one server serves all customers of a cell.",
     ),
 ]
-Key = Annotated[str, *_checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")]
+Key = Annotated[str, *checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")]
 Source = Annotated[
     str,
-    *_checked(
+    *checked(
         addresses.check_network, describe="IPv4 network that logins come from, such as 198.51.100.0/24."
     ),
 ]
 Principal = Annotated[
     str,
-    *_arn(
+    *arn(
         r"iam::[0-9]{12}:(role|user)/[\w+=,.@/-]{1,576}",
         "a role or user of IAM",
         "iam::123456789012:role/uploader",
@@ -190,7 +170,7 @@ Principal = Annotated[
 ]
 VpcEndpoint = Annotated[
     str,
-    *_matching(
+    *matching(
         "vpce-[0-9a-f]{8,17}",
         "is not a VPC endpoint; write its id, such as vpce-0123456789abcdef0",
         describe="Id of a VPC endpoint of S3.",
@@ -198,91 +178,44 @@ VpcEndpoint = Annotated[
 ]
 Queue = Annotated[
     str,
-    *_arn(
-        rf"sqs:({_REGION}):[0-9]{{12}}:[\w-]{{1,80}}",
+    *arn(
+        rf"sqs:({REGION}):[0-9]{{12}}:[\w-]{{1,80}}",
         "a standard queue of SQS in a GovCloud region (a topic cannot feed a .fifo queue)",
         "sqs:us-gov-west-1:123456789012:receipts",
         describe="ARN of a standard queue; its own policy must let the topic send to it.",
     ),
 ]
 Url = Annotated[
-    str, *_checked(_url, pattern=_URL, describe="Address that answers SNS's confirmation request.")
+    str, *checked(_url, pattern=_URL, describe="Address that answers SNS's confirmation request.")
 ]
 Address = Annotated[
     str,
-    *_matching(
+    *matching(
         r"[^\s@<>]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)+",
         "is not an e-mail address",
         describe="Mailbox; a person confirms the subscription once in each region.",
     ),
 ]
-Host = Annotated[
-    str,
-    *_checked(addresses.check_host, describe="DNS name or IPv4 address of the partner's SFTP server."),
-]
-Login = Annotated[
-    str,
-    *_matching(
-        r"[A-Za-z0-9_][\w.@\\-]{0,63}", "is not a login", describe="User at the partner's SFTP server."
-    ),
-]
-Secret = Annotated[
-    str,
-    *_checked(
-        _secret,
-        pattern=_NAMES_IN_MANAGER,
-        describe="Name of the secret that holds the private key: in Secrets Manager of both regions it is"
-        " `<namespace>/<id>/<this name>`. Never the key itself.",
-    ),
-]
-RemoteDirectory = Annotated[
-    str,
-    *_matching(
-        r"(?!(.*/)?\.\.(/|$))[^\x00-\x1f\\]{1,512}",
-        "is not a directory; write a path without '..' or backslashes",
-        describe="Directory on the partner's server; `.` is where the login starts.",
-    ),
-]
-Bucket = Annotated[
-    str, *_checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
-]
-KmsKey = Annotated[
-    str,
-    *_arn(
-        rf"kms:({_REGION}):[0-9]{{12}}:key/[a-z0-9-]{{1,64}}",
-        "a key of KMS in a GovCloud region (an alias does not do: policies name keys)",
-        "kms:us-gov-west-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab",
-        describe="ARN of the key under which the partner's bucket encrypts.",
-    ),
-]
-Prefix = Annotated[
-    str,
-    *_matching(
-        r"|(?!/)[^\x00-\x1f]{1,512}/",
-        "is not a prefix; end it with '/' and do not begin it with one, or leave it out",
-        describe="Prefix of the files' keys in the bucket: empty, or ending in '/'.",
-    ),
-]
 DestinationName = Annotated[
     str,
-    *_matching(
+    *matching(
         r"[a-z][a-z0-9-]{0,39}",
         "is not a destination name; use up to 40 lower-case letters, digits and hyphens, the first a letter",
         describe="Name by which routes refer to the destination.",
     ),
 ]
 Glob = Annotated[
-    str, *_checked(_glob, describe="Pattern for the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
+    str, *checked(_glob, describe="Pattern for the key below inbound/, such as sdk/** or sftp/alpha/*.csv.")
 ]
 TemporaryName = Annotated[
     str,
-    *_checked(
+    *checked(
         _temporary, describe="Pattern for the last part of a key: a matching upload waits for its rename."
     ),
 ]
 Duration = Annotated[
     str,
-    *_checked(
+    *checked(
         lambda text: seconds(text) and None,
         pattern=_DURATION.pattern,
         describe="A number followed by d or h, such as 7d or 12h.",

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from typing import Literal
 
-Lifecycle = Literal["onboarding", "active", "draining", "retired"]
+Lifecycle = Literal["onboarding", "active", "closing", "draining", "retired"]
 Side = Literal["east", "west"]
 DestinationKind = Literal["sftp", "s3"]
 ReceiptKind = Literal["sqs", "https", "email"]
 #: What a route does with a file when it is unknown whether its partner has it.
 OnUnknown = Literal["deliver", "hold"]
+#: How a file gets its final name at a partner's SFTP server.
+Publish = Literal["rename", "write"]
+#: What is looked up about an upload before it gets its final name.
+Verify = Literal["size", "none"]
 DuplicatesPolicy = Literal["content", "version"]
 #: Whose health check the records of a customer carry.
 CheckOwner = Literal["customer", "cell"]

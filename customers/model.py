@@ -7,8 +7,8 @@ from typing import Annotated, Literal, Self, assert_never
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from customers import checks, fields
-from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Side
+from customers import checks, destination_fields, fields
+from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Publish, Side, Verify
 from runtime import timing
 
 
@@ -52,13 +52,24 @@ class SftpDestination(Value):
 
     kind: Literal["sftp"]
     """A partner's SFTP server."""
-    host: fields.Host
+    host: destination_fields.Host
     port: Annotated[fields.Whole, Field(ge=1, le=65535)] = 22
     """TCP port."""
-    user: fields.Login
+    user: destination_fields.Login
     host_key: fields.Key
-    secret: fields.Secret
-    directory: fields.RemoteDirectory = "."
+    secret: destination_fields.Secret
+    directory: destination_fields.RemoteDirectory = "."
+    temporary_name: destination_fields.UploadName = ".*.part"
+    publish: Publish = "rename"
+    """`rename`: a file is uploaded under its temporary name and appears complete. `write`: it is written
+    under its final name, for servers that forbid renaming. The partner then sees unfinished files, a delivery
+    that fails may leave one, and a file that takes more than about twelve minutes cannot be delivered."""
+    verify: Verify = "size"
+    """`size`: the server must report the size of the upload. `none`: for servers that show no files. An
+    upload that the server has cut short then counts as delivered."""
+    fsync: bool = True
+    """Whether the server is asked to write the file to its disk before the file appears. A server that
+    cannot is not asked twice. Without it, a file that the server loses in a power failure is delivered."""
 
 
 class S3Destination(Value):
@@ -66,11 +77,11 @@ class S3Destination(Value):
 
     kind: Literal["s3"]
     """A partner's bucket."""
-    bucket: fields.Bucket
+    bucket: destination_fields.Bucket
     region: Literal["us-gov-east-1", "us-gov-west-1"] | None = None
     """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
-    prefix: fields.Prefix = ""
-    kms_key: fields.KmsKey | None = None
+    prefix: destination_fields.Prefix = ""
+    kms_key: destination_fields.KmsKey | None = None
     """Key under which the bucket encrypts, if it is a customer managed key: deliveries have to use it."""
 
 
@@ -154,9 +165,9 @@ class Customer(Value):
     id: fields.Id
     name: fields.HumanName
     lifecycle: Lifecycle
-    """`onboarding`: everything is set up, but no traffic. `active`: in service. `draining`: no new files, but
-    files in flight are finished. `retired`: data is no longer protected; apply this in both stacks before you
-    remove the file."""
+    """`onboarding`: everything is set up, but no traffic. `active`: in service. `closing`: in service, but
+    DNS records are no longer protected. `draining`: no records and no new files, but files in flight are
+    finished. `retired`: data is no longer protected; apply this in both stacks before you remove the file."""
     primary: Side
     """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
@@ -185,7 +196,7 @@ class Customer(Value):
     def takes_files(self) -> bool:
         """Whether this customer may put files into its buckets."""
         match self.lifecycle:
-            case "onboarding" | "active":
+            case "onboarding" | "active" | "closing":
                 return True
             case "draining" | "retired":
                 return False
@@ -196,7 +207,7 @@ class Customer(Value):
     def is_routed(self) -> bool:
         """Whether files in this customer's buckets are processed and replicated to the other region."""
         match self.lifecycle:
-            case "active" | "draining":
+            case "active" | "closing" | "draining":
                 return True
             case "onboarding" | "retired":
                 return False
@@ -207,9 +218,20 @@ class Customer(Value):
     def is_in_service(self) -> bool:
         """Whether this customer has DNS records, which carry a health check."""
         match self.lifecycle:
-            case "active":
+            case "active" | "closing":
                 return True
             case "onboarding" | "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def keeps_names(self) -> bool:
+        """Whether this customer's DNS records, and the health check that they carry, are protected."""
+        match self.lifecycle:
+            case "active":
+                return True
+            case "onboarding" | "closing" | "draining" | "retired":
                 return False
             case _:
                 assert_never(self.lifecycle)
@@ -220,7 +242,7 @@ class Customer(Value):
         match self.lifecycle:
             case "retired":
                 return True
-            case "onboarding" | "active" | "draining":
+            case "onboarding" | "active" | "closing" | "draining":
                 return False
             case _:
                 assert_never(self.lifecycle)

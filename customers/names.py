@@ -18,9 +18,9 @@ ROLES = ("archive", "config", "audit", "switch")
 RESERVED = frozenset({*SIDES, PRIMARY, *ROLES, "sftp", "sdk", "inbound"})
 ID = r"[a-z][a-z0-9]{2,19}"
 CELL = "[1-9][0-9]{0,2}"
-#: What Transfer Family allows, without capitals.
+#: What Transfer Family allows, without capitals and without the logins of synthetic senders.
 #: https://docs.aws.amazon.com/transfer/latest/APIReference/API_CreateUser.html
-USER = r"[a-z0-9_][a-z0-9_@.-]{2,99}"
+USER = rf"(?!{contract.CANARY})[a-z0-9_][a-z0-9_@.-]{{2,99}}"
 _CELL_WORD = re.compile(r"(east|west|cell)[0-9]+")  # `west1` in a host name is a cell
 
 #: The last word of every namespace, and no other word of it.

@@ -1,12 +1,15 @@
 """The quotas in AWS's Service Quotas that a registry depends on, what it needs of each, and what to request.
 
-Pure. Codes and defaults are those of these pages:
+Pure. Codes and defaults are those of these pages. The codes of Step Functions' quotas are on none of them, so
+these are found by their names, as ListServiceQuotas has them:
 
 - https://docs.aws.amazon.com/vpc/latest/userguide/amazon-vpc-limits.html (services `ec2` and `vpc`)
 - https://docs.aws.amazon.com/vpc/latest/privatelink/vpc-limits-endpoints.html
 - https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 - https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 - https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html
+- https://docs.aws.amazon.com/AmazonCloudWatch/latest/logs/cloudwatch_limits_cwl.html
+- https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
 
 Both GovCloud regions have Service Quotas: https://docs.aws.amazon.com/general/latest/gr/servicequotas.html
 """
@@ -32,22 +35,33 @@ GATEWAY_ENDPOINTS_OF_CELL = 2
 INTERFACE_ENDPOINTS_OF_CELL = 2
 #: Twenty-two batches of the queues at a time, each other function once, and some deliveries.
 CONCURRENCY_OF_CELL = 50
+#: At most: one of each function, and those of the workflow, of the endpoint's sessions and of the network.
+LOG_GROUPS_OF_CELL = 30
+#: What a takeover's time is computed from, and AWS's default outside of its three largest regions. Cells of
+#: an account share it: with less, nothing is lost, and files that come together start later.
+STARTS_AT_ONCE, STARTS_A_SECOND = 800, 150
 
 
 @dataclass(frozen=True, kw_only=True)
 class ServiceQuota:
-    """A quota as Service Quotas names it, and AWS's default.
+    """A quota as Service Quotas names it, and AWS's default. One without a `code` is found by its `name`.
 
     `is_of_account` means that the quota is not one of each region. `is_shared` means that whatever else the
     account has counts too, as it does not for a quota of one VPC or one group.
     """
 
     service: str
-    code: str
     what: str
     default: int
+    code: str = ""
+    name: str = ""
     is_of_account: bool = False
     is_shared: bool = True
+
+    @property
+    def label(self) -> str:
+        """The code, or, in quotes, the name."""
+        return self.code or repr(self.name)
 
 
 ADDRESSES = ServiceQuota(service="ec2", code="L-0263D0A3", what="Elastic IP addresses", default=5)
@@ -70,6 +84,19 @@ GROUPS = ServiceQuota(
 CONCURRENCY = ServiceQuota(
     service="lambda", code="L-B99A9384", what="concurrent executions of functions", default=1_000
 )
+STARTS = ServiceQuota(
+    service="states",
+    name="StartExecution throttle token bucket size",
+    what="executions started at once",
+    default=STARTS_AT_ONCE,
+)
+START_RATE = ServiceQuota(
+    service="states",
+    name="StartExecution throttle token refill rate per second",
+    what="executions started in a second",
+    default=STARTS_A_SECOND,
+)
+LOG_GROUPS = ServiceQuota(service="logs", code="L-C7B9AAAB", what="log groups", default=1_000_000)
 HEALTH_CHECKS = ServiceQuota(
     service="route53",
     code="L-ACB674F3",
@@ -91,7 +118,7 @@ BUCKETS = ServiceQuota(
 
 QUOTAS = (
     *(ADDRESSES, VPCS, NAT_GATEWAYS, GATEWAY_ENDPOINTS, INTERFACE_ENDPOINTS, GROUP_RULES, GROUPS),
-    *(CONCURRENCY, HEALTH_CHECKS, RECORDS, BUCKETS),
+    *(CONCURRENCY, STARTS, START_RATE, LOG_GROUPS, HEALTH_CHECKS, RECORDS, BUCKETS),
 )
 
 
@@ -99,7 +126,8 @@ QUOTAS = (
 class Shortage:
     """A quota of a region that allows less than is needed.
 
-    `others` is how much is used by what is not the registry's; None if that is not known.
+    `others` is how much is used by what is not the registry's; None if that is not known. `code` is the one
+    that AWS gives the quota, if it was found by its name.
     """
 
     quota: ServiceQuota
@@ -107,6 +135,7 @@ class Shortage:
     needed: int
     allowed: int
     others: int | None = None
+    code: str = ""
 
     @property
     def what(self) -> str:
@@ -116,20 +145,23 @@ class Shortage:
             others = " besides what others in the account use"
         return (
             f"the registry needs {self.needed:,} {self.quota.what}{others},"
-            f" but quota {self.quota.code} allows {self.allowed:,}"
+            f" but quota {self.quota.label} allows {self.allowed:,}"
         )
 
     @property
     def request(self) -> str:
         """The command that requests the increase."""
-        return request(self.quota, self.needed + (self.others or 0), region=self.region)
+        return request(self.quota, self.needed + (self.others or 0), region=self.region, code=self.code)
 
 
-def request(quota: ServiceQuota, value: int, *, region: str) -> str:
-    """Return the command that requests this value of a quota, which takes hours to days to be granted."""
+def request(quota: ServiceQuota, value: int, *, region: str, code: str = "") -> str:
+    """Return the command that requests this value of a quota, which takes hours to days to be granted.
+
+    `code` is that of a quota which has none here.
+    """
     return (
         f"aws service-quotas request-service-quota-increase --service-code {quota.service}"
-        f" --quota-code {quota.code} --desired-value {value}"
+        f" --quota-code {quota.code or code} --desired-value {value}"
         f" --region {ACCOUNT_REGION if quota.is_of_account else region}"
     )
 
@@ -149,6 +181,9 @@ def needed(customers: Collection[Customer], *, group_rules: int) -> Mapping[Serv
         GROUP_RULES: group_rules,
         GROUPS: quota.CUSTOMER_GROUPS + 1,
         CONCURRENCY: CONCURRENCY_OF_CELL * cells,
+        STARTS: STARTS_AT_ONCE,
+        START_RATE: STARTS_A_SECOND,
+        LOG_GROUPS: LOG_GROUPS_OF_CELL * cells,
         HEALTH_CHECKS: whole.health_checks,
         RECORDS: whole.records,
         BUCKETS: whole.buckets,

@@ -12,29 +12,16 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from botocore.exceptions import BotoCoreError, ClientError
 from rich.console import Console
 
-from components.bundle import BundleError
 from customers import project
-from customers.names import NameRefusedError
-from customers.problems import RegistryError
-from local.aws.emulator import EmulatorError
-from local.aws.provision import CannotMakeError
-from local.drill import rto, scenarios
-from local.drill.drill import Drill
-from local.drill.scenario_runner import play_all
-from local.drill.story import Progress, Story, StoryError
-from local.loopback import LoopbackError
-from local.preview import preview as plans
-from local.preview import recording, rendering
-from local.program import ProgramError
-from local.sftp.clients import UploadError
-from local.world import World, WorldError
-from runtime.contract import SIDES
+from local.drill import scenarios
+
+if TYPE_CHECKING:
+    from local.world import World
 
 app = typer.Typer(
     add_completion=False,
@@ -44,11 +31,6 @@ app = typer.Typer(
     rich_markup_mode="markdown",  # which wraps a paragraph of a docstring anew
 )
 _errors = Console(stderr=True, highlight=False, soft_wrap=True)
-
-_REFUSED = (
-    *(BundleError, CannotMakeError, EmulatorError, LoopbackError, NameRefusedError, ProgramError),
-    *(RegistryError, StoryError, UploadError, WorldError, plans.PreviewError, OSError),
-)
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
 
@@ -113,6 +95,12 @@ def drill(
         raise typer.BadParameter("--repeat needs --scenario or --all")
     if report and not report.parent.is_dir():
         raise typer.BadParameter(f"{report.parent} is not a folder", param_hint="--report")
+    from local.drill import rto  # the modules of a command are loaded when it runs: `plan` needs few of them
+    from local.drill.drill import Drill
+    from local.drill.scenario_runner import play_all
+    from local.drill.story import Story
+    from local.world import World
+
     root = _project()
     customers = registry or root / "customers"
     story = Story(as_json=as_json)
@@ -148,15 +136,29 @@ def up(
     sftp_port: Annotated[
         int, typer.Option(metavar="PORT", help="Port of both SFTP endpoints; 0 takes a free one.")
     ] = 0,
+    empty: Annotated[
+        bool,
+        typer.Option("--empty", help="Make only the zone, and print how to deploy with the Pulumi CLI."),
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
     Example: `mft-local up --sftp-port 2222`
     """
+    if empty and (registry or sftp_port):
+        raise typer.BadParameter("--empty excludes --registry and --sftp-port")
+    from local import empty_aws, ways_in
+    from local.drill.story import Progress
+    from local.world import World, WorldError
+
     root = _project()
     customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
+    if empty:
+        with _clear_errors():
+            empty_aws.serve(root, console, as_json=as_json)
+        return
     progress = Progress(console)
     console.print(_STARTING)
     with (
@@ -167,7 +169,7 @@ def up(
         for step, seconds in world.deploy():
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
-        _print_ways_in(world, console, as_json=as_json)
+        ways_in.show(world, console, as_json=as_json)
         with suppress(KeyboardInterrupt):
             while world.aws.alive():
                 time.sleep(1)
@@ -193,6 +195,9 @@ def plan(
     """
     if as_json and markdown:
         raise typer.BadParameter("--json and --markdown exclude each other")
+    from local.preview import preview as plans
+    from local.preview import recording, rendering
+
     root = _project()
     if stack is not None and stack not in (known := recording.stacks_of(root)):
         raise typer.BadParameter(f"{stack!r} is not one of {', '.join(known)}", param_hint="--stack")
@@ -216,50 +221,48 @@ def _project() -> Path:
         raise typer.Exit(1) from error
 
 
-def _print_ways_in(world: World, console: Console, *, as_json: bool) -> None:
-    users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
-    commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
-    world.serve_names()
-    server = world.dns
-    assert server is not None
-    if as_json:
-        ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
-        ways |= {"root": str(world.project), "environment": world.environment}
-        Console(soft_wrap=True).print_json(data=ways)
-        return
-    console.print("\n[bold]SFTP, as each customer's user:[/]")
-    for who, command in commands.items():
-        console.print(f"  {who}:\n    {command}", markup=False)
-    console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
-    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
-    console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
-    console.print("\n[bold]The operators' tools, in the same shell:[/]")
-    for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
-        console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
-    customer = world.customers()[0].id
-    console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
-    for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
-        console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
-    console.print("\nCtrl-C stops everything and removes it.")
-
-
 @contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn errors that a person can fix into one message on standard error and exit 1."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
-    except _REFUSED as error:
-        _errors.print(str(error), markup=False)
-        raise typer.Exit(1) from error
     except KeyboardInterrupt:
         _errors.print("interrupted; everything that was started has been stopped")
         raise typer.Exit(1) from None
+    except _refused() as error:
+        _errors.print(str(error), markup=False)
+        raise typer.Exit(1) from error
+
+
+def _refused() -> tuple[type[Exception], ...]:
+    """Return the errors that a person can fix; called when there is one, and so its module is loaded."""
+    from components.bundle import BundleError
+    from customers.names import NameRefusedError
+    from customers.problems import RegistryError
+    from local.aws.emulator import EmulatorError
+    from local.aws.provision import CannotMakeError
+    from local.drill.story import StoryError
+    from local.loopback import LoopbackError
+    from local.preview.preview import PreviewError
+    from local.program import ProgramError
+    from local.sftp.clients import UploadError
+    from local.world import WorldError
+
+    return (
+        *(BundleError, CannotMakeError, EmulatorError, LoopbackError, NameRefusedError, OSError),
+        *(PreviewError, ProgramError, RegistryError, StoryError, UploadError, WorldError),
+    )
 
 
 @contextmanager
 def _while_alive(world: World) -> Iterator[None]:
     """Raise WorldError in place of any failure that comes of the end of the emulated AWS."""
+    from botocore.exceptions import BotoCoreError, ClientError
+
+    from local.program import ProgramError
+    from local.world import WorldError
+
     try:
         yield
     except (BotoCoreError, ClientError, ProgramError) as error:

@@ -9,11 +9,14 @@ Everything is on loopback and in one temporary folder, and is removed when the w
 
 from __future__ import annotations
 
+import json
+import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -22,10 +25,10 @@ from typing import Any
 import yaml
 
 from components import bundle
-from components.settings import HOST_KEYS
+from components.settings import HOST_KEYS, PRIVATE_KEYS
 from customers.model import Customer
 from customers.registry import Registry, load
-from local import host_keys, program
+from local import private_keys, program
 from local.aws.emulator import Emulator
 from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
@@ -38,7 +41,8 @@ from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
-from runtime.contract import EAST, REGION_OF, WEST
+from runtime.canary_legs import Leg
+from runtime.contract import EAST, REGION_OF, WEST, canary, config_key
 from runtime.environment import ENV_ADDRESSES
 
 STACKS = {WEST: "gov-west", EAST: "gov-east"}
@@ -86,9 +90,9 @@ class World:
         self.provisioners: dict[str, Provisioner] = {}
         self.dns: DnsServer | None = None
         self._tell = tell
-        keys = {name: host_keys.new(name) for name in HOST_KEYS}
-        self._host_keys = {name: host_keys.pem(key) for name, key in keys.items()}
-        self._public_host_keys = [key.export_public_key().decode().strip() for key in keys.values()]
+        keys = {name: private_keys.new(name) for name in PRIVATE_KEYS}
+        self._private_keys = {name: private_keys.pem(key) for name, key in keys.items()}
+        self._public_host_keys = [keys[name].export_public_key().decode().strip() for name in HOST_KEYS]
 
     def __enter__(self) -> World:
         try:
@@ -163,15 +167,16 @@ class World:
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
         """Run the program of one stack on the current registry; return what it registered."""
-        graph = program.run(
-            STACKS[side],
-            make=self._maker(side),
-            ask=self.provisioners[side].ask,
-            config={**self.config[side], "mft:peer": peer},
-            secrets={f"mft:{key}": value for key, value in self._host_keys.items()},
-            root=self.project,
-            main=self.root / "__main__.py",
-        )
+        with _environment(AWS_ENDPOINT_URL=self.aws.endpoint):
+            graph = program.run(
+                STACKS[side],
+                make=self._maker(side),
+                ask=self.provisioners[side].ask,
+                config={**self.config[side], "mft:peer": peer},
+                secrets={f"mft:{key}": value for key, value in self._private_keys.items()},
+                root=self.project,
+                main=self.root / "__main__.py",
+            )
         self.graphs[side] = graph
         self.external_parties.watch(side, graph.exports["alerts"])
         for customer in self.customers():
@@ -182,18 +187,22 @@ class World:
         return graph
 
     def _maker(self, side: str) -> Make:
-        """Return the maker of a stack's resources; its probe is pointed at the endpoint on this machine."""
+        """Return the maker of a stack's resources; canary and probes get the endpoint on this machine."""
         make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self.sftp_port}"
 
         def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
-            environment = resource.inputs.get("environment", {}).get("variables", {})
-            if ENV_ADDRESSES not in environment:
-                return make(resource)
-            asked = environment[ENV_ADDRESSES].split(",")
-            variables = {**environment, ENV_ADDRESSES: ",".join(here for _ in asked)}
-            return make(
-                replace(resource, inputs={**resource.inputs, "environment": {"variables": variables}})
-            )
+            inputs = dict(resource.inputs)
+            environment = inputs.get("environment", {}).get("variables", {})
+            if ENV_ADDRESSES in environment:
+                asked = environment[ENV_ADDRESSES].split(",")
+                addresses = ",".join(here for _ in asked)
+                inputs["environment"] = {"variables": {**environment, ENV_ADDRESSES: addresses}}
+            if inputs.get("key") == config_key(canary(self.config[side]["mft:cell"])):
+                document = json.loads(inputs["content"])
+                place = {"host": ADDRESSES[side], "port": self.sftp_port}
+                document["destinations"][Leg.SFTP] |= place
+                inputs["content"] = json.dumps(document, sort_keys=True)
+            return make(replace(resource, inputs=inputs))
 
         return on_loopback
 
@@ -273,7 +282,7 @@ class World:
             region=REGION_OF[side],
             address=ADDRESSES[side],
             port=self.sftp_port,
-            host_keys=list(self._host_keys.values()),
+            host_keys=[self._private_keys[name] for name in HOST_KEYS],
             security_policy=server.inputs["securityPolicyName"],
             set_stat_option=server.inputs["protocolDetails"]["setStatOption"],
             s3=self.client("s3", side),
@@ -284,3 +293,18 @@ class World:
 
     def _load(self, registry: Path) -> Registry:
         return load(registry, namespace=self.namespace, zone=self.zone)
+
+
+@contextmanager
+def _environment(**variables: str) -> Iterator[None]:
+    """Set variables of this process while the program runs, as a shell would for the Pulumi CLI."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                del os.environ[name]
+            else:
+                os.environ[name] = value

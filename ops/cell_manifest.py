@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
+from ops.finding import deploy
 from ops.plan import RefusedError
 from runtime import contract
 
@@ -16,12 +17,36 @@ class ManifestError(RefusedError):
 
 
 @dataclass(frozen=True, kw_only=True)
+class SyntheticCustomer:
+    """The canary's customer, whose routes lead to its own bucket, by SFTP through the endpoint and by S3.
+
+    `customer` is its id, `bucket` its bucket of this region, and `receipts` the ARN of its topic. `login` is
+    its SFTP user, and `secret` the full name in Secrets Manager of the login's private key (PEM). `host_key`
+    is a public key of the endpoint, `type base64`. `runtime.canary_legs.inbound` says what it may send
+    where, and `delivered` where that is delivered.
+    """
+
+    customer: str
+    bucket: str
+    receipts: str
+    login: str
+    secret: str
+    host_key: str
+
+    @classmethod
+    def parse(cls, document: Mapping[str, str]) -> SyntheticCustomer:
+        """Return the customer that a manifest describes; KeyError if a field is missing."""
+        return cls(**{field.name: document[field.name] for field in fields(cls)})
+
+
+@dataclass(frozen=True, kw_only=True)
 class CellManifest:
     """A cell's SFTP server with its public addresses, its queues, state machine, functions and alarm topic.
 
     `queue` is a URL, and so are the values of `dead_letters`, whose keys are the functions that the messages
-    were meant for. `state_machine` is an ARN, `functions` are names by handler, and `alerts` is the ARN of
-    the topic to which the cell's alarms are published.
+    were meant for. `state_machine` is an ARN, `functions` are names by role (the handler, and for the probes
+    the zone), and `alerts` is the ARN of the topic to which the cell's alarms are published. `canary` is the
+    customer of its synthetic transfers, None if the cell was deployed before it had a login.
     """
 
     server: str
@@ -31,6 +56,7 @@ class CellManifest:
     state_machine: str
     functions: Mapping[str, str]
     alerts: str
+    canary: SyntheticCustomer | None = None
 
     @classmethod
     def read(cls, *, namespace: str, cell: str, side: str, parameters: Any) -> CellManifest:
@@ -39,7 +65,7 @@ class CellManifest:
         Raises ManifestError when there is none or it is incomplete, and botocore's errors.
         """
         name = contract.cell_parameter(namespace, cell, "parts")
-        remedy = f"run `pulumi up --refresh` on gov-{side}"
+        remedy = deploy(side)
         try:
             value = parameters.get_parameter(Name=name)["Parameter"]["Value"]
         except parameters.exceptions.ParameterNotFound as error:
@@ -48,7 +74,9 @@ class CellManifest:
             ) from error
         try:
             found = json.loads(value)
-            return cls(**{field.name: found[field.name] for field in fields(cls)})
+            canary = SyntheticCustomer.parse(found["canary"]) if "canary" in found else None
+            needed = {field.name: found[field.name] for field in fields(cls) if field.name != "canary"}
+            return cls(**needed, canary=canary)
         except (ValueError, TypeError, KeyError) as error:
             raise ManifestError(
                 f"the parameter {name} does not list what the cell consists of; {remedy}"

@@ -24,4 +24,4 @@ class Finding:
 
 def deploy(*sides: str) -> str:
     """Return the remedy for what the program makes: to deploy these sides."""
-    return f"run `pulumi up --refresh` on {' and '.join(f'gov-{side}' for side in sides)}"
+    return f"run {' and '.join(f'`pulumi up --refresh --stack gov-{side}`' for side in sides)}"

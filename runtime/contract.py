@@ -275,16 +275,13 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
 
 #: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"
-#: The prefixes, in a canary's own bucket, of the files that it sends and of the copies that it gets.
-CANARY_INBOUND = f"{INBOUND_SDK}{CANARY}/"
-CANARY_DELIVERED = "delivered/"
 
 
 def canary(cell: str) -> str:
-    """Return the sender's id of a cell's synthetic transfers."""
+    """Return the sender's id of a cell's synthetic transfers, which is also its SFTP login."""
     return f"{CANARY}{cell}"
 
 
-def is_canary(customer: str) -> bool:
-    """Return whether this is the id of a synthetic sender and not of a customer."""
-    return customer.startswith(CANARY)
+def is_canary(name: str) -> bool:
+    """Return whether this is the id or the login of a synthetic sender, and not of a customer."""
+    return name.startswith(CANARY)

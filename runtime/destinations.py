@@ -9,10 +9,12 @@ from typing import Any, Protocol, assert_never
 
 from runtime.contract import secret_name
 from runtime.delivery import Delivery, PermanentDeliveryError, Source, s3, sftp
+from runtime.delivery.names import TEMPORARY
+from runtime.delivery.publish import Way
 from runtime.delivery.s3 import S3Target
-from runtime.delivery.ssh import SftpTarget
+from runtime.delivery.target import SftpTarget
 from runtime.executions import earlier
-from runtime.routing import DestinationKind, RoutingDocument
+from runtime.routing import DestinationKind, RoutingDocument, renames, verifies
 from runtime.transfer import Transfer
 
 
@@ -58,6 +60,7 @@ class Destinations:
         secrets: Any,
     ) -> None:
         self._namespace, self._s3, self._s3_once, self._secrets = namespace, s3, s3_once, secrets
+        self._ways: dict[str, Way] = {}
 
     def source(self, transfer: Transfer) -> Source:
         """Return the content of a transfer."""
@@ -91,14 +94,19 @@ class Destinations:
 
     def _server(self, source: Source, document: dict[str, Any], work: Work, customer: str) -> Destination:
         server = SftpTarget(
-            **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")}
+            **{field: document[field] for field in ("host", "port", "user", "host_key", "directory")},
+            # A document of an older version has none of these.
+            temporary_name=document.get("temporary_name", TEMPORARY),
+            renames=renames(document.get("publish", "rename")),
+            verifies=verifies(document.get("verify", "size")),
+            fsync=document.get("fsync", True),
         )
         secret = secret_name(self._namespace, customer, document["secret"])
         try:
             key = self._secrets.get_secret_value(SecretId=secret)["SecretString"]
         except self._secrets.exceptions.ResourceNotFoundException as error:
             raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
-        return _Server(source, server, work, key)
+        return _Server(source, server, work, key, self._ways)
 
 
 def _kind(destination: str, document: dict[str, Any]) -> DestinationKind:
@@ -131,8 +139,11 @@ class _Bucket:
 
 
 class _Server:
-    def __init__(self, source: Source, destination: SftpTarget, work: Work, key: str) -> None:
+    def __init__(
+        self, source: Source, destination: SftpTarget, work: Work, key: str, ways: dict[str, Way]
+    ) -> None:
         self._source, self._destination, self._work, self._key = source, destination, work, key
+        self._ways = ways
 
     def find(self) -> Delivery | None:
         return asyncio.run(self._find())
@@ -148,6 +159,7 @@ class _Server:
             after_unknown=after_unknown,
             before=before,
             remaining=self._work.remaining,
+            ways=self._ways,
         )
 
     async def _find(self) -> Delivery | None:

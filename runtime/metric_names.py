@@ -10,11 +10,14 @@ SWITCH_METRIC = "Out"
 
 #: The namespace of every metric that a cell publishes about itself. A customer is never a dimension.
 METRICS = "mft/cell"
-#: How many of the SFTP endpoint's public addresses answer; the `endpoint` check watches its maximum.
+#: How many of the SFTP endpoint's public addresses answer, published by the probe of each zone: for the zone,
+#: and for the cell, whose maximum the `endpoint` check watches.
 METRIC_ADDRESSES = "AddressesAnswering"
-#: 1 when the last synthetic transfer was delivered in time, otherwise 0; the `canary` check watches it.
+#: 1 when the last synthetic transfers were delivered in time, otherwise 0: for each leg, and for the cell the
+#: least of both, which the `canary` check watches.
 METRIC_CANARY = "CanaryDelivered"
-#: Seconds that the last synthetic transfer took, from its upload until its copy was read back.
+#: Seconds that the last synthetic transfers took, each from its upload until its copy was read back: for each
+#: leg, and for the cell the most.
 METRIC_CANARY_SECONDS = "CanarySeconds"
 #: 1 while an operator has taken the peer region out of DNS, 0 while it is in.
 METRIC_PEER_OUT = "PeerOut"
@@ -35,6 +38,16 @@ METRIC_REPLICATION_UNTRACKED = "ReplicationUntracked"
 def cell_dimensions(namespace: str, cell: str) -> dict[str, str]:
     """Return the dimensions of a cell's own metrics, which no other cell of the region shares."""
     return {"Namespace": namespace, "Cell": cell}
+
+
+def leg_dimensions(namespace: str, cell: str, leg: str) -> dict[str, str]:
+    """Return the dimensions of what the canary publishes about one way through a cell, a `Leg`."""
+    return {**cell_dimensions(namespace, cell), "Leg": str(leg)}
+
+
+def zone_dimensions(namespace: str, cell: str, zone: str) -> dict[str, str]:
+    """Return the dimensions of what the probe in one zone of a cell publishes; `zone` is a letter."""
+    return {**cell_dimensions(namespace, cell), "Zone": zone}
 
 
 def switch_dimensions(namespace: str, cell: str, side: str) -> dict[str, str]:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
+from runtime.file_names import nameless
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument
 from runtime.tracker import Tracker
@@ -111,7 +112,9 @@ class OrphanObjects:
                 continue
             if version.key.startswith(INBOUND_SDK):
                 arrived = Arrival(bucket=bucket, key=version.key, version_id=version.id)
-                if self._intake.adopt(arrived) in (IntakeResult.RECEIVED, IntakeResult.REJECTED):
+                with nameless(version.key):  # the text of an error ends up in a log
+                    result = self._intake.adopt(arrived)
+                if result in (IntakeResult.RECEIVED, IntakeResult.REJECTED):
                     adopted.append(version.key)
             elif self._is_replica(bucket, version):
                 unproven.append(version.key)

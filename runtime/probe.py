@@ -1,13 +1,16 @@
-"""The probe: which of the SFTP endpoint's public addresses answer, as seen by a client on the internet."""
+"""The probe: which of the SFTP endpoint's public addresses answer, as seen by a client on the internet.
+
+There is one in each zone of the cell, which leaves through the zone's own NAT gateway.
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from runtime.metric_names import METRIC_ADDRESSES, METRICS
+from runtime.metric_names import METRIC_ADDRESSES, METRICS, cell_dimensions, zone_dimensions
 
 #: Seconds within which an address has to accept a connection and send its SSH identification.
 PATIENCE = 5.0
@@ -17,30 +20,38 @@ _LINES = 50
 
 
 class Probe:
-    """Connects to all addresses at once and publishes how many answer. `addresses` are `host:port`."""
+    """Connects to all addresses at once and publishes how many answer. `addresses` are `host:port`.
+
+    The number is published for the cell, where the probes of the other zones add theirs, and for this zone.
+    """
 
     def __init__(
         self,
         *,
         addresses: Sequence[str],
-        dimensions: Mapping[str, str],
+        namespace: str,
+        cell: str,
+        zone: str,
         metrics: Any,
         patience: float = PATIENCE,
     ) -> None:
         """`metrics` is a CloudWatch client; `patience` is in seconds."""
         self._addresses, self._metrics, self._patience = addresses, metrics, patience
-        self._dimensions = [{"Name": name, "Value": value} for name, value in dimensions.items()]
+        self._dimensions = [cell_dimensions(namespace, cell), zone_dimensions(namespace, cell, zone)]
 
     def publish(self) -> dict[str, str]:
         """Publish the number of addresses that answer; return the others, each with the reason."""
         reasons = asyncio.run(self._refusals())
-        datum = {
-            "MetricName": METRIC_ADDRESSES,
-            "Dimensions": self._dimensions,
-            "Value": float(reasons.count(None)),
-            "Unit": "Count",
-        }
-        self._metrics.put_metric_data(Namespace=METRICS, MetricData=[datum])
+        data = [
+            {
+                "MetricName": METRIC_ADDRESSES,
+                "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
+                "Value": float(reasons.count(None)),
+                "Unit": "Count",
+            }
+            for dimensions in self._dimensions
+        ]
+        self._metrics.put_metric_data(Namespace=METRICS, MetricData=data)
         return {address: reason for address, reason in zip(self._addresses, reasons, strict=True) if reason}
 
     async def _refusals(self) -> list[str | None]:

@@ -88,7 +88,7 @@ class Release:
         """
         transfer = replace(transfer, taken_over=True, asks=False)
         own = history.of(transfer.id)
-        name, over = name or self._next(transfer, own), list(over)
+        name, over = name or self._next(transfer, own, destinations[0]), list(over)
         for destination in destinations:
             detail = {
                 "decision": decision.value,
@@ -105,9 +105,15 @@ class Release:
         self._executions.start(transfer, name)
         return name
 
-    def _next(self, transfer: Transfer, own: Iterable[Fact]) -> str:
+    def _next(self, transfer: Transfer, own: Iterable[Fact], destination: str) -> str:
+        """Return the next name of an execution that nobody chooses for another destination at the same time.
+
+        Of two destinations, in the order of their names, one has the odd generations and the other the even.
+        """
         taken = {fact.writer for fact in own if fact.kind is Kind.REPLAYED}
-        names = (f"{transfer.id}-{Purpose.RELEASE}-{generation}" for generation in itertools.count(1))
+        places = sorted({destination, *transfer.destinations})
+        generations = itertools.count(places.index(destination) + 1, len(places))
+        names = (f"{transfer.id}-{Purpose.RELEASE}-{generation}" for generation in generations)
         return next(name for name in names if name not in taken and self._executions.find(name) is None)
 
     def _interrupted(self, own: Iterable[Fact], destination: str, decision: ReleaseDecision) -> str | None:

@@ -22,6 +22,9 @@ FRESH = 30
 #: is unknown whether its partner has it.
 DuplicatesPolicy = Literal["content", "version"]
 OnUnknown = Literal["deliver", "hold"]
+#: How a file gets its final name at a partner's server, and what is checked before.
+Publish = Literal["rename", "write"]
+Verify = Literal["size", "none"]
 
 
 class UnknownCustomerError(LookupError):
@@ -52,6 +55,30 @@ def compares(policy: DuplicatesPolicy) -> bool:
             return False
         case _:
             assert_never(policy)
+
+
+def renames(publish: Publish) -> bool:
+    """Return whether a file is uploaded under a temporary name and renamed. Raises UnknownSettingError."""
+    _refuse_unknown("its publish", publish, get_args(Publish))
+    match publish:
+        case "rename":
+            return True
+        case "write":
+            return False
+        case _:
+            assert_never(publish)
+
+
+def verifies(verify: Verify) -> bool:
+    """Return whether the size of an upload is looked up. Raises UnknownSettingError."""
+    _refuse_unknown("its verify", verify, get_args(Verify))
+    match verify:
+        case "size":
+            return True
+        case "none":
+            return False
+        case _:
+            assert_never(verify)
 
 
 def _refuse_unknown(setting: str, value: str, known: Collection[str]) -> None:

@@ -22,6 +22,7 @@ from runtime import objects
 from runtime.contract import Kind
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, submitted
+from runtime.file_names import without_names
 from runtime.orphan_objects import OrphanObjects
 from runtime.switch import Switch
 from runtime.transfer import Transfer
@@ -100,7 +101,7 @@ class Takeover:
                     started.append(transfer.id)
                     carried.add(transfer.file)
             except ClientError as error:
-                failed.append(f"{transfer.id}: {error}")
+                failed.append(f"{transfer.id}: {without_names(str(error), transfer.key)}")
         adopted, unproven, refused = self._orphans.run(remaining)
         failed += refused
         if failed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from functools import cache
 
@@ -36,3 +37,9 @@ _LONG = (
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: _LONG.index(item.path.name) if item.path.name in _LONG else len(_LONG))
+
+
+def pytest_collection_finish() -> None:
+    """Let no collection of garbage go through what the modules made while they were imported: they stay."""
+    gc.collect()
+    gc.freeze()

@@ -50,11 +50,3 @@ def test_links_lead_somewhere(page: Path) -> None:
         other = (page.parent / name).resolve() if name else page
         assert other.exists(), f"{page.name} links to {target}"
         assert not anchor or anchor in anchors(other), f"{page.name} links to {target}"
-
-
-@pytest.mark.parametrize("page", ["deploy", "runbook", "onboarding", "failover", "recovery"])
-def test_every_pulumi_command_names_its_stack(page: str) -> None:
-    """Without it a command works on whichever stack is selected, which may be the other region's."""
-    text = (ROOT / f"docs/{page}.md").read_text().replace("`pulumi up`", "")  # spoken of, not to be run
-    commands = re.findall(r"pulumi (?:up|preview|destroy|refresh|stack output|config)\b[^`\n]*", text)
-    assert not [each for each in commands if "--stack" not in each]

@@ -6,6 +6,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
@@ -25,8 +26,14 @@ FORBIDDEN = {
 }
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
-    "customers": {"runtime.contract", "runtime.patterns", "runtime.timing"},
-    "components": {"runtime.contract", "runtime.environment", "runtime.metric_names", "runtime.timing"},
+    "customers": {"runtime.canary_legs", "runtime.contract", "runtime.patterns", "runtime.timing"},
+    "components": {
+        "runtime.canary_legs",
+        "runtime.contract",
+        "runtime.environment",
+        "runtime.metric_names",
+        "runtime.timing",
+    },
 }
 
 #: The rooms of a package, each with the rooms that it may use; `*` is what belongs to no room.
@@ -38,9 +45,11 @@ ROOMS = {
         "sftp": set(),
         "preview": {"*"},
         "external_parties": {"aws", "sftp"},
+        "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "ways_in": {"world"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "world", "drill"},
+        "__main__": {"*", "aws", "sftp", "preview", "empty_aws", "world", "ways_in", "drill"},
     },
     "ops": {
         "*": set(),
@@ -146,7 +155,7 @@ def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
     assert not shipped - reached
 
 
-@pytest.mark.parametrize("name", ["contract", "environment", "metric_names", "timing"])
+@pytest.mark.parametrize("name", ["canary_legs", "contract", "environment", "metric_names", "timing"])
 def test_shared_modules_import_the_standard_library_only(name: str) -> None:
     for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module
@@ -215,6 +224,25 @@ def test_the_program_fits_on_a_page_and_modules_on_a_few() -> None:
         if (lines := len(path.read_text().splitlines())) > 300
     }
     assert not long
+
+
+def test_types_are_checked_of_every_service_that_the_program_uses() -> None:
+    """Modules of the provider that pyproject.toml does not list are not read, and all of them is Any."""
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["mypy"]["overrides"]
+    read = {
+        name.split(".")[1]
+        for each in settings
+        if each.get("follow_imports") == "normal"
+        for name in each["module"]
+        if name.endswith(".*")
+    }
+    used = {
+        node.attr
+        for path in (ROOT / "__main__.py", *sources("components"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "aws"
+    }
+    assert {name for name in used if not name[0].isupper()} == read, "tool.mypy.overrides in pyproject.toml"
 
 
 def test_every_component_registers_its_outputs_last() -> None:

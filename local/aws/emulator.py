@@ -22,7 +22,7 @@ import time
 import urllib.error
 import urllib.request
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import boto3
 from botocore.config import Config
@@ -75,7 +75,7 @@ class Emulator(Controls):
             region_name=home_region,
         )
 
-    def __enter__(self) -> Emulator:
+    def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
@@ -103,7 +103,7 @@ class Emulator(Controls):
         """Return whether the child process runs."""
         return self._process is not None and self._process.poll() is None
 
-    def start(self) -> Emulator:
+    def start(self) -> Self:
         """Start the child and wait until it answers; EmulatorError if it does not."""
         if self._process is not None:
             raise EmulatorError("the emulated AWS is already running")

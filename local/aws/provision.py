@@ -66,11 +66,18 @@ class Provisioner:
             case "aws:route53/getZone:getZone":
                 route53 = self._aws.client("route53", self._region)
                 zone = route53.get_hosted_zone(Id=args["zoneId"])["HostedZone"]
-                return {"zoneId": args["zoneId"], "name": zone["Name"].rstrip(".")}
+                is_private = zone["Config"]["PrivateZone"]
+                return {
+                    "zoneId": args["zoneId"],
+                    "name": zone["Name"].rstrip("."),
+                    "privateZone": is_private,
+                }
             case "aws:servicequotas/getServiceQuota:getServiceQuota":
                 quotas = self._aws.client("service-quotas", self._region)
-                found = quotas.get_service_quota(ServiceCode=args["serviceCode"], QuotaCode=args["quotaCode"])
-                return {"value": found["Quota"]["Value"]}
+                listed = quotas.list_service_quotas(ServiceCode=args["serviceCode"])["Quotas"]
+                wanted = {("QuotaCode", args.get("quotaCode")), ("QuotaName", args.get("quotaName"))}
+                found = next(each for each in listed if wanted & each.items())
+                return {"value": found["Value"], "quotaCode": found["QuotaCode"]}
         raise CannotMakeError(f"{function}: the local world has no answer for this function")
 
     def _make(self, resource: Resource, inputs: Mapping[str, Any]) -> tuple[str, Mapping[str, Any]]:

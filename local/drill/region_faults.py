@@ -6,14 +6,18 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from components.network import ZONES
 from local.drill.acknowledged_files import AcknowledgedFiles, SentFile
 from local.drill.measures import Timeline, unreplicated
 from local.drill.observations import Observations
+from local.drill.scheduled_functions import ScheduledFunctions
 from local.drill.story import SOON, Story, until
+from local.drill.zone_faults import ZoneFaults
 from local.program import ProgramError
 from local.world import DNS_SPEED_UP, OUTAGE, SPEED_UP, World
 from runtime import timing
@@ -108,20 +112,49 @@ class RegionFaults:
 
     @contextmanager
     def probing(self, side: str) -> Iterator[None]:
-        """Run a cell's probe more often than every minute, to match the scaled periods of alarms."""
+        """Run a cell's probes more often than every minute, to match the scaled periods of alarms."""
         ended = threading.Event()
 
-        def probe() -> None:
-            while not ended.wait(_PERIOD / 3):
-                self.minute("cell1-probe", side)
+        def probe(function: str) -> None:
+            while not ended.wait(_PERIOD / 2):
+                self.minute(function, side)
 
-        thread = threading.Thread(target=probe, name="probe", daemon=True)
-        thread.start()
+        functions = [f"cell1-probe-{zone}" for zone in ZONES]
+        threads = [threading.Thread(target=probe, args=(each,), name=each, daemon=True) for each in functions]
+        for thread in threads:
+            thread.start()
         try:
             yield
         finally:
             ended.set()
-            thread.join()
+            for thread in threads:
+                thread.join()
+
+    @contextmanager
+    def zone_lost(self, side: str, zone: str) -> Iterator[None]:
+        """Let one zone of a region be lost."""
+        with ZoneFaults(self.world, side).lost(zone):
+            self._happens(f"zone {zone} of {REGION_OF[side]} is lost")
+            yield
+        self._happens(f"zone {zone} of {REGION_OF[side]} is back")
+
+    def alarmed(self, side: str, *alarms: str) -> None:
+        """Expect alarms of a cell to go off, which notify operators."""
+        zones = ZoneFaults(self.world, side)
+        for alarm in alarms:
+            went_off = until(partial(zones.is_on, f"cell1-monitoring-{alarm}"), within=SOON)
+            self.expect(f"the alarm {alarm} of {REGION_OF[side]} goes off", went_off)
+
+    def calm(self, side: str, *alarms: str) -> None:
+        """Expect alarms of a cell to be over."""
+        zones = ZoneFaults(self.world, side)
+        for alarm in alarms:
+            is_over = until(partial(zones.is_off, f"cell1-monitoring-{alarm}"), within=SOON)
+            self.expect(f"the alarm {alarm} of {REGION_OF[side]} is over", is_over)
+
+    def canary_arrives(self, side: str) -> None:
+        """Expect the synthetic transfers of a cell to be delivered on every leg."""
+        ScheduledFunctions(self.world, self.story).fly(side)
 
     def silence(self, side: str) -> None:
         """Stop a cell's SFTP endpoint and wait until its alarm has gone off."""

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from components.network import ZONES
 from local.drill.observations import messages_in
 from local.drill.story import SOON, Story, until
 from local.world import World
+from runtime.canary_legs import Leg
 from runtime.contract import REGION_OF, SIDES, Position, peer_of
 
 
@@ -18,22 +20,26 @@ class ScheduledFunctions:
         self._world, self._story = world, story
 
     def play(self) -> None:
-        """Run the canary, the probe, the switch, the export of facts, and the report of a late copy."""
+        """Run the canary, the probes, the switch, the export of facts, and the report of a late copy."""
         with self._story.step("Scheduled functions: canary, probe, switch, audit, reports of replication"):
             for side in SIDES:
-                self._fly(side)
+                self.fly(side)
                 self._watch(side)
                 self._export(side)
                 self._report(side)
 
-    def _fly(self, side: str) -> None:
-        flight = self._call(side, "cell1-canary")
-        arrived = f"{side}: a synthetic transfer was delivered unchanged"
-        self._story.expect(f"{arrived}: {flight['failure'] or 'in time'}", flight["failure"] is None)
+    def fly(self, side: str) -> None:
+        """Send synthetic transfers in a region, and expect each leg's to be delivered."""
+        flights = self._call(side, "cell1-canary")
+        for leg in Leg:
+            failure = flights.get(leg, flights)["failure"]
+            arrived = f"{side}: a synthetic transfer by {leg} was delivered unchanged"
+            self._story.expect(f"{arrived}: {failure or 'in time'}", failure is None)
 
     def _watch(self, side: str) -> None:
-        silent = self._call(side, "cell1-probe").get("silent")
-        self._story.expect(f"{side}: every address of the endpoint answers its probe", silent == {})
+        for zone in ZONES:
+            silent = self._call(side, f"cell1-probe-{zone}").get("silent")
+            self._story.expect(f"{side}: every address answers the probe of zone {zone}", silent == {})
         position = self._call(side, "cell1-failover-switch").get("position")
         self._story.expect(f"{side}: the switch of {peer_of(side)} is {position}", position == Position.IN)
 

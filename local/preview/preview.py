@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from local import host_keys, program
+from local import private_keys, program
 from local.preview import recording
 from local.preview.changes import Operation, ResourceChange, compare
 from local.preview.replacement import REPLACES
@@ -73,7 +73,7 @@ def make(
             for each in stacks
             for key in recording.secrets_of(where, each)
         }
-        (folder / _PLACEHOLDERS).write_text(json.dumps(host_keys.placeholders(secrets)))
+        (folder / _PLACEHOLDERS).write_text(json.dumps(private_keys.placeholders(secrets)))
         graphs = _run(revisions, stacks, folder, tell)
     steps = {each: compare(*(graph[each] for graph in graphs)) for each in stacks}
     notes = [*_apart(held), *_notes(secrets, steps)]
@@ -178,4 +178,4 @@ def _notes(secrets: set[str], steps: Mapping[str, tuple[ResourceChange, ...]]) -
     if every:
         yield "ids, ARNs and generated names are made up here; AWS assigns others"
     for type in sorted({step.type for step in every if step.action is Operation.CHANGE} - REPLACES.keys()):
-        yield f"it is not known here which changes replace a {type}; see `pulumi preview`"
+        yield f"it is not known here which changes replace a {type}; see `pulumi preview --stack STACK`"

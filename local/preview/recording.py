@@ -24,7 +24,7 @@ from typing import Any
 import pulumi
 import yaml
 
-from local import host_keys, program
+from local import private_keys, program
 from local.preview.recording_aws import echo, place
 from local.program import Graph, ProgramError, Resource
 
@@ -35,12 +35,12 @@ def stacks_of(folder: Path) -> list[str]:
 
 
 def secrets_of(folder: Path, stack: str) -> list[str]:
-    """Return the host keys, and all keys of a stack that its project or its own file makes secret, sorted."""
+    """Return the private keys, and what else a stack's project or its own file makes secret, sorted."""
     declared = _mapping(folder / "Pulumi.yaml").get("config") or {}
     given = _mapping(folder / f"Pulumi.{stack}.yaml").get("config") or {}
     secret = {key for key, each in declared.items() if isinstance(each, dict) and each.get("secret")}
     secret |= {key for key, value in given.items() if isinstance(value, dict) and "secure" in value}
-    return sorted(secret | {f"mft:{key}" for key in host_keys.SETTINGS})
+    return sorted(secret | {f"mft:{key}" for key in private_keys.SETTINGS})
 
 
 #: The graphs of one revision, by stack.

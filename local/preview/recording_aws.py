@@ -41,7 +41,7 @@ def place(config: Mapping[str, str]) -> Ask:
             case "aws:route53/getZone:getZone":
                 return {"zoneId": args["zoneId"], "name": config["mft:zone"]}
             case "aws:servicequotas/getServiceQuota:getServiceQuota":
-                return {"value": _AMPLE_QUOTA}
+                return {"value": _AMPLE_QUOTA, "quotaCode": args.get("quotaCode")}
         raise ProgramError(f"the program invokes {function}, which cannot be answered without AWS")
 
     return ask

@@ -10,9 +10,15 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
+#: JSON's null, which is not the same as nothing.
+_NULL = "null"
+
 
 def differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]:
-    """Yield the path, old value and new value of each difference. JSON documents are compared by content."""
+    """Yield the path, old value and new value of each difference. JSON documents are compared by content.
+
+    None stands for an absent value, the text `null` for JSON's null.
+    """
     if old == new:
         return
     old, new = _opened(old), _opened(new)
@@ -25,7 +31,10 @@ def differences(old: Any, new: Any, path: str) -> Iterator[tuple[str, Any, Any]]
             yield path, old, new
         return
     for name in sorted(olds.keys() | news.keys()):
-        yield from differences(olds.get(name), news.get(name), f"{path}{name}")
+        before, after = (
+            _NULL if name in side and side[name] is None else side.get(name) for side in (olds, news)
+        )
+        yield from differences(before, after, f"{path}{name}")
 
 
 def _opened(value: Any) -> Any:

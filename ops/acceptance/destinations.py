@@ -14,7 +14,8 @@ import asyncssh
 from ops.acceptance.accepted_cell import AcceptedCell
 from runtime.contract import ACCEPTANCE, SIDE_OF, secret_name
 from runtime.delivery import PermanentDeliveryError
-from runtime.delivery.ssh import Patience, SftpTarget, connect
+from runtime.delivery.ssh import Patience, connect
+from runtime.delivery.target import SftpTarget
 from runtime.routing import DestinationKind
 
 _PATIENCE = Patience(connect=15.0, step=30.0)

@@ -147,8 +147,8 @@ def _document(plan: SwitchPlan, options: list[str], reason: str | None) -> dict[
         "position": plan.position.value,
         "now": plan.now.value,
         "digest": plan.digest,
-        "customers": plan.customers,
-        "names": len(plan.wanted),
+        "customers": plan.customers if plan.servers else None,
+        "names": plan.names,
         "override": plan.override,
         "resumed": plan.is_resumed,
         "warnings": list(plan.warnings),
@@ -158,10 +158,9 @@ def _document(plan: SwitchPlan, options: list[str], reason: str | None) -> dict[
 
 def _plan(plan: SwitchPlan) -> list[str]:
     region, through = plan.region, plan.through
-    of_all = f"{len(plan.wanted):,} names of {plan.customers:,} customers in service"
     out = [
         f"take {region} out of DNS, through {through}: one parameter, one datapoint",
-        f"its records then answer with {through}: {of_all}",
+        f"its records then answer with {through}: {plan.reach}",
     ]
     match plan.position:
         case Position.OUT:
@@ -171,7 +170,7 @@ def _plan(plan: SwitchPlan) -> list[str]:
         case Position.IN:
             lines = [
                 f"take {region} back into DNS, through {through}: one parameter, one datapoint",
-                f"its records then answer with {region}: {of_all}",
+                f"its records then answer with {region}: {plan.reach}",
             ]
         case unreachable:
             assert_never(unreachable)

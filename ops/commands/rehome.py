@@ -56,7 +56,7 @@ def rehome(
     REGION becomes the PRIMARY of these names in Route 53, and the registry says so. This needs Route 53's
     control plane, in us-gov-west-1. All records of a customer change at once. A command
     that was killed goes on when it is run again. Commit the customers' files and `rehomes/` afterwards; the
-    next `pulumi up --refresh` then changes nothing.
+    next deployment then changes nothing.
 
     Example: mft-ops rehome c7k2m --to us-gov-east-1
     """

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, assert_never
 
 import typer
 
@@ -139,8 +139,13 @@ def plan(
         with Bar(None, "transfers") as bar:
             for verdict in look(regions, wanted, force=force):
                 counts[verdict.choice] += 1
-                if verdict.choice is Choice.DELIVER:
-                    steps.append(verdict)
+                match verdict.choice:
+                    case Choice.DELIVER:
+                        steps.append(verdict)
+                    case Choice.SKIP | Choice.ASK:
+                        pass
+                    case _:
+                        assert_never(verdict.choice)
                 line = f"{verdict.choice}: {printable(verdict.key)} {verdict.transfer}: {verdict.why}"
                 typer.echo(json.dumps({"verdict": asdict(verdict)}) if as_json else line)
                 bar.step()

@@ -53,7 +53,7 @@ def shift(
 
     All other customers stay. This needs Route 53's control plane, in us-gov-west-1; `evacuate` does not.
     The command refuses while the other region is out or not ready, and when a customer is out of it. The
-    next `pulumi up --refresh` leaves the shift in place.
+    next deployment leaves the shift in place.
 
     Example: mft-ops shift c7k2m --region us-gov-west-1
     """

@@ -135,7 +135,11 @@ def _rows(its: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
     yield "SFTP server", its["sftp"] or _UNKNOWN
     measured = its["measured"] or {}
     yield "addresses answering", _or(measured.get("addresses"), str)
-    yield "synthetic transfer", _or(measured.get("canary"), lambda ok: "delivered" if ok else "NOT DELIVERED")
+    failed = ", ".join(leg for leg, delivered in measured.get("legs", {}).items() if not delivered)
+    yield (
+        "synthetic transfers",
+        _or(measured.get("canary"), lambda ok: "delivered" if ok else f"NOT DELIVERED {failed}".rstrip()),
+    )
     yield "intake queue", _or(its["queue"], lambda q: f"{q['waiting']:,} waiting, {q['taken']:,} in work")
     letters = ", ".join(f"{of} {count:,}" for of, count in its["dead_letters"].items())
     yield "dead letters", letters or _UNKNOWN

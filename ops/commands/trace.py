@@ -21,7 +21,10 @@ from ops.recovery.trace import Chapter, FileEvent, FileStory, Trace
 from ops.recovery.window import age
 
 Wanted = Annotated[
-    str, typer.Argument(metavar="FILE", help="A transfer's id, or a key such as inbound/sdk/a.csv.")
+    str,
+    typer.Argument(
+        metavar="FILE", help="A transfer's id, the `file` of a log, or a key such as inbound/sdk/a.csv."
+    ),
 ]
 
 #: Width of the text, in columns, when it does not go to a terminal.

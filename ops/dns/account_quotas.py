@@ -84,28 +84,35 @@ def of_region(
         if quota in (HEALTH_CHECKS, RECORDS):
             continue
         try:
-            allowed = _allowed(quotas, quota)
-        except (ClientError, BotoCoreError) as error:
-            unread.append(f"{needed[quota]:,} {quota.what} ({quota.code})")
+            found = _by_code(quotas, quota) if quota.code else _by_name(quotas, quota)
+        except (ClientError, BotoCoreError, LookupError) as error:
+            unread.append(f"{needed[quota]:,} {quota.what} ({quota.label})")
             reason = reason or str(error)
             continue
+        allowed = int(found["Value"])
         own, others = 0, None
         if quota in uses:
             try:
                 own, others = uses[quota]()
             except (ClientError, BotoCoreError) as error:
-                what = f"how many {quota.what} ({quota.code}) are in use is not known: {error}"
+                what = f"how many {quota.what} ({quota.label}) are in use is not known: {error}"
                 yield Finding(where=region, what=what)
         wanted = max(own, needed[quota])
         if wanted + (others or 0) > allowed:
-            short = Shortage(quota=quota, region=region, needed=wanted, allowed=allowed, others=others)
+            short = Shortage(
+                quota=quota,
+                region=region,
+                needed=wanted,
+                allowed=allowed,
+                others=others,
+                code=found["QuotaCode"],
+            )
             yield Finding(where=region, what=short.what, remedy=f"run `{short.request}`")
     if unread:
         yield Finding(
             where=region,
             what=f"whether the account may have {', '.join(unread)} is not known: {reason}",
-            remedy="allow `servicequotas:GetServiceQuota` and `servicequotas:GetAWSDefaultServiceQuota`,"
-            " or look in the console of Service Quotas",
+            remedy="allow `servicequotas:Get*` and `servicequotas:List*`, or look in Service Quotas' console",
         )
 
 
@@ -120,8 +127,8 @@ def of_servers(users: Mapping[str, int]) -> Iterator[Finding]:
             )
 
 
-def _allowed(quotas: Any, quota: ServiceQuota) -> int:
-    """Return the value that applies to the account; AWS states it only if it is not the default.
+def _by_code(quotas: Any, quota: ServiceQuota) -> Mapping[str, Any]:
+    """Return a quota with the value that applies to the account; AWS states it only if it is not the default.
 
     https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_GetServiceQuota.html
     """
@@ -130,7 +137,20 @@ def _allowed(quotas: Any, quota: ServiceQuota) -> int:
         found = quotas.get_service_quota(**which)
     except quotas.exceptions.NoSuchResourceException:
         found = quotas.get_aws_default_service_quota(**which)
-    return int(found["Quota"]["Value"])
+    return found["Quota"]  # type: ignore[no-any-return]  # botocore has no types
+
+
+def _by_name(quotas: Any, quota: ServiceQuota) -> Mapping[str, Any]:
+    """Return the same of a quota whose code is not known; LookupError if AWS lists none of its name.
+
+    https://docs.aws.amazon.com/servicequotas/2019-06-24/apireference/API_ListServiceQuotas.html
+    """
+    for listing in ("list_service_quotas", "list_aws_default_service_quotas"):
+        for page in quotas.get_paginator(listing).paginate(ServiceCode=quota.service):
+            for found in page["Quotas"]:
+                if found["QuotaName"] == quota.name:
+                    return found  # type: ignore[no-any-return]  # botocore has no types
+    raise LookupError(f"AWS lists no quota of {quota.service} of the name {quota.name!r}")
 
 
 def _addresses(ec2: Any, cells: Collection[str]) -> tuple[int, int]:

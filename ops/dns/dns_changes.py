@@ -15,7 +15,7 @@ from typing import Any
 from botocore.exceptions import ClientError, HTTPClientError
 
 from customers import route53 as rules
-from customers.route53 import Record, RecordChange
+from customers.route53 import Record, RecordChange, absolute
 from customers.route53.batch import CHARACTERS_LIMIT, RECORDS_LIMIT
 from ops.aws_errors import blames_credentials
 from ops.environment import Environment
@@ -44,6 +44,10 @@ class ControlPlaneError(RefusedError):
             f" or read without it: {error}. Taking a whole region out of DNS needs neither:"
             f" {command('evacuate', CONTROL_REGION)}"
         )
+
+
+class WrongZoneError(RefusedError):
+    """The stack files name a hosted zone that is not there, or that has another name."""
 
 
 class RequestPace:
@@ -104,7 +108,10 @@ class HostedZone:
         self._records: tuple[Record, ...] = ()
 
     def records(self) -> tuple[Record, ...]:
-        """Return all current records; ControlPlaneError if Route 53 does not answer."""
+        """Return all current records.
+
+        Raises ControlPlaneError if Route 53 does not answer, and WrongZoneError if the zone is another one.
+        """
         found: list[Record] = []
         start: dict[str, str] = {}
         while True:
@@ -112,12 +119,21 @@ class HostedZone:
             found += map(_record, page["ResourceRecordSets"])
             if not page["IsTruncated"]:
                 self._records = tuple(found)
+                self._check_name()
                 return self._records
             start = {
                 f"StartRecord{field}": page[f"NextRecord{field}"]
                 for field in ("Name", "Type", "Identifier")
                 if f"NextRecord{field}" in page
             }
+
+    def _check_name(self) -> None:
+        for record in self._records:
+            if record.type == "SOA" and record.host != absolute(self._name):
+                raise WrongZoneError(
+                    f"mft:zoneId: {self._id} is the zone {record.host}, not {absolute(self._name)};"
+                    " correct it in both stack files"
+                )
 
     def checks(self) -> Iterator[dict[str, Any]]:
         """Yield every health check of the account, as ListHealthChecks returns it."""
@@ -190,6 +206,11 @@ class HostedZone:
             except ClientError as error:
                 if error.response["ResponseMetadata"]["HTTPStatusCode"] >= 500:
                     raise ControlPlaneError(error) from error
+                if error.response["Error"]["Code"] == "NoSuchHostedZone":
+                    raise WrongZoneError(
+                        f"mft:zoneId: Route 53 has no hosted zone {self._id} in the account of these"
+                        " credentials; correct it in both stack files, or use credentials of mft:accountId"
+                    ) from error
                 if error.response["Error"]["Code"] not in BUSY or attempt == TRIES - 1:
                     raise
             self._sleep(random.uniform(0, min(LONGEST_PAUSE, 0.5 * 2**attempt)))  # noqa: S311

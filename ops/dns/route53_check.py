@@ -13,7 +13,7 @@ from customers.registry import Registry
 from customers.route53 import Record, absolute
 from ops.cell_manifest import CellManifest
 from ops.dns import account_quotas
-from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone
+from ops.dns.dns_changes import CONTROL_REGION, ControlPlaneError, HostedZone, WrongZoneError
 from ops.dns.health_checks import ROUTE53, Checks, usual_check
 from ops.environment import Environment
 from ops.finding import Finding, deploy
@@ -131,6 +131,8 @@ def look(
         what = f"its control plane, in {CONTROL_REGION}, does not answer: {error.__cause__}"
         remedy = "records, health checks and quotas are not compared; `mft-ops evacuate` does not need it"
         return [Finding(where=ROUTE53, what=what, remedy=remedy)], shifted
+    except WrongZoneError as error:
+        return [Finding(where=ROUTE53, what=str(error))], shifted
     except (ClientError, BotoCoreError) as error:
         return [Finding(where=ROUTE53, what=f"what it holds is not known: {error}")], shifted
     findings = [*checks.differences(customers), *records.of_cells(manifests)]

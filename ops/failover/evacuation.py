@@ -35,8 +35,9 @@ EVACUATE, RESTORE = "evacuate", "restore"
 class SwitchPlan:
     """A move of a region's switch to `position`, through the region that keeps it.
 
-    `now` is where the switch stands. `wanted` is what the name servers answer afterwards. The digest stands
-    for `document`. `override` is the sentence that was typed to act in spite of the interlocks.
+    `now` is where the switch stands. `wanted` is what the name servers answer afterwards, for how many
+    `customers`; without a name server that can be asked (`servers` is None), both are not known. The digest
+    stands for `document`. `override` is the sentence that was typed to act in spite of the interlocks.
     """
 
     region: str
@@ -56,6 +57,18 @@ class SwitchPlan:
     def digest(self) -> str:
         """The digest of the plan: of moving the switch from where it stands now."""
         return digest(self.document)
+
+    @property
+    def names(self) -> int | None:
+        """How many names answer otherwise afterwards, or None if that is not known."""
+        return len(self.wanted) if self.servers else None
+
+    @property
+    def reach(self) -> str:
+        """How much answers otherwise afterwards."""
+        if self.names is None:
+            return "of how many names and customers is not known"
+        return f"{self.names:,} names of {self.customers:,} customers in service"
 
     @property
     def verb(self) -> str:

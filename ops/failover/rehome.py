@@ -21,6 +21,7 @@ from ops.dns.name_servers import NameServers
 from ops.environment import Environment
 from ops.failover import interlocks, rehome_files
 from ops.failover.rehome_files import Signature
+from ops.finding import deploy
 from ops.logbook import Logbook, Recording
 from ops.plan import RefusedError, digest
 from ops.registry import in_service, read_registry
@@ -192,13 +193,13 @@ class Rehome:
             if missing:
                 raise RefusedError(
                     f"{customer.id}: {host} {type} has no half of {' and '.join(missing)} in Route 53;"
-                    f" run `pulumi up --refresh` on gov-{missing[0]}, then plan again"
+                    f" {deploy(*missing)}, then plan again"
                 )
             now += [half for half in pair if half]
         if lone := [each for each in now if not each.health_check]:
             raise RefusedError(
                 f"{customer.id}: {lone[0].host} {lone[0].type} of {lone[0].set_identifier} carries no health"
-                " check, and a PRIMARY must; run `pulumi up --refresh` on its stack, then plan again"
+                f" check, and a PRIMARY must; {deploy(str(lone[0].set_identifier))}, then plan again"
             )
         roles = {to: ROLES[0], peer_of(to): ROLES[1]}
         wanted = [replace(half, failover=roles[str(half.set_identifier)]) for half in now]

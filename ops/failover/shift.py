@@ -19,6 +19,7 @@ from ops.dns.dns_changes import CONTROL_SIDE, HostedZone, batches
 from ops.dns.health_checks import Checks, usual_check
 from ops.environment import Environment
 from ops.failover import interlocks
+from ops.finding import deploy
 from ops.logbook import Logbook, Recording
 from ops.plan import RefusedError, command, digest
 from ops.registry import in_service, read_registry
@@ -153,7 +154,7 @@ class Shifting:
         except KeyError as error:
             raise RefusedError(
                 f"{customer.id}: {error.args[0][0]} {error.args[0][1]} has no half of {side} in Route 53;"
-                f" run `pulumi up --refresh` on gov-{side}, then plan again"
+                f" {deploy(side)}, then plan again"
             ) from error
 
 
@@ -176,6 +177,6 @@ class _Usable:
         if len(found) != 1:
             raise RefusedError(
                 f"{REGION_OF[side]} has {len(found)} health checks {check!r}, and must have exactly one;"
-                f" run `pulumi up --refresh` on gov-{side}, then plan again"
+                f" {deploy(side)}, then plan again"
             )
         return str(found[0]["Id"])

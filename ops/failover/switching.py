@@ -76,7 +76,7 @@ class Act:
         ) as self.recording:
             yield
             self.recording.outcome = {
-                "names": len(plan.wanted),
+                "names": plan.names,
                 "dns_moved_seconds": self.moved_seconds,
                 "left": self.left,
             }

@@ -69,7 +69,9 @@ def _problems(found: CellReport) -> Iterator[str]:
     if found.table is not None and found.table["TableStatus"] not in ("ACTIVE", "UPDATING"):
         yield f"the tracker is {found.table['TableStatus']}, not ACTIVE"
     if found.measures and found.measures.canary is False:
-        yield "the last synthetic transfer was not delivered; see docs/runbook.md#canary-failing"
+        failed = " and ".join(leg for leg, delivered in found.measures.legs.items() if not delivered)
+        by = f" by {failed}" if failed else ""
+        yield f"the last synthetic transfer{by} was not delivered; see docs/runbook.md#canary-failing"
     yield from (on(alarm) for alarm in found.alarms or () if not is_about_peer(alarm))
 
 

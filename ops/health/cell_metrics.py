@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from ops.cell import DeployedCell
+from runtime.canary_legs import Leg
 from runtime.contract import REGION_OF, peer_of
 from runtime.metric_names import (
     METRIC_ADDRESSES,
@@ -35,13 +36,15 @@ RULE, LATENCY = "to-peer", "ReplicationLatency"
 class CellMetrics:
     """The latest metrics of a cell; None where there is no recent value.
 
-    `canary` says whether the last synthetic transfer was delivered, `addresses` how many of the endpoint's
-    addresses answered, and `facts_delay` how many seconds a fact takes to reach the peer. Of the files of the
-    last 24 hours, `copies_lost` will never reach the peer, and `copies_late` had not reached it within 15
+    `canary` says whether the last synthetic transfers were delivered, and `legs` the same for each leg that
+    has a recent value. `addresses` is how many of the endpoint's addresses answered, as the zone that reached
+    most of them sees it, and `facts_delay` how many seconds a fact takes to reach the peer. Of the files of
+    the last 24 hours, `copies_lost` will never reach the peer, and `copies_late` had not reached it within 15
     minutes and have not since.
     """
 
     canary: bool | None
+    legs: Mapping[str, bool]
     addresses: int | None
     facts_delay: float | None
     copies_lost: int
@@ -79,18 +82,25 @@ def of_cell(cell: DeployedCell, cloudwatch: Any) -> CellMetrics:
     )
     series = [
         Series(METRICS, METRIC_CANARY, own, "Minimum"),
-        Series(METRICS, METRIC_ADDRESSES, own, "Minimum"),
+        Series(METRICS, METRIC_ADDRESSES, own, "Maximum"),
         Series("AWS/DynamoDB", LATENCY, table, "Average"),
+        *(Series(METRICS, METRIC_CANARY, {**own, "Leg": leg.value}, "Minimum") for leg in Leg),
         *(Series(METRICS, name, own, "Sum") for name in counts),
     ]
     now = datetime.now(UTC)
-    canary, addresses, delay, *sums = ask(cloudwatch, series, since=now - DAY)
+    canary, addresses, delay, *more = ask(cloudwatch, series, since=now - DAY)
+    by_leg, sums = dict(zip(Leg, more, strict=False)), more[len(Leg) :]
     failed, untracked, missed, late = (int(sum(value for _, value in values)) for values in sums)
     delivered, answering, milliseconds = (
         _last(values, now - RECENT) for values in (canary, addresses, delay)
     )
     return CellMetrics(
         canary=None if delivered is None else delivered >= 1,
+        legs={
+            leg.value: value >= 1
+            for leg, values in by_leg.items()
+            if (value := _last(values, now - RECENT)) is not None
+        },
         addresses=None if answering is None else int(answering),
         facts_delay=None if milliseconds is None else milliseconds / 1000,
         copies_lost=failed + untracked,

@@ -18,7 +18,7 @@ from runtime.contract import REGION_OF, SIDES
 _IN_USE = ("ssh-rsa", "ecdsa-")
 _REMEDY = (
     "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same"
-    " keys in both stacks, and run `pulumi up` on both"
+    f" keys in both stacks, and {deploy(*SIDES)}"
 )
 
 

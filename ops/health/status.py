@@ -14,9 +14,10 @@ from datetime import UTC, datetime, timedelta
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ops import switches
+from ops.aws_errors import blames_credentials, is_denied
 from ops.cell import DeployedCell, cells
 from ops.dns import dns_routing
-from ops.dns.dns_changes import ControlPlaneError, HostedZone
+from ops.dns.dns_changes import ControlPlaneError, HostedZone, WrongZoneError
 from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
 from ops.health import cell_findings, cell_report
@@ -32,7 +33,7 @@ _ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 #: Seconds for which the list of shifted customers is kept. Reading the zone takes many requests, and Route 53
 #: accepts 5 a second from a whole account: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
 _SHIFTS_FRESH = 60.0
-_SILENT = "Route 53's control plane does not answer"
+_SILENT, _UNREAD = "Route 53's control plane does not answer", "Route 53's records cannot be read"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,8 +105,15 @@ class StatusWatch:
             return self._shifts[1]
         try:
             found = self._by_records()
-        except (ControlPlaneError, ClientError, BotoCoreError):
-            found = self._by_answers(answering, out)
+        except ControlPlaneError:
+            found = self._by_answers(answering, out, _SILENT)
+        except WrongZoneError as error:
+            found = self._by_answers(answering, out, str(error))
+        except (ClientError, BotoCoreError) as error:
+            if blames_credentials(error):
+                raise
+            what = "the credentials do not let Route 53's records be read" if is_denied(error) else _UNREAD
+            found = self._by_answers(answering, out, f"{what}: {error}")
         self._shifts = self._clock(), found
         return found
 
@@ -121,17 +129,20 @@ class StatusWatch:
                 out_of[record.set_identifier].add(record.host.removesuffix(tail).rpartition(".")[2])
         return Shifts(source=ROUTE53, out_of={side: sorted(ids) for side, ids in out_of.items()})
 
-    def _by_answers(self, answering: Sequence[str], out: Sequence[str]) -> Shifts:
-        """Return the customers whose name for a side that is in service points at the other side."""
+    def _by_answers(self, answering: Sequence[str], out: Sequence[str], why: str) -> Shifts:
+        """Return the customers whose name for a side that is in service points at the other side.
+
+        `why` is the reason for asking name servers and not Route 53.
+        """
         if not answering:
-            return Shifts(source="DNS", problem=f"{_SILENT}, and no region lists its customers")
+            return Shifts(source="DNS", problem=f"{why}, and no region lists its customers")
         problems: list[str] = []
         out_of = {}
         for side in (side for side in SIDES if side not in out):
             seen = dns_routing.look(self._cells[answering[0]], side)
             problems += seen.warnings
             out_of[side] = seen.at(peer_of(side))
-        problem = "; ".join([f"{_SILENT}: DNS says which customers are shifted out", *problems])
+        problem = "; ".join([f"{why}: DNS says which customers are shifted out", *problems])
         return Shifts(source="DNS", out_of=out_of, problem=problem)
 
 

@@ -161,7 +161,7 @@ class RepairPlan:
         deed, line = Deed(remedy["deed"]), f"{json.dumps(remedy, sort_keys=True)}\n"
         self.deeds[deed] += 1
         self._file.write(line)
-        if deed is not Deed.ASK:
+        if deed.acts:
             customer = remedy["customer"]
             self._hashes.setdefault(customer, hashlib.sha256()).update(line.encode())
             self._counts.setdefault(customer, Counter())[deed.value] += 1
@@ -201,7 +201,7 @@ class RepairPlan:
                 return remedy, str(error), False
             return remedy, became, True
 
-        remedies = (remedy for remedy in self.remedies() if remedy.deed is not Deed.ASK)
+        remedies = (remedy for remedy in self.remedies() if remedy.deed.acts)
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             while some := list(islice(remedies, 100)):
                 for customer in {remedy.customer for remedy in some} - repairs.keys():

@@ -1,4 +1,4 @@
-"""Looking up a file and its customer by a transfer's id or by a key."""
+"""Looking up a file and its customer by a transfer's id, by the id of a file in a log, or by a key."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from ops.recovery.regions import Regions
 from runtime import contract
 
 _T = TypeVar("_T")
+_FILE = re.compile(r"[0-9a-f]{64}")
 _TRANSFER = re.compile(r"([0-9]{8})T[0-9]{6}Z-\S*")
 
 #: How many look-ups are made at once: without a customer, all customers are searched.
@@ -39,9 +40,20 @@ class Lookup:
         self._whose = f"of {customers[0]} " if len(customers) == 1 else ""
 
     def find(self, wanted: str) -> FoundFile:
-        """Return the file with this transfer id or key; RefusedError, with the nearest match, otherwise."""
+        """Return the file with this id, transfer id or key; else RefusedError, with the nearest match."""
+        if _FILE.fullmatch(wanted):
+            return self._of_file(wanted)
         day = _day(wanted)
         return self._of_transfer(wanted, day) if day else self._of_key(wanted)
+
+    def _of_file(self, wanted: str) -> FoundFile:
+        for facts in self._each(lambda _, store: store.tracker.history(wanted).facts):
+            for fact in facts:
+                return FoundFile(customer=fact.customer, key=fact.key)
+        raise RefusedError(
+            f"no fact {self._whose}is about the file {wanted}; if it was never taken in, `mft-ops gaps` lists"
+            " it as unknown to the tracker"
+        )
 
     def _of_transfer(self, wanted: str, day: str) -> FoundFile:
         def transfers(customer: str, store: Store) -> dict[str, FoundFile]:

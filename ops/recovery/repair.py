@@ -36,6 +36,17 @@ class Deed(StrEnum):
     TAKE_IN = "take in"
     ASK = "ask"
 
+    @property
+    def acts(self) -> bool:
+        """Whether an operator who approves it has something done."""
+        match self:
+            case Deed.COPY | Deed.REPLAY | Deed.TAKE_IN:
+                return True
+            case Deed.ASK:
+                return False
+            case _:
+                assert_never(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Remedy:

@@ -16,6 +16,9 @@ _T = TypeVar("_T")
 #: Most seconds that one request for tidying up may take.
 _TIDY = 5.0
 
+#: The errors that say that the connection is gone, and nothing about the request.
+LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
+
 #: The errors for a name that does not exist.
 ABSENT = (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath)
 
@@ -44,27 +47,37 @@ _CHANNEL_REFUSALS = (
 
 @contextmanager
 def answering(
-    place: str, step: str, *, naming: bool = False, apart: tuple[type[Exception], ...] = ()
+    place: str,
+    step: str,
+    *,
+    path: str = "",
+    naming: bool = False,
+    advice: str = "",
+    apart: tuple[type[Exception], ...] = (),
 ) -> Iterator[None]:
     """Turn the error of a request, or the lack of a response, into a DeliveryError, except those in `apart`.
 
-    `naming` is for requests that name a file: their refusal is permanent, while the same code in response to
-    a write only means that this handle is unusable. An unspecific failure is transient, because OpenSSH
-    reports a full disk and an exceeded quota that way.
+    Its reason names `path`, and `advice` if the server refused. `naming` is for requests that name a file:
+    their refusal is permanent, while the same code in response to a write only means that this handle is
+    unusable. An unspecific failure is transient, because OpenSSH reports a full disk and an exceeded quota
+    that way. So is whatever else a request raises, such as a response that cannot be decoded.
     """
+    about = f"{path}: " if path else ""
+    refused = f"; {advice}" if advice else ""
     passing: tuple[type[Exception], ...] = (DeliveryError, *apart)
     try:
         yield
     except passing:
         raise
     except asyncssh.SFTPPermissionDenied as error:
-        raise PermanentDeliveryError(place, step, words(error)) from error
+        raise PermanentDeliveryError(place, step, f"{about}{words(error)}{refused}") from error
     except asyncssh.ChannelOpenError as error:
         kind = PermanentDeliveryError if error.code in _CHANNEL_REFUSALS else TransientDeliveryError
         raise kind(place, step, words(error)) from error
-    except (asyncssh.Error, OSError) as error:
-        kind = PermanentDeliveryError if naming and isinstance(error, _REFUSALS) else TransientDeliveryError
-        raise kind(place, step, words(error)) from error
+    except Exception as error:
+        if naming and isinstance(error, _REFUSALS):
+            raise PermanentDeliveryError(place, step, f"{about}{words(error)}{refused}") from error
+        raise TransientDeliveryError(place, step, f"{about}{words(error)}") from error
 
 
 async def ask(
@@ -73,14 +86,16 @@ async def ask(
     request: Awaitable[_T],
     seconds: float,
     *,
+    path: str = "",
     naming: bool = False,
+    advice: str = "",
     apart: tuple[type[Exception], ...] = (),
 ) -> _T:
     """Await a request and return its response; TransientDeliveryError if there is none within `seconds`.
 
-    `naming` and `apart` are those of `answering`.
+    The other arguments are those of `answering`.
     """
-    with answering(place, step, naming=naming, apart=apart):
+    with answering(place, step, path=path, naming=naming, advice=advice, apart=apart):
         try:
             async with asyncio.timeout(seconds):
                 return await request
@@ -90,7 +105,7 @@ async def ask(
 
 async def tidy(request: Awaitable[object], seconds: float) -> None:
     """Await a request whose failure does not matter, for at most `seconds` and never long."""
-    with suppress(asyncssh.Error, OSError):
+    with suppress(Exception):
         async with asyncio.timeout(min(_TIDY, seconds)):
             await request
 

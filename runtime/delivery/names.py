@@ -13,6 +13,10 @@ from runtime.patterns import literal_prefix
 #: name only as "failure", just like a full disk.
 LONGEST_SEGMENT = 255
 
+#: The temporary names of uploads, and of files that are set aside while another one takes their name.
+TEMPORARY = ".*.part"
+ASIDE = ".*.old"
+
 _ATTEMPT = re.compile(r"[A-Za-z0-9._-]{1,120}")
 
 
@@ -40,17 +44,18 @@ def check_name(name: str) -> str:
     return name
 
 
-def temporary_name(basename: str, attempt: str, *, ending: str = "part") -> str:
-    """Return the hidden name in the same directory that one attempt uses before or besides `basename`.
+def temporary_name(basename: str, attempt: str, *, pattern: str = TEMPORARY) -> str:
+    """Return the name in the same directory that one attempt uses before or besides `basename`.
 
-    Raises ValueError if `attempt` has characters that do not belong in a file name.
+    `pattern` is the name with a `*` in the place of `basename` and `attempt`. Raises ValueError if `attempt`
+    has characters that do not belong in a file name.
     """
     if not _ATTEMPT.fullmatch(attempt):
         raise ValueError(f"attempt {attempt!r} is not of the form {_ATTEMPT.pattern}")
-    name = f".{basename}.{attempt}.{ending}"
+    name = pattern.replace("*", f"{basename}.{attempt}")
     if len(name.encode()) <= LONGEST_SEGMENT:
         return name
-    return f".{hashlib.sha256(basename.encode()).hexdigest()[:32]}.{attempt}.{ending}"
+    return pattern.replace("*", f"{hashlib.sha256(basename.encode()).hexdigest()[:32]}.{attempt}")
 
 
 def _problem(segment: str) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,9 +179,9 @@ class _Copy:
     def _read_back(self) -> str | None:
         digest = hashlib.sha256()
         try:
-            body = self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"]
-            for data in body.iter_chunks(MIB):
-                digest.update(data)
+            with closing(self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"]) as body:
+                for data in body.iter_chunks(MIB):
+                    digest.update(data)
         except (ClientError, BotoCoreError) as error:
             raise self._failure(error, "read back") from error
         return digest.hexdigest()

@@ -10,16 +10,17 @@ make the library that computes them a validated module.
 from __future__ import annotations
 
 import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import asyncssh
 
-from runtime.delivery.answers import ask, words
-from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery.answers import ask
+from runtime.delivery.errors import DeliveryError, PermanentDeliveryError
+from runtime.delivery.login import Login, connecting, named, other_key, starting
+from runtime.delivery.target import SftpTarget
 
 KEX = (
     "ecdh-sha2-nistp256",
@@ -60,25 +61,6 @@ _GOODBYE = 2.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class SftpTarget:
-    """A directory on a partner's server. `host_key`, an OpenSSH line, is the only key that is accepted.
-
-    `directory` is absolute or relative to the user's initial directory, and has to exist.
-    """
-
-    host: str
-    port: int = 22
-    user: str
-    host_key: str
-    directory: str
-
-    @property
-    def place(self) -> str:
-        """The server in the form that messages use."""
-        return f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, kw_only=True)
 class Patience:
     """Times to wait, in seconds: to connect and log in, for one response, and between keepalives.
 
@@ -93,17 +75,6 @@ class Patience:
     keepalive_count: int = 3
 
 
-class _Pinned(asyncssh.SSHClient):
-    """Refuses any key that is not pinned and keeps the one that was offered, for the message."""
-
-    def __init__(self) -> None:
-        self.offered = ""
-
-    def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
-        self.offered = _named(key)
-        return False
-
-
 @asynccontextmanager
 async def connect(
     destination: SftpTarget, private_key: str, patience: Patience
@@ -113,19 +84,17 @@ async def connect(
     `private_key` is PEM or OpenSSH text without a passphrase. Raises PermanentDeliveryError if either side
     refuses a key or no algorithm is agreed on, and TransientDeliveryError if the server cannot be reached.
     """
-    client = _Pinned()
     pinned = _host_key(destination)
-    options = _options(
-        patience, username=destination.user, client_keys=[_client_key(destination, private_key)]
-    )
+    login = Login(_client_key(destination, private_key))
+    options = _options(patience, username=destination.user, client_keys=login.keys)
     try:
-        with _connecting(destination, client, pinned):
+        with connecting(destination, login, pinned):
             connection = await asyncssh.connect(
                 destination.host,
                 destination.port,
                 options=options,
                 config=None,
-                client_factory=lambda: client,
+                client_factory=lambda: login,
                 known_hosts=([pinned], [], []),
                 server_host_key_algs=[a for a in _text(pinned.sig_algorithms) if a in SIGNATURES],
             )
@@ -135,7 +104,9 @@ async def connect(
         raise
     well = False
     try:
-        yield await ask(destination.place, "start sftp", connection.start_sftp_client(), patience.step)
+        with starting(destination):
+            sftp = await ask(destination.place, "start sftp", connection.start_sftp_client(), patience.step)
+        yield sftp
         well = True
     finally:
         await _close(connection, politely=well)
@@ -153,7 +124,9 @@ def _options(patience: Patience, **who: Any) -> asyncssh.SSHClientConnectionOpti
         agent_path=None,
         x509_trusted_certs=None,
         gss_host=None,
-        preferred_auth="publickey",
+        # The methods after the first are never answered: they tell what else the server asks for.
+        preferred_auth=["publickey", "keyboard-interactive", "password"],
+        utf8_decode_errors="replace",
         connect_timeout=patience.connect,
         login_timeout=patience.connect,
         keepalive_interval=patience.keepalive,
@@ -163,26 +136,38 @@ def _options(patience: Patience, **who: Any) -> asyncssh.SSHClientConnectionOpti
 
 
 async def _refuse_other_key(destination: SftpTarget, pinned: asyncssh.SSHKey, patience: Patience) -> None:
-    """Raise PermanentDeliveryError if the server has host keys, but none of the pinned type.
+    """Raise PermanentDeliveryError if the server has host keys, but none of the pinned type, or only SHA-1.
 
     OpenSSH then closes the connection without a message, which would look like a transient fault. The pinned
     type is requested first, so that a server that has it presents it, whatever other keys it has.
     """
     own = [name for name in _text(pinned.sig_algorithms) if name in SIGNATURES]
+    key = await _server_key(destination, patience, [*own, *(name for name in SIGNATURES if name not in own)])
+    if key is not None and key.get_algorithm() != pinned.get_algorithm():
+        raise PermanentDeliveryError(destination.place, "host key", other_key(named(key), pinned))
+    if key is None and (old := await _server_key(destination, patience, ["ssh-rsa"])) is not None:
+        reason = (
+            f"the server's key {named(old)} is offered with SHA-1 signatures only (ssh-rsa), which are not"
+            " approved; ask the partner for rsa-sha2-256, or for an ECDSA key"
+        )
+        raise PermanentDeliveryError(destination.place, "host key", reason)
+
+
+async def _server_key(
+    destination: SftpTarget, patience: Patience, algorithms: list[str]
+) -> asyncssh.SSHKey | None:
+    """Return the host key that the server presents for one of these algorithms; None if it presents none."""
     try:
-        key = await asyncssh.get_server_host_key(
+        return await asyncssh.get_server_host_key(
             destination.host,
             destination.port,
             options=_options(patience, client_keys=None),
             config=None,
             kex_algs=list(KEX),
-            server_host_key_algs=[*own, *(name for name in SIGNATURES if name not in own)],
+            server_host_key_algs=algorithms,
         )
     except (asyncssh.Error, OSError):
-        return
-    if key is not None and key.get_algorithm() != pinned.get_algorithm():
-        reason = f"the server's key is {_named(key)}; the pinned key is {_named(pinned)}"
-        raise PermanentDeliveryError(destination.place, "host key", reason)
+        return None
 
 
 async def _close(connection: asyncssh.SSHClientConnection, *, politely: bool) -> None:
@@ -196,28 +181,6 @@ async def _close(connection: asyncssh.SSHClientConnection, *, politely: bool) ->
     # Closing flushes first, which never ends if the server has stopped reading.
     connection.abort()
     return await connection.wait_closed()
-
-
-@contextmanager
-def _connecting(destination: SftpTarget, client: _Pinned, pinned: asyncssh.SSHKey) -> Iterator[None]:
-    place, key = destination.place, _named(pinned)
-    try:
-        yield
-    except asyncssh.HostKeyNotVerifiable as error:
-        reason = f"the server's key is {client.offered or 'not readable'}; the pinned key is {key}"
-        raise PermanentDeliveryError(place, "host key", reason) from error
-    except asyncssh.KeyExchangeFailed as error:
-        reason = f"no approved algorithm in common: {error.reason}"
-        raise PermanentDeliveryError(place, "key exchange", reason) from error
-    except asyncssh.PermissionDenied as error:
-        reason = f"the server refused the key of user {destination.user!r}"
-        raise PermanentDeliveryError(place, "log in", reason) from error
-    except (asyncssh.IllegalUserName, asyncssh.ProtocolNotSupported) as error:
-        raise PermanentDeliveryError(place, "log in", error.reason) from error
-    except socket.gaierror as error:
-        raise TransientDeliveryError(place, "look up", error.strerror or str(error)) from error
-    except (TimeoutError, asyncssh.Error, OSError) as error:
-        raise TransientDeliveryError(place, "connect", words(error)) from error
 
 
 def _host_key(destination: SftpTarget) -> asyncssh.SSHKey:
@@ -238,10 +201,6 @@ def _client_key(destination: SftpTarget, private_key: str) -> asyncssh.SSHKey:
         # The parser's message could quote the key, so it is neither passed on nor kept as the cause.
         pass
     raise PermanentDeliveryError(destination.place, "log in", "the client's private key is unreadable")
-
-
-def _named(key: asyncssh.SSHKey) -> str:
-    return f"{key.get_algorithm()} {key.get_fingerprint()}"
 
 
 def _text(names: Sequence[bytes]) -> list[str]:

@@ -22,5 +22,5 @@ def _archive() -> Archive:
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Return the key of the archived copy."""
-    transfer, owner = wiring.step(event)
-    return {"archive_key": _archive().store(transfer, owner=owner)}
+    with wiring.step(event) as (transfer, owner):
+        return {"archive_key": _archive().store(transfer, owner=owner)}

@@ -10,7 +10,7 @@ from runtime.handlers import wiring
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the decision as a document: the fields of runtime.decision.Decision."""
-    transfer, owner = wiring.step(event)
-    decision = wiring.workflow().claim(transfer, owner=owner)
-    wiring.logger.info("claim", action=decision.action)
-    return asdict(decision)
+    with wiring.step(event) as (transfer, owner):
+        decision = wiring.workflow().claim(transfer, owner=owner)
+        wiring.logger.info("claim", action=decision.action)
+        return asdict(decision)

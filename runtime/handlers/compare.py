@@ -11,14 +11,14 @@ from runtime.handlers import wiring
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the decision as a document, like the claim step; its action is `deliver` or `done`."""
-    transfer, owner = wiring.step(event)
-    source = Source(
-        s3=wiring.client("s3"),
-        bucket=transfer.bucket,
-        key=transfer.key,
-        version_id=transfer.version_id,
-        size=transfer.size,
-    )
-    decision = wiring.workflow().compare(transfer, source, owner=owner)
-    wiring.logger.info("compare", action=decision.action, spared=len(decision.spared))
-    return asdict(decision)
+    with wiring.step(event) as (transfer, owner):
+        source = Source(
+            s3=wiring.client("s3"),
+            bucket=transfer.bucket,
+            key=transfer.key,
+            version_id=transfer.version_id,
+            size=transfer.size,
+        )
+        decision = wiring.workflow().compare(transfer, source, owner=owner)
+        wiring.logger.info("compare", action=decision.action, spared=len(decision.spared))
+        return asdict(decision)

@@ -9,8 +9,8 @@ from runtime.handlers import wiring
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, str]:
     """Return the `outcome` that the receipt states."""
-    transfer, owner = wiring.step(event)
-    outcome = wiring.workflow().complete(transfer, event["results"], owner=owner)
-    wiring.logger.info("complete", outcome=outcome)
-    wiring.metrics().completed(transfer, outcome)
-    return {"outcome": outcome}
+    with wiring.step(event) as (transfer, owner):
+        outcome = wiring.workflow().complete(transfer, event["results"], owner=owner)
+        wiring.logger.info("complete", outcome=outcome)
+        wiring.metrics().completed(transfer, outcome)
+        return {"outcome": outcome}

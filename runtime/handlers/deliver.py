@@ -31,18 +31,18 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError,
     OvertakenError or BreakerOpenError; the state machine matches them by name.
     """
-    transfer, owner = wiring.step(event)
-    attempt = str(ULID())
-    wiring.logger.append_keys(destination=event["destination"], attempt=attempt)
-    outcome = _deliverer().attempt(
-        transfer,
-        event["destination"],
-        owner=owner,
-        attempt=attempt,
-        # An event of another version may lack a field. The destination is then asked first.
-        after_unknown=event.get("after_unknown", True),
-        first=event.get("first", False),
-        remaining=lambda: context.get_remaining_time_in_millis() / 1000,
-    )
-    wiring.logger.info("deliver", outcome=outcome)
-    return {"destination": event["destination"], "outcome": outcome}
+    with wiring.step(event) as (transfer, owner):
+        attempt = str(ULID())
+        wiring.logger.append_keys(destination=event["destination"], attempt=attempt)
+        outcome = _deliverer().attempt(
+            transfer,
+            event["destination"],
+            owner=owner,
+            attempt=attempt,
+            # An event of another version may lack a field. The destination is then asked first.
+            after_unknown=event.get("after_unknown", True),
+            first=event.get("first", False),
+            remaining=lambda: context.get_remaining_time_in_millis() / 1000,
+        )
+        wiring.logger.info("deliver", outcome=outcome)
+        return {"destination": event["destination"], "outcome": outcome}

@@ -9,7 +9,10 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from runtime import contract
 from runtime.arrival import arrival
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE
+from runtime.file_names import nameless
 from runtime.handlers import wiring
 
 _batch = BatchProcessor(event_type=EventType.SQS)
@@ -17,9 +20,15 @@ _batch = BatchProcessor(event_type=EventType.SQS)
 
 def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
-    result = wiring.intake().accept(arrived)
-    wiring.logger.info("intake", bucket=arrived.bucket, key=arrived.key, became=result)
-    wiring.metrics().taken_in(arrived, result)
+    with nameless(arrived.key):
+        result = wiring.intake().accept(arrived)
+        customer = contract.customer_of(arrived.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
+        file = contract.file_id(customer, arrived.key)
+        wiring.logger.info(
+            "intake", customer=customer, file=file, version_id=arrived.version_id, became=result
+        )
+    if not contract.is_canary(customer):
+        wiring.metrics().taken_in(arrived, result)
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

@@ -10,16 +10,28 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from aws_lambda_powertools.utilities.batch.types import PartialItemFailureResponse
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
+from runtime import contract
+from runtime.environment import ENV_NAMESPACE, ENV_SIDE
 from runtime.handlers import wiring
-from runtime.replication import incidents
+from runtime.replication import Incident, incidents
 
 _batch = BatchProcessor(event_type=EventType.SQS)
 
 
 def _count(record: SQSRecord) -> None:
     for incident in incidents(json.loads(record.body)):
-        wiring.logger.warning("replication", **asdict(incident))
+        wiring.logger.warning("replication", extra=_without_name(incident))
         wiring.metrics().replication(incident.event)
+
+
+def _without_name(incident: Incident) -> dict[str, str]:
+    """Return an incident with customer and file, or, in the archive, transfer, in place of the key."""
+    about = asdict(incident)
+    key = about.pop("key")
+    if not key.startswith(contract.INBOUND):
+        return {**about, **dict(zip(("customer", "transfer"), key.split("/"), strict=False))}
+    customer = contract.customer_of(incident.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
+    return {**about, "customer": customer, "file": contract.file_id(customer, key)}
 
 
 def handler(event: dict[str, Any], context: Any) -> PartialItemFailureResponse:

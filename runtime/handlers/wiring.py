@@ -6,6 +6,8 @@ Objects are made on first use and kept while the function is warm.
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
@@ -23,6 +25,7 @@ from runtime.environment import (
     ENV_SWITCH_BUCKET,
     ENV_TRACKER,
 )
+from runtime.file_names import nameless
 from runtime.intake import Intake
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
@@ -112,8 +115,13 @@ def peer_switch() -> Switch:
     return Switch(**facts, metrics=client("cloudwatch"))
 
 
-def step(event: dict[str, Any]) -> tuple[Transfer, str]:
-    """Return the transfer and the execution's name from the event of a workflow step, and log with both."""
+@contextmanager
+def step(event: dict[str, Any]) -> Iterator[tuple[Transfer, str]]:
+    """Yield the transfer and the execution's name from the event of a workflow step, and log with both.
+
+    Errors pass without the file's name.
+    """
     transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
-    logger.append_keys(transfer=transfer.id, customer=transfer.customer, execution=owner)
-    return transfer, owner
+    logger.append_keys(transfer=transfer.id, file=transfer.file, customer=transfer.customer, execution=owner)
+    with nameless(transfer.key):
+        yield transfer, owner

@@ -102,7 +102,7 @@ ONE_PROBLEM = {
         ("    - name: c7k2m-batch", "    - name: Batch"),
         "7: sftp.users[0].name: 'Batch' is not an SFTP user name; use 3 to 100 lower-case letters, digits,"
         " '_',"
-        " '@', '.' and '-', the first a letter, digit or '_'",
+        " '@', '.' and '-', the first a letter, digit or '_', and not 'canary' at the beginning",
     ),
     "network with host bits": (
         ("198.51.100.0/24", "198.51.100.9/24"),

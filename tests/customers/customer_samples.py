@@ -56,7 +56,8 @@ FINGERPRINTS = {
 #: The stages that may follow each stage of the lifecycle.
 STEPS = {
     "onboarding": {"active", "retired"},
-    "active": {"draining"},
+    "active": {"closing"},
+    "closing": {"draining", "active"},
     "draining": {"retired", "active"},
     "retired": {"onboarding"},
 }

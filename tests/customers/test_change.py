@@ -266,7 +266,7 @@ def going(count: int, of: int, *, was: str = "draining", now: str = "retired", b
     count=st.integers(0, 13),
     rest=st.integers(0, 60),
     besides=st.integers(0, 20),
-    step=st.sampled_from([("draining", "retired"), ("active", "draining"), ("onboarding", "retired")]),
+    step=st.sampled_from([("draining", "retired"), ("closing", "draining"), ("onboarding", "retired")]),
 )
 def test_more_than_ten_or_a_fifth_must_be_meant(count, rest, besides, step):
     before, after = going(count, count + rest, was=step[0], now=step[1], besides=besides)
@@ -287,6 +287,12 @@ def test_more_than_ten_or_a_fifth_must_be_meant(count, rest, besides, step):
 def test_a_number_that_is_not_the_number_is_refused(count, of, wrong):
     (line,) = said(*going(count, of), leaving=wrong)
     assert line.startswith(f"customers: --retiring {wrong} was given, but {count} go out of service: ")
+
+
+def test_who_only_prepares_to_leave_is_not_counted():
+    before, after = going(40, 40, was="active", now="closing")
+    assert said(before, after) == []
+    assert RegistryChange(before, after).leaving == ()
 
 
 def test_who_comes_back_or_comes_new_does_not_go():

@@ -95,6 +95,10 @@ def test_the_document_that_functions_read():
                 "host_key": KEY,
                 "secret": "mft/c7k2m/partner",
                 "directory": ".",
+                "temporary_name": ".*.part",
+                "publish": "rename",
+                "verify": "size",
+                "fsync": True,
             },
         },
         "temporary_names": ["*.filepart", "*.tmp", "*.part", "*.uploading"],
@@ -105,17 +109,29 @@ def test_the_document_that_functions_read():
 
 
 def test_the_document_of_a_canary_is_as_full_as_a_customers():
-    one = canary_document("mft", "1", "west")
-    (to,) = one["destinations"].values()
-    assert to == {
-        "kind": "s3",
-        "bucket": "mft-canary1-west",
-        "region": "us-gov-west-1",
-        "prefix": "delivered/",
+    host = "sftp.west1.mft.example.gov"
+    one = canary_document("mft", "1", "west", host=host, host_key=KEY)
+    assert one["destinations"] == {
+        "sftp": {
+            "kind": "sftp",
+            "host": host,
+            "port": 22,
+            "user": "canary1-partner",
+            "host_key": KEY,
+            "secret": "login",
+            "directory": "/",
+        },
+        "s3": {
+            "kind": "s3",
+            "bucket": "mft-canary1-west",
+            "region": "us-gov-west-1",
+            "prefix": "delivered/s3/",
+        },
     }
+    server = {"kind": "sftp", "host": host, "user": "u", "host_key": KEY, "secret": "login"}
     routed = customer(
-        destinations={"itself": {"kind": "s3", "bucket": "a-bucket"}},
-        routes=[{"match": "sdk/**", "to": ["itself"]}],
+        destinations={"sftp": server, "s3": {"kind": "s3", "bucket": "a-bucket"}},
+        routes=[{"match": "sdk/a/**", "to": ["s3"]}, {"match": "sdk/b/**", "to": ["sftp"]}],
     )
     assert _shape(one) == _shape(routing_document(routed))
 

@@ -39,12 +39,13 @@ RECEIPTS: dict[str, dict[str, Any]] = {
     "https": {"kind": "https", "url": "https://hooks.agency.example/receipts"},
     "email": {"kind": "email", "address": "receipts@agency.example"},
 }
-#: Whether a customer in each stage takes files, is routed, is in service, is retired.
+#: Whether a customer in each stage takes files, is routed, is in service, keeps its names, is retired.
 STAGES = {
-    "onboarding": (True, False, False, False),
-    "active": (True, True, True, False),
-    "draining": (False, True, False, False),
-    "retired": (False, False, False, True),
+    "onboarding": (True, False, False, False, False),
+    "active": (True, True, True, True, False),
+    "closing": (True, True, True, False, False),
+    "draining": (False, True, False, False, False),
+    "retired": (False, False, False, False, True),
 }
 
 
@@ -71,7 +72,7 @@ def test_the_model_takes_the_words_and_no_others() -> None:
 @pytest.mark.parametrize("stage", get_args(Lifecycle))
 def test_what_each_stage_means(stage: str) -> None:
     one = customer(lifecycle=stage)
-    found = (one.takes_files, one.is_routed, one.is_in_service, one.is_retired)
+    found = (one.takes_files, one.is_routed, one.is_in_service, one.keeps_names, one.is_retired)
     assert found == STAGES[stage]
     # Ten health checks and four records are the cell's and the zone's own.
     own_checks, own_records = needs([one]).health_checks - 10, needs([one]).records - 4

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from customers import names
 from customers.names import NameRefusedError, NameTooLongError
-from runtime import contract
+from runtime import canary_legs, contract
 from runtime.contract import ENDPOINTS, SIDES, BucketRecord
 
 ids = st.one_of(
@@ -197,3 +197,9 @@ def test_no_environment_begins_the_names_of_another(one, more):
 def test_a_namespace_ends_in_its_only_mft():
     assert all(map(_accepted, ("mft", "acme-mft", "a-b-mft", "mfts-mft")))
     assert not any(map(_accepted, ("acme", "acme-mft-x", "mft-mft", "acmemft", "mft-acme", "")))
+
+
+@pytest.mark.parametrize("login", [contract.canary("1"), canary_legs.partner("1")])
+def test_no_sftp_user_of_a_customer_has_a_login_of_the_canary(login):
+    assert not re.fullmatch(names.USER, login)
+    assert re.fullmatch(names.USER, f"x{login}")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import partial
 from itertools import pairwise
+from typing import get_args
 
 import pytest
 from customer_samples import customer
@@ -12,12 +13,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from customers import quota
+from customers.kinds import Lifecycle
 from customers.model import Customer, Failover, S3Destination, Sftp, SftpUser
 from customers.quota import Needs, needs
 
 refusals = partial(quota.refusals, group_rules=60)
 _SAMPLE = customer()
-_LIFECYCLES = ("onboarding", "active", "draining", "retired")
+_LIFECYCLES = get_args(Lifecycle)
 
 
 def one(id: str, *, lifecycle: str = "active", check: str = "customer", cell: str = "1") -> Customer:
@@ -107,9 +109,7 @@ def test_newcomers_share_before_those_whose_check_is_deployed(registry, split, a
     before, new = registry[:split], {each.id for each in registry[split:]}
     found = refusals(registry, health_checks=allowed, before=before)
     ids = set(named(found[0])) if found and "or set" in found[0] else set()
-    own = {
-        each.id for each in registry if each.lifecycle == "active" and each.failover.health_check != "cell"
-    }
+    own = {each.id for each in registry if each.is_in_service and each.failover.health_check != "cell"}
     assert ids <= own
     assert ids <= new or new & own <= ids
 

@@ -156,6 +156,17 @@ def test_a_key_with_another_comment_is_the_same_key(tmp_path):
     assert line.startswith("customers/b.yaml:9: sftp.users[0].public_keys[0]: the SFTP key 'SHA256:")
 
 
+def test_partners_may_be_on_this_machine_only_where_aws_is(tmp_path, monkeypatch):
+    registry = write(tmp_path, a=broken(("host: sftp.partner.example", "host: 127.0.0.1")))
+    for endpoint in ("", "https://s3.us-gov-west-1.amazonaws.com", "http://127.0.0.1.example"):
+        monkeypatch.setenv("AWS_ENDPOINT_URL", endpoint)
+        assert len(said(registry)) == 1
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:4566")
+    assert load(registry).customers
+    (registry / "a.yaml").write_text(broken(("host: sftp.partner.example", "host: 169.254.169.254")))
+    assert len(said(registry)) == 1
+
+
 # --- In an environment ---------------------------------------------------------------------------
 
 

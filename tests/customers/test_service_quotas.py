@@ -20,7 +20,8 @@ def registry(*cells: str) -> list:
 
 
 def test_every_quota_has_its_own_code_and_a_need():
-    assert len({each.code for each in QUOTAS}) == len(QUOTAS)
+    assert len({each.label for each in QUOTAS}) == len(QUOTAS)
+    assert all(bool(each.code) is not bool(each.name) for each in QUOTAS)
     assert set(needed(registry("1"), group_rules=60)) == set(QUOTAS)
 
 
@@ -30,11 +31,12 @@ def test_a_second_cell_needs_as_much_again_where_the_quota_is_of_the_region():
     same = {each.what for each in QUOTAS if not each.is_of_account and two[each] == one[each]}
     assert twice == {
         *("Elastic IP addresses", "VPCs", "NAT gateways in each zone", "gateway VPC endpoints"),
-        "concurrent executions of functions",
+        *("concurrent executions of functions", "log groups"),
     }
     assert same == {
         *("interface endpoints in a VPC", "security groups of an interface"),
         "rules in a security group (mft:groupRuleQuota)",
+        *("executions started at once", "executions started in a second"),
     }
     whole = needs(registry("1", "2"))
     assert two[service_quotas.HEALTH_CHECKS] == whole.health_checks
@@ -70,7 +72,9 @@ def test_a_request_adds_what_others_use_and_goes_to_the_right_region():
 def test_the_page_about_deploying_has_every_quota_with_its_figures():
     page = (Path(__file__).parents[2] / "docs" / "deploy.md").read_text()
     rows = [
-        [cell.strip() for cell in line.strip("|").split("|")] for line in page.splitlines() if "| L-" in line
+        [cell.strip() for cell in line.strip("|").split("|")]
+        for line in page.splitlines()
+        if "| L-" in line or "| *" in line
     ]
     wanted = needed(registry("1"), group_rules=60)
     waiting = needs([each.model_copy(update={"lifecycle": "onboarding"}) for each in registry("1")])
@@ -80,7 +84,9 @@ def test_the_page_about_deploying_has_every_quota_with_its_figures():
         service_quotas.RECORDS: waiting.records,
         service_quotas.BUCKETS: waiting.buckets - BUCKETS_OF_CUSTOMER,
     }
-    assert [row[1:3] for row in rows] == [[f"`{each.service}`", each.code] for each in QUOTAS]
+    assert [row[1:3] for row in rows] == [
+        [f"`{each.service}`", each.code or f"*{each.name}*"] for each in QUOTAS
+    ]
     for row, quota in zip(rows, QUOTAS, strict=True):
         assert quota.what.startswith(row[0])
         assert first_number(row[3]) == quota.default

@@ -192,14 +192,23 @@ def test_a_cancelled_delivery_leaves_nothing(partner: Partner) -> None:
 
 def test_a_missing_directory_is_permanent(partner: Partner) -> None:
     to = destination_of(partner, directory=f"{partner.directory}/missing")
-    for name in ("a.bin", "2026/a.bin"):
-        with pytest.raises(PermanentDeliveryError, match="open: SFTPNoSuchFile"):
-            send(partner, to=to, name=name)
+    with pytest.raises(
+        PermanentDeliveryError, match=r"open: \S*/missing/\S+: SFTPNoSuchFile: .* folder exists"
+    ):
+        send(partner, to=to, name="a.bin")
+    with pytest.raises(PermanentDeliveryError, match=r"make directory: \S*/missing/2026: SFTPNoSuchFile: "):
+        send(partner, to=to, name="2026/a.bin")
     assert list(partner.inbox.iterdir()) == []
 
 
 @pytest.mark.parametrize(
-    ("denied", "step"), [("mkdir", "open"), ("open", "open"), ("write", "write"), ("stat", "verify")]
+    ("denied", "step"),
+    [
+        ("mkdir", r"make directory: \S*/inbox/2026"),
+        ("open", r"open: \S*/inbox/\.a\.bin\.try-1\.part"),
+        ("write", "write"),
+        ("stat", r"verify: \S*/inbox/\.a\.bin\.try-1\.part"),
+    ],
 )
 def test_a_refused_step_is_permanent_and_leaves_nothing(
     make_partner: Callable[..., Partner], denied: str, step: str
@@ -213,7 +222,10 @@ def test_a_refused_step_is_permanent_and_leaves_nothing(
 
 def test_a_refused_rename_is_permanent_and_leaves_nothing(make_partner: Callable[..., Partner]) -> None:
     partner = make_partner(denied=("posix-rename", "rename"))
-    with pytest.raises(PermanentDeliveryError, match="rename: SFTPPermissionDenied"):
+    with pytest.raises(
+        PermanentDeliveryError,
+        match=r"rename: \S*/inbox/a\.bin: SFTPPermissionDenied: .*let this login rename files",
+    ):
         send(partner)
     assert partner.files() == {}
 
@@ -278,7 +290,9 @@ def test_a_lost_answer_to_the_rename_is_unknown_and_found_afterwards(
 ) -> None:
     partner = make_partner(denied=denied)
     partner.faults.lose_answer(lambda: (partner.inbox / "a.bin").exists())
-    with pytest.raises(DeliveryUnknownError, match="rename: requested, and no response came back"):
+    with pytest.raises(
+        DeliveryUnknownError, match=r"rename: \S*/inbox/a\.bin: requested, and no response came back"
+    ):
         send(partner)
     partner.faults.clear()
     assert partner.files() == {"a.bin": CONTENT}

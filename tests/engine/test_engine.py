@@ -1,6 +1,7 @@
 """Both stacks deployed by the real Pulumi CLI to the emulated AWS: faults that only the engine can show.
 
-Needs `pulumi` on PATH, and the AWS provider: `pulumi-resource-aws` on PATH, or its path in PULUMI_AWS_PLUGIN.
+Needs `pulumi` and `ssh-keygen` on PATH, and the AWS provider: `pulumi-resource-aws` on PATH, or its path in
+PULUMI_AWS_PLUGIN.
 """
 
 from __future__ import annotations
@@ -10,19 +11,16 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import asyncssh
 import pytest
 import yaml
 
 from components import bundle
-from local.aws.emulator import Emulator
+from local.empty_aws import EmptyAws
 from local.program import ROOT
-from runtime.contract import REGION_OF
-from tests.program.conftest import RUNTIME
 
 STACKS = {"gov-west": "west", "gov-east": "east"}
 PLUGIN = os.environ.get("PULUMI_AWS_PLUGIN") or shutil.which("pulumi-resource-aws")
@@ -30,6 +28,7 @@ MISSING = [
     what
     for what, found in (
         ("the Pulumi CLI (`pulumi`) is not on PATH", shutil.which("pulumi")),
+        ("ssh-keygen is not on PATH", shutil.which("ssh-keygen")),
         ("the AWS provider is not on PATH and PULUMI_AWS_PLUGIN does not name it", PLUGIN),
     )
     if not found
@@ -49,7 +48,7 @@ SAFEGUARDS = (
 class Project:
     """A copy of the project with its own state, deployed to an emulated AWS."""
 
-    def __init__(self, folder: Path, aws: Emulator) -> None:
+    def __init__(self, folder: Path, aws: EmptyAws) -> None:
         self.folder = folder / "project"
         tracked = subprocess.run(
             ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
@@ -64,32 +63,16 @@ class Project:
                 shutil.copy2(ROOT / name, self.folder / name)
         (self.folder / ".build").symlink_to(bundle.BUILD)
         self._use_this_python()
-        zone = aws.client("route53", REGION_OF["west"]).create_hosted_zone(
-            Name="mft.example.gov", CallerReference="engine"
-        )["HostedZone"]["Id"]
-        for stack in STACKS:
-            path = self.folder / f"Pulumi.{stack}.yaml"
-            document = yaml.safe_load(path.read_text())
-            document["config"] |= {
-                "mft:zoneId": zone.rpartition("/")[2],
-                "mft:accountId": aws.account,
-                "mft:lambdaRuntime": RUNTIME,
-            }
-            path.write_text(yaml.safe_dump(document))
-        (folder / "state").mkdir()
         assert PLUGIN is not None
+        self.commands = aws.commands(folder / "state")
+        path = (Path(PLUGIN).parent, Path(sys.executable).parent, os.environ["PATH"])
         self._environment = {
             **os.environ,
-            "PATH": f"{Path(PLUGIN).parent}{os.pathsep}{os.environ['PATH']}",
-            "PULUMI_BACKEND_URL": f"file://{folder / 'state'}",
-            "PULUMI_CONFIG_PASSPHRASE": "of a state that lives as long as this test",
+            "PATH": os.pathsep.join(map(str, path)),
             "PULUMI_HOME": str(folder / "home"),
             "PULUMI_SKIP_UPDATE_CHECK": "true",
             "PULUMI_DISABLE_AUTOMATIC_PLUGIN_ACQUISITION": "true",
-            "AWS_ENDPOINT_URL": aws.endpoint,
-            "AWS_ACCESS_KEY_ID": aws.account,
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_EC2_METADATA_DISABLED": "true",
+            **aws.variables(folder / "state"),
         }
 
     def _use_this_python(self) -> None:
@@ -98,29 +81,33 @@ class Project:
         document["runtime"] = {"name": "python", "options": {"virtualenv": sys.prefix}}
         path.write_text(yaml.safe_dump(document))
 
-    def pulumi(self, *words: str, stdin: str | None = None) -> subprocess.CompletedProcess[str]:
+    def pulumi(self, *words: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             ["pulumi", *words, "--non-interactive"],
             cwd=self.folder,
             env=self._environment,
-            input=stdin,
             capture_output=True,
             text=True,
             check=False,
         )
 
-    def done(self, *words: str, stdin: str | None = None) -> str:
+    def done(self, *words: str) -> str:
         """Run a command, which must succeed, and return its output."""
-        done = self.pulumi(*words, stdin=stdin)
+        done = self.pulumi(*words)
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout
 
-    def make(self, keys: dict[str, str]) -> None:
-        """Make both stacks, with the same host keys as secrets."""
-        for stack in STACKS:
-            self.done("stack", "init", stack)
-            for name, key in keys.items():
-                self.done("config", "set", "--secret", f"mft:{name}", "--stack", stack, stdin=key)
+    def run(self, commands: Sequence[str]) -> None:
+        """Run commands of the shell, which must succeed."""
+        done = subprocess.run(
+            ["sh", "-e", "-c", "\n".join(commands)],
+            cwd=self.folder,
+            env=self._environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
 
     def up(self, stack: str, *words: str) -> dict[str, int]:
         """Update a stack; return how many resources were created, updated and unchanged."""
@@ -137,27 +124,15 @@ class Project:
 
 
 @pytest.fixture(scope="module")
-def keys() -> dict[str, str]:
-    kinds = {"hostKeyRsa": ("ssh-rsa", {"key_size": 3072}), "hostKeyEcdsa": ("ecdsa-sha2-nistp256", {})}
-    return {
-        name: asyncssh.generate_private_key(kind, **size).export_private_key().decode()
-        for name, (kind, size) in kinds.items()
-    }
-
-
-@pytest.fixture(scope="module")
-def project(tmp_path_factory: pytest.TempPathFactory, keys: dict[str, str]) -> Iterator[Project]:
-    """Both stacks, deployed like a new environment: West, East, West again."""
-    bundle.install(RUNTIME)
-    with Emulator() as aws:
+def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Project]:
+    """Both stacks, deployed by the commands that `mft-local up --empty` prints: West, East, West again."""
+    with EmptyAws() as aws:
         project = Project(tmp_path_factory.mktemp("engine"), aws)
-        project.make(keys)
+        first_up = next(at for at, each in enumerate(project.commands) if "pulumi up" in each)
+        project.run(project.commands[:first_up])
         project.done("config", "set", "mft:peer", "absent", "--stack", "gov-west")
         assert set(project.preview("gov-west")) == {"create"}
-        project.up("gov-west")
-        project.up("gov-east")
-        project.done("config", "set", "mft:peer", "present", "--stack", "gov-west")
-        project.up("gov-west")
+        project.run(project.commands[first_up:])
         yield project
 
 
@@ -174,7 +149,7 @@ def test_a_refresh_finds_no_difference(project: Project, stack: str) -> None:
 
 def test_a_customer_is_onboarded_by_a_file(project: Project) -> None:
     newcomer = project.folder / "customers" / "newcomer.yaml"
-    shutil.copy(project.folder / "local" / "newcomer.yaml", newcomer)
+    shutil.copy(project.folder / "local" / "drill" / "newcomer.yaml", newcomer)
     # East first, because the buckets that West replicates to must exist.
     for stack in reversed(STACKS):
         before = {each["urn"] for each in project.resources(stack)}
@@ -184,12 +159,40 @@ def test_a_customer_is_onboarded_by_a_file(project: Project) -> None:
         assert all("n3w0k" in urn for urn in added), "the file adds its own and touches nothing else"
 
 
+def test_a_vanished_file_takes_no_name_and_a_leaving_customer_gives_its_names_up(project: Project) -> None:
+    """The newcomer's file vanishes and the preview is skipped; then it leaves step by step."""
+    newcomer = project.folder / "customers" / "newcomer.yaml"
+    text = newcomer.read_text()
+
+    def names() -> set[str]:
+        kinds = ("aws:route53/record:Record", "aws:route53/healthCheck:HealthCheck")
+        found = [each for each in project.resources("gov-west") if each["type"] in kinds]
+        return {each["urn"] for each in found if "n3w0k" in each["urn"]}
+
+    before = names()
+    assert len(before) == 7
+    newcomer.unlink()
+    refused = project.pulumi("up", "--yes", "--skip-preview", "--stack", "gov-west")
+    assert refused.returncode != 0
+    assert names() == before
+    newcomer.write_text(text)
+    project.up("gov-west")
+    newcomer.write_text(text.replace("lifecycle: active", "lifecycle: draining"))
+    assert project.pulumi("up", "--yes", "--stack", "gov-west").returncode != 0, "closing was skipped"
+    assert names() == before
+    for was, now in (("active", "closing"), ("closing", "draining"), ("draining", "retired")):
+        text = text.replace(f"lifecycle: {was}", f"lifecycle: {now}")
+        newcomer.write_text(text)
+        project.up("gov-west")
+        assert names() == (before if now == "closing" else set())
+
+
 @pytest.mark.parametrize("stack", STACKS)
-def test_nothing_secret_is_in_the_state_in_clear(project: Project, keys: dict[str, str], stack: str) -> None:
+def test_nothing_secret_is_in_the_state_in_clear(project: Project, stack: str) -> None:
     state = project.done("stack", "export", "--stack", stack)
     assert "ciphertext" in state
-    for key in keys.values():
-        assert key.splitlines()[1] not in state
+    for file in ("rsa", "ecdsa"):
+        assert (project.folder / file).read_text().splitlines()[1] not in state
 
 
 @pytest.mark.parametrize("stack", STACKS)

@@ -8,13 +8,22 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, BUCKETS, QUOTAS, ServiceQuota
+from customers.service_quotas import (
+    ADDRESSES,
+    ADDRESSES_OF_CELL,
+    BUCKETS,
+    QUOTAS,
+    START_RATE,
+    STARTS,
+    ServiceQuota,
+)
+from local.aws.ministack.service_quotas import code_of
 from tests.local.conftest import EAST, WEST, World
 
 
 def value(client: Any, quota: ServiceQuota) -> float:
-    found = client.get_service_quota(ServiceCode=quota.service, QuotaCode=quota.code)["Quota"]
-    assert (found["ServiceCode"], found["QuotaCode"]) == (quota.service, quota.code)
+    found = client.get_service_quota(ServiceCode=quota.service, QuotaCode=code_of(quota))["Quota"]
+    assert (found["ServiceCode"], found["QuotaCode"]) == (quota.service, code_of(quota))
     return float(found["Value"])
 
 
@@ -27,9 +36,16 @@ def five(aws: World) -> Iterator[float]:
 
 def test_quotas_are_the_defaults_but_for_the_addresses_of_a_cell(aws: World) -> None:
     client = aws("service-quotas", WEST)
-    values = {quota.code: value(client, quota) for quota in QUOTAS}
-    granted = {**{quota.code: quota.default for quota in QUOTAS}, ADDRESSES.code: ADDRESSES_OF_CELL}
-    assert values == granted
+    values = {quota: value(client, quota) for quota in QUOTAS}
+    assert values == {**{quota: quota.default for quota in QUOTAS}, ADDRESSES: ADDRESSES_OF_CELL}
+
+
+def test_quotas_are_listed_with_their_names(aws: World) -> None:
+    listed = aws("service-quotas", EAST).list_service_quotas(ServiceCode=STARTS.service)["Quotas"]
+    assert {each["QuotaName"]: (each["QuotaCode"], each["Value"]) for each in listed} == {
+        each.name: (code_of(each), each.default) for each in (STARTS, START_RATE)
+    }
+    assert not aws("service-quotas", EAST).list_service_quotas(ServiceCode="s3")["Quotas"]
 
 
 def test_a_value_is_of_its_region_and_not_the_default(aws: World, five: float) -> None:

@@ -1,8 +1,9 @@
-"""What SNS, S3 and EC2 refuse, or leave pending, in a program's first deployment."""
+"""What AWS's services refuse, or leave pending, in a program's first deployment, in AWS's words."""
 
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 import boto3
@@ -10,7 +11,8 @@ import pytest
 from botocore.exceptions import ClientError
 
 from components import policy, uploads
-from tests.local.conftest import WEST, World
+from customers.service_quotas import ADDRESSES_OF_CELL, GROUP_RULES
+from tests.local.conftest import EAST, ROLE, WEST, World
 
 OTHER = "210987654321"
 KEY = "arn:aws-us-gov:kms:us-gov-west-1:123456789012:key/ours"
@@ -25,6 +27,12 @@ def of_account(aws: World, service: str, account: str) -> Any:
         aws_access_key_id=account,
         aws_secret_access_key="local",
     )
+
+
+def said(refused: pytest.ExceptionInfo[ClientError]) -> tuple[str, str]:
+    """Return the code and the message of a refusal."""
+    error = refused.value.response["Error"]
+    return error["Code"], error["Message"]
 
 
 def test_a_queue_of_another_account_is_pending_unless_its_owner_subscribes_it(aws: World) -> None:
@@ -43,7 +51,34 @@ def test_a_queue_of_another_account_is_pending_unless_its_owner_subscribes_it(aw
     assert pending(of_account(aws, "sns", OTHER), queues[1]) == "false"
 
 
-@pytest.mark.parametrize("who", ["AROAEXAMPLEOFADELETED", f"arn:aws-us-gov:iam::{OTHER}:role/gone"])
+GONE = f"arn:aws-us-gov:iam::{OTHER}:role/gone"
+
+
+@pytest.mark.parametrize("who", ["AROAEXAMPLEOFADELETED", GONE])
+def test_a_deleted_role_in_a_key_policy_or_a_grant_is_refused(aws: World, who: str) -> None:
+    kms = aws("kms", WEST)
+
+    def stated(*principals: str) -> str:
+        return json.dumps(
+            {"Statement": [policy.allow("Use", ["kms:*"], ["*"], principals={"AWS": [*principals]})]}
+        )
+
+    ours = f"arn:aws-us-gov:iam::{OTHER}:root"
+    key = kms.create_key(Policy=stated(ours))["KeyMetadata"]["KeyId"]
+    for verb, more in ((kms.create_key, {}), (kms.put_key_policy, {"KeyId": key, "PolicyName": "default"})):
+        with pytest.raises(ClientError) as refused:
+            verb(Policy=stated(ours, who), **more)
+        assert said(refused) == (
+            "MalformedPolicyDocumentException",
+            "Policy contains a statement with one or more invalid principals.",
+        )
+    with pytest.raises(ClientError) as refused:
+        kms.create_grant(KeyId=key, GranteePrincipal=who, Operations=["Encrypt"])
+    assert said(refused) == ("InvalidArnException", f"ARN does not refer to a valid principal: {who}")
+    kms.create_grant(KeyId=key, GranteePrincipal=ours, Operations=["Encrypt"])
+
+
+@pytest.mark.parametrize("who", ["AROAEXAMPLEOFADELETED", GONE])
 def test_a_deleted_role_in_a_bucket_policy_is_refused(aws: World, who: str) -> None:
     s3 = aws("s3", WEST)
     name = f"principals-{who[:4].lower()}".replace(":", "")
@@ -97,17 +132,158 @@ def test_an_upload_that_the_cell_can_read_is_taken(aws: World, guarded: str, how
     aws("s3", WEST).put_object(Bucket=guarded, Key="inbound/sdk/file", Body=b"x", **how)
 
 
-def test_a_group_takes_sixty_rules(aws: World) -> None:
-    ec2 = aws("ec2", WEST)
-    group = ec2.create_security_group(GroupName="full", Description="rules")["GroupId"]
+# --- EC2 -----------------------------------------------------------------------------------------
 
-    def rule(*numbers: int) -> list[dict[str, Any]]:
-        ranges = [{"CidrIp": f"192.0.2.{number}/32"} for number in numbers]
-        return [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}]
 
-    ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule(*range(60)))
+def networks(*numbers: int) -> list[dict[str, Any]]:
+    ranges = [{"CidrIp": f"192.0.2.{number}/32"} for number in numbers]
+    return [{"IpProtocol": "tcp", "FromPort": 22, "ToPort": 22, "IpRanges": ranges}]
+
+
+@pytest.mark.parametrize(("direction", "own"), [("ingress", 0), ("egress", 1)])
+def test_a_group_takes_as_many_rules_as_the_quota_allows(aws: World, direction: str, own: int) -> None:
+    ec2 = aws("ec2", EAST)
+    group = ec2.create_security_group(GroupName=f"full-{direction}", Description="rules")["GroupId"]
+    authorize = getattr(ec2, f"authorize_security_group_{direction}")
+    authorize(GroupId=group, IpPermissions=networks(*range(60 - own)))
+    authorize(GroupId=group, IpPermissions=networks(0))  # a rule that it has is not another one
     with pytest.raises(ClientError) as refused:
-        ec2.authorize_security_group_ingress(GroupId=group, IpPermissions=rule(60))
-    error = refused.value.response["Error"]
-    assert error["Code"] == "RulesPerSecurityGroupLimitExceeded"
-    assert error["Message"] == "The maximum number of rules per security group has been reached."
+        authorize(GroupId=group, IpPermissions=networks(60))
+    assert said(refused) == (
+        "RulesPerSecurityGroupLimitExceeded",
+        "The maximum number of rules per security group has been reached.",
+    )
+    aws.emulator.service_quota(EAST, GROUP_RULES.code, 61)
+    try:
+        authorize(GroupId=group, IpPermissions=networks(60))
+    finally:
+        aws.emulator.service_quota(EAST, GROUP_RULES.code, None)
+
+
+def test_a_region_has_as_many_addresses_as_the_quota_allows(aws: World) -> None:
+    ec2 = of_account(aws, "ec2", OTHER)
+    made = [ec2.allocate_address(Domain="vpc")["AllocationId"] for _ in range(ADDRESSES_OF_CELL)]
+    with pytest.raises(ClientError) as refused:
+        ec2.allocate_address(Domain="vpc")
+    assert said(refused) == ("AddressLimitExceeded", "The maximum number of addresses has been reached.")
+    ec2.release_address(AllocationId=made[0])
+    ec2.allocate_address(Domain="vpc")
+
+
+# --- names and sizes -----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("/aws-agency-mft/cell1/parts", "AccessDeniedException"),
+        ("/ssm-agency-mft/cell1/parts", "ValidationException"),
+        ("/SSM-agency/parts", "ValidationException"),
+        ("aws-agency", "ValidationException"),
+    ],
+)
+def test_a_parameter_that_begins_as_awss_own_do(aws: World, name: str, code: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        aws("ssm", WEST).put_parameter(Name=name, Value="v", Type="String")
+    found, message = said(refused)
+    assert found == code
+    if code == "AccessDeniedException":
+        assert message == f"No access to reserved parameter name: {name[1:]}."
+    else:
+        assert "ssm" in message.lower()
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "Upper",
+        "under_score",
+        "two..dots",
+        "192.0.2.1",
+        "xn--b",
+        "sthree-b",
+        "b-s3alias",
+        "b--ol-s3",
+        "b.mrap",
+    ],
+)
+def test_a_bucket_name_that_s3_does_not_take(aws: World, name: str) -> None:
+    s3 = aws("s3", WEST)
+    with pytest.raises(ClientError) as refused:
+        s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": WEST})
+    assert said(refused) == ("InvalidBucketName", "The specified bucket is not valid.")
+
+
+DEFINITION = '{"StartAt": "A", "States": {"A": {"Type": "Succeed"}}}'
+
+
+@pytest.mark.parametrize("name", ["two words", "a/b", "a:b", "a,b", "a#b", "a&b", "tab\there"])
+def test_a_state_machines_name_that_step_functions_does_not_take(aws: World, name: str) -> None:
+    with pytest.raises(ClientError) as refused:
+        aws("stepfunctions").create_state_machine(name=name, roleArn=ROLE, definition=DEFINITION)
+    assert said(refused) == ("InvalidName", f"Invalid Name: '{name}'")
+
+
+def test_a_state_machines_name_has_eighty_characters_at_most(aws: World) -> None:
+    states = aws("stepfunctions")
+    states.create_state_machine(name="n" * 80, roleArn=ROLE, definition=DEFINITION)
+    with pytest.raises(ClientError) as refused:
+        states.create_state_machine(name="n" * 81, roleArn=ROLE, definition=DEFINITION)
+    code, message = said(refused)
+    assert code == "ValidationException"
+    assert message.endswith("Member must have length less than or equal to 80")
+
+
+def test_a_functions_policy_has_a_size(aws: World) -> None:
+    functions, name = aws("lambda"), "policy-size"
+    aws.function(name)
+
+    def allow_all() -> None:
+        for number in range(100):
+            functions.add_permission(
+                FunctionName=name,
+                StatementId=f"{number:0100}",
+                Action="lambda:InvokeFunction",
+                Principal="events.amazonaws.com",
+                SourceArn=f"arn:aws-us-gov:events:{WEST}:123456789012:rule/{'r' * 64}",
+            )
+
+    with pytest.raises(ClientError) as refused:
+        allow_all()
+    code, message = said(refused)
+    assert code == "PolicyLengthExceededException"
+    size = int(
+        re.fullmatch(r"The final policy size \((\d+)\) is bigger than the limit \(20480\)\.", message)[1]
+    )
+    assert 20_480 < size < 20_480 + 500
+    left = functions.get_policy(FunctionName=name)["Policy"]
+    assert 20_480 - 500 < len(json.dumps(json.loads(left), separators=(",", ":"))) <= 20_480
+
+
+# --- deletion ------------------------------------------------------------------------------------
+
+
+def test_a_bucket_that_is_not_empty_stays(aws: World) -> None:
+    s3, name = aws("s3", WEST), "not-empty"
+    s3.create_bucket(Bucket=name, CreateBucketConfiguration={"LocationConstraint": WEST})
+    s3.put_object(Bucket=name, Key="file", Body=b"x")
+
+    def refusal() -> str:
+        with pytest.raises(ClientError) as refused:
+            s3.delete_bucket(Bucket=name)
+        code, message = said(refused)
+        assert code == "BucketNotEmpty"
+        return message
+
+    assert refusal() == "The bucket you tried to delete is not empty"
+    s3.put_bucket_versioning(Bucket=name, VersioningConfiguration={"Status": "Enabled"})
+    s3.delete_object(Bucket=name, Key="file")
+    words = "The bucket you tried to delete is not empty. You must delete all versions in the bucket."
+    assert refusal() == words
+    versions = s3.list_object_versions(Bucket=name)
+    for version in versions["Versions"]:
+        s3.delete_object(Bucket=name, Key="file", VersionId=version["VersionId"])
+    assert refusal() == words, "a delete marker is left"
+    for marker in versions["DeleteMarkers"]:
+        s3.delete_object(Bucket=name, Key="file", VersionId=marker["VersionId"])
+    s3.delete_bucket(Bucket=name)

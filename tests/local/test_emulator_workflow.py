@@ -36,6 +36,16 @@ def test_the_error_type_is_the_class_of_the_exception(aws: World, how: str) -> N
     assert aws.call(how, do="sleep", seconds=9)["errorType"] == "Sandbox.Timedout"
 
 
+@pytest.mark.parametrize("how", CODES)
+def test_a_worker_asks_for_no_fips_endpoint_as_it_is_given_one(aws: World, how: str) -> None:
+    name = f"fips-{how}"
+    aws.function(name, code=CODES[how], AWS_USE_FIPS_ENDPOINT="true", KEPT="yes")
+    seen = aws.call(name, do="environment")
+    assert (seen.get("AWS_USE_FIPS_ENDPOINT"), seen["KEPT"]) == (None, "yes")
+    found = aws("lambda").get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    assert found == {"AWS_USE_FIPS_ENDPOINT": "true", "KEPT": "yes"}
+
+
 def test_a_state_machine_retries_and_catches_by_class(aws: World, function: str) -> None:
     retry = [{"ErrorEquals": ["TransientDelivery"], "IntervalSeconds": 1, "MaxAttempts": 2}]
     catch = [{"ErrorEquals": ["TransientDelivery"], "ResultPath": "$.caught", "Next": "Caught"}]

@@ -29,6 +29,7 @@ from local.preview.preview import PreviewError
 from local.preview.recording_aws import echo, place
 from local.preview.replacement import LOSES, REPLACES, forces_replacement
 from local.preview.summary import sentence
+from local.program import Graph
 from tests.program.conftest import RUNTIME, record
 
 ROOT = program.ROOT
@@ -93,12 +94,13 @@ class Project:
 
 @pytest.fixture(scope="module")
 def committed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The project in its current state, committed."""
+    """The project in its current state, committed; the compiled modules are there and not part of it."""
     folder = tmp_path_factory.mktemp("committed") / "project"
-    unwanted = shutil.ignore_patterns(".*", "__pycache__", "tests", "docs", "*.egg-info")
+    unwanted = shutil.ignore_patterns(".*", "tests", "docs", "*.egg-info")
     shutil.copytree(ROOT, folder, ignore=unwanted)
     project = Project(folder)
     project.git("init", "--quiet")
+    (folder / ".git/info/exclude").write_text("__pycache__\n")
     project.commit()
     return folder
 
@@ -156,11 +158,26 @@ def test_a_customer_that_vanishes_or_is_renamed_puts_its_data_at_stake(project: 
 
 def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> None:
     file = "customers/agency-b.yaml"
-    project.edit(file, "lifecycle: active", "lifecycle: retired")
-    refused = preview.make("HEAD", root=project.folder, stack="gov-west")
-    assert refused.breaches, "what copies a customer's files is protected until it is draining"
+
+    def graph() -> Graph:
+        return record("gov-west", root=project.folder, make=echo)
+
+    def breaches(before: Graph, after: Graph) -> bool:
+        return any(step.breaches for step in compare(before, after))
+
+    bundle.install(RUNTIME)
+    active = graph()
+    project.edit(file, "lifecycle: active", "lifecycle: draining")
+    draining = graph()
+    assert breaches(active, draining), "a customer's names are protected until it is closing"
+    project.edit(file, "lifecycle: draining", "lifecycle: closing")
+    closing = graph()
+    assert not breaches(active, closing)
+    assert not breaches(closing, draining)
+    project.edit(file, "lifecycle: closing", "lifecycle: retired")
+    retired = graph()
+    assert breaches(closing, retired), "what copies a customer's files is protected until it is draining"
     project.edit(file, "lifecycle: retired", "lifecycle: draining")
-    assert not preview.make("HEAD", root=project.folder, stack="gov-west").breaches
     project.commit()
     project.edit(file, "lifecycle: draining", "lifecycle: retired")
     printed = project.plan("--markdown", "--stack", "gov-west")
@@ -169,11 +186,10 @@ def test_a_retired_customer_can_go_once_that_is_applied(project: Project) -> Non
         "! Bucket h4t9q-inbound\n    protect: true -> false\n    retain_on_delete: false -> true" in printed
     )
     assert "WOULD BE" not in printed
-    project.commit()
     (project.folder / file).unlink()
-    after = preview.make("HEAD", root=project.folder, stack="gov-west")
-    assert not after.breaches
-    (bucket,) = [step for step in after.stacks["gov-west"] if step.type == BUCKET]
+    after = compare(retired, graph())
+    assert not any(step.breaches for step in after)
+    (bucket,) = [step for step in after if step.type == BUCKET]
     assert (bucket.action, bucket.name, bucket.loses) == (Operation.RELEASE, "h4t9q-inbound", "")
 
 
@@ -323,6 +339,22 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     found = steps(made.format("us-gov-west-1"), made.format("us-gov-east-1"), tmp_path)
     assert found.keys() == {"here replace", "queue replace"}
     assert found["queue replace"].loses
+
+
+def test_a_null_in_a_json_document_is_not_the_same_as_nothing(tmp_path: Path) -> None:
+    made = """
+        import json
+        aws.sqs.Queue("queue", name="queue", redrive_policy=json.dumps({}))
+    """
+    nothing, null, one = ({}, {"count": None}, {"count": 1})
+    for before, after, shown in (
+        (nothing, null, (None, "null")),
+        (null, nothing, ("null", None)),
+        (null, one, ("null", 1)),
+    ):
+        (change,) = steps(made.format(before), made.format(after), tmp_path)["queue change"].changes
+        assert (change.path, change.old, change.new) == ("redrivePolicy.count", *shown)
+    assert not steps(made.format(null), made.format(null), tmp_path)
 
 
 def test_a_plan_shows_of_a_secret_only_that_it_changed(tmp_path: Path) -> None:

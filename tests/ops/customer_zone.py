@@ -83,7 +83,7 @@ class Estate:
             self.check(side, "out")
         changes = []
         for customer in self.customers().values():
-            if customer.lifecycle != "active":
+            if not customer.is_in_service:
                 continue
             own = customer.failover.health_check == "customer"
             for side in SIDES:
@@ -139,7 +139,7 @@ class Estate:
         return {
             (half.name, half.type, half.set_identifier): (half.failover, half.ttl, half.value)
             for customer in self.customers().values()
-            if customer.lifecycle == "active"
+            if customer.is_in_service
             for side in SIDES
             for half in dns.halves(customer, side, NAMESPACE, ZONE)
         }

@@ -11,8 +11,9 @@ from ops.finding import Finding
 from ops.health.cell_health import ABOUT_PEER, WAITING_LIMIT, judged, problems
 from ops.health.cell_report import CellReport, Queue
 from runtime import contract
+from runtime.canary_legs import Leg
 from runtime.contract import EAST
-from runtime.metric_names import METRIC_CANARY, METRICS, cell_dimensions
+from runtime.metric_names import METRIC_CANARY, METRICS, cell_dimensions, leg_dimensions
 from tests.ops.conftest import EASTERN, NAMESPACE
 from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
 
@@ -28,9 +29,11 @@ def found(east: WellCell) -> str:
     return problem.removeprefix(f"{EASTERN}: ")
 
 
-def report(east: WellCell, *results: float) -> None:
-    """Publish results of synthetic transfers one minute apart, the last of them now."""
+def report(east: WellCell, *results: float, leg: Leg | None = None) -> None:
+    """Publish results of synthetic transfers, of one leg or of all, a minute apart, the last of them now."""
     dimensions = cell_dimensions(NAMESPACE, east.place.cell)
+    if leg:
+        dimensions = leg_dimensions(NAMESPACE, east.place.cell, leg)
     start = datetime.now(UTC) - timedelta(minutes=len(results) - 1)
     east.client("cloudwatch").put_metric_data(
         Namespace=METRICS,
@@ -126,7 +129,12 @@ def test_missing_resources_are_reported_and_do_not_hide_the_rest(east):
 def test_the_last_synthetic_transfer_decides(east):
     report(east, 1, 1, 0)
     see = "see docs/runbook.md#canary-failing"
-    assert found(east) == f"the last synthetic transfer was not delivered; {see}"
+    assert found(east) == f"the last synthetic transfer was not delivered; {see}", "of an earlier version"
+    report(east, 1, 0, leg=Leg.SFTP)
+    report(east, 0, 1, leg=Leg.S3)
+    assert found(east) == f"the last synthetic transfer by sftp was not delivered; {see}"
+    report(east, 0, leg=Leg.S3)
+    assert found(east) == f"the last synthetic transfer by sftp and s3 was not delivered; {see}"
 
 
 def test_a_region_that_does_not_answer_is_one_problem(east):
@@ -151,4 +159,4 @@ def test_a_missing_or_malformed_manifest(east, value):
     else:
         east.client("ssm").delete_parameter(Name=name)
         message = f"{EASTERN}: the parameter {name}, which lists what the cell consists of, is missing"
-    assert problems(east.cell) == [f"{message}; run `pulumi up --refresh` on gov-east"]
+    assert problems(east.cell) == [f"{message}; run `pulumi up --refresh --stack gov-east`"]

@@ -164,8 +164,8 @@ def test_a_usage_error_exits_2(project, words):
 def test_files_that_are_not_committed_count(project):
     line = project.edit("agency-a", "lifecycle: active", "lifecycle: retired")
     assert project.refused("--retiring", "1") == [
-        f"customers/agency-a.yaml:{line}: lifecycle: goes from 'active' to 'retired' and skips 'draining';"
-        " first set 'draining' and apply it in both stacks"
+        f"customers/agency-a.yaml:{line}: lifecycle: goes from 'active' to 'retired' and skips 'closing',"
+        " 'draining'; first set 'closing' and apply it in both stacks"
     ]
     project.git("add", "--all")
     assert len(project.refused("--retiring", "1")) == 1
@@ -318,7 +318,10 @@ def test_records_that_cannot_be_read_are_named_with_all_else_that_is_broken(proj
 
 def test_a_retirement_from_its_first_step_to_its_last(project):
     """One of four is more than a fifth: every step has to be typed, and then the file may be removed."""
-    for was, now in (("active", "draining"), ("draining", "retired")):
+    project.edit("agency-d", "lifecycle: active", "lifecycle: closing")
+    assert json.loads(project.ops("--json").out)["leaving"] == []
+    project.commit()
+    for was, now in (("closing", "draining"), ("draining", "retired")):
         project.edit("agency-d", f"lifecycle: {was}", f"lifecycle: {now}")
         (line,) = project.refused()
         assert line == (
@@ -345,7 +348,9 @@ def test_a_quota_that_the_registry_would_break(project):
         " is 13; ask AWS for 14 (quota L-ACB674F3) and set it to that, or set"
         " failover.health_check: cell for these (1): x8p3v"
     ]
-    text = project.file("agency-d").read_text().replace("lifecycle: active", "lifecycle: draining")
+    project.edit("agency-d", "lifecycle: active", "lifecycle: closing")
+    project.commit()
+    text = project.file("agency-d").read_text().replace("lifecycle: closing", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
     assert project.ops("--retiring", "1").out == "4 customers, 12 health checks of 13, nothing refused\n"
 

@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from customers.route53 import Record, RecordChange, refusals
-from ops.dns.dns_changes import HostedZone, batches
+from ops.dns.dns_changes import HostedZone, WrongZoneError, batches
 from ops.plan import RefusedError
 
 ZONE = "mft.example.gov"
@@ -152,3 +152,28 @@ def test_forty_requests_are_made_at_once_and_then_five_a_second(route53):
         stub.add_response("list_health_checks", page | {"IsTruncated": number < 139})
     list(zone.checks())
     assert time.now == pytest.approx((140 - 40) / 5)
+
+
+def test_a_zone_that_is_not_there_is_not_silence(route53):
+    zone, stub, _ = route53
+    stub.add_client_error("list_resource_record_sets", "NoSuchHostedZone", "No hosted zone found", 404)
+    with pytest.raises(
+        WrongZoneError, match=r"^mft:zoneId: Route 53 has no hosted zone Z1 in the account of"
+    ):
+        zone.records()
+
+
+def test_a_zone_of_another_name_is_refused(route53):
+    zone, stub, _ = route53
+    soa = {
+        "Name": "other.example.",
+        "Type": "SOA",
+        "TTL": 900,
+        "ResourceRecords": [{"Value": "ns. me. 1 2 3 4 5"}],
+    }
+    page = {"ResourceRecordSets": [soa], "IsTruncated": False, "MaxItems": "300"}
+    stub.add_response("list_resource_record_sets", page)
+    with pytest.raises(
+        WrongZoneError, match=r"^mft:zoneId: Z1 is the zone other\.example\., not mft\.example\.gov\.; "
+    ):
+        zone.records()

@@ -334,13 +334,15 @@ def test_without_a_usable_name_server_the_switch_moves_with_a_warning(
     monkeypatch,
 ):
     monkeypatch.setenv(ENV_NAME_SERVERS, f"127.0.0.1:{nonsense.port}")
-    (warning,) = fleet.plan("evacuate", WESTERN)["warnings"]
+    plan = fleet.plan("evacuate", WESTERN)
+    (warning,) = plan["warnings"]
     assert warning.startswith("DNS cannot be looked at: no name server of mft.example.gov can be asked: 127.")
+    assert (plan["customers"], plan["names"]) == (None, None), "not known, and not none"
     result = fleet.apply_as_text("evacuate", WESTERN)
     assert result.code == 0
-    assert result.out.splitlines()[-1] == (
-        "done, the switch has moved; whether DNS has is not known: no name server was asked"
-    )
+    lines = result.out.splitlines()
+    assert f"its records then answer with {EASTERN}: of how many names and customers is not known" in lines
+    assert lines[-1] == "done, the switch has moved; whether DNS has is not known: no name server was asked"
     assert fleet.answers() == EVERYBODY_IN_EAST
 
 

@@ -19,6 +19,7 @@ from botocore.exceptions import ClientError
 from customers import service_quotas
 from customers.quota import Needs
 from customers.service_quotas import BUCKETS, CONCURRENCY, INTERFACE_ENDPOINTS, ServiceQuota
+from local.aws.ministack.service_quotas import code_of
 from ops.dns import account_quotas
 from ops.dns.dns_changes import Limit
 from ops.dns.name_servers import ENV_NAME_SERVERS
@@ -27,7 +28,7 @@ from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST, Position, 
 from tests.ops.twins import ADDRESSES, ZONE, Twins, twin_cells, twins  # noqa: F401 - fixtures
 
 EASTERN, WESTERN = REGION_OF[EAST], REGION_OF[WEST]
-UP = {side: f"run `pulumi up --refresh` on gov-{side}" for side in SIDES}
+UP = {side: f"run `pulumi up --refresh --stack gov-{side}`" for side in SIDES}
 
 
 @pytest.fixture
@@ -75,7 +76,8 @@ def test_an_endpoint_that_serves_another_key(twins, cleanup):  # noqa: F811
     before = asyncssh.import_private_key(twins.keys[1]).get_fingerprint()
     remedy = (
         "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the"
-        " same keys in both stacks, and run `pulumi up` on both"
+        " same keys in both stacks, and run `pulumi up --refresh --stack gov-east`"
+        " and `pulumi up --refresh --stack gov-west`"
     )
     assert sorted(twins.differences()) == [
         f"{EASTERN} and {WESTERN}: the ecdsa-sha2-nistp256 host keys differ:"
@@ -251,7 +253,7 @@ def test_records_and_checks_that_differ_from_the_registry(twins, cleanup):  # no
         f" not that of `customer/c7k2m`; {UP[WEST]}",
         f"Route 53: x8p3v: _bucket.west.x8p3v.{ZONE} TXT of east does not exist; {UP[EAST]}",
         "Route 53: zzzzz: it has records, but is not in the registry;"
-        " run `pulumi up --refresh` on gov-east and gov-west",
+        " run `pulumi up --refresh --stack gov-east` and `pulumi up --refresh --stack gov-west`",
     ]
 
 
@@ -383,8 +385,8 @@ def test_quotas_of_servers():
 @pytest.fixture
 def quota(twins, cleanup) -> Callable[[str, ServiceQuota, float], None]:  # noqa: F811
     def set(region: str, which: ServiceQuota, value: float) -> None:
-        cleanup.callback(twins.aws.service_quota, region, which.code, None)
-        twins.aws.service_quota(region, which.code, value)
+        cleanup.callback(twins.aws.service_quota, region, code_of(which), None)
+        twins.aws.service_quota(region, code_of(which), value)
 
     return set
 
@@ -394,11 +396,16 @@ def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
     quota(WESTERN, CONCURRENCY, 10)
     quota(WESTERN, BUCKETS, 17)
     quota(EASTERN, INTERFACE_ENDPOINTS, 1)
+    quota(EASTERN, service_quotas.STARTS, 100)
     assert sorted(twins.differences()) == [
         f"{EASTERN}: the registry needs 2 interface endpoints in a VPC, but quota L-29B6F2EB allows 1;"
         f" {REQUEST} vpc --quota-code L-29B6F2EB --desired-value 2 --region {EASTERN}`",
         f"{EASTERN}: the registry needs 6 Elastic IP addresses, but quota L-0263D0A3 allows 5;"
         f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 6 --region {EASTERN}`",
+        f"{EASTERN}: the registry needs 800 executions started at once besides what others in the account"
+        " use, but quota 'StartExecution throttle token bucket size' allows 100;"
+        f" {REQUEST} states --quota-code {code_of(service_quotas.STARTS)} --desired-value 800"
+        f" --region {EASTERN}`",
         f"{WESTERN}: the registry needs 18 buckets, but quota L-DC2B2D3D allows 17;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}`",
         f"{WESTERN}: the registry needs 50 concurrent executions of functions,"
@@ -439,7 +446,7 @@ class _Denied:
     exceptions = SimpleNamespace(NoSuchResourceException=KeyError)
 
     def __getattr__(self, operation: str) -> Callable[..., None]:
-        def denied(**request: Any) -> None:
+        def denied(*given: Any, **request: Any) -> None:
             raise ClientError({"Error": {"Code": "AccessDeniedException", "Message": "no"}}, operation)
 
         return denied
@@ -454,8 +461,9 @@ def test_what_cannot_be_read_is_a_finding_and_no_shortage():
     assert finding.line.startswith(
         f"{EASTERN}: whether the account may have 0 Elastic IP addresses (L-0263D0A3), "
     )
-    assert "(L-B99A9384) is not known: An error occurred (AccessDeniedException)" in finding.what
-    assert "servicequotas:GetServiceQuota" in finding.remedy
+    assert "(L-C7B9AAAB) is not known: An error occurred (AccessDeniedException)" in finding.what
+    assert "('StartExecution throttle token bucket size')" in finding.what
+    assert "servicequotas:Get*" in finding.remedy
 
 
 def test_a_quota_whose_value_aws_does_not_state_is_the_default():
@@ -469,8 +477,18 @@ def test_a_quota_whose_value_aws_does_not_state_is_the_default():
 
         def get_aws_default_service_quota(self, **which: str) -> dict[str, Any]:
             return {
-                "Quota": {"Value": 5.0 if which["QuotaCode"] == service_quotas.ADDRESSES.code else 1_000.0}
+                "Quota": {
+                    "Value": 5.0 if which["QuotaCode"] == service_quotas.ADDRESSES.code else 1_000.0,
+                    "QuotaCode": which["QuotaCode"],
+                }
             }
+
+        def get_paginator(self, listing: str) -> Any:
+            defaults = [
+                {"QuotaName": each.name, "QuotaCode": "L-1", "Value": 800.0} for each in service_quotas.QUOTAS
+            ]
+            listed = defaults if listing == "list_aws_default_service_quotas" else []
+            return SimpleNamespace(paginate=lambda ServiceCode: [{"Quotas": listed}])
 
     def client(service: str) -> Any:
         return Quotas() if service == "service-quotas" else _Denied()

@@ -83,6 +83,7 @@ def test_all_is_well(both, place):
         "workflow": {"running": 0, "more": False, "failed": 0},
         "measured": {
             "canary": True,
+            "legs": {},
             "addresses": 3,
             "facts_delay": None,
             "copies_lost": 0,
@@ -168,6 +169,20 @@ def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
     assert status["findings"] == [silent, back]
     assert status["shifts_according_to"] == "DNS"
     assert [its["shifted_out"] for its in status["regions"].values()] == [[], ["aaa111"]]
+
+    place.relay.closed = set()
+    place.relay.expired = {CONTROL_PLANE: "AccessDenied"}
+    denied, found = document(place)["findings"]
+    assert denied.startswith("the credentials do not let Route 53's records be read: An error occurred (")
+    assert denied.endswith(": DNS says which customers are shifted out")
+    assert found == back
+
+    place.relay.expired = {}
+    for file in place.root.glob("Pulumi.*.yaml"):
+        file.write_text(file.read_text().replace(zone.zone_id, "Z0000000000000WRONG"))
+    wrong, found = document(place)["findings"]
+    assert wrong.startswith("mft:zoneId: Route 53 has no hosted zone Z0000000000000WRONG in the account of")
+    assert found == back
 
 
 def _halves(zone: Estate, id: str, side: str) -> list[dict[str, Any]]:  # noqa: F811

@@ -150,7 +150,7 @@ def test_without_a_workflow_the_rest_is_shown(estate):
     (unknown,) = document["unknowns"]
     assert unknown == (
         f"executions in {WESTERN} are not looked at: the parameter {parameter}, which lists what the cell"
-        " consists of, is missing; run `pulumi up --refresh` on gov-west"
+        " consists of, is missing; run `pulumi up --refresh --stack gov-west`"
     )
     assert "DELIVERED" in [what for _, what in events(document["chapters"][0])]
 
@@ -240,3 +240,12 @@ def test_an_unknown_customer_is_refused_with_the_nearest(estate):
 
 def test_a_usage_error_exits_2(place):
     assert place.ops("trace").code == 2
+
+
+def test_a_file_is_found_by_its_id_in_a_log(estate):
+    deliver(estate.west)
+    document = story(estate, contract.file_id(estate.customer, KEY))
+    assert (document["customer"], document["key"]) == (estate.customer, KEY)
+    assert len(document["chapters"]) == 1
+    stranger = contract.file_id(estate.customer, "inbound/sdk/none.csv")
+    assert refused(estate, stranger).startswith(f"no fact of {estate.customer} is about the file {stranger};")

@@ -27,7 +27,7 @@ from typer.testing import CliRunner
 
 import ops.__main__
 from components import bundle
-from components.settings import HOST_KEYS
+from components.settings import CANARY_KEY, HOST_KEYS
 from local import program
 from local.aws.emulator import Emulator
 from local.aws.ministack.controls import DNS_AGENT
@@ -249,7 +249,10 @@ def _deploy(twins: Twins, code: Path) -> None:
             make=_maker(provisioners[side], code),
             ask=provisioners[side].ask,
             config={**config, "mft:peer": peer, "mft:lambdaRuntime": RUNTIME},
-            secrets={f"mft:{name}": key for name, key in zip(HOST_KEYS, twins.keys, strict=True)},
+            secrets={
+                f"mft:{name}": key
+                for name, key in zip((*HOST_KEYS, CANARY_KEY), (*twins.keys, twins.keys[-1]), strict=True)
+            },
             root=twins.root,
         )
     give_up = time.monotonic() + 60

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from components import bundle
-from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, QUOTAS
+from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, QUOTAS, ServiceQuota
 from local import program
 from local.preview.recording_aws import echo
 from local.program import Graph
@@ -22,17 +22,25 @@ from runtime.contract import PARTITION
 from tests.program.secret_settings import SECRETS
 
 STACKS = ("gov-west", "gov-east")
+#: What this AWS says the code of a quota is that is found by its name.
+CODE_OF_NAMED = "L-0A1B2C3D"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
 def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     """Answer as AWS does if the zone in the stack files exists and the account has room for one cell."""
     if function == "aws:servicequotas/getServiceQuota:getServiceQuota":
-        quota = next(each for each in QUOTAS if each.code == args["quotaCode"])
-        assert args["serviceCode"] == quota.service
-        return {"value": ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default}
+        quota = quota_of(args)
+        value = ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default
+        return {"value": value, "quotaCode": quota.code or CODE_OF_NAMED}
     assert function == "aws:route53/getZone:getZone"
     return {"zoneId": args["zoneId"], "name": "mft.example.gov"}
+
+
+def quota_of(args: Mapping[str, Any]) -> ServiceQuota:
+    """Return the quota that the program asks for, by code or by name."""
+    asked = (args["serviceCode"], args.get("quotaCode") or "", args.get("quotaName") or "")
+    return next(each for each in QUOTAS if (each.service, each.code, each.name) == asked)
 
 
 def record(

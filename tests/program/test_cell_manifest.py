@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
+from components.private_keys import public
 from local.program import Graph, Resource
 from ops.cell_manifest import CellManifest
 from ops.health.cell_health import ABOUT_PEER
-from runtime.environment import ENV_NAMESPACE
-from tests.program.conftest import STACKS, record, with_lifecycle
+from runtime import canary_legs
+from runtime.canary_legs import Leg
+from runtime.environment import ENV_NAMESPACE, ENV_ZONE
+from tests.program.conftest import SECRETS, STACKS, record, with_lifecycle
 
 #: Characters of a standard parameter: https://docs.aws.amazon.com/systems-manager/latest/userguide/parameter-store-advanced-parameters.html
 STANDARD = 4096
@@ -35,6 +40,9 @@ class Parameters:
     def get_parameter(self, *, Name: str) -> dict:
         return {"Parameter": {"Value": self._held[Name]["value"]}}
 
+    def hold(self, name: str, value: str) -> None:
+        self._held[name] = {"value": value}
+
 
 def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     namespace = next(
@@ -56,11 +64,40 @@ def test_what_it_names_is_there_and_every_function_and_queue_is_named(graph):
     assert parts.queue == graph.one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
     (machine,) = graph.of("aws:sfn/stateMachine:StateMachine")
     assert parts.state_machine == machine.outputs["arn"]
-    functions = {
-        each.inputs["handler"].split(".")[-2]: each.outputs["name"]
-        for each in graph.of("aws:lambda/function:Function")
-    }
+    functions = {}
+    for each in graph.of("aws:lambda/function:Function"):
+        zone = each.inputs["environment"]["variables"].get(ENV_ZONE)
+        handler = each.inputs["handler"].split(".")[-2]
+        functions[f"{handler}-{zone}" if zone else handler] = each.outputs["name"]
     assert parts.functions == functions
+
+
+def test_it_says_how_to_send_as_the_canary(graph):
+    parts = CellManifest.read(namespace="example-mft", cell="1", side="west", parameters=Parameters(graph))
+    canary = parts.canary
+    assert canary is not None
+    buckets = {each.inputs["bucket"] for each in graph.of("aws:s3/bucket:Bucket")}
+    assert (canary.customer, canary.bucket in buckets) == ("canary1", True)
+    (user,) = (u for u in graph.of("aws:transfer/user:User") if u.inputs["userName"] == canary.login)
+    (home,) = user.inputs["homeDirectoryMappings"]
+    assert f"{home['target']}/" == f"/{canary.bucket}/{canary_legs.inbound('1', Leg.SFTP)}"
+    (secret,) = graph.of("aws:secretsmanager/secret:Secret")
+    assert secret.inputs["name"] == canary.secret
+    (key,) = (k for k in graph.of("aws:transfer/sshKey:SshKey") if k.inputs["userName"] == canary.login)
+    assert key.inputs["body"] == public(SECRETS["mft:canaryKey"])
+    assert canary.host_key == public(SECRETS["mft:hostKeyEcdsa"])
+    assert canary.receipts in {each.outputs["arn"] for each in graph.of("aws:sns/topic:Topic")}
+
+
+def test_a_cell_of_an_earlier_version_has_no_login_of_the_canary_and_is_read_nevertheless(graph):
+    parameters = Parameters(graph)
+    name = parameter(graph).inputs["name"]
+    earlier = json.loads(parameter(graph).inputs["value"])
+    del earlier["canary"]
+    parameters.hold(name, json.dumps(earlier))
+    parts = CellManifest.read(namespace="example-mft", cell="1", side="west", parameters=parameters)
+    assert parts.canary is None
+    assert parts.server == earlier["server"]
 
 
 def test_the_state_machine_is_named_in_no_other_parameter(graph):

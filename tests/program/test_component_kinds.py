@@ -30,7 +30,7 @@ RECEIPTS = {"sqs": ("arn", True), "https": ("url", None), "email": ("address", N
 SILENCES = {
     "quiet": ("files-failed", "notBreaching"),
     "alarm": ("canary-silent", "breaching"),
-    "unknown": ("canary-failing", "missing"),
+    "unknown": ("canary-s3-failing", "missing"),
 }
 #: Whether Pulumi refuses to delete a bucket, and whether it leaves the bucket when it forgets it.
 KEPT = {Keep.PROTECT: (True, False), Keep.RETAIN: (False, True), Keep.DROP: (False, False)}

@@ -73,6 +73,41 @@ def test_the_provider_and_the_functions_outside_of_the_vpc_use_them(
     assert using == {each.name for each in functions} - inside
 
 
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_function_in_the_vpc_calls_hosts_that_the_endpoints_serve(
+    graphs: dict[str, Graph], stack: str
+) -> None:
+    """Private DNS of an endpoint service is the name of the service before the region's domain."""
+    graph = graphs[stack]
+    region = graph.one("pulumi:providers:aws", stack).inputs["region"]
+    endpoints = graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
+    served = {
+        f"{each.inputs['serviceName'].rpartition('.')[2]}.{region}.amazonaws.com"
+        for each in endpoints
+        if each.inputs["vpcEndpointType"] == "Interface" and each.inputs["privateDnsEnabled"]
+    }
+    fips = {host(service, region, fips=True) for service in ("secretsmanager", "cloudwatch")}
+    assert served == fips
+    for each in graph.of("aws:lambda/function:Function"):
+        given = {
+            name: value
+            for name, value in each.inputs["environment"]["variables"].items()
+            if name.startswith("AWS_ENDPOINT_URL")
+        }
+        secrets = f"https://{host('secretsmanager', region, fips=True)}"
+        assert given == (
+            {"AWS_ENDPOINT_URL_SECRETS_MANAGER": secrets} if each.inputs.get("vpcConfig") else {}
+        )
+
+
+def test_boto3_takes_the_host_of_one_service_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    region = REGION_OF["west"]
+    wanted = f"https://{host('secretsmanager', region, fips=True)}"
+    monkeypatch.setenv("AWS_ENDPOINT_URL_SECRETS_MANAGER", wanted)
+    assert host("secretsmanager", region, fips=False) == wanted.removeprefix("https://")
+    assert host("s3", region, fips=False) == f"s3.{region}.amazonaws.com"
+
+
 def test_ops_uses_them_unless_an_endpoint_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     assert environment.with_fips(Config()).use_fips_endpoint is True

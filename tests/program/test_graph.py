@@ -162,19 +162,22 @@ def test_secrets_are_in_no_other_input(graph: Graph) -> None:
 
 
 def test_an_sftp_user_sees_its_own_folder_of_its_own_bucket(graph: Graph) -> None:
-    names = {user.name: customer for customer in _registry() for user in customer.sftp.users}
+    ids = {user.name: customer.id for customer in _registry() for user in customer.sftp.users}
+    folders = {name: f"inbound/sftp/{name}" for name in (*ids, "canary1")}
+    folders |= {"canary1-partner": "delivered/sftp"}
+    ids |= {"canary1": "canary1", "canary1-partner": "canary1"}
     users = graph.of("aws:transfer/user:User")
-    assert {each.inputs["userName"] for each in users} == set(names)
+    assert {each.inputs["userName"] for each in users} == set(ids)
     for each in users:
         name = each.inputs["userName"]
         (home,) = each.inputs["homeDirectoryMappings"]
-        assert home["target"].split("/")[1].startswith(f"example-mft-{names[name].id}-")
-        assert home["target"].endswith(f"/inbound/sftp/{name}")
+        assert home["target"].split("/")[1].startswith(f"example-mft-{ids[name]}-")
+        assert home["target"].endswith(f"/{folders[name]}")
         allowed = [
             r for s in json.loads(each.inputs["policy"])["Statement"] for r in s["Resource"] if ":s3:" in r
         ]
         bucket = f"arn:aws-us-gov:s3:::{home['target'].split('/')[1]}"
-        assert set(allowed) == {bucket, f"{bucket}/inbound/sftp/{name}/*"}
+        assert set(allowed) == {bucket, f"{bucket}/{folders[name]}/*"}
 
 
 def test_no_names_of_customers_leave_the_registry(graph: Graph) -> None:

@@ -28,6 +28,7 @@ NAMES = {"route53/record", "route53/healthCheck"}
 HAS = {
     "onboarding": SATELLITES | TOPIC | SENDERS,
     "active": SATELLITES | TOPIC | SENDERS | ROUTING | NAMES,
+    "closing": SATELLITES | TOPIC | SENDERS | ROUTING | NAMES,
     "draining": SATELLITES | TOPIC | ROUTING,
     "retired": SATELLITES,
 }
@@ -72,7 +73,7 @@ def test_nobody_uploads_to_a_customer_that_takes_no_files(stage: str, graph: Gra
     policies = [each for each in tenants(graph) if each.type == "aws:s3/bucketPolicy:BucketPolicy"]
     statements = [s for each in policies for s in json.loads(each.inputs["policy"])["Statement"]]
     allowed = [each for each in statements if each["Effect"] == "Allow"]
-    assert bool(allowed) is (stage in ("onboarding", "active"))
+    assert bool(allowed) is (stage in ("onboarding", "active", "closing"))
 
 
 def test_a_retired_customer_can_go(tmp_path: Path) -> None:

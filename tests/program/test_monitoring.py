@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 import yaml
 
+from components.network import ZONES
 from customers import names
 from local.program import ROOT, Graph, Resource
-from runtime import contract, metric_names
+from runtime import canary_legs, contract, metric_names
+from runtime.canary_legs import Leg
 from runtime.contract import SIDE_OF
-from runtime.environment import ENV_ADDRESSES
+from runtime.environment import ENV_ADDRESSES, ENV_ZONE
 from runtime.metric_names import (
     METRIC_ADDRESSES,
     METRIC_CANARY,
+    METRIC_CANARY_SECONDS,
     METRIC_PEER_OUT,
     METRIC_REPLICATION_FAILED,
     METRIC_REPLICATION_MISSED,
@@ -25,7 +28,7 @@ from runtime.metric_names import (
     SWITCH_METRIC,
     SWITCH_NAMESPACE,
 )
-from tests.program.conftest import STACKS, policies, record
+from tests.program.conftest import SECRETS, STACKS, policies, record
 
 RUNBOOK = ROOT / "docs" / "runbook.md"
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
@@ -40,7 +43,11 @@ OWN = {"Namespace", "Cell"}
 #: https://docs.aws.amazon.com/transfer/latest/userguide/monitoring.html
 #: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/monitoring-cloudwatch.html
 PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
-    METRICS: [({value for name, value in vars(metric_names).items() if name.startswith("METRIC_")}, OWN)],
+    METRICS: [
+        ({value for name, value in vars(metric_names).items() if name.startswith("METRIC_")}, OWN),
+        ({METRIC_CANARY, METRIC_CANARY_SECONDS}, OWN | {"Leg"}),
+        ({METRIC_ADDRESSES}, OWN | {"Zone"}),
+    ],
     SWITCH_NAMESPACE: [({SWITCH_METRIC}, OWN | {"Region"})],
     "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
     "AWS/SQS": [
@@ -97,6 +104,8 @@ def there_is(graph: Graph) -> dict[str, set[str]]:
         "Namespace": {"example-mft"},
         "Cell": {"1"},
         "Region": regions,
+        "Leg": {"sftp", "s3"},
+        "Zone": set(ZONES),
     }
 
 
@@ -218,8 +227,18 @@ def test_silence_of_what_reports_every_few_minutes_is_an_alarm(graph: Graph, met
 
 
 def test_a_lost_zone_and_a_lost_endpoint_are_two_alarms(graph: Graph) -> None:
-    thresholds = {each.inputs["threshold"] for each in on(graph, METRIC_ADDRESSES)}
-    assert thresholds == {1, 3}
+    of_cell = [each for each in on(graph, METRIC_ADDRESSES) if set(each.inputs["dimensions"]) == OWN]
+    assert {each.inputs["threshold"] for each in of_cell} == {1, 3}
+
+
+def test_each_zone_and_each_leg_has_an_alarm_of_its_own(graph: Graph) -> None:
+    for metric, dimension, values in (
+        (METRIC_ADDRESSES, "Zone", set(ZONES)),
+        (METRIC_CANARY, "Leg", {"sftp", "s3"}),
+    ):
+        own = [each for each in on(graph, metric) if dimension in each.inputs["dimensions"]]
+        assert {each.inputs["dimensions"][dimension] for each in own} == values
+        assert len(own) == len(values)
 
 
 def test_both_ways_of_replication_are_watched_by_the_region_that_sends(graphs: dict[str, Graph]) -> None:
@@ -301,7 +320,7 @@ def test_every_line_is_of_a_metric_that_comes_from_something_in_the_graph(graph:
 
 
 def test_all_that_the_cell_says_of_itself_is_on_the_dashboard(graph: Graph) -> None:
-    ((published, _),) = PUBLISHED[METRICS]
+    published, _ = PUBLISHED[METRICS][0]
     assert {metric for namespace, metric, *_ in lines(graph) if namespace == METRICS} == published
 
 
@@ -401,8 +420,10 @@ def test_what_is_denied_to_deliveries_leaves_the_canarys_way_open(graph: Graph) 
         return any(pattern.fullmatch(f"arn:aws-us-gov:s3:::{place}") for pattern in patterns)
 
     own = bucket.inputs["bucket"]
-    assert not is_denied(f"{own}/{contract.CANARY_DELIVERED}x")
-    assert is_denied(f"{own}/{contract.CANARY_INBOUND}x"), "a delivery there would be taken in again"
+    for leg in Leg:
+        assert not is_denied(f"{own}/{canary_legs.delivered(leg)}x")
+        inbound = canary_legs.inbound("1", leg)
+        assert is_denied(f"{own}/{inbound}x"), "a delivery there would be taken in again"
     for each in graph.of("aws:s3/bucket:Bucket"):
         place = each.inputs["bucket"]
         assert is_denied(f"{place}/{contract.INBOUND}sdk/x"), place
@@ -410,18 +431,59 @@ def test_what_is_denied_to_deliveries_leaves_the_canarys_way_open(graph: Graph) 
             assert is_denied(f"{place}/x"), place
 
 
-def test_the_probe_tries_every_address_at_the_sftp_port(graph: Graph) -> None:
-    made = of_component(graph, "mft:probe:Probe")
-    (function,) = (each for each in made if each.type == "aws:lambda/function:Function")
-    tried = function.inputs["environment"]["variables"][ENV_ADDRESSES].split(",")
+def functions_of(graph: Graph, component: str) -> list[Resource]:
+    return [each for each in of_component(graph, component) if each.type == "aws:lambda/function:Function"]
+
+
+@pytest.mark.parametrize(("component", "count"), [("mft:probe:Probe", 3), ("mft:canary:Canary", 1)])
+def test_canary_and_probes_try_every_address_at_the_sftp_port(
+    graph: Graph, component: str, count: int
+) -> None:
+    functions = functions_of(graph, component)
+    assert len(functions) == count
     addresses = [
         each.outputs["publicIp"] for each in graph.of("aws:ec2/eip:Eip") if "-endpoint-" in each.name
     ]
-    assert sorted(tried) == sorted(f"{address}:22" for address in addresses)
-    assert function.inputs["vpcConfig"], "only from a known address may it reach the port"
+    for function in functions:
+        tried = function.inputs["environment"]["variables"][ENV_ADDRESSES].split(",")
+        assert sorted(tried) == sorted(f"{address}:22" for address in addresses)
+        assert function.inputs["vpcConfig"], "only from a known address may it reach the port"
 
 
-@pytest.mark.parametrize(("function", "every"), [("canary", "5 minutes"), ("probe", "1 minute")])
+def test_each_probe_is_in_its_own_zone_and_in_no_other(graph: Graph) -> None:
+    (provider,) = graph.of("pulumi:providers:aws")
+    zones = {each.id: each.inputs["availabilityZone"] for each in graph.of("aws:ec2/subnet:Subnet")}
+    gateways = {each.id: each.inputs["subnetId"] for each in graph.of("aws:ec2/natGateway:NatGateway")}
+    tables = {
+        each.inputs["subnetId"]: each.inputs["routeTableId"]
+        for each in graph.of("aws:ec2/routeTableAssociation:RouteTableAssociation")
+    }
+    ways = {each.inputs["routeTableId"]: each.inputs for each in graph.of("aws:ec2/route:Route")}
+    found = []
+    for function in functions_of(graph, "mft:probe:Probe"):
+        (subnet,) = function.inputs["vpcConfig"]["subnetIds"]
+        gateway = ways[tables[subnet]]["natGatewayId"]
+        assert zones[subnet] == zones[gateways[gateway]]
+        zone = function.inputs["environment"]["variables"][ENV_ZONE]
+        assert zones[subnet] == f"{provider.inputs['region']}{zone}"
+        found.append(zone)
+    assert sorted(found) == list(ZONES)
+
+
+@pytest.mark.parametrize(
+    ("function", "every"),
+    [("canary", "5 minutes"), *((f"probe-{zone}", "1 minute") for zone in ZONES)],
+)
 def test_what_watches_runs_as_often_as_its_alarms_expect(graph: Graph, function: str, every: str) -> None:
     rule = graph.one("aws:cloudwatch/eventRule:EventRule", f"cell1-{function}")
     assert rule.inputs["scheduleExpression"] == f"rate({every})"
+
+
+def test_the_canarys_key_is_encrypted_wherever_it_is_written(graph: Graph) -> None:
+    (version,) = graph.of("aws:secretsmanager/secretVersion:SecretVersion")
+    assert version.inputs["secretString"] == SECRETS["mft:canaryKey"]
+    assert "secretString" in version.secrets
+    assert "secretString" in version.secret_outputs, "the provider tells it again, for the state to keep"
+    (secret,) = graph.of("aws:secretsmanager/secret:Secret")
+    (key,) = (each for each in graph.of("aws:kms/key:Key"))
+    assert secret.inputs["kmsKeyId"] == key.outputs["arn"], "both functions may decrypt under it"

@@ -132,8 +132,10 @@ def test_every_group_names_whom_it_reaches(graph: Graph) -> None:
         for each in customer.destinations.values()
         if each.kind == "sftp"
     }
-    delivery, probe, services = (group(graph, role).id for role in ("delivery", "probe", "services"))
-    reached: dict[str, set[tuple[int, str]]] = {delivery: set(), probe: set()}
+    delivery, canary, probe, services = (
+        group(graph, role).id for role in ("delivery", "canary", "probe", "services")
+    )
+    reached: dict[str, set[tuple[int, str]]] = {delivery: set(), canary: set(), probe: set()}
     for rule in graph.of(EGRESS):
         its = rule.inputs
         (peer,) = [
@@ -147,9 +149,12 @@ def test_every_group_names_whom_it_reaches(graph: Graph) -> None:
         if each.inputs["vpcEndpointType"] == "Gateway"
     }
     partners = {(port, EVERYWHERE) for port in ports | {443}}  # 443: buckets in the other region
-    assert reached[delivery] == {(443, services)} | lists | partners
-    assert reached[probe] == {(443, services)} | {(22, f"{ip}/32") for ip in graph.exports["addresses"]}
-    assert {each.inputs["referencedSecurityGroupId"] for each in graph.of(INGRESS)} == {delivery, probe}
+    endpoint = {(22, f"{ip}/32") for ip in graph.exports["addresses"]}
+    assert reached[delivery] == {(443, services)} | lists | endpoint | partners
+    assert reached[canary] == {(443, services)} | lists | endpoint
+    assert reached[probe] == {(443, services)} | endpoint
+    inside = {each.inputs["referencedSecurityGroupId"] for each in graph.of(INGRESS)}
+    assert inside == {delivery, canary, probe}
     assert {each.inputs["securityGroupId"] for each in graph.of(INGRESS)} == {services}
     (default,) = graph.of("aws:ec2/defaultSecurityGroup:DefaultSecurityGroup")
     assert not {"ingress", "egress"} & default.inputs.keys()
@@ -168,7 +173,7 @@ def test_bulk_goes_by_gateways_and_the_rest_by_interfaces(graph: Graph) -> None:
         for each in graph.of("aws:ec2/vpcEndpoint:VpcEndpoint")
     }
     assert set(endpoints["s3"]["routeTableIds"]) == set(endpoints["dynamodb"]["routeTableIds"]) == private
-    for service in ("secretsmanager", "monitoring"):
+    for service in ("secretsmanager-fips", "monitoring"):
         assert endpoints[service]["privateDnsEnabled"], "or the functions would go around it"
         assert endpoints[service]["securityGroupIds"] == [group(graph, "services").id]
     for inputs in endpoints.values():

@@ -15,10 +15,13 @@ import pytest
 
 from components.firewall import HEALTH_CHECKERS
 from customers.model import Customer, S3Destination, SqsReceipt
+from customers.names import canary_bucket
 from customers.registry import load
 from local import program
 from local.program import Graph, Resource
-from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, bucket_of, sftp_home
+from runtime import canary_legs
+from runtime.canary_legs import Leg
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, bucket_of, canary, sftp_home
 from tests.iam import Document, Statement, documents, granting, matches, texts
 from tests.program.conftest import STACKS, recorded
 
@@ -311,12 +314,45 @@ def test_secrets_are_read_below_the_namespace_only(place: Place) -> None:
         for resource in each.resources
         if any(action.startswith("secretsmanager:") for action in each.actions)
     ]
-    assert len({document.resource.name for document, _, _ in found}) == 2, (
-        "the deliveries' role, and their way out"
-    )
+    assert {document.resource.name for document, _, _ in found} == {
+        "cell1-canary",
+        "cell1-workflow-deliver",
+        "cell1-interfaces-secretsmanager",  # the way of these two
+    }
     for document, actions, resource in found:
         assert actions == ("secretsmanager:GetSecretValue",), document
         assert resource.startswith(below), document
+
+
+def test_the_canary_reads_its_own_secret_and_nobody_elses(place: Place) -> None:
+    (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-canary"]
+    (secret,) = place.graph.of("aws:secretsmanager/secret:Secret")
+    arn, read = f"arn:{PARTITION}:secretsmanager:{place.region}:{place.account}:secret:", "GetSecretValue"
+    statements = place.of_role(role)
+    for name, may in (
+        (f"{secret.inputs['name']}-AbCdEf", True),
+        (f"{secret.inputs['name']}-other-AbCdEf", False),
+        (f"{place.namespace}/c7k2m/partner-a-AbCdEf", False),
+    ):
+        assert bool(granting(statements, f"secretsmanager:{read}", f"{arn}{name}")) is may, name
+
+
+def test_the_canary_reaches_nobodys_files(place: Place) -> None:
+    (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name == "cell1-canary"]
+    statements, here = place.of_role(role), SIDE_OF[place.region]
+    own = f"arn:{PARTITION}:s3:::{canary_bucket(place.namespace, '1', here)}"
+    reached = {
+        "s3:PutObject": canary_legs.inbound("1", Leg.S3),
+        "s3:GetObject": canary_legs.delivered(Leg.SFTP),
+    }
+    for action, folder in reached.items():
+        assert granting(statements, action, f"{own}/{folder}file")
+        assert not granting(statements, action, f"{own}/{canary_legs.inbound('1', Leg.SFTP)}file"), (
+            "it logs in"
+        )
+        for customer in _customers():
+            bucket = f"arn:{PARTITION}:s3:::{bucket_of(customer.id, place.namespace, here)}"
+            assert not granting(statements, action, f"{bucket}/{folder}file")
 
 
 def test_every_bucket_refuses_plain_http(place: Place) -> None:
@@ -456,47 +492,54 @@ def _customers() -> tuple[Customer, ...]:
     return load(program.ROOT / "customers").customers
 
 
-def _keys_of(customer: Customer) -> list[str]:
-    homes = [sftp_home(user.name) for user in customer.sftp.users]
-    return [f"{folder}file" for folder in (*homes, "inbound/sdk/", "inbound/", "")]
+def _logins() -> dict[str, tuple[str, str]]:
+    """Return the customer and the folder of every SFTP login: those of the registry and the canary's two."""
+    found = {user.name: (each.id, sftp_home(user.name)) for each in _customers() for user in each.sftp.users}
+    own = canary("1")
+    return found | {
+        own: (own, canary_legs.inbound("1", Leg.SFTP)),
+        canary_legs.partner("1"): (own, canary_legs.delivered(Leg.SFTP)),
+    }
 
 
 def test_a_user_reaches_its_own_folder_and_nothing_of_anybody_else(place: Place) -> None:
     (role,) = [each for each in place.graph.of("aws:iam/role:Role") if each.name.endswith("-endpoint-users")]
-    users = {user.name: customer for customer in _customers() for user in customer.sftp.users}
+    logins = _logins()
+    owners = {owner for owner, _ in logins.values()}
+    keys = {f"{folder}file" for _, folder in logins.values()} | {
+        f"{folder}file" for folder in ("inbound/sdk/", "inbound/", "", canary_legs.delivered(Leg.S3))
+    }
     sessions = {
         d.resource.inputs["userName"]: d
         for d in place.documents
         if d.resource.type == "aws:transfer/user:User"
     }
     here = SIDE_OF[place.region]
+    assert sessions.keys() == logins.keys()
     for name, document in sessions.items():
+        own, home = logins[name]
         assert document.resource.inputs["role"] == role.outputs["arn"], name
         actions = {
             action for each in document.statements for action in each.actions if action.startswith("s3:")
         }
 
-        def may(
-            action: str, key: str | None, owner: Customer, side: str, session: Document = document
-        ) -> bool:
+        def may(action: str, key: str | None, owner: str, side: str, session: Document = document) -> bool:
             """Return whether role and session policy both allow it: an object, or to list below a prefix."""
-            bucket = f"arn:{PARTITION}:s3:::{bucket_of(owner.id, place.namespace, side)}"
+            bucket = f"arn:{PARTITION}:s3:::{bucket_of(owner, place.namespace, side)}"
             resource = bucket if action == "s3:ListBucket" else f"{bucket}/{key}"
             context = {"s3:prefix": key} if key is not None and action == "s3:ListBucket" else {}
             both = (place.of_role(role), session.statements)
             return all(granting(policy, action, resource, context) for policy in both)
 
         for action in actions:
-            assert may(action, f"{sftp_home(name)}file", users[name], here), f"{name} cannot {action}"
-            assert not may(action, None, users[name], here) or action != "s3:ListBucket", f"{name} lists all"
-            for owner in _customers():
+            assert may(action, f"{home}file", own, here), f"{name} cannot {action}"
+            assert not may(action, None, own, here) or action != "s3:ListBucket", f"{name} lists all"
+            for owner in owners:
                 for side in SIDES:
-                    for key in (*_keys_of(owner), f"{sftp_home(name).rstrip('/')}-other/file"):
-                        if (owner.id, side) == (users[name].id, here) and key.startswith(sftp_home(name)):
+                    for key in (*keys, f"{home.rstrip('/')}-other/file"):
+                        if (owner, side) == (own, here) and key.startswith(home):
                             continue
-                        assert not may(action, key, owner, side), (
-                            f"{name}: {action} on {owner.id} {side} {key}"
-                        )
+                        assert not may(action, key, owner, side), f"{name}: {action} on {owner} {side} {key}"
 
 
 def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) -> None:
@@ -691,7 +734,7 @@ _OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms"}
 
 
 def test_the_ways_out_let_through_what_functions_in_the_subnets_may_do_and_no_more(place: Place) -> None:
-    prefixes = {"monitoring": "cloudwatch"}
+    prefixes = {"monitoring": "cloudwatch", "secretsmanager-fips": "secretsmanager"}
     ways = {
         prefixes.get(service, service): document.statements
         for document in place.documents

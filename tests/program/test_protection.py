@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -30,6 +29,9 @@ OTHERS = {
     "aws:s3/bucket:Bucket",
     "aws:s3/bucketObjectv2:BucketObjectv2",  # written again from the registry
 }
+
+#: The customers of the sample registry that are in service.
+ACTIVE = ("c7k2m", "h4t9q", "x8p3v")
 
 #: Types of protected resources that hold data or facts.
 HOLDERS = {"aws:s3/bucket:Bucket", "aws:sqs/queue:Queue", "aws:kms/key:Key", "aws:dynamodb/table:Table"}
@@ -67,20 +69,53 @@ def test_no_guard_of_protected_data_can_go_alone(stack: str, peer: str, switch: 
 
 def test_a_draining_customer_gives_up_only_what_retirement_takes(tmp_path: Path) -> None:
     """Pulumi refuses to delete what the state protects, so a stage must release what the next one takes."""
-    stages = ("active", "draining", "retired")
     graphs = []
-    for stage in stages:
+    for stage in ("active", "closing", "draining", "retired"):
         folder = tmp_path / stage
         folder.mkdir()
         graphs.append(record("gov-west", root=with_lifecycle(stage, id="c7k2m", to=folder)))
-    for before, after in pairwise(graphs):
-        left = {each.urn for each in after.resources}
-        assert [each.urn for each in before.resources if each.protect and each.urn not in left] == []
-    released = {urn.split("::")[2].rpartition("$")[2] for urn in exposed(graphs[1])}
-    assert released == {
+    active, closing, draining, retired = graphs
+    assert stranded(active, closing) == stranded(closing, draining) == stranded(draining, retired) == []
+    assert exposed(active) == exposed(closing) == []
+    assert types(exposed(draining)) == {
         "aws:s3/bucketNotification:BucketNotification",
         "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
     }
+    assert types(stranded(active, draining)) == {
+        "aws:route53/record:Record",
+        "aws:route53/healthCheck:HealthCheck",
+    }, "a skipped stage is refused by Pulumi"
+    assert types(stranded(closing, retired)) == {
+        *("aws:sns/topic:Topic", "aws:s3/bucketObjectv2:BucketObjectv2"),
+        *(
+            "aws:s3/bucketNotification:BucketNotification",
+            "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
+        ),
+    }
+
+
+def stranded(before: Graph, after: Graph) -> list[str]:
+    """Return what Pulumi would refuse to delete on the way from one graph to the other."""
+    left = {each.urn for each in after.resources}
+    return [each.urn for each in before.resources if each.protect and each.urn not in left]
+
+
+def types(urns: list[str]) -> set[str]:
+    return {urn.split("::")[2].rpartition("$")[2] for urn in urns}
+
+
+@pytest.mark.parametrize("stack", STACKS)
+def test_a_customer_in_service_keeps_its_names_routing_and_receipts(stack: str) -> None:
+    """The file of an active customer vanishes, and the preview that would refuse it is skipped."""
+    graph = recorded(stack, peer="present", switch="alarm")
+    by_urn = {each.urn: each for each in graph.resources}
+    records = [each for each in graph.of("aws:route53/record:Record") if "healthCheckId" in each.inputs]
+    assert len(records) == 6 * len(ACTIVE)
+    checks = [by_urn[urn] for each in records for urn in each.property_dependencies["healthCheckId"]]
+    assert [each.urn for each in (*records, *checks) if not each.protect] == []
+    for id in ACTIVE:
+        assert graph.one("aws:sns/topic:Topic", f"{id}-receipts").protect
+        assert graph.one("aws:s3/bucketObjectv2:BucketObjectv2", f"{id}-routing").protect
 
 
 def test_the_ways_to_the_data_are_protected(west: Graph) -> None:

@@ -13,7 +13,7 @@ from customers.registry import load
 from local import program
 from local.program import Graph
 from runtime.contract import EAST, REGION_OF, WEST
-from tests.program.conftest import RUNTIME, SECRETS, STACKS, ask, record, spelled
+from tests.program.conftest import CODE_OF_NAMED, RUNTIME, SECRETS, STACKS, ask, quota_of, record, spelled
 
 TOKEN = "aws:servicequotas/getServiceQuota:getServiceQuota"
 REQUEST = "run: aws service-quotas request-service-quota-increase --service-code"
@@ -24,8 +24,11 @@ def allowing(**values: float) -> program.Ask:
     """Return an account that has these values of quotas, by code without its `L-`, and otherwise room."""
 
     def answer(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        if function == TOKEN and (value := values.get(args["quotaCode"].removeprefix("L-"))) is not None:
-            return {"value": value}
+        if function == TOKEN:
+            quota = quota_of(args)
+            value = values.get(quota.code.removeprefix("L-") or quota.name.partition(" ")[0])
+            if value is not None:
+                return {"value": value, "quotaCode": quota.code or CODE_OF_NAMED}
         return ask(function, args)
 
     return answer
@@ -91,20 +94,34 @@ def test_the_east_does_not_ask_for_quotas_of_the_account() -> None:
 
         def answer(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
             if function == TOKEN:
-                codes.add(args["quotaCode"])
+                codes.add(quota_of(args).label)
             return ask(function, args)
 
         run(stack, answer)
         return codes
 
     west, east = asked("gov-west"), asked("gov-east")
-    assert west == {each.code for each in service_quotas.QUOTAS}
+    assert west == {each.label for each in service_quotas.QUOTAS}
     assert west - east == {"L-ACB674F3", "L-E209CC9F", "L-DC2B2D3D"}
+
+
+def test_a_quota_without_a_known_code_is_asked_by_its_name_and_requested_by_its_code() -> None:
+    first, second = refusal("gov-east", allowing(StartExecution=100))
+    assert first == (
+        f"{EASTERN}: the registry needs 800 executions started at once besides what others in the"
+        " account use, but quota 'StartExecution throttle token bucket size' allows 100;"
+        f" {REQUEST} states --quota-code {CODE_OF_NAMED} --desired-value 800 --region {EASTERN}"
+    )
+    assert "150 executions started in a second" in second
+
+
+#: By code or name.
+UNREAD = ("L-0263D0A3", "L-B99A9384", "'StartExecution throttle token refill rate per second'")
 
 
 def test_a_quota_that_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixture) -> None:
     def denied(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-        if function == TOKEN and args["quotaCode"] in ("L-0263D0A3", "L-B99A9384"):
+        if function == TOKEN and quota_of(args).label in UNREAD:
             raise RuntimeError("AccessDeniedException: not authorized")
         return ask(function, args)
 
@@ -113,7 +130,9 @@ def test_a_quota_that_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixtu
     (message,) = [each.getMessage() for each in caplog.records if "quota" in each.getMessage()]
     assert message.startswith(
         f"{EASTERN}: some quotas cannot be read; check in Service Quotas that the account may have"
-        " 6 Elastic IP addresses (L-0263D0A3), 50 concurrent executions of functions (L-B99A9384): "
+        " 6 Elastic IP addresses (L-0263D0A3), 50 concurrent executions of functions (L-B99A9384),"
+        " 150 executions started in a second"
+        " ('StartExecution throttle token refill rate per second'): "
     )
     assert "AccessDeniedException: not authorized" in message
 
@@ -143,5 +162,7 @@ def test_what_is_needed_is_what_the_program_makes(stack: str) -> None:
     others = len(graph.of("aws:lambda/function:Function")) - len(
         graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
     )
+    groups = len(graph.of("aws:cloudwatch/logGroup:LogGroup"))
+    assert 10 < groups <= needed[service_quotas.LOG_GROUPS]
     assert batches == 22
     assert batches + others < needed[service_quotas.CONCURRENCY]

@@ -148,6 +148,10 @@ def nowhere(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     raise RuntimeError(f"reading Route 53 Hosted Zone ({args['zoneId']}): couldn't find resource")
 
 
+def private(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+    return {"name": "mft.example.gov", "privateZone": True}
+
+
 def another(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     return {"name": "agency.gov."}
 
@@ -156,6 +160,7 @@ def another(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
     ("answer", "said"),
     [
         (nowhere, "cannot be read in account 123456789012: "),
+        (private, "is a private zone, which customers' resolvers do not see"),
         (another, "is the zone 'agency.gov.', not 'mft.example.gov'"),
     ],
 )
@@ -170,8 +175,20 @@ def test_the_credentials_of_another_account() -> None:
         raise RuntimeError("AWS account ID not allowed: 999999999999")  # the provider's words
 
     (line,) = refusal({}, ask=ask)
-    assert "cannot be read in account 123456789012: " in line
-    assert "AWS account ID not allowed: 999999999999" in line
+    assert line == (
+        "Pulumi.gov-west.yaml: mft:accountId: 123456789012 is not the account of the credentials: invoke of"
+        " aws:route53/getZone:getZone failed: AWS account ID not allowed: 999999999999 (); use credentials of"
+        " that account, or run: pulumi config set mft:accountId ID --stack gov-west"
+    )
+
+
+def test_no_credentials() -> None:
+    def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
+        raise RuntimeError("No valid credential sources found. See the provider's documentation")
+
+    (line,) = refusal({}, ask=ask)
+    assert line.startswith("there are no usable AWS credentials: ")
+    assert line.endswith("; give some of account 123456789012")
 
 
 def test_a_quota_that_the_registry_breaks() -> None:
@@ -188,6 +205,7 @@ def test_all_missing_settings_are_reported_at_once() -> None:
         "Pulumi.gov-west.yaml: mft:region",
         "Pulumi.gov-west.yaml: mft:zoneId",
         "Pulumi.gov-west.yaml: mft:hostKeyEcdsa",
+        "Pulumi.gov-west.yaml: mft:canaryKey",
     ]
     assert "pulumi config set --secret mft:hostKeyEcdsa --stack gov-west" in lines[2]
 
@@ -209,14 +227,15 @@ def test_every_setting_is_described_and_the_stack_files_have_all_that_are_not_se
     page = (program.ROOT / "docs" / "deploy.md").read_text()
     page = page.partition("\n## Settings\n")[2].partition("\n## ")[0]
     described = re.findall(r"^\| `(\w+)` \| \S.* \|$", page, re.MULTILINE)
-    assert described == [*settings.KEYS, *settings.HOST_KEYS]
+    assert described == [*settings.KEYS, *settings.PRIVATE_KEYS]
     for stack in STACKS:
         given = {key for key in program.stack_config(stack) if key.startswith("mft:")}
         assert given == {f"mft:{key}" for key in settings.KEYS}
 
 
 def test_a_host_key_that_is_kept_in_clear_is_refused() -> None:
-    (line,) = refusal(dict(SECRETS), secrets={"mft:hostKeyEcdsa": SECRETS["mft:hostKeyEcdsa"]})
+    others = {key: value for key, value in SECRETS.items() if key != "mft:hostKeyRsa"}
+    (line,) = refusal(dict(SECRETS), secrets=others)
     assert line.startswith(
         "Pulumi.gov-west.yaml: mft:hostKeyRsa is not stored as a secret; make a key once, for both stacks: "
     )

@@ -12,8 +12,8 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from local.sftp.partners import Partner
-from runtime.environment import ENV_ADDRESSES
-from runtime.metric_names import METRIC_ADDRESSES, cell_dimensions
+from runtime.environment import ENV_ADDRESSES, ENV_ZONE
+from runtime.metric_names import METRIC_ADDRESSES, cell_dimensions, zone_dimensions
 from runtime.probe import Probe
 from tests.runtime.cells import NAMESPACE, Cell
 from tests.runtime.test_handlers import Functions
@@ -69,12 +69,15 @@ def probe(aws, *addresses: str, patience: float = 5.0) -> tuple[dict[str, str], 
     cell = str(next(_cells))
     silent = Probe(
         addresses=addresses,
-        dimensions=cell_dimensions(NAMESPACE, cell),
+        namespace=NAMESPACE,
+        cell=cell,
+        zone="b",
         metrics=aws.client("cloudwatch", REGION),
         patience=patience,
     ).publish()
-    found = published(aws, REGION, cell)
+    found = published(aws, REGION, cell_dimensions(NAMESPACE, cell))
     assert list(found) == [METRIC_ADDRESSES]
+    assert published(aws, REGION, zone_dimensions(NAMESPACE, cell, "b")) == found
     (value,) = found[METRIC_ADDRESSES]
     return silent, value
 
@@ -138,7 +141,7 @@ class Observers(Functions):
     addresses = ""
 
     def _environment(self, function: str) -> dict[str, str]:
-        return super()._environment(function) | {ENV_ADDRESSES: self.addresses}
+        return super()._environment(function) | {ENV_ADDRESSES: self.addresses, ENV_ZONE: "a"}
 
 
 def test_the_function_asks_the_addresses_of_its_environment(
@@ -147,4 +150,5 @@ def test_the_function_asks_the_addresses_of_its_environment(
     with contextlib.closing(Observers(west, monkeypatch)) as functions:
         functions.addresses = f"{serve(ssh)},{nobody}"
         assert list(functions.call("probe", {})["silent"]) == [nobody]
-    assert published(west.aws, west.region, "1")[METRIC_ADDRESSES] == [1]
+    for dimensions in (cell_dimensions(NAMESPACE, "1"), zone_dimensions(NAMESPACE, "1", "a")):
+        assert published(west.aws, west.region, dimensions)[METRIC_ADDRESSES] == [1]

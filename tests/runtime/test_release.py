@@ -128,6 +128,27 @@ def test_two_destinations_that_are_released_at_once_are_both_sent(west, server):
     assert [west.at_partner(), west.at_partner("other/a.csv")] == [CONTENT] * 2
 
 
+def test_two_people_who_release_two_destinations_at_one_moment_start_two_executions(west):
+    """Neither has seen the other's decision; one execution of both names would serve one destination only."""
+    to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
+    west.register(destinations=to, routes=[{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}])
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    for each in to:
+        given = {"owner": owner(transfer), "attempt": "1", "after_unknown": True}
+        assert west.deliverer.attempt(transfer, each, **given) == Kind.HELD
+    seen = west.tracker.history(transfer.file)
+    holds = {fact.destination: fact for fact in seen.facts if fact.kind is Kind.HELD}
+    late = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution")).release
+    decided = {"decision": ReleaseDecision.RESEND, "history": seen, **WHO}
+    with pytest.raises(CrashError):
+        late.reopen(transfer, ["other"], [holds["other"]], **decided)
+    early = west.release.reopen(transfer, ["partner"], [holds["partner"]], **decided)
+    (other,) = {fact.writer for fact in west.facts() if fact.kind is Kind.REPLAYED} - {early}
+    assert west.release.release(transfer, "other", ReleaseDecision.RESEND, **WHO) == other
+    assert {early, other} <= west.executions().keys()
+
+
 def test_the_released_execution_waits_for_one_that_serves_the_other_destination(west, server):
     to = {"partner": west.to_bucket(), "other": west.to_bucket("other")}
     routes = [{"match": "sdk/**", "to": list(to), "on_unknown": "hold"}]

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
 from local.aws.emulator import Emulator
-from runtime.metric_names import METRICS, cell_dimensions
+from runtime.metric_names import METRICS
 
 
-def published(aws: Emulator, region: str, cell: str, namespace: str = "mft") -> dict[str, list[float]]:
-    """Return the values, by metric, that CloudWatch holds under exactly the dimensions of a cell."""
+def published(aws: Emulator, region: str, wanted: Mapping[str, str]) -> dict[str, list[float]]:
+    """Return the values, by metric, that CloudWatch holds under exactly the wanted dimensions."""
     cloudwatch = aws.client("cloudwatch", region)
     now = datetime.now(UTC)
-    dimensions = [{"Name": name, "Value": value} for name, value in cell_dimensions(namespace, cell).items()]
+    dimensions = [{"Name": name, "Value": value} for name, value in wanted.items()]
     listed = cloudwatch.list_metrics(Namespace=METRICS)["Metrics"]
     found: dict[str, list[float]] = {}
     for name in sorted({each["MetricName"] for each in listed}):

@@ -50,8 +50,6 @@ def run(seeds: Iterable[int]) -> Tally:
     """Run the schedules of some seeds in this process."""
     tally = Tally()
     with edge.attached():
-        gc.collect()
-        gc.freeze()
         was_enabled = gc.isenabled()
         gc.disable()
         try:
@@ -59,8 +57,8 @@ def run(seeds: Iterable[int]) -> Tally:
                 tally.add(seed, simulate(generate(seed)))
                 if tally.schedules % _COLLECT == 0:
                     gc.collect()
+                    gc.freeze()  # what is left is not a schedule's, and need not be searched again
         finally:
-            gc.unfreeze()
             if was_enabled:
                 gc.enable()
     return tally

@@ -163,6 +163,7 @@ TEMPLATES = {
     "aws:sns/topicPolicy:TopicPolicy": Template(
         "AWS::SNS::TopicInlinePolicy", {**_DOCUMENT, "arn": "TopicArn"}
     ),
+    "aws:secretsmanager/secret:Secret": Template("AWS::SecretsManager::Secret", {"recoveryWindowInDays": ""}),
     "aws:sns/topicSubscription:TopicSubscription": Template("AWS::SNS::Subscription", {"topic": "TopicArn"}),
     "aws:sqs/queue:Queue": Template(
         "AWS::SQS::Queue",
@@ -192,6 +193,7 @@ UNLINTED = {
     "aws:dynamodb/tableReplica:TableReplica": "CloudFormation has replicas within global tables only",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "CloudFormation does not manage it",
     "aws:s3/bucketObjectv2:BucketObjectv2": "CloudFormation has no objects",
+    "aws:secretsmanager/secretVersion:SecretVersion": "CloudFormation has values within secrets only",
     "aws:transfer/hostKey:HostKey": "CloudFormation has no imported host keys",
     "aws:transfer/sshKey:SshKey": "CloudFormation has public keys within users only",
 }

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from local.program import Graph
 from runtime import metric_names
+from runtime.canary_legs import Leg
 
 #: By namespace: metrics, each with the sets of dimensions that it comes with, and the page that says so.
 _DOCUMENTED = Path(__file__).with_name("metrics.json")
@@ -57,5 +58,9 @@ def _published() -> dict[tuple[str, str], set[tuple[str, ...]]]:
     for name, metric in vars(metric_names).items():
         if name.startswith("METRIC_"):
             found[metric_names.METRICS, metric] = {of_cell}
+    for metric in (metric_names.METRIC_CANARY, metric_names.METRIC_CANARY_SECONDS):
+        found[metric_names.METRICS, metric].add(tuple(sorted(metric_names.leg_dimensions("", "", Leg.S3))))
+    of_zone = tuple(sorted(metric_names.zone_dimensions("", "", "a")))
+    found[metric_names.METRICS, metric_names.METRIC_ADDRESSES].add(of_zone)
     of_switch = tuple(sorted(metric_names.switch_dimensions("", "", "west")))
     return found | {(metric_names.SWITCH_NAMESPACE, metric_names.SWITCH_METRIC): {of_switch}}

@@ -262,6 +262,11 @@ CALLS: Mapping[str, Made] = {
             },
         )
     ),
+    "aws:secretsmanager/secret:Secret": made(
+        # The window is for its deletion.
+        Call("secretsmanager", "CreateSecret", {"recoveryWindowInDays": ""})
+    ),
+    "aws:secretsmanager/secretVersion:SecretVersion": made(Call("secretsmanager", "PutSecretValue")),
     "aws:sqs/queuePolicy:QueuePolicy": made(
         Call("sqs", "SetQueueAttributes", {"policy": "Attributes.Policy"})
     ),

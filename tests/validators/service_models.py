@@ -10,7 +10,7 @@ from typing import Any
 
 import botocore.session
 import regex
-from botocore.model import OperationModel, Shape
+from botocore.model import OperationModel, ServiceModel, Shape
 
 from tests.validators.translation import Kind, Node
 
@@ -45,7 +45,12 @@ class ShapeNode:
 @cache
 def operation(service: str, name: str) -> OperationModel:
     """Return the model of an operation."""
-    return botocore.session.get_session().get_service_model(service).operation_model(name)
+    return _service(service).operation_model(name)
+
+
+@cache
+def _service(name: str) -> ServiceModel:
+    return botocore.session.get_session().get_service_model(name)
 
 
 #: `Valid characters: a-z, A-Z, 0-9, spaces, and ._-:/()#,@[]+=&;{}!$*`, as EC2's documentation has it.

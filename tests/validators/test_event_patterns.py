@@ -73,6 +73,12 @@ EVENTS = {
     ),
     "renamed": (example(RENAMED, **{"renamed-file-path": PATH}), "sftp-renames"),
     "renamed elsewhere": (example(RENAMED), None),
+    "uploaded by the canary": (example(UPLOAD, COMPLETED, **TRANSFER, username="canary1"), "sftp-uploads"),
+    "delivered to the canary": (example(UPLOAD, COMPLETED, **TRANSFER, username="canary1-partner"), None),
+    "renamed there": (
+        example(RENAMED, **{"renamed-file-path": PATH, "username": "canary1-partner"}),
+        None,
+    ),
     "downloaded in part": (example(DOWNLOAD, **TRANSFER), None),
     "deleted": (example(DELETED, **TRANSFER), None),
     "uploaded to another's bucket": (example(UPLOAD, COMPLETED), None),

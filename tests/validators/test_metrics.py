@@ -38,4 +38,4 @@ def test_a_line_on_a_metric_that_does_not_exist_is_found(sample: Graph) -> None:
 
     dashboard = planted_document(sample.resources, DASHBOARD, "dashboardBody", change)
     (found,) = complaints(replace(sample, resources=(dashboard,)))
-    assert "mft/cell has no X with dimensions ['Cell', 'Namespace']" in found
+    assert "mft/cell has no X with dimensions ['Cell', 'Leg', 'Namespace']" in found

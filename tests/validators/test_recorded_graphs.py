@@ -23,6 +23,7 @@ from tests.validators import (
     policy_sizes,
     service_calls,
     states,
+    terraform,
 )
 from tests.validators.longest_names import longest
 from tests.validators.recordings import CONFIGURATIONS, distinct, recorded, region
@@ -66,6 +67,14 @@ def test_the_services_take_every_request(resources: list[Resource]) -> None:
         for each in service_calls.refusals(resource)
     ]
     assert not problems, "\n".join(problems)
+
+
+def test_terraforms_provider_has_every_type_and_every_input(resources: list[Resource]) -> None:
+    schemas = json.loads(terraform.RECORDED.read_text())["types"]
+    assert {terraform.type_of(each.type) for each in resources} == schemas.keys() | terraform.ABSENT.keys()
+    for each in resources:
+        if terraform.type_of(each.type) in schemas:
+            assert terraform.arguments(each, schemas)
 
 
 def test_every_type_is_linted_or_has_a_reason_why_not(resources: list[Resource]) -> None:

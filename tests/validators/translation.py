@@ -34,16 +34,18 @@ class UnmappedError(LookupError):
 def translate(node: Node, inputs: Any, renames: Renames, path: str = "") -> Any:
     """Return inputs with the names and the nesting that `node` has.
 
-    A name matches a member that differs in capitals only, or is its singular or plural. A map becomes a list
-    of names and values, a list of one item a structure, and JSON text a document, where the other description
-    has those.
+    A name matches a member that differs in capitals and underscores only, or is its singular or plural. A map
+    becomes a list of names and values or of one structure, a list of one item a structure, and JSON text a
+    document, where the other description has those.
     Raises UnmappedError for an input that neither matches nor is renamed.
     """
     if isinstance(inputs, Mapping):
         if node.kind == "map":
             return {key: translate(node.item, value, renames, path) for key, value in inputs.items()}
-        if node.kind == "list":
+        if node.kind == "list" and "Name" in node.item.members:
             return [{"Name": key, "Value": value} for key, value in inputs.items()]
+        if node.kind == "list":
+            return [translate(node.item, inputs, renames, path)]
         return _structure(node, inputs, renames, path)
     if isinstance(inputs, list | tuple):
         if node.kind == "list":
@@ -78,7 +80,7 @@ def _structure(node: Node, inputs: Mapping[str, Any], renames: Renames, path: st
 
 
 def _member(node: Node, key: str) -> str | None:
-    members = {name.lower(): name for name in node.members}
+    members = {name.replace("_", "").lower(): name for name in node.members}
     low = key.lower()
     for form in (low, low.removesuffix("s"), f"{low}s"):
         if form in members:

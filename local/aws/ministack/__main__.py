@@ -14,12 +14,16 @@ from pathlib import Path
 from typing import cast
 
 from local.aws.ministack import (  # noqa: F401 - they register changes
+    alarm_answers,
     alarms,
     bucket_policies,
     events,
     forks,
+    keys,
+    limits,
     outage,
     patching,
+    queues,
     replication,
     route53,
     security_groups,
@@ -27,6 +31,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     states,
     tables,
     transfer,
+    vpc,
     workers,
 )
 from local.aws.ministack.edits import EDITS

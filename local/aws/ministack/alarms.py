@@ -9,28 +9,12 @@ https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarm-evaluation-
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from local.aws.ministack.patching import Module, after, original
-from local.thresholds import BREACHES
+from local.thresholds import judged
 
 _CHANGE = "alarms by dimension and period"
-
-
-def judged(alarm: dict[str, Any], values: Sequence[float | None]) -> bool | None:
-    """Return whether an alarm is on, or None if it stays as it is.
-
-    `values` are those of the periods that the alarm evaluates, None for a period without data.
-    """
-    breaches = BREACHES.get(alarm["ComparisonOperator"])
-    missing = {"breaching": True, "notBreaching": False}.get(alarm["TreatMissingData"])
-    if breaches is None:
-        return None
-    found = [missing if value is None else breaches(value, alarm["Threshold"]) for value in values]
-    known = [each for each in found if each is not None]
-    wanted = alarm.get("DatapointsToAlarm") or alarm["EvaluationPeriods"]
-    return sum(known) >= wanted if known else None
 
 
 @after("services.cloudwatch")

@@ -8,18 +8,13 @@ https://docs.aws.amazon.com/AmazonS3/latest/userguide/troubleshoot-403-errors.ht
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from local.aws.ministack.patching import Module, after, original
+from local.aws.ministack.principals import all_exist
 
 _CHANGE = "bucket policies"
-
-#: What stands in a policy for a principal that was deleted after the policy was written.
-#: https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_identifiers.html#identifiers-unique-ids
-_UNIQUE_ID = re.compile(r"A(ROA|IDA)[A-Z0-9]+")
-_ROLE = re.compile(r"arn:[a-z-]+:iam::([0-9]{12}):role/(?:.*/)?([^/]+)")
 
 Conditions = Mapping[str, Mapping[str, Any]]
 
@@ -31,7 +26,7 @@ def _policies(s3: Module) -> None:
     put_policy = original(_CHANGE, s3, "_put_bucket_policy")
 
     def checked(name: str, body: bytes) -> Any:
-        if any(not _exists(who) for who in _principals(json.loads(body))):
+        if not all_exist(body):
             return error("MalformedPolicy", "Invalid principal in policy", 400)
         return put_policy(name, body)
 
@@ -51,25 +46,6 @@ def _policies(s3: Module) -> None:
     s3._put_bucket_policy = checked
     s3._put_object = refusing(original(_CHANGE, s3, "_put_object"), 1)
     s3._create_multipart_upload = refusing(original(_CHANGE, s3, "_create_multipart_upload"), 0)
-
-
-def _principals(policy: Mapping[str, Any]) -> list[str]:
-    """Return the principals of accounts in a policy, in whatever form they stand there."""
-    found: list[str] = []
-    for statement in policy["Statement"]:
-        principal = statement.get("Principal", {})
-        named = principal.get("AWS", []) if isinstance(principal, Mapping) else []
-        found += [named] if isinstance(named, str) else named
-    return found
-
-
-def _exists(principal: str) -> bool:
-    if role := _ROLE.fullmatch(principal):
-        from ministack.services import iam  # it is not loaded yet when this module is
-
-        roles = original(_CHANGE, iam, "_roles")
-        return roles.get_scoped(role[1], None, role[2]) is not None
-    return not _UNIQUE_ID.fullmatch(principal)
 
 
 def _is_denied(policy: str, headers: Mapping[str, str]) -> bool:

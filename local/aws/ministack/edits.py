@@ -5,6 +5,7 @@ Names that begin with `_mft_` are put into the changed module by an `@after` fun
 
 from __future__ import annotations
 
+from local.aws.ministack.answer_edits import ANSWER_EDITS
 from local.aws.ministack.outage_edits import OUTAGE_EDITS
 from local.aws.ministack.patching import Edit
 from local.aws.ministack.status_edits import STATUS_EDITS
@@ -50,6 +51,15 @@ def run():
         module=_WORKER,
         old="        self._proc = subprocess.Popen(\n            [binary, worker_path],\n",
         new="        self._proc = _mft_started(\n            [binary, worker_path],\n",
+    ),
+    Edit(
+        name="no endpoints of AWS in a worker",
+        why="every worker is given the emulator's endpoint, beside which an SDK refuses FIPS endpoints",
+        module=_WORKER,
+        old="            if key not in _RESERVED_RUNTIME_ENV_VARS\n        }\n        spawn_env = ",
+        new='            if key not in (*_RESERVED_RUNTIME_ENV_VARS, "AWS_USE_FIPS_ENDPOINT")\n'
+        '            and not key.startswith("AWS_ENDPOINT_URL_")\n'
+        "        }\n        spawn_env = ",
     ),
     Edit(
         name="worker survives an exception of its handler",
@@ -203,29 +213,6 @@ def run():
         new='[r.text or "" for r in',
     ),
     Edit(
-        name="queue of another account",
-        why="its owner has to confirm a subscription that it did not make itself",
-        module="services.sns",
-        old='    needs_confirmation = protocol in ("http", "https")\n',
-        new='    needs_confirmation = protocol in ("http", "https") or (\n'
-        '        protocol == "sqs" and endpoint.split(":")[4] != get_account_id())\n',
-    ),
-    Edit(
-        name="confirmation request",
-        why="that of a queue is a message, which nobody here reads",
-        module="services.sns",
-        old="    if needs_confirmation:\n        asyncio.ensure_future",
-        new='    if needs_confirmation and protocol != "sqs":\n        asyncio.ensure_future',
-    ),
-    Edit(
-        name="ReturnSubscriptionArn",
-        why="with it, SNS returns the ARN of a subscription that is pending too",
-        module="services.sns",
-        old='    result_arn = "pending confirmation" if needs_confirmation else sub_arn\n',
-        new='    is_asked = (_p(params, "ReturnSubscriptionArn") or "").lower() == "true"\n'
-        '    result_arn = "pending confirmation" if needs_confirmation and not is_asked else sub_arn\n',
-    ),
-    Edit(
         name="version id in S3 events",
         why="EventBridge events of a versioned bucket name the version; intake depends on it",
         module="services.s3",
@@ -272,6 +259,7 @@ def run():
             metric_alarms.append(alarm)
 """,
     ),
+    *ANSWER_EDITS,
     *OUTAGE_EDITS,
     *STATUS_EDITS,
 ]

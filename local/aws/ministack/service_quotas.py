@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from typing import Any
 
-from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, readable
+from customers.service_quotas import ADDRESSES, ADDRESSES_OF_CELL, ServiceQuota, readable
 from local.aws.ministack.patching import Module, after, original
 
 _NAME, _TARGET = "servicequotas", "ServiceQuotasV20190624"
 
 #: As in an account whose quota has been raised as docs/deploy.md asks: one cell is more than the default.
 _GRANTED = {ADDRESSES.code: ADDRESSES_OF_CELL}
+
+
+def code_of(quota: ServiceQuota) -> str:
+    """Return the code of a quota, or, where it is not known what AWS's is, one of the same form."""
+    return quota.code or f"L-{hashlib.sha256(quota.name.encode()).hexdigest()[:8].upper()}"
 
 
 class _Quotas:
@@ -28,33 +34,36 @@ class _Quotas:
         else:
             self._set[region, code] = value
 
+    def value(self, region: str, quota: ServiceQuota) -> float:
+        """Return what a quota allows in a region."""
+        code = code_of(quota)
+        return self._set.get((region, code), _GRANTED.get(code, float(quota.default)))
+
     def answer(self, operation: str, region: str, given: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
         """Return the status and the document that answer a request."""
-        quota = next(
-            (
-                each
-                for each in readable(region)
-                if (each.service, each.code) == (given.get("ServiceCode"), given.get("QuotaCode"))
-            ),
-            None,
-        )
-        if operation not in ("GetServiceQuota", "GetAWSDefaultServiceQuota"):
-            return 400, {"__type": "UnknownOperationException"}
-        if quota is None:
-            message = "The request failed because the specified service does not exist."
-            return 400, {"__type": "NoSuchResourceException", "Message": message}
-        value: float = quota.default
-        if operation == "GetServiceQuota":
-            value = self._set.get((region, quota.code), _GRANTED.get(quota.code, quota.default))
-        fields = {
+        of_service = [each for each in readable(region) if each.service == given.get("ServiceCode")]
+        listed = [self._fields(region, each, applied="Default" not in operation) for each in of_service]
+        match operation:
+            case "ListServiceQuotas" | "ListAWSDefaultServiceQuotas":
+                return 200, {"Quotas": listed}
+            case "GetServiceQuota" | "GetAWSDefaultServiceQuota":
+                for quota in listed:
+                    if quota["QuotaCode"] == given.get("QuotaCode"):
+                        return 200, {"Quota": quota}
+                message = "The request failed because the specified service does not exist."
+                return 400, {"__type": "NoSuchResourceException", "Message": message}
+        return 400, {"__type": "UnknownOperationException"}
+
+    def _fields(self, region: str, quota: ServiceQuota, *, applied: bool) -> dict[str, Any]:
+        value = self.value(region, quota) if applied else float(quota.default)
+        return {
             "ServiceCode": quota.service,
-            "QuotaCode": quota.code,
-            "QuotaName": quota.what,
+            "QuotaCode": code_of(quota),
+            "QuotaName": quota.name or quota.what,
             "Value": value,
             "Adjustable": True,
             "GlobalQuota": quota.is_of_account,
         }
-        return 200, {"Quota": fields}
 
 
 ACCOUNT_QUOTAS = _Quotas()

@@ -42,7 +42,7 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         Timeout=int(inputs["timeout"]),
         MemorySize=int(inputs["memorySize"]),
         Publish=bool(inputs.get("publish")),
-        Environment={"Variables": _variables(inputs["environment"]["variables"])},
+        Environment={"Variables": inputs["environment"]["variables"]},
         KMSKeyArn=inputs["kmsKeyArn"],
         LoggingConfig={
             "LogFormat": inputs["loggingConfig"]["logFormat"],
@@ -51,11 +51,6 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     )
     name, arn = made["FunctionName"], made["FunctionArn"]
     return name, {"arn": arn, "name": name, "qualifiedArn": f"{arn}:{made['Version']}"}
-
-
-def _variables(given: Mapping[str, str]) -> dict[str, str]:
-    """Return a function's variables without FIPS endpoints: the emulated AWS has one endpoint."""
-    return {name: value for name, value in given.items() if name != "AWS_USE_FIPS_ENDPOINT"}
 
 
 def _permission(clients: Clients, inputs: Mapping[str, Any]) -> Made:

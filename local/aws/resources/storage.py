@@ -1,4 +1,4 @@
-"""Keys and buckets."""
+"""Keys, secrets and buckets."""
 
 from __future__ import annotations
 
@@ -21,6 +21,20 @@ def _key(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 def _alias(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     clients("kms").create_alias(AliasName=inputs["name"], TargetKeyId=inputs["targetKeyId"])
     return inputs["name"], {}
+
+
+def _secret(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    made = clients("secretsmanager").create_secret(
+        Name=inputs["name"], Description=inputs["description"], KmsKeyId=inputs["kmsKeyId"]
+    )
+    return made["ARN"], {"arn": made["ARN"]}
+
+
+def _secret_version(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    made = clients("secretsmanager").put_secret_value(
+        SecretId=inputs["secretId"], SecretString=inputs["secretString"]
+    )
+    return f"{inputs['secretId']}|{made['VersionId']}", {"versionId": made["VersionId"]}
 
 
 def _bucket(clients: Clients, inputs: Mapping[str, Any]) -> Made:
@@ -117,6 +131,8 @@ def _object(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 MAKERS = {
     "aws:kms/key:Key": _key,
     "aws:kms/alias:Alias": _alias,
+    "aws:secretsmanager/secret:Secret": _secret,
+    "aws:secretsmanager/secretVersion:SecretVersion": _secret_version,
     "aws:s3/bucket:Bucket": _bucket,
     "aws:s3/bucketVersioning:BucketVersioning": _versioning,
     "aws:s3/bucketServerSideEncryptionConfiguration:BucketServerSideEncryptionConfiguration": _encryption,

@@ -13,9 +13,16 @@ from local.sftp.partners.server import Partner
 
 
 class AsyncsshPartner(Partner):
-    """A partner with a server in this process. Its user sees the partner's folder as `/`."""
+    """A partner with a server in this process. Its user sees the partner's folder as `/`.
+
+    `files` serves its files; a class derived from Files imitates a server that behaves in its own way.
+    """
 
     kind = "asyncssh"
+
+    def __init__(self, *, files: type[Files] | None = None, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._files = files or Files
 
     @property
     def directory(self) -> str:
@@ -29,7 +36,7 @@ class AsyncsshPartner(Partner):
                 self.other_host_keypair if self.faults.other_host_key else self.host_keypair,
                 *self.more_host_keypairs,
             ],
-            sftp_factory=lambda channel: _Files(channel, self),
+            sftp_factory=lambda channel: self._files(channel, self),
             config=None,
             allow_scp=False,
         )
@@ -53,7 +60,9 @@ class _Login(asyncssh.SSHServer):
         return username == self._user and key == self._key
 
 
-class _Files(asyncssh.SFTPServer):
+class Files(asyncssh.SFTPServer):
+    """The files of one connection. The methods are requests of the protocol, as asyncssh names them."""
+
     def __init__(self, channel: asyncssh.SSHServerChannel[bytes], partner: AsyncsshPartner) -> None:
         super().__init__(channel, chroot=str(partner.root).encode())
         self._faults = partner.faults

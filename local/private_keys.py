@@ -1,4 +1,4 @@
-"""New host keys for the stack's settings, for the local world and as placeholders in plans."""
+"""New private keys for the stack's settings, for the local world and as placeholders in plans."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ import asyncssh
 _MAKE: Mapping[str, Callable[[], asyncssh.SSHKey]] = {
     "hostKeyRsa": lambda: asyncssh.generate_private_key("ssh-rsa", key_size=3072),
     "hostKeyEcdsa": lambda: asyncssh.generate_private_key("ecdsa-sha2-nistp256"),
+    "canaryKey": lambda: asyncssh.generate_private_key("ecdsa-sha2-nistp256"),
 }
 
-#: The settings that are host keys.
+#: The settings that are private keys.
 SETTINGS = tuple(_MAKE)
 
 
 def new(setting: str) -> asyncssh.SSHKey:
-    """Return a new key for a setting, one of `components.settings.HOST_KEYS`; KeyError for any other."""
+    """Return a new key for a setting, one of `components.settings.PRIVATE_KEYS`; KeyError for any other."""
     return _MAKE[setting]()
 
 
@@ -26,7 +27,7 @@ def pem(key: asyncssh.SSHKey) -> str:
 
 
 def placeholders(keys: set[str]) -> dict[str, str]:
-    """Return a value for each secret setting, named with its prefix: a new host key, or a text."""
+    """Return a value for each secret setting, named with its prefix: a new key, or a text."""
     return {
         key: pem(new(key.removeprefix("mft:")))
         if key.removeprefix("mft:") in _MAKE

@@ -1,4 +1,4 @@
-"""Host keys as they are set: read in every form that people have, and refused before any resource is made."""
+"""Private keys as they are set: read in every form that people have, or refused before the first resource."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ from cryptography.hazmat.primitives.serialization import (
     PrivateFormat,
 )
 
-from components.host_keys import COMMANDS, HostKeyError, normalized
+from components.private_keys import COMMANDS, PrivateKeyError, normalized, public
 from tests.program.conftest import SECRETS
 from tests.program.test_settings import refusal
 
 BEGINS = {
     "hostKeyRsa": "-----BEGIN RSA PRIVATE KEY-----\n",
     "hostKeyEcdsa": "-----BEGIN EC PRIVATE KEY-----\n",
+    "canaryKey": "-----BEGIN EC PRIVATE KEY-----\n",
 }
 
 
@@ -36,6 +37,12 @@ def test_a_key_in_any_form_becomes_pem_with_a_final_newline(setting: str, form: 
     assert found == SECRETS[f"mft:{setting}"]
     assert found.startswith(BEGINS[setting])
     assert found.endswith(" PRIVATE KEY-----\n")
+
+
+@pytest.mark.parametrize("setting", COMMANDS)
+def test_the_public_half_is_written_as_openssh_does(setting: str) -> None:
+    text = SECRETS[f"mft:{setting}"]
+    assert public(text) == asyncssh.import_private_key(text).export_public_key().decode().strip()
 
 
 @pytest.mark.parametrize("setting", COMMANDS)
@@ -64,7 +71,7 @@ def encrypted_by_ssh(folder: Path) -> str:
 def faults(folder: Path) -> dict[str, tuple[str, str]]:
     """Return texts that are no RSA host key, with what is said of each."""
     public = asyncssh.import_private_key(SECRETS["mft:hostKeyRsa"]).export_public_key().decode()
-    passphrase = "is encrypted with a passphrase; the server needs it without one"
+    passphrase = "is encrypted with a passphrase; it is needed without one"
     damaged = "is not a private key, or is damaged"
     return {
         "empty": ("", damaged),
@@ -72,7 +79,7 @@ def faults(folder: Path) -> dict[str, tuple[str, str]]:
         "cut off": (SECRETS["mft:hostKeyRsa"][:200], damaged),
         "a bit changed": (SECRETS["mft:hostKeyRsa"].replace("MII", "MIJ", 1), damaged),
         "openssh, cut off": (generated("ssh-rsa")[:300], damaged),
-        "public": (public, "is a public key; the server needs the private key"),
+        "public": (public, "is a public key; the private key is needed"),
         "encrypted": (encrypted(PrivateFormat.TraditionalOpenSSL), passphrase),
         "encrypted PKCS#8": (encrypted(PrivateFormat.PKCS8), passphrase),
         "encrypted OpenSSH": (encrypted_by_ssh(folder), passphrase),
@@ -99,12 +106,12 @@ def test_an_unusual_curve_is_refused() -> None:
 
     key = ec.generate_private_key(ec.SECP256K1())
     text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()).decode()
-    with pytest.raises(HostKeyError, match=r"on the curve secp256k1; .* 256, 384 and 521 bits$"):
+    with pytest.raises(PrivateKeyError, match=r"on the curve secp256k1; .* 256, 384 and 521 bits$"):
         normalized("hostKeyEcdsa", text)
 
 
 def test_a_refusal_carries_no_cause_that_could_quote_the_key() -> None:
-    with pytest.raises(HostKeyError) as refused:
+    with pytest.raises(PrivateKeyError) as refused:
         normalized("hostKeyRsa", SECRETS["mft:hostKeyRsa"][:200])
     assert refused.value.__suppress_context__
     assert refused.value.__cause__ is None

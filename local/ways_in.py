@@ -1,0 +1,38 @@
+"""How a person reaches a world that is running."""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+
+from local.world import World
+from runtime.contract import SIDES
+
+
+def show(world: World, console: Console, *, as_json: bool) -> None:
+    """Print how to reach a running world: its SFTP users, its AWS, its names and the operators' tools."""
+    users = [(user.name, side) for each in world.customers() for user in each.sftp.users for side in SIDES]
+    commands = {f"{user} in {side}": " ".join(world.sftp(user, side).command) for user, side in users}
+    world.serve_names()
+    server = world.dns
+    assert server is not None
+    if as_json:
+        ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
+        ways |= {"root": str(world.project), "environment": world.environment}
+        Console(soft_wrap=True).print_json(data=ways)
+        return
+    console.print("\n[bold]SFTP, as each customer's user:[/]")
+    for who, command in commands.items():
+        console.print(f"  {who}:\n    {command}", markup=False)
+    console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
+    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
+    console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
+    console.print("\n[bold]The operators' tools, in the same shell:[/]")
+    for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
+        console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
+    customer = world.customers()[0].id
+    console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
+    for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
+        console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
+    console.print("\nCtrl-C stops everything and removes it.")
