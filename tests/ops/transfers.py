@@ -106,7 +106,7 @@ class Estate:
 @pytest.fixture
 def estate(aws: Emulator, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     """A customer with transfers in West and East, of a cell of its own."""
-    cell = f"t{next(_numbers)}"
+    cell = str(100 + next(_numbers))
     customer, table = f"c{cell}", names.tracker_table(cell)
     cells._global_table(aws, table)
     west, east = (Side(aws, side, customer, table, cell=cell).make() for side in (WEST, EAST))
