@@ -1,15 +1,18 @@
-"""Where the cells' SFTP endpoints listen on this machine: an address each, and one port for both."""
+"""What of AWS is on this machine: where the cells' SFTP endpoints listen, and the endpoint of the others."""
 
 from __future__ import annotations
 
 import contextlib
 import errno
+import os
 import socket
+from collections.abc import Iterator
 
 from runtime.contract import EAST, WEST
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+_ENDPOINT = "AWS_ENDPOINT_URL"
 SIDE_AT = {address: side for side, address in ADDRESSES.items()}
 
 
@@ -43,3 +46,17 @@ def free_port(wanted: int) -> int:
                         "choose another with --sftp-port, or leave it out for a free one"
                     ) from error
     raise LoopbackError("no port is free at both cells' loopback addresses; stop some servers and try again")
+
+
+@contextlib.contextmanager
+def endpoint_in_environment(endpoint: str) -> Iterator[None]:
+    """Let code of this process find the emulated AWS as a command would that is given AWS_ENDPOINT_URL."""
+    before = os.environ.get(_ENDPOINT)
+    os.environ[_ENDPOINT] = endpoint
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_ENDPOINT]
+        else:
+            os.environ[_ENDPOINT] = before

@@ -10,13 +10,11 @@ Everything is on loopback and in one temporary folder, and is removed when the w
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -35,7 +33,7 @@ from local.aws.provision import Provisioner
 from local.dns.resolver import Resolver
 from local.dns.server import DnsServer
 from local.external_parties import ExternalParties
-from local.loopback import ADDRESSES, free_port
+from local.loopback import ADDRESSES, endpoint_in_environment, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
@@ -167,7 +165,7 @@ class World:
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
         """Run the program of one stack on the current registry; return what it registered."""
-        with _environment(AWS_ENDPOINT_URL=self.aws.endpoint):
+        with endpoint_in_environment(self.aws.endpoint):
             graph = program.run(
                 STACKS[side],
                 make=self._maker(side),
@@ -293,18 +291,3 @@ class World:
 
     def _load(self, registry: Path) -> Registry:
         return load(registry, namespace=self.namespace, zone=self.zone)
-
-
-@contextmanager
-def _environment(**variables: str) -> Iterator[None]:
-    """Set variables of this process while the program runs, as a shell would for the Pulumi CLI."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                del os.environ[name]
-            else:
-                os.environ[name] = value

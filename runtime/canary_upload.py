@@ -11,7 +11,8 @@ import asyncssh
 
 from runtime.delivery.answers import ask
 from runtime.delivery.errors import TransientDeliveryError
-from runtime.delivery.ssh import Patience, SftpTarget, connect
+from runtime.delivery.ssh import Patience, connect
+from runtime.delivery.target import SftpTarget
 
 #: Each address gets few seconds: that of a lost zone does not answer, and the others have to be tried too.
 PATIENCE = Patience(connect=10.0, step=30.0)

@@ -125,6 +125,13 @@ REPLACES: dict[str, tuple[str, ...]] = {
     ),
     "aws:s3/bucketVersioning:BucketVersioning": ("bucket", "expectedBucketOwner"),
     "aws:s3/bucketObjectv2:BucketObjectv2": ("bucket", "key"),  # s3/object.go
+    "aws:secretsmanager/secret:Secret": _NAME,  # secretsmanager/secret.go
+    "aws:secretsmanager/secretVersion:SecretVersion": (
+        "secretId",
+        "secretBinary",
+        "secretString",
+        "secretStringWoVersion",
+    ),  # secretsmanager/secret_version.go
     "aws:sfn/stateMachine:StateMachine": (*_NAME, "type"),  # sfn/state_machine.go
     "aws:sns/topic:Topic": (*_NAME, "fifoTopic"),  # sns/topic.go
     "aws:sns/topicPolicy:TopicPolicy": ("arn",),  # sns/topic_policy.go

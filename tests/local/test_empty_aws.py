@@ -14,7 +14,7 @@ import boto3
 import pytest
 from typer.testing import CliRunner
 
-from components.settings import HOST_KEYS
+from components.settings import PRIVATE_KEYS
 from local.__main__ import app
 from local.empty_aws import EmptyAws
 from local.program import stack_config
@@ -76,11 +76,12 @@ def test_the_commands_that_it_prints_deploy_west_then_east_then_west_again(tmp_p
         sides = [f"--stack gov-{side}" for side in ("west", "east")]
         for stack in sides:
             assert f"config set mft:zoneId {aws.settings['mft:zoneId']} {stack}" in ran
-            for key in HOST_KEYS:
+            for key in PRIVATE_KEYS:
                 assert f"config set --secret mft:{key} {stack}" in ran
     assert state.is_dir()
     assert [each for each in said if each.startswith("-----BEGIN")] == [
         "-----BEGIN RSA PRIVATE KEY-----",
+        "-----BEGIN EC PRIVATE KEY-----",
         "-----BEGIN EC PRIVATE KEY-----",
     ] * 2
     assert [each for each in ran if "mft:peer" in each or each.startswith("up")] == [

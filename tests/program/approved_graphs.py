@@ -15,10 +15,13 @@ from typing import Any
 import yaml
 
 from components import bundle
-from local.program import Graph, Resource
+from local.program import ROOT, Graph, Resource
 from tests.program.conftest import RUNTIME, STACKS, record
 
 FOLDER = Path(__file__).with_name("approved")
+
+_PUBLIC_KEY = re.compile(r"(?:ssh-rsa|ecdsa-sha2-nistp[0-9]{3}) (AAAA[A-Za-z0-9+/=]+)")
+_REGISTRY = "".join(path.read_text() for path in sorted((ROOT / "customers").glob("*.yaml")))
 
 #: The code of the functions changes with every line of theirs.
 LEFT_OUT = "code"
@@ -29,15 +32,21 @@ _HEAD = "# Every resource of {stack}, recorded from the sample registry. `make a
 def rendering(graph: Graph) -> str:
     """Return a graph as YAML: resources by type and name, then exports; JSON texts are written as YAML, too.
 
-    A reference is the name that the recording gives the resource. Secrets, the functions' code and the
-    version of Python that runs the tests are not shown.
+    A reference is the name that the recording gives the resource. Secrets and the public keys that belong to
+    them, the functions' code and the version of Python that runs the tests are not shown.
     """
     resources = {_name(each.urn): _resource(each) for each in graph.resources}
     if len(resources) != len(graph.resources):
         raise ValueError(f"two resources of {graph.stack} have one type and one name")
     document = {"resources": resources, "exports": _value(graph.exports)}
     text = yaml.safe_dump(document, sort_keys=True, width=1_000_000, allow_unicode=True)
+    text = _PUBLIC_KEY.sub(_of_this_run, text)
     return _HEAD.format(stack=graph.stack) + text.replace(RUNTIME, "python3.X")
+
+
+def _of_this_run(key: re.Match[str]) -> str:
+    """Return a public key of the registry, or words for one that was made for this recording."""
+    return key[0] if key[1] in _REGISTRY else "(public key of a secret setting)"
 
 
 def path_of(stack: str) -> Path:
