@@ -74,6 +74,15 @@ def below_inbound(key: str) -> str:
     return key[len(INBOUND) :]
 
 
+#: The beginning of the names of files that an acceptance of the environment sends and removes again.
+ACCEPTANCE = "mft-acceptance-"
+
+
+def is_of_acceptance(key: str) -> bool:
+    """Return whether a key is that of a file which an acceptance has sent."""
+    return key.rpartition("/")[2].startswith(ACCEPTANCE)
+
+
 # --- Discovery TXT record ------------------------------------------------------------------------
 
 _TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-z0-9-]+)")
