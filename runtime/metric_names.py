@@ -28,6 +28,8 @@ METRIC_PEER_OUT = "PeerOut"
 METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 #: Counts of files with a receipt of this outcome.
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
+#: How many files are held at present, according to the tracker. It is published while it is 0, too.
+METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
