@@ -35,6 +35,7 @@ from customers.document import CANARY_DAYS
 from customers.model import Customer
 from customers.registry import partner_ports, source_cidrs
 from runtime import contract
+from runtime.metric_names import SwitchKind
 
 
 class Cell(pulumi.ComponentResource):
@@ -128,9 +129,9 @@ class Cell(pulumi.ComponentResource):
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
         publication: Publication | None
         match settings.switch:
-            case contract.SwitchKind.ALARM:
+            case SwitchKind.ALARM:
                 publication = None
-            case contract.SwitchKind.ENDPOINT:
+            case SwitchKind.ENDPOINT:
                 publication = Publication(f"{name}-publication", settings=settings, opts=child)
             case _:
                 assert_never(settings.switch)

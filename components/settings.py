@@ -13,7 +13,8 @@ from pulumi.runtime.config import is_config_secret
 
 from components.private_keys import COMMANDS, PrivateKeyError, normalized, public
 from customers import names
-from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SwitchKind, peer_of
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
+from runtime.metric_names import SwitchKind
 
 
 class SettingsError(ValueError):

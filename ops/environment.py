@@ -15,7 +15,8 @@ import yaml
 from botocore.config import Config
 
 from customers import project
-from runtime.contract import REGION_OF, SwitchKind
+from runtime.contract import REGION_OF
+from runtime.metric_names import SwitchKind
 
 #: The folder of the project that the tools were started in; the current folder where that is in none.
 ROOT = project.nearest(Path.cwd()) or Path.cwd()

@@ -15,9 +15,9 @@ from ops.aws_errors import blames_credentials, is_denied, is_outage
 from ops.environment import Environment
 from ops.finding import Finding
 from ops.plan import RefusedError, command
-from runtime.contract import REGION_OF, SIDES, SwitchKind, peer_of, switch_parameter
+from runtime.contract import REGION_OF, SIDES, peer_of, switch_parameter
 from runtime.force import Force, ForceStanding, outdates
-from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
+from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, SwitchKind, switch_dimensions
 from runtime.switch import ObjectSwitch, Standing, Switch
 
 #: A keeper that has published nothing for so long is not heard by Route 53 any more.

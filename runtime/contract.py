@@ -246,15 +246,6 @@ class Position(StrEnum):
                 assert_never(self)
 
 
-class SwitchKind(StrEnum):
-    """What shows health checkers that a region is out of DNS."""
-
-    #: An alarm in the peer region.
-    ALARM = "alarm"
-    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
-    ENDPOINT = "endpoint"
-
-
 def switch_parameter(namespace: str, cell: str, side: str) -> str:
     """Return the name of the parameter that holds the position of a side's switch.
 

@@ -2,7 +2,19 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from runtime.contract import REGION_OF
+
+
+class SwitchKind(StrEnum):
+    """What shows health checkers that a region is out of DNS."""
+
+    #: An alarm in the peer region.
+    ALARM = "alarm"
+    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
+    ENDPOINT = "endpoint"
+
 
 #: The metric in the peer region that a cell's `switch` health check watches: 1 while the region is out.
 SWITCH_NAMESPACE = "mft/switch"

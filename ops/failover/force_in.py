@@ -24,8 +24,9 @@ from ops.failover.evacuation import FORCE_IN, SwitchPlan, cut_off
 from ops.failover.interlocks import Doubt
 from ops.plan import RefusedError, command
 from ops.switches import SilentKeeperError, force_of, is_heard, standing_of
-from runtime.contract import REGION_OF, Position, SwitchKind, peer_of
+from runtime.contract import REGION_OF, Position, peer_of
 from runtime.force import ForceStanding, outdates
+from runtime.metric_names import SwitchKind
 
 
 def forcing(environment: Environment, region: str, *, is_on: bool, override: str | None = None) -> SwitchPlan:

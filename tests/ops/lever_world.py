@@ -30,9 +30,9 @@ from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.recovery.gaps import Counts
 from ops.recovery.regions import Regions
 from runtime import contract
-from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, SwitchKind, peer_of
+from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, peer_of
 from runtime.force import Force
-from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS, cell_dimensions
+from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS, SwitchKind, cell_dimensions
 from runtime.switch import ObjectSwitch, Switch
 from tests.ops.conftest import Clients, Place, shell
 from tests.program.conftest import RUNTIME, SECRETS, ask, spelled
@@ -48,7 +48,7 @@ _numbers = itertools.count(1)
 class _NoGaps:
     """The report of regions without files: only who is silent is in it."""
 
-    def __init__(self, regions: Regions, *_: object) -> None:
+    def __init__(self, regions: Regions, *_: object, **__: object) -> None:
         self.counts = Counts(silent={REGION_OF[side]: why for side, why in regions.silent.items()})
 
     def lines(self) -> Iterator[object]:

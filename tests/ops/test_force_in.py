@@ -10,7 +10,8 @@ import pytest
 
 from local.aws.emulator import Emulator
 from ops.failover import switching
-from runtime.contract import EAST, REGION_OF, WEST, SwitchKind
+from runtime.contract import EAST, REGION_OF, WEST
+from runtime.metric_names import SwitchKind
 from tests.ops.conftest import EASTERN, WESTERN, Clients, Place, RecordingRelay
 from tests.ops.lever_world import LeverWorld, Region, typed_at
 

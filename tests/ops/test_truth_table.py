@@ -14,7 +14,8 @@ from itertools import islice, product
 import pytest
 
 from local.program import ROOT
-from runtime.contract import EAST, REGION_OF, WEST, SwitchKind, peer_of
+from runtime.contract import EAST, REGION_OF, WEST, peer_of
+from runtime.metric_names import SwitchKind
 from tests.ops.conftest import Place
 from tests.ops.lever_world import LeverWorld, Region, typed_at
 

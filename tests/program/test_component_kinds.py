@@ -16,7 +16,7 @@ from customers.kinds import ReceiptKind
 from customers.registry import load
 from local import program
 from local.program import Graph
-from runtime.contract import SwitchKind
+from runtime.metric_names import SwitchKind
 from tests.program.conftest import STACKS, recorded
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"

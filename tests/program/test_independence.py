@@ -12,7 +12,8 @@ import pytest
 
 from local import program
 from local.program import Graph, Resource
-from runtime.contract import REGION_OF, SIDE_OF, SwitchKind, peer_of
+from runtime.contract import REGION_OF, SIDE_OF, peer_of
+from runtime.metric_names import SwitchKind
 from tests.iam import matches
 from tests.program.conftest import STACKS, recorded
 
