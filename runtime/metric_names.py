@@ -25,6 +25,8 @@ METRIC_PEER_OUT = "PeerOut"
 METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 #: Counts of files with a receipt of this outcome.
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
+#: How many files are held at present, according to the tracker. It is published while it is 0, too.
+METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
 #: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
