@@ -37,6 +37,7 @@ METRIC_UNPROVEN = "UploadsUnproven"
 METRIC_SWEEP_AGE = "SweepAge"
 #: Counts of transfers under way that no execution carried: started again, and started many times in vain.
 METRIC_RESTARTED, METRIC_STALLED = "TransfersRestarted", "TransfersStalled"
+SWEEP_COUNTS = (METRIC_UNKNOWN, METRIC_UNPROVEN, METRIC_RESTARTED, METRIC_STALLED)
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
 #: within the promised time, copied after it, or no longer tracked.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"
