@@ -112,7 +112,8 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
-        ).every(timing.SWITCH_MINUTES)
+            every=timing.SWITCH_MINUTES,
+        )
 
 
 def _parameter(settings: Settings, name: str, region: str | None = None) -> str:

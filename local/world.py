@@ -37,6 +37,7 @@ from local.loopback import ADDRESSES, endpoint_in_environment, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
+from local.sftp.session_log import SessionLogWriter
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.canary_legs import Leg
@@ -286,6 +287,9 @@ class World:
             s3=self.client("s3", side),
             transfer=self.client("transfer", side),
             events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=TRANSFER_AGENT),
+            session_log=SessionLogWriter.of_server(
+                self.client("logs", side), server.id, *server.inputs["structuredLogDestinations"]
+            ),
         )
         self.endpoints[side].start()
 

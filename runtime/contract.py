@@ -208,6 +208,8 @@ TRACKER_TTL = "expires"
 TRACKER_INDEX = "by-customer-day"
 TRACKER_INDEX_PK = "customer_day"
 TRACKER_INDEX_SK = "fact"
+#: The beginning of the partition keys of the sweep's notes, which are not facts.
+SWEEP_NOTES = "sweep#"
 
 # --- The switch: which region is out --------------------------------------------------------------
 
@@ -283,6 +285,10 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
     """Return the name of a parameter in a cell's own region; `holds` is what it holds, such as `parts`."""
     return f"/{namespace}/cell{cell}/{holds}"
 
+
+#: The names of the dead-letter queues behind EventBridge: events of uploads that did not reach the ingest
+#: queue, and runs of scheduled functions that failed or were not started.
+EVENTS, INVOCATIONS = "events", "invocations"
 
 # --- Synthetic transfers ---------------------------------------------------------------------------
 

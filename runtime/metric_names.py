@@ -44,6 +44,15 @@ METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
+#: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
+#: took in, a count of those that it left for a reason that is new, and the greatest age, in seconds, of a
+#: bucket's last completed pass.
+METRIC_UNKNOWN = "UnknownToTracker"
+METRIC_UNPROVEN = "UploadsUnproven"
+METRIC_SWEEP_AGE = "SweepAge"
+#: Counts of transfers under way that no execution carried: started again, and started many times in vain.
+METRIC_RESTARTED, METRIC_STALLED = "TransfersRestarted", "TransfersStalled"
+SWEEP_COUNTS = (METRIC_UNKNOWN, METRIC_UNPROVEN, METRIC_RESTARTED, METRIC_STALLED)
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
 #: within the promised time, copied after it, or no longer tracked.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"
