@@ -266,10 +266,7 @@ def force_parameter(namespace: str, cell: str) -> str:
 
 
 def switch_object(side: str) -> str:
-    """Return the key of the object whose presence means that a side is out.
-
-    It is used where health checkers cannot be fed by a metric.
-    """
+    """Return the key of the object that means that a side is out, where no metric feeds health checks."""
     return f"switch/{side}"
 
 
@@ -286,11 +283,8 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
     return f"/{namespace}/cell{cell}/{holds}"
 
 
-#: The names of the dead-letter queues behind EventBridge: events of uploads that did not reach the ingest
-#: queue, and runs of scheduled functions that failed or were not started.
+#: The dead-letter queues behind EventBridge: of events of uploads, and of runs of scheduled functions.
 EVENTS, INVOCATIONS = "events", "invocations"
-
-# --- Synthetic transfers ---------------------------------------------------------------------------
 
 #: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"

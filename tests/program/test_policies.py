@@ -318,7 +318,7 @@ def test_secrets_are_read_below_the_namespace_only(place: Place) -> None:
     assert {document.resource.name for document, _, _ in found} == {
         "cell1-canary",
         "cell1-workflow-deliver",
-        "cell1-interfaces-secretsmanager",  # the way of these two
+        "cell1-interfaces-secretsmanager-fips",  # the way of these two
     }
     for document, actions, resource in found:
         assert actions == ("secretsmanager:GetSecretValue",), document
