@@ -29,7 +29,7 @@ from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
 from components.services import Gateways, Interfaces
-from components.settings import Settings, SwitchKind
+from components.settings import Settings
 from components.storage import Storage
 from components.sweep import Sweep
 from components.tracker import Tracker
@@ -38,6 +38,7 @@ from customers.document import CANARY_DAYS
 from customers.model import Customer
 from customers.registry import partner_ports, source_cidrs
 from runtime import contract
+from runtime.metric_names import SwitchKind
 
 
 class Cell(pulumi.ComponentResource):

@@ -177,6 +177,7 @@ class World:
                 main=self.root / "__main__.py",
             )
         self.graphs[side] = graph
+        self.external_parties.watch(side, graph.exports["alerts"])
         for customer in self.customers():
             if customer.is_retired:
                 continue
@@ -204,10 +205,10 @@ class World:
 
         return on_loopback
 
-    def lose(self, side: str) -> None:
-        """Let a region die; with West, the APIs of Route 53 and IAM die too."""
+    def lose(self, side: str, *, control_planes: bool = True) -> None:
+        """Let a region die; with West, and `control_planes`, the APIs of Route 53 and IAM die too."""
         self.endpoints[side].stop()
-        self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
+        self.aws.region_down(REGION_OF[side], control_planes=control_planes and side == WEST)
 
     def find_again(self, side: str) -> None:
         """Bring a lost region back: what was held back arrives, and what was under way goes on."""
@@ -225,6 +226,7 @@ class World:
                 self.zone,
                 self._loopback_addresses(),
                 period_scale=1 / DNS_SPEED_UP,
+                report=self.aws.report_health,
             ).start()
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
 

@@ -20,7 +20,7 @@ WAITING_LIMIT = 10_000
 
 #: Sections of the runbook whose alarms are about the other region. They go off because that region is dead,
 #: and must not keep customers from being moved here.
-ABOUT_PEER = frozenset({"peer-out", "replication-failed", "replication-late", "facts-delayed"})
+ABOUT_PEER = frozenset({"peer-out", "forced-in", "replication-failed", "replication-late", "facts-delayed"})
 
 
 def problems(cell: DeployedCell) -> list[str]:

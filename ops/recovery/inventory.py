@@ -20,7 +20,7 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from ops.recovery.reconcile import Seen, Stored
+from ops.recovery.reconcile import Gap, GapKind, Seen, Stored
 from runtime import contract, objects
 from runtime.facts import Fact
 from runtime.intake import RENAME_WAIT
@@ -45,6 +45,24 @@ class Store:
     archive: str
     tracker: Tracker
     s3: Any
+
+
+def is_pending(gap: Gap, seen: Seen, *, customer: str, stores: Sequence[Store]) -> bool:
+    """Return whether S3 is still to replicate what a gap lacks, according to the copy in the other region."""
+    for store in stores:
+        if store.side == gap.side:
+            continue
+        if gap.finding is GapKind.ARCHIVE_MISSING:
+            head = objects.head(
+                store.s3, store.archive, contract.archive_key(customer, seen.transfer, seen.key)
+            )
+        elif stored := seen.inbound.get(store.side):
+            head = objects.head(store.s3, store.inbound, seen.key, stored.version_id)
+        else:
+            continue
+        if head is not None and head.get("ReplicationStatus") == "PENDING":
+            return True
+    return False
 
 
 class Inventory:
@@ -108,7 +126,9 @@ class Inventory:
         with ThreadPoolExecutor(len(self._stores)) as readers:
             list(readers.map(read, self._stores))
 
-    def _inbound(self, store: Store, window: tuple[str, str]) -> Iterator[tuple[str, str, str, str, int, bool]]:
+    def _inbound(
+        self, store: Store, window: tuple[str, str]
+    ) -> Iterator[tuple[str, str, str, str, int, bool]]:
         first, end = window
         pages = store.s3.get_paginator("list_object_versions").paginate(
             Bucket=store.inbound, Prefix=contract.INBOUND

@@ -93,6 +93,21 @@ RARE = {
             ("UseDataKey", "kms:GenerateDataKey"),
         )
     },
+    ("cell1-failover-switch", "OwnForce", "ssm:PutParameter"): (
+        "runtime.force:Force.repeat",
+        "the region was forced in, and its keeper has spoken since",
+    ),
+    ("cell1-failover-switch", "ReadOwnSwitch", "ssm:GetParameter"): (
+        "runtime.force:Force.repeat",
+        "the region is forced in",
+    ),
+    **{
+        (function, "ReadPeersForce", "ssm:GetParameter"): (
+            "runtime.force:Force.overrules",
+            "the peer is out, and answers",
+        )
+        for function in ("cell1-failover-switch", "cell1-failover-takeover")
+    },
     ("cell1-audit-export", "Links", "s3:GetObject"): (
         "runtime.audit:Audit._stands",
         "a pass that died, or one at the same time, has written the next link",

@@ -54,7 +54,7 @@ def test_a_cell_that_is_well_has_no_problem_and_nobody_else_is_asked(east):
     east.place.relay.forget()
     assert problems(east.cell) == []
     calls = east.place.relay.calls
-    assert len(calls) == 11, "one for each of its parts"
+    assert len(calls) == 13, "one for each of its parts"
     assert {call.split()[0] for call in calls} == {EASTERN}
     assert not {call.split()[1] for call in calls} & {"route53", "iam", "s3"}
 

@@ -18,6 +18,7 @@ from runtime.canary_legs import Leg
 from runtime.contract import SIDE_OF
 from runtime.environment import ENV_ADDRESSES, ENV_ZONE
 from runtime.metric_names import (
+    FORCE_METRIC,
     METRIC_ADDRESSES,
     METRIC_CANARY,
     METRIC_CANARY_SECONDS,
@@ -49,7 +50,7 @@ PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
         ({METRIC_CANARY, METRIC_CANARY_SECONDS}, OWN | {"Leg"}),
         ({METRIC_ADDRESSES}, OWN | {"Zone"}),
     ],
-    SWITCH_NAMESPACE: [({SWITCH_METRIC}, OWN | {"Region"})],
+    SWITCH_NAMESPACE: [({SWITCH_METRIC, FORCE_METRIC}, OWN | {"Region"})],
     "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
     "AWS/SQS": [
         (
