@@ -111,7 +111,7 @@ class Route(Value):
 
     match: fields.Glob
     to: Annotated[tuple[fields.DestinationName, ...], Field(min_length=1)]
-    """Names of destinations. A file is sent to each of them."""
+    """Names of destinations, at most 32. A file is sent to each of them."""
     on_unknown: OnUnknown = "deliver"
     """What happens after a crash, if it is unknown whether the partner already has the file: deliver it,
     perhaps for a second time, or hold it until a person decides."""

@@ -13,7 +13,10 @@ from customers import names
 from customers.kinds import IncomingClient
 from customers.paths import Finding, KeyPath, at, count, nearest, shown, texts
 from customers.places import Place, place_of
-from runtime import patterns, temporary_names
+from runtime import contract, patterns, temporary_names
+
+#: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
+_STATE_KIB = 256
 
 _WILD = re.compile(r"[*?]+")
 
@@ -172,12 +175,20 @@ def destinations(customer: Any) -> Iterator[Finding]:
         if name not in known:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
     routes = range(count(at(customer, "routes")))
+    for number in routes:
+        if (targets := count(at(customer, "routes", number, "to"))) > contract.MOST_TARGETS:
+            yield (
+                ("routes", number, "to"),
+                f"has {targets} destinations; at most {contract.MOST_TARGETS} are allowed, because the errors"
+                f" of all of them have to fit into the {_STATE_KIB} KiB of the workflow's state; split the"
+                " route by its files",
+            )
     # A route whose targets could not be read might be the missing one.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
         return
-    targets = {target for _, target in routed}
+    sent_to = {target for _, target in routed}
     for name in known:
-        if name not in targets:
+        if name not in sent_to:
             yield (
                 ("destinations", name),
                 "no route sends anything here; add it to a route's 'to' or remove it",

@@ -168,6 +168,10 @@ def secret_name(namespace: str, customer: str, secret: str) -> str:
     return f"{namespace}/{customer}/{secret}"
 
 
+#: How many destinations a route may have. A delivery that fails at all of them leaves about 6 KiB for each in
+#: the state of its execution (runtime.brief_errors), which may have 256 KiB.
+MOST_TARGETS = 32
+
 # --- Facts and receipts ----------------------------------------------------------------------------
 
 

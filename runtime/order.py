@@ -22,9 +22,16 @@ def is_newer(facts: Iterable[Fact], one: str, other: str) -> bool:
     """
     if submitted(one) != submitted(other):
         return submitted(one) > submitted(other)
-    received = {fact.transfer: fact for fact in facts if fact.kind is Kind.RECEIVED}
-    mine, its = received.get(one), received.get(other)
-    return mine is not None and its is not None and mine.side == its.side and _follows(mine, its)
+    received = [fact for fact in facts if fact.kind is Kind.RECEIVED]
+    pairs = [
+        (mine, its)
+        for mine in received
+        for its in received
+        if (mine.transfer, its.transfer) == (one, other) and mine.side == its.side
+    ]
+    # After a takeover a transfer has a fact of each region; where the two disagree, there is no order.
+    follows = any(_follows(mine, its) for mine, its in pairs)
+    return follows and not any(_follows(its, mine) for mine, its in pairs)
 
 
 def _follows(mine: Fact, its: Fact) -> bool:

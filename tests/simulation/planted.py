@@ -18,7 +18,7 @@ from runtime import contract, timing, tracker, upload_evidence, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryUnknownError
-from runtime.facts import Fact, Status, status
+from runtime.facts import Fact, Status, status, submitted
 from runtime.inbound_sweep import Swept
 from runtime.restarts import Restarted
 from runtime.transfer import Transfer
@@ -363,6 +363,10 @@ def _last_page_proves(real: Any, was: Any) -> Any:
     return replace(real(was), proven=was.began + timedelta(hours=1))
 
 
+def _by_seconds(real: Any, facts: Any, one: str, other: str) -> bool:
+    return submitted(one) > submitted(other)
+
+
 def _under_way(real: Any, facts: Any) -> bool:
     return status(facts) is Status.UNDER_WAY
 
@@ -512,6 +516,7 @@ PLANTED: tuple[Planted, ...] = (
         "what was delivered without a receipt is not restarted",
         (("runtime.handlers.sweep:is_unfinished", _wrap(_under_way)),),
     ),
+    Planted("versions of one second have no order", (("runtime.decision:is_newer", _wrap(_by_seconds)),)),
     Planted(
         "an older file replaces a newer one",
         (
