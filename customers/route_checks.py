@@ -13,10 +13,7 @@ from customers import names
 from customers.kinds import IncomingClient
 from customers.paths import Finding, KeyPath, at, count, nearest, shown, texts
 from customers.places import Place, place_of
-from runtime import contract, patterns, temporary_names
-
-#: https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html
-_STATE_KIB = 256
+from runtime import limits, patterns, temporary_names
 
 _WILD = re.compile(r"[*?]+")
 
@@ -176,12 +173,12 @@ def destinations(customer: Any) -> Iterator[Finding]:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
     routes = range(count(at(customer, "routes")))
     for number in routes:
-        if (targets := count(at(customer, "routes", number, "to"))) > contract.MOST_TARGETS:
+        if (targets := count(at(customer, "routes", number, "to"))) > limits.MOST_TARGETS:
             yield (
                 ("routes", number, "to"),
-                f"has {targets} destinations; at most {contract.MOST_TARGETS} are allowed, because the errors"
-                f" of all of them have to fit into the {_STATE_KIB} KiB of the workflow's state; split the"
-                " route by its files",
+                f"has {targets} destinations; at most {limits.MOST_TARGETS} are allowed, because the errors"
+                f" of all of them have to fit into the {limits.LARGEST_STATE // 1024} KiB of the workflow's"
+                " state; split the route by its files",
             )
     # A route whose targets could not be read might be the missing one.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):

@@ -101,3 +101,8 @@ def _ended(detail: dict[str, Any]) -> datetime | None:
 def _split(path: str) -> tuple[str, str]:
     bucket, _, key = path.lstrip("/").partition("/")
     return bucket, key
+
+
+def is_folder(key: str, size: int) -> bool:
+    """Return whether an object stands for a folder: its key ends in `/`, and it has no content."""
+    return key.endswith("/") and size == 0

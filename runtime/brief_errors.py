@@ -2,7 +2,7 @@
 
 The input and the output of a state are limited to 256 KiB
 (https://docs.aws.amazon.com/step-functions/latest/dg/service-quotas.html), and Lambda puts the text and the
-stack of an error into it. How many destinations a route may have (contract.MOST_TARGETS) follows from
+stack of an error into it. How many destinations a route may have (limits.MOST_TARGETS) follows from
 these limits.
 """
 

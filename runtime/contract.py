@@ -74,11 +74,6 @@ def below_inbound(key: str) -> str:
     return key[len(INBOUND) :]
 
 
-def is_folder(key: str, size: int) -> bool:
-    """Return whether an object stands for a folder: its key ends in `/`, and it has no content."""
-    return key.endswith("/") and size == 0
-
-
 #: The beginning of the names of files that an acceptance of the environment sends and removes again.
 ACCEPTANCE = "mft-acceptance-"
 
@@ -141,11 +136,6 @@ def transfer_id(file: str, version_id: str, last_modified: datetime) -> str:
     return f"{stamp}-{digest}"
 
 
-#: The longest key of an object, in bytes of UTF-8.
-#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/object-keys.html
-LONGEST_KEY = 1024
-
-
 def archive_key(customer: str, transfer: str, key: str) -> str:
     """Return the key of a transfer's archive object; it is deterministic, so a repeat changes nothing."""
     return f"{customer}/{transfer}/{below_inbound(key)}"
@@ -167,10 +157,6 @@ def secret_name(namespace: str, customer: str, secret: str) -> str:
     """
     return f"{namespace}/{customer}/{secret}"
 
-
-#: How many destinations a route may have. A delivery that fails at all of them leaves about 6 KiB for each in
-#: the state of its execution (runtime.brief_errors), which may have 256 KiB.
-MOST_TARGETS = 32
 
 # --- Facts and receipts ----------------------------------------------------------------------------
 

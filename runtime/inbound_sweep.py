@@ -14,7 +14,8 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.contract import INBOUND, bucket_of, file_id, is_canary, is_folder, peer_of, transfer_id
+from runtime.arrival import is_folder
+from runtime.contract import INBOUND, bucket_of, file_id, is_canary, peer_of, transfer_id
 from runtime.intake import RENAME_WAIT, Intake
 from runtime.routing import Directory, RoutingDocument, UnknownCustomerError
 from runtime.session_log import SessionLog

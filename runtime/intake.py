@@ -8,10 +8,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from runtime import contract
-from runtime.arrival import Arrival, IntakeResult
+from runtime.arrival import Arrival, IntakeResult, is_folder
 from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
+from runtime.limits import LONGEST_KEY
 from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument, RoutingRule
 from runtime.tracker import Tracker
@@ -71,7 +72,7 @@ class Intake:
         the object's age. Raises what AWS and the directory raise; the queue then delivers the event again.
         """
         name = contract.customer_of(arrived.bucket, self._namespace, self._side)
-        if arrived.size is not None and contract.is_folder(arrived.key, arrived.size):
+        if arrived.size is not None and is_folder(arrived.key, arrived.size):
             return IntakeResult.FOLDER
         customer = self._directory.customer(name)
         if customer.is_temporary(arrived.key):
@@ -82,7 +83,7 @@ class Intake:
         while (version := self._find(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
                 return result if taken else IntakeResult.REPLICA
-            if contract.is_folder(arrived.key, version.size):
+            if is_folder(arrived.key, version.size):
                 return IntakeResult.FOLDER
             late = self._now() - version.modified > LATE if is_late is None else is_late
             result, is_new = self._take_in(customer, arrived, version, is_late=late)
@@ -102,7 +103,7 @@ class Intake:
             return IntakeResult.GONE
         if not version.is_replica:
             return IntakeResult.OURS
-        if contract.is_folder(arrived.key, version.size):
+        if is_folder(arrived.key, version.size):
             return IntakeResult.FOLDER
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
@@ -220,7 +221,7 @@ def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
     if transfer.key.endswith("/"):
         return "its name ends in / like that of a folder, but it has content; send it under a name of its own"
     stored = len(contract.archive_key(transfer.customer, transfer.id, transfer.key).encode())
-    if (excess := stored - contract.LONGEST_KEY) > 0:
+    if (excess := stored - LONGEST_KEY) > 0:
         below = len(contract.below_inbound(transfer.key).encode())
         return (
             f"its path below {contract.INBOUND} has {below} bytes, more than the {below - excess} that the"

@@ -15,8 +15,8 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from runtime.arrival import Arrival, IntakeResult
-from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, is_folder, transfer_id
+from runtime.arrival import Arrival, IntakeResult, is_folder
+from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
 from runtime.file_names import nameless
 from runtime.intake import Intake
 from runtime.routing import Directory, RoutingDocument

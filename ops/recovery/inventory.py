@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 from ops.recovery.reconcile import Gap, GapKind, Seen, Stored
 from runtime import contract, objects
+from runtime.arrival import is_folder
 from runtime.facts import Fact
 from runtime.intake import RENAME_WAIT
 from runtime.routing import RoutingDocument
@@ -138,7 +139,7 @@ class Inventory:
             self._listed(len(entries))
             for entry in entries:
                 key, version, modified = entry["Key"], entry["VersionId"], entry["LastModified"]
-                if not first <= _stamp(modified) < end or contract.is_folder(key, entry["Size"]):
+                if not first <= _stamp(modified) < end or is_folder(key, entry["Size"]):
                     continue
                 if self._customer.is_temporary(key) and modified > self._unrenamed:
                     continue

@@ -10,13 +10,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runtime import contract
 from runtime.brief_errors import LONGEST_TEXT, brief
 from runtime.delivery.errors import PermanentDeliveryError, TransientDeliveryError
+from runtime.limits import LARGEST_STATE, MOST_TARGETS
 from runtime.transfer import Transfer
-
-#: Step Functions: the largest input or output of a state, in bytes.
-STATE = 256 * 1024
 
 
 def deep(error: Exception, depth: int = 60) -> None:
@@ -52,7 +49,7 @@ def test_a_text_is_cut_to_its_beginning_and_the_class_keeps_its_name(text):
 @pytest.mark.parametrize("letter", ["x", '"', "\n", "\N{PILE OF POO}", "\\", "é"])
 def test_the_state_of_the_largest_route_that_fails_everywhere_fits(letter):
     key = "inbound/sdk/" + "\x01" * 940
-    names = [f"{number:0>40}" for number in range(contract.MOST_TARGETS)]
+    names = [f"{number:0>40}" for number in range(MOST_TARGETS)]
     transfer = Transfer(
         id="t" * 37,
         file="f" * 64,
@@ -73,4 +70,4 @@ def test_the_state_of_the_largest_route_that_fails_everywhere_fits(letter):
     answer = {"action": "deliver", "destinations": names, "wait": 900, "at": "2026-01-02T03:04:05.678+00:00"}
     state = {"transfer": transfer, "verdict": {"answer": answer}, "results": results}
     again = {**state, "lost": results[0]["failure"], "incomplete": results[0]["failure"]}
-    assert len(json.dumps(again | {"unarchived": results[0]["failure"]})) < STATE
+    assert len(json.dumps(again | {"unarchived": results[0]["failure"]})) < LARGEST_STATE
