@@ -12,8 +12,9 @@ from runtime import contract, timing
 from runtime.environment import ENV_STATE_MACHINE, ENV_SWITCH_BUCKET
 from runtime.metric_names import SWITCH_NAMESPACE
 
-#: Seconds. A run stops in time and leaves the rest to the next one; two runs may overlap.
-_TAKEOVER_TIMEOUT = 900
+#: Seconds. A pass stops well before (runtime.transfer_scan.ENOUGH), so that it is over when the next minute's
+#: begins, which continues where it stopped.
+_TAKEOVER_TIMEOUT = timing.SWITCH_MINUTES * 60 + 15
 
 
 class PeerSwitch(pulumi.ComponentResource):
@@ -72,6 +73,7 @@ class PeerSwitch(pulumi.ComponentResource):
             ],
             {ENV_STATE_MACHINE: state_machine_arn},
             timeout=_TAKEOVER_TIMEOUT,
+            reserved=1,  # two passes at once would use twice their share of Step Functions' rates
         )
         self.register_outputs({})
 
@@ -82,6 +84,7 @@ class PeerSwitch(pulumi.ComponentResource):
         environment: dict[str, pulumi.Input[str]],
         *,
         timeout: int = 60,
+        reserved: int | None = None,
     ) -> None:
         self._functions.make(
             f"{self._name}-{handler}",
@@ -90,6 +93,7 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
+            reserved=reserved,
         ).every(timing.SWITCH_MINUTES)
 
 

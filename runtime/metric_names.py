@@ -25,6 +25,8 @@ METRIC_PEER_OUT = "PeerOut"
 METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 #: Counts of files with a receipt of this outcome.
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
+#: Count of transfers of a lost region that a pass of the takeover could not start.
+METRIC_NOT_TAKEN_OVER = "NotTakenOver"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied

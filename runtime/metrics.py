@@ -22,6 +22,7 @@ from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
     METRIC_HELD,
+    METRIC_NOT_TAKEN_OVER,
     METRIC_OBJECT_GONE,
     METRIC_PEER_OUT,
     METRIC_REJECTED,
@@ -98,6 +99,10 @@ class Metrics:
     def peer(self, position: Position) -> None:
         """Publish the position of the peer's switch."""
         self._put(METRIC_PEER_OUT, float(position.is_out))
+
+    def not_taken_over(self, count: int) -> None:
+        """Count transfers of a lost region that could not be started here."""
+        self._put(METRIC_NOT_TAKEN_OVER, count)
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         with single_metric(

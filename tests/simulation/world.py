@@ -56,8 +56,13 @@ from tests.simulation.tracker_table import DynamoDB, Table
 #: The region that partners' buckets are in: it is not ours and is never lost.
 ELSEWHERE = "us-gov-elsewhere-1"
 
-#: Seconds of the functions, of components/intake.py and components/workflow.py; the others have 60.
-_TIMEOUTS = {"compare": DELIVERY_TIMEOUT, "deliver": DELIVERY_TIMEOUT, "archive": DELIVERY_TIMEOUT}
+#: Seconds of the functions, of components/failover.py and components/workflow.py; the others have 60.
+_TIMEOUTS = {
+    "takeover": 75,
+    "compare": DELIVERY_TIMEOUT,
+    "deliver": DELIVERY_TIMEOUT,
+    "archive": DELIVERY_TIMEOUT,
+}
 
 #: How often the audit looks when all is quiet. A schedule may have as many of its functions die.
 _PASSES = 6
