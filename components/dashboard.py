@@ -23,6 +23,7 @@ from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
     METRIC_HELD,
+    METRIC_HELD_NOW,
     METRIC_OBJECT_GONE,
     METRIC_PEER_OUT,
     METRIC_REJECTED,
@@ -39,6 +40,7 @@ _COLUMNS, _TEXT, _GRAPH, _ALARMS = 24, 2, 6, 5
 
 Widget = dict[str, Any]
 Line = list[Any]
+_NOT_ARRIVED = (METRIC_FAILED, METRIC_HELD, METRIC_REJECTED, METRIC_OBJECT_GONE)
 
 
 class Dashboard(pulumi.ComponentResource):
@@ -106,10 +108,8 @@ class Dashboard(pulumi.ComponentResource):
                 ),
                 self._graph(
                     "Files that did not arrive",
-                    self._own(METRIC_FAILED, "Sum"),
-                    self._own(METRIC_HELD, "Sum"),
-                    self._own(METRIC_REJECTED, "Sum"),
-                    self._own(METRIC_OBJECT_GONE, "Sum"),
+                    *(self._own(each, "Sum") for each in _NOT_ARRIVED),
+                    self._own(METRIC_HELD_NOW, "Maximum", label="held now"),
                 ),
             ],
         ]

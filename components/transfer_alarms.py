@@ -13,7 +13,7 @@ from runtime.metric_names import (
     METRIC_CANARY,
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
-    METRIC_HELD,
+    METRIC_HELD_NOW,
     METRIC_OBJECT_GONE,
     METRICS,
 )
@@ -108,14 +108,18 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         first="find the destination and the reason in the tracker's FAILED facts.",
         metric=Metric(METRICS, METRIC_FAILED, own),
         at_least=1,
+        period=24 * 60 * MINUTE,  # so that it is still on when the operators of the next shift look
     )
     yield Alarm(
         name="files-held",
         section="files-held",
-        means="A file is held: nobody can tell whether its partner has it, and a person has to decide.",
+        means="Files are held: nobody can tell whether their partners have them, and a person has to decide.",
         first="ask the partner whether the file is there.",
-        metric=Metric(METRICS, METRIC_HELD, own),
+        metric=Metric(METRICS, METRIC_HELD_NOW, own),
+        statistic="Maximum",
         at_least=1,
+        period=30 * MINUTE,  # it is counted every quarter of an hour, and stays on until nothing is held
+        missing="unknown",
     )
     yield Alarm(
         name="object-gone",

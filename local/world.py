@@ -176,6 +176,7 @@ class World:
                 main=self.root / "__main__.py",
             )
         self.graphs[side] = graph
+        self.external_parties.watch(side, graph.exports["alerts"])
         for customer in self.customers():
             if customer.is_retired:
                 continue
@@ -224,6 +225,7 @@ class World:
                 self.zone,
                 self._loopback_addresses(),
                 period_scale=1 / DNS_SPEED_UP,
+                report=self.aws.report_health,
             ).start()
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
 

@@ -74,6 +74,15 @@ def below_inbound(key: str) -> str:
     return key[len(INBOUND) :]
 
 
+#: The beginning of the names of files that an acceptance of the environment sends and removes again.
+ACCEPTANCE = "mft-acceptance-"
+
+
+def is_of_acceptance(key: str) -> bool:
+    """Return whether a key is that of a file which an acceptance has sent."""
+    return key.rpartition("/")[2].startswith(ACCEPTANCE)
+
+
 # --- Discovery TXT record ------------------------------------------------------------------------
 
 _TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-z0-9-]+)")
@@ -135,6 +144,10 @@ def archive_key(customer: str, transfer: str, key: str) -> str:
 def config_key(customer: str) -> str:
     """Return the key of a customer's routing document in a cell's config bucket."""
     return f"customers/{customer}.json"
+
+
+#: The prefix, in a cell's config bucket, of the lists and reports of the jobs that replicate files again.
+REPAIRS = "repairs/"
 
 
 def secret_name(namespace: str, customer: str, secret: str) -> str:

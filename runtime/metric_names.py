@@ -27,6 +27,8 @@ METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 #: Count of transfers of a lost region that a pass of the takeover could not start.
 METRIC_NOT_TAKEN_OVER = "NotTakenOver"
+#: How many files are held at present, according to the tracker. It is published while it is 0, too.
+METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied

@@ -22,6 +22,7 @@ from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
     METRIC_HELD,
+    METRIC_HELD_NOW,
     METRIC_NOT_TAKEN_OVER,
     METRIC_OBJECT_GONE,
     METRIC_PEER_OUT,
@@ -95,6 +96,10 @@ class Metrics:
                 self._put(METRIC_REPLICATION_UNTRACKED)
             case _:
                 assert_never(event)
+
+    def held_now(self, files: int) -> None:
+        """Publish how many files are held at present."""
+        self._put(METRIC_HELD_NOW, files)
 
     def peer(self, position: Position) -> None:
         """Publish the position of the peer's switch."""

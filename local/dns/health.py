@@ -119,6 +119,17 @@ class HealthChecks:
         """Return whether each check is healthy, by id."""
         return {id: self.healthy(id) for id in self._checks}
 
+    def reports(self) -> dict[str, bool]:
+        """Return what health checkers report, by id, before it is inverted.
+
+        They report nothing about calculated and disabled checks.
+        """
+        return {
+            id: check.status
+            for id, check in self._checks.items()
+            if check.config["Type"] != "CALCULATED" and not check.config.get("Disabled")
+        }
+
     def _calculated(self, check: _Check) -> bool:
         """Return whether enough children are healthy; a calculated child never counts as healthy."""
         children = check.config.get("ChildHealthChecks", [])

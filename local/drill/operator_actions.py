@@ -112,6 +112,17 @@ class OperatorActions:
             closed = until(lambda: not self.gaps(), within=SOON, every=2)
             self._story.expect("ops release and ops gaps closed every gap", bool(closed))
 
+    def scale_grace(self, seconds: float) -> None:
+        """Let what is missing count as replicating for so many seconds, which stand for 15 minutes."""
+        self._cli.grace = seconds
+
+    def repair(self) -> None:
+        """Close what copies, replications and replays can close, and expect no gap to remain."""
+        self._timeline.note("operator", "runs ops gaps --repair")
+        self._cli.repair()
+        closed = until(lambda: not self.gaps(), within=SOON, every=2)
+        self._story.expect("ops gaps --repair closed every gap", bool(closed))
+
     def names_leave(self, side: str, customers: Iterable[str] = ()) -> None:
         """Expect every name of these customers, or of all, to answer with the peer of `side`."""
         peer, customers = peer_of(side), list(customers or self._answers.customers)

@@ -59,6 +59,17 @@ class RegionFaults:
         self.world.aws.replication_lag(s3=OUTAGE, dynamodb=OUTAGE)
         self._happens("nothing replicates any more")
 
+    def objects_stop(self) -> None:
+        """Let no object that is written from now on reach the other region; facts do."""
+        self.world.aws.replication_lag(s3=OUTAGE, dynamodb=0)
+        self._happens("no object replicates any more")
+
+    def objects_go_on(self) -> None:
+        """Let objects replicate again, those that wait first."""
+        self.world.aws.replication_lag(s3=0, dynamodb=0)
+        self.world.aws.replication_catches_up()
+        self._happens("objects replicate again")
+
     def lose(self, side: str) -> None:
         """Let a region die; with West, the APIs of Route 53 and IAM die too."""
         self.world.lose(side)

@@ -160,6 +160,12 @@ class ScenarioApi(RegionFaults):
             self._partner(sender).faults.refuse()
             self.timeline.note("partner", f"the partner of {sender.customer.id} refuses connections")
 
+    def partner_is_another(self, *senders: Sender) -> None:
+        """Let the servers that these senders' files go to show another host key than the registry has."""
+        for sender in senders:
+            self._partner(sender).faults.wrong_host_key()
+            self.timeline.note("partner", f"the partner of {sender.customer.id} shows another host key")
+
     def partner_answers(self, *senders: Sender) -> None:
         """Let the servers that these senders' files go to accept connections again."""
         for sender in senders:

@@ -73,9 +73,11 @@ def restore(
     as_json: AsJson = False,
     root: Root = ROOT,
 ) -> None:
-    """Put a region back into DNS, once it is well and no gaps remain.
+    """Put a region back into DNS, once it is well and has caught up.
 
-    After acting, the command watches the zone's name servers until they answer as usual.
+    Nothing overrides what replication may still bring. Files that failed at their partner, with a receipt,
+    do not matter. Other gaps are named, and may be left open by the sentence that is printed. After acting,
+    the command watches the zone's name servers until they answer as usual.
 
     Example: mft-ops restore us-gov-west-1
     """

@@ -8,6 +8,8 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
@@ -16,6 +18,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from runtime import contract
+from runtime.decision import Decision
 from runtime.environment import (
     ENV_CELL,
     ENV_CONFIG_BUCKET,
@@ -125,3 +128,11 @@ def step(event: dict[str, Any]) -> Iterator[tuple[Transfer, str]]:
     logger.append_keys(transfer=transfer.id, file=transfer.file, customer=transfer.customer, execution=owner)
     with nameless(transfer.key):
         yield transfer, owner
+
+
+def answer(decision: Decision) -> dict[str, Any]:
+    """Return a decision as the state machine reads it: its fields, and `at`, when it was made.
+
+    The next claim of the same execution is told that time, and so sees how long the execution stood still.
+    """
+    return {**asdict(decision), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}

@@ -540,3 +540,14 @@ def test_an_endpoint_that_speaks_something_else(estate: Estate):
         }
         with estate.serve() as server:
             assert states(server, ids) == {"HTTP": False, "HTTPS": False}
+
+
+def test_what_health_checkers_report(estate: Estate):
+    """Nothing about calculated and disabled checks, and what they see before it is inverted."""
+    up, down, inverted = estate.leaf(True), estate.leaf(False), estate.leaf(False, Inverted=True)
+    estate.over(1, up)
+    estate.leaf(True, Disabled=True)
+    reported: list[dict[str, bool]] = []
+    with estate.serve(report=reported.append) as server:
+        server.refresh()
+        assert reported[-1] == {up: True, down: False, inverted: False}

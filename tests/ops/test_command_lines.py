@@ -23,7 +23,7 @@ METAVARS = {
 }
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.
-ACTING = ("evacuate", "gaps", "notice", "rehome", "release", "restore", "shift", "takeover")
+ACTING = ("accept", "evacuate", "gaps", "notice", "rehome", "release", "restore", "shift", "takeover")
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
@@ -144,6 +144,7 @@ def test_a_reason_goes_with_apply(verb):
         (("notice", "--all"), "a --reason"),
         (("release", "20260131T180000Z-0123456789abcdef0123", "--resend"), "a --reason"),
         (("takeover", WESTERN), "a --reason"),
+        (("accept", "c7k2m", "--key", "c7k2m.key"), "a --reason"),
     ],
 )
 def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):

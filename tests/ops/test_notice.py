@@ -12,6 +12,7 @@ import pytest
 
 from ops.recovery import notice_text
 from ops.recovery.notice import LOOK_BACK, Notice
+from ops.recovery.notice_entries import ON_HOLD
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome
 from runtime.executions import first
@@ -91,6 +92,23 @@ def test_the_notice_lists_what_became_of_each_file_by_its_facts(estate):
     assert waits["key"] == under_way.key
     assert document["held"]["files"][0]["transfer"] == held
     assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
+
+
+def test_an_unfinished_file_of_a_route_that_holds_is_listed_as_held_and_not_to_be_sent_again(estate):
+    for side in (estate.west, estate.east):
+        side.register(
+            routes=[
+                {"match": "sdk/once/**", "to": ["partner"], "on_unknown": "hold"},
+                {"match": "sdk/**", "to": ["partner"], "on_unknown": "deliver"},
+            ]
+        )
+    for name in ("once/a.csv", "b.csv"):
+        estate.west.receive(b"abc", f"inbound/sdk/{name}")
+    estate.lose(WEST)
+    document = notice(estate, *OUT_OF_WEST)
+    assert keys(document["held"]) == ["once/a.csv"]
+    assert keys(document["resend"]) == ["b.csv"]
+    assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": ON_HOLD}]
 
 
 def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):

@@ -66,7 +66,8 @@ OF_A_KEY = {
 #: Services for which AWS does not document that they name an account when they assume a role. A resource of
 #: another account cannot use a role of this account.
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/setting-repl-config-perm-overview.html
-NAMES_NO_ACCOUNT = {"s3.amazonaws.com"}
+#: https://docs.aws.amazon.com/AmazonS3/latest/userguide/batch-ops-iam-role-policies.html
+NAMES_NO_ACCOUNT = {"s3.amazonaws.com", "batchoperations.s3.amazonaws.com"}
 
 #: Actions with which a role could extend its permissions; `sts:AssumeRole` is only in trust policies.
 ESCALATION = ("iam:*", "sts:*", "lambda:Update*", "lambda:Create*", "kms:PutKeyPolicy", "s3:PutBucketPolicy")

@@ -8,6 +8,7 @@ import os
 import subprocess
 import sys
 import threading
+from datetime import UTC, datetime
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -88,6 +89,7 @@ class Functions:
     def __init__(self, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
         self._cell, self._patch = cell, monkeypatch
         self._clients: list[Any] = []
+        self._answered = datetime.now(UTC).isoformat()
         lambda_sets = {
             "AWS_REGION": cell.region,
             "AWS_DEFAULT_REGION": cell.region,
@@ -136,13 +138,16 @@ class Functions:
     def step(self, name: str, state: dict[str, Any], execution: str, **given: Any) -> Any:
         """Call a step with the payload that its state in the definition makes of `given`."""
         paths = {"$$.Execution.Name": execution, **{f"$.{name}": value for name, value in given.items()}}
+        paths["$.verdict.answer.at"] = self._answered
         payload = state["Parameters"]["Payload"]
         event = {
             field.removesuffix(".$"): paths[value] if field.endswith(".$") else value
             for field, value in payload.items()
         }
         assert state["Parameters"]["FunctionName"] == name
-        return self.call(name, event)
+        answer = self.call(name, event)
+        self._answered = answer.get("at", self._answered)
+        return answer
 
     def close(self) -> None:
         for client in self._clients:

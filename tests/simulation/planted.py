@@ -10,10 +10,11 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from runtime import contract, tracker, workflow
+from runtime import contract, timing, tracker, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryUnknownError
@@ -182,8 +183,8 @@ class _Recorded:
         return True
 
 
-def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
-    decision = real(self, transfer, owner=owner)
+def _receipt_at_claim(real: Any, self: Any, transfer: Transfer, *, owner: str, seen: Any) -> Any:
+    decision = real(self, transfer, owner=owner, seen=seen)
     if decision.action == "deliver":
         customer = self._directory.customer(transfer.customer)
         self._receipts.send(customer, transfer, contract.Outcome.DELIVERED, writer=owner)
@@ -235,16 +236,35 @@ def _sure_of_rename(real: Any) -> Any:
     return rename
 
 
-def _judged_before(real: Any, self: Any, transfer: Transfer, *, owner: str) -> Any:
+def _judged_before(real: Any, self: Any, transfer: Transfer, **about: Any) -> Any:
     """Claim, and decide by the facts that were read before the lease was taken."""
     history = self._tracker.history(transfer.file)
     stale = copy.copy(self)
     stale._decide = lambda transfer, _: workflow.Workflow._decide(self, transfer, history)
-    return real(stale, transfer, owner=owner)
+    return real(stale, transfer, **about)
 
 
 def _not_asked(real: Any, *given: Any, **about: Any) -> Transfer:
     return replace(real(*given, **about), taken_over=False)
+
+
+def _inverted(real: Any, self: Any, transfer: Transfer) -> bool:
+    return not real(self, transfer)
+
+
+def _age_of_lease(real: Any, self: Any, transfer: Transfer) -> bool:
+    """Return whether a transfer is late by the time at which its lease was taken or renewed."""
+    lease = self._tracker.history(transfer.file).lease
+    return self._now() - workflow._taken(lease) > timing.FACTS_SECONDS
+
+
+def _forgets_thaw(real: Any, self: Any, owner: str, lease: Any, seen: float = 0.0) -> bool:
+    return real(self, owner, lease and replace(lease, thawed=False), seen)
+
+
+def _seen_now(real: Any, self: Any, transfer: Transfer, *, owner: str, seen: Any = None) -> Any:
+    """Claim as if the execution had been at work until now."""
+    return real(self, transfer, owner=owner, seen=datetime.fromtimestamp(self._now(), UTC))
 
 
 def _no_failure(real: Any, event: Any) -> Any:
@@ -357,6 +377,22 @@ PLANTED: tuple[Planted, ...] = (
         (("runtime.tracker:Tracker.history", _wrap(_stale)),),
     ),
     Planted("what was taken over is sent at once", (("runtime.transfer:Transfer.here", _wrap(_not_asked)),)),
+    Planted(
+        "only what is young is asked about", (("runtime.deliverer:Deliverer._is_late", _wrap(_inverted)),)
+    ),
+    Planted(
+        "the age of a transfer is that of its lease",
+        (("runtime.deliverer:Deliverer._is_late", _wrap(_age_of_lease)),),
+    ),
+    Planted("a thaw is not noticed", (("runtime.workflow:Leases.has_thawed", _always(False)),)),
+    Planted(
+        "a thaw is forgotten after an attempt",
+        (("runtime.workflow:Leases.has_thawed", _wrap(_forgets_thaw)),),
+    ),
+    Planted(
+        "an execution that thaws before its claim seems at work",
+        (("runtime.workflow:Workflow.claim", _wrap(_seen_now)),),
+    ),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted("an SFTP event means any version", (("runtime.intake:Intake._alike", _wrap(_any_version)),)),
     Planted(

@@ -10,7 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
-from runtime.contract import EAST, INBOUND_SDK, WEST, peer_of
+from runtime.contract import EAST, INBOUND_SDK, PRIMARY, WEST, peer_of
+from runtime.timing import ATTEMPT_SECONDS
 from tests.simulation.aws import Fault
 from tests.simulation.clock import Dice
 from tests.simulation.partners import Outage
@@ -142,6 +143,14 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decide:
+    """An operator asks the partners about the files that are held, and releases them through a side."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """A side exports its facts to the audit chains, as it does every quarter of an hour and at the end."""
 
@@ -158,7 +167,7 @@ class Sweep:
     share: float
 
 
-Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Export | Sweep
+Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Decide | Export | Sweep
 _ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 
@@ -308,6 +317,9 @@ def generate(seed: int) -> Schedule:
         theme.actions.append(Export(at=at, side=dice.pick((EAST, WEST))))
     if theme.days:
         _later(dice, theme, senders)
+    if not (theme.loss or theme.evacuation or theme.days):
+        # With dice of its own, so that schedules without a thaw stay what they were.
+        _thaw(Dice(seed, "thaw"), theme, senders)
     # 2026-03-02, at any time of the day: some schedules cross midnight.
     start = 1772409600 + round(dice.between(0, 86400))
     return Schedule(seed=seed, start=start, senders=senders, actions=tuple(theme.actions))
@@ -394,6 +406,39 @@ def _losses(dice: Dice, theme: _Theme) -> None:
             )
         )
         at = round(at + seconds + 2000 + dice.between(0, 600), 2)
+
+
+def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    """Have a region stand still for long, and go on before it knows what the other has done meanwhile.
+
+    In half of these schedules the partner is down when the region is lost, so that it was about to try again.
+    """
+    if not dice.chance(0.12):
+        return
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    sender = next(each for each in senders if each.id == sent.customer)
+    side = {PRIMARY: sender.primary}.get(sent.via, sent.via)
+    at = round(sent.at + dice.between(0.05, 4), 2)
+    if dice.chance(0.6):
+        at = round(sent.at + dice.between(5, 600), 2)
+        down = Trouble(
+            at=0.0,
+            customer=sender.id,
+            destination=dice.pick(sender.destinations).name,
+            outage=dice.pick((Outage.DOWN, Outage.DROPS)),
+            seconds=at + dice.number(30, 120),
+        )
+        theme.actions.append(down)
+    declared = round(dice.between(30, 300))
+    seconds = round(dice.pick((dice.between(2000, 2400), dice.between(2400, 7200))))
+    assert seconds > ATTEMPT_SECONDS
+    lost = Lose(at=at, side=side, mode=dice.pick((Mode.DEAD, Mode.IMPAIRED)), seconds=seconds)
+    theme.actions.append(replace(lost, declared=declared, restored=round(dice.between(1, 1800))))
+    lag = round(seconds + dice.between(600, 5400))
+    theme.actions.append(Lag(at=at, side=peer_of(side), what="facts", lag=lag, seconds=seconds + 600))
+    if dice.chance(0.7):
+        decided = round(at + dice.between(declared + 120, seconds), 1)
+        theme.actions.append(Decide(at=decided, side=peer_of(side)))
 
 
 def _lags(dice: Dice, theme: _Theme) -> None:

@@ -94,7 +94,11 @@ class StateMachine:
 
     def _carry(self, execution: Execution) -> None:
         context = {
-            "Execution": {"Name": execution.name, "Id": f"{self.arn}:{execution.name}"},
+            "Execution": {
+                "Name": execution.name,
+                "Id": f"{self.arn}:{execution.name}",
+                "StartTime": datetime.fromtimestamp(execution.started, UTC).isoformat(),
+            },
             "StateMachine": {"Id": self.arn},
         }
         try:

@@ -60,6 +60,12 @@ class Tidying:
                 is_any = True
         return is_any
 
+    def decide(self, side: str) -> None:
+        """Release what a side holds, while the other may be lost and a partner may fail."""
+        for case in self._held():
+            if case.side == side:
+                self._spawn(lambda case=case: self._release(case, is_last=False))
+
     def _spawn(self, work: Callable[[], None]) -> None:
         self._count += 1
         self._world.clock.spawn(f"tidying {self._count}", work, after=float(self._count))
@@ -87,8 +93,11 @@ class Tidying:
                 found[transfer, destination] = _Case(written.side, file, transfer, destination)
         return [case for key, case in sorted(found.items()) if key not in served]
 
-    def _release(self, case: _Case) -> None:
-        """Ask the partner whether it had the file, and release it accordingly."""
+    def _release(self, case: _Case, *, is_last: bool = True) -> None:
+        """Ask the partner whether it had the file, and release it accordingly.
+
+        The last release must have an effect, because by then everything works.
+        """
         world = self._world
         received = self._received(case)
         if received is None:
@@ -106,7 +115,8 @@ class Tidying:
         deaths = self._deaths()
         with suppress(NotHeldError):
             release.release(Transfer.here(received, side), case.destination, decision, **about)
-            self._decided[case.transfer, case.destination] = deaths
+            if is_last:
+                self._decided[case.transfer, case.destination] = deaths
             world.outcome.count("released")
 
     def _repair(self, customer: str, found: list[tuple[Seen, list[Gap]]]) -> None:

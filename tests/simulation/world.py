@@ -34,6 +34,7 @@ from tests.simulation.regions import Mode, Region
 from tests.simulation.s3 import S3, Bucket, Storage, Version
 from tests.simulation.schedule import (
     Crash,
+    Decide,
     Evacuate,
     Export,
     Lag,
@@ -69,6 +70,9 @@ _PASSES = 6
 
 #: How often the operators go through what is held.
 _ROUNDS = 3
+
+#: Seconds after which operators decide about what is held while other submissions of it wait.
+_DECIDES = 6 * 3600.0
 
 #: Seconds after the last action within which everything has to have come to rest.
 PATIENCE = 4 * 86400.0
@@ -325,6 +329,8 @@ class World:
                     self.operators.evacuate(action)
                 case Tick():
                     self.operators.tick(action.side)
+                case Decide():
+                    self.tidying.decide(action.side)
                 case Export():
                     self.operators.export(action.side)
                 case Sweep():
@@ -335,7 +341,7 @@ class World:
 
     def _settle(self) -> None:
         """Let things run until all is at rest; what still moves after PATIENCE never will."""
-        give_up = self.clock.now + PATIENCE
+        give_up, decides = self.clock.now + PATIENCE, self.clock.now + _DECIDES
         while not self.at_rest and self.clock.now < give_up:
             for cell in self.cells.values():
                 if cell.queue.dead:
@@ -343,6 +349,11 @@ class World:
                     cell.queue.redrive()
             following = self.clock.next
             self.clock.run(min(give_up, max(self.clock.now + 600, following or give_up)))
+            if self.clock.now > decides and not self.at_rest:
+                # What was sent again waits for those that are held.
+                decides = self.clock.now + _DECIDES
+                for side in SIDES:
+                    self.tidying.decide(side)
         if not self.at_rest:
             living = ", ".join(process.name for process in self.clock.living()[:3])
             self.broken("never at rest", f"after {PATIENCE / 86400:.0f} days: {living or 'messages'}")
