@@ -14,7 +14,7 @@ from runtime.metric_names import SWITCH_NAMESPACE
 
 #: Seconds. A pass stops well before (runtime.transfer_scan.ENOUGH), so that it is over when the next minute's
 #: begins, which continues where it stopped.
-_TAKEOVER_TIMEOUT = timing.SWITCH_MINUTES * 60 + 15
+TAKEOVER_TIMEOUT = timing.SWITCH_MINUTES * 60 + 15
 
 
 class PeerSwitch(pulumi.ComponentResource):
@@ -72,7 +72,7 @@ class PeerSwitch(pulumi.ComponentResource):
                 functions.send_receipts(),
             ],
             {ENV_STATE_MACHINE: state_machine_arn},
-            timeout=_TAKEOVER_TIMEOUT,
+            timeout=TAKEOVER_TIMEOUT,
             reserved=1,  # two passes at once would use twice their share of Step Functions' rates
         )
         self.register_outputs({})

@@ -39,7 +39,7 @@ def _executions() -> Executions:
     )
 
 
-def _at_the_same_time(take: Callable[[Found], T], batch: list[Found]) -> list[T]:
+def at_the_same_time(take: Callable[[Found], T], batch: list[Found]) -> list[T]:
     """Call a function for each transfer, as many at a time as a client of the SDK has connections.
 
     One after the other they would take longer than Step Functions' rate demands: each is two requests.
@@ -70,7 +70,7 @@ def _takeover() -> Takeover:
         orphans=orphans,
         executions=_executions(),
         s3=wiring.client("s3"),
-        each=_at_the_same_time,
+        each=at_the_same_time,
     )
 
 

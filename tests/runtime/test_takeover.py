@@ -23,7 +23,7 @@ from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome, Position, pee
 from runtime.decision import Action
 from runtime.executions import Executions
 from runtime.facts import Status, submitted
-from runtime.handlers.takeover import _at_the_same_time
+from runtime.handlers.takeover import at_the_same_time
 from runtime.pace import START_EXECUTION, TAKEOVER_SHARE, Pace, Rate
 from runtime.release import ReleaseDecision
 from runtime.switch import Switch
@@ -793,14 +793,14 @@ def test_a_submission_waits_for_an_older_one_that_an_interrupted_pass_has_starte
 
 
 @pytest.mark.parametrize("after", [False, True])
-def test_a_crash_within_a_batch_that_starts_at_the_same_time_is_made_good(west, east, after):
+def test_a_crash_within_a_batch_that_startsat_the_same_time_is_made_good(west, east, after):
     transfers = [west.receive(b"abc", f"inbound/sdk/{number}.csv") for number in range(4)]
     second = sorted(transfers, key=lambda each: each.id)[1]
     states = Dying(east.client("stepfunctions"), "start_execution", after=after, at=second.id)
     executions = east.with_client("stepfunctions", states).its_executions
     with pytest.raises(CrashError):
-        starting(east, west, each=_at_the_same_time, executions=executions).run(today())
-    done = starting(east, west, each=_at_the_same_time).run(today())
+        starting(east, west, each=at_the_same_time, executions=executions).run(today())
+    done = starting(east, west, each=at_the_same_time).run(today())
     assert set(done.started) <= {each.id for each in transfers}
     assert set(east.executions()) == {name(each) for each in transfers}
 

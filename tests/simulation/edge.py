@@ -123,7 +123,7 @@ def attached() -> Iterator[None]:
     put(wiring, "client_once", _client_once)
     put(wiring, "env", lambda name: world().variable(name))
     put(wiring, "logger", _Silence())
-    put(takeover, "_at_the_same_time", _one_by_one)
+    put(takeover, "at_the_same_time", _one_by_one)
     if hasattr(wiring, "metrics"):
         put(wiring, "metrics", _Silence)
     put(sftp, "connect", _connect)
