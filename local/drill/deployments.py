@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import tempfile
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -42,8 +43,8 @@ class Deployments:
             if yaml.safe_load(path.read_text())["id"] == self._customer
         )
         document, name = yaml.safe_load(file.read_text()), f"{self._customer}-{_NEW}"
-        document["sftp"]["users"].append({**document["sftp"]["users"][0], "name": name})
-        document["destinations"][_NEW] = {**document["destinations"][like], "directory": f"/{_NEW}"}
+        document["sftp"]["users"].append(deepcopy(document["sftp"]["users"][0]) | {"name": name})
+        document["destinations"][_NEW] = deepcopy(document["destinations"][like]) | {"directory": f"/{_NEW}"}
         document["routes"].append({"match": f"sftp/{name}/**", "to": [_NEW]})
         with tempfile.TemporaryDirectory() as folder:
             changed = Path(folder) / file.name
