@@ -12,6 +12,7 @@ from ops.commands import (
     gaps,
     notice,
     ready,
+    redrive,
     rehome,
     release,
     replay,
@@ -34,10 +35,11 @@ app.add_typer(audit.app, name="audit")
 app.add_typer(replay.app, name="replay")
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
-    *(ready.ready, rehome.rehome, release.release, shift.shift, status.status, takeover.takeover),
-    trace.trace,
+    *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
+    *(takeover.takeover, trace.trace),
 ):
     app.command()(verb)
+app.command("force-in")(evacuation.force_in)
 
 if __name__ == "__main__":
     app(prog_name=COMMAND)

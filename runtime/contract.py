@@ -208,6 +208,8 @@ TRACKER_TTL = "expires"
 TRACKER_INDEX = "by-customer-day"
 TRACKER_INDEX_PK = "customer_day"
 TRACKER_INDEX_SK = "fact"
+#: The beginning of the partition keys of the sweep's notes, which are not facts.
+SWEEP_NOTES = "sweep#"
 
 # --- The switch: which region is out --------------------------------------------------------------
 
@@ -254,11 +256,17 @@ def switch_parameter(namespace: str, cell: str, side: str) -> str:
     return f"/{namespace}/cell{cell}/switch/{side}"
 
 
-def switch_object(side: str) -> str:
-    """Return the key of the object whose presence means that a side is out.
+#: What the parameter of a region that is not forced in, or that is, holds.
+UNFORCED, FORCED = "no", "yes"
 
-    It is used where health checkers cannot be fed by a metric.
-    """
+
+def force_parameter(namespace: str, cell: str) -> str:
+    """Return the name of the parameter in which a region says of itself that it is in (runtime/force.py)."""
+    return cell_parameter(namespace, cell, "forced-in")
+
+
+def switch_object(side: str) -> str:
+    """Return the key of the object that means that a side is out, where no metric feeds health checks."""
     return f"switch/{side}"
 
 
@@ -275,7 +283,8 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
     return f"/{namespace}/cell{cell}/{holds}"
 
 
-# --- Synthetic transfers ---------------------------------------------------------------------------
+#: The dead-letter queues behind EventBridge: of events of uploads, and of runs of scheduled functions.
+EVENTS, INVOCATIONS = "events", "invocations"
 
 #: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"

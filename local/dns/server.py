@@ -5,7 +5,7 @@
 
 It stands for Route 53's data plane. While the control plane cannot be reached, it answers with the records
 that it read last and goes on evaluating health; while the CloudWatch of a region cannot be reached, the
-checks on its alarms keep their status.
+checks on its alarms find no new data.
 """
 
 from __future__ import annotations
