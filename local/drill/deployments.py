@@ -44,7 +44,10 @@ class Deployments:
         )
         document, name = yaml.safe_load(file.read_text()), f"{self._customer}-{_NEW}"
         document["sftp"]["users"].append(deepcopy(document["sftp"]["users"][0]) | {"name": name})
-        document["destinations"][_NEW] = deepcopy(document["destinations"][like]) | {"directory": f"/{_NEW}"}
+        document["destinations"][_NEW] = deepcopy(document["destinations"][like]) | {
+            "directory": f"/{_NEW}",
+            "secret": _NEW,
+        }
         document["routes"].append({"match": f"sftp/{name}/**", "to": [_NEW]})
         with tempfile.TemporaryDirectory() as folder:
             changed = Path(folder) / file.name

@@ -140,6 +140,7 @@ def test_every_type_has_its_calls(stack: str) -> None:
     """Otherwise nobody knows whom a refresh asks."""
     of_region = {
         "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup": "only its rules are read",
+        "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": "Lambda is asked here",
         "aws:secretsmanager/secret:Secret": "it has no replicas",
         "aws:secretsmanager/secretVersion:SecretVersion": "it has no replicas",
     }

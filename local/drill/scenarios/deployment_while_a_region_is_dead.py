@@ -1,7 +1,7 @@
 """A deployment while a region is dead.
 
 East is dead. What a refresh of gov-west reads there cannot be read, so the program runs without one. An SFTP
-user that is added to a customer's file can send in West at once, and in East when it is back and deployed.
+user that was added to a customer's file can send in West then, and in East when it is back and deployed.
 """
 
 from __future__ import annotations
@@ -12,12 +12,12 @@ from runtime.contract import EAST, WEST
 
 
 def play(api: ScenarioApi) -> None:
-    """Lose East, deploy a change to West, bring East back, deploy it there."""
+    """Change a customer's file, lose East, deploy the change to West, bring East back, deploy it there."""
     deployments = Deployments(api, api.newcomer.customer.id)
+    sender = deployments.add_a_user(like="feed")
     api.lose(EAST)
     api.operators.evacuate(EAST, lost=True)
     deployments.cannot_refresh(WEST)
-    sender = deployments.add_a_user(like="feed")
     deployments.up(WEST)
     api.delivered(api.send("during.csv", to=WEST, by=sender), by=WEST)
     api.delivered(api.send("usual.csv", to=WEST), by=WEST)
