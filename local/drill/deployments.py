@@ -22,9 +22,9 @@ from runtime.contract import peer_of
 #: The name of what a change adds to a customer's file.
 _NEW = "late"
 
-#: What a change of a customer's file may change: the customer's own, and the way out to its partner, whose
-#: server has a port of its own here.
-_OWN = r"({customer}|cell1-firewall-delivery-partners-)"
+#: What a change of a customer's file may change: the customer's own, the way out to its partner, whose server
+#: has a port of its own here, and the record of which registry is deployed.
+_OWN = r"({customer}-|cell1-firewall-delivery-partners-|cell1-registry$)"
 
 _DEAD = (BotoCoreError, ClientError)
 
@@ -85,7 +85,9 @@ class Deployments:
         own = re.compile(_OWN.format(customer=self._customer))
         self._faults.timeline.note("operator", f"runs the program for gov-{side}")
         self._faults.expect(f"the program runs for gov-{side}: {error.splitlines()[:1] or 'done'}", not error)
+        others = [name for name in changed if not own.match(name)]
         self._faults.expect(
-            f"gov-{side}: of {len(made)} resources {len(changed)} changed, all of them the customer's",
-            changed and all(own.match(name) for name in changed),
+            f"gov-{side}: of {len(made)} resources {len(changed)} changed, for the customer; "
+            f"others: {others or 'none'}",
+            changed and not others,
         )
