@@ -53,6 +53,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_program
 	@$(BIN)/python -m tests.bench.bench_gaps
 	@$(BIN)/python -m tests.bench.bench_rehome
+	@$(BIN)/python -m tests.bench.bench_takeover
 
 check: lint types
 

@@ -11,6 +11,7 @@ from components.settings import Settings
 from runtime import contract, timing
 from runtime.metric_names import (
     FORCE_METRIC,
+    METRIC_NOT_TAKEN_OVER,
     METRIC_PEER_OUT,
     METRIC_REPLICATION_FAILED,
     METRIC_REPLICATION_MISSED,
@@ -121,6 +122,16 @@ def _switch(peer: str, own: Mapping[str, str], forced: Mapping[str, str]) -> Ite
         below=1,
         missing="alarm",
     )
+    yield Alarm(
+        name="not-taken-over",
+        section="takeover-incomplete",
+        means=f"Some files that {peer} had received cannot be taken over, and are not sent.",
+        first="read the reasons in the takeover function's log.",
+        metric=Metric(METRICS, METRIC_NOT_TAKEN_OVER, own),
+        at_least=1,
+        breaching=2,
+        of=3,
+    )
 
 
 def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
@@ -133,7 +144,7 @@ def _errors(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm:
         ),
         "takeover": (
             "takeover-incomplete",
-            "The takeover cannot finish: some files that the lost region had received are not sent.",
+            "The takeover keeps failing: files that the lost region had received are not sent.",
             1,
         ),
     }.get(handler, ("function-errors", f"The function {handler} keeps failing.", 1))

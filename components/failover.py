@@ -13,8 +13,9 @@ from runtime import contract, timing
 from runtime.environment import ENV_STATE_MACHINE, ENV_SWITCH_BUCKET
 from runtime.metric_names import SWITCH_NAMESPACE
 
-#: Seconds. A run stops in time and leaves the rest to the next one; two runs may overlap.
-_TAKEOVER_TIMEOUT = 900
+#: Seconds. A pass stops well before (runtime.transfer_scan.ENOUGH), so that it is over when the next minute's
+#: begins, which continues where it stopped.
+TAKEOVER_TIMEOUT = timing.SWITCH_MINUTES * 60 + 15
 
 
 class PeerSwitch(pulumi.ComponentResource):
@@ -93,7 +94,8 @@ class PeerSwitch(pulumi.ComponentResource):
                 functions.send_receipts(),
             ],
             {ENV_STATE_MACHINE: state_machine_arn},
-            timeout=_TAKEOVER_TIMEOUT,
+            timeout=TAKEOVER_TIMEOUT,
+            reserved=1,  # two passes at once would use twice their share of Step Functions' rates
         )
         self.register_outputs({})
 
@@ -104,6 +106,7 @@ class PeerSwitch(pulumi.ComponentResource):
         environment: dict[str, pulumi.Input[str]],
         *,
         timeout: int = 60,
+        reserved: int | None = None,
     ) -> None:
         self._functions.make(
             f"{self._name}-{handler}",
@@ -112,6 +115,7 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
+            reserved=reserved,
             every=timing.SWITCH_MINUTES,
         )
 

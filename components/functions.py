@@ -43,6 +43,7 @@ class Function(pulumi.ComponentResource):
         memory: int,
         placement: Placement | None = None,
         publish: bool = False,
+        reserved: int | None = None,
         role_name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
@@ -50,7 +51,8 @@ class Function(pulumi.ComponentResource):
 
         With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
         change of code or configuration becomes a new version, and `version_arn` names the newest one
-        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. Without a
+        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. `reserved` is how
+        many times the function runs at once at most, and can always run. Without a
         `role_name`, Pulumi makes up the role's name.
         """
         super().__init__("mft:functions:Function", name, None, opts)
@@ -88,6 +90,7 @@ class Function(pulumi.ComponentResource):
             handler=f"runtime.handlers.{handler}.handler",
             timeout=timeout,
             memory_size=memory,
+            reserved_concurrent_executions=reserved,
             publish=publish or None,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
@@ -220,6 +223,7 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
         publish: bool = False,
+        reserved: int | None = None,
         role: str | None = None,
         role_name: str | None = None,
         every: int | None = None,
@@ -248,6 +252,7 @@ class Functions:
             memory=memory,
             placement=placement,
             publish=publish,
+            reserved=reserved,
             role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )

@@ -24,6 +24,7 @@ from customers.model import Customer
 from customers.route53.batch import HEALTH_CHECK_LIMIT
 from customers.route53.zone import ZONE_LIMIT
 from runtime.contract import REGION_OF, WEST
+from runtime.pace import START_EXECUTION
 
 #: The quotas of a whole account can be read and raised in this region only:
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/BucketRestrictions.html
@@ -37,9 +38,6 @@ INTERFACE_ENDPOINTS_OF_CELL = 2
 CONCURRENCY_OF_CELL = 50
 #: At most: one of each function, and those of the workflow, of the endpoint's sessions and of the network.
 LOG_GROUPS_OF_CELL = 30
-#: What a takeover's time is computed from, and AWS's default outside of its three largest regions. Cells of
-#: an account share it: with less, nothing is lost, and files that come together start later.
-STARTS_AT_ONCE, STARTS_A_SECOND = 800, 150
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,13 +86,13 @@ STARTS = ServiceQuota(
     service="states",
     name="StartExecution throttle token bucket size",
     what="executions started at once",
-    default=STARTS_AT_ONCE,
+    default=START_EXECUTION.at_once,
 )
 START_RATE = ServiceQuota(
     service="states",
     name="StartExecution throttle token refill rate per second",
     what="executions started in a second",
-    default=STARTS_A_SECOND,
+    default=START_EXECUTION.a_second,
 )
 LOG_GROUPS = ServiceQuota(service="logs", code="L-C7B9AAAB", what="log groups", default=1_000_000)
 HEALTH_CHECKS = ServiceQuota(
@@ -181,8 +179,10 @@ def needed(customers: Collection[Customer], *, group_rules: int) -> Mapping[Serv
         GROUP_RULES: group_rules,
         GROUPS: quota.CUSTOMER_GROUPS + 1,
         CONCURRENCY: CONCURRENCY_OF_CELL * cells,
-        STARTS: STARTS_AT_ONCE,
-        START_RATE: STARTS_A_SECOND,
+        # A takeover's time follows from these. Cells of an account share them: with less, nothing is lost,
+        # and files that come together start later.
+        STARTS: START_EXECUTION.at_once,
+        START_RATE: START_EXECUTION.a_second,
         LOG_GROUPS: LOG_GROUPS_OF_CELL * cells,
         HEALTH_CHECKS: whole.health_checks,
         RECORDS: whole.records,

@@ -239,11 +239,13 @@ class World:
         }
 
     def add_customer(self, file: Path) -> None:
-        """Add a customer's file to the registry; the next run of the program reads it."""
+        """Add a customer's file to the registry, or replace it; the next run of the program reads it."""
         registry = self.folder / "registry"
-        registry.mkdir()
-        for path in (*self.registry_folder.glob("*.yaml"), file):
-            shutil.copy(path, registry)
+        if registry != self.registry_folder:
+            registry.mkdir()
+            for path in self.registry_folder.glob("*.yaml"):
+                shutil.copy(path, registry)
+        shutil.copy(file, registry)
         self.registry = self._load(registry)
         self.registry_folder = registry
         self.external_parties.stand_in(registry, self.project)

@@ -40,6 +40,8 @@ METRIC_PEER_OUT = "PeerOut"
 METRIC_DELIVERY_SECONDS = "DeliverySeconds"
 #: Counts of files with a receipt of this outcome.
 METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
+#: Count of transfers of a lost region that a pass of the takeover could not start.
+METRIC_NOT_TAKEN_OVER = "NotTakenOver"
 #: How many files are held at present, according to the tracker. It is published while it is 0, too.
 METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.

@@ -24,6 +24,7 @@ from runtime.metric_names import (
     METRIC_FAILED,
     METRIC_HELD,
     METRIC_HELD_NOW,
+    METRIC_NOT_TAKEN_OVER,
     METRIC_OBJECT_GONE,
     METRIC_PEER_OUT,
     METRIC_REJECTED,
@@ -110,6 +111,10 @@ class Metrics:
     def peer(self, position: Position) -> None:
         """Publish the position of the peer's switch."""
         self._put(METRIC_PEER_OUT, float(position.is_out))
+
+    def not_taken_over(self, count: int) -> None:
+        """Count transfers of a lost region that could not be started here."""
+        self._put(METRIC_NOT_TAKEN_OVER, count)
 
     def swept(self, result: Swept) -> None:
         """Publish what a run of the sweep found, and the age of the oldest completed pass."""

@@ -11,9 +11,10 @@ have been carrying it.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from enum import StrEnum
 from typing import Any
 
 from botocore.exceptions import ClientError
@@ -31,11 +32,29 @@ from runtime.transfer_scan import TransferScan
 #: A transfer of this region that is younger than this is assumed to have a running execution.
 _YOUNG = timedelta(hours=3)
 
-_MOST_NAMED = 10
+#: Transfers that are taken over at the same time at most, each of another file.
+AT_ONCE = 32
 
 
-class TakeoverIncompleteError(RuntimeError):
-    """Some transfers, which the message names, could not be taken over. All others were."""
+@dataclass(frozen=True)
+class Found:
+    """A transfer that is under way, as this region would continue it, and its facts."""
+
+    transfer: Transfer
+    facts: tuple[Fact, ...]
+
+
+class Result(StrEnum):
+    """What became of one transfer in a pass."""
+
+    STARTED = "started"
+    ABSENT = "absent"
+    LEFT_ALONE = "left alone"
+    FAILED = "failed"
+
+
+#: Calls a function for each transfer of a batch, and returns the results in their order.
+Each = Callable[[Callable[[Found], tuple[Result, str]], list[Found]], Iterable[tuple[Result, str]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,14 +65,16 @@ class TakenOver:
     starts the next. A transfer that an earlier pass started is listed for as long as its execution runs.
     `absent` are the transfers whose object has not arrived. `adopted` are the keys of objects without facts
     that were taken in here. `unproven` are the keys of such objects that were uploaded by SFTP and may be
-    incomplete; only the lost region and the client know. `left` is the number of days, over all customers,
-    that there was no time to scan; the next pass begins with them.
+    incomplete; only the lost region and the client know. `failed` has a text for each transfer, and each
+    customer's bucket, with which AWS refused to help. `left` is the number of days, over all customers, that
+    there was no time to scan; the next pass begins with them.
     """
 
     started: tuple[str, ...] = ()
     absent: tuple[str, ...] = ()
     adopted: tuple[str, ...] = ()
     unproven: tuple[str, ...] = ()
+    failed: tuple[str, ...] = ()
     left: int = 0
 
 
@@ -69,51 +90,73 @@ class Takeover:
         orphans: OrphanObjects,
         executions: Executions,
         s3: Any,
+        each: Each = map,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        """`switch` is the peer's; `scan` finds transfers under way; the rest belongs to this region."""
+        """`switch` is the peer's; `scan` finds transfers under way; the rest belongs to this region.
+
+        `each` decides whether the transfers of a batch, at most AT_ONCE, have their turn one by one or at the
+        same time.
+        """
         self._side, self._switch, self._scan, self._orphans = side, switch, scan, orphans
-        self._executions, self._s3, self._now = executions, s3, now
+        self._executions, self._s3, self._each, self._now = executions, s3, each, now
+        self._carried: set[str] = set()
 
     def run(self, today: date, remaining: Callable[[], float] = lambda: math.inf) -> TakenOver:
         """Take over every transfer that the lost peer left under way; do nothing while the peer is not lost.
 
         It is safe to repeat: an execution's name follows from the transfer, and finished transfers have
         facts. `remaining` returns the seconds that are left. A transfer that cannot be taken over does not
-        hold up the others: TakeoverIncompleteError is raised after them.
+        hold up the others: it is among the `failed`.
         """
         if not self._switch.position().is_lost:
             return TakenOver()
-        started, absent, failed = [], [], []
-        carried: set[str] = set()
+        # Submissions of one file run one after the other; otherwise the older one could arrive last.
+        if not self._scan.is_continued:
+            self._carried.clear()
+        found: dict[Result, list[str]] = {result: [] for result in Result}
+        batch: dict[str, Found] = {}
         for facts in self._scan.find(today, remaining):
             received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
             if received is None:
                 continue
             transfer = Transfer.here(received, self._side, taken_over=True)
-            try:
-                if self._is_at_work(transfer, facts):
-                    continue
-                if not self._has_arrived(transfer):
-                    absent.append(transfer.id)
-                # Submissions of one file run one after the other; otherwise the older one could arrive last.
-                elif transfer.file not in carried and self._executions.again(transfer, Purpose.TAKEOVER):
-                    started.append(transfer.id)
-                    carried.add(transfer.file)
-            except ClientError as error:
-                failed.append(f"{transfer.id}: {without_names(str(error), transfer.key)}")
+            if transfer.file in batch or len(batch) == AT_ONCE:
+                self._take_all(batch, found)
+            batch[transfer.file] = Found(transfer, facts)
+        self._take_all(batch, found)
         adopted, unproven, refused = self._orphans.run(remaining)
-        failed += refused
-        if failed:
-            reasons = "; ".join(failed[:_MOST_NAMED])
-            raise TakeoverIncompleteError(f"{len(started)} started, {len(failed)} failed: {reasons}")
         return TakenOver(
-            started=tuple(started),
-            absent=tuple(absent),
+            started=tuple(found[Result.STARTED]),
+            absent=tuple(found[Result.ABSENT]),
             adopted=adopted,
             unproven=unproven,
+            failed=(*found[Result.FAILED], *refused),
             left=self._scan.left,
         )
+
+    def _take_all(self, batch: dict[str, Found], found: dict[Result, list[str]]) -> None:
+        """Take over a batch, add to `found`, by result, what became of each, and empty the batch."""
+        outcomes = self._each(self._take, list(batch.values()))
+        for each, (result, text) in zip(list(batch.values()), outcomes, strict=True):
+            found[result].append(text)
+            if result is Result.STARTED:
+                self._carried.add(each.transfer.file)
+        batch.clear()
+
+    def _take(self, found: Found) -> tuple[Result, str]:
+        """Take over one transfer; return what became of it, with its id, or with the text of a failure."""
+        transfer = found.transfer
+        try:
+            if self._is_at_work(transfer, found.facts):
+                return Result.LEFT_ALONE, transfer.id
+            if not self._has_arrived(transfer):
+                return Result.ABSENT, transfer.id
+            if transfer.file in self._carried or not self._executions.again(transfer, Purpose.TAKEOVER):
+                return Result.LEFT_ALONE, transfer.id
+        except ClientError as error:
+            return Result.FAILED, f"{transfer.id}: {without_names(str(error), transfer.key)}"
+        return Result.STARTED, transfer.id
 
     def _is_at_work(self, transfer: Transfer, facts: tuple[Fact, ...]) -> bool:
         """Return whether an execution of this region carries the transfer: ingest's, or a release's.

@@ -19,6 +19,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from runtime.contract import (
     TRACKER_INDEX,
     TRACKER_INDEX_PK,
+    TRACKER_INDEX_SK,
     TRACKER_PK,
     TRACKER_SK,
     TRACKER_TTL,
@@ -147,14 +148,23 @@ class Tracker:
         )
         return [_fact(item) for item in self._live(pages) if _is_fact(item[TRACKER_SK])]
 
-    def day(self, customer: str, day: str) -> Iterator[Fact]:
-        """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
+    def day(self, customer: str, day: str, *, after: str = "") -> Iterator[Fact]:
+        """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`).
+
+        With a transfer as `after`, only those of the transfers behind it are read.
+        """
+        condition = "#day = :day"
+        names, values = {"#day": TRACKER_INDEX_PK}, {":day": {"S": f"{customer}#{day}"}}
+        if after:
+            condition += " AND #fact > :after"
+            names["#fact"] = TRACKER_INDEX_SK
+            values[":after"] = {"S": f"{after}{chr(ord('#') + 1)}"}  # behind each of its facts: `after#...`
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName=TRACKER_INDEX,
-            KeyConditionExpression="#day = :day",
-            ExpressionAttributeNames={"#day": TRACKER_INDEX_PK},
-            ExpressionAttributeValues={":day": {"S": f"{customer}#{day}"}},
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
         )
         for item in self._live(pages):
             if _is_fact(item[TRACKER_SK]):

@@ -33,8 +33,9 @@ class TransferScan:
     """Finds the transfers of one status, or of another kind, in one pass after another.
 
     It holds the facts of one transfer at a time in memory, and a note for each day. A pass that ran out of
-    time is continued by the next one. The canary's transfers are left out: they are not customers' files, and
-    the canary's bucket is not replicated.
+    time is continued by the next one behind the transfer that came last, until all days have had their turn,
+    so that the first ones do not starve the others. The canary's transfers are left out: they are not
+    customers' files, and the canary's bucket is not replicated.
     """
 
     def __init__(
@@ -49,38 +50,47 @@ class TransferScan:
         self._tracker, self._directory, self._now = tracker, directory, now
         self._is_wanted = wanted if callable(wanted) else lambda facts: status(facts) is wanted
         self._quiet: dict[Day, float] = {}
-        self._stopped_at: Day | None = None
+        self._stopped_at: tuple[Day, str] | None = None
         self.left = 0
 
+    @property
+    def is_continued(self) -> bool:
+        """Whether the next pass continues the last one."""
+        return self._stopped_at is not None
+
     def find(self, today: date, remaining: Callable[[], float]) -> Iterator[tuple[Fact, ...]]:
-        """Yield the facts of each wanted transfer, oldest first within a customer.
+        """Yield the facts of each wanted transfer, oldest first within a customer and a day.
 
         Today and yesterday of every customer come first, because a workflow usually ends within hours, then
         the days for as far back as inbound files are kept. `remaining` returns the seconds that are left, and
         the scan ends in time. `left` is then the number of days, over all customers, that were not scanned.
         """
         days = self._days(today)
+        day, after = self._stopped_at or (None, "")
         self.left = len(days)
         for each in days:
-            if remaining() < ENOUGH:
-                self._stopped_at = each
-                return
+            if each != day:
+                after = ""
             found = False
-            facts = self._tracker.day(each.customer, each.day.isoformat())
-            for _, group in itertools.groupby(facts, key=lambda fact: fact.transfer):
+            if remaining() < ENOUGH:
+                self._stopped_at = each, after
+                return
+            facts = self._tracker.day(each.customer, each.day.isoformat(), after=after)
+            for transfer, group in itertools.groupby(facts, key=lambda fact: fact.transfer):
                 about = tuple(group)
                 if self._is_wanted(about):
                     found = True
                     yield about
                 if remaining() < ENOUGH:
-                    self._stopped_at = each
+                    self._stopped_at = each, transfer
                     return
             self.left -= 1
-            if not found and each.day < today - timedelta(days=1):
+            if not found and not after and each.day < today - timedelta(days=1):
                 self._quiet[each] = self._now() + QUIET
         self._stopped_at = None
 
     def _days(self, today: date) -> list[Day]:
+        """Return the days to scan: all that are left of the last pass, or all that are not quiet."""
         recent, older = [], []
         for name in self._directory.names():
             if is_canary(name):
@@ -88,8 +98,9 @@ class TransferScan:
             kept = self._directory.customer(name).inbound_days
             recent += [Day(name, today - timedelta(days=back)) for back in (1, 0)]
             older += [Day(name, today - timedelta(days=back)) for back in range(kept, 1, -1)]
-        if self._stopped_at in older:
-            begin = older.index(self._stopped_at)
-            older = older[begin:] + older[:begin]
         self._quiet = {day: until for day, until in self._quiet.items() if until > self._now()}
-        return [*recent, *(day for day in older if day not in self._quiet)]
+        days = [*recent, *(day for day in older if day not in self._quiet)]
+        if self._stopped_at and self._stopped_at[0] in days:
+            return days[days.index(self._stopped_at[0]) :]
+        self._stopped_at = None
+        return days

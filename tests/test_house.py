@@ -30,6 +30,7 @@ OF_RUNTIME = {
         "runtime.canary_legs",
         "runtime.contract",
         "runtime.limits",
+        "runtime.pace",
         "runtime.patterns",
         "runtime.temporary_names",
         "runtime.timing",

@@ -60,7 +60,8 @@ def takeover(
                 done = takeovers.look(bar.step)
     command = applying("takeover", region, digest=None, reason=reason)
     if as_json:
-        document = {"applied": apply, "out": region, "region": takeovers.region, **asdict(done)}
+        found = {name: value for name, value in asdict(done).items() if name != "failed"}  # that is refused
+        document = {"applied": apply, "out": region, "region": takeovers.region, **found}
         document |= {"command": command, "recorded": recording.folder or None}
         typer.echo(json.dumps({**document, "warnings": recording.warnings}))
         return

@@ -21,9 +21,11 @@ from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.intake import Intake
 from runtime.orphan_objects import OrphanObjects
-from runtime.takeover import TakenOver, Takeover, TakeoverIncompleteError
+from runtime.takeover import TakenOver, Takeover
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
+
+_MOST_NAMED = 10
 
 
 class Takeovers:
@@ -75,10 +77,12 @@ class Takeovers:
             looked()
             return float("inf")
 
-        try:
-            return takeover.run(datetime.now(UTC).date(), remaining)
-        except TakeoverIncompleteError as error:
-            raise RefusedError(f"{error}; run it again: nothing is started twice") from error
+        done = takeover.run(datetime.now(UTC).date(), remaining)
+        if done.failed:
+            counts = f"{len(done.started)} started, {len(done.failed)} failed"
+            reasons = "; ".join(done.failed[:_MOST_NAMED])
+            raise RefusedError(f"{counts}: {reasons}; run it again: nothing is started twice")
+        return done
 
 
 class _ExecutionsDryRun(Executions):
@@ -88,7 +92,8 @@ class _ExecutionsDryRun(Executions):
         vars(self).update(vars(real))
 
     def start(self, transfer: Transfer, name: str) -> bool:
-        return True
+        run = self.find(name)
+        return run is None or run.ended is None
 
 
 class _IntakeDryRun(Intake):

@@ -341,7 +341,8 @@ READS: Mapping[str, tuple[Read, ...]] = {
                 *("timeout", "tracingConfig", "vpcConfig"),
                 name="FunctionName",
                 kmsKeyArn="KMSKeyArn",
-            ),
+            )
+            | {"reservedConcurrentExecutions": "Concurrency.ReservedConcurrentExecutions"},
         ),
     ),
     "aws:lambda/permission:Permission": (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,7 +15,7 @@ from runtime.contract import EAST, Kind
 from runtime.decision import Action
 from runtime.facts import Status
 from runtime.orphan_objects import PAUSE, OrphanObjects
-from runtime.takeover import TakenOver, TakeoverIncompleteError
+from runtime.takeover import TakenOver
 from tests.runtime.cells import NAMESPACE, Cell, eventually
 from tests.runtime.test_intake import completed, put, replicate
 from tests.runtime.test_takeover import HOLD, NOTHING, declare, starting, take_over, taken_over, today
@@ -190,8 +191,7 @@ def test_a_bucket_that_is_refused_holds_back_no_other(west, east):
         document = east.client("s3").get_object(**copied)["Body"].read()
         body = document.replace(east.customer.encode(), stranger.encode())
         east.client("s3").put_object(Bucket=east.config_bucket, Key=contract.config_key(stranger), Body=body)
-    with pytest.raises(TakeoverIncompleteError, match=r"2 failed: aaa: .*NoSuchBucket.*zzz: "):
-        take_over(east, west)
+    assert re.fullmatch("aaa: .*NoSuchBucket.* zzz: .*NoSuchBucket.*", " ".join(take_over(east, west).failed))
     assert len(east.executions()) == 1
 
 

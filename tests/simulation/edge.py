@@ -28,7 +28,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 import runtime
 import runtime.handlers
 from runtime import facts, patterns, tracker
-from runtime.handlers import ingest, wiring
+from runtime.handlers import ingest, takeover, wiring
 from tests.simulation.clock import Clock, Process
 
 
@@ -123,6 +123,7 @@ def attached() -> Iterator[None]:
     put(wiring, "client_once", _client_once)
     put(wiring, "env", lambda name: world().variable(name))
     put(wiring, "logger", _Silence())
+    put(takeover, "at_the_same_time", _one_by_one)
     if hasattr(wiring, "metrics"):
         put(wiring, "metrics", _Silence)
     put(sftp, "connect", _connect)
@@ -175,6 +176,11 @@ def _kept(make: Callable[..., Any]) -> Callable[..., Any]:
         return kept[key]
 
     return keep
+
+
+def _one_by_one(take: Callable[[Any], Any], batch: list[Any]) -> list[Any]:
+    """Call a function for each of a batch: a simulated function has one thread."""
+    return [take(each) for each in batch]
 
 
 class _Batch:

@@ -70,6 +70,7 @@ class Functions:
         self._clock, self._region, self._handlers, self._timeouts = clock, region, handlers, timeouts
         self._faults, self._tell, self._mistake = faults, ended, mistake
         self._warm: dict[str, list[Container]] = {}
+        self._alone: dict[str, Process] = {}
         self._count = 0
 
     def invoke(self, name: str, event: Any, *, patience: float = 1e9) -> Any:
@@ -86,6 +87,11 @@ class Functions:
             process.kill()
             raise InvocationError("Sandbox.Timedout", f"{name} timed out after {limit} s")
         return answer(process)
+
+    def start_alone(self, name: str, event: Any) -> None:
+        """Begin an invocation unless one is under way; Lambda drops it after a minute."""
+        if name not in self._alone or self._alone[name] not in self._region.functions:
+            self._alone[name] = self.start(name, event)
 
     def start(self, name: str, event: Any) -> Process:
         """Begin an invocation and return its process."""

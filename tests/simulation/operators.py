@@ -53,10 +53,10 @@ class Operators:
         clock.at(clock.now + action.seconds, lambda: self._move(action.side, Position.IN))
 
     def tick(self, side: str) -> None:
-        """Run a side's takeover, if that side is running."""
+        """Run a side's takeover, if that side is running; its reserved concurrency is 1."""
         region = self._world.regions[side]
         if region.runs:
-            self._world.cells[side].functions.start("takeover", {})
+            self._world.cells[side].functions.start_alone("takeover", {})
 
     def sweep(self, side: str) -> Process | None:
         """Run a side's sweep, if that side is running."""

@@ -478,6 +478,10 @@ PLANTED: tuple[Planted, ...] = (
         "an execution that thaws before its claim seems at work",
         (("runtime.workflow:Workflow.claim", _wrap(_seen_now)),),
     ),
+    Planted(
+        "a takeover does not wait for the object",
+        (("runtime.takeover:Takeover._has_arrived", _always(True)),),
+    ),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted(
         "an SFTP event means any version",

@@ -31,6 +31,7 @@ from local.aws.ministack import (  # noqa: F401 - they register changes
     service_quotas,
     states,
     tables,
+    throttles,
     transfer,
     vpc,
     workers,

@@ -50,6 +50,10 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         },
     )
     name, arn = made["FunctionName"], made["FunctionArn"]
+    if reserved := inputs.get("reservedConcurrentExecutions"):
+        clients("lambda").put_function_concurrency(
+            FunctionName=name, ReservedConcurrentExecutions=int(reserved)
+        )
     return name, {"arn": arn, "name": name, "qualifiedArn": f"{arn}:{made['Version']}"}
 
 
