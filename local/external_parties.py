@@ -84,7 +84,7 @@ class ExternalParties:
             key = asyncssh.generate_private_key(_KEY_TYPE)
             self.keys[user] = self.folder / f"{user}.key"
             self.keys[user].touch(mode=0o600)
-            key.write_private_key(str(self.keys[user]))
+            key.write_private_key(str(self.keys[user]), "pkcs1-pem")  # paramiko reads no other of asyncssh's
         return asyncssh.read_private_key(self.keys[user]).export_public_key().decode().strip()
 
     def _destination(self, customer: str, name: str, destination: dict[str, Any]) -> None:

@@ -7,7 +7,7 @@ import sys
 from rich.console import Console
 
 from local.world import World
-from runtime.contract import SIDES
+from runtime.contract import REGION_OF, SIDES, WEST
 
 
 def show(world: World, console: Console, *, as_json: bool) -> None:
@@ -17,17 +17,20 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     world.serve_names()
     server = world.dns
     assert server is not None
+    # boto3 and version 1 of the AWS CLI read only AWS_DEFAULT_REGION, and AWS's other SDKs only AWS_REGION.
+    region = REGION_OF[WEST]
+    variables = {**world.environment, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     if as_json:
         ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
-        ways |= {"root": str(world.project), "environment": world.environment}
+        ways |= {"root": str(world.project), "environment": variables}
         Console(soft_wrap=True).print_json(data=ways)
         return
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
         console.print(f"  {who}:\n    {command}", markup=False)
     console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
-    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
-    console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
+    environment = " ".join(f"{name}={value}" for name, value in variables.items())
+    console.print(f"  export {environment}", markup=False)
     console.print("\n[bold]The operators' tools, in the same shell:[/]")
     for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
         console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
