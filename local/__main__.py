@@ -6,7 +6,6 @@ import difflib
 import json
 import logging
 import os
-import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -18,6 +17,7 @@ import typer
 from rich.console import Console
 
 from customers import project
+from local import interrupts, leftovers
 from local.drill import scenarios
 
 if TYPE_CHECKING:
@@ -224,15 +224,17 @@ def _project() -> Path:
 @contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn errors that a person can fix into one message on standard error and exit 1."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        _errors.print("interrupted; everything that was started has been stopped")
+        interrupts.noticed()
+        _errors.print(interrupts.MESSAGE)
         raise typer.Exit(1) from None
     except _refused() as error:
         _errors.print(str(error), markup=False)
         raise typer.Exit(1) from error
+    finally:
+        leftovers.remove_all()
 
 
 def _refused() -> tuple[type[Exception], ...]:
@@ -276,6 +278,7 @@ def _while_alive(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
+    interrupts.watch()
     os.environ.pop("PULUMI_BACKEND_URL", None)  # it is for the engine, whose state these commands never use
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"

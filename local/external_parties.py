@@ -115,6 +115,8 @@ class ExternalParties:
 
     def _bucket(self, destination: dict[str, Any]) -> None:
         region = destination.setdefault("region", REGION_OF[WEST])
+        if "account" in destination:
+            destination["account"] = self.aws.account
         s3 = self.aws.client("s3", region)
         try:
             s3.head_bucket(Bucket=destination["bucket"])

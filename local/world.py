@@ -12,7 +12,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -26,7 +25,7 @@ from components import bundle
 from components.settings import HOST_KEYS, PRIVATE_KEYS
 from customers.model import Customer
 from customers.registry import Registry, load
-from local import private_keys, program
+from local import interrupts, leftovers, private_keys, program
 from local.aws.emulator import Emulator
 from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
@@ -101,6 +100,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
+        interrupts.noticed()
         if self.dns is not None:
             self.dns.close()
         for endpoint in self.endpoints.values():
@@ -110,7 +110,7 @@ class World:
         if hasattr(self, "aws"):
             self.aws.stop()
         if hasattr(self, "folder"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            leftovers.remove(self.folder)
 
     @property
     def project(self) -> Path:
@@ -253,7 +253,7 @@ class World:
         self.sftp_port = free_port(self.sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
-        self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
+        self.folder = leftovers.folder()
         self.project.mkdir()
         account = self.config[WEST]["mft:accountId"]
         self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / SPEED_UP).start()
