@@ -1,6 +1,6 @@
 """The workflow's definition in Amazon States Language: pure data, made from the ARNs of its functions.
 
-claim -> (wait | compare) -> deliver to each destination -> archive -> complete. Errors are matched by the
+claim -> (wait | compare) -> deliver to each destination -> complete -> archive. Errors are matched by the
 class names in `runtime.delivery.errors`, `runtime.workflow` and `runtime.breaker`.
 """
 
@@ -37,6 +37,7 @@ _WAIT_FOR_OTHERS = {
     "MaxAttempts": 300,
 }
 
+_ANY = {"ErrorEquals": ["States.ALL"]}
 _LOST = ["LeaseLostError", "OvertakenError"]
 _NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
@@ -61,12 +62,19 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
 
     transfer = {"transfer.$": "$.transfer"}
     return {
-        "Comment": "One transfer: claim, deliver to each destination, archive, complete",
+        "Comment": "One transfer: claim, deliver to each destination, complete, archive",
         "StartAt": "Begin",
         "States": {
-            "Begin": {"Type": "Pass", "Parameters": {"transfer.$": "$"}, "Next": "Claim"},
+            "Begin": {
+                "Type": "Pass",
+                "Parameters": {
+                    "transfer.$": "$",
+                    "verdict": {"answer": {"at.$": "$$.Execution.StartTime"}},
+                },
+                "Next": "Claim",
+            },
             "Claim": {
-                **invoke("claim", STEP_TIMEOUT, **transfer),
+                **invoke("claim", STEP_TIMEOUT, **transfer, **{"seen.$": "$.verdict.answer.at"}),
                 "ResultPath": "$.verdict",
                 "Retry": [_STEP_RETRY],
                 "Next": "Decide",
@@ -99,28 +107,37 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 },
                 "ResultPath": "$.results",
                 "Catch": [_BEGIN_AGAIN],
-                "Next": "Archive",
-            },
-            "NothingToSend": {"Type": "Pass", "Result": [], "ResultPath": "$.results", "Next": "Archive"},
-            "Archive": {
-                **invoke("archive", DELIVERY_TIMEOUT, **transfer),
-                "ResultPath": "$.archived",
-                "Retry": [_STEP_RETRY],
-                # A failure to archive does not delay the receipt; the execution fails afterwards.
-                "Catch": [{"ErrorEquals": ["States.ALL"], "ResultPath": "$.unarchived", "Next": "Complete"}],
                 "Next": "Complete",
             },
+            "NothingToSend": {"Type": "Pass", "Result": [], "ResultPath": "$.results", "Next": "Complete"},
+            # A customer is told when the file is delivered, not when the archive has it.
             "Complete": {
                 **invoke("complete", STEP_TIMEOUT, **transfer, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
                 "Retry": [_NO_RETRY, _STEP_RETRY],
-                "Catch": [_BEGIN_AGAIN],
-                "Next": "WasArchived",
+                # The file is archived all the same, and the execution fails afterwards.
+                "Catch": [_BEGIN_AGAIN, {**_ANY, "ResultPath": "$.incomplete", "Next": "Archive"}],
+                "Next": "Archive",
             },
-            "WasArchived": {
+            "Archive": {
+                **invoke("archive", DELIVERY_TIMEOUT, **transfer),
+                "ResultPath": "$.archived",
+                "Retry": [_STEP_RETRY],
+                "Catch": [{**_ANY, "ResultPath": "$.unarchived", "Next": "WasCompleted"}],
+                "Next": "WasCompleted",
+            },
+            "WasCompleted": {
                 "Type": "Choice",
-                "Choices": [{"Variable": "$.unarchived", "IsPresent": True, "Next": "NotArchived"}],
+                "Choices": [
+                    {"Variable": "$.incomplete", "IsPresent": True, "Next": "NotCompleted"},
+                    {"Variable": "$.unarchived", "IsPresent": True, "Next": "NotArchived"},
+                ],
                 "Default": "Ended",
+            },
+            "NotCompleted": {
+                "Type": "Fail",
+                "Error": "NotCompleted",
+                "Cause": "The file's fate may not be recorded, and its receipt may not have been sent",
             },
             "NotArchived": {
                 "Type": "Fail",
@@ -150,10 +167,11 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
 
     def attempt(
-        retried: list[str], after: str, *, after_unknown: bool, first: bool = False
+        retried: list[str], after: str, *, after_unknown: bool, first: bool = False, goes_on: bool = False
     ) -> dict[str, Any]:
+        how = {"after_unknown": after_unknown, "first": first, "goes_on": goes_on}
         return {
-            **invoke("deliver", DELIVERY_TIMEOUT, **payload, after_unknown=after_unknown, first=first),
+            **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
             "Retry": [_NO_RETRY, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
             "Catch": [
                 failed,
@@ -175,11 +193,12 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         },
         "AskFirst": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=True, first=True),
         "Attempt": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False),
+        "GoOn": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False, goes_on=True),
         "AttemptAfterUnknown": attempt(["States.ALL"], "Failed", after_unknown=True),
         "WasEnough": {
             "Type": "Choice",
             "Choices": [
-                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "Attempt"},
+                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "GoOn"},
             ],
             "Default": "Settled",
         },

@@ -12,10 +12,14 @@ from components.bucket import Events, Keep, Replication, bucket, expiry
 from components.settings import Settings
 from customers import names
 from customers.model import LONGEST_RETENTION
+from runtime import contract
+
+#: Days for which the lists and reports of replication jobs are kept.
+_REPAIR_DAYS = 30
 
 
 class Storage(pulumi.ComponentResource):
-    """One cell's archive, audit and config buckets, and the role that replicates to the peer."""
+    """One cell's archive, audit and config buckets, and the roles that replicate to the peer."""
 
     key_arn: pulumi.Output[str]
     archive_bucket: str
@@ -50,6 +54,15 @@ class Storage(pulumi.ComponentResource):
             f"{name}-replication", role=role.name, policy=self._replication_policy(), opts=child
         )
         self._replication_role_arn = role.arn
+        job_role = aws.iam.Role(
+            f"{name}-replication-jobs",
+            name=names.replication_job_role(settings.namespace, settings.cell, settings.side),
+            assume_role_policy=policy.assumed_by("batchoperations.s3.amazonaws.com"),
+            opts=child,
+        )
+        aws.iam.RolePolicy(
+            f"{name}-replication-jobs", role=job_role.name, policy=self._job_policy(), opts=child
+        )
         self.archive_bucket = self._cell_bucket("archive", settings.side)
         bucket(
             f"{name}-archive",
@@ -79,7 +92,7 @@ class Storage(pulumi.ComponentResource):
             bucket_name=self.config_bucket,
             settings=settings,
             key_arn=key_arn,
-            lifecycle=[],
+            lifecycle=[expiry("repairs", prefix=contract.REPAIRS, days=_REPAIR_DAYS)],
             keep=Keep.DROP,  # the program can write all of it again from the registry
             parent=self,
         )
@@ -134,4 +147,19 @@ class Storage(pulumi.ComponentResource):
                     }
                 },
             ),
+        )
+
+    def _job_policy(self) -> pulumi.Input[str]:
+        """Return what S3 needs to replicate listed objects again: to read the list, to begin, to report.
+
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/s3-batch-replication-policies.html
+        """
+        settings = self._settings
+        repairs = f"{settings.bucket_arn(self._cell_bucket('config', settings.side))}/{contract.REPAIRS}*"
+        ours = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
+        return policy.document(
+            policy.allow("ReplicateAgain", ["s3:InitiateReplication"], [f"{ours}/{contract.INBOUND}*"]),
+            policy.allow("ReadList", ["s3:GetObject", "s3:GetObjectVersion"], [repairs]),
+            policy.allow("Report", ["s3:PutObject"], [repairs]),
+            policy.allow("EncryptReport", ["kms:GenerateDataKey", "kms:Decrypt"], [self.key_arn]),
         )

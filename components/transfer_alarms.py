@@ -1,4 +1,4 @@
-"""Alarms about transfers: whether files are taken in, processed and delivered."""
+"""Alarms about transfers: whether files are processed and delivered."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from runtime.metric_names import (
     METRIC_CANARY,
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
-    METRIC_HELD,
+    METRIC_HELD_NOW,
     METRIC_OBJECT_GONE,
     METRICS,
 )
@@ -24,7 +24,6 @@ def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]
     yield from _canary(own)
     yield from _endpoint(own, watched)
     yield from _files(own)
-    yield from _intake(watched)
     yield from _workflow({"StateMachineArn": watched.state_machine_arn})
 
 
@@ -108,14 +107,18 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         first="find the destination and the reason in the tracker's FAILED facts.",
         metric=Metric(METRICS, METRIC_FAILED, own),
         at_least=1,
+        period=24 * 60 * MINUTE,  # so that it is still on when the operators of the next shift look
     )
     yield Alarm(
         name="files-held",
         section="files-held",
-        means="A file is held: nobody can tell whether its partner has it, and a person has to decide.",
+        means="Files are held: nobody can tell whether their partners have them, and a person has to decide.",
         first="ask the partner whether the file is there.",
-        metric=Metric(METRICS, METRIC_HELD, own),
+        metric=Metric(METRICS, METRIC_HELD_NOW, own),
+        statistic="Maximum",
         at_least=1,
+        period=30 * MINUTE,  # it is counted every quarter of an hour, and stays on until nothing is held
+        missing="unknown",
     )
     yield Alarm(
         name="object-gone",
@@ -138,35 +141,6 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         breaching=2,
         of=2,
     )
-
-
-def _intake(watched: Watched) -> Iterator[Alarm]:
-    yield Alarm(
-        name="ingest-delayed",
-        section="ingest-delayed",
-        means="An upload has waited more than 10 minutes to be taken in.",
-        first="see whether the ingest function fails or is throttled.",
-        metric=Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": watched.ingest_queue}),
-        statistic="Maximum",
-        at_least=10 * MINUTE,
-        breaching=2,
-        of=2,
-    )
-    means = {
-        "ingest": "Uploads could not be taken in after all tries, and wait for a person: files are not sent.",
-        "replication": "Replication events could not be read, and wait for a person.",
-    }
-    # A queue that was not used for six hours has no data.
-    for what, queue in watched.dead_letters.items():
-        yield Alarm(
-            name=f"{what}-dead-letters",
-            section=f"{what}-dead-letters",
-            means=means[what],
-            first=f"read one message, and the {what} function's log about it.",
-            metric=Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}),
-            statistic="Maximum",
-            at_least=1,
-        )
 
 
 def _workflow(machine: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:

@@ -53,7 +53,7 @@ _CLAIM = (*_ADD_FACTS, "dynamodb:UpdateItem")
 
 
 class Workflow(pulumi.ComponentResource):
-    """One state machine and its five steps: claim, compare, deliver, archive, complete."""
+    """One state machine and its five steps: claim, compare, deliver, complete, archive."""
 
     state_machine_arn: pulumi.Output[str]
     deliver_role_arn: pulumi.Output[str]

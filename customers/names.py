@@ -176,6 +176,11 @@ def deliver_role(namespace: str, cell: str, side: str) -> str:
     return f"{check_namespace(namespace)}-cell{_cell(cell)}-deliver-{_one_of(side, SIDES)}"
 
 
+def replication_job_role(namespace: str, cell: str, side: str) -> str:
+    """Return the name of the role with which S3 replicates again what `side` has and its peer lacks."""
+    return f"{check_namespace(namespace)}-cell{_cell(cell)}-replicate-{_one_of(side, SIDES)}"
+
+
 def bucket_record(endpoint: str, id: str, zone: str) -> str:
     """Return the name of the TXT record in which SDK clients find the bucket behind an endpoint."""
     return _host(contract.BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))

@@ -66,8 +66,10 @@ def judge(
     """Return the decision about a transfer whose content has not been read.
 
     It is COMPARE only if a delivery of the same size exists: content of another size differs, and need not be
-    read. A policy that does not compare ignores other submissions of the file. With `asks`, only the
-    destinations that hold the file are asked whether they have it. Raises UnknownSettingError.
+    read. It is WAIT while a destination holds another submission of the same size: the file may be there, and
+    this may be the same one. A policy that does not compare ignores other submissions of the file. With
+    `asks`, only the destinations that hold the file are asked whether they have it. Raises
+    UnknownSettingError.
     """
     facts = tuple(facts)
     own = standing(of_transfer(facts, transfer))
@@ -82,9 +84,33 @@ def judge(
         return Decision(action=action, destinations=left, unclear=unclear)
     others = _delivered_nearby(facts, transfer, window)
     unclear, clear = _parted(facts, transfer, left, window)
+    if held_for(facts, transfer, set(clear) - replayed(own), size=size, window=window):
+        return Decision(action=Action.WAIT)
     if any(fact.detail["size"] == size for fact in others) and set(clear) - replayed(own):
         return Decision(action=Action.COMPARE, destinations=clear, unclear=unclear)
-    return _decision(facts, transfer, left, {}, _transfers(others), window)
+    different = _transfers(fact for fact in others if fact.detail["size"] != size)
+    return _decision(facts, transfer, left, {}, different, window)
+
+
+def held_for(
+    facts: Iterable[Fact], transfer: str, destinations: Iterable[str], *, size: int, window: timedelta
+) -> tuple[str, ...]:
+    """Return the other transfers of this size, within the window, that one of the destinations holds.
+
+    One that is held because something newer was delivered does not count.
+    """
+    wanted, when, found = set(destinations), submitted(transfer), []
+    for other, its in by_transfer(facts).items():
+        sizes = {fact.detail.get("size") for fact in its if fact.kind is Kind.RECEIVED}
+        if other == transfer or abs(submitted(other) - when) > window or size not in sizes:
+            continue
+        settled = settling(standing(its))
+        if any(
+            fact.kind is Kind.HELD and "newer" not in fact.detail and name in wanted
+            for name, fact in settled.items()
+        ):
+            found.append(other)
+    return tuple(found)
 
 
 def compare(

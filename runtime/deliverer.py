@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -23,12 +24,18 @@ from runtime.delivery import (
     name_for,
 )
 from runtime.destinations import Destinations, Work
-from runtime.facts import Fact, standing
+from runtime.facts import Fact, standing, submitted
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
+from runtime.timing import FACTS_SECONDS
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
+
+#: Why a route holds a file that is not at its destination: after an attempt whose end is not known, and after
+#: this region stood still.
+UNANSWERED = "an attempt ended without an answer, and the file is not at the destination"
+THAWED = "this region stood still, the other may have delivered, and the file is not at the destination"
 
 #: The result of an attempt that ran out of time and is continued by the next one. The other results are
 #: DELIVERED and HELD.
@@ -48,8 +55,9 @@ class Deliverer:
         s3: Callable[[str | None], Any],
         s3_once: Callable[[str], Any],
         secrets: Any,
+        now: Callable[[], float] = time.time,
     ) -> None:
-        self._side, self._tracker, self._directory = side, tracker, directory
+        self._side, self._tracker, self._directory, self._now = side, tracker, directory, now
         self._destinations = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
         self._breaker = Breaker(tracker=tracker)
@@ -63,6 +71,7 @@ class Deliverer:
         attempt: str,
         after_unknown: bool,
         first: bool = False,
+        goes_on: bool = False,
         remaining: Callable[[], float] = lambda: math.inf,
     ) -> str:
         """Deliver unless the tracker or the destination shows that it is done; DELIVERED, HELD or CONTINUE.
@@ -71,8 +80,11 @@ class Deliverer:
         `after_unknown` means that an earlier attempt may have delivered: the destination is asked first and,
         if the file is not there (the partner may have taken it), the route decides whether to deliver again
         or to hold. `first` means that this execution has not tried before: a file that an operator released
-        to it is then sent without holding. Raises DeliveryError, LeaseLostError, OvertakenError,
-        BreakerOpenError.
+        to it is then sent without holding. An execution that has thawed may have been overtaken by the other
+        region, whatever the tracker shows, so its attempts are like those after an unknown one; and a late
+        transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
+        the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
+        OvertakenError, BreakerOpenError.
         """
         try:
             return self._attempt(
@@ -82,6 +94,7 @@ class Deliverer:
                 attempt=attempt,
                 after_unknown=after_unknown,
                 first=first,
+                goes_on=goes_on,
                 remaining=remaining,
             )
         except UnknownSettingError as error:
@@ -100,6 +113,7 @@ class Deliverer:
         attempt: str,
         after_unknown: bool,
         first: bool,
+        goes_on: bool,
         remaining: Callable[[], float],
     ) -> str:
         with _nothing_sent_yet(destination):
@@ -109,7 +123,7 @@ class Deliverer:
             if any(fact.kind is Kind.DELIVERED for fact in about):
                 self._breaker.leave(transfer.customer, destination, owner)
                 return Kind.DELIVERED
-            self._leases.keep(transfer, owner, history)
+            thawed = self._leases.keep(transfer, owner, history)
             customer = self._directory.customer(transfer.customer)
             compared = compares(customer.policy) and not transfer.asks
             window = customer.window if compared else None
@@ -125,13 +139,15 @@ class Deliverer:
             work = Work(transfer, name, owner, remaining)
             opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
-        is_released = first and destination in replayed(own) and _is_release(own, owner)
-        if transfer.asks or (after_unknown and holds and not is_released):
+        is_released = first and not thawed and destination in replayed(own) and _is_release(own, owner)
+        is_unknown = after_unknown or thawed
+        asks_first = is_unknown or (self._is_late(transfer) and not goes_on)
+        if transfer.asks or (is_unknown and holds and not is_released):
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:
             confirm = partial(self._confirm, transfer, destination, owner, window)
-            begin = partial(opened.deliver, after_unknown=after_unknown, before=confirm)
+            begin = partial(opened.deliver, after_unknown=asks_first, before=confirm)
         try:
             done = begin()
         except DeliveryUnfinishedError:
@@ -141,7 +157,9 @@ class Deliverer:
                 with suppress(ClientError, BotoCoreError):
                     self._breaker.failed(customer.id, destination, owner)
             raise
-        became = self._settle(transfer, destination, attempt, done, name=name, after_unknown=after_unknown)
+        reason = UNANSWERED if after_unknown else THAWED
+        held = {"name": name, "reason": reason}
+        became = self._settle(transfer, destination, attempt, done, held, after_unknown=asks_first)
         if had_failed:
             with suppress(ClientError, BotoCoreError):
                 self._breaker.worked(customer.id, destination)
@@ -153,8 +171,8 @@ class Deliverer:
         destination: str,
         attempt: str,
         done: Delivery | None,
+        held: dict[str, str],
         *,
-        name: str,
         after_unknown: bool,
     ) -> str:
         if done is not None:
@@ -163,9 +181,17 @@ class Deliverer:
             self._record(transfer, Kind.DELIVERED, attempt, destination, **detail)
             return Kind.DELIVERED
         if not transfer.asks:
-            reason = "an attempt ended without an answer, and the file is not at the destination"
-            self._record(transfer, Kind.HELD, attempt, destination, name=name, reason=reason)
+            self._record(transfer, Kind.HELD, attempt, destination, **held)
         return Kind.HELD
+
+    def _is_late(self, transfer: Transfer) -> bool:
+        """Return whether a transfer was submitted so long ago that the other region may have delivered it.
+
+        Until then the other region does not know of it. The time of submission is S3's, and a part of the
+        transfer's id: no fact that has yet to replicate can change it, and nothing that was frozen with an
+        execution.
+        """
+        return self._now() - submitted(transfer.id).timestamp() > FACTS_SECONDS
 
     def _confirm(self, transfer: Transfer, destination: str, owner: str, window: timedelta | None) -> None:
         with _nothing_sent_yet(destination):

@@ -28,10 +28,14 @@ PAUSE = 900
 
 @dataclass(frozen=True, kw_only=True)
 class Asked:
-    """The transfers whose destinations are being asked, and the number of days left to scan."""
+    """The transfers whose destinations are being asked, and the number of days left to scan.
+
+    `held` is the number of held transfers after a scan of all days, None after any other call.
+    """
 
     asked: tuple[str, ...] = ()
     left: int = 0
+    held: int | None = None
 
 
 class HeldTransfers:
@@ -62,7 +66,9 @@ class HeldTransfers:
         is_alone = self._switch.position().is_lost
         asked: list[str] = []
         refused: list[ClientError] = []
+        held = 0
         for facts in self._scan.find(today, remaining):
+            held += any(self._is_here(fact, is_alone) for fact in standing(facts))
             received = next((fact for fact in facts if fact.kind is Kind.RECEIVED), None)
             if received is None or not self._is_asked_about(facts, is_alone):
                 continue
@@ -74,14 +80,15 @@ class HeldTransfers:
                 refused.append(error)
         if refused:
             raise refused[0]
-        return Asked(asked=tuple(asked), left=self._scan.left)
+        left = self._scan.left
+        return Asked(asked=tuple(asked), left=left, held=None if left else held)
 
     def _is_asked_about(self, facts: tuple[Fact, ...], is_alone: bool) -> bool:
         """Return whether a destination may have the file and this region is the one that asks.
 
         A destination that has a newer version in the file's place is not asked.
         """
-        return any(
-            fact.kind is Kind.HELD and "newer" not in fact.detail and (is_alone or fact.side == self._side)
-            for fact in standing(facts)
-        )
+        return any(self._is_here(fact, is_alone) and "newer" not in fact.detail for fact in standing(facts))
+
+    def _is_here(self, fact: Fact, is_alone: bool) -> bool:
+        return fact.kind is Kind.HELD and (is_alone or fact.side == self._side)

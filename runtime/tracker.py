@@ -27,9 +27,9 @@ from runtime.contract import (
 )
 from runtime.facts import Fact, of_transfer
 
-#: The details that `outline` reads: what was submitted (RECEIVED), and the facts that are set aside
-#: (REPLAYED).
-_OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over")
+#: The details that `outline` reads: what was submitted (RECEIVED), the facts that are set aside (REPLAYED),
+#: and what the customer was told (RECEIPT).
+_OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over", "outcome")
 
 #: The attributes of a fact's item in the table, besides the index's key, which follows from them.
 _ATTRIBUTES = (
@@ -45,11 +45,16 @@ _read = TypeDeserializer().deserialize
 
 @dataclass(frozen=True, kw_only=True)
 class Lease:
-    """The execution that may send a file in this region, and until when (seconds since the epoch)."""
+    """The execution that may send a file in this region, and until when (seconds since the epoch).
+
+    `thawed` means that its holder stood still for longer than it ever waits, so the other region may have
+    delivered meanwhile. It stays for as long as the same execution holds the lease.
+    """
 
     owner: str
     transfer: str
     until: int
+    thawed: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,6 +136,17 @@ class Tracker:
                 facts.append(_fact(item))
         return History(facts=tuple(facts), lease=lease, peers=peers)
 
+    def facts_of(self, file: str, transfer: str) -> list[Fact]:
+        """Return the facts about one transfer that have not expired, without reading the file's others."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="#file = :file AND begins_with(#fact, :transfer)",
+            ExpressionAttributeNames={"#file": TRACKER_PK, "#fact": TRACKER_SK},
+            ExpressionAttributeValues={":file": {"S": file}, ":transfer": {"S": f"{transfer}#"}},
+            ConsistentRead=True,
+        )
+        return [_fact(item) for item in self._live(pages) if _is_fact(item[TRACKER_SK])]
+
     def day(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
         pages = self.client.get_paginator("query").paginate(
@@ -177,7 +193,7 @@ class Tracker:
         has_expired = "#until < :now"
         names = {"#owner": "owner", "#until": "until", "#transfer": "transfer", "#ttl": TRACKER_TTL}
         values = {":owner": wanted.owner, ":now": int(self.now()), ":until": wanted.until}
-        values |= {":transfer": wanted.transfer, ":ttl": expires}
+        values |= {":transfer": wanted.transfer, ":ttl": expires, ":thawed": wanted.thawed}
         allowed = [is_free, ours, has_expired]
         if seen and seen_ended:
             allowed.append("#owner = :seen")
@@ -186,7 +202,8 @@ class Tracker:
             self.client.update_item(
                 TableName=self.table,
                 Key={TRACKER_PK: {"S": file}, TRACKER_SK: {"S": self._lease_key}},
-                UpdateExpression="SET #owner = :owner, #until = :until, #transfer = :transfer, #ttl = :ttl",
+                UpdateExpression="SET #owner = :owner, #until = :until, #transfer = :transfer, #ttl = :ttl,"
+                " thawed = :thawed",
                 ConditionExpression=" OR ".join(allowed),
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={name: _write(value) for name, value in values.items()},
@@ -208,7 +225,12 @@ class Tracker:
 
 
 def _lease(item: dict[str, Any]) -> Lease:
-    return Lease(owner=item["owner"], transfer=item["transfer"], until=int(item["until"]))
+    return Lease(
+        owner=item["owner"],
+        transfer=item["transfer"],
+        until=int(item["until"]),
+        thawed=item.get("thawed", False),
+    )
 
 
 def _is_fact(sort_key: str) -> bool:

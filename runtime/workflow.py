@@ -10,7 +10,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from datetime import timedelta
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
@@ -27,8 +28,9 @@ from runtime.transfer import Transfer
 #: Seconds for which a lease is valid, which is longer than the longest pause and the attempt after it.
 LEASE = 3600
 
-#: A delivery attempt renews its lease when fewer than this many seconds are left of it.
-RENEW_BELOW = ATTEMPT_SECONDS
+#: A step that finds its lease older than this many seconds renews it, so that a lease shows when its holder
+#: was last at work. A transfer that is delivered at once needs no renewal.
+RENEW_AFTER = 60
 
 #: The reason for holding an older submission; an operator may release it.
 NEWER = "a newer version of this key was delivered"
@@ -53,14 +55,15 @@ class Leases:
     def __init__(self, *, tracker: Tracker, now: Callable[[], float] = time.time) -> None:
         self._tracker, self._now = tracker, now
 
-    def take(self, transfer: Transfer, owner: str, history: History) -> bool:
+    def take(self, transfer: Transfer, owner: str, history: History, *, thawed: bool = False) -> bool:
         """Take or renew an execution's lease; return False while another execution holds it."""
         seen = history.lease
         ended = False
         if seen and seen.owner != owner:
             holder = history.of(seen.transfer)
             ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
-        wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + LEASE)
+        until = int(self._now()) + LEASE
+        wanted = Lease(owner=owner, transfer=transfer.id, until=until, thawed=thawed)
         return self._tracker.claim(
             transfer.file, wanted, seen=seen, seen_ended=ended, expires=transfer.expires
         )
@@ -87,9 +90,10 @@ class Leases:
             for fact in facts
         )
 
-    def keep(self, transfer: Transfer, owner: str, history: History) -> None:
-        """Renew the lease when it is about to expire; LeaseLostError if this execution does not have it.
+    def keep(self, transfer: Transfer, owner: str, history: History) -> bool:
+        """Renew the lease unless it is new; LeaseLostError if this execution does not have it.
 
+        Returns whether the execution has thawed: it stood still, at some time, for longer than it ever waits.
         A lost lease is not taken back here: another transfer may have delivered meanwhile, so this one has to
         be decided again first.
         """
@@ -97,8 +101,21 @@ class Leases:
         if lease is None or lease.owner != owner:
             holder = lease.owner if lease else "no execution"
             raise LeaseLostError(f"{holder} holds the lease on {transfer.file}")
-        if lease.until - self._now() <= RENEW_BELOW and not self.take(transfer, owner, history):
+        thawed = self.has_thawed(owner, lease)
+        is_old = self._now() - _taken(lease) > RENEW_AFTER
+        if is_old and not self.take(transfer, owner, history, thawed=thawed):
             raise LeaseLostError(f"another execution took the lease on {transfer.file}")
+        return thawed
+
+    def has_thawed(self, owner: str, lease: Lease | None, seen: float = 0.0) -> bool:
+        """Return whether an execution stood still, at some time, for longer than it ever waits.
+
+        It was last at work when it renewed its lease or, according to its own state, at `seen` (seconds since
+        the epoch). See docs/adr/0037-thawed-work.md.
+        """
+        if lease is None or lease.owner != owner:
+            return self._now() - seen > ATTEMPT_SECONDS
+        return lease.thawed or self._now() - max(seen, _taken(lease)) > ATTEMPT_SECONDS
 
     def may_send(self, transfer: Transfer, owner: str, destination: str, *, window: timedelta | None) -> None:
         """Check, just before the file appears at a destination, that this execution may still deliver it.
@@ -109,6 +126,11 @@ class Leases:
         history = self._tracker.history(transfer.file)
         self.keep(transfer, owner, history)
         overtaken(history.facts, transfer, destination, window=window)
+
+
+def _taken(lease: Lease) -> float:
+    """Return when a lease was taken or last renewed, in seconds since the epoch."""
+    return float(lease.until - LEASE)
 
 
 def overtaken(
@@ -151,19 +173,25 @@ class Workflow:
         self._now = now
         self._leases, self._breaker = Leases(tracker=tracker), Breaker(tracker=tracker)
 
-    def claim(self, transfer: Transfer, *, owner: str) -> Decision:
-        """Take the file's lease and return the decision; WAIT while another transfer is being sent.
+    def claim(self, transfer: Transfer, *, owner: str, seen: datetime | None = None) -> Decision:
+        """Take the file's lease and return the decision; WAIT while another transfer is being sent or held.
 
-        A transfer that was taken over or released does not wait for the other region.
+        A transfer that was taken over or released does not wait for the other region. `seen` is when this
+        execution began or was last answered; without it, the time of submission stands for it.
         """
         history = self._tracker.history(transfer.file)
         decision = self._decide(transfer, history)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
+        pause = _pause(self._now() - submitted(transfer.id).timestamp())
+        if decision.action is Action.WAIT:
+            return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
-        if waits or not self._leases.take(transfer, owner, history):
-            return Decision(action=Action.WAIT, wait=_pause(self._now() - submitted(transfer.id).timestamp()))
+        last = (seen or submitted(transfer.id)).timestamp()
+        thawed = self._leases.has_thawed(owner, history.lease, last)
+        if waits or not self._leases.take(transfer, owner, history, thawed=thawed):
+            return Decision(action=Action.WAIT, wait=pause)
         if len(by_transfer(history.facts)) > 1:
             # The previous holder of the lease may have delivered between the reading and the claim.
             decision = self._decide(transfer, self._tracker.history(transfer.file))

@@ -43,6 +43,25 @@ class OperatorActions:
         self.ops("restore", REGION_OF[side])
         self.names_are_usual()
 
+    def force_in(self, side: str) -> None:
+        """Put a region in from its own side, while its keeper is silent, and wait for its names."""
+        region, keeper = REGION_OF[side], REGION_OF[peer_of(side)]
+        self.decide(f"force {region} in from its own side", out=peer_of(side))
+        self.ops("force-in", region, "--override", f"{keeper} is silent")
+        for customer in self._answers.customers:
+            self.names_answer(customer, side, side)
+
+    def names_stay(self, side: str, seconds: float) -> None:
+        """Expect every name to answer with a side for so long."""
+        everywhere = dict.fromkeys((EAST, WEST, PRIMARY), side)
+        strays = until(
+            lambda: [each for each in self._answers.customers if self._answers.of(each) != everywhere],
+            within=seconds,
+        )
+        self._story.expect(
+            f"for {seconds:g} s every name goes on answering with {REGION_OF[side]}", not strays
+        )
+
     def decide(self, what: str, *, out: str) -> None:
         """Note the decision to take something out of a side; measures count from this moment."""
         self.out, self.decided, self.moved = out, time.time(), None
@@ -111,6 +130,17 @@ class OperatorActions:
         if found:
             closed = until(lambda: not self.gaps(), within=SOON, every=2)
             self._story.expect("ops release and ops gaps closed every gap", bool(closed))
+
+    def scale_grace(self, seconds: float) -> None:
+        """Let what is missing count as replicating for so many seconds, which stand for 15 minutes."""
+        self._cli.grace = seconds
+
+    def repair(self) -> None:
+        """Close what copies, replications and replays can close, and expect no gap to remain."""
+        self._timeline.note("operator", "runs ops gaps --repair")
+        self._cli.repair()
+        closed = until(lambda: not self.gaps(), within=SOON, every=2)
+        self._story.expect("ops gaps --repair closed every gap", bool(closed))
 
     def names_leave(self, side: str, customers: Iterable[str] = ()) -> None:
         """Expect every name of these customers, or of all, to answer with the peer of `side`."""

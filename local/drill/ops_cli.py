@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from local.drill.crash_point import CrashPoint
+from local.drill.scaled_ops import ENV_GRACE
 from local.drill.story import StoryError
 from local.program import ROOT
 from local.world import World
@@ -30,6 +31,8 @@ class OpsCli:
 
     def __init__(self, world: World) -> None:
         self._world = world
+        #: Seconds for which what is missing counts as replicating, if they are to be fewer than usual.
+        self.grace: float | None = None
 
     def say(self, verb: str, *words: str) -> dict[str, Any]:
         """Return the document that a verb prints (a verb that acts prints its plan).
@@ -94,8 +97,11 @@ class OpsCli:
 
     def _start(self, command: list[str], *, endpoint: str) -> subprocess.Popen[str]:
         verb = {"AWS_SDK_UA_APP_ID": f"{_CALLER}{command[0]}"}  # to attribute its calls
+        module = "ops" if self.grace is None else "local.drill.scaled_ops"
+        if self.grace is not None:
+            verb[ENV_GRACE] = str(self.grace)
         return subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", "ops", *command, "--root", str(self._world.project)],
+            [sys.executable, "-m", module, *command, "--root", str(self._world.project)],
             cwd=ROOT,
             env=os.environ | self._world.environment | {"AWS_ENDPOINT_URL": endpoint} | verb,
             stdin=subprocess.DEVNULL,

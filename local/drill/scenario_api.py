@@ -21,10 +21,10 @@ from customers import names
 from local.drill.acknowledged_files import Account, SentFile
 from local.drill.answer_log import AnswerLog
 from local.drill.client_kinds import CustomerClient, crowd
+from local.drill.event_faults import EventFaults
 from local.drill.observations import Observations
 from local.drill.operator_actions import OperatorActions
 from local.drill.population import Population
-from local.drill.region_faults import RegionFaults
 from local.drill.runs import ClientCounts
 from local.drill.sender import Cast, Sender, sdk_senders
 from local.drill.story import SOON, Story, until
@@ -37,7 +37,7 @@ from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
 _AT_ONCE = 4
 
 
-class ScenarioApi(RegionFaults):
+class ScenarioApi(EventFaults):
     """One run of a scenario, as a context, in a world whose cells are up and healthy.
 
     `number` distinguishes its files from those of other runs in the same world.
@@ -159,6 +159,12 @@ class ScenarioApi(RegionFaults):
         for sender in senders:
             self._partner(sender).faults.refuse()
             self.timeline.note("partner", f"the partner of {sender.customer.id} refuses connections")
+
+    def partner_is_another(self, *senders: Sender) -> None:
+        """Let the servers that these senders' files go to show another host key than the registry has."""
+        for sender in senders:
+            self._partner(sender).faults.wrong_host_key()
+            self.timeline.note("partner", f"the partner of {sender.customer.id} shows another host key")
 
     def partner_answers(self, *senders: Sender) -> None:
         """Let the servers that these senders' files go to accept connections again."""

@@ -40,6 +40,8 @@ class ChainedFacts:
         """A fact written less than `grace` before `start`, or later, may still be missing from the chain."""
         self._tracker, self._customer, self._tracker_days = tracker, customer, tracker_days
         self._grace, self._start, self._disk = grace, start, disk
+        #: How many facts of the tracker are in no link, and were written so lately that they need not be.
+        self.unproven = 0
         disk.executescript(_TABLE)
 
     def keep(self, number: int, link: Link) -> Iterator[str]:
@@ -78,6 +80,8 @@ class ChainedFacts:
         if row is None:
             if self._due(fact) < self._start:
                 yield f"{name}, of {fact.at}, is in the tracker but in no link"
+            else:
+                self.unproven += 1
             return
         if row[0] != chain.content(chain.document(fact)):
             yield f"{name} has other content in link {row[1]} than in the tracker"

@@ -41,14 +41,16 @@ _IN_PRODUCTION = timedelta(days=913)
 class ChainResult:
     """The result of verifying one customer's chain in one region; without findings, the chain is sound.
 
-    `links` and `facts` count what was read; `seal` is that of the last link. `more` counts the findings that
-    are not listed in `findings`.
+    `links` and `facts` count what was read; `seal` is that of the last link. `unproven` counts the facts of
+    the tracker that are in no link and too young to be missed. `more` counts the findings that are not listed
+    in `findings`.
     """
 
     customer: str
     region: str
     links: int = 0
     facts: int = 0
+    unproven: int = 0
     seal: str = ""
     findings: list[str] = field(default_factory=list)
     more: int = 0
@@ -140,6 +142,7 @@ class _Verification:
             self._say(f"the chain goes on to link {last}, but the tracker knows of none after {after.number}")
         for finding in self._facts.compared():
             self._say(finding)
+        self._result.unproven = self._facts.unproven
         return self._result
 
     def _say(self, finding: str) -> None:

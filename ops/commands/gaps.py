@@ -39,7 +39,9 @@ Only = Annotated[
         "--region", metavar="REGION", help="Look at this region alone, e.g. while the other is dead."
     ),
 ]
-RepairIt = Annotated[bool, typer.Option("--repair", help="Plan the copies and replays that close the gaps.")]
+RepairIt = Annotated[
+    bool, typer.Option("--repair", help="Plan the copies, replications and replays that close the gaps.")
+]
 Confirmed = Annotated[
     list[str] | None,
     typer.Option(
@@ -69,7 +71,7 @@ def gaps(
     A transfer is complete, or has gaps: `replicating` (younger than 15 minutes), `archive missing`, `inbound
     missing`, `record missing`, `undelivered`, `unknown to the tracker`. The exit code is 1 when gaps other
     than the first kind remain, or when a region does not answer. With --repair, the command plans what closes
-    them.
+    them: copies in the archive, jobs in which S3 replicates again what a customer's bucket lacks, replays.
 
     Example: mft-ops gaps c7k2m --window 6h
     """
@@ -135,6 +137,8 @@ def _many(deed: Deed) -> str:
     match deed:
         case Deed.COPY:
             return "copies"
+        case Deed.REPLICATE:
+            return "to replicate"
         case Deed.REPLAY:
             return "replays"
         case Deed.TAKE_IN:

@@ -102,4 +102,6 @@ def _lines(plan: ReleasePlan) -> list[str]:
             assert_never(unreachable)
     file = f"{printable(plan.key)} of {plan.customer}, transfer {plan.transfer}"
     lines = [f"{file}, in {REGION_OF[plan.side]}: {means}"]
-    return lines + [f"  {name} holds it: {why}" for name, why in plan.held.items()]
+    lines += [f"  {name} holds it: {why}" for name, why in plan.held.items()]
+    lines += [f"  {name} has received {other} since: it has the same size" for name, other in plan.since]
+    return lines + [f"  {other} waits for this: it may be the same file" for other in plan.waiting]

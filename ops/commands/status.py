@@ -102,6 +102,7 @@ def _region(found: StatusReport, side: str, its: CellReport) -> dict[str, Any]:
         "queue": asdict(its.queue) if its.queue else None,
         "dead_letters": {of: queue.waiting + queue.taken for of, queue in its.dead_letters.items()},
         "workflow": asdict(workload) if workload else None,
+        "files": asdict(found.files[side]) if side in found.files else None,
         "measured": asdict(its.measures) if its.measures else None,
         "alarms": None
         if its.alarms is None
@@ -169,6 +170,7 @@ def _rows(its: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
     letters = ", ".join(f"{of} {count:,}" for of, count in its["dead_letters"].items())
     yield "dead letters", letters or _UNKNOWN
     yield "workflow", _or(its["workflow"], _workflow)
+    yield "files since yesterday", _or(its["files"], _files)
     files = "{copies_lost:,} lost, {copies_late:,} late"
     yield "files to peer, 24 h", _or(its["measured"], files.format_map)
     yield "facts to peer", _or(measured.get("facts_delay"), lambda delay: f"{delay:,.1f} s")
@@ -178,6 +180,10 @@ def _rows(its: Mapping[str, Any], source: str) -> Iterator[tuple[str, str]]:
 def _workflow(workload: Mapping[str, int]) -> str:
     more = "+" if workload["more"] else ""
     return f"{workload['running']:,}{more} running, {workload['failed']:,} failed in 24 h"
+
+
+def _files(counts: Mapping[str, int]) -> str:
+    return "{held:,} held, {failed:,} failed, {retrying:,} tried for long".format_map(counts)
 
 
 def _several(ids: Sequence[str]) -> str:

@@ -1,8 +1,11 @@
-"""Restoring a region, once nothing that it left unfinished is missing and the region itself is well."""
+"""Restoring a region, once replication has caught up and the region itself is well.
+
+Which gaps keep a region out, and which an operator may leave open, is in `ops.recovery.causes`.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from pathlib import Path
 
@@ -12,14 +15,16 @@ from ops.dns.dns_routing import halves, look
 from ops.environment import Environment
 from ops.failover import interlocks
 from ops.failover.evacuation import SwitchPlan, document, resumed
+from ops.failover.interlocks import Doubt
 from ops.plan import RefusedError, command
 from ops.progress import Bar
+from ops.recovery.causes import Bearing, Cause, bearing
 from ops.recovery.gaps import Counts, GapReport, ScanListener
-from ops.recovery.reconcile import GRACE
+from ops.recovery.reconcile import GRACE, GapKind
 from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from ops.registry import read_registry
-from ops.switches import standing_of, switch_of
+from ops.switches import force_of, switch_of
 from runtime.contract import PRIMARY, Position, peer_of
 from runtime.timing import REPLICATION_MINUTES
 
@@ -30,23 +35,30 @@ def restoration(
     """Return the plan that puts a region back into DNS.
 
     The registry below `root` says where each customer's `primary.` belongs. Raises RefusedError when the
-    region is in already; while it does not answer; while gaps remain of what was submitted from 15 minutes
-    before it went out; and when it is not ready, unless `override` is the sentence that names that doubt.
+    region is in already; while it or its peer does not answer; while replication may still bring what was
+    submitted from 15 minutes before it went out; and when other gaps remain or it is not ready, unless
+    `override` is the sentence that names those doubts. A region that was forced in waits for none of that.
     """
     side = side_of(region)
     peer = DeployedCell(environment=environment, side=peer_of(side))
-    now = standing_of(environment, side)
-    is_resumed = now.position is Position.IN
-    doubts = []
+    now = interlocks.standing_of(environment, side)
+    is_forced = force_of(environment, side).overrules(now)
+    is_resumed = now.position is Position.IN and not is_forced
+    doubts: list[Doubt] = []
+    notes: list[str] = []
     if is_resumed:
         plan = resumed(peer, side, Position.IN, now)
     else:
         plan = document(side, Position.IN, now)
-        _no_gaps(environment, switch_of(environment, side).out_since() or now.since)
-        doubts = interlocks.ready(DeployedCell(environment=environment, side=side))
+        if not is_forced:  # otherwise customers are sent there already
+            out_since = switch_of(environment, side).out_since() or now.since
+            doubts, notes = _open_gaps(environment, region, out_since)
+            doubts += interlocks.ready(DeployedCell(environment=environment, side=side))
     override = interlocks.settle(doubts, override)
     found = look(peer, side)
     primaries, warnings = _primaries(environment, root)
+    if is_forced:  # its peer may be out, and who belongs there is sent here
+        primaries = {customer: belongs for customer, belongs in primaries.items() if belongs == side}
     return SwitchPlan(
         region=region,
         through=peer.region,
@@ -58,34 +70,55 @@ def restoration(
         servers=found.servers,
         override=override,
         is_resumed=is_resumed,
-        warnings=(*found.warnings, *warnings),
+        warnings=(*notes, *found.warnings, *warnings),
     )
 
 
-def _no_gaps(environment: Environment, out_since: datetime) -> None:
-    """Raise RefusedError when something that was submitted since then is missing, or may be."""
+def _open_gaps(environment: Environment, region: str, out_since: datetime) -> tuple[list[Doubt], list[str]]:
+    """Return the doubt about what would stay open, and a warning about what does not matter.
+
+    RefusedError while something that was submitted since the region went out may still be replicated, or when
+    that is not known.
+    """
     window = Window.of(since=out_since - GRACE)
     words = ("gaps", "--since", window.document()["since"])
     counts = _counts(environment, window)
-    for region, why in counts.silent.items():
+    for silent, why in counts.silent.items():
         raise RefusedError(
-            f"whether gaps remain is not known, because {region} cannot be looked at, {why}; when it can:"
+            f"whether gaps remain is not known, because {silent} cannot be looked at, {why}; when it can:"
             f" {command(*words)}"
         )
-    if counts.remaining:
-        found = ", ".join(f"{number:,} {kind}" for kind, number in counts.document().items() if number)
+    found = {means: _of(counts, means) for means in Bearing}
+    look = f"to see them: {command(*words)}; to close them: {command(*words, '--repair')}"
+    if waits := found[Bearing.WAITS]:
         raise RefusedError(
-            f"{counts.remaining:,} gaps remain of what was submitted from {REPLICATION_MINUTES} minutes"
-            f" before it went out: {found}; to see them: {command(*words)};"
-            f" to close them: {command(*words, '--repair')}"
+            f"{sum(waits.values()):,} gaps remain of what was submitted from {REPLICATION_MINUTES} minutes"
+            f" before it went out, and replication may still close them: {_text(waits)}; wait, or {look}"
         )
+    doubts, warnings = [], []
+    if stays := found[Bearing.OVERRIDABLE]:
+        number = sum(stays.values())
+        remain = "1 gap remains" if number == 1 else f"{number:,} gaps remain"
+        doubts = [Doubt(sentence=f"{remain} open in {region}: {_text(stays)}", problems=[look])]
+    if passes := {kind: n for kind, n in found[Bearing.PASSES].items() if Cause.YOUNG not in kind}:
+        warnings = [f"not held back by {sum(passes.values()):,} gaps: {_text(passes)}"]
+    return doubts, warnings
+
+
+def _of(counts: Counts, means: Bearing) -> dict[tuple[GapKind, Cause], int]:
+    return {of: n for of, n in sorted(counts.causes.items()) if bearing(of[1]) is means}
+
+
+def _text(gaps: Mapping[tuple[GapKind, Cause], int]) -> str:
+    return ", ".join(f"{number:,} {kind} ({cause})" for (kind, cause), number in gaps.items())
 
 
 def _counts(environment: Environment, window: Window) -> Counts:
     regions = Regions.find(environment)
     names = regions.customers()
     with Bar(len(names), "customers", "objects") as bar:
-        report = GapReport(regions, names, window, ScanListener(listed=bar.count, finished=bar.step))
+        listener = ScanListener(listed=bar.count, finished=bar.step)
+        report = GapReport(regions, names, window, listener, with_causes=True)
         for _ in report.lines():
             pass
     return report.counts

@@ -20,8 +20,9 @@ from ops.dns import dns_routing
 from ops.dns.dns_changes import ControlPlaneError, HostedZone, WrongZoneError
 from ops.dns.health_checks import ROUTE53, Checks
 from ops.environment import Environment
-from ops.health import cell_findings, cell_report
+from ops.health import cell_findings, cell_report, open_files
 from ops.health.cell_report import CellReport
+from ops.health.open_files import OpenFiles
 from ops.plan import command
 from ops.switches import Kept
 from runtime.contract import REGION_OF, SIDES, peer_of
@@ -30,9 +31,10 @@ from runtime.contract import REGION_OF, SIDES, peer_of
 COUNTED, FAILED_WITHIN = 1_000, timedelta(hours=24)
 _ENDED_BADLY = ("FAILED", "TIMED_OUT", "ABORTED")
 
-#: Seconds for which the list of shifted customers is kept. Reading the zone takes many requests, and Route 53
-#: accepts 5 a second from a whole account: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
-_SHIFTS_FRESH = 60.0
+#: Seconds for which the counted files and the list of shifted customers are kept. Both take many requests.
+#: Route 53 accepts 5 a second from a whole account:
+#: https://docs.aws.amazon.com/Route53/latest/DeveloperGuide/DNSLimitations.html
+_FRESH = 60.0
 _SILENT, _UNREAD = "Route 53's control plane does not answer", "Route 53's records cannot be read"
 
 
@@ -56,12 +58,16 @@ class Shifts:
 
 @dataclass(frozen=True, kw_only=True)
 class StatusReport:
-    """The state of both sides. `workloads` has the regions that answered; `findings` are sentences."""
+    """The state of both sides. `workloads` has the regions that answered; `findings` are sentences.
+
+    `files` are by the side that received them, where that is known.
+    """
 
     at: datetime
     reports: Mapping[str, CellReport]
     switches: Mapping[str, Kept]
     workloads: Mapping[str, Workload]
+    files: Mapping[str, OpenFiles]
     shifts: Shifts
     findings: Sequence[str]
 
@@ -73,6 +79,7 @@ class StatusWatch:
         self._environment, self._clock = environment, clock
         self._cells = {cell.side: cell for cell in cells(environment)}
         self._shifts: tuple[float, Shifts] | None = None
+        self._counted: tuple[float, tuple[dict[str, OpenFiles], list[str]]] | None = None
 
     def look(self) -> StatusReport:
         """Return the present state; raises botocore's errors only for missing or expired credentials."""
@@ -83,6 +90,8 @@ class StatusWatch:
         findings += [each.line for each in switches.differences(list(kept.values()))]
         shifts = self._shifted(answering, [side for side, its in kept.items() if its.is_out])
         workloads, problems = _workloads([self._cells[side] for side in answering], found)
+        findings += problems
+        files, problems = self._files([self._cells[side] for side in answering])
         findings += problems
         findings += [shifts.problem] if shifts.problem else []
         findings += [
@@ -96,12 +105,18 @@ class StatusWatch:
             reports=found,
             switches=kept,
             workloads=workloads,
+            files=files,
             shifts=shifts,
             findings=findings,
         )
 
+    def _files(self, answering: Sequence[DeployedCell]) -> tuple[dict[str, OpenFiles], list[str]]:
+        if self._counted is None or self._clock() - self._counted[0] >= _FRESH:
+            self._counted = self._clock(), open_files.count(answering)
+        return self._counted[1]
+
     def _shifted(self, answering: Sequence[str], out: Sequence[str]) -> Shifts:
-        if self._shifts and self._clock() - self._shifts[0] < _SHIFTS_FRESH:
+        if self._shifts and self._clock() - self._shifts[0] < _FRESH:
             return self._shifts[1]
         try:
             found = self._by_records()

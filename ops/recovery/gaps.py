@@ -7,24 +7,28 @@ import json
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from itertools import islice
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
 from ops.plan import RefusedError, digest
-from ops.recovery.inventory import Inventory
+from ops.recovery.causes import Cause, cause_of
+from ops.recovery.inventory import Inventory, is_pending
 from ops.recovery.reconcile import Gap, GapKind, gaps
 from ops.recovery.regions import Regions
 from ops.recovery.repair import Deed, Remedy, Repair
 from ops.recovery.replay import FactsChangedError
 from ops.recovery.window import Window
-from runtime.contract import REGION_OF
+from runtime import objects
+from runtime.contract import REGION_OF, peer_of
+from runtime.sweep_notes import SweepNotes
 
 #: How many customers are searched, and how many repairs are made, at once.
 _AT_ONCE = 8
@@ -35,13 +39,15 @@ _IN_MEMORY = 256 * 1024
 class Counts:
     """How many transfers were seen, how many of them are complete, and how many gaps there are of each kind.
 
-    `silent` says why a region was not looked at, by the region's name.
+    `silent` says why a region was not looked at, by the region's name. `causes` has the gaps by kind and
+    cause, if the report was asked for causes.
     """
 
     transfers: int = 0
     complete: int = 0
     found: Counter[GapKind] = field(default_factory=Counter)
     silent: dict[str, str] = field(default_factory=dict)
+    causes: Counter[tuple[GapKind, Cause]] = field(default_factory=Counter)
 
     @property
     def remaining(self) -> int:
@@ -53,6 +59,7 @@ class Counts:
         self.transfers += other.transfers
         self.complete += other.complete
         self.found += other.found
+        self.causes += other.causes
 
     def document(self) -> dict[str, int]:
         """Return all counts, by their names in the report."""
@@ -75,9 +82,19 @@ class GapReport:
     """A search through all transfers of some customers, or of all, that were submitted in a window."""
 
     def __init__(
-        self, regions: Regions, customers: Iterable[str], window: Window, listener: ScanListener = NO_LISTENER
+        self,
+        regions: Regions,
+        customers: Iterable[str],
+        window: Window,
+        listener: ScanListener = NO_LISTENER,
+        *,
+        with_causes: bool = False,
     ) -> None:
-        """Raises RefusedError for an unknown customer."""
+        """With causes, S3 is asked about each copy that exists of what is missing.
+
+        Raises RefusedError for an unknown customer.
+        """
+        self._with_causes = with_causes
         self.customers = regions.customers(customers)
         self.counts = Counts(silent={REGION_OF[side]: why for side, why in regions.silent.items()})
         self._regions, self._window, self._listener = regions, window, listener
@@ -115,24 +132,47 @@ class GapReport:
         sides = [store.side for store in stores]
         repair = None if confirmed is None else repairer(regions, name, confirmed)
         now = datetime.now(UTC)
+        reasons = self._reasons(name)
         inventory = Inventory(customer=customer, stores=stores, listed=self._listed)
         # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
-            wrong = gaps(seen, customer=customer, sides=sides, now=now)
+            found_here = gaps(seen, customer=customer, sides=sides, now=now)
+            wrong = [_with_reason(gap, reasons) for gap in found_here]
             counts.transfers += 1
             counts.complete += not wrong
             counts.found.update(gap.finding for gap in wrong)
             documents = [_gap(name, gap, now) for gap in wrong]
+            for gap, document in zip(wrong, documents, strict=True) if self._with_causes else ():
+                pending = partial(is_pending, gap, seen, customer=name, stores=stores)
+                cause = cause_of(gap, seen, is_pending=pending, now=now)
+                counts.causes[gap.finding, cause] += 1
+                document["cause"] = cause.value
             if repair:
                 documents += [{"remedy": asdict(remedy)} for remedy in repair.remedies(seen, wrong)]
             found.writelines(f"{json.dumps(document)}\n" for document in documents)
         return counts
 
+    def _reasons(self, customer: str) -> dict[str, str]:
+        """Return why the sweep left uploads that no fact knows, by transfer."""
+        trackers = [self._regions.tracker(side) for side in self._regions.sides]
+        notes = [SweepNotes(table=each.table, side=each.side, client=each.client) for each in trackers]
+        return {
+            name: f"the sweep of {REGION_OF[tracker.side]} left it: {doubt.why}"
+            for tracker, each in zip(trackers, notes, strict=True)
+            for name, doubt in each.doubts(customer).items()
+        }
+
     def _listed(self, count: int) -> None:
         if self._stopped.is_set():
             raise CancelledError
         self._listener.listed(count)
+
+
+def _with_reason(gap: Gap, reasons: Mapping[str, str]) -> Gap:
+    if gap.finding is not GapKind.UNKNOWN or gap.transfer not in reasons:
+        return gap
+    return replace(gap, where=f"{gap.where}; {reasons[gap.transfer]}")
 
 
 def repairer(regions: Regions, customer: str, confirmed: Collection[str] = ()) -> Repair:
@@ -201,12 +241,28 @@ class RepairPlan:
                 return remedy, str(error), False
             return remedy, became, True
 
-        remedies = (remedy for remedy in self.remedies() if remedy.deed.acts)
+        yield from self._replicate(regions, why=why)
+        remedies = (each for each in self.remedies() if each.deed.acts and each.deed is not Deed.REPLICATE)
         with ThreadPoolExecutor(_AT_ONCE) as workers:
             while some := list(islice(remedies, 100)):
                 for customer in {remedy.customer for remedy in some} - repairs.keys():
                     repairs[customer] = repairer(regions, customer)
                 yield from workers.map(do, some)
+
+    def _replicate(self, regions: Regions, *, why: str) -> Iterator[tuple[Remedy, str, bool]]:
+        """Replicate again what customers' buckets lack, with one job for each bucket that has it."""
+        buckets: dict[tuple[str, str], list[Remedy]] = {}
+        for remedy in self.remedies():
+            if remedy.deed is Deed.REPLICATE:
+                buckets.setdefault((remedy.about["source_side"], remedy.about["bucket"]), []).append(remedy)
+        for (side, bucket), remedies in buckets.items():
+            versions = [(each.key, each.about["version_id"]) for each in remedies]
+            job = regions.replication_jobs(side).run(bucket, versions, plan=self.digest, why=why)
+            s3 = regions.client("s3", peer_of(side))
+            for each in remedies:
+                found = objects.head(s3, each.about["to"], each.key, each.about["version_id"])
+                became = "replicated" if found else f"not replicated by job {job.id} ({job.status})"
+                yield each, became, found is not None
 
     def close(self) -> None:
         """Delete the remedies from disk."""

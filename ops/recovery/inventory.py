@@ -20,8 +20,8 @@ from itertools import groupby, islice
 from operator import itemgetter
 from typing import Any, TypeVar
 
-from ops.recovery.reconcile import Seen, Stored
-from runtime import contract
+from ops.recovery.reconcile import Gap, GapKind, Seen, Stored
+from runtime import contract, objects
 from runtime.facts import Fact
 from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
@@ -44,6 +44,24 @@ class Store:
     archive: str
     tracker: Tracker
     s3: Any
+
+
+def is_pending(gap: Gap, seen: Seen, *, customer: str, stores: Sequence[Store]) -> bool:
+    """Return whether S3 is still to replicate what a gap lacks, according to the copy in the other region."""
+    for store in stores:
+        if store.side == gap.side:
+            continue
+        if gap.finding is GapKind.ARCHIVE_MISSING:
+            head = objects.head(
+                store.s3, store.archive, contract.archive_key(customer, seen.transfer, seen.key)
+            )
+        elif stored := seen.inbound.get(store.side):
+            head = objects.head(store.s3, store.inbound, seen.key, stored.version_id)
+        else:
+            continue
+        if head is not None and head.get("ReplicationStatus") == "PENDING":
+            return True
+    return False
 
 
 class Inventory:

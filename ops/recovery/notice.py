@@ -99,7 +99,8 @@ class Notices:
         zone, side = environment.zone, self._cell.side
         lists: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
         for facts in self._transfers(customer):
-            if found := entry(facts, self._lost):
+            route = customer.route(facts[0].key)
+            if found := entry(facts, self._lost, holds=route is not None and route.holds):
                 name, document = found
                 lists[name].append(document)
         return Notice(

@@ -15,10 +15,15 @@ RESEND, HELD, DELIVERED = "resend", "held", "delivered"
 LISTS = (RESEND, HELD, DELIVERED)
 
 
-def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None:
+#: Why a customer is to wait for what a route of theirs holds rather than send it again.
+ON_HOLD = "it was not finished when the region was lost; its route holds it until that is known, so wait"
+
+
+def entry(facts: Sequence[Fact], lost: str, *, holds: bool = False) -> tuple[str, dict[str, Any]] | None:
     """Return the name of the list that a transfer belongs in, and the document about it.
 
-    None for a transfer under way in the region that is not `lost`: it will end with a receipt.
+    None for a transfer under way in the region that is not `lost`: it will end with a receipt. `holds` is
+    whether its route holds a file when nobody can tell whether it was delivered.
     """
     found = status(facts)
     match found:
@@ -31,7 +36,12 @@ def entry(facts: Sequence[Fact], lost: str) -> tuple[str, dict[str, Any]] | None
                 return None
             if kinds := unknown_kinds(facts):
                 # They may mean that it was delivered, so it must not be sent again.
-                return HELD, {**_about(facts), "destinations": _unclear(facts, ", ".join(kinds))}
+                return HELD, {
+                    **_about(facts),
+                    "destinations": _waiting(facts, UNCLEAR.format(", ".join(kinds))),
+                }
+            if holds:
+                return HELD, {**_about(facts), "destinations": _waiting(facts, ON_HOLD)}
             why = "not finished when the region was lost"
         case Status.FAILED:
             why = "not delivered"
@@ -86,10 +96,9 @@ def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     return held + failed
 
 
-def _unclear(facts: Sequence[Fact], kinds: str) -> list[dict[str, Any]]:
-    """Return a document for each destination of a transfer about which only a newer version knows more."""
-    names = lacks(facts).get(Status.UNDER_WAY, ())
-    return [{"name": name, "held": UNCLEAR.format(kinds)} for name in names]
+def _waiting(facts: Sequence[Fact], why: str) -> list[dict[str, Any]]:
+    """Return a document for each destination that nothing settles: why the file is not to be sent again."""
+    return [{"name": name, "held": why} for name in lacks(facts).get(Status.UNDER_WAY, ())]
 
 
 def _origin(facts: Sequence[Fact]) -> str:

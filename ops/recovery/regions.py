@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 import threading
 from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
@@ -19,6 +21,7 @@ from ops.environment import Environment, with_fips
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
+from ops.recovery.replication_jobs import ReplicationJobs
 from ops.switches import switch_of
 from runtime.contract import REGION_OF, is_canary, peer_of
 from runtime.executions import Executions
@@ -34,6 +37,10 @@ _PATIENT = Config(
     read_timeout=60,
     max_pool_connections=64,
 )
+
+
+def _without_accounts_host(request: Any, **_: Any) -> None:
+    request.url = re.sub(r"//[0-9]{12}\.", "//", request.url)
 
 
 class Regions:
@@ -124,6 +131,11 @@ class Regions:
             client=lambda service: self.client(service, side),
         )
 
+    def replication_jobs(self, side: str) -> ReplicationJobs:
+        """Return the jobs that replicate from a region that answers."""
+        control = self.client("s3control", side)
+        return ReplicationJobs(cell=self._cells[side], s3=self.client("s3", side), control=control)
+
     def directory(self, side: str) -> Directory:
         """Return the directory of customers of a region that answers."""
         return Directory(bucket=self._cells[side].bucket("config"), client=self.client("s3", side))
@@ -147,8 +159,8 @@ class Regions:
         return Tracker(table=self._cells[side].table, side=side, client=self.client("dynamodb", side))
 
     def switch(self, side: str) -> Switch:
-        """Return a side's switch, which its peer keeps."""
-        return switch_of(self._environment, side, client=self.client)
+        """Return a side's switch, which its peer keeps; a side that has been forced in since counts as in."""
+        return switch_of(self._environment, side, client=self.client, heeds_force=True)
 
     def who(self) -> str:
         """Return the ARN of the operator's credentials."""
@@ -159,6 +171,9 @@ class Regions:
         with self._making:
             if (service, side) not in self._clients:
                 made = boto3.client(service, region_name=REGION_OF[side], config=with_fips(_PATIENT))
+                if "AWS_ENDPOINT_URL" in os.environ:
+                    # S3 Control has a host for each account, which an endpoint given by its address has not.
+                    made.meta.events.register_first("request-created.s3-control", _without_accounts_host)
                 self._clients[service, side] = made
             return self._clients[service, side]
 

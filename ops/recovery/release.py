@@ -11,7 +11,8 @@ from ops.recovery.lookup import FoundFile
 from ops.recovery.regions import Regions
 from ops.recovery.replay import NoRegionError
 from runtime.contract import Kind, UnknownKind, file_id
-from runtime.facts import Fact, standing
+from runtime.decision import held_for
+from runtime.facts import Fact, Status, by_transfer, standing, status, submitted
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.transfer import Transfer
 
@@ -21,6 +22,8 @@ class ReleasePlan:
     """What is to become of a transfer at the destinations that hold it, and through which region.
 
     `held` has the reason of each destination; `over` are the sort keys of the facts that are decided on.
+    `waiting` are other submissions of the same size, which wait for this decision; `since` are newer ones
+    that these destinations have received, with the destination: one of the same size may be the same file.
     """
 
     customer: str
@@ -30,6 +33,8 @@ class ReleasePlan:
     side: str
     held: Mapping[str, str]
     over: tuple[str, ...]
+    waiting: tuple[str, ...] = ()
+    since: tuple[tuple[str, str], ...] = ()
 
     @property
     def document(self) -> dict[str, dict[str, Any]]:
@@ -49,7 +54,10 @@ class Releases:
         """`file` must have been found by its transfer."""
         assert file.transfer is not None
         self._regions, self._file, self._transfer = regions, file, file.transfer
-        self._facts = {fact.sort_key: fact for fact in self._known()}
+        self._file_facts = {fact.sort_key: fact for fact in self._known()}
+        self._facts = {
+            name: fact for name, fact in self._file_facts.items() if fact.transfer == file.transfer
+        }
 
     def plan(self, decision: ReleaseDecision, destinations: Collection[str]) -> ReleasePlan:
         """Return the plan for these destinations, or for all that hold it; RefusedError if one does not."""
@@ -73,6 +81,8 @@ class Releases:
             side=side,
             held={name: held[name][-1].detail["reason"] for name in sorted(wanted)},
             over=tuple(fact.sort_key for name in sorted(wanted) for fact in held[name]),
+            waiting=self._waiting(received, wanted),
+            since=self._since(received, wanted),
         )
 
     def apply(self, plan: ReleasePlan, *, why: str) -> Iterator[tuple[str, str]]:
@@ -86,6 +96,33 @@ class Releases:
                 yield destination, release.release(transfer, destination, plan.decision, who=who, why=why)
             except NotHeldError as error:
                 raise RefusedError(f"the facts have changed: {error}") from error
+
+    def _waiting(self, received: Fact, wanted: Collection[str]) -> tuple[str, ...]:
+        """Return the other submissions of the file that wait for this one."""
+        size = received.detail["size"]
+        window = self._regions.customer(received.customer).window
+        by_id = by_transfer(self._file_facts.values())
+        return tuple(
+            other
+            for other, its in by_id.items()
+            if other != received.transfer
+            and status(its) is Status.UNDER_WAY
+            and any(fact.kind is Kind.RECEIVED and fact.detail["size"] == size for fact in its)
+            and received.transfer
+            in held_for(self._file_facts.values(), other, wanted, size=size, window=window)
+        )
+
+    def _since(self, received: Fact, wanted: Collection[str]) -> tuple[tuple[str, str], ...]:
+        """Return the newer submissions of the same size that these destinations have received."""
+        return tuple(
+            (fact.destination, fact.transfer)
+            for _, fact in sorted(self._file_facts.items())
+            if fact.kind is Kind.DELIVERED
+            and fact.destination in wanted
+            and submitted(fact.transfer) >= submitted(received.transfer)
+            and fact.transfer != received.transfer
+            and fact.detail["size"] == received.detail["size"]
+        )
 
     def _held(self, decision: ReleaseDecision, side: str) -> dict[str, list[Fact]]:
         """Return the facts that hold it, by destination, with those that an interrupted release set aside."""
@@ -118,4 +155,4 @@ class Releases:
     def _known(self) -> Iterator[Fact]:
         file = file_id(self._file.customer, self._file.key)
         for store in self._regions.stores(self._file.customer):
-            yield from store.tracker.history(file).of(self._transfer)
+            yield from store.tracker.history(file).facts

@@ -1,7 +1,8 @@
 """Repair: what to do about a gap, and doing it. Everything may be repeated: existing copies are kept.
 
-A copy that is missing from an archive is made by S3 from another copy. A copy that is missing from a
-customer's bucket is not: it would be another version, and so another transfer (docs/adr/0017-repair.md).
+A copy that is missing from an archive is made by S3 from another copy. What is missing from a customer's
+bucket is replicated again, for a copy would be another version, and so another transfer
+(docs/adr/0036-restoring.md).
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ class Deed(StrEnum):
     """What is done about a gap; ASK is for what only a person or AWS can do."""
 
     COPY = "copy"
+    REPLICATE = "replicate"
     REPLAY = "replay"
     TAKE_IN = "take in"
     ASK = "ask"
@@ -40,7 +42,7 @@ class Deed(StrEnum):
     def acts(self) -> bool:
         """Whether an operator who approves it has something done."""
         match self:
-            case Deed.COPY | Deed.REPLAY | Deed.TAKE_IN:
+            case Deed.COPY | Deed.REPLICATE | Deed.REPLAY | Deed.TAKE_IN:
                 return True
             case Deed.ASK:
                 return False
@@ -93,7 +95,7 @@ class Repair:
                 case GapKind.UNKNOWN:
                     yield self._taken_in(seen)
                 case GapKind.INBOUND_MISSING:
-                    yield self._ask(seen, f"{gap.where}: an S3 Batch Replication job replicates it again")
+                    yield self._replicated(seen, gap)
                 case GapKind.RECORD_MISSING:
                     yield self._ask(
                         seen, f"{gap.where}: DynamoDB replicates it; see the table's ReplicationLatency"
@@ -106,7 +108,8 @@ class Repair:
     def carry_out(self, remedy: Remedy, *, who: str, why: str, plan: str) -> str:
         """Apply a remedy; return its result in a word or two. `plan` is the digest of the reviewed plan.
 
-        Raises FactsChangedError if the facts have changed since.
+        What is to be replicated is not done here, but in one job for each bucket (RepairPlan). Raises
+        FactsChangedError if the facts have changed since.
         """
         about = remedy.about
         match remedy.deed:
@@ -121,7 +124,7 @@ class Repair:
                 arrived = Arrival(bucket=about["bucket"], key=remedy.key, version_id=about["version_id"])
                 intake = self._intakes[remedy.side]
                 return intake.adopt(arrived) if about["replica"] else intake.accept(arrived)
-            case Deed.ASK:
+            case Deed.REPLICATE | Deed.ASK:
                 return "nothing"
             case _:
                 assert_never(remedy.deed)
@@ -158,6 +161,16 @@ class Repair:
     def _archived(self, seen: Seen, side: str) -> dict[str, str]:
         key = archive_key(self._customer.id, seen.transfer, seen.key)
         return {"Bucket": self._stores[side].archive, "Key": key}
+
+    def _replicated(self, seen: Seen, gap: Gap) -> Remedy:
+        other = peer_of(gap.side)
+        if other not in seen.inbound:
+            return self._ask(seen, f"{gap.where}: no copy is left of what was submitted")
+        about = {"source_side": other, "bucket": self._stores[other].inbound}
+        about |= {"to": self._stores[gap.side].inbound, "version_id": seen.inbound[other].version_id}
+        return self._remedy(
+            seen, Deed.REPLICATE, f"from {about['bucket']} to {about['to']}", side=gap.side, **about
+        )
 
     def _replayed(self, seen: Seen) -> Remedy:
         verdict = self._replay.verdict(seen.facts)

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from datetime import datetime
 from typing import Any
 
 from runtime.handlers import wiring
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the decision as a document: the fields of runtime.decision.Decision."""
+    """Return the decision as a document, as `wiring.answer` makes it.
+
+    `seen` of the event is when the execution began or was last answered.
+    """
+    seen = datetime.fromisoformat(event["seen"]) if "seen" in event else None
     with wiring.step(event) as (transfer, owner):
-        decision = wiring.workflow().claim(transfer, owner=owner)
+        decision = wiring.workflow().claim(transfer, owner=owner, seen=seen)
         wiring.logger.info("claim", action=decision.action)
-        return asdict(decision)
+        return wiring.answer(decision)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from typing import Any
 
 from runtime.delivery.source import Source
@@ -21,4 +20,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
         decision = wiring.workflow().compare(transfer, source, owner=owner)
         wiring.logger.info("compare", action=decision.action, spared=len(decision.spared))
-        return asdict(decision)
+        return wiring.answer(decision)

@@ -42,6 +42,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             # An event of another version may lack a field. The destination is then asked first.
             after_unknown=event.get("after_unknown", True),
             first=event.get("first", False),
+            goes_on=event.get("goes_on", False),
             remaining=lambda: context.get_remaining_time_in_millis() / 1000,
         )
         wiring.logger.info("deliver", outcome=outcome)

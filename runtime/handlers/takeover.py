@@ -72,6 +72,8 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     today = datetime.now(UTC).date()
     done = _takeover().run(today, remaining)
     held = _held_transfers().run(today, remaining)
+    if held.held is not None:
+        wiring.metrics().held_now(held.held)
     found = {
         "started": done.started,
         "absent": done.absent,

@@ -14,7 +14,7 @@ from customers import names
 from customers.document import routing_document
 from ops.failover import switching
 from runtime import contract
-from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, peer_of
+from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, Outcome, peer_of
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -151,9 +151,19 @@ class Fleet:
     def recorded(self, side: str) -> dict[str, Any]:
         return self.estate.recorded(side)
 
-    def fail(self, side: str, kind: Kind = Kind.FAILED) -> None:
-        """Receive a transfer in a region, five minutes ago, that fails or is held."""
-        key, at = "inbound/sdk/a.csv", datetime.now(UTC) - timedelta(minutes=5)
+    def fail(
+        self,
+        side: str,
+        kind: Kind = Kind.FAILED,
+        *,
+        told: Outcome | None = None,
+        key: str = "inbound/sdk/a.csv",
+    ) -> None:
+        """Receive a transfer in a region, five minutes ago, that fails or is held; no bucket has its objects.
+
+        Without `told`, its customer got no receipt.
+        """
+        at = datetime.now(UTC) - timedelta(minutes=5)
         file = contract.file_id(WESTERNER, key)
         transfer = Transfer(
             id=contract.transfer_id(file, "1", at),
@@ -170,10 +180,11 @@ class Fleet:
         tracker = self._tracker(side)
         what = {"bucket": transfer.bucket, "version_id": "1", "size": 3, "etag": "e"}
         received = transfer.fact(Kind.RECEIVED, side=side, writer="w", destinations=["landing"], **what)
+        about = {"destination": "landing", "reason": "x", "error": "x"}
         tracker.record(received)
-        tracker.record(
-            transfer.fact(kind, side=side, writer="w", destination="landing", reason="x", error="x")
-        )
+        tracker.record(transfer.fact(kind, side=side, writer="w", **about))
+        if told is not None:
+            tracker.record(transfer.fact(Kind.RECEIPT, side=side, writer="w", outcome=told.value))
 
     def _tracker(self, side: str) -> Tracker:
         table = names.tracker_table(self.place.cell)

@@ -170,6 +170,7 @@ def test_a_chain_that_nobody_touched_is_sound(estate, western):
         "region": WESTERN,
         "links": 3,
         "facts": 5,
+        "unproven": 0,
         "seal": western.link(3).seal,
         "findings": [],
         "more": 0,
@@ -525,6 +526,23 @@ def test_many_findings_are_counted_and_some_are_shown(estate, western):
     result = estate.ops("audit", "verify")
     assert result.out.splitlines()[-1] == "  and 30 more"
     assert f"{estate.customer} {WESTERN}: 3 links, 5 facts: NOT SOUND" in result.out
+
+
+def test_facts_that_are_too_young_to_be_missed_are_counted_as_not_proven(estate, western):
+    at = datetime.now(UTC) - timedelta(minutes=50)
+    write(estate.west, *(fact(estate.west, at=at, submitted=at) for _ in range(2)))
+    write(estate.east, fact(estate.east, at=at, submitted=at))
+    result = estate.ops("audit", "verify")
+    young = "of the last 60 minutes, not exported yet"
+    assert (result.code, result.out.splitlines()) == (
+        0,
+        [
+            f"{estate.customer} {EASTERN}: 0 links, 0 facts: sound; NOT PROVEN: 1 fact {young}",
+            f"{estate.customer} {WESTERN}: 3 links, 5 facts: sound; NOT PROVEN: 2 facts {young}",
+        ],
+    )
+    code, document = estate.json("audit", "verify")
+    assert (code, [each["unproven"] for each in document["chains"]]) == (0, [1, 2])
 
 
 @pytest.mark.parametrize("words", [("audit",), ("audit", "verify", "--grace", "-1"), ("audit", "prove")])

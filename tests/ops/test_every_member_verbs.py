@@ -214,6 +214,8 @@ def test_every_kind_of_fact_besides_others_leaves_every_verb_an_answer(status, k
     name, document = entry(facts, WEST) or ("", {})
     assert (name, document.get("why")) == expected.notice
     assert entry(facts, EAST) == (None if status is Status.UNDER_WAY else (name, document))
+    name, _ = entry(facts, WEST, holds=True) or ("", {})
+    assert name == ("held" if status is Status.UNDER_WAY else expected.notice[0])
 
 
 # --- GapKind, Deed, Choice -----------------------------------------------------------------------------
@@ -233,8 +235,8 @@ def test_every_gap_is_found_and_has_its_remedy():
         GapKind.REPLICATING: None,
         GapKind.ARCHIVE_MISSING: (Deed.COPY, "from archive-west to archive-east"),
         GapKind.INBOUND_MISSING: (
-            Deed.ASK,
-            "inbound in us-gov-east-1: an S3 Batch Replication job replicates it again",
+            Deed.REPLICATE,
+            "from mft-c001-west to mft-c001-east",
         ),
         GapKind.RECORD_MISSING: (
             Deed.ASK,
@@ -258,6 +260,9 @@ def test_every_deed_has_a_word_of_its_own_in_the_plan_and_is_carried_out(estate,
     lacking = deliver(estate.west, key="inbound/sdk/lacking.csv")
     archived = contract.archive_key(estate.customer, lacking.id, lacking.key)
     estate.west.client("s3").delete_object(Bucket=estate.west.archive_bucket, Key=archived)
+    gone = deliver(estate.west, key="inbound/sdk/gone.csv")
+    where = {"Bucket": estate.east.bucket, "Key": gone.key, "VersionId": gone.version_id}
+    estate.east.client("s3").delete_object(**where)
     for status in (Status.FAILED, Status.HELD):
         transfer = leave(estate.west, status)
         estate.west.archive.store(transfer, owner=first(transfer.id))
@@ -271,7 +276,12 @@ def test_every_deed_has_a_word_of_its_own_in_the_plan_and_is_carried_out(estate,
     digest = planned[-1]["plan"]["digest"]
     applied = lines(estate, *words, "--apply", "--digest", digest, "--reason", "a test")
     done = {each["done"]["deed"]: each["done"]["became"] for each in applied if "done" in each}
-    assert done == {Deed.COPY: "copied", Deed.REPLAY: "replayed", Deed.TAKE_IN: "received"}
+    assert done == {
+        Deed.COPY: "copied",
+        Deed.REPLICATE: "replicated",
+        Deed.REPLAY: "replayed",
+        Deed.TAKE_IN: "received",
+    }
     assert set(done) == set(Deed) - {Deed.ASK}
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from ops.recovery import notice_text
 from ops.recovery.notice import LOOK_BACK, Notice
+from ops.recovery.notice_entries import ON_HOLD
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, Outcome
 from runtime.executions import first
@@ -91,6 +92,23 @@ def test_the_notice_lists_what_became_of_each_file_by_its_facts(estate):
     assert waits["key"] == under_way.key
     assert document["held"]["files"][0]["transfer"] == held
     assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": "nobody knows"}]
+
+
+def test_an_unfinished_file_of_a_route_that_holds_is_listed_as_held_and_not_to_be_sent_again(estate):
+    for side in (estate.west, estate.east):
+        side.register(
+            routes=[
+                {"match": "sdk/once/**", "to": ["partner"], "on_unknown": "hold"},
+                {"match": "sdk/**", "to": ["partner"], "on_unknown": "deliver"},
+            ]
+        )
+    for name in ("once/a.csv", "b.csv"):
+        estate.west.receive(b"abc", f"inbound/sdk/{name}")
+    estate.lose(WEST)
+    document = notice(estate, *OUT_OF_WEST)
+    assert keys(document["held"]) == ["once/a.csv"]
+    assert keys(document["resend"]) == ["b.csv"]
+    assert document["held"]["files"][0]["destinations"] == [{"name": "partner", "held": ON_HOLD}]
 
 
 def test_a_file_that_an_operator_reopened_is_not_listed_as_held(estate):
@@ -271,8 +289,24 @@ def test_a_message_lists_as_many_files_as_fit_beginning_with_those_to_send_again
 # --- Publishing --------------------------------------------------------------------------------------
 
 
+def test_nobody_is_told_to_leave_a_region_that_is_in(estate):
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    in_use = f"{WESTERN} is in, and so far as DNS shows these customers are sent there: {estate.customer};"
+    (warning,) = made["warnings"]
+    assert warning == f"{in_use} take it out first: mft-ops evacuate {WESTERN}"
+    result = estate.ops(*made["command"].split()[1:])
+    assert (result.code, result.out) == (1, "")
+    assert result.line == f"{warning}; nobody was told anything"
+    take_out(estate, WEST)
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    assert made["warnings"] == []
+    assert estate.json(*made["command"].split()[1:])[0] == 0
+    assert len(estate.east.receipts_published(1)) == 1
+
+
 def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
     deliver(estate.west)
+    take_out(estate, WEST)
     estate.lose(WEST)
     made = plan(estate, estate.customer, *OUT_OF_WEST)
     code, done = estate.json(*made["command"].split()[1:])
@@ -289,6 +323,7 @@ def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
 
 
 def test_the_printed_command_publishes_the_notice(estate):
+    take_out(estate, WEST)
     result = estate.ops("notice", "--all", *OUT_OF_WEST)
     command = result.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
@@ -326,6 +361,7 @@ def test_a_notice_that_has_changed_is_not_published_and_the_change_is_named(esta
 
 
 def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
+    take_out(estate, WEST)
     other = other_customer(estate)
     s3 = estate.east.client("s3")
     key = contract.config_key(other)

@@ -276,13 +276,13 @@ def test_misconfigured_health_checks(twins, cleanup):  # noqa: F811
     route53 = twins.client("route53")
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
-    for check, usual, broken in ((out, 2, 1), (cell, 3, 1)):
+    for check, usual, broken in ((out, 2, 1), (cell, 6, 1)):
         threshold = partial(route53.update_health_check, HealthCheckId=check)
         cleanup.callback(threshold, HealthThreshold=usual)
         threshold(HealthThreshold=broken)
     lines = twins.differences("h4t9q")
     assert [each for each in lines if each.startswith("Route 53: ")] == [
-        f"Route 53: {EASTERN}: the check `cell` requires 1 of 3 leaves to be healthy, not all; {UP[EAST]}",
+        f"Route 53: {EASTERN}: the check `cell` requires 1 of 7 leaves to be healthy, not 6; {UP[EAST]}",
         f"Route 53: {WESTERN}: the check `out` can be healthy: a shift would move nobody; {UP[WEST]}",
     ]
 
@@ -314,7 +314,8 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     silent, switch, endpoint, control = lines
     assert silent.startswith(f"{WESTERN}: does not answer: ")
     assert switch == (
-        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer"
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer;"
+        f" if {EASTERN} is out and {WESTERN} does not come back: mft-ops force-in {EASTERN}"
     )
     assert endpoint.startswith(f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, ")
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")

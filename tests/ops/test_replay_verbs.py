@@ -387,6 +387,20 @@ def test_a_held_file_is_released(place, word):
     assert replays(place.west) == [about.id]
 
 
+def test_a_release_names_what_waits_for_it_and_what_the_destination_has_received_since(place):
+    about = end(place.west, kind=Kind.HELD)
+    waiting, longer, sent = (place.west.receive(content, about.key) for content in (b"abc", b"abcd", b"xyz"))
+    detail = {"sha256": "0", "size": 3, "path": "p", "sent": True}
+    delivered = sent.fact(Kind.DELIVERED, side=WEST, writer="w", destination="partner", **detail)
+    place.west.tracker.record(delivered)
+    code, plan = released(place, about, "--resend")
+    assert (code, plan["waiting"], plan["since"]) == (0, [waiting.id], [["partner", sent.id]])
+    assert longer.id not in json.dumps(plan)
+    lines = place.ops("release", about.id, "--resend").out.splitlines()
+    assert f"  partner has received {sent.id} since: it has the same size" in lines
+    assert f"  {waiting.id} waits for this: it may be the same file" in lines
+
+
 def test_the_printed_command_releases_the_file(place):
     about = end(place.west, kind=Kind.HELD)
     words = ("release", about.id, "--resend", "--customer", place.customer, "--reason", "they lost it")

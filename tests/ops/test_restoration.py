@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 
 import pytest
 
 from ops.failover import switching
-from runtime.contract import EAST, WEST, Kind
+from ops.recovery import reconcile
+from runtime.contract import EAST, WEST, Kind, Outcome
 from tests.ops.conftest import EASTERN, WESTERN
 from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
 from tests.ops.fleet import EASTERNER, WESTERNER, WHY, Fleet, fleet  # noqa: F401 - a fixture
 from tests.runtime.cells import eventually
+
+OUT = f"to take it out: mft-ops evacuate {WESTERN}"
 
 
 @pytest.fixture
@@ -46,27 +50,72 @@ def test_a_region_comes_back_with_all_customers(without_west):
     assert (intent["why"], outcome["left"]) == (WHY[1], [])
     assert {call.split()[1] for call in place.relay.calls}.isdisjoint({"route53", "iam"})
     result = place.ops("restore", WESTERN)
-    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done")
+    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done; {OUT}")
 
 
-@pytest.mark.parametrize("kind", [Kind.FAILED, Kind.HELD])
-def test_gaps_since_15_minutes_before_its_evacuation_keep_a_region_out(without_west, kind):
-    """A file that was received there five minutes before the evacuation is not delivered."""
-    without_west.fail(WEST, kind)
-    assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
-    for words in ((), (*WHY, "--apply", "--digest", "0"), ("--override", f"{WESTERN} is not ready")):
+def test_what_was_refused_by_a_partner_and_told_to_the_customer_holds_nothing_back(without_west):
+    without_west.fail(WEST, told=Outcome.FAILED)
+    plan = without_west.plan("restore", WESTERN)
+    (warning,) = plan["warnings"]
+    assert warning == "not held back by 1 gaps: 1 undelivered (not delivered, and the customer was told)"
+    assert without_west.apply("restore", WESTERN, digest=plan["digest"])[0] == 0
+    assert without_west.place.position(WEST) == "in"
+
+
+@pytest.mark.parametrize(
+    ("kind", "told", "cause"),
+    [
+        (Kind.FAILED, None, "not delivered, and the customer was not told"),
+        (Kind.FAILED, Outcome.HELD, "not delivered, and the customer was not told"),
+        (Kind.HELD, Outcome.HELD, "held until a person decides"),
+    ],
+)
+def test_other_gaps_keep_a_region_out_until_the_sentence_is_typed(without_west, kind, told, cause):
+    without_west.fail(WEST, kind, told=told)
+    sentence = f"1 gap remains open in {WESTERN}: 1 undelivered ({cause})"
+    for words in ((), (*WHY, "--apply", "--digest", "0"), ("--override", "it does not matter")):
         result = without_west.place.ops("restore", WESTERN, *words)
         assert result.code == 1
-        assert result.line.startswith(
-            "1 gaps remain of what was submitted from 15 minutes before it went out: "
-        )
-        assert "1 undelivered" in result.line
-    command = result.line.split("to see them: mft-ops ")[1].split(";")[0]
+        first, *_, last = result.err.splitlines()
+        assert first.startswith(f"{sentence}: to see them: mft-ops gaps --since ")
+        assert last == f"to do it all the same: --override '{sentence}'"
+    command = first.split("to see them: mft-ops ")[1].split(";")[0]
     shown = without_west.place.ops(*command.split())
-    assert shown.code == 1
     assert "undelivered" in shown.out
-    assert without_west.place.position(WEST) == "lost"
     assert not [key for key in without_west.recorded(EAST) if "/restore/" in key]
+    plan = without_west.plan("restore", WESTERN, "--override", sentence)
+    assert f"--override '{sentence}'" in plan["command"]
+    code, document = without_west.apply("restore", WESTERN, "--override", sentence, digest=plan["digest"])
+    assert (code, document["override"]) == (0, sentence)
+    assert without_west.place.position(WEST) == "in"
+    intent = next(each for key, each in without_west.recorded(EAST).items() if "/restore/" in key)
+    assert (intent["override"], intent["why"]) == (sentence, WHY[1])
+
+
+def test_a_gap_that_appears_after_the_sentence_was_typed_is_refused_again(without_west):
+    without_west.fail(WEST, Kind.HELD)
+    sentence = f"1 gap remains open in {WESTERN}: 1 undelivered (held until a person decides)"
+    plan = without_west.plan("restore", WESTERN, "--override", sentence)
+    without_west.fail(EAST, Kind.HELD, key="inbound/sdk/b.csv")
+    result = without_west.apply_as_text("restore", WESTERN, "--override", sentence, digest=plan["digest"])
+    assert result.code == 1
+    assert f"2 gaps remain open in {WESTERN}: 2 undelivered (held until a person decides)" in result.err
+    assert without_west.place.position(WEST) == "out"
+
+
+def test_nothing_overrides_what_replication_may_still_bring(without_west, aws, monkeypatch):
+    monkeypatch.setattr(reconcile, "GRACE", timedelta(minutes=-1))
+    aws.replication_lag(dynamodb=600)
+    try:
+        without_west.fail(EAST, told=Outcome.FAILED)
+        sentence = f"2 gaps remain open in {WESTERN}"
+        for words in ((), ("--override", sentence)):
+            result = without_west.place.ops("restore", WESTERN, *words)
+            assert result.code == 1
+            assert "replication may still close them: 1 record missing (replication may still" in result.line
+            assert "--override" not in result.line
+    finally:
+        aws.replication_lag()
 
 
 def test_a_region_that_does_not_answer_stays_out(without_west, aws):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import re
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -18,14 +19,17 @@ import pytest
 from customers import names
 from local.aws.emulator import ROOT
 from ops.environment import Environment
-from ops.health import status
+from ops.health import open_files, status
 from runtime import contract
-from runtime.contract import EAST, REGION_OF, WEST
+from runtime.contract import EAST, REGION_OF, WEST, Kind
+from runtime.facts import Fact
 from runtime.metric_names import METRICS, cell_dimensions
+from runtime.tracker import Tracker
 from tests.ops.conftest import EASTERN, NAMESPACE, WESTERN, Place
 from tests.ops.customer_zone import Estate, zone  # noqa: F401 - a fixture
 from tests.ops.well_cells import WellCell, well  # noqa: F401 - a fixture
 
+_numbers = itertools.count(1)
 CONTROL_PLANE = f"{WESTERN} route53"
 
 
@@ -79,8 +83,9 @@ def test_all_is_well(both, place):
         "shifted_out": [],
         "sftp": "ONLINE",
         "queue": {"waiting": 0, "taken": 0},
-        "dead_letters": {"ingest": 0, "replication": 0},
+        "dead_letters": {"ingest": 0, "replication": 0, "events": 0, "invocations": 0},
         "workflow": {"running": 0, "more": False, "failed": 0},
+        "files": {"held": 0, "failed": 0, "retrying": 0},
         "measured": {
             "canary": True,
             "legs": {},
@@ -110,8 +115,8 @@ def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
     assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
     assert status["regions"][WESTERN]["switch"]["position"] == "lost"
     assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in status["findings"]] == [
-        f"{EASTERN}: 1 dead letters of the function ingest wait for an operator;"
-        " see docs/runbook.md#ingest-dead-letters",
+        f"{EASTERN}: 1 dead letters (ingest) wait for an operator; see docs/runbook.md#ingest-dead-letters,"
+        f" then: mft-ops redrive {EASTERN} --queue ingest",
         f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
         " Runbook: docs/runbook.md#facts-delayed",
         f"{EASTERN}: S3 gave up on 3 copies to {WESTERN} in the last 24 hours;"
@@ -148,6 +153,70 @@ def test_executions_that_run_and_that_failed(both, place):
     for execution in running:
         workflow.stop_execution(executionArn=execution)
     assert_executions(running=0, more=False, failed=5)
+
+
+def leave(cell: WellCell, side: str, minutes: int, *kinds: Kind, over: str = "") -> Fact:
+    """Record a transfer that a side received minutes ago, and what became of it; return its last fact."""
+    at = datetime.now(UTC) - timedelta(minutes=minutes)
+    made = None
+    number = next(_numbers)
+    for kind in (Kind.RECEIVED, *kinds):
+        detail: dict[str, Any] = {"destinations": ["partner"], "over": [over]}
+        made = Fact(
+            file=f"{number}",
+            transfer=f"{at:%Y%m%dT%H%M%SZ}-{number:020x}",
+            kind=kind,
+            customer="aaa111",
+            key="inbound/sdk/a.csv",
+            side=side,
+            writer="w",
+            at=at.isoformat(),
+            expires=2**32,
+            destination="" if kind is Kind.RECEIVED else "partner",
+            detail=detail,
+        )
+        tracker(cell).record(made)
+    return made
+
+
+def tracker(cell: WellCell) -> Tracker:
+    table = names.tracker_table(cell.place.cell)
+    return Tracker(table=table, side=cell.side, client=cell.client("dynamodb"))
+
+
+def test_held_and_failed_files_are_found_in_the_tracker_and_those_that_are_tried_are_shown(both, place):
+    west = both[WEST]
+    leave(west, WEST, 60, Kind.DELIVERED)
+    leave(west, WEST, 60, Kind.FAILED)
+    leave(west, WEST, 60, Kind.FAILED, Kind.HELD)
+    leave(west, WEST, 60)
+    leave(west, WEST, 5)  # as young as most that are under way
+    leave(west, EAST, 60, Kind.HELD)
+    status = document(place)
+    counts = {region: its["files"] for region, its in status["regions"].items()}
+    assert counts == {
+        WESTERN: {"held": 1, "failed": 1, "retrying": 1},
+        EASTERN: {"held": 1, "failed": 0, "retrying": 0},
+    }
+    words = "are held until a person decides, and {} have failed: mft-ops gaps --window 48h"
+    assert status["findings"] == [
+        f"{EASTERN}: of the files since yesterday, 1 {words.format(0)}",
+        f"{WESTERN}: of the files since yesterday, 1 {words.format(1)}",
+    ]
+    out = place.ops("status").out
+    assert "all is well" not in out
+    assert "1 held, 1 failed, 1 tried for long" in out
+    place.relay.closed = {f"{WESTERN} "}  # its peer's replica says the same
+    counts = {region: its["files"] for region, its in document(place)["regions"].items()}
+    assert counts[WESTERN] == {"held": 1, "failed": 1, "retrying": 1}
+
+
+def test_what_cannot_be_counted_in_time_is_not_known(both, place, monkeypatch):
+    leave(both[WEST], WEST, 60, Kind.HELD)
+    monkeypatch.setattr(open_files, "_PATIENCE", -1.0)
+    status = document(place)
+    assert status["regions"][WESTERN]["files"] is None
+    assert all("how many files are held or have failed is not known" in each for each in status["findings"])
 
 
 def test_customers_that_are_shifted_out(both, zone, place):  # noqa: F811
@@ -205,7 +274,8 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     first, *others = status["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
-        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer;"
+        f" if {EASTERN} is out and {WESTERN} does not come back: mft-ops force-in {EASTERN}",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
     result = place.ops("status")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 #: Days for which facts are kept: few, for every day is looked at.
 TRACKER_DAYS = 35
 
-_numbers = itertools.count(1)
+_numbers = itertools.count(500)  # below are the cells of other tests
 
 
 @dataclass
@@ -66,6 +66,8 @@ class Side(Cell):
         where = {"LocationConstraint": self.region}
         s3.create_bucket(Bucket=self.audit_bucket, CreateBucketConfiguration=where)
         s3.put_bucket_versioning(Bucket=self.audit_bucket, VersioningConfiguration={"Status": "Enabled"})
+        role = names.replication_job_role(NAMESPACE, self.cell, self.side)
+        self.client("iam").create_role(RoleName=role, AssumeRolePolicyDocument="{}")
         self.client("ssm").put_parameter(
             Name=contract.cell_parameter(NAMESPACE, self.cell, "parts"),
             Value=json.dumps(self.manifest),
@@ -106,8 +108,8 @@ class Estate:
 @pytest.fixture
 def estate(aws: Emulator, place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Estate]:
     """A customer with transfers in West and East, of a cell of its own."""
-    cell = f"t{next(_numbers)}"
-    customer, table = f"c{cell}", names.tracker_table(cell)
+    cell = str(next(_numbers))
+    customer, table = f"ct{cell}", names.tracker_table(cell)
     cells._global_table(aws, table)
     west, east = (Side(aws, side, customer, table, cell=cell).make() for side in (WEST, EAST))
     place.cell = cell

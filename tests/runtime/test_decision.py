@@ -354,3 +354,42 @@ def test_the_order_of_facts_does_not_matter(facts, transfer, content, to, policy
     mixed = facts.copy()
     random.shuffle(mixed)
     assert decide(mixed, transfer, content, to, policy) == decide(facts, transfer, content, to, policy)
+
+
+# --- While another submission is held ------------------------------------------------------------
+
+
+def submitted_as(transfer: str, content: str) -> Fact:
+    return fact(transfer, Kind.RECEIVED, size=SIZES[content], destinations=["a", "b"])
+
+
+def waits(*facts: Fact, content: str = "A", to: tuple[str, ...] = ("a",), policy: str = "content") -> bool:
+    about = {"policy": policy, "window": 2 * HOUR}
+    found = judge(facts, transfer=at(60), size=SIZES[content], destinations=to, **about)
+    assert found.action in (Action.WAIT, Action.DELIVER)
+    return found.action is Action.WAIT
+
+
+@pytest.mark.parametrize("minutes", [0, 90])
+def test_what_may_be_the_same_file_as_a_held_one_waits_for_it(minutes):
+    held = submitted_as(at(minutes), "A"), fact(at(minutes), Kind.HELD, "a")
+    assert waits(*held)
+    assert waits(*held, content="B")  # of the same size
+    assert waits(*held, to=("a", "b"))
+    assert not waits(*held, content="C")
+    assert not waits(*held, to=("b",))
+    assert not waits(*held, policy="version")
+    assert not waits(*held, replayed(at(60)))
+    assert not waits(held[0], fact(at(minutes), Kind.HELD, "a", newer=at(30)))
+    assert not waits(*held, replayed(at(minutes), held[1]))
+    assert not waits(submitted_as(at(-90), "A"), fact(at(-90), Kind.HELD, "a"))
+
+
+def test_an_operators_resend_conflicts_only_with_content_of_another_size():
+    mine = at(0)
+    held = fact(mine, Kind.HELD, "a")
+    facts = [held, replayed(mine, held), delivered(at(5), "B"), delivered(at(6), "C")]
+    found = judge(
+        facts, transfer=mine, size=SIZES["A"], destinations=("a",), policy="content", window=2 * HOUR
+    )
+    assert (found.action, found.destinations, found.conflicts) == (Action.DELIVER, ("a",), (at(6),))

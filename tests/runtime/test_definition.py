@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import io
+import itertools
 import json
 import zipfile
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -17,6 +19,8 @@ from runtime.timing import ATTEMPT_SECONDS
 from runtime.workflow import LEASE
 from tests.runtime.cells import ROLE, Cell, eventually
 from tests.runtime.test_handlers import STEPS
+
+_runs = itertools.count()
 
 DEPUTY = """
 import json, pathlib
@@ -32,7 +36,8 @@ def handler(event, context):
     step = context.function_name.removeprefix("deputy-")
     place = pathlib.Path(transfer["notes"])
     notes = json.loads(place.read_text()) if place.exists() else []
-    noted = {key: event[key] for key in ("after_unknown", "first", "results") if key in event}
+    shown = ("after_unknown", "first", "goes_on", "results", "seen")
+    noted = {key: event[key] for key in shown if key in event}
     place.write_text(json.dumps([*notes, [step, noted]]))
     before = sum(1 for note in notes if note[0] == step)
     plan = transfer["plan"].get(step, [])
@@ -40,7 +45,7 @@ def handler(event, context):
     if isinstance(answer, str):
         raise globals()[answer](answer)
     usual = {
-        "claim": {"action": "deliver", "destinations": ["partner"], "wait": 60},
+        "claim": {"action": "deliver", "destinations": ["partner"], "wait": 60, "at": "then"},
         "deliver": {"destination": "partner", "outcome": "DELIVERED"},
         "complete": {"outcome": "delivered"},
     }
@@ -71,6 +76,7 @@ def machine(aws: Emulator) -> Iterator[str]:
     real = json.dumps(definition(deputies, partition=contract.PARTITION))
     # The emulator scales pauses; the longest are still too long for a test.
     quick = real.replace('"MaxDelaySeconds": 900', '"MaxDelaySeconds": 30')
+    quick = quick.replace('"MaxAttempts": 60', '"MaxAttempts": 2')
     yield states.create_state_machine(name="real", roleArn=ROLE, definition=quick)["stateMachineArn"]
     for step in STEPS:
         functions.delete_function(FunctionName=f"deputy-{step}")
@@ -81,15 +87,15 @@ def carry(aws: Emulator, machine: str, west: Cell, tmp_path: Any) -> Callable[..
     """Return a function that runs an execution whose functions answer by plan, and returns their inputs."""
     states = aws.client("stepfunctions", west.region)
 
-    def run(*, taken_over: bool = False, **plan: list[Any]) -> list[Any]:
-        notes = tmp_path / "notes.json"
+    def run(*, taken_over: bool = False, ends: str = "", **plan: list[Any]) -> list[Any]:
+        notes = tmp_path / f"notes-{next(_runs)}.json"
         given = {"taken_over": taken_over, "notes": str(notes), "plan": plan}
         arn = states.start_execution(stateMachineArn=machine, input=json.dumps(given))["executionArn"]
         done = eventually(
             lambda: (seen := states.describe_execution(executionArn=arn))["status"] != "RUNNING" and seen,
             60,
         )
-        assert done["status"] == "SUCCEEDED", done
+        assert (done["status"], done.get("error", "")) == ("FAILED" if ends else "SUCCEEDED", ends), done
         return json.loads(notes.read_text())
 
     return run
@@ -100,13 +106,55 @@ def deliveries(notes: list[Any]) -> list[tuple[bool, bool]]:
 
 
 def results(notes: list[Any]) -> Any:
-    return notes[-1][1]["results"]
+    return next(noted["results"] for step, noted in reversed(notes) if step == "complete")
+
+
+def steps(notes: list[Any]) -> list[str]:
+    return [step for step, _ in notes]
+
+
+DEAD = ["TransientDeliveryError"] * 3  # the first try, and the two more that are left of sixty
+
+
+def test_the_receipt_goes_before_the_archive(carry):
+    assert steps(carry()) == ["claim", "deliver", "complete", "archive"]
+
+
+@pytest.mark.parametrize("failed", [1, 2])
+def test_while_the_archive_fails_the_receipt_is_sent_once(carry, failed):
+    assert steps(carry(archive=DEAD[:failed])) == [
+        "claim",
+        "deliver",
+        "complete",
+        *["archive"] * (failed + 1),
+    ]
+
+
+def test_an_archive_that_never_gets_the_file_fails_the_execution_after_the_receipt(carry):
+    notes = carry(ends="NotArchived", archive=DEAD)
+    assert steps(notes) == ["claim", "deliver", "complete", *["archive"] * 3]
+
+
+def test_a_file_whose_receipt_cannot_be_sent_is_archived_all_the_same(carry):
+    notes = carry(ends="NotCompleted", complete=DEAD)
+    assert steps(notes) == ["claim", "deliver", *["complete"] * 3, "archive"]
+    notes = carry(ends="NotCompleted", complete=DEAD, archive=DEAD)
+    assert steps(notes)[-6:] == [*["complete"] * 3, *["archive"] * 3]
+
+
+def test_a_claim_is_told_when_its_execution_began_and_then_when_it_was_last_answered(carry):
+    notes = carry(deliver=["OvertakenError"])
+    first, second = (noted["seen"] for step, noted in notes if step == "claim")
+    began = datetime.fromisoformat(first)
+    assert abs((datetime.now(UTC) - began).total_seconds()) < 300
+    assert second == "then"
 
 
 def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
     more = {"outcome": "CONTINUE"}
     notes = carry(deliver=[more, more])
     assert deliveries(notes) == [(False, False)] * 3
+    assert [noted["goes_on"] for step, noted in notes if step == "deliver"] == [False, True, True]
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 

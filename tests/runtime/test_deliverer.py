@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import boto3
 import pytest
@@ -15,8 +16,11 @@ from botocore.exceptions import ClientError
 from local.sftp.partners import Partner
 from runtime import contract
 from runtime.contract import Kind
-from runtime.deliverer import CONTINUE
+from runtime.deliverer import CONTINUE, THAWED
 from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.facts import submitted
+from runtime.release import ReleaseDecision
+from runtime.timing import ATTEMPT_SECONDS, FACTS_SECONDS
 from runtime.tracker import Lease
 from runtime.workflow import LEASE, LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, owner
@@ -205,12 +209,117 @@ def test_an_attempt_without_the_lease_stops_before_its_first_effect(west, partne
     assert west.kinds(first) == [Kind.RECEIVED]
 
 
-def test_an_attempt_renews_a_lease_that_runs_low(west):
+def stood_still(cell: Cell, transfer, seconds: float) -> None:
+    """Make the lease of a transfer's execution one that was last renewed so many seconds ago."""
+    until = int(time.time() - seconds) + LEASE
+    low = Lease(owner=owner(transfer), transfer=transfer.id, until=until)
+    cell.tracker.claim(transfer.file, low, seen=None, seen_ended=False, expires=transfer.expires)
+
+
+def test_an_attempt_renews_a_lease_that_is_not_new(west):
     transfer = claimed(west)
-    low = Lease(owner=owner(transfer), transfer=transfer.id, until=int(time.time()) + 60)
-    west.tracker.claim(transfer.file, low, seen=None, seen_ended=False, expires=transfer.expires)
+    stood_still(west, transfer, 300)
     west.attempt(transfer)
     assert west.tracker.history(transfer.file).lease.until > time.time() + LEASE - 30
+
+
+# --- Late transfers, and executions that stood still -----------------------------------------------
+
+
+def attempt_at(cell: Cell, transfer, age: float, number: str = "1", **how) -> str:
+    """Make an attempt as if the transfer had been submitted so many seconds ago."""
+    deliverer = cell.deliverer
+    deliverer._now = lambda: submitted(transfer.id).timestamp() + age
+    usual = {"owner": owner(transfer), "attempt": number, "after_unknown": False}
+    return deliverer.attempt(transfer, "partner", **usual | how)
+
+
+@pytest.mark.parametrize(("age", "asks"), [(FACTS_SECONDS - 1, False), (FACTS_SECONDS + 1, True)])
+@pytest.mark.parametrize("kind", ["server", "bucket"])
+def test_a_late_attempt_finds_what_the_other_region_delivered(west, partner, on_unknown, kind, age, asks):
+    """The fact about it has not replicated."""
+    if kind == "server":
+        deliver_to(west, partner, on_unknown)
+        (partner.inbox / "a.csv").write_bytes(CONTENT)
+    else:
+        west.client("s3").put_object(Bucket=west.partner_bucket, Key="in/a.csv", Body=CONTENT)
+    transfer = claimed(west)
+    assert attempt_at(west, transfer, age) == Kind.DELIVERED
+    detail = west.fact(Kind.DELIVERED, transfer).detail
+    assert (detail["sent"], detail["after_unknown"]) == (not asks, asks)
+
+
+@pytest.mark.parametrize(("silent", "asks"), [(60, False), (ATTEMPT_SECONDS + 60, True)])
+def test_an_attempt_that_goes_on_with_an_upload_asks_only_after_a_thaw(west, silent, asks):
+    west.client("s3").put_object(Bucket=west.partner_bucket, Key="in/a.csv", Body=CONTENT)
+    transfer = claimed(west)
+    stood_still(west, transfer, silent)
+    assert attempt_at(west, transfer, 7200, goes_on=True) == Kind.DELIVERED
+    assert west.fact(Kind.DELIVERED, transfer).detail["sent"] is not asks
+
+
+def test_a_late_file_that_is_not_there_is_sent_whatever_the_route_says(west, partner, on_unknown):
+    """The execution was at work all the time: it has waited for its partner or for its turn."""
+    deliver_to(west, partner, on_unknown)
+    transfer = claimed(west)
+    stood_still(west, transfer, ATTEMPT_SECONDS - 60)
+    assert attempt_at(west, transfer, 7200) == Kind.DELIVERED
+    assert partner.files() == {"a.csv": CONTENT}
+
+
+def test_after_a_thaw_a_file_that_is_not_there_is_sent_or_held_as_the_route_says(west, partner, on_unknown):
+    deliver_to(west, partner, on_unknown)
+    transfer = claimed(west)
+    stood_still(west, transfer, ATTEMPT_SECONDS + 60)
+    if on_unknown == "deliver":
+        assert attempt_at(west, transfer, 7200) == Kind.DELIVERED
+        return
+    assert attempt_at(west, transfer, 7200) == Kind.HELD
+    assert west.fact(Kind.HELD, transfer).detail["reason"] == THAWED
+    assert partner.files() == {}
+
+
+def test_a_thaw_is_remembered_when_the_first_attempt_after_it_fails(west, partner):
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+    stood_still(west, transfer, ATTEMPT_SECONDS + 60)
+    partner.faults.refuse()
+    with pytest.raises(TransientDeliveryError):
+        attempt_at(west, transfer, 7200)
+    partner.faults.clear()
+    assert attempt_at(west, transfer, 7300, "2") == Kind.HELD
+    assert partner.files() == {}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize(("call", "at"), [("update_item", "CLAIM#"), ("put_item", "#HELD#")])
+def test_a_thaw_is_remembered_when_the_attempt_dies(west, partner, call, at, after):
+    """It dies before or after the lease is renewed, or the file held."""
+    deliver_to(west, partner, "hold")
+    transfer = claimed(west)
+    stood_still(west, transfer, ATTEMPT_SECONDS + 60)
+    dying = west.with_client("dynamodb", Dying(west.client("dynamodb"), call, after=after, at=at))
+    with pytest.raises(CrashError):
+        attempt_at(dying, transfer, 7200)
+    assert attempt_at(west, transfer, 7300, "2") == Kind.HELD
+    assert partner.files() == {}
+
+
+def test_a_release_that_thaws_is_held_again(west, partner):
+    """Its region stood still after the operator's decision, and the other may have carried it out."""
+    deliver_to(west, partner, "hold")
+    transfer = west.receive(CONTENT)
+    west.workflow.claim(transfer, owner=owner(transfer))
+    assert west.attempt(transfer, after_unknown=True) == Kind.HELD
+    about = {"who": "somebody", "why": "asked"}
+    name = west.release.release(transfer, "partner", ReleaseDecision.RESEND, **about)
+    mine = replace(transfer, taken_over=True)
+    west.workflow.claim(mine, owner=name, seen=datetime.now(UTC))
+    until = int(time.time() - ATTEMPT_SECONDS - 60) + LEASE
+    low = Lease(owner=name, transfer=transfer.id, until=until)
+    west.tracker.claim(transfer.file, low, seen=None, seen_ended=False, expires=transfer.expires)
+    assert west.attempt(mine, "2", owner=name, after_unknown=True, first=True) == Kind.HELD
+    assert partner.files() == {}
 
 
 class Meanwhile:

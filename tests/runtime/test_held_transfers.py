@@ -63,13 +63,13 @@ def ask(cell: Cell, transfer: Transfer, number: int = 1) -> Outcome:
 
 
 def test_a_destination_that_has_the_file_after_all_ends_the_hold(west, east, held, server):
-    assert held_transfers(west, east).run(today()) == Asked(asked=(held.id,))
+    assert held_transfers(west, east).run(today()) == Asked(asked=(held.id,), held=1)
     (server.inbox / "a.csv").write_bytes(CONTENT)
     assert ask(west, held) is Outcome.DELIVERED
     detail = west.fact(Kind.DELIVERED, held).detail
     assert (detail["sent"], west.status(held)) == (False, Status.DELIVERED)
     assert west.receipts_published(1)[0]["outcome"] == "delivered"
-    assert held_transfers(west, east, minutes=60).run(today()) == Asked()
+    assert held_transfers(west, east, minutes=60).run(today()) == Asked(held=0)
 
 
 def test_asking_sends_nothing_and_leaves_nothing_whatever_the_route_says_now(west, east, held, server):
@@ -97,7 +97,7 @@ def test_the_pause_between_two_questions_doubles(west, east, held):
     for number, minutes in enumerate([2, 4, 8], start=2):
         last = f"{held.id}-ask-{number - 1}"
         eventually(lambda last=last: west.its_executions.find(last).ended)
-        assert held_transfers(west, east, minutes=minutes - 0.1).run(today()) == Asked()
+        assert held_transfers(west, east, minutes=minutes - 0.1).run(today()) == Asked(held=1)
         assert held_transfers(west, east, minutes=minutes + 0.1).run(today()).asked == (held.id,)
         assert f"{held.id}-ask-{number}" in west.executions()
 
@@ -116,7 +116,7 @@ def test_looks_are_minutes_apart(west, east, held):
 
 
 def test_the_region_that_holds_asks_and_its_peer_only_when_it_is_lost(west, east, held):
-    assert held_transfers(east, west).run(today()) == Asked()
+    assert held_transfers(east, west).run(today()) == Asked(held=0)
     declare(west, "lost")
     assert held_transfers(east, west).run(today()).asked == (held.id,)
     (given,) = east.executions().values()
@@ -138,13 +138,22 @@ def test_a_newer_version_in_the_files_place_is_no_question(west, east, held):
     assert held_transfers(west, east).run(today()).asked == (held.id,)
 
 
+def test_every_held_file_of_the_region_is_counted_and_only_a_whole_scan_counts(west, east, held):
+    newer = west.receive(b"xyz", "inbound/sdk/b.csv")
+    about = {"destination": "partner", "reason": "x", "newer": "20260101T000000Z-0"}
+    west.tracker.record(newer.fact(Kind.HELD, side=west.side, writer="w", **about))
+    assert held_transfers(west, east).run(today()).held == 2
+    assert held_transfers(east, west).run(today()).held == 0
+    assert held_transfers(west, east).run(today(), lambda: 0.0).held is None
+
+
 def test_a_released_transfer_is_not_asked_about(west, east, held):
     west.release.release(held, "partner", ReleaseDecision.RESEND, who="ops", why="x")
-    assert held_transfers(west, east).run(today()) == Asked()
+    assert held_transfers(west, east).run(today()) == Asked(held=0)
 
 
 def test_the_peers_fact_ends_the_hold(west, east, held):
     fact = held.fact(Kind.DELIVERED, side="east", writer="x", destination="partner", sha256="0", size=8)
     east.tracker.record(fact)
     eventually(lambda: west.status(held) is Status.DELIVERED)
-    assert held_transfers(west, east).run(today()) == Asked()
+    assert held_transfers(west, east).run(today()) == Asked(held=0)

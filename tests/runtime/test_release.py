@@ -72,6 +72,28 @@ def test_a_file_that_is_there_according_to_the_operator_is_neither_asked_about_n
     assert west.receipts_published(1)[0]["outcome"] == "delivered"
 
 
+@pytest.mark.parametrize("decision", ReleaseDecision)
+def test_a_resend_waits_while_its_first_submission_is_held_and_is_then_a_duplicate(
+    west, held, server, decision
+):
+    again = west.receive(CONTENT)
+    verdict = west.workflow.claim(again, owner=owner(again))
+    assert (verdict.action, verdict.wait) == (Action.WAIT, 60)
+    lease = west.tracker.history(again.file).lease
+    assert lease.owner == owner(held)  # it waits without the lease, which the release needs
+    carry(west, west.release.release(held, "partner", decision, **WHO))
+    assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
+    verdict = west.workflow.compare(again, west.source(again), owner=owner(again))
+    assert verdict.spared == (("partner", held.id),)
+    assert west.workflow.complete(again, [], owner=owner(again)) is Outcome.DUPLICATE
+    assert Kind.CONFLICT not in west.kinds(again) + west.kinds(held)
+
+
+def test_a_correction_does_not_wait_for_a_held_file(west, held, server):
+    again = west.receive(b"the corrected content")
+    assert west.workflow.claim(again, owner=owner(again)).action is Action.DELIVER
+
+
 def test_a_resend_after_the_operators_decision_is_a_duplicate(west, held, server):
     carry(west, west.release.release(held, "partner", ReleaseDecision.DELIVERED, **WHO))
     again = west.receive(CONTENT)

@@ -133,9 +133,10 @@ def test_a_fact_records_the_copy_and_settles_nothing(west, east):
     assert (west.status(about), fact.expires) == (before, about.expires)
 
 
-def test_gaps_that_wait_for_aws_have_no_automatic_remedy(west, east):
+def test_what_a_bucket_lacks_is_replicated_and_other_gaps_that_wait_for_aws_are_asked_about(west, east):
     carry(west)
     (seen,) = look(west, east)
     findings = (GapKind.INBOUND_MISSING, GapKind.RECORD_MISSING, GapKind.REPLICATING)
     remedies = list(repair(west, east).remedies(seen, [gap(seen, each, EAST) for each in findings]))
-    assert [remedy.deed for remedy in remedies] == [Deed.ASK, Deed.ASK]
+    assert [remedy.deed for remedy in remedies] == [Deed.REPLICATE, Deed.ASK]
+    assert (remedies[0].about["source_side"], remedies[0].about["to"]) == (WEST, east.bucket)

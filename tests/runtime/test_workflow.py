@@ -6,14 +6,16 @@ import hashlib
 import json
 import time
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, submitted
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import Lease, Tracker
-from runtime.workflow import LEASE, RENEW_BELOW, LeaseLostError, Leases, Workflow
+from runtime.workflow import LEASE, RENEW_AFTER, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
 
 DELIVERED = [{"destination": "partner", "outcome": "DELIVERED"}]
@@ -181,15 +183,69 @@ def test_a_lease_with_time_left_is_kept_without_writing(west):
     assert west.tracker.history(transfer.file) == before
 
 
-@pytest.mark.parametrize("left", [RENEW_BELOW - 5, -5])
-def test_a_lease_that_runs_low_or_ran_out_unnoticed_is_renewed(west, left):
+@pytest.mark.parametrize(
+    ("passed", "thawed"),
+    [
+        (RENEW_AFTER + 5, False),
+        (ATTEMPT_SECONDS - 5, False),
+        (ATTEMPT_SECONDS + 5, True),
+        (LEASE + 5, True),
+    ],
+)
+def test_a_lease_that_is_not_new_is_renewed_and_shows_how_long_its_holder_stood_still(west, passed, thawed):
     transfer = west.receive(b"abc")
     claim(west, transfer)
-    passed = LEASE - left
     leases = Leases(tracker=later(west, passed), now=lambda: time.time() + passed)
-    leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file))
+    assert leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file)) is thawed
     lease = west.tracker.history(transfer.file).lease
     assert abs(lease.until - (time.time() + passed + LEASE)) < 30
+    # Nothing that this execution does later makes up for what the other region may have done meanwhile.
+    assert lease.thawed is thawed
+    assert leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file)) is thawed
+    west_later = west.with_client("dynamodb", west.client("dynamodb"))
+    west_later.tracker = later(west, passed)
+    claim(west_later, transfer)
+    assert west.tracker.history(transfer.file).lease.thawed is thawed
+
+
+@pytest.mark.parametrize(
+    ("since_submission", "since_answer", "thawed"),
+    [
+        (5, None, False),
+        (ATTEMPT_SECONDS + 5, None, True),  # an event of an older definition does not say
+        (ATTEMPT_SECONDS + 5, 5, False),  # it has waited for another transfer of the file
+        (ATTEMPT_SECONDS + 5, ATTEMPT_SECONDS + 5, True),
+    ],
+)
+def test_a_claim_shows_how_long_the_execution_stood_still_before_it(
+    west, since_submission, since_answer, thawed
+):
+    transfer = west.receive(b"abc")
+    now = time.time() + since_submission
+    west.tracker = later(west, since_submission)
+    workflow = west.workflow
+    workflow._now = workflow._leases._now = lambda: now
+    seen = None if since_answer is None else datetime.fromtimestamp(now - since_answer, UTC)
+    workflow.claim(transfer, owner=owner(transfer), seen=seen)
+    assert west.tracker.history(transfer.file).lease.thawed is thawed
+
+
+def test_a_lease_of_the_last_release_shows_no_thaw(west):
+    transfer = west.receive(b"abc")
+    claim(west, transfer)
+    key = {"file": {"S": transfer.file}, "fact": {"S": "CLAIM#west"}}
+    west.client("dynamodb").update_item(TableName=west.table, Key=key, UpdateExpression="REMOVE thawed")
+    assert west.tracker.history(transfer.file).lease.thawed is False
+
+
+def test_another_execution_that_takes_the_lease_has_not_thawed(west):
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    claim(west, first)
+    thawed = Lease(owner=owner(first), transfer=first.id, until=0, thawed=True)
+    west.tracker.claim(first.file, thawed, seen=None, seen_ended=False, expires=first.expires)
+    assert claim(west, second).action is Action.DELIVER
+    lease = west.tracker.history(first.file).lease
+    assert (lease.owner, lease.thawed) == (owner(second), False)
 
 
 def test_a_lease_that_another_took_over_is_lost(west):
@@ -292,12 +348,21 @@ def test_a_resend_by_the_other_region_waits_for_the_first_and_is_compared_with_i
     assert compare(east, second).spared == (("partner", first.id),)
 
 
-@pytest.mark.parametrize("kind", [Kind.HELD, Kind.FAILED])
-def test_a_resend_waits_no_longer_when_the_first_has_ended(west, east, kind):
-    first, second = sent_by(west, east), east.receive(b"abc")
+@pytest.mark.parametrize(
+    ("kind", "content", "then"),
+    [
+        (Kind.FAILED, b"abc", Action.DELIVER),
+        (Kind.HELD, b"abc", Action.WAIT),  # the held one may be there, and this may be the same
+        (Kind.HELD, b"other", Action.DELIVER),
+    ],
+)
+def test_when_the_first_has_ended_a_resend_waits_only_for_a_held_one_of_its_size(
+    west, east, kind, content, then
+):
+    first, second = sent_by(west, east), east.receive(content)
     record(west, first, kind, reason="no")
     eventually(lambda: kind in east.kinds(first))
-    assert claim(east, second).action is Action.DELIVER
+    assert claim(east, second).action is then
 
 
 def test_a_resend_waits_for_a_lost_region_no_longer_than_its_lease_runs(west, east):

@@ -25,13 +25,13 @@ def counted(aws: Emulator, west: Cell):
 
 
 def carry(cell: Cell) -> Transfer:
-    """Receive a file, deliver it to one destination, archive it, and send the receipt."""
+    """Receive a file, deliver it to one destination, send the receipt, and archive it."""
     transfer = cell.receive(b"abc")
     assert cell.workflow.claim(transfer, owner=owner(transfer)).action is Action.DELIVER
     assert cell.attempt(transfer) == Kind.DELIVERED
-    cell.archive.store(transfer, owner=owner(transfer))
     results = [{"destination": "partner", "outcome": "DELIVERED"}]
     assert cell.workflow.complete(transfer, results, owner=owner(transfer)) is Outcome.DELIVERED
+    cell.archive.store(transfer, owner=owner(transfer))
     cell.receipts_published(1)
     return transfer
 
@@ -49,9 +49,9 @@ def test_a_transfer_to_one_destination_writes_five_times_and_reads_seven(counted
 
 
 def test_a_renewal_of_the_lease_is_one_more_write(counted, monkeypatch):
-    """A lease that runs out sooner than an attempt may take is renewed when the attempt first checks it."""
+    """A lease that is older than a minute is renewed when the attempt first checks it."""
     cell, sent = counted
-    monkeypatch.setattr(workflow, "LEASE", workflow.RENEW_BELOW - 1)
+    monkeypatch.setattr(workflow, "LEASE", workflow.LEASE - workflow.RENEW_AFTER - 5)
     transfer = cell.receive(b"abc")
     cell.workflow.claim(transfer, owner=owner(transfer))
     monkeypatch.undo()

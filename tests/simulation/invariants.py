@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from components.statemachine import DELIVERY_TIMEOUT
 from runtime.contract import (
     INBOUND,
     INBOUND_SFTP,
@@ -24,6 +25,7 @@ from runtime.contract import (
     peer_of,
     transfer_id,
 )
+from runtime.timing import FACTS_SECONDS
 from runtime.workflow import LEASE
 from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
@@ -342,6 +344,8 @@ class Judge:
         same = first.transfer == again.transfer
         if same and self.senders[partner.customer].on_unknown == "hold":
             return "!the route says hold"
+        if again.side != first.side and self._is_late(again) and not again.looked_at:
+            return "!it was late, and it did not look"
         looked = again.looked_at > first.at
         if gone is None or gone > again.at:
             if looked:
@@ -369,10 +373,18 @@ class Judge:
             return "!the first was known to be under way"
         return "sent to both regions at once"
 
+    def _is_late(self, appearance: Appearance) -> bool:
+        """Whether the attempt that brought a file began when its transfer was late."""
+        age = appearance.at - self.submissions[appearance.transfer].modified.timestamp()
+        return age > FACTS_SECONDS + DELIVERY_TIMEOUT
+
     def _released(self, appearance: Appearance, destination: str) -> bool:
-        """Whether an operator had it sent again, before it was."""
+        """Whether an operator had started the execution that brought a file, to send it again."""
         facts = self.about(appearance.transfer, Kind.REPLAYED, destination)
-        return any(_detail(each, "decision") == "resend" and each.at <= appearance.at for each in facts)
+        return any(
+            _detail(each, "decision") == "resend" and each.item["writer"]["S"] == appearance.execution
+            for each in facts
+        )
 
     def _raced(self, first: Appearance, again: Appearance) -> bool:
         """Whether the first appeared after the other had looked, from another region, while one was lost."""

@@ -43,6 +43,7 @@ class Appearance:
     transfer: str
     process: str
     side: str
+    execution: str
     read_at: float
     looked_at: float
 
@@ -104,6 +105,7 @@ class Partner:
             transfer=transfer_of(process),
             process=process.name,
             side=process.side or "",
+            execution=process.event["execution"],
             read_at=process.read_at,
             looked_at=process.looked_at.get(name, 0.0),
         )

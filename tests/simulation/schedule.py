@@ -10,7 +10,8 @@ import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, get_args
 
-from runtime.contract import EAST, INBOUND_SDK, WEST, peer_of
+from runtime.contract import EAST, INBOUND_SDK, PRIMARY, WEST, peer_of
+from runtime.timing import ATTEMPT_SECONDS
 from tests.simulation.aws import Fault
 from tests.simulation.clock import Dice
 from tests.simulation.partners import Outage
@@ -118,7 +119,7 @@ class Crash:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The n-th event on a side's queue comes after these seconds: later than others, or more than once."""
+    """The n-th event of a side comes to its queue after these seconds: late, more than once, or never."""
 
     side: str
     number: int
@@ -142,6 +143,14 @@ class Tick:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Decide:
+    """An operator asks the partners about the files that are held, and releases them through a side."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Export:
     """A side exports its facts to the audit chains, as it does every quarter of an hour and at the end."""
 
@@ -150,7 +159,7 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Expiry:
     """Days pass, and TTL deletes a share of the expired items in a side's table."""
 
     at: float
@@ -158,7 +167,48 @@ class Sweep:
     share: float
 
 
-Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Export | Sweep
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A side's sweep runs; it does so every quarter of an hour, unless the tick is lost, late or repeated."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """All events of a side are lost for a time, S3's and Transfer Family's."""
+
+    at: float
+    side: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abort:
+    """All executions that run in a side end, and no state of theirs says so."""
+
+    at: float
+    side: str
+
+
+Action = (
+    Submit
+    | Lose
+    | Evacuate
+    | Lag
+    | Trouble
+    | Crash
+    | Noise
+    | Silence
+    | Tick
+    | Decide
+    | Export
+    | Expiry
+    | Sweep
+    | Drop
+    | Abort
+)
 _ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 
@@ -308,6 +358,10 @@ def generate(seed: int) -> Schedule:
         theme.actions.append(Export(at=at, side=dice.pick((EAST, WEST))))
     if theme.days:
         _later(dice, theme, senders)
+    _lost_events(Dice(seed, "lost events"), theme)
+    if not (theme.loss or theme.evacuation or theme.days):
+        # With dice of its own, so that schedules without a thaw stay what they were.
+        _thaw(Dice(seed, "thaw"), theme, senders)
     # 2026-03-02, at any time of the day: some schedules cross midnight.
     start = 1772409600 + round(dice.between(0, 86400))
     return Schedule(seed=seed, start=start, senders=senders, actions=tuple(theme.actions))
@@ -396,6 +450,39 @@ def _losses(dice: Dice, theme: _Theme) -> None:
         at = round(at + seconds + 2000 + dice.between(0, 600), 2)
 
 
+def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    """Have a region stand still for long, and go on before it knows what the other has done meanwhile.
+
+    In half of these schedules the partner is down when the region is lost, so that it was about to try again.
+    """
+    if not dice.chance(0.12):
+        return
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    sender = next(each for each in senders if each.id == sent.customer)
+    side = {PRIMARY: sender.primary}.get(sent.via, sent.via)
+    at = round(sent.at + dice.between(0.05, 4), 2)
+    if dice.chance(0.6):
+        at = round(sent.at + dice.between(5, 600), 2)
+        down = Trouble(
+            at=0.0,
+            customer=sender.id,
+            destination=dice.pick(sender.destinations).name,
+            outage=dice.pick((Outage.DOWN, Outage.DROPS)),
+            seconds=at + dice.number(30, 120),
+        )
+        theme.actions.append(down)
+    declared = round(dice.between(30, 300))
+    seconds = round(dice.pick((dice.between(2000, 2400), dice.between(2400, 7200))))
+    assert seconds > ATTEMPT_SECONDS
+    lost = Lose(at=at, side=side, mode=dice.pick((Mode.DEAD, Mode.IMPAIRED)), seconds=seconds)
+    theme.actions.append(replace(lost, declared=declared, restored=round(dice.between(1, 1800))))
+    lag = round(seconds + dice.between(600, 5400))
+    theme.actions.append(Lag(at=at, side=peer_of(side), what="facts", lag=lag, seconds=seconds + 600))
+    if dice.chance(0.7):
+        decided = round(at + dice.between(declared + 120, seconds), 1)
+        theme.actions.append(Decide(at=decided, side=peer_of(side)))
+
+
 def _lags(dice: Dice, theme: _Theme) -> None:
     for _ in range(dice.number(1, 3)):
         theme.actions.append(
@@ -451,14 +538,46 @@ def _noises(dice: Dice, theme: _Theme) -> None:
         theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
 
 
+def _lost_events(dice: Dice, theme: _Theme) -> None:
+    """Lose events of every kind, end executions, and run sweeps at any time."""
+    if dice.chance(0.3):
+        for _ in range(dice.number(1, 3)):
+            theme.actions.append(Noise(side=dice.pick((EAST, WEST)), number=dice.number(1, 4), delays=()))
+    if dice.chance(0.2):
+        at = max(0.0, _about(dice, theme) - dice.between(0, 5))
+        side = dice.pick((EAST, WEST))
+        theme.actions.append(Drop(at=at, side=side, seconds=round(dice.between(5, 3600))))
+    if dice.chance(0.15):
+        theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
+    if dice.chance(0.2):
+        sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+        at = round(sent.at + dice.between(0.3, 2.5), 2)
+        theme.actions.append(Abort(at=at, side=dice.pick((EAST, WEST))))
+    for _ in range(dice.pick((0, 0, 1, 2, 3))):
+        sweep = Sweep(at=round(dice.between(1, 7200), 1), side=dice.pick((EAST, WEST)))
+        theme.actions.append(sweep)
+        if dice.chance(0.2):
+            theme.actions.append(replace(sweep, at=round(sweep.at + dice.between(0, 2), 1)))
+    if dice.chance(0.15):
+        for _ in range(dice.number(1, 2)):
+            theme.actions.append(
+                Crash(
+                    function="sweep",
+                    number=dice.number(2, 8),
+                    effect=dice.number(1, 25),
+                    fault=dice.pick(_FAULTS),
+                )
+            )
+
+
 def _later(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
     """Continue days later: files are sent again near the end of the window, and TTL has begun to delete."""
     sender = dice.pick(senders)
     days = dice.pick((0.9, sender.tracker_days + 0.5))
     at = 86400.0 * days
     side = dice.pick((EAST, WEST))
-    theme.actions.append(Sweep(at=at, side=side, share=dice.pick((0.5, 1.0))))
+    theme.actions.append(Expiry(at=at, side=side, share=dice.pick((0.5, 1.0))))
     sent = next((each for each in theme.actions if isinstance(each, Submit)), None)
     if sent:
         theme.actions.append(replace(sent, at=at + 60, how="put" if sent.how == "put" else "sftp"))
-    theme.actions.append(Sweep(at=at + 7200, side=peer_of(side), share=1.0))
+    theme.actions.append(Expiry(at=at + 7200, side=peer_of(side), share=1.0))

@@ -16,6 +16,7 @@ from typing import cast
 from local.aws.ministack import (  # noqa: F401 - they register changes
     alarm_answers,
     alarms,
+    batch_jobs,
     bucket_policies,
     events,
     forks,

@@ -91,6 +91,10 @@ class Controls:
             raise ValueError("replication lag is not negative")
         self._control("lag", s3=s3, dynamodb=dynamodb)
 
+    def replication_catches_up(self) -> None:
+        """Let what is on its way between regions that are up arrive at once."""
+        self._control("catch-up")
+
     def replication_pending(self) -> list[Pending]:
         """Return the writes that have not arrived, oldest first: what the loss of their source would lose."""
         return [Pending(**one) for one in self._control("pending")]
@@ -98,6 +102,10 @@ class Controls:
     def service_quota(self, region: str, code: str, value: float | None) -> None:
         """Let Service Quotas return this value of a quota in a region; None restores the usual one."""
         self._control("quota", region=_known(region), code=code, value=value)
+
+    def report_health(self, healthy: dict[str, bool]) -> None:
+        """Let GetHealthCheckStatus return these results of health checkers, by the ids of checks."""
+        self._control("health", healthy=healthy)
 
     def calls(self) -> list[dict[str, Any]]:
         """Return every distinct `Call` as a document with a `count`; its `given` is a dictionary."""

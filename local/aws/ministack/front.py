@@ -23,7 +23,9 @@ from local.aws.ministack.controls import ADMIN, DNS_AGENT
 from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
+from local.aws.ministack.route53 import HEALTH_REPORTS
 from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
+from runtime.contract import SIDE_OF
 
 #: The services that are not bound to a region here. In GovCloud, the APIs of IAM and Route 53 are in
 #: us-gov-west-1 for all callers; STS is regional, but answers for a dead region unless control planes died.
@@ -125,7 +127,9 @@ class Front:
         given = json.loads(body or b"{}")
         actions: dict[str, Callable[..., Awaitable[Any]]] = {
             "calls": self.recorded_calls,
+            "catch-up": self.catch_up,
             "down": self.down,
+            "health": self.health,
             "lag": self.lag,
             "pending": self.pending,
             "quota": self.quota,
@@ -156,11 +160,20 @@ class Front:
         QUEUE.lag.update(seconds)
         return QUEUE.lag
 
+    async def catch_up(self) -> None:
+        """Deliver at once what is on its way between regions that are up."""
+        for region in SIDE_OF:
+            QUEUE.deliver(region)
+
     async def recorded_calls(self) -> list[dict[str, Any]]:
         return self.calls.documents()
 
     async def quota(self, region: str, code: str, value: float | None) -> None:
         ACCOUNT_QUOTAS.set(region, code, value)
+
+    async def health(self, healthy: dict[str, bool]) -> None:
+        HEALTH_REPORTS.clear()
+        HEALTH_REPORTS.update(healthy)
 
     async def pending(self) -> list[dict[str, Any]]:
         return QUEUE.pending()

@@ -90,6 +90,9 @@ def arrive(item: ReplicaCopy) -> None:
     s3 = item.s3
     if item.gone():
         return
+    if is_there(item):
+        item.finish("COMPLETED")
+        return
     target = s3._replication_destination(item.bucket, item.key, item.rule, item.role)
     replica = copy.deepcopy({k: v for k, v in item.record.items() if k != "_replica"})
     if target is None or not _encrypt(s3, replica, item.rule["Destination"]):
@@ -116,6 +119,18 @@ def arrive(item: ReplicaCopy) -> None:
         )
     item.record["_replica"] = (name, item.version, account)  # MiniStack copies the tags by this
     item.finish("COMPLETED")
+
+
+def is_there(item: ReplicaCopy) -> bool:
+    """Return whether the bucket of the rule has the version, because a job has replicated it meanwhile."""
+    s3 = item.s3
+    target = s3._replication_destination(item.bucket, item.key, item.rule, item.role)
+    if target is None:
+        return False
+    name, account, _ = target
+    with s3._in_account(account):
+        versions = s3._object_versions.get((name, item.key)) or ()
+        return any(one["version_id"] == item.version for one in versions)
 
 
 def arrive_marker(item: ReplicaCopy) -> None:
