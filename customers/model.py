@@ -82,7 +82,7 @@ class S3Destination(Value):
     """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
     prefix: destination_fields.Prefix = ""
     account: destination_fields.Account | None = None
-    """Account that owns the bucket, 12 digits in quotes; a bucket of any other owner gets no file. Anybody can
+    """Account that owns the bucket, 12 digits in quotes; a bucket of another owner gets no file. Anybody can
     take the name of a bucket that its owner deleted."""
     kms_key: destination_fields.KmsKey | None = None
     """Key under which the bucket encrypts, if it is a customer managed key: deliveries have to use it."""

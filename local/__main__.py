@@ -7,9 +7,8 @@ import json
 import logging
 import os
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -144,13 +143,16 @@ def up(
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
+    What is typed meanwhile loses a region, stops a partner or applies a changed registry: see `help`.
+
     Example: `mft-local up --sftp-port 2222`
     """
     if empty and (registry or sftp_port):
         raise typer.BadParameter("--empty excludes --registry and --sftp-port")
     from local import empty_aws, ways_in
     from local.drill.story import Progress
-    from local.world import World, WorldError
+    from local.levers import keep
+    from local.world import World
 
     root = _project()
     customers = registry or root / "customers"
@@ -170,10 +172,7 @@ def up(
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
         ways_in.show(world, console, as_json=as_json)
-        with suppress(KeyboardInterrupt):
-            while world.aws.alive():
-                time.sleep(1)
-            raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
+        keep(world, customers, console)
 
 
 @app.command()
@@ -228,8 +227,7 @@ def _clear_errors() -> Iterator[None]:
         yield
     except KeyboardInterrupt:
         interrupts.noticed()
-        _errors.print(interrupts.MESSAGE)
-        raise typer.Exit(1) from None
+        interrupts.end()
     except _refused() as error:
         _errors.print(str(error), markup=False)
         raise typer.Exit(1) from error

@@ -43,6 +43,10 @@ class ExternalParties:
     def stand_in(self, registry: Path, project: Path) -> None:
         """Write the registry's copy below `project/customers`, and make the parties that are new in it."""
         (project / "customers").mkdir(parents=True, exist_ok=True)
+        for gone in {each.name for each in (project / "customers").glob("*.yaml")} - {
+            each.name for each in registry.glob("*.yaml")
+        }:
+            (project / "customers" / gone).unlink()
         for path in sorted(registry.glob("*.yaml")):
             document = yaml.safe_load(path.read_text())
             for user in document.get("sftp", {}).get("users", ()):

@@ -11,17 +11,18 @@ import signal
 import sys
 import threading
 from types import FrameType
+from typing import NoReturn
 
 from local import leftovers
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-MESSAGE = "interrupted; everything that was started has been stopped"
+_MESSAGE = "interrupted; everything that was started has been stopped"
 
 #: Seconds from a signal to the beginning of the end, and from there to the end.
-_UNNOTICED, _UNFINISHED = 3.0, 20.0
+_UNNOTICED, _UNFINISHED = 2.5, 4.0
 
-_is_watching = False
+_is_watching = _is_noticed = False
 _deadline: threading.Timer | None = None
 
 
@@ -44,7 +45,9 @@ def asked() -> bool:
 
 def noticed() -> None:
     """Give the process time to stop what it has started, if it is to end."""
-    if _deadline is not None:
+    global _is_noticed
+    if _deadline is not None and not _is_noticed:
+        _is_noticed = True
         _deadline.cancel()
         _end_within(_UNFINISHED)
 
@@ -56,13 +59,18 @@ def _interrupt(_number: int, _frame: FrameType | None) -> None:
 
 def _end_within(seconds: float) -> None:
     global _deadline
-    _deadline = threading.Timer(seconds, _end)
+    _deadline = threading.Timer(seconds, end)
     _deadline.daemon = True
     _deadline.start()
 
 
-def _end() -> None:
+def end() -> NoReturn:
+    """End the process with exit status 1, and leave nothing.
+
+    Threads that still wait for an answer are not waited for.
+    """
     leftovers.remove_all()
-    sys.stderr.write(f"{MESSAGE}\n")
+    sys.stdout.flush()
+    sys.stderr.write(f"{_MESSAGE}\n")
     sys.stderr.flush()
     os._exit(1)

@@ -6,6 +6,8 @@ import sys
 
 from rich.console import Console
 
+from customers.model import S3Destination
+from local.levers import HELP
 from local.world import World
 from runtime.contract import REGION_OF, SIDES, WEST
 
@@ -28,6 +30,7 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
         console.print(f"  {who}:\n    {command}", markup=False)
+    console.print("  scp takes the same options; other clients need the key and the port that are in them.")
     console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
     environment = " ".join(f"{name}={value}" for name, value in variables.items())
     console.print(f"  export {environment}", markup=False)
@@ -38,4 +41,15 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
     for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
         console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
+    console.print("\n[bold]Where deliveries come out:[/]")
+    for (id, name), partner in sorted(world.external_parties.partners.items()):
+        console.print(f"  {id}/{name}: {partner.inbox}", markup=False)
+    for each in world.customers():
+        for name, destination in sorted(each.destinations.items()):
+            if isinstance(destination, S3Destination):
+                where = f"s3://{destination.bucket}/{destination.prefix}"
+                console.print(f"  {each.id}/{name}: aws s3 ls --recursive {where}", markup=False)
+    console.print("\n[bold]Type here, to let something happen:[/]")
+    for line in HELP:
+        console.print(f"  {line}", markup=False)
     console.print("\nCtrl-C stops everything and removes it.")

@@ -244,8 +244,11 @@ class World:
         registry.mkdir()
         for path in (*self.registry_folder.glob("*.yaml"), file):
             shutil.copy(path, registry)
-        self.registry = self._load(registry)
-        self.registry_folder = registry
+        self.read_registry(registry)
+
+    def read_registry(self, registry: Path) -> None:
+        """Take another registry; the next run of the program reads it. RegistryError if it has problems."""
+        self.registry, self.registry_folder = self._load(registry), registry
         self.external_parties.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:

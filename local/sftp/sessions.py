@@ -150,7 +150,7 @@ class _Handler(SFTPServerHandler):
         fields = String(packet.get_string()) + UInt64(packet.get_uint64()) + String(packet.get_string())
         return await self._process_write(SSHPacket(fields))
 
-    _packet_handlers = cast("dict[Any, Any]", {**SFTPServerHandler._packet_handlers, FXP_WRITE: _write})
+    _packet_handlers = SFTPServerHandler._packet_handlers | {FXP_WRITE: cast("Any", _write)}
 
 
 def _unsupported(*_args: Any, **_named: Any) -> NoReturn:
