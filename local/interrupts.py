@@ -20,9 +20,10 @@ SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _MESSAGE = "interrupted; everything that was started has been stopped"
 
 #: Seconds from a signal to the beginning of the end, and from there to the end.
-_UNNOTICED, _UNFINISHED = 2.5, 4.0
+_UNNOTICED, _UNFINISHED = 1.5, 3.0
 
 _is_watching = _is_noticed = False
+_status = 1
 _deadline: threading.Timer | None = None
 
 
@@ -43,11 +44,11 @@ def asked() -> bool:
     return is_first
 
 
-def noticed() -> None:
-    """Give the process time to stop what it has started, if it is to end."""
-    global _is_noticed
+def noticed(*, status: int = 1) -> None:
+    """Give the process time to stop what it has started, if it is to end; by force, it ends with `status`."""
+    global _is_noticed, _status
     if _deadline is not None and not _is_noticed:
-        _is_noticed = True
+        _is_noticed, _status = True, status
         _deadline.cancel()
         _end_within(_UNFINISHED)
 
@@ -65,7 +66,7 @@ def _end_within(seconds: float) -> None:
 
 
 def end() -> NoReturn:
-    """End the process with exit status 1, and leave nothing.
+    """End the process, and leave nothing.
 
     Threads that still wait for an answer are not waited for.
     """
@@ -73,4 +74,4 @@ def end() -> NoReturn:
     sys.stdout.flush()
     sys.stderr.write(f"{_MESSAGE}\n")
     sys.stderr.flush()
-    os._exit(1)
+    os._exit(_status)

@@ -9,12 +9,12 @@ from __future__ import annotations
 import select
 import sys
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from rich.console import Console
 
 from customers.problems import RegistryError
+from local import interrupts
 from local.program import ProgramError
 from local.world import STACKS, World, WorldError
 from runtime.contract import REGION_OF, SIDE_OF
@@ -102,7 +102,7 @@ def keep(world: World, registry: Path, console: Console) -> None:
     Raises WorldError if the emulated AWS ends by itself.
     """
     levers, sources = Levers(world, registry), [sys.stdin] if sys.stdin and sys.stdin.isatty() else []
-    with suppress(KeyboardInterrupt):
+    try:
         while world.aws.alive():
             ready, _, _ = select.select(sources, [], [], 1)
             line = ready[0].readline() if ready else "\n"
@@ -110,6 +110,9 @@ def keep(world: World, registry: Path, console: Console) -> None:
                 sources = []  # the end of the input: nothing more will be typed
             elif line.strip():
                 _try(levers, line, console)
+    except KeyboardInterrupt:
+        interrupts.noticed(status=0)
+    else:
         raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
 
 
