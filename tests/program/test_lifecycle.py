@@ -97,7 +97,7 @@ def test_nothing_may_be_uploaded_before_its_event_would_be_seen(stage: str, grap
         for each in tenants(graph)
         if each.type == "aws:s3/bucketNotification:BucketNotification"
     }
-    assert bool(notifications) is (stage in ("active", "draining"))
+    assert bool(notifications) is (stage in ("active", "closing", "draining"))
     targets = {
         each.urn
         for each in graph.of("aws:cloudwatch/eventTarget:EventTarget")
