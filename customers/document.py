@@ -6,8 +6,8 @@ from typing import Any
 
 from customers import names
 from customers.model import Customer
-from customers.route_checks import TEMPORARY_NAMES
-from runtime import canary_legs, contract
+from customers.route_checks import client_names
+from runtime import canary_legs, contract, temporary_names
 from runtime.canary_legs import Leg
 
 VERSION = 1
@@ -31,7 +31,9 @@ def routing_document(customer: Customer) -> dict[str, Any]:
             name: to.model_dump(mode="json", exclude={"kms_key"})
             for name, to in sorted(customer.destinations.items())
         },
-        "temporary_names": list(dict.fromkeys((*TEMPORARY_NAMES, *customer.temporary_names))),
+        "temporary_names": list(
+            dict.fromkeys((*client_names(customer.incoming.client), *customer.temporary_names))
+        ),
         "duplicates": {"policy": customer.duplicates.policy, "window_seconds": customer.window_seconds},
         "retention": customer.retention.model_dump(mode="json"),
     }
@@ -78,7 +80,7 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
             for leg in Leg
         ],
         "destinations": {str(leg): destinations[leg] for leg in Leg},
-        "temporary_names": list(TEMPORARY_NAMES),
+        "temporary_names": list(temporary_names.ANY),
         "duplicates": {"policy": "content", "window_seconds": 3600},
         "retention": {
             "inbound_days": CANARY_DAYS,

@@ -19,5 +19,7 @@ Publish = Literal["rename", "write"]
 #: What is looked up about an upload before it gets its final name.
 Verify = Literal["size", "none"]
 DuplicatesPolicy = Literal["content", "version"]
+#: With which client a customer uploads by SFTP, and so what it calls an upload that is not complete.
+IncomingClient = Literal["any", "winscp", "rclone", "lftp", "spring", "gvfs", "in-place"]
 #: Whose health check the records of a customer carry.
 CheckOwner = Literal["customer", "cell"]

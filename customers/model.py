@@ -7,8 +7,7 @@ from typing import Annotated, Literal, Self, assert_never
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from customers import checks, destination_fields, fields
-from customers.kinds import CheckOwner, DuplicatesPolicy, Lifecycle, OnUnknown, Publish, Side, Verify
+from customers import checks, destination_fields, fields, kinds
 from runtime import timing
 
 
@@ -47,6 +46,15 @@ class Sdk(Value):
     """VPC endpoints of S3, in the customer's accounts, that they may send through."""
 
 
+class Incoming(Value):
+    """With what the customer uploads by SFTP."""
+
+    client: kinds.IncomingClient = "any"
+    """Whose temporary names are waited for: a file below `inbound/sftp/` with such a name is sent under the
+    name that it is renamed to. `any`: those of all clients that are known. `in-place`: no names at all, for
+    clients that write a file under its own name. Otherwise: only those of this client."""
+
+
 class SftpDestination(Value):
     """A partner's SFTP server."""
 
@@ -60,11 +68,11 @@ class SftpDestination(Value):
     secret: destination_fields.Secret
     directory: destination_fields.RemoteDirectory = "."
     temporary_name: destination_fields.UploadName = ".*.part"
-    publish: Publish = "rename"
+    publish: kinds.Publish = "rename"
     """`rename`: a file is uploaded under its temporary name and appears complete. `write`: it is written
     under its final name, for servers that forbid renaming. The partner then sees unfinished files, a delivery
     that fails may leave one, and a file that takes more than about twelve minutes cannot be delivered."""
-    verify: Verify = "size"
+    verify: kinds.Verify = "size"
     """`size`: the server must report the size of the upload. `none`: for servers that show no files. An
     upload that the server has cut short then counts as delivered."""
     fsync: bool = True
@@ -96,8 +104,8 @@ class Route(Value):
 
     match: fields.Glob
     to: Annotated[tuple[fields.DestinationName, ...], Field(min_length=1)]
-    """Names of destinations. A file is sent to each of them."""
-    on_unknown: OnUnknown = "deliver"
+    """Names of destinations, at most 32. A file is sent to each of them."""
+    on_unknown: kinds.OnUnknown = "deliver"
     """What happens after a crash, if it is unknown whether the partner already has the file: deliver it,
     perhaps for a second time, or hold it until a person decides."""
 
@@ -105,7 +113,7 @@ class Route(Value):
 class Duplicates(Value):
     """How another submission of the same key within the window is treated."""
 
-    policy: DuplicatesPolicy = "content"
+    policy: kinds.DuplicatesPolicy = "content"
     """`content`: skip it if the same bytes were already delivered. `version`: send every submission."""
     window: fields.Duration = checks.WINDOW
 
@@ -158,7 +166,7 @@ class Failover(Value):
 
     ttl: Annotated[fields.Whole, Field(ge=1, le=timing.TTL_LIMIT)] = timing.TTL_LIMIT
     """Seconds for which resolvers may cache an answer. They are part of the time that a failover takes."""
-    health_check: CheckOwner = "customer"
+    health_check: kinds.CheckOwner = "customer"
     """Whether the customer has its own health check in each cell or shares the cell's."""
 
 
@@ -167,12 +175,12 @@ class Customer(Value):
 
     id: fields.Id
     name: fields.HumanName
-    lifecycle: Lifecycle
+    lifecycle: kinds.Lifecycle
     """`onboarding`: everything is set up, and logins work, but uploads are refused. `active`: in service.
     `closing`: in service, but DNS records are no longer protected. `draining`: no records and no new files,
     but files in flight are finished. `retired`: data is no longer protected; apply this in both stacks before
     you remove the file."""
-    primary: Side
+    primary: kinds.Side
     """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
     sftp: Sftp = Sftp()
@@ -181,8 +189,10 @@ class Customer(Value):
     """Where files can be sent, by the names that routes use."""
     routes: Annotated[tuple[Route, ...], Field(min_length=1)]
     """Which files go where."""
+    incoming: Incoming = Incoming()
     temporary_names: tuple[fields.TemporaryName, ...] = ()
-    """Names of uploads that wait for their rename, in addition to `*.filepart`, `*.tmp` and `*.part`."""
+    """Names of SFTP uploads that wait for their rename, in any case, in addition to those of
+    `incoming.client`."""
     duplicates: Duplicates = Duplicates()
     receipts: tuple[Receipt, ...] = ()
     """Where receipts are sent, which say what became of a file."""

@@ -7,17 +7,26 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, assert_never, get_args
 
 from customers import names
+from customers.kinds import IncomingClient
 from customers.paths import Finding, KeyPath, at, count, nearest, shown, texts
 from customers.places import Place, place_of
-from runtime import patterns
+from runtime import limits, patterns, temporary_names
 
 _WILD = re.compile(r"[*?]+")
 
-#: Endings that SFTP clients give to an unfinished upload.
-TEMPORARY_NAMES = ("*.filepart", "*.tmp", "*.part")
+
+def client_names(client: IncomingClient) -> tuple[str, ...]:
+    """Return the patterns of what a client calls an upload that is not complete."""
+    match client:
+        case "any":
+            return temporary_names.ANY
+        case "winscp" | "rclone" | "lftp" | "spring" | "gvfs" | "in-place":
+            return temporary_names.OF_CLIENT[client]
+        case _:
+            assert_never(client)
 
 
 def _globs(customer: Any) -> list[tuple[KeyPath, str]]:
@@ -89,7 +98,7 @@ def _first_clashes(globs: list[tuple[KeyPath, str]]) -> Iterator[tuple[KeyPath, 
 
 def waits(customer: Any) -> Iterator[Finding]:
     """A route must match some name that is not temporary: otherwise its files wait for a rename for ever."""
-    globs = _globs(customer)
+    globs = [(path, pattern) for path, pattern in _globs(customer) if _is_sftp(pattern)]
     for path, temporary in texts(customer, "temporary_names", ...):
         if route := next((pattern for _, pattern in globs if _takes_all(temporary, pattern)), None):
             yield (
@@ -97,13 +106,20 @@ def waits(customer: Any) -> Iterator[Finding]:
                 f"{shown(temporary)} takes every name that {shown(route)} matches, so no file would ever be"
                 " sent by that route; write a pattern for unfinished uploads only",
             )
+    client = at(customer, "incoming", "client")
+    known = client_names(client if client in get_args(IncomingClient) else "any")
     for path, pattern in globs:
-        if temporary := next((each for each in TEMPORARY_NAMES if _takes_all(each, pattern)), ""):
+        if temporary := next((each for each in known if _takes_all(each, pattern)), ""):
             yield (
                 path,
                 f"{shown(pattern)} matches only names of unfinished uploads, {temporary}, which are never"
-                " sent; write a pattern for finished ones",
+                " sent; write a pattern for finished ones, or say in incoming.client what uploads them",
             )
+
+
+def _is_sftp(route: str) -> bool:
+    """Return whether a route matches files that come by SFTP, and no others."""
+    return patterns.overlaps(route, "sftp/**") and not patterns.overlaps(route, "sdk/**")
 
 
 def _takes_all(temporary: str, route: str) -> bool:
@@ -115,9 +131,9 @@ def _takes_all(temporary: str, route: str) -> bool:
     last = route.rpartition("/")[2]
     if last == "**" or not temporary.strip("*?"):
         return False  # the second takes every name, and is refused for that
-    names = (last.replace("?", "\0").replace("*", "\0" * n) for n in (0, len(temporary) + 1))
+    drawn = (last.replace("?", "\0").replace("*", "\0" * n) for n in (0, len(temporary) + 1))
     try:
-        return all(not name or patterns.matches(temporary, name) for name in names)
+        return all(not name or temporary_names.fits(name, (temporary,)) for name in drawn)
     except patterns.PatternError:
         return False
 
@@ -156,12 +172,20 @@ def destinations(customer: Any) -> Iterator[Finding]:
         if name not in known:
             yield path, f"{shown(name)} is not a destination of this customer; {nearest(name, known)}"
     routes = range(count(at(customer, "routes")))
+    for number in routes:
+        if (targets := count(at(customer, "routes", number, "to"))) > limits.MOST_TARGETS:
+            yield (
+                ("routes", number, "to"),
+                f"has {targets} destinations; at most {limits.MOST_TARGETS} are allowed, because the errors"
+                f" of all of them have to fit into the {limits.LARGEST_STATE // 1024} KiB of the workflow's"
+                " state; split the route by its files",
+            )
     # A route whose targets could not be read might be the missing one.
     if not routes or any(not isinstance(at(customer, "routes", n, "to"), list | tuple) for n in routes):
         return
-    targets = {target for _, target in routed}
+    sent_to = {target for _, target in routed}
     for name in known:
-        if name not in targets:
+        if name not in sent_to:
             yield (
                 ("destinations", name),
                 "no route sends anything here; add it to a route's 'to' or remove it",

@@ -28,7 +28,7 @@ class Arrival:
     """An object that an event reports. A field that the event does not contain is None.
 
     `failure` is Transfer Family's reason if the upload did not complete; `ended` is when the SFTP command
-    ended.
+    ended. `sequencer` orders S3's events about one key.
     """
 
     bucket: str
@@ -38,6 +38,7 @@ class Arrival:
     size: int | None = None
     failure: str | None = None
     ended: datetime | None = None
+    sequencer: str | None = None
 
 
 class IntakeResult(StrEnum):
@@ -45,7 +46,8 @@ class IntakeResult(StrEnum):
 
     RECEIVED: a workflow carries the file. REJECTED: the receipt states the reason. KNOWN: the tracker already
     has facts about this version. GONE: the version no longer exists. REPLICA: the other region takes it in.
-    OURS: this region's own event takes it in. FOLDER, TEMPORARY: it is not a file, or not one yet.
+    OURS: this region's own event takes it in. FOLDER: it is the empty object that stands for a folder.
+    TEMPORARY: it waits for its rename.
     """
 
     RECEIVED = "received"
@@ -69,6 +71,7 @@ def arrival(event: dict[str, Any]) -> Arrival:
             version_id=entry.get("version-id"),
             etag=entry.get("etag"),
             size=entry.get("size"),
+            sequencer=entry.get("sequencer"),
         )
     if source == "aws.transfer" and kind == RENAMED:
         bucket, key = _split(detail["renamed-file-path"])
@@ -98,3 +101,8 @@ def _ended(detail: dict[str, Any]) -> datetime | None:
 def _split(path: str) -> tuple[str, str]:
     bucket, _, key = path.lstrip("/").partition("/")
     return bucket, key
+
+
+def is_folder(key: str, size: int) -> bool:
+    """Return whether an object stands for a folder: its key ends in `/`, and it has no content."""
+    return key.endswith("/") and size == 0

@@ -7,9 +7,9 @@ between clients for the same bytes.
 
 The content that a destination holds is the one that was delivered there last, by the clocks of the
 deliveries. After X and Y a second X is sent, because the partner holds Y. An older submission never replaces
-a newer one: if a submission that is newer by at least a second has been delivered to a destination, an older
-one with other content is held there (docs/adr/0009-order.md). A file that an operator has released or
-replayed is sent regardless of other deliveries.
+a newer one: if a newer submission has been delivered to a destination, an older one with other content is
+held there (docs/adr/0009-order.md). A file that an operator has released or replayed is sent regardless of
+other deliveries.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from enum import StrEnum
 
 from runtime.contract import Kind
 from runtime.facts import Fact, by_transfer, of_transfer, settling, standing, submitted, unknown_kinds
+from runtime.order import is_newer
 from runtime.routing import DuplicatesPolicy, compares
 
 
@@ -137,7 +138,6 @@ def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> st
     """Return the newest transfer that was submitted after this one and delivered to a destination.
 
     None if there is no such transfer, or if an operator has opened the destination again for this one.
-    Submissions within one second have no order.
     """
     facts = tuple(facts)
     if destination in replayed(of_transfer(facts, transfer)):
@@ -145,7 +145,7 @@ def newer_delivery(facts: Iterable[Fact], transfer: str, destination: str) -> st
     newer = {
         fact.transfer
         for fact in _delivered(facts, transfer)
-        if fact.destination == destination and submitted(fact.transfer) > submitted(transfer)
+        if fact.destination == destination and is_newer(facts, fact.transfer, transfer)
     }
     return max(newer, default=None)
 

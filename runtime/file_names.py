@@ -50,10 +50,10 @@ def nameless(key: str) -> Iterator[None]:
         told = "".join(traceback.format_exception(error))
         if without_names(told, key) == told:
             raise
-        raise _saying(without_names(str(error), key), error) from None
+        raise saying(without_names(str(error), key), error) from None
 
 
-def _saying(text: str, error: Exception) -> Exception:
+def saying(text: str, error: Exception) -> Exception:
     """Return an error like another one, with this text."""
     kind = type(error)
     members = {"__str__": lambda _: text, "__module__": kind.__module__}

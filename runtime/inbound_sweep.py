@@ -14,8 +14,9 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from runtime.arrival import is_folder
 from runtime.contract import INBOUND, bucket_of, file_id, is_canary, peer_of, transfer_id
-from runtime.intake import Intake
+from runtime.intake import RENAME_WAIT, Intake
 from runtime.routing import Directory, RoutingDocument, UnknownCustomerError
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import Checkpoint, Doubt, SweepNotes
@@ -118,6 +119,7 @@ class InboundSweep:
     ) -> UnknownUploads:
         return UnknownUploads(
             bucket=self._bucket(customer),
+            is_temporary=customer.is_temporary,
             inbound_days=customer.inbound_days,
             tracker=self._tracker,
             intake=self._intake,
@@ -178,14 +180,19 @@ class InboundSweep:
     def _is_due(self, entry: dict[str, Any], customer: RoutingDocument, was: Checkpoint) -> bool:
         """Return whether a version should be known, and was not found to be so by an earlier pass."""
         key, modified = entry["Key"], entry["LastModified"]
-        if key.endswith("/") or customer.is_temporary(key):
+        if is_folder(key, entry["Size"]):
             return False
+        patience = GRACE
+        if customer.is_temporary(key):
+            if not entry["IsLatest"]:
+                return False  # renamed, removed, or sent again
+            patience = RENAME_WAIT
         assert was.began is not None
         # S3 is about to remove older ones, and their facts may have expired.
         kept = was.began - timedelta(days=customer.inbound_days)
-        if not kept <= modified <= was.began - GRACE:
+        if not kept <= modified <= was.began - patience:
             return False
-        if was.proven is None or modified >= was.proven:
+        if was.proven is None or modified >= was.proven - (patience - GRACE):
             return True
         return key in was.open_uploads and modified >= was.open_uploads[key]
 

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from runtime import contract, objects
-from runtime.arrival import Arrival, IntakeResult
+from runtime import contract
+from runtime.arrival import Arrival, IntakeResult, is_folder
 from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
+from runtime.limits import LONGEST_KEY
 from runtime.receipts import Receipts
-from runtime.routing import Directory, RoutingDocument
+from runtime.routing import Directory, RoutingDocument, RoutingRule
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
+from runtime.uploaded_versions import UploadedVersions, Version
 
 #: The writer of ingest's facts. It is constant, so a repeated event adds no second fact of a kind.
 WRITER = "ingest"
@@ -25,19 +27,15 @@ WRITER = "ingest"
 LATE = timedelta(minutes=15)
 
 
-@dataclass(frozen=True, kw_only=True)
-class Version:
-    """One version of an object, as S3 holds it."""
+#: For this long an upload under a temporary name may wait for its rename. S3 dates a version from when its
+#: upload began, so the time has to be longer than any upload takes.
+RENAME_WAIT = timedelta(days=1)
 
-    id: str
-    size: int
-    etag: str
-    modified: datetime
-    is_replica: bool
-
-
-#: A version written within this time before the end of a rename may be the one that the rename made.
-_RENAMING = timedelta(minutes=1)
+_UNRENAMED = (
+    "the file has had the temporary name of an unfinished upload for more than"
+    f" {RENAME_WAIT.days * 24} hours; nothing is sent under such a name: rename it, or send it again under"
+    " its final name"
+)
 
 
 class Intake:
@@ -62,7 +60,8 @@ class Intake:
         `state_machine` is the ARN of the workflow; `client` returns the region's client of an AWS service.
         """
         self._namespace, self._side, self._now = namespace, tracker.side, now
-        self._tracker, self._directory, self._s3 = tracker, directory, client("s3")
+        self._tracker, self._directory = tracker, directory
+        self._versions = UploadedVersions(s3=client("s3"), taken_in=self._taken_in)
         self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
         self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
@@ -73,7 +72,7 @@ class Intake:
         the object's age. Raises what AWS and the directory raise; the queue then delivers the event again.
         """
         name = contract.customer_of(arrived.bucket, self._namespace, self._side)
-        if arrived.key.endswith("/"):
+        if arrived.size is not None and is_folder(arrived.key, arrived.size):
             return IntakeResult.FOLDER
         customer = self._directory.customer(name)
         if customer.is_temporary(arrived.key):
@@ -81,9 +80,11 @@ class Intake:
         taken: Version | None = None
         result = IntakeResult.GONE
         # Uploads of the same bytes have one event each; two concurrent ones may have picked one version.
-        while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
+        while (version := self._find(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
                 return result if taken else IntakeResult.REPLICA
+            if is_folder(arrived.key, version.size):
+                return IntakeResult.FOLDER
             late = self._now() - version.modified > LATE if is_late is None else is_late
             result, is_new = self._take_in(customer, arrived, version, is_late=late)
             if is_new or arrived.version_id is not None:
@@ -97,16 +98,32 @@ class Intake:
         The lost region may have delivered it nevertheless, because facts and objects replicate separately.
         """
         customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
-        version = self._version(arrived, customer)
+        version = self._find(arrived, customer)
         if version is None:
             return IntakeResult.GONE
         if not version.is_replica:
             return IntakeResult.OURS
+        if is_folder(arrived.key, version.size):
+            return IntakeResult.FOLDER
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
         if self._tracker.history(file).of(name):
             return IntakeResult.KNOWN
         return self._take_in(customer, arrived, version, is_late=True)[0]
+
+    def reject_unrenamed(self, arrived: Arrival) -> IntakeResult:
+        """Reject an upload that has waited for its rename for too long, and return the result.
+
+        The file that a later rename makes has another key, so it is taken in like any other.
+        """
+        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
+        version = self._find(arrived, customer)
+        if version is None:
+            return IntakeResult.GONE
+        if version.is_replica:
+            return IntakeResult.REPLICA
+        transfer = self._transfer(customer, arrived, version, (), False)
+        return self._reject(transfer, customer, _UNRENAMED)
 
     def _take_in(
         self, customer: RoutingDocument, arrived: Arrival, version: Version, *, is_late: bool
@@ -114,10 +131,8 @@ class Intake:
         """Take in a version; return the result, and whether this call was the first to take it in."""
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
-        refusal = arrived.failure
-        if refusal is None and route is None:
-            refusal = f"no route matches {contract.below_inbound(arrived.key)}"
-        if refusal is None and self._tracker.record(self._received(transfer)):
+        refusal = arrived.failure or _refusal(transfer, route)
+        if refusal is None and self._tracker.record(self._received(transfer, arrived, version)):
             self._start(transfer)
             return IntakeResult.RECEIVED, True
         # A repeated event: the destinations were decided on receipt, whatever the registry says now.
@@ -127,73 +142,14 @@ class Intake:
         self._start(before or transfer)
         return IntakeResult.RECEIVED, False
 
-    def _version(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
-        """Return the version that the event is about, or None if it no longer exists.
-
-        A Transfer Family event names no version. Its version is the newest one with the event's etag and size
-        that existed when the event's command ended, because a client may have overwritten it since, and that
-        was written in this region. The event of an upload that failed before it left an object has no etag;
-        an object under its name comes from another upload.
-        """
-        if arrived.version_id is not None:
-            return self._head(arrived, arrived.version_id)
-        if arrived.failure is not None and arrived.etag is None:
-            return None
-        replica = None
-        for version_id in self._alike(arrived, self._now() - timedelta(days=customer.inbound_days)):
-            version = self._head(arrived, version_id)
-            if version and not version.is_replica:
-                return version
-            replica = replica or version
-        return replica
-
-    def _alike(self, arrived: Arrival, since: datetime) -> list[str]:
-        """Return the versions with the event's etag and size, newest first, those after the event last.
-
-        Versions that were already taken in come after the others, because uploads of the same bytes have one
-        event each. Versions from before `since` are left out: their facts may have expired, so it is unknown
-        whether they were taken in, and S3 is about to remove them.
-
-        The event of a rename has no etag. The result is then empty if the first version may have been written
-        after the rename and another one just before it, because the first may be half a file. S3's own event
-        of the rename names the version.
-        """
-        listing = self._s3.get_paginator("list_object_versions").paginate(
-            Bucket=arrived.bucket, Prefix=arrived.key
-        )
-        alike = []
-        for page in listing:
-            for entry in page.get("Versions", ()):
-                same_etag = arrived.etag in (None, entry["ETag"].strip('"'))
-                same_size = arrived.failure is not None or arrived.size in (None, entry["Size"])
-                is_kept = entry["LastModified"] >= since
-                if entry["Key"] == arrived.key and same_etag and same_size and is_kept:
-                    is_after = arrived.ended is not None and entry["LastModified"] > arrived.ended
-                    alike.append((is_after, entry["VersionId"], entry["LastModified"]))
-        alike.sort(key=lambda each: each[0])
-        if arrived.etag is None and _is_unclear(arrived.ended, [modified for *_, modified in alike]):
-            return []
-        taken = self._taken_in(arrived) if arrived.etag is not None and len(alike) > 1 else set()
-        alike.sort(key=lambda each: (each[0], each[1] in taken))
-        return [version_id for _, version_id, _ in alike]
+    def _find(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
+        return self._versions.find(arrived, self._now() - timedelta(days=customer.inbound_days))
 
     def _taken_in(self, arrived: Arrival) -> set[str]:
         """Return the ids of a file's versions that were received or rejected."""
         customer = contract.customer_of(arrived.bucket, self._namespace, self._side)
         facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
         return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
-
-    def _head(self, arrived: Arrival, version_id: str) -> Version | None:
-        head = objects.head(self._s3, arrived.bucket, arrived.key, version_id)
-        if head is None:
-            return None
-        return Version(
-            id=version_id,
-            size=head["ContentLength"],
-            etag=head["ETag"].strip('"'),
-            modified=head["LastModified"],
-            is_replica=head.get("ReplicationStatus") == "REPLICA",
-        )
 
     def _transfer(
         self,
@@ -220,7 +176,15 @@ class Intake:
             taken_over=is_late,
         )
 
-    def _received(self, transfer: Transfer) -> Fact:
+    def _received(self, transfer: Transfer, arrived: Arrival, version: Version) -> Fact:
+        """Return the RECEIVED fact, with what orders versions of one second (runtime.order)."""
+        order: dict[str, Any] = {}
+        if arrived.sequencer:
+            order["sequencer"] = arrived.sequencer
+        elif version.earlier is not None:
+            order["earlier"] = [
+                contract.transfer_id(transfer.file, each, version.modified) for each in version.earlier
+            ]
         return transfer.fact(
             Kind.RECEIVED,
             side=self._side,
@@ -230,6 +194,7 @@ class Intake:
             size=transfer.size,
             etag=transfer.etag,
             destinations=list(transfer.destinations),
+            **order,
         )
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
@@ -251,11 +216,17 @@ class Intake:
         self._executions.start(transfer, first(transfer.id))
 
 
-def _is_unclear(ended: datetime | None, modified: Sequence[datetime]) -> bool:
-    """Return whether the first version may be newer than the end of a command that wrote another one.
-
-    `modified` are the times of the versions, which S3 reports to the second.
-    """
-    if ended is None or not modified or modified[0] < ended.replace(microsecond=0):
-        return False
-    return any(timedelta(0) <= modified[0] - other <= _RENAMING for other in modified[1:])
+def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
+    """Return why a complete upload cannot be carried, or None."""
+    if transfer.key.endswith("/"):
+        return "its name ends in / like that of a folder, but it has content; send it under a name of its own"
+    stored = len(contract.archive_key(transfer.customer, transfer.id, transfer.key).encode())
+    if (excess := stored - LONGEST_KEY) > 0:
+        below = len(contract.below_inbound(transfer.key).encode())
+        return (
+            f"its path below {contract.INBOUND} has {below} bytes, more than the {below - excess} that the"
+            " archive can hold; shorten the name or the folders"
+        )
+    if route is None:
+        return f"no route matches {contract.below_inbound(transfer.key)}"
+    return None

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from botocore.exceptions import ClientError
 
-from runtime.arrival import Arrival, IntakeResult
+from runtime.arrival import Arrival, IntakeResult, is_folder
 from runtime.contract import INBOUND, INBOUND_SDK, bucket_of, file_id, is_canary, transfer_id
 from runtime.file_names import nameless
 from runtime.intake import Intake
@@ -47,6 +47,7 @@ class _Version:
     key: str
     id: str
     modified: datetime
+    size: int
 
 
 class OrphanObjects:
@@ -106,7 +107,7 @@ class OrphanObjects:
                 self._after, key = key, version.key
             if remaining() < ENOUGH:
                 return False
-            if version.key.endswith("/") or customer.is_temporary(version.key):
+            if is_folder(version.key, version.size) or customer.is_temporary(version.key):
                 continue
             if self._is_known(customer, version):
                 continue
@@ -126,7 +127,12 @@ class OrphanObjects:
         for page in self._s3.get_paginator("list_object_versions").paginate(**where):
             for entry in page.get("Versions", ()):
                 if entry["LastModified"] >= since:
-                    yield _Version(key=entry["Key"], id=entry["VersionId"], modified=entry["LastModified"])
+                    yield _Version(
+                        key=entry["Key"],
+                        id=entry["VersionId"],
+                        modified=entry["LastModified"],
+                        size=entry["Size"],
+                    )
 
     def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
         file = file_id(customer.id, version.key)

@@ -12,6 +12,7 @@ from typing import Any, Literal, assert_never, get_args
 
 from runtime.contract import below_inbound, config_key
 from runtime.patterns import matches
+from runtime.temporary_names import is_temporary
 
 #: Seconds for which a warm function uses a document that it has read. A changed document takes effect at most
 #: this long after `pulumi up`.
@@ -151,9 +152,8 @@ class RoutingDocument:
         return next((route for route in self.routes if matches(route.match, below)), None)
 
     def is_temporary(self, key: str) -> bool:
-        """Return whether the key has a temporary name (`x.csv.filepart`), so that a rename will follow."""
-        name = key.rpartition("/")[2]
-        return any(matches(pattern, name) for pattern in self.temporary_names)
+        """Return whether the key is that of an SFTP upload that waits for its rename (`x.csv.filepart`)."""
+        return is_temporary(key, self.temporary_names)
 
 
 class Directory:

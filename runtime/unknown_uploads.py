@@ -1,7 +1,8 @@
 """Uploads of one bucket that no fact knows: taken in, or left with a reason that is noted.
 
 They go through the same intake as an event does, which makes it safe to repeat. The peer's objects, which are
-replicas here, are left to the peer. An SFTP upload is taken in when the session log proves that it is whole.
+replicas here, are left to the peer. An SFTP upload is taken in when the session log proves that it is whole,
+and rejected when it has had a temporary name for too long.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class UnknownUploads:
         self,
         *,
         bucket: str,
+        is_temporary: Callable[[str], bool],
         inbound_days: int,
         tracker: Tracker,
         intake: Intake,
@@ -63,6 +65,7 @@ class UnknownUploads:
         destinations first, and a route that holds holds what cannot be found there.
         """
         self._bucket, self._days, self._tracker, self._intake = bucket, inbound_days, tracker, intake
+        self._is_temporary = is_temporary
         self._notes, self._doubts, self._log, self._s3 = notes, doubts, session_log, s3
         self._is_late, self._remaining = is_late, remaining
         self.taken: list[str] = []
@@ -79,7 +82,7 @@ class UnknownUploads:
             age = now - doubt.seen
             if self._is_known(doubt):
                 self._forget(doubt)
-            elif age >= GRACE and (doubt.key.startswith(INBOUND_SDK) or age < LOG_PATIENCE):
+            elif age >= GRACE and (self._needs_no_log(doubt) or age < LOG_PATIENCE):
                 waiting.append(replace(doubt, why=""))
         self.settle(waiting)
 
@@ -91,11 +94,14 @@ class UnknownUploads:
                 return False
             if doubt.why:
                 self._leave(doubt, doubt.why)
-            elif doubt.key.startswith(INBOUND_SDK):
+            elif self._needs_no_log(doubt):
                 self._take_in(doubt)
             else:
                 to_prove.append(doubt)
         return not to_prove or self._settle_by_log(to_prove)
+
+    def _needs_no_log(self, doubt: Doubt) -> bool:
+        return doubt.key.startswith(INBOUND_SDK) or self._is_temporary(doubt.key)
 
     def _settle_by_log(self, unknown: list[Doubt]) -> bool:
         paths = {f"/{self._bucket}/{each.key}" for each in unknown}
@@ -151,7 +157,10 @@ class UnknownUploads:
             bucket=self._bucket, key=doubt.key, version_id=doubt.version_id, size=doubt.size, failure=failure
         )
         try:
-            result = self._intake.accept(arrived, is_late=self._is_late)
+            if self._is_temporary(doubt.key):
+                result = self._intake.reject_unrenamed(arrived)
+            else:
+                result = self._intake.accept(arrived, is_late=self._is_late)
         except _AWS as error:
             self._leave(doubt, str(error))
             return

@@ -26,7 +26,14 @@ FORBIDDEN = {
 }
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
-    "customers": {"runtime.canary_legs", "runtime.contract", "runtime.patterns", "runtime.timing"},
+    "customers": {
+        "runtime.canary_legs",
+        "runtime.contract",
+        "runtime.limits",
+        "runtime.patterns",
+        "runtime.temporary_names",
+        "runtime.timing",
+    },
     "components": {
         "runtime.canary_legs",
         "runtime.contract",

@@ -69,9 +69,11 @@ def gaps(
     """Compare what both regions have tracked, received and archived.
 
     A transfer is complete, or has gaps: `replicating` (younger than 15 minutes), `archive missing`, `inbound
-    missing`, `record missing`, `undelivered`, `unknown to the tracker`. The exit code is 1 when gaps other
-    than the first kind remain, or when a region does not answer. With --repair, the command plans what closes
-    them: copies in the archive, jobs in which S3 replicates again what a customer's bucket lacks, replays.
+    missing`, `record missing`, `undelivered`, `unknown to the tracker`, `waits for its rename` (an SFTP
+    upload that has had a temporary name for more than a day). The exit code is 1 when gaps other than the
+    first and the last kind remain, or when a region does not answer. With --repair, the command plans what
+    closes them: copies in the archive, jobs in which S3 replicates again what a customer's bucket lacks,
+    replays.
 
     Example: mft-ops gaps c7k2m --window 6h
     """

@@ -73,6 +73,8 @@ def cause_of(gap: Gap, seen: Seen, *, is_pending: Callable[[], bool], now: datet
             return Cause.NOT_TAKEN_IN
         case GapKind.UNDELIVERED:
             return _undelivered(seen)
+        case GapKind.UNRENAMED:
+            return Cause.TOLD if any(fact.kind is Kind.RECEIPT for fact in seen.facts) else Cause.UNTOLD
         case _:
             assert_never(gap.finding)
 

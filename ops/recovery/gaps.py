@@ -133,7 +133,7 @@ class GapReport:
         repair = None if confirmed is None else repairer(regions, name, confirmed)
         now = datetime.now(UTC)
         reasons = self._reasons(name)
-        inventory = Inventory(customer=customer, stores=stores, listed=self._listed)
+        inventory = Inventory(customer=customer, stores=stores, now=now, listed=self._listed)
         # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):

@@ -22,7 +22,9 @@ from typing import Any, TypeVar
 
 from ops.recovery.reconcile import Gap, GapKind, Seen, Stored
 from runtime import contract, objects
+from runtime.arrival import is_folder
 from runtime.facts import Fact
+from runtime.intake import RENAME_WAIT
 from runtime.routing import RoutingDocument
 from runtime.tracker import Tracker
 
@@ -72,15 +74,18 @@ class Inventory:
         *,
         customer: RoutingDocument,
         stores: Sequence[Store],
+        now: datetime,
         listed: Callable[[int], None] = lambda count: None,
     ) -> None:
         """`listed` is called with the number of further objects that were listed."""
         self._customer, self._stores, self._listed = customer, stores, listed
+        self._unrenamed = now - RENAME_WAIT
 
     def transfers(self, since: datetime, until: datetime) -> Iterator[Seen]:
         """Yield every transfer submitted from `since` until before `until`, in the order of their ids.
 
-        Uploads under a temporary name are left out: they wait for their rename.
+        Of uploads under a temporary name, only those are included that have waited for their rename for
+        longer than RENAME_WAIT, and those that have facts.
         """
         window = (_stamp(since), _stamp(until))
         # A private temporary file, deleted when the connection is closed.
@@ -93,25 +98,38 @@ class Inventory:
             parts = heapq.merge(*sources, key=itemgetter(0))
             for transfer, found in groupby(parts, key=itemgetter(0)):
                 seen = self._seen(transfer, found)
-                if seen.facts or not self._customer.is_temporary(seen.key):
+                if seen.facts or not self._customer.is_temporary(seen.key) or self._waits(seen):
                     yield seen
+
+    def _waits(self, seen: Seen) -> bool:
+        """Return whether an upload under a temporary name still waits for its rename.
+
+        A rename removes the old name only in the region where it happens, for deletions are not replicated.
+        """
+        return all(stored.is_latest for stored in seen.inbound.values()) and any(
+            _is_original(store, seen.key, seen.inbound[store.side].version_id)
+            for store in self._stores
+            if store.side in seen.inbound
+        )
 
     def _sort_inbound(self, disk: sqlite3.Connection, window: tuple[str, str]) -> None:
         disk.executescript(
             "PRAGMA journal_mode = OFF; PRAGMA cache_size = -8192; PRAGMA temp_store = FILE;"
-            "CREATE TABLE inbound (transfer, side, key, version, size)"
+            "CREATE TABLE inbound (transfer, side, key, version, size, latest)"
         )
         writing = threading.Lock()
 
         def read(store: Store) -> None:
             for batch in _batches(self._inbound(store, window)):
                 with writing:
-                    disk.executemany("INSERT INTO inbound VALUES (?, ?, ?, ?, ?)", batch)
+                    disk.executemany("INSERT INTO inbound VALUES (?, ?, ?, ?, ?, ?)", batch)
 
         with ThreadPoolExecutor(len(self._stores)) as readers:
             list(readers.map(read, self._stores))
 
-    def _inbound(self, store: Store, window: tuple[str, str]) -> Iterator[tuple[str, str, str, str, int]]:
+    def _inbound(
+        self, store: Store, window: tuple[str, str]
+    ) -> Iterator[tuple[str, str, str, str, int, bool]]:
         first, end = window
         pages = store.s3.get_paginator("list_object_versions").paginate(
             Bucket=store.inbound, Prefix=contract.INBOUND
@@ -120,12 +138,14 @@ class Inventory:
             entries = page.get("Versions", ())
             self._listed(len(entries))
             for entry in entries:
-                key, version = entry["Key"], entry["VersionId"]
-                if not first <= _stamp(entry["LastModified"]) < end or key.endswith("/"):
+                key, version, modified = entry["Key"], entry["VersionId"], entry["LastModified"]
+                if not first <= _stamp(modified) < end or is_folder(key, entry["Size"]):
+                    continue
+                if self._customer.is_temporary(key) and modified > self._unrenamed:
                     continue
                 file = contract.file_id(self._customer.id, key)
                 transfer = contract.transfer_id(file, version, entry["LastModified"])
-                yield transfer, store.side, key, version, entry["Size"]
+                yield transfer, store.side, key, version, entry["Size"], entry["IsLatest"]
 
     def _archived(self, store: Store, window: tuple[str, str]) -> Iterator[_Part]:
         first, end = window
@@ -193,9 +213,14 @@ def _facts(customer: str, tracker: Tracker, window: tuple[str, str]) -> Iterator
 
 
 def _sorted_inbound(disk: sqlite3.Connection) -> Iterator[_Part]:
-    rows = disk.execute("SELECT transfer, side, key, version, size FROM inbound ORDER BY transfer")
-    for transfer, side, key, version, size in rows:
-        yield transfer, side, (Stored(version_id=version, size=size), key)
+    rows = disk.execute("SELECT transfer, side, key, version, size, latest FROM inbound ORDER BY transfer")
+    for transfer, side, key, version, size, latest in rows:
+        yield transfer, side, (Stored(version_id=version, size=size, is_latest=bool(latest)), key)
+
+
+def _is_original(store: Store, key: str, version_id: str) -> bool:
+    head = objects.head(store.s3, store.inbound, key, version_id)
+    return head is not None and head.get("ReplicationStatus") != "REPLICA"
 
 
 def _stamp(when: datetime) -> str:

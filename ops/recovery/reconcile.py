@@ -32,12 +32,13 @@ class GapKind(StrEnum):
     RECORD_MISSING = "record missing"
     UNDELIVERED = "undelivered"
     UNKNOWN = "unknown to the tracker"
+    UNRENAMED = "waits for its rename"
 
     @property
     def closes_by_itself(self) -> bool:
-        """Whether such a gap needs nothing but time."""
+        """Whether such a gap needs nothing but time, or nothing but what its customer has been told to do."""
         match self:
-            case GapKind.REPLICATING:
+            case GapKind.REPLICATING | GapKind.UNRENAMED:
                 return True
             case GapKind.ARCHIVE_MISSING | GapKind.INBOUND_MISSING | GapKind.RECORD_MISSING:
                 return False
@@ -49,10 +50,14 @@ class GapKind(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """One submitted version of a file in a customer's bucket; `size` is in bytes."""
+    """One submitted version of a file in a customer's bucket; `size` is in bytes.
+
+    It is not the latest if it was overwritten, or if the file was removed, as a rename does.
+    """
 
     version_id: str
     size: int
+    is_latest: bool = True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,8 +121,12 @@ class _Judgement:
 
     def gaps(self) -> Iterator[Gap]:
         seen, became = self._seen, status(self._seen.facts)
+        is_latest = all(stored.is_latest for stored in seen.inbound.values())
+        if seen.inbound and is_latest and self._customer.is_temporary(seen.key):
+            yield self._unrenamed()
         if not seen.facts:
-            yield from self._unknown()
+            if not self._customer.is_temporary(seen.key):
+                yield from self._unknown()
             return
         yield from self._records()
         is_archived = self._latest(Kind.ARCHIVED) is not None
@@ -146,6 +155,12 @@ class _Judgement:
         places = [f"inbound in {REGION_OF[side]}" for side in sorted(seen.inbound)]
         places += [f"archive in {REGION_OF[side]}" for side in sorted(seen.archived)]
         yield self._gap(GapKind.UNKNOWN, ", ".join(places), since)
+
+    def _unrenamed(self) -> Gap:
+        was_told = any(fact.kind is Kind.RECEIPT for fact in self._seen.facts)
+        told = "its customer has a receipt" if was_told else "its customer has no receipt yet"
+        places = ", ".join(f"inbound in {REGION_OF[side]}" for side in sorted(self._seen.inbound))
+        return self._gap(GapKind.UNRENAMED, f"{places}; {told}", submitted(self._seen.transfer))
 
     def _records(self) -> Iterator[Gap]:
         for side in self._sides:

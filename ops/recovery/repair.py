@@ -100,8 +100,8 @@ class Repair:
                     yield self._ask(
                         seen, f"{gap.where}: DynamoDB replicates it; see the table's ReplicationLatency"
                     )
-                case GapKind.ARCHIVE_MISSING | GapKind.REPLICATING:
-                    pass  # the one is copied, above; the other closes by itself
+                case GapKind.ARCHIVE_MISSING | GapKind.REPLICATING | GapKind.UNRENAMED:
+                    pass  # the first is copied, above; the others close without an operator
                 case _:
                     assert_never(gap.finding)
 

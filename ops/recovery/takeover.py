@@ -14,6 +14,7 @@ from ops.cell import side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, command
 from ops.recovery.regions import Regions
+from runtime import objects
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import REGION_OF, peer_of
 from runtime.executions import Executions
@@ -97,5 +98,6 @@ class _IntakeDryRun(Intake):
         self._s3 = s3
 
     def adopt(self, arrived: Arrival) -> IntakeResult:
-        version = self._head(arrived, str(arrived.version_id))
-        return IntakeResult.RECEIVED if version and version.is_replica else IntakeResult.OURS
+        head = objects.head(self._s3, arrived.bucket, arrived.key, str(arrived.version_id))
+        is_replica = head is not None and head.get("ReplicationStatus") == "REPLICA"
+        return IntakeResult.RECEIVED if is_replica else IntakeResult.OURS

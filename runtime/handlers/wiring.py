@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import cache
 from typing import Any
@@ -18,6 +17,7 @@ from aws_lambda_powertools import Logger
 from botocore.config import Config
 
 from runtime import contract
+from runtime.brief_errors import brief
 from runtime.decision import Decision
 from runtime.environment import (
     ENV_CELL,
@@ -142,17 +142,23 @@ def peer_switch() -> Switch:
 def step(event: dict[str, Any]) -> Iterator[tuple[Transfer, str]]:
     """Yield the transfer and the execution's name from the event of a workflow step, and log with both.
 
-    Errors pass without the file's name.
+    Errors pass without the file's name, and short enough for the state machine.
     """
     transfer, owner = Transfer.parse(event["transfer"]), event["execution"]
     logger.append_keys(transfer=transfer.id, file=transfer.file, customer=transfer.customer, execution=owner)
-    with nameless(transfer.key):
+    with brief(), nameless(transfer.key):
         yield transfer, owner
 
 
 def answer(decision: Decision) -> dict[str, Any]:
-    """Return a decision as the state machine reads it: its fields, and `at`, when it was made.
+    """Return what the state machine reads of a decision, and `at`, when it was made.
 
+    The other transfers that led to it are left out: there may be any number of them.
     The next claim of the same execution is told that time, and so sees how long the execution stood still.
     """
-    return {**asdict(decision), "at": datetime.now(UTC).isoformat(timespec="milliseconds")}
+    return {
+        "action": decision.action,
+        "destinations": decision.destinations,
+        "wait": decision.wait,
+        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+    }

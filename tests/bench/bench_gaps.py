@@ -187,7 +187,9 @@ def store(files: Files, side: str) -> Store:
 def measure(count: int) -> str:
     """Report on a number of files; return a line with the resources it took."""
     files = Files(count)
-    inventory = Inventory(customer=customer(), stores=[store(files, side) for side in (WEST, EAST)])
+    inventory = Inventory(
+        customer=customer(), now=datetime.now(UTC), stores=[store(files, side) for side in (WEST, EAST)]
+    )
     began, worked, found, transfers = time.perf_counter(), time.process_time(), 0, 0
     now = _START + timedelta(days=DAYS + 1)
     for seen in inventory.transfers(_START, now):

@@ -407,7 +407,8 @@ ONE_PROBLEM = {
     "route for unfinished uploads": (
         ("sftp/c7k2m-batch/*.txt", "sftp/c7k2m-batch/*.tmp"),
         "24: routes[1].match: 'sftp/c7k2m-batch/*.tmp' matches only names of unfinished uploads, *.tmp,"
-        " which are never sent; write a pattern for finished ones",
+        " which are never sent; write a pattern for finished ones, or say in incoming.client what"
+        " uploads them",
     ),
     "archive shorter than inbound": (
         ("primary: west", "primary: west\nretention: {archive_days: 20, inbound_days: 25}"),

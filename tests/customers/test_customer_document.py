@@ -76,7 +76,8 @@ def test_the_document_that_functions_read():
                 },
             },
             routes=[{"match": "sdk/**", "to": ["landing", "partner"], "on_unknown": "hold"}],
-            temporary_names=["*.uploading", "*.tmp"],
+            incoming={"client": "lftp"},
+            temporary_names=["*.uploading", "*.lftp"],
             duplicates={"window": "12h"},
         )
     )
@@ -107,7 +108,7 @@ def test_the_document_that_functions_read():
                 "fsync": True,
             },
         },
-        "temporary_names": ["*.filepart", "*.tmp", "*.part", "*.uploading"],
+        "temporary_names": [".in.*", "*.lftp", "*.uploading"],
         "duplicates": {"policy": "content", "window_seconds": 43200},
         "retention": {"inbound_days": 30, "archive_days": 365, "tracker_days": 400},
     }

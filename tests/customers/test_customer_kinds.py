@@ -7,14 +7,16 @@ from typing import Any, get_args
 
 import pytest
 from customer_samples import KEY, SOUND, STEPS, broken, customer, said, write
+from pydantic import ValidationError
 
-from customers import checks, model
+from customers import checks, model, route_checks
 from customers.change import stages_between
 from customers.document import routing_document
 from customers.kinds import (
     CheckOwner,
     DestinationKind,
     DuplicatesPolicy,
+    IncomingClient,
     Lifecycle,
     OnUnknown,
     ReceiptKind,
@@ -23,6 +25,8 @@ from customers.kinds import (
 from customers.model import Customer
 from customers.quota import needs
 from customers.registry import partner_ports
+from runtime import temporary_names
+from runtime.limits import MOST_TARGETS
 
 #: A destination of each kind, and a field that makes it another place.
 DESTINATIONS: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
@@ -144,3 +148,44 @@ def test_each_answer_to_an_unknown_delivery_is_in_the_document(word: str) -> Non
 @pytest.mark.parametrize("word", get_args(DuplicatesPolicy))
 def test_each_policy_about_duplicates_is_in_the_document(word: str) -> None:
     assert routing_document(customer(duplicates={"policy": word}))["duplicates"]["policy"] == word
+
+
+def test_each_client_has_its_temporary_names() -> None:
+    assert words_of(model.Incoming, "client") == set(get_args(IncomingClient))
+    assert set(get_args(IncomingClient)) == {"any", *temporary_names.OF_CLIENT}
+    for client in get_args(IncomingClient):
+        document = routing_document(customer(incoming={"client": client}))
+        known = temporary_names.ANY if client == "any" else temporary_names.OF_CLIENT[client]
+        assert tuple(document["temporary_names"]) == known
+
+
+@pytest.mark.parametrize(
+    ("match", "client", "is_legal"),
+    [
+        ("sftp/c7k2m-batch/*.tmp", "any", False),
+        ("sftp/c7k2m-batch/*.TMP", "any", False),
+        ("sftp/c7k2m-batch/*.tmp", "in-place", True),
+        ("sftp/c7k2m-batch/*.tmp", "winscp", True),
+        ("sftp/c7k2m-batch/*.filepart", "winscp", False),
+        ("sdk/*.tmp", "any", True),
+        ("**", "any", True),
+    ],
+)
+def test_a_route_matches_some_name_that_its_client_gives_a_finished_file(
+    match: str, client: str, is_legal: bool
+) -> None:
+    data = {"routes": [{"match": match, "to": ["partner"]}], "incoming": {"client": client}}
+    found = [text for _, text in route_checks.waits(data)]
+    assert bool(found) is not is_legal
+
+
+def test_the_most_destinations_of_a_route_are_legal_and_one_more_is_not() -> None:
+    def routed(count: int) -> Customer:
+        names = [f"to-{number}" for number in range(count)]
+        places = {name: {"kind": "s3", "bucket": f"partner-{name}"} for name in names}
+        return customer(destinations=places, routes=[{"match": "sdk/**", "to": names}])
+
+    assert len(routed(MOST_TARGETS).routes[0].to) == 32
+    with pytest.raises(ValidationError) as refused:
+        routed(MOST_TARGETS + 1)
+    assert "has 33 destinations; at most 32 are allowed, because the errors" in str(refused.value)

@@ -62,7 +62,7 @@ RARE = {
         "a copy in parts fails: of more than 5 GB",
     ),
     ("cell1-intake-ingest", "FindVersions", "s3:ListBucket"): (
-        "runtime.intake:Intake._head",
+        "runtime.uploaded_versions:UploadedVersions._head",
         "the object of an event is gone",
     ),
     **{

@@ -230,6 +230,7 @@ def test_every_gap_is_found_and_has_its_remedy():
         GapKind.RECORD_MISSING: (everywhere(delivered, unrecorded={EAST: delivered[1:]}), NOW),
         GapKind.UNDELIVERED: (everywhere(facts_of(Status.FAILED)), NOW),
         GapKind.UNKNOWN: (everywhere(()), NOW),
+        GapKind.UNRENAMED: (replace(everywhere(()), key="inbound/sftp/u/a.csv.TMP"), NOW),
     }
     remedies = {
         GapKind.REPLICATING: None,
@@ -244,6 +245,7 @@ def test_every_gap_is_found_and_has_its_remedy():
         ),
         GapKind.UNDELIVERED: (Deed.REPLAY, "failed: partner"),
         GapKind.UNKNOWN: (Deed.TAKE_IN, "from mft-c001-east"),
+        GapKind.UNRENAMED: None,
     }
     for kind in GapKind:
         seen, now = found[kind]

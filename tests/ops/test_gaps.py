@@ -133,7 +133,7 @@ def test_everything_is_complete(place, late):
     assert line.startswith("2 transfers from ")
     assert line.endswith(
         ": 2 complete, 0 replicating, 0 archive missing, 0 inbound missing, 0 record missing, "
-        "0 undelivered, 0 unknown to the tracker"
+        "0 undelivered, 0 unknown to the tracker, 0 waits for its rename"
     )
 
 

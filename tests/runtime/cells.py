@@ -202,7 +202,7 @@ class Cell:
                     "size": len(content),
                     "etag": put["ETag"].strip('"'),
                     "version-id": put["VersionId"],
-                    "sequencer": "00617F08299329D189",
+                    "sequencer": f"00617F0829{next(_numbers):08X}",
                 },
                 "request-id": "N4N7GDK58NMKJ12R",
                 "requester": ACCOUNT,

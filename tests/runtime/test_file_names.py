@@ -91,7 +91,8 @@ def test_a_delivered_file_and_its_resend(west: Cell, log: Log) -> None:
 
 def test_what_is_refused_or_is_no_file(west: Cell, log: Log) -> None:
     west.register(routes=[{"match": "sdk/other/**", "to": ["partner"], "on_unknown": "deliver"}])
-    keys = (KEY, f"{KEY}.filepart", "inbound/sdk/Vogelsang/")
+    waiting = f"{contract.INBOUND_SFTP}user/{KEY.removeprefix(contract.INBOUND_SDK)}.filepart"
+    keys = (KEY, waiting, "inbound/sdk/Vogelsang/")
     records = [message(west.upload(b"", key), key) for key in keys]
     gone = west.upload(b"x", KEY.replace("Vogelsang", "Vogelsang+merger"))
     where = {"Bucket": west.bucket, "Key": gone["detail"]["object"]["key"]}

@@ -13,6 +13,7 @@ from botocore.exceptions import ClientError
 
 from runtime.contract import SWEEP_NOTES, TRACKER_PK, TRACKER_SK, Kind
 from runtime.inbound_sweep import InboundSweep, Swept
+from runtime.intake import RENAME_WAIT
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import Checkpoint, SweepNotes
 from runtime.unknown_uploads import GRACE
@@ -102,7 +103,8 @@ def test_every_version_is_taken_in_those_that_were_overwritten_too(west: Cell) -
 
 def test_folders_and_temporary_names_are_left_and_what_no_route_takes_is_rejected(west: Cell) -> None:
     west.register(routes=[{"match": "sdk/*.csv", "to": ["partner"], "on_unknown": "deliver"}])
-    for key in ("inbound/sdk/folder/", "inbound/sdk/b.filepart", "inbound/sdk/c.bin"):
+    west.upload(b"", "inbound/sdk/folder/")
+    for key in ("inbound/sftp/acme/b.filepart", "inbound/sdk/c.bin"):
         west.upload(b"abc", key)
     assert sweep(west).taken == ["inbound/sdk/c.bin"]
     assert {fact.kind for fact in west.facts("inbound/sdk/c.bin")} == {Kind.REJECTED, Kind.RECEIPT}
@@ -150,6 +152,60 @@ def test_an_sftp_upload_is_taken_in_when_the_session_log_shows_its_end(west: Cel
     write(west, "CLOSE", SFTP, 3)
     assert sweep(west).taken == [SFTP]
     assert [fact.kind for fact in west.facts(SFTP)] == [Kind.RECEIVED]
+
+
+def test_a_folders_key_with_content_is_rejected_though_no_event_brought_it(west: Cell) -> None:
+    west.upload(b"abc", "inbound/sdk/folder/")
+    assert sweep(west).taken == ["inbound/sdk/folder/"]
+    (receipt,) = west.receipts_published(1)
+    assert receipt["outcome"] == "rejected"
+
+
+def test_what_waits_too_long_for_its_rename_is_told_to_its_customer_once(west: Cell) -> None:
+    key, day = f"{SFTP}.filepart", RENAME_WAIT + timedelta(minutes=1)
+    put(west, b"first", key)
+    put(west, b"abc", key)
+    for after in (LATER, day - timedelta(minutes=2)):
+        assert sweep(west, after=after).taken == []
+    assert west.facts(key) == []
+    done = sweep(west, after=day)
+    assert (done.taken, done.doubts) == ([key], []), "what the client has overwritten waits for nothing"
+    (receipt,) = west.receipts_published(1)
+    assert (receipt["outcome"], receipt["size"]) == ("rejected", 3)
+    assert receipt["reason"].startswith(
+        "the file has had the temporary name of an unfinished upload for more"
+    )
+    assert started(west) == []
+    assert sweep(west, after=2 * day).taken == []
+    assert sorted(fact.kind for fact in west.facts(key)) == [Kind.RECEIPT, Kind.REJECTED]
+
+
+@pytest.mark.parametrize(("call", "at"), [("put_item", "REJECTED"), ("put_item", "RECEIPT"), ("publish", "")])
+@pytest.mark.parametrize("after", [False, True])
+def test_a_sweep_that_dies_while_it_tells_of_a_missing_rename_is_made_good(
+    west: Cell, call: str, at: str, after: bool
+) -> None:
+    key, day = f"{SFTP}.filepart", RENAME_WAIT + timedelta(minutes=1)
+    put(west, b"abc", key)
+    service = "sns" if call == "publish" else "dynamodb"
+    dying = west.with_client(service, Dying(west.client(service), call, after=after, at=at))
+    with pytest.raises(CrashError):
+        sweep(dying, after=day)
+    sweep(west, after=day + timedelta(minutes=15))
+    assert {fact.kind for fact in west.facts(key)} == {Kind.REJECTED, Kind.RECEIPT}
+    told = west.receipts_published(
+        2 if (call, after) == ("publish", True) or (at == "RECEIPT" and not after) else 1
+    )
+    assert {each["outcome"] for each in told} == {"rejected"}
+
+
+def test_a_file_that_was_renamed_in_time_is_not_mentioned(west: Cell) -> None:
+    key, s3 = f"{SFTP}.filepart", west.client("s3")
+    put(west, b"abc", key)
+    s3.copy_object(Bucket=west.bucket, Key=SFTP, CopySource={"Bucket": west.bucket, "Key": key})
+    s3.delete_object(Bucket=west.bucket, Key=key)
+    sweep(west, after=RENAME_WAIT + timedelta(minutes=1))
+    assert west.facts(key) == []
 
 
 def test_an_sftp_upload_that_was_cut_off_is_rejected_with_a_receipt(west: Cell) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -10,10 +11,13 @@ import pytest
 from runtime import contract
 from runtime.arrival import Arrival, arrival
 from runtime.contract import EAST, WEST, Kind
+from runtime.facts import Fact
+from runtime.order import is_newer
 from runtime.routing import UnknownCustomerError
 from tests.runtime.cells import ROLE, Cell, CrashError, Dying, eventually
 
 SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
+_numbers = itertools.count(1)
 
 
 def put(cell: Cell, content: bytes, key: str = SFTP) -> dict[str, Any]:
@@ -105,6 +109,7 @@ def test_events_are_parsed(west):
         version_id=uploaded["version-id"],
         etag=uploaded["etag"],
         size=3,
+        sequencer=uploaded["sequencer"],
     )
     noon = datetime(2026, 1, 2, 12, 0, 0, 5, tzinfo=UTC)
     sftp = {"bucket": west.bucket, "key": SFTP, "ended": noon}
@@ -144,6 +149,7 @@ def test_an_sdk_upload_is_received_once_and_carried_by_one_execution(west):
         "size": 8,
         "etag": event["detail"]["object"]["etag"],
         "destinations": ["partner"],
+        "sequencer": event["detail"]["object"]["sequencer"],
     }
     day = timedelta(days=1)
     assert fact.expires == int((head["LastModified"].replace(microsecond=0) + 90 * day).timestamp())
@@ -331,13 +337,110 @@ def test_an_object_of_another_size_or_etag_does_not_match_the_event(west, differ
     ("key", "became"),
     [
         ("inbound/sdk/folder/", "folder"),
-        ("inbound/sdk/a.csv.filepart", "temporary"),
+        ("inbound/sftp/acme/a.csv.filepart", "temporary"),
+        ("inbound/sftp/acme/A.FILEPART", "temporary"),
+        ("inbound/sdk/a.csv.filepart", "received"),
         ("inbound/sdk/.filepart/a.csv", "received"),
     ],
 )
 def test_folders_and_temporary_names(west, key, became):
     assert west.accept(west.upload(b"", key)) == became
     assert untouched(west, key) is (became != "received")
+
+
+def test_a_key_that_ends_like_a_folders_and_has_content_is_rejected_with_a_receipt(west):
+    key = "inbound/sdk/folder/"
+    assert west.accept(west.upload(b"abc", key)) == "rejected"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["reason"].startswith("its name ends in / like that of a folder, but it has content")
+    assert not west.executions()
+
+
+@pytest.mark.parametrize("letter", ["a", "ä", "\N{PILE OF POO}", "\x01"])
+def test_the_longest_key_that_can_be_archived_is_taken_and_a_longer_one_rejected(west, letter):
+    room = 1024 - len(contract.archive_key(west.customer, "t" * 37, "inbound/sdk/"))
+    count, rest = divmod(room, len(letter.encode()))
+    key = f"inbound/sdk/{letter * count}{'x' * rest}"
+    assert west.accept(west.upload(b"abc", key)) == "received"
+    (transfer,) = west.executions().values()
+    assert len(contract.archive_key(west.customer, transfer["id"], key).encode()) == 1024
+    assert west.accept(west.upload(b"abc", key + "x")) == "rejected"
+    (receipt,) = west.receipts_published(1)
+    assert receipt["reason"] == (
+        f"its path below inbound/ has {room + 5} bytes, more than the {room + 4} that the archive can hold;"
+        " shorten the name or the folders"
+    )
+    assert [fact.kind for fact in west.facts(key + "x")] == [Kind.RECEIPT, Kind.REJECTED]
+
+
+class Counted:
+    """S3 whose listings have one version a page; counts the pages."""
+
+    def __init__(self, client: Any) -> None:
+        self._client, self.pages = client, 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def get_paginator(self, operation: str) -> Any:
+        self._paginator = self._client.get_paginator(operation)
+        return self
+
+    def paginate(self, **asked: Any) -> Any:
+        for page in self._paginator.paginate(**asked, PaginationConfig={"PageSize": 1}):
+            self.pages += 1
+            yield page
+
+
+def test_the_listing_of_a_file_ends_at_the_first_other_key(west):
+    for number in range(5):
+        put(west, b"other", f"{SFTP}.{number}")
+    event = completed(west, b"abc")
+    s3 = Counted(west.client("s3"))
+    assert west.with_client("s3", s3).accept(event) == "received"
+    assert s3.pages == 2
+
+
+# --- The order of versions ----------------------------------------------------------------------
+
+
+def received(cell: Cell, key: str) -> list[Fact]:
+    return [fact for fact in cell.facts(key) if fact.kind is Kind.RECEIVED]
+
+
+def test_an_event_of_s3_leaves_its_sequencer_and_needs_no_listing(west):
+    event = west.upload(b"abc")
+    s3 = Counted(west.client("s3"))
+    assert west.with_client("s3", s3).accept(event) == "received"
+    (fact,) = received(west, SDK)
+    assert fact.detail["sequencer"] == event["detail"]["object"]["sequencer"]
+    assert "earlier" not in fact.detail
+    assert s3.pages == 0
+
+
+@pytest.mark.parametrize("newest_first", [False, True])
+def test_versions_of_one_second_are_ordered_by_the_listing_in_whatever_order_their_events_come(
+    west, newest_first
+):
+    def within_a_second() -> list[dict[str, Any]]:
+        while True:
+            key = f"inbound/sftp/acme/{next(_numbers)}.csv"
+            events = [completed(west, content, key) for content in (b"", b"content")]
+            versions = west.client("s3").list_object_versions(Bucket=west.bucket, Prefix=key)["Versions"]
+            if len({each["LastModified"].replace(microsecond=0) for each in versions}) == 1:
+                return events
+
+    west.register(routes=[{"match": "sftp/**", "to": ["partner"], "on_unknown": "deliver"}])
+    events = within_a_second()
+    for event in reversed(events) if newest_first else events:
+        assert west.accept(event) == "received"
+    key = events[0]["detail"]["file-path"].removeprefix(f"/{west.bucket}/")
+    empty, whole = sorted(received(west, key), key=lambda fact: fact.detail["size"])
+    assert whole.detail["earlier"] == [empty.transfer]
+    assert empty.detail["earlier"] == []
+    facts = west.facts(key)
+    assert is_newer(facts, whole.transfer, empty.transfer)
+    assert not is_newer(facts, empty.transfer, whole.transfer)
 
 
 def test_a_partial_upload_under_a_temporary_name_is_ignored(west):

@@ -57,6 +57,7 @@ def test_a_key_has_one_route_or_none(west):
         ("inbound/sftp/a/x.csv.filepart", True),
         ("inbound/sftp/a.filepart/x.csv", False),
         ("inbound/sftp/a/x.csv", False),
+        ("inbound/sdk/x.csv.filepart", False),
     ],
 )
 def test_only_the_last_segment_makes_a_name_temporary(west, key, waits):

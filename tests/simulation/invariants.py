@@ -51,6 +51,7 @@ class Submission:
     content: bytes
     transfer: str
     acknowledged: bool
+    sequence: int
 
     @property
     def sha256(self) -> str:
@@ -110,6 +111,7 @@ class Judge:
                             content=version.body,
                             transfer=name,
                             acknowledged=(sender.id, version.id) in promised,
+                            sequence=version.sequence,
                         )
         return found
 
@@ -412,14 +414,17 @@ class Judge:
         return self.world.table.leases[appearance.side, file, appearance.transfer]
 
     def _are_in_order(self, partner: Partner, appearances: list[Appearance]) -> None:
-        """No older submission appears, from the same region, after a newer one whose fact could be read."""
+        """No older submission appears, from the same region, after a newer one whose fact could be read.
+
+        Within one second, the order is that in which the bucket of the region that received both got them.
+        """
         if self.senders[partner.customer].policy != "content":
             return
         for number, late in enumerate(appearances):
             submission = self.submissions.get(late.transfer)
             for early in appearances[:number]:
                 newer = self.submissions.get(early.transfer)
-                if not submission or not newer or newer.modified <= submission.modified:
+                if not submission or not newer or not self._is_newer(newer, submission, late):
                     continue
                 facts = self.about(early.transfer, Kind.DELIVERED, partner.name)
                 known = any(each.seen.get(late.side, late.at) <= late.read_at for each in facts)
@@ -427,6 +432,16 @@ class Judge:
                     self.world.broken(
                         "turned back", f"{late.name}: {late.transfer} after the newer {early.transfer}"
                     )
+
+    def _is_newer(self, newer: Submission, older: Submission, late: Appearance) -> bool:
+        if newer.modified != older.modified:
+            return newer.modified > older.modified
+        received = [self.about(each.transfer, Kind.RECEIVED) for each in (newer, older)]
+        sides = {fact.side for facts in received for fact in facts} | {newer.side, older.side}
+        was_read = all(
+            fact.seen.get(late.side, late.at) <= late.read_at for facts in received for fact in facts
+        )
+        return all(received) and len(sides) == 1 and was_read and newer.sequence > older.sequence
 
     # --- Archives and receipts ---
 

@@ -18,7 +18,7 @@ from runtime import contract, timing, tracker, upload_evidence, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryError, DeliveryUnknownError
-from runtime.facts import Fact, Status, status
+from runtime.facts import Fact, Status, status, submitted
 from runtime.inbound_sweep import Swept
 from runtime.restarts import Restarted
 from runtime.transfer import Transfer
@@ -371,6 +371,10 @@ def _last_page_proves(real: Any, was: Any) -> Any:
     return replace(real(was), proven=was.began + timedelta(hours=1))
 
 
+def _by_seconds(real: Any, facts: Any, one: str, other: str) -> bool:
+    return submitted(one) > submitted(other)
+
+
 def _under_way(real: Any, facts: Any) -> bool:
     return status(facts) is Status.UNDER_WAY
 
@@ -408,7 +412,9 @@ PLANTED: tuple[Planted, ...] = (
             _UNMEASURED,
         ),
     ),
-    Planted("replicas are work", (("runtime.intake:Intake._head", _wrap(_ignores_replica)),)),
+    Planted(
+        "replicas are work", (("runtime.uploaded_versions:UploadedVersions._head", _wrap(_ignores_replica)),)
+    ),
     Planted("one sort key for two facts", (("runtime.facts:Fact.sort_key", _one_key),)),
     Planted(
         "DELIVERED is written before the rename",
@@ -475,7 +481,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted(
         "an SFTP event means any version",
-        (("runtime.intake:Intake._alike", _wrap(_any_version)), *_UNSWEPT),
+        (("runtime.uploaded_versions:UploadedVersions._alike", _wrap(_any_version)), *_UNSWEPT),
     ),
     Planted(
         "a broken upload is renamed all the same",
@@ -521,6 +527,7 @@ PLANTED: tuple[Planted, ...] = (
         "what was delivered without a receipt is not restarted",
         (("runtime.handlers.sweep:is_unfinished", _wrap(_under_way)),),
     ),
+    Planted("versions of one second have no order", (("runtime.decision:is_newer", _wrap(_by_seconds)),)),
     Planted(
         "an older file replaces a newer one",
         (

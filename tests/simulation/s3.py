@@ -34,6 +34,7 @@ class Version:
     is_marker: bool = False
     checksum: str | None = None
     writer: str = ""
+    sequence: int = 0
 
 
 class Bucket:
@@ -59,6 +60,7 @@ class Bucket:
             modified=datetime.fromtimestamp(math.floor(storage.clock.now), UTC),
             checksum=checksum,
             writer=writer,
+            sequence=storage.next_sequence(),
         )
         if self.versioned:
             self.versions.setdefault(key, []).append(version)
@@ -81,6 +83,7 @@ class Bucket:
             is_replica=True,
             checksum=version.checksum,
             writer=version.writer,
+            sequence=self._storage.next_sequence(),
         )
         held = self.versions.setdefault(version.key, [])
         held.append(replica)
@@ -112,7 +115,7 @@ class Storage:
 
     def __init__(self, clock: Clock, lag: Callable[[str, str], float]) -> None:
         self.clock, self.buckets = clock, dict[str, Bucket]()
-        self.pending = 0
+        self.pending = self._sequence = 0
         self._lag, self._ids = lag, Dice(clock.seed, "version ids")
 
     def make(self, name: str, region: Region | None, *, versioned: bool = True) -> Bucket:
@@ -123,6 +126,11 @@ class Storage:
     def new_id(self) -> str:
         """Return an id that no other version has."""
         return f"{int(self._ids.random() * 2**52):013x}"
+
+    def next_sequence(self) -> int:
+        """Return a greater number than any before: the order in which buckets got their versions."""
+        self._sequence += 1
+        return self._sequence
 
     def replicate(self, source: Bucket, target: Bucket, version: Version) -> None:
         """Copy a version to the other side after a lag, but not while one of the sides is lost."""
@@ -347,7 +355,7 @@ class _Body:
 def _versions_of(held: Bucket, prefix: str) -> list[dict[str, Any]]:
     """Return the entries of all versions below a prefix, by key and newest first."""
     return [
-        {**_entry(each), "VersionId": each.id}
+        {**_entry(each), "VersionId": each.id, "IsLatest": each is held.versions[key][-1]}
         for key in sorted(key for key in held.versions if key.startswith(prefix))
         for each in reversed(held.versions[key])
         if not each.is_marker

@@ -359,6 +359,7 @@ def generate(seed: int) -> Schedule:
     if theme.days:
         _later(dice, theme, senders)
     _lost_events(Dice(seed, "lost events"), theme)
+    _pairs(Dice(seed, "pairs"), theme)
     if not (theme.loss or theme.evacuation or theme.days):
         # With dice of its own, so that schedules without a thaw stay what they were.
         _thaw(Dice(seed, "thaw"), theme, senders)
@@ -420,6 +421,26 @@ def _again(dice: Dice, theme: _Theme, first: Submit) -> None:
         at = round(at + dice.pick((dice.between(0.1, 5), dice.between(5, 120), dice.between(120, 2400))), 1)
         via = dice.pick((first.via, first.via, EAST, WEST))
         theme.actions.append(replace(first, at=at, content=content, via=via, how=how, loses_answer=False))
+
+
+def _pairs(dice: Dice, theme: _Theme) -> None:
+    """Have a client write a name twice within a second: nothing, as some do, and then the content.
+
+    The events come in any order, and the first may come late.
+    """
+    if not dice.chance(0.1):
+        return
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    how = sent.how if sent.how != "partial" else "sftp"
+    second = replace(
+        sent, at=round(sent.at + dice.between(0.05, 0.5), 2), content=dice.pick(("l", "x", "y")), how=how
+    )
+    theme.actions.append(replace(second, loses_answer=False))
+    theme.actions[theme.actions.index(sent)] = replace(sent, content="e", how=how, loses_answer=False)
+    if dice.chance(0.7):
+        for side in (EAST, WEST):
+            late = (round(dice.between(0.5, 60), 1),)
+            theme.actions.append(Noise(side=side, number=dice.number(1, 2), delays=late))
 
 
 def _about(dice: Dice, theme: _Theme) -> float:

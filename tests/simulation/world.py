@@ -521,7 +521,7 @@ def object_created(bucket: str, version: Version, reason: str) -> dict[str, Any]
         "size": len(version.body),
         "etag": version.etag,
         "version-id": version.id,
-        "sequencer": "00617F08299329D189",
+        "sequencer": f"{version.sequence:08X}",
     }
     detail = {"version": "0", "bucket": {"name": bucket}, "object": about, "reason": reason}
     return {"source": "aws.s3", "detail-type": "Object Created", "detail": detail}
