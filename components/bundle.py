@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import hashlib
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -68,22 +67,33 @@ def install(runtime: str) -> Path:
     if folder.is_dir():
         return folder
     BUILD.mkdir(exist_ok=True)
-    unfinished = Path(tempfile.mkdtemp(prefix=f"{folder.name}-", suffix=".part", dir=BUILD))
+    with tempfile.TemporaryDirectory(prefix=f"{folder.name}-", suffix=".part", dir=BUILD) as name:
+        _install(runtime, folder, Path(name))
+    return folder
+
+
+def _install(runtime: str, folder: Path, place: Path) -> None:
+    """Install into the folder by way of a place, in which pip also keeps its temporary files."""
+    unfinished, temporary = place / "target", place / "tmp"
+    temporary.mkdir()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--target", str(unfinished), "--upgrade", "--only-binary=:all:", "--no-compile"]
     command += ["--python-version", runtime.removeprefix("python"), "--implementation", "cp"]
     command += [f"--platform={platform}" for platform in _PLATFORMS]
-    done = subprocess.run([*command, "-r", str(REQUIREMENTS)], capture_output=True, text=True, check=False)  # noqa: S603
+    done = subprocess.run(  # noqa: S603 - our own interpreter, and a fixed list
+        [*command, "-r", str(REQUIREMENTS)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env={**os.environ, "TMPDIR": str(temporary)},
+    )
     if done.returncode:
-        shutil.rmtree(unfinished)
         raise BundleError(f"pip could not install {REQUIREMENTS.name} for {runtime}:\n{done.stderr.strip()}")
     try:
         unfinished.rename(folder)
     except OSError:
-        if not folder.is_dir():
+        if not folder.is_dir():  # where it is one, another process was faster
             raise
-        shutil.rmtree(unfinished)  # another process was faster
-    return folder
 
 
 def build(runtime: str) -> Path:

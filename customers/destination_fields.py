@@ -80,6 +80,14 @@ UploadName = Annotated[
 Bucket = Annotated[
     str, *checked(names.check_bucket, describe="Bucket of the partner, in one of the GovCloud regions.")
 ]
+Account = Annotated[
+    str,
+    *matching(
+        r"[0-9]{12}",
+        "is not an account id; write its 12 digits, in quotes",
+        describe="Id of the AWS account that owns the partner's bucket.",
+    ),
+]
 KmsKey = Annotated[
     str,
     *arn(

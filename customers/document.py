@@ -64,6 +64,7 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
             "bucket": names.canary_bucket(namespace, cell, side),
             "region": contract.REGION_OF[side],
             "prefix": canary_legs.delivered(Leg.S3),
+            "account": None,
         },
     }
     return {

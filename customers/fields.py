@@ -101,6 +101,18 @@ def _key(line: str) -> PublicKey:
         raise ValueError(str(error)) from None
 
 
+def _login_key(line: str) -> PublicKey:
+    # The endpoint's security policy is one of FIPS, and AWS's page says of ed25519 that it is "not
+    # FIPS-compliant": https://docs.aws.amazon.com/transfer/latest/userguide/key-management.html
+    key = _key(line)
+    if key.type == "ssh-ed25519":
+        raise ValueError(
+            "is an ed25519 key, which the endpoint's FIPS policy does not allow; let the customer make"
+            " another: ssh-keygen -t ecdsa -b 384"
+        )
+    return key
+
+
 def arn(rest: str, what: str, example: str, *, describe: str) -> Marks:
     """Return the metadata of an ARN of this partition."""
     pattern = rf"arn:{PARTITION}:{rest}"
@@ -151,6 +163,10 @@ User = Annotated[
         " the first a letter, digit or '_', and not 'canary' at the beginning",
         describe="SFTP login, unique in the whole registry: one server serves all customers of a cell.",
     ),
+]
+LoginKey = Annotated[
+    str,
+    *checked(_login_key, describe="OpenSSH public key, RSA or ECDSA: `type base64`. A comment is dropped."),
 ]
 Key = Annotated[str, *checked(_key, describe="OpenSSH public key: `type base64`. A comment is dropped.")]
 Source = Annotated[

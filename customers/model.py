@@ -21,8 +21,8 @@ class SftpUser(Value):
     """One SFTP login. Its files land below `inbound/sftp/<name>/`."""
 
     name: fields.User
-    public_keys: Annotated[tuple[fields.Key, ...], Field(min_length=1, max_length=5)]
-    """One to five keys; list the old and the new one while a key is being replaced."""
+    public_keys: Annotated[tuple[fields.LoginKey, ...], Field(min_length=1, max_length=5)]
+    """One to five keys, RSA or ECDSA; list the old and the new one while a key is being replaced."""
     source_cidrs: Annotated[tuple[fields.Source, ...], Field(min_length=1)]
     """Networks that logins come from. The firewall lets in the networks of all customers of a cell: it does
     not tie a network to a user."""
@@ -89,6 +89,9 @@ class S3Destination(Value):
     region: Literal["us-gov-east-1", "us-gov-west-1"] | None = None
     """Region of the bucket; without it, S3 has to be asked. Nothing is copied across partitions."""
     prefix: destination_fields.Prefix = ""
+    account: destination_fields.Account | None = None
+    """Account that owns the bucket, 12 digits in quotes; a bucket of another owner gets no file. Anybody can
+    take the name of a bucket that its owner deleted."""
     kms_key: destination_fields.KmsKey | None = None
     """Key under which the bucket encrypts, if it is a customer managed key: deliveries have to use it."""
 

@@ -6,11 +6,9 @@ import difflib
 import json
 import logging
 import os
-import signal
 import sys
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -18,6 +16,7 @@ import typer
 from rich.console import Console
 
 from customers import project
+from local import interrupts, leftovers
 from local.drill import scenarios
 
 if TYPE_CHECKING:
@@ -144,13 +143,16 @@ def up(
 ) -> None:
     """Bring both cells up, print how to reach them, and keep them running until Ctrl-C.
 
+    What is typed meanwhile loses a region, stops a partner or applies a changed registry: see `help`.
+
     Example: `mft-local up --sftp-port 2222`
     """
     if empty and (registry or sftp_port):
         raise typer.BadParameter("--empty excludes --registry and --sftp-port")
     from local import empty_aws, ways_in
     from local.drill.story import Progress
-    from local.world import World, WorldError
+    from local.levers import keep
+    from local.world import World
 
     root = _project()
     customers = registry or root / "customers"
@@ -170,10 +172,7 @@ def up(
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
         ways_in.show(world, console, as_json=as_json)
-        with suppress(KeyboardInterrupt):
-            while world.aws.alive():
-                time.sleep(1)
-            raise WorldError(f"the emulated AWS has ended; the last lines of its log:\n{world.aws.tail()}")
+        keep(world, customers, console)
 
 
 @app.command()
@@ -224,15 +223,16 @@ def _project() -> Path:
 @contextmanager
 def _clear_errors() -> Iterator[None]:
     """Turn errors that a person can fix into one message on standard error and exit 1."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         yield
     except KeyboardInterrupt:
-        _errors.print("interrupted; everything that was started has been stopped")
-        raise typer.Exit(1) from None
+        interrupts.noticed()
+        interrupts.end()
     except _refused() as error:
         _errors.print(str(error), markup=False)
         raise typer.Exit(1) from error
+    finally:
+        leftovers.remove_all()
 
 
 def _refused() -> tuple[type[Exception], ...]:
@@ -276,6 +276,7 @@ def _while_alive(world: World) -> Iterator[None]:
 
 def main() -> None:
     """Run the command line."""
+    interrupts.watch()
     os.environ.pop("PULUMI_BACKEND_URL", None)  # it is for the engine, whose state these commands never use
     logging.basicConfig(
         level=logging.WARNING, stream=sys.stderr, format="%(levelname)s %(name)s: %(message)s"

@@ -11,12 +11,11 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Self
 
 from rich.console import Console
 
-from local import program
+from local import leftovers, program
 from local.aws.emulator import Emulator, EmulatorError
 
 
@@ -86,8 +85,8 @@ def serve(root: Path, console: Console, *, as_json: bool) -> None:
 
     Raises EmulatorError if it does not start, or ends by itself.
     """
-    with EmptyAws(root) as aws, TemporaryDirectory(prefix="mft-local-") as folder:
-        commands = aws.commands(Path(folder) / "state")
+    with EmptyAws(root) as aws:
+        commands = aws.commands(leftovers.folder() / "state")
         if as_json:
             ways = {"endpoint": aws.endpoint, "environment": aws.environment, "settings": dict(aws.settings)}
             Console(soft_wrap=True).print_json(data=ways | {"commands": commands})

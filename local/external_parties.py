@@ -43,6 +43,10 @@ class ExternalParties:
     def stand_in(self, registry: Path, project: Path) -> None:
         """Write the registry's copy below `project/customers`, and make the parties that are new in it."""
         (project / "customers").mkdir(parents=True, exist_ok=True)
+        for gone in {each.name for each in (project / "customers").glob("*.yaml")} - {
+            each.name for each in registry.glob("*.yaml")
+        }:
+            (project / "customers" / gone).unlink()
         for path in sorted(registry.glob("*.yaml")):
             document = yaml.safe_load(path.read_text())
             for user in document.get("sftp", {}).get("users", ()):
@@ -92,7 +96,7 @@ class ExternalParties:
             key = asyncssh.generate_private_key(_KEY_TYPE)
             self.keys[user] = self.folder / f"{user}.key"
             self.keys[user].touch(mode=0o600)
-            key.write_private_key(str(self.keys[user]))
+            key.write_private_key(str(self.keys[user]), "pkcs1-pem")  # paramiko reads no other of asyncssh's
         return asyncssh.read_private_key(self.keys[user]).export_public_key().decode().strip()
 
     def _destination(self, customer: str, name: str, destination: dict[str, Any]) -> None:
@@ -123,6 +127,8 @@ class ExternalParties:
 
     def _bucket(self, destination: dict[str, Any]) -> None:
         region = destination.setdefault("region", REGION_OF[WEST])
+        if "account" in destination:
+            destination["account"] = self.aws.account
         s3 = self.aws.client("s3", region)
         try:
             s3.head_bucket(Bucket=destination["bucket"])

@@ -28,7 +28,7 @@ from pulumi.runtime.proto import provider_pb2, resource_pb2, source_pb2
 from pulumi.runtime.stack import run_in_stack
 from pulumi.runtime.sync_await import _ensure_event_loop, _sync_await
 
-from local import urns
+from local import interrupts, urns
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -246,9 +246,18 @@ def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]
     loop: asyncio.AbstractEventLoop = _ensure_event_loop()  # type: ignore[no-untyped-call]  # as above
     task = loop.create_task(work)
     is_main = threading.current_thread() is threading.main_thread()
-    usual = {each: signal.getsignal(each) for each in (signal.SIGINT, signal.SIGTERM) if is_main}
+    usual = {each: signal.getsignal(each) for each in interrupts.SIGNALS if is_main}
+    usual = {each: handler for each, handler in usual.items() if handler is not signal.SIG_IGN}
+    is_asked = False
+
+    def stop() -> None:
+        nonlocal is_asked
+        is_asked = True
+        interrupts.asked()
+        task.cancel()
+
     for each in usual:
-        loop.add_signal_handler(each, task.cancel)
+        loop.add_signal_handler(each, stop)
     try:
         yield task
     except asyncio.CancelledError:
@@ -257,3 +266,5 @@ def _interrupted(work: Coroutine[Any, Any, None]) -> Iterator[asyncio.Task[None]
         for each, handler in usual.items():
             loop.remove_signal_handler(each)
             signal.signal(each, handler)
+        if is_asked:  # the task may have ended before it was cancelled, or with another error
+            raise KeyboardInterrupt

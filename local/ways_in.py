@@ -6,8 +6,10 @@ import sys
 
 from rich.console import Console
 
+from customers.model import S3Destination
+from local.levers import HELP
 from local.world import World
-from runtime.contract import SIDES
+from runtime.contract import REGION_OF, SIDES, WEST
 
 
 def show(world: World, console: Console, *, as_json: bool) -> None:
@@ -17,17 +19,21 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     world.serve_names()
     server = world.dns
     assert server is not None
+    # boto3 and version 1 of the AWS CLI read only AWS_DEFAULT_REGION, and AWS's other SDKs only AWS_REGION.
+    region = REGION_OF[WEST]
+    variables = {**world.environment, "AWS_REGION": region, "AWS_DEFAULT_REGION": region}
     if as_json:
         ways = {"endpoint": world.aws.endpoint, "sftp": commands, "dns": f"{server.address}:{server.port}"}
-        ways |= {"root": str(world.project), "environment": world.environment}
+        ways |= {"root": str(world.project), "environment": variables}
         Console(soft_wrap=True).print_json(data=ways)
         return
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
         console.print(f"  {who}:\n    {command}", markup=False)
+    console.print("  scp takes the same options; other clients need the key and the port that are in them.")
     console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
-    environment = " ".join(f"{name}={value}" for name, value in world.environment.items())
-    console.print(f"  export {environment} AWS_REGION=us-gov-west-1", markup=False)
+    environment = " ".join(f"{name}={value}" for name, value in variables.items())
+    console.print(f"  export {environment}", markup=False)
     console.print("\n[bold]The operators' tools, in the same shell:[/]")
     for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
         console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
@@ -35,4 +41,15 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")
     for name in (f"primary.{customer}.{world.zone} CNAME", f"_bucket.primary.{customer}.{world.zone} TXT"):
         console.print(f"  dig @{server.address} -p {server.port} {name}", markup=False)
+    console.print("\n[bold]Where deliveries come out:[/]")
+    for (id, name), partner in sorted(world.external_parties.partners.items()):
+        console.print(f"  {id}/{name}: {partner.inbox}", markup=False)
+    for each in world.customers():
+        for name, destination in sorted(each.destinations.items()):
+            if isinstance(destination, S3Destination):
+                where = f"s3://{destination.bucket}/{destination.prefix}"
+                console.print(f"  {each.id}/{name}: aws s3 ls --recursive {where}", markup=False)
+    console.print("\n[bold]Type here, to let something happen:[/]")
+    for line in HELP:
+        console.print(f"  {line}", markup=False)
     console.print("\nCtrl-C stops everything and removes it.")

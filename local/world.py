@@ -1,9 +1,5 @@
 """The whole platform on one machine: two cells made by the real program, and the parties outside them.
 
-    with World(registry) as world:
-        for step, seconds in world.deploy():
-            ...
-
 Everything is on loopback and in one temporary folder, and is removed when the world ends.
 """
 
@@ -12,7 +8,6 @@ from __future__ import annotations
 import json
 import shutil
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
@@ -26,7 +21,7 @@ from components import bundle
 from components.settings import HOST_KEYS, PRIVATE_KEYS
 from customers.model import Customer
 from customers.registry import Registry, load
-from local import private_keys, program
+from local import interrupts, leftovers, private_keys, program
 from local.aws.emulator import Emulator
 from local.aws.ministack.controls import DNS_AGENT, TRANSFER_AGENT
 from local.aws.provision import Provisioner
@@ -102,6 +97,7 @@ class World:
         return self
 
     def __exit__(self, *_: object) -> None:
+        interrupts.noticed()
         if self.dns is not None:
             self.dns.close()
         for endpoint in self.endpoints.values():
@@ -111,7 +107,7 @@ class World:
         if hasattr(self, "aws"):
             self.aws.stop()
         if hasattr(self, "folder"):
-            shutil.rmtree(self.folder, ignore_errors=True)
+            leftovers.remove(self.folder)
 
     @property
     def project(self) -> Path:
@@ -246,8 +242,11 @@ class World:
             for path in self.registry_folder.glob("*.yaml"):
                 shutil.copy(path, registry)
         shutil.copy(file, registry)
-        self.registry = self._load(registry)
-        self.registry_folder = registry
+        self.read_registry(registry)
+
+    def read_registry(self, registry: Path) -> None:
+        """Take another registry; the next run of the program reads it. RegistryError if it has problems."""
+        self.registry, self.registry_folder = self._load(registry), registry
         self.external_parties.stand_in(registry, self.project)
 
     def customers(self) -> tuple[Customer, ...]:
@@ -258,7 +257,7 @@ class World:
         self.sftp_port = free_port(self.sftp_port)
         runtime = f"python{sys.version_info.major}.{sys.version_info.minor}"
         bundle.install(runtime)
-        self.folder = Path(tempfile.mkdtemp(prefix="mft-local-"))
+        self.folder = leftovers.folder()
         self.project.mkdir()
         account = self.config[WEST]["mft:accountId"]
         self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / SPEED_UP).start()

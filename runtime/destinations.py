@@ -89,7 +89,12 @@ class Destinations:
 
     def _bucket(self, source: Source, document: dict[str, Any], work: Work) -> Destination:
         region = document["region"]
-        bucket = S3Target(bucket=document["bucket"], prefix=document["prefix"], region=region)
+        bucket = S3Target(
+            bucket=document["bucket"],
+            prefix=document["prefix"],
+            region=region,
+            owner=document.get("account"),  # which a document of an older version does not have
+        )
         return _Bucket(source, bucket, work.name, self._s3(region), self._s3_once(region))
 
     def _server(self, source: Source, document: dict[str, Any], work: Work, customer: str) -> Destination:

@@ -11,12 +11,10 @@ from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 import time
 import urllib.error
@@ -27,6 +25,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
+from local import interrupts, leftovers
 from local.aws.ministack import SERVICES
 from local.aws.ministack.controls import Controls
 
@@ -34,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"
 ACCOUNT = "123456789012"
 READY_WITHIN = 60.0
-STOP_WITHIN = 5.0
+STOP_WITHIN = 2.0
 
 
 class EmulatorError(RuntimeError):
@@ -112,6 +111,7 @@ class Emulator(Controls):
             self._own_directory()
             try:
                 self._process = self._spawn(listener)
+                leftovers.note_group(self._process.pid)
                 self._await_ready()
             except BaseException:
                 self.stop()
@@ -120,6 +120,7 @@ class Emulator(Controls):
 
     def stop(self) -> None:
         """Stop the child and its workers, and remove their directory. Safe to call twice."""
+        interrupts.noticed()
         for client in self._clients.values():
             client.close()
         self._clients.clear()
@@ -127,7 +128,7 @@ class Emulator(Controls):
             _end_group(self._process)
             self._process = None
         if self.directory is not None:
-            shutil.rmtree(self.directory, ignore_errors=True)
+            leftovers.remove(self.directory)
 
     def client(self, service: str, region: str) -> Any:
         """Return the boto3 client of `service` in `region`, one for all callers."""
@@ -154,7 +155,7 @@ class Emulator(Controls):
 
     def _own_directory(self) -> None:
         if self.directory is None:
-            self.directory = Path(tempfile.mkdtemp(prefix="mft-local-aws-"))
+            self.directory = leftovers.folder()
         elif self.directory.exists() and any(self.directory.iterdir()):
             directory, self.directory = self.directory, None
             raise EmulatorError(f"{directory} is not empty; the emulated AWS removes its directory")
@@ -246,3 +247,4 @@ def _end_group(process: subprocess.Popen[bytes]) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()
+    leftovers.forget_group(process.pid)

@@ -11,6 +11,8 @@ from typing import Any, NoReturn, Protocol, TypeVar, cast
 
 import asyncssh
 from asyncssh.channel import SSHChannel
+from asyncssh.constants import FXP_WRITE
+from asyncssh.packet import SSHPacket, String, UInt64
 from asyncssh.sftp import SFTPServerHandler
 from asyncssh.stream import SSHReader, SSHServerStreamSession, SSHWriter
 
@@ -122,18 +124,33 @@ class _Session(SSHServerStreamSession[bytes]):
         assert self._conn is not None
         reader, writer = SSHReader[bytes](self, self._chan), SSHWriter[bytes](self, self._chan)
         handler = _Handler(service, reader, writer, self._sftp_version)
+        handler.channel = cast("asyncssh.SSHServerChannel[bytes]", self._chan)
         self._conn.create_task(handler.run(), reader.logger)
 
 
 class _Handler(SFTPServerHandler):
-    """Marks the service of a lost session, whose files asyncssh closes as if the client had closed them."""
+    """Marks the service of a lost session, whose files asyncssh closes as if the client had closed them.
+
+    A session that its client ends has an exit status, which `scp` asks for.
+    """
 
     _extensions = [(b"posix-rename@openssh.com", b"1"), (b"limits@openssh.com", b"1")]  # noqa: RUF012
+    channel: asyncssh.SSHServerChannel[bytes]
 
     async def _cleanup(self, exc: Exception | None) -> None:
         assert isinstance(self._server, _Service)
         self._server.dropped = True
+        if exc is None:
+            self.channel.exit(0)
         await super()._cleanup(exc)
+
+    async def _write(self, packet: SSHPacket) -> int:
+        # Go's SFTP client, and so rclone 1.60, sends a whole buffer behind the end of a file's data. OpenSSH
+        # ignores such bytes, and asyncssh ends the session.
+        fields = String(packet.get_string()) + UInt64(packet.get_uint64()) + String(packet.get_string())
+        return await self._process_write(SSHPacket(fields))
+
+    _packet_handlers = SFTPServerHandler._packet_handlers | {FXP_WRITE: cast("Any", _write)}
 
 
 def _unsupported(*_args: Any, **_named: Any) -> NoReturn:

@@ -28,6 +28,8 @@ Watching = Annotated[bool, typer.Option("--watch", help="Look again every few se
 _EVERY = 5.0
 #: Width of the text, in columns, when it does not go to a terminal.
 _WIDE = 200
+#: Lines that findings get on the smallest terminal.
+_FEWEST = 8
 _UNKNOWN = "not known"
 
 
@@ -60,11 +62,14 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
 def _watched(looking: StatusWatch, found: StatusReport) -> StatusReport:
     """Show one report after another until Ctrl-C; return the last."""
     try:
-        with Live(_screen(_document(found)), console=_console(), auto_refresh=False) as live:
+        console = _console()
+        with Live(
+            _fitting(_document(found), console), console=console, auto_refresh=False, vertical_overflow="crop"
+        ) as live:
             while True:
                 time.sleep(_EVERY)
                 found = looking.look()
-                live.update(_screen(_document(found)), refresh=True)
+                live.update(_fitting(_document(found), console), refresh=True)
     except KeyboardInterrupt:
         return found
 
@@ -106,7 +111,27 @@ def _region(found: StatusReport, side: str, its: CellReport) -> dict[str, Any]:
 
 
 def _screen(document: Mapping[str, Any]) -> Group:
-    """Return the document as one screen: a column for each region, then what was found."""
+    """Return the document as a column for each region, then what was found."""
+    return Group(_table(document), Text(), *_found(document))
+
+
+def _fitting(document: Mapping[str, Any], console: Console) -> Group:
+    """Return the document for a terminal: what was found comes first, as much of it as leaves room."""
+    table = _table(document)
+    room = max(_FEWEST, console.size.height - len(console.render_lines(table)) - 2)
+    shown: list[Text] = []
+    found, used = list(_found(document)), 0
+    for text in found:
+        lines = len(console.render_lines(text))
+        if shown and used + lines > room - (text is not found[-1]):
+            shown.append(Text(f"{len(found) - len(shown):,} more: mft-ops status", style="bold red"))
+            break
+        shown.append(text)
+        used += lines
+    return Group(*shown, Text(), table)
+
+
+def _table(document: Mapping[str, Any]) -> Table:
     table = Table.grid(padding=(0, 3))
     table.add_column(style="dim", no_wrap=True)
     regions = document["regions"]
@@ -116,7 +141,7 @@ def _screen(document: Mapping[str, Any]) -> Group:
     columns = [dict(_rows(its, document["shifts_according_to"])) for its in regions.values()]
     for name in columns[0]:
         table.add_row(name, *(column[name] for column in columns))
-    return Group(table, Text(), *_found(document))
+    return table
 
 
 def _found(document: Mapping[str, Any]) -> Iterator[Text]:

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
+import textwrap
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
-from rich.text import Text
 
 from ops.cli import AsJson, OfCustomer, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
-from ops.recovery.trace import Chapter, FileEvent, FileStory, Trace
+from ops.recovery.trace import FileEvent, FileStory, Trace
 from ops.recovery.window import age
 
 Wanted = Annotated[
@@ -27,8 +27,12 @@ Wanted = Annotated[
     ),
 ]
 
-#: Width of the text, in columns, when it does not go to a terminal.
-_WIDE = 2000
+#: Width of the text, in columns, when it does not go to a terminal, and the most on a terminal.
+_WIDE, _WIDEST = 100, 120
+#: Columns before the further lines of an event.
+_INDENT = " " * 6
+#: Characters of a hash that are shown; `--json` has all of them.
+_HASH = 12
 
 
 def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, root: Root = ROOT) -> None:
@@ -47,47 +51,48 @@ def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, ro
     if as_json:
         typer.echo(json.dumps(asdict(story)))
         return
-    console = Console(highlight=False, width=None if sys.stdout.isatty() else _WIDE)
-    for part in _parts(story):
-        console.print(part, soft_wrap=isinstance(part, Text))
+    width = min(Console().width, _WIDEST) if sys.stdout.isatty() else _WIDE
+    for line in _lines(story, width):
+        typer.echo(line)
 
 
-def _parts(story: FileStory) -> Iterator[Text | Table]:
-    yield Text(f"{story.key} of {story.customer}")
+def _lines(story: FileStory, width: int) -> Iterator[str]:
+    """Yield the story as lines of at most `width` columns."""
+    yield from _wrapped("", f"{story.key} of {story.customer}", width)
     for unknown in story.unknowns:
-        yield Text(unknown)
+        yield from _wrapped("", unknown, width)
     for region, lease in story.leases.items():
-        yield Text(f"lease in {region}: {lease}")
+        yield from _wrapped("", f"lease in {region}: {lease}", width)
     for chapter in story.chapters:
-        yield Text(f"\ntransfer {chapter.transfer}: {chapter.status}")
-        yield _table(chapter)
+        yield ""
+        yield from _wrapped("", f"transfer {chapter.transfer}: {chapter.status}", width)
+        for event in chapter.events:
+            head = f"  {_after(event.after):>10}  {event.at[11:19]}  {event.region}  {event.what}  "
+            yield from _wrapped(head, _about(event, chapter.transfer), width)
+        for copy in chapter.copies:
+            state = f", {copy.state}" if copy.state else ""
+            where = f"{copy.place} in {copy.region}, {copy.size:,} bytes, {copy.modified}{state}"
+            yield from _wrapped("  copy: ", where, width)
         if chapter.missing:
-            yield Text(f"  no copy: {', '.join(chapter.missing)}")
+            yield from _wrapped("  no copy: ", ", ".join(chapter.missing), width)
     if story.others:
-        yield Text(f"\nother transfers of this file: {', '.join(story.others)}")
+        yield ""
+        yield from _wrapped("", f"other transfers of this file: {', '.join(story.others)}", width)
 
 
-def _table(chapter: Chapter) -> Table:
-    table = Table.grid(padding=(0, 2))
-    for _ in range(4):
-        table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    for event in chapter.events:
-        row = (f"  {_after(event.after)}", event.at, event.region, event.what)
-        table.add_row(*row, Text(_about(event)))
-    for copy in chapter.copies:
-        state = f", {copy.state}" if copy.state else ""
-        row = ("  copy", copy.modified, copy.region, copy.place)
-        table.add_row(*row, Text(f"{copy.size:,} bytes{state}"))
-    return table
+def _wrapped(head: str, text: str, width: int) -> list[str]:
+    # A name may have any character, and a reason any line: what a terminal would obey is escaped.
+    safe = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+    lines = textwrap.wrap(safe, width, initial_indent=head, subsequent_indent=_INDENT, break_on_hyphens=False)
+    return lines or [head.rstrip()]
 
 
 def _after(seconds: float) -> str:
     return f"+{seconds:.3f} s" if seconds < 120 else f"+{age(int(seconds))}"
 
 
-def _about(event: FileEvent) -> str:
-    words = [f"{name}={_word(value)}" for name, value in event.detail.items()]
+def _about(event: FileEvent, transfer: str) -> str:
+    words = [f"{name}={_word(value).removeprefix(f'{transfer}-')}" for name, value in event.detail.items()]
     if event.unknown_in:
         words.append(f"NOT IN {', '.join(event.unknown_in)}")
     return " ".join(words)
@@ -96,4 +101,6 @@ def _about(event: FileEvent) -> str:
 def _word(value: Any) -> str:
     if isinstance(value, Mapping | list):
         return json.dumps(value, sort_keys=True)
+    if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
+        return f"{value[:_HASH]}..."
     return json.dumps(value) if isinstance(value, str) and " " in value else str(value)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from itertools import count
@@ -20,6 +22,15 @@ from runtime.contract import REGION_OF, SIDES
 from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
 from runtime.tracker import History, Tracker
+
+#: What an execution's history has of a task that failed or took too long, once for each try:
+#: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
+_FAILED_TRIES = {
+    "lambdaFunctionFailedEventDetails",
+    "lambdaFunctionTimedOutEventDetails",
+    "taskFailedEventDetails",
+    "taskTimedOutEventDetails",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -186,9 +197,21 @@ class Trace:
                 if run := self._run(side, machine, name):
                     about = {"execution": name.removeprefix(f"{transfer}-")}
                     yield _event(transfer, run["startDate"], REGION_OF[side], "execution began", about)
+                    yield from self._attempts(transfer, side, run["executionArn"], about)
                     if "stopDate" in run:
                         about = {**about, "ended": run["status"].lower()}
                         yield _event(transfer, run["stopDate"], REGION_OF[side], "execution ended", about)
+
+    def _attempts(
+        self, transfer: str, side: str, execution: str, about: Mapping[str, Any]
+    ) -> Iterator[FileEvent]:
+        """Yield the tries of an execution that failed, of which the tracker knows nothing."""
+        workflow = self._regions.client("stepfunctions", side)
+        pages = workflow.get_paginator("get_execution_history").paginate(executionArn=execution)
+        for event in (event for page in pages for event in page["events"]):
+            for field in _FAILED_TRIES & event.keys():
+                detail = {**about, **_failure(event[field])}
+                yield _event(transfer, event["timestamp"], REGION_OF[side], "attempt failed", detail)
 
     def _run(self, side: str, machine: str, name: str) -> dict[str, Any] | None:
         workflow = self._regions.client("stepfunctions", side)
@@ -198,6 +221,15 @@ class Trace:
         except workflow.exceptions.ExecutionDoesNotExist:
             return None
         return run
+
+
+def _failure(told: Mapping[str, Any]) -> dict[str, str]:
+    """Return the error and the reason that Step Functions tells of a failed try."""
+    reason = told.get("cause", "")
+    with suppress(ValueError):  # of a function, it is JSON
+        found = json.loads(reason)
+        reason = found.get("errorMessage", reason) if isinstance(found, dict) else reason
+    return {"error": told.get("error", ""), "reason": reason}
 
 
 def _facts(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[FileEvent]:

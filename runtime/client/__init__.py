@@ -12,6 +12,7 @@ It runs at the customer's with boto3 and dnspython, and is not part of the funct
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.client import Client, FileChangedError, NotAcknowledgedError
 from runtime.client.journal import JournalError
+from runtime.client.messages import MessageError
 from runtime.client.submissions import Due, Sent, Submissions
 from runtime.client.upload import UploadRefusedError
 
@@ -21,6 +22,7 @@ __all__ = [
     "Due",
     "FileChangedError",
     "JournalError",
+    "MessageError",
     "NotAcknowledgedError",
     "NotFoundError",
     "Sent",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
@@ -16,9 +17,11 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.journal import Journal
+from runtime.client.keys import key_of
+from runtime.client.messages import MessageError, understood
 from runtime.client.submissions import Due, Sent, Submissions
 from runtime.client.upload import Uploaded, upload
-from runtime.contract import INBOUND_SDK, PRIMARY, BucketRecord
+from runtime.contract import PRIMARY, BucketRecord
 
 #: The number of tries of an upload, and the seconds before the second try, which double before each further
 #: one: ten minutes in all, which is longer than the evacuation of a region takes to reach DNS.
@@ -49,6 +52,7 @@ class Client:
         zone: str,
         *,
         journal: Path,
+        account: str | None = None,
         patience: timedelta = timedelta(minutes=30),
         window: timedelta = timedelta(hours=24),
         buckets: Buckets | None = None,
@@ -58,10 +62,12 @@ class Client:
     ) -> None:
         """Continue from the journal; JournalError if it cannot be read.
 
-        `customer` is the id, and `zone` the DNS zone, that the platform's operators have given. `patience` is
-        the time that a receipt may take. `window` is the time for which a file that is sent again is
+        `customer` is the id, and `zone` the DNS zone, that the platform's operators have given, and
+        `account` their AWS account: a bucket of any other is refused, whatever DNS says. `patience` is the
+        time that a receipt may take. `window` is the time for which a file that is sent again is
         recognised, as the customer's registry entry says. `s3` makes the S3 client of a region.
         """
+        self._account = account
         self._patience, self._window, self._sleep, self._now = patience, window, sleep, now
         self._buckets = buckets or Buckets(customer, zone)
         self._s3 = cache(s3 or _client)
@@ -71,26 +77,27 @@ class Client:
                 self._submissions.add(Sent.parse(document["sent"]))
             # Version 0.1.0 wrote messages as `told`; a newer version may write what is not known here.
             elif message := document.get("message", document.get("told")):
-                self._submissions.receive(message, datetime.fromisoformat(document["at"]))
+                with suppress(MessageError):  # earlier versions wrote down what they could not read
+                    self._submissions.receive(understood(message), datetime.fromisoformat(document["at"]))
 
     def upload(self, source: Path, name: str, *, endpoint: str = PRIMARY) -> Sent:
         """Upload a file as `inbound/sdk/<name>` and return the acknowledged submission.
 
-        Raises UploadRefusedError, NotAcknowledgedError, ValueError for a name that is not a file's, or
-        OSError if the file cannot be read.
+        Raises UploadRefusedError, NotAcknowledgedError, ValueError for a name that the platform cannot
+        deliver, or OSError if the file cannot be read.
         """
-        if not name or name.startswith("/") or name.endswith("/"):
-            raise ValueError(f"{name!r} is not the name of a file: write it as `folder/report.csv`")
-        return self._send(source, f"{INBOUND_SDK}{name}", endpoint)
+        return self._send(source, key_of(name), endpoint)
 
     def receive(self, message: Mapping[str, Any]) -> None:
         """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic.
 
-        Taking in a message twice changes nothing.
+        A message that is still in the envelope of SNS, as queues and web servers get it unless raw delivery
+        is on, is taken out of it. Taking in a message twice changes nothing. MessageError, and nothing is
+        kept, if it is neither.
         """
-        at = self._now()
-        self._journal.add({"message": message, "at": at.isoformat()})
-        self._submissions.receive(message, at)
+        read, at = understood(message), self._now()
+        self._journal.add({"message": read, "at": at.isoformat()})
+        self._submissions.receive(read, at)
 
     def due(self) -> Due:
         """Return the submissions that have to be sent again now."""
@@ -136,7 +143,7 @@ class Client:
             try:
                 record = self._buckets.find(endpoint)
                 with source.open("rb") as file:
-                    return record, upload(self._s3(record.region), record, key, file)
+                    return record, upload(self._s3(record.region), record, key, file, owner=self._account)
             except (NotFoundError, ClientError, BotoCoreError) as error:
                 self._buckets.forget()
                 tries += 1

@@ -7,10 +7,8 @@ from dataclasses import asdict, dataclass, fields
 from datetime import datetime, timedelta
 from typing import Any, assert_never
 
+from runtime.client.messages import NOTICE
 from runtime.contract import Outcome, file_id, transfer_id
-
-#: The `outcome` of a notice; every other message of the receipt topic is a receipt.
-_NOTICE = "notice"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +75,7 @@ class Submissions:
         self._sent[sent.key].append(sent)
 
     def receive(self, message: Mapping[str, Any], at: datetime) -> None:
-        """Take in a receipt or a notice, parsed from JSON, that came from the receipt topic at the time `at`.
+        """Take in a receipt or a notice that `understood` returned, which came at the time `at`.
 
         A message about another customer, or about a file that this client did not send, changes nothing. Nor
         does a message without an outcome, or with one that this version does not know: the file stays without
@@ -86,7 +84,7 @@ class Submissions:
         if message.get("customer") != self._customer:
             return
         outcome = message.get("outcome")
-        if outcome == _NOTICE:
+        if outcome == NOTICE:
             self._receive_notice(message, at)
         elif outcome in list(Outcome):
             self._learn(message["version_id"], Outcome(outcome))

@@ -18,8 +18,22 @@ from runtime.contract import BucketRecord
 #: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 PART = 64 * 1024 * 1024
 
-#: The HTTP statuses after which another try is of no use: no permission, no such bucket.
-_FINAL = {403, 404}
+#: The refusals that another try may change: S3 is busy or read the request too slowly, the clock or the
+#: credentials of the moment were wrong, an upload in parts was removed meanwhile. Any other stays the
+#: same: no permission, no such bucket, a request that S3 does not accept.
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html#ErrorCodeList
+_PASSING = {
+    "BadDigest",
+    "ExpiredToken",
+    "IncompleteBody",
+    "NoSuchUpload",
+    "OperationAborted",
+    "RequestTimeTooSkewed",
+    "RequestTimeout",
+    "SlowDown",
+    "Throttling",
+    "TooManyRequests",
+}
 
 
 class UploadRefusedError(RuntimeError):
@@ -35,20 +49,22 @@ class Uploaded:
     size: int
 
 
-def upload(s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, part: int = PART) -> Uploaded:
-    """Upload `source` from its current position.
+def upload(
+    s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, owner: str | None = None, part: int = PART
+) -> Uploaded:
+    """Upload `source` from its current position; S3 refuses if `owner` is not the bucket's account.
 
     Raises UploadRefusedError, or botocore's errors if another try may succeed. The bucket then has either
     nothing or an upload whose response was lost. Sending the same again is safe, because the platform
     compares contents.
     """
     parts = _Parts(source, part)
-    where = {"Bucket": record.bucket, "Key": key}
+    where = {"Bucket": record.bucket, "Key": key} | ({"ExpectedBucketOwner": owner} if owner else {})
     try:
         first = parts.next()
         done = _put(s3, where, first) if len(first) < part else _in_parts(s3, where, first, parts)
     except ClientError as error:
-        if error.response.get("ResponseMetadata", {}).get("HTTPStatusCode") in _FINAL:
+        if _is_final(error):
             raise UploadRefusedError(f"s3://{record.bucket}/{key} in {record.region}: {error}") from error
         raise
     if "VersionId" not in done:
@@ -56,6 +72,12 @@ def upload(s3: Any, record: BucketRecord, key: str, source: BinaryIO, *, part: i
             f"s3://{record.bucket} keeps no versions: it is not one of the platform's buckets"
         )
     return Uploaded(version_id=done["VersionId"], sha256=parts.sha256, size=parts.size)
+
+
+def _is_final(error: ClientError) -> bool:
+    """Return whether the same request would be refused again."""
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+    return 400 <= status < 500 and error.response.get("Error", {}).get("Code") not in _PASSING
 
 
 class _Parts:

@@ -30,11 +30,15 @@ _UNSENT = (EndpointConnectionError, ConnectTimeoutError)
 
 @dataclass(frozen=True, kw_only=True)
 class S3Target:
-    """A place in a partner's bucket. `prefix` is empty or a path; `region` is the bucket's region."""
+    """A place in a partner's bucket. `prefix` is empty or a path; `region` is the bucket's region.
+
+    `owner` is the account that the bucket has to belong to, None if that is not known.
+    """
 
     bucket: str
     prefix: str = ""
     region: str | None = None
+    owner: str | None = None
 
     def key(self, name: str) -> str:
         """Return the key of `name` below the prefix, which may or may not end in `/`."""
@@ -88,14 +92,14 @@ class _Copy:
     def __init__(self, source: Source, destination: S3Target, s3: Any, name: str) -> None:
         self._source, self._s3 = source, s3
         self._bucket, self._key = destination.bucket, destination.key(name)
+        self._owner = {"ExpectedBucketOwner": destination.owner} if destination.owner else {}
+        self._there = {"Bucket": self._bucket, "Key": self._key} | self._owner
         self._place = destination.place(name)
 
     def look(self) -> Mapping[str, Any] | None:
         """Return S3's response about the object at the destination, or None if there is none."""
         try:
-            there: Mapping[str, Any] = self._s3.head_object(
-                Bucket=self._bucket, Key=self._key, ChecksumMode="ENABLED"
-            )
+            there: Mapping[str, Any] = self._s3.head_object(**self._there, ChecksumMode="ENABLED")
         except ClientError as error:
             # HeadObject does not distinguish a missing bucket from a missing object; the copy does.
             if code_of(error) in ABSENT:
@@ -130,7 +134,7 @@ class _Copy:
             before()
             self._copy_in_parts(head)
         try:
-            size = self._s3.head_object(Bucket=self._bucket, Key=self._key)["ContentLength"]
+            size = self._s3.head_object(**self._there)["ContentLength"]
             sha256 = sha256 or _sha256(answer) or self._source.sha256()
         except (ClientError, BotoCoreError, DeliveryError) as error:
             raise DeliveryUnknownError(self._place, "verify", f"copied, and then: {error}") from error
@@ -151,9 +155,7 @@ class _Copy:
 
     def _copy(self, once: Any, head: Mapping[str, Any]) -> Mapping[str, Any]:
         try:
-            answer = once.copy_object(
-                Bucket=self._bucket, Key=self._key, CopySource=self._copy_source(), **_how(head)
-            )
+            answer = once.copy_object(**self._there, CopySource=self._copy_source(), **_how(head))
         except (ClientError, BotoCoreError) as error:
             raise self._failure(error, "copy") from error
         result: Mapping[str, Any] = answer.get("CopyObjectResult", {})
@@ -165,7 +167,7 @@ class _Copy:
                 self._copy_source(),
                 self._bucket,
                 self._key,
-                ExtraArgs=_how(head),
+                ExtraArgs=_how(head) | self._owner,
                 SourceClient=self._source.s3,
                 Config=TransferConfig(multipart_threshold=PART, multipart_chunksize=PART),
             )
@@ -179,7 +181,7 @@ class _Copy:
     def _read_back(self) -> str | None:
         digest = hashlib.sha256()
         try:
-            with closing(self._s3.get_object(Bucket=self._bucket, Key=self._key)["Body"]) as body:
+            with closing(self._s3.get_object(**self._there)["Body"]) as body:
                 for data in body.iter_chunks(MIB):
                     digest.update(data)
         except (ClientError, BotoCoreError) as error:
@@ -193,6 +195,8 @@ class _Copy:
                 f"s3:GetObject on {self._bucket}/*, s3:ListBucket on the bucket, and, if it has a KMS key, "
                 "kms:GenerateDataKey and kms:Decrypt on that, and the customer's file must name it as kms_key"
             )
+            if self._owner:
+                reason += f"; and the bucket must belong to account {self._owner['ExpectedBucketOwner']}"
             return PermanentDeliveryError(self._place, step, reason)
         if step == "copy" and isinstance(error, BotoCoreError) and not isinstance(error, _UNSENT):
             return DeliveryUnknownError(self._place, step, f"requested, and no response came back: {error}")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from customer_samples import ED25519, KEY, WEAK_RSA
+from customer_samples import ED25519, KEY, P384, WEAK_RSA
 
 ONE_PROBLEM = {
     "enum": (("primary: west", "primary: wst"), "4: primary: 'wst' is not one of east, west"),
@@ -16,7 +16,8 @@ ONE_PROBLEM = {
     ),
     "unknown key like nothing": (
         ("    kind: s3", "    kind: s3\n    zzz: 1"),
-        "20: destinations.landing.zzz: is not a known key; use one of bucket, kind, kms_key, prefix, region",
+        "20: destinations.landing.zzz: is not a known key; use one of account, bucket, kind, kms_key, prefix,"
+        " region",
     ),
     "key of another region": (
         (
@@ -242,6 +243,15 @@ ONE_PROBLEM = {
         "29: routes[1].match: this and routes[0] can write two files under one name at 'landing', such as"
         " '.csv'; give one of them a destination with its own directory or prefix",
     ),
+    "ed25519 key of a login": (
+        (f"        - {KEY}\n", f"        - {ED25519} a comment\n"),
+        "9: sftp.users[0].public_keys[0]: is an ed25519 key, which the endpoint's FIPS policy does not"
+        " allow; let the customer make another: ssh-keygen -t ecdsa -b 384",
+    ),
+    "account of a bucket": (
+        ("    bucket: partner-landing\n", "    bucket: partner-landing\n    account: 123456789012\n"),
+        "21: destinations.landing.account: is a number, but should be text; put it in quotes",
+    ),
     "route for nobody": (
         ("sftp/c7k2m-batch/*.txt", "sdk/**"),
         "24: routes[1].match: 'sdk/**' matches no file that can arrive; files arrive as sftp/c7k2m-batch/**",
@@ -249,7 +259,7 @@ ONE_PROBLEM = {
     "user without a route": (
         (
             "      source_cidrs: [198.51.100.0/24]\n",
-            f"      source_cidrs: [198.51.100.0/24]\n    - name: other\n      public_keys: [{ED25519}]\n"
+            f"      source_cidrs: [198.51.100.0/24]\n    - name: other\n      public_keys: [{P384}]\n"
             "      source_cidrs: [192.0.2.0/24]\n",
         ),
         "11: sftp.users[1].name: no route matches files of SFTP user 'other'; add one that matches"

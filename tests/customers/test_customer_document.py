@@ -87,7 +87,13 @@ def test_the_document_that_functions_read():
         "lifecycle": "active",
         "routes": [{"match": "sdk/**", "to": ["landing", "partner"], "on_unknown": "hold"}],
         "destinations": {
-            "landing": {"kind": "s3", "bucket": "partner-landing", "region": None, "prefix": ""},
+            "landing": {
+                "kind": "s3",
+                "bucket": "partner-landing",
+                "region": None,
+                "prefix": "",
+                "account": None,
+            },
             "partner": {
                 "kind": "sftp",
                 "host": "sftp.partner.example",
@@ -131,6 +137,7 @@ def test_the_document_of_a_canary_is_as_full_as_a_customers():
             "bucket": "mft-canary1-west",
             "region": "us-gov-west-1",
             "prefix": "delivered/s3/",
+            "account": None,
         },
     }
     server = {"kind": "sftp", "host": host, "user": "u", "host_key": KEY, "secret": "login"}

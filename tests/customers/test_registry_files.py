@@ -7,7 +7,7 @@ import string
 import pytest
 import yaml
 from broken_files import ONE_PROBLEM
-from customer_samples import ED25519, KEY, NAMESPACE, SOUND, ZONE, another, broken, said, write
+from customer_samples import KEY, NAMESPACE, P384, SOUND, ZONE, another, broken, said, write
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -64,7 +64,7 @@ def test_a_key_that_is_no_word_is_quoted(tmp_path):
 
 SECOND_USER = f"""\
     - name: c7k2m-night
-      public_keys: [{ED25519}]
+      public_keys: [{P384}]
       source_cidrs: [192.0.2.0/24]
 destinations:
 """

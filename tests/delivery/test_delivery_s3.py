@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -116,6 +117,28 @@ def test_an_existing_object_is_replaced(aws: Emulator, theirs: Any) -> None:
     for old in (b"old", CONTENT):
         theirs.put_object(Bucket=THEIRS, Key="in/a.csv", Body=old)
         assert deliver(put(aws), TO, s3=theirs, name="a.csv").sent
+    assert objects(theirs) == {"in/a.csv": CONTENT}
+
+
+@pytest.mark.parametrize("largest", [s3.LARGEST_COPY, 1_000])
+def test_a_bucket_of_another_account_gets_nothing(
+    aws: Emulator, theirs: Any, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    monkeypatch.setattr(s3, "LARGEST_COPY", largest)  # above which it is copied in parts
+    with pytest.raises(PermanentDeliveryError, match="the bucket must belong to account 210987654321"):
+        deliver(put(aws), replace(TO, owner="210987654321"), s3=theirs, name="a.csv")
+    assert objects(theirs) == {}
+    client, calls = aws.new_client("s3", EAST), []
+    client.meta.events.register(
+        "before-call.s3.*", lambda model, params, **_: calls.append((model.name, params["headers"]))
+    )
+    assert deliver(put(aws), replace(TO, owner=aws.account), s3=client, name="a.csv").sent
+    assert deliver(put(aws), replace(TO, owner=aws.account), s3=client, name="a.csv", after_unknown=True)
+    client.close()
+    assert calls
+    assert [
+        name for name, headers in calls if headers.get("x-amz-expected-bucket-owner") != aws.account
+    ] == []
     assert objects(theirs) == {"in/a.csv": CONTENT}
 
 

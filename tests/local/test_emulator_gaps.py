@@ -293,3 +293,15 @@ def test_an_alarm_looks_back_from_now_and_not_from_where_a_period_begins(aws: Wo
     cloudwatch.put_metric_data(Namespace="alarms", MetricData=[datum])
     (alarm,) = cloudwatch.describe_alarms(AlarmNames=["silent"])["MetricAlarms"]
     assert alarm["StateValue"] == "OK"
+
+
+def test_versions_of_names_with_any_character_are_listed(aws: World) -> None:
+    aws.bucket("any-names", WEST)
+    s3 = aws("s3")
+    keys = sorted(f"inbound/{name}" for name in ("a\x1bb", "a\nb", "a b+c%", "\u00e9", "<&>"))
+    for key in keys:
+        s3.put_object(Bucket="any-names", Key=key, Body=b"x")
+    pages = s3.get_paginator("list_object_versions").paginate(
+        Bucket="any-names", Prefix="inbound/", PaginationConfig={"PageSize": 2}
+    )
+    assert sorted(version["Key"] for page in pages for version in page["Versions"]) == keys

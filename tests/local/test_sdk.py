@@ -17,6 +17,8 @@ import dns.resolver
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from dns_estate import EAST, WEST, Estate
+from hypothesis import given
+from hypothesis import strategies as st
 
 from local.dns.server import DnsServer
 from runtime.client import (
@@ -24,12 +26,16 @@ from runtime.client import (
     Client,
     FileChangedError,
     JournalError,
+    MessageError,
     NotAcknowledgedError,
     NotFoundError,
 )
 from runtime.client import client as client_module
+from runtime.client.keys import key_of
 from runtime.client.upload import UploadRefusedError, upload
 from runtime.contract import BucketRecord, file_id, transfer_id
+from runtime.delivery.errors import PermanentDeliveryError
+from runtime.delivery.names import check_name
 
 CUSTOMER = "c7k2m"
 KEY = "inbound/sdk/daily/report.csv"
@@ -58,6 +64,10 @@ class Place:
         record = BucketRecord(bucket=self.bucket(region), region=region).render()
         self.estate.put(f"_bucket.{endpoint}.{CUSTOMER}", "TXT", f'"{record}"', ttl=60)
         self.server.refresh()
+
+    def versions(self, region: str) -> list[dict[str, Any]]:
+        found = self.estate.aws("s3", region).list_object_versions(Bucket=self.bucket(region))
+        return list(found.get("Versions", ()))
 
     def resolver(self, port: int | None = None) -> dns.resolver.Resolver:
         resolver = dns.resolver.Resolver(configure=False)
@@ -260,10 +270,85 @@ def test_a_bucket_without_versioning_is_refused(place: Place) -> None:
         upload(place.estate.aws("s3", WEST), record, KEY, io.BytesIO(b"x"))
 
 
-@pytest.mark.parametrize("name", ["", "/a.csv", "folder/"])
-def test_a_malformed_file_name_is_refused(place: Place, name: str) -> None:
-    with pytest.raises(ValueError, match="is not the name of a file: write it as"):
+@pytest.mark.parametrize(
+    "name",
+    [
+        "",
+        "/a.csv",
+        "folder/",
+        "a//b.csv",
+        "../a.csv",
+        "a/../b.csv",
+        "./a.csv",
+        "a\\b.csv",
+        "a\nb.csv",
+        "a\x1bb.csv",
+        "a\x7f.csv",
+        "a\ud800.csv",
+        "a" * 256,
+        "\u00e9" * 128,
+        "/".join("a" * 250 for _ in range(5)),
+    ],
+    ids=lambda name: ascii(name)[:20],
+)
+def test_a_name_that_could_never_be_delivered_is_refused_before_anything_is_sent(
+    place: Place, name: str
+) -> None:
+    with pytest.raises(ValueError, match=r"is not the name of a file: .*; write it as `folder/report.csv`"):
         place.client().upload(place.source, name)
+    assert not place.versions(WEST)
+    assert not (place.folder / "sent.jsonl").exists()
+
+
+@given(st.text(max_size=300))
+def test_the_names_that_are_taken_are_those_that_a_delivery_takes(name: str) -> None:
+    try:
+        check_name(name)
+        is_good = len(f"inbound/sdk/{name}".encode()) <= 1024
+    except PermanentDeliveryError:
+        is_good = False
+    if is_good:
+        assert key_of(name) == f"inbound/sdk/{name}"
+    else:
+        with pytest.raises(ValueError, match="is not the name of a file"):
+            key_of(name)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "tries"),
+    [
+        ("InvalidRequest", 400, 1),
+        ("EntityTooLarge", 400, 1),
+        ("AccessDenied", 403, 1),
+        ("NoSuchBucket", 404, 1),
+        ("RequestTimeout", 400, 9),
+        ("SlowDown", 503, 9),
+        ("InternalError", 500, 9),
+    ],
+)
+def test_only_what_another_try_may_change_is_tried_again(
+    place: Place, code: str, status: int, tries: int
+) -> None:
+    asked = []
+
+    class Refusing:
+        def put_object(self, **request: Any) -> None:
+            asked.append(request)
+            answer = {"Error": {"Code": code, "Message": "m"}, "ResponseMetadata": {"HTTPStatusCode": status}}
+            raise ClientError(answer, "PutObject")
+
+    error = UploadRefusedError if tries == 1 else NotAcknowledgedError
+    with pytest.raises(error, match=code):
+        place.client(s3=lambda _region: Refusing()).upload(place.source, "a.csv")
+    assert (len(asked), len(place.slept)) == (tries, tries - 1)
+
+
+def test_a_bucket_of_another_account_is_refused(place: Place) -> None:
+    owner = place.estate.aws("sts", WEST).get_caller_identity()["Account"]
+    assert place.client(account=owner).upload(place.source, "a.csv").size
+    with pytest.raises(UploadRefusedError, match="AccessDenied"):
+        place.client(account="210987654321").upload(place.source, "b.csv")
+    assert [version["Key"] for version in place.versions(WEST)] == ["inbound/sdk/a.csv"]
 
 
 def test_its_own_clients_sign_for_the_region_and_use_fips_endpoints(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -423,6 +508,55 @@ def test_a_journal_of_another_version_is_continued(place: Place) -> None:
     journal.write_bytes(b"\n".join(lines) + b"\n")
     place.now += timedelta(hours=1)
     assert place.client().due().again == (second,)
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        None,
+        "a text",
+        [],
+        {"customer": CUSTOMER, "outcome": "delivered"},
+        {"customer": CUSTOMER, "outcome": "delivered", "version_id": 1},
+        {"customer": CUSTOMER, "outcome": "notice"},
+        {"customer": CUSTOMER, "outcome": "notice", "out": WEST, "since": "yesterday"},
+        {"customer": CUSTOMER, "outcome": "notice", "out": WEST, "since": "2026-03-02T12:00:00"},
+        {"customer": CUSTOMER, "outcome": "notice", "out": WEST, "since": "2026-03-02T12:00:00Z"},
+        {"Type": "Notification", "TopicArn": "t", "Message": "{"},
+        {"Type": "Notification", "TopicArn": "t", "Message": "[]"},
+    ],
+    ids=str,
+)
+def test_a_bad_message_is_refused_and_the_journal_stays_readable(place: Place, message: Any) -> None:
+    client = place.client()
+    client.upload(place.source, "daily/report.csv")
+    before = (place.folder / "sent.jsonl").read_bytes()
+    with pytest.raises(MessageError):
+        client.receive(message)
+    assert (place.folder / "sent.jsonl").read_bytes() == before
+    place.client()
+
+
+def test_a_journal_with_a_message_that_an_earlier_version_could_not_read_is_continued(place: Place) -> None:
+    sent = place.client().upload(place.source, "daily/report.csv")
+    with (place.folder / "sent.jsonl").open("a") as journal:
+        bad = {"customer": CUSTOMER, "outcome": "delivered"}
+        journal.write(json.dumps({"at": START.isoformat(), "message": bad}) + "\n")
+    client = place.client()
+    client.receive(receipt(sent.version_id, "delivered"))
+    place.now += timedelta(hours=2)
+    assert not client.due().again
+    assert not place.client().due().again
+
+
+def test_a_receipt_in_the_envelope_of_sns_is_a_receipt(place: Place) -> None:
+    client = place.client()
+    sent = client.upload(place.source, "daily/report.csv")
+    inner = json.dumps(receipt(sent.version_id, "delivered"))
+    client.receive({"Type": "Notification", "TopicArn": "t", "MessageId": "m", "Message": inner})
+    place.now += timedelta(hours=2)
+    assert not client.due().again
+    assert not place.client().due().again
 
 
 def test_a_message_of_a_newer_version_changes_nothing(place: Place) -> None:

@@ -25,7 +25,8 @@ from typing import Any
 import asyncssh
 import boto3
 import pytest
-from asyncssh.constants import FXP_CLOSE
+from asyncssh.constants import FXP_CLOSE, FXP_WRITE
+from asyncssh.packet import String, UInt64
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import ClientError
@@ -905,7 +906,7 @@ openssh = pytest.mark.skipif(not shutil.which("sftp"), reason="no OpenSSH client
 
 def command(endpoint: TransferEndpoint, folder: Path, *options: str) -> list[str]:
     key, known = folder / "key", folder / "known"
-    USER_KEYS["acme"].write_private_key(key)
+    USER_KEYS["acme"].write_private_key(key, "pkcs1-pem")  # as the local world does
     key.chmod(0o600)
     texts = [host_key.export_public_key().decode() for host_key in HOST_KEYS]
     known.write_text("".join(f"[{endpoint.address}]:{endpoint.port} {text}" for text in texts))
@@ -953,6 +954,80 @@ def test_the_openssh_client_does_its_daily_work(
     ]
     kinds = [kind.removeprefix("SFTP Server File ") for kind in events.types()]
     assert kinds == ["Upload Completed", "Rename Completed", "Upload Completed"]
+
+
+def ran(*words: object) -> None:
+    done = subprocess.run(
+        [str(each) for each in words], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, f"{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.skipif(not shutil.which("scp"), reason="no scp on this machine")
+def test_scp_ends_with_0(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
+    source = tmp_path / "big.bin"
+    source.write_bytes(BIG)
+    _, *options, target = command(endpoint, tmp_path)
+    options = [each for each in options if each not in ("-b", "-")]
+    ran("scp", "-s", *options, source, f"{target}:scp.bin")
+    assert aws.get("scp.bin") == BIG
+
+
+@pytest.mark.skipif(not shutil.which("rclone"), reason="no rclone on this machine")
+def test_rclone_sends_files_of_several_packets(make: Any, aws: Aws, tmp_path: Path) -> None:
+    endpoint = make(set_stat_option="ENABLE_NO_OP")  # as the program sets it: rclone sets times
+    command(endpoint, tmp_path)
+    source = tmp_path / "big.bin"
+    source.write_bytes(BIG)
+    place = f":sftp,host={endpoint.address},port={endpoint.port},user=acme,key_file={tmp_path / 'key'}"
+    place += f",known_hosts_file={tmp_path / 'known'},shell_type=none:rclone.bin"
+    ran("rclone", "--config", tmp_path / "none", "--retries", "1", "copyto", source, place)
+    assert aws.get("rclone.bin") == BIG
+
+
+@pytest.mark.skipif(not shutil.which("lftp"), reason="no lftp on this machine")
+def test_lftp_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
+    _, *options, _ = command(endpoint, tmp_path)
+    options = [each for each in options if each not in ("-b", "-", "-P", str(endpoint.port))]
+    (tmp_path / "big.bin").write_bytes(BIG)
+    connect = f"set sftp:connect-program 'ssh -a -x {' '.join(options)}'"
+    to = f"open -p {endpoint.port} sftp://acme:x@{endpoint.address}"
+    ran("lftp", "--norc", "-c", f"{connect}; {to}; put {tmp_path / 'big.bin'} -o lftp.bin")
+    assert aws.get("lftp.bin") == BIG
+
+
+@pytest.mark.skipif(not shutil.which("psftp"), reason="no psftp and puttygen on this machine")
+def test_psftp_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
+    command(endpoint, tmp_path)
+    (tmp_path / "big.bin").write_bytes(BIG)
+    (tmp_path / "batch").write_text(f"put {tmp_path / 'big.bin'} psftp.bin\n")
+    ran("puttygen", tmp_path / "key", "-O", "private", "-o", tmp_path / "key.ppk")
+    hosts = [word for key in HOST_KEYS for word in ("-hostkey", key.get_fingerprint())]
+    options = ("-batch", "-i", tmp_path / "key.ppk", "-P", endpoint.port, *hosts, "-b", tmp_path / "batch")
+    ran("psftp", *options, f"acme@{endpoint.address}")
+    assert aws.get("psftp.bin") == BIG
+
+
+def test_paramiko_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
+    paramiko = pytest.importorskip("paramiko", reason="no paramiko in this environment")
+    command(endpoint, tmp_path)
+    with paramiko.SSHClient() as client:
+        client.load_host_keys(str(tmp_path / "known"))
+        where = {"port": endpoint.port, "username": "acme", "key_filename": str(tmp_path / "key")}
+        client.connect(endpoint.address, **where, allow_agent=False, look_for_keys=False)
+        with client.open_sftp() as sftp, sftp.open("paramiko.bin", "wb") as file:
+            file.write(BIG)
+    assert aws.get("paramiko.bin") == BIG
+
+
+@test_async
+async def test_bytes_behind_the_data_of_a_write_are_ignored(endpoint: TransferEndpoint, aws: Aws) -> None:
+    """Go's client sends a whole buffer behind the end of a file's data, and OpenSSH's server takes it."""
+    async with session(endpoint) as sftp, sftp.open("go.bin", "wb") as file:
+        handle, data = file._handle, b"the data"
+        packet = (String(handle), UInt64(0), String(data), b"of an earlier read")
+        await sftp._handler._make_request(FXP_WRITE, *packet)
+    assert aws.get("go.bin") == b"the data"
 
 
 @openssh

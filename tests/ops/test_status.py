@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 import os
@@ -15,9 +16,11 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from rich.console import Console
 
 from customers import names
 from local.aws.emulator import ROOT
+from ops.commands.status import _fitting
 from ops.environment import Environment
 from ops.health import open_files, status
 from runtime import contract
@@ -324,6 +327,29 @@ def test_watching_goes_on_until_it_is_interrupted(both, place):
         done.kill()
     assert (done.returncode, err) == (0, "")
     assert "all is well" in out
+
+
+def test_on_a_small_terminal_findings_come_first_and_the_rest_is_counted(both, place):
+    east = both[EAST]
+    for count in range(9):
+        east.alarm(f"files-held-{count}", section="files-held", state="ALARM")
+    place.hold(WEST, "lost")
+    found = document(place)
+    assert len(found["findings"]) == 10
+    console = Console(width=80, height=24, file=io.StringIO(), force_terminal=True, color_system=None)
+    screen = console.render_lines(_fitting(found, console), pad=False)
+    lines = ["".join(segment.text for segment in line) for line in screen]
+    assert max(map(len, lines)) <= 80
+    assert lines[0].startswith(f"{EASTERN}: the alarm")
+    (more,) = (at for at, line in enumerate(lines) if " more: mft-ops status" in line)
+    shown = sum(line.startswith((EASTERN, WESTERN)) for line in lines[:more])
+    assert lines[more] == f"{10 - shown} more: mft-ops status"
+    assert shown >= 2
+    assert more < 10, "and the table has room for its first rows"
+    wide = Console(width=200, height=60, file=io.StringIO(), force_terminal=True, color_system=None)
+    text = "".join(s.text for line in wide.render_lines(_fitting(found, wide), new_lines=True) for s in line)
+    assert "more: mft-ops" not in text
+    assert all(each in " ".join(text.split()) for each in found["findings"])
 
 
 def test_watch_and_json_exclude_each_other(place):

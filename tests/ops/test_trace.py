@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from ops.commands.trace import _lines
+from ops.recovery.trace import Chapter, FileEvent, FileStory, StoredCopy, _failure
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.executions import Purpose, first
 from tests.ops.transfers import Estate, deliver, other_customer, replicate
+from tests.runtime.cells import eventually
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
 KEY = "inbound/sdk/a.csv"
@@ -83,6 +87,81 @@ def test_the_trace_as_text(estate):
     assert f"  no copy: inbound in {EASTERN}, archive in {EASTERN}" in lines
 
 
+def test_the_text_is_narrow_without_a_terminal(estate):
+    transfer = deliver(estate.west)
+    lines = estate.ops("trace", transfer.id).out.splitlines()
+    assert max(map(len, lines)) <= 100
+    assert len(lines) < 30, "one line for most events"
+
+
+def test_the_text_fits_80_columns_and_obeys_no_name(estate):
+    transfer = deliver(estate.west)
+    document = estate.json("trace", transfer.id)[1]
+    lines = list(_lines(_story({**document, "key": "a\x1b[2Jb.csv"}), 80))
+    assert max(map(len, lines)) <= 80
+    assert len(lines) < 40
+    assert lines[0] == f"a\\x1b[2Jb.csv of {estate.customer}"
+    (delivered,) = (line for line in lines if "  DELIVERED  " in line)
+    assert delivered.split()[3:6] == [WESTERN, "DELIVERED", "destination=partner"]
+
+
+def _story(document: dict[str, Any]) -> FileStory:
+    chapters = [
+        Chapter(
+            transfer=each["transfer"],
+            status=each["status"],
+            events=tuple(FileEvent(**event) for event in each["events"]),
+            copies=tuple(StoredCopy(**copy) for copy in each["copies"]),
+            missing=tuple(each["missing"]),
+        )
+        for each in document["chapters"]
+    ]
+    return FileStory(**{**document, "chapters": tuple(chapters)})
+
+
+def test_attempts_are_shown_while_a_partner_refuses(estate):
+    states = estate.west.client("stepfunctions")
+    attempt = {
+        "Type": "Task",
+        "Resource": "arn:aws-us-gov:states:::lambda:invoke",
+        "Parameters": {"FunctionName": "nobody"},
+        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 60}],
+        "End": True,
+    }
+    definition = json.dumps({"StartAt": "Try", "States": {"Try": attempt}})
+    states.update_state_machine(stateMachineArn=estate.west.state_machine, definition=definition)
+    transfer = estate.west.receive(b"abc")
+
+    def failed() -> list[dict[str, Any]]:
+        (chapter,) = story(estate, transfer.id)["chapters"]
+        assert "execution ended" not in [event["what"] for event in chapter["events"]]
+        return [event for event in chapter["events"] if event["what"] == "attempt failed"]
+
+    attempts = eventually(lambda: len(found := failed()) > 1 and found)
+    assert {event["region"] for event in attempts} == {WESTERN}
+    assert all("nobody" in event["detail"]["reason"] for event in attempts)
+    lines = estate.ops("trace", transfer.id).out.splitlines()
+    assert [line for line in lines if "  attempt failed  execution=g1" in line]
+    arn = f"{estate.west.state_machine.replace(':stateMachine:', ':execution:')}:{first(transfer.id)}"
+    states.stop_execution(executionArn=arn)
+
+
+@pytest.mark.parametrize(
+    ("told", "read"),
+    [
+        (
+            {"error": "E", "cause": '{"errorMessage": "refused", "errorType": "E"}'},
+            {"error": "E", "reason": "refused"},
+        ),
+        ({"error": "E", "cause": "it took too long"}, {"error": "E", "reason": "it took too long"}),
+        ({"error": "E", "cause": "[1]"}, {"error": "E", "reason": "[1]"}),
+        ({}, {"error": "", "reason": ""}),
+    ],
+)
+def test_a_failed_attempt_is_told_by_the_message_of_its_error(told, read):
+    assert _failure(told) == read
+
+
 def test_every_transfer_of_a_key_is_shown_or_the_one_requested(estate):
     one, other = deliver(estate.west, b"abc"), deliver(estate.west, b"xyz")
     chapters = story(estate, KEY)["chapters"]
@@ -103,7 +182,7 @@ def test_a_fact_that_one_replica_does_not_have_is_marked(estate, request):
     (chapter,) = story(estate, transfer.id)["chapters"]
     lacking = {event["what"]: event["unknown_in"] for event in chapter["events"]}
     assert (lacking["RECEIVED"], lacking["DELIVERED"]) == ([], [EASTERN])
-    assert f"NOT IN {EASTERN}" in estate.ops("trace", transfer.id).out
+    assert f"NOT IN {EASTERN}" in " ".join(estate.ops("trace", transfer.id).out.split())
 
 
 def test_a_fact_that_differs_between_the_replicas_is_marked_in_both(estate, request):
@@ -176,7 +255,7 @@ def test_with_a_region_dead_the_records_of_the_other_are_shown(estate):
     assert {each["region"] for each in chapter["copies"]} == {EASTERN}
     assert chapter["missing"] == []
     assert document["leases"][WESTERN].endswith(f", according to {EASTERN}")
-    assert unknown in estate.ops("trace", transfer.id).out
+    assert "".join(unknown.split()) in "".join(estate.ops("trace", transfer.id).out.split())
 
 
 # --- Looking it up -----------------------------------------------------------------------------------

@@ -130,4 +130,17 @@ ANSWER_EDITS = [
         '            + (". You must delete all versions in the bucket."'
         ' if _bucket_has_versions(name) else ""),\n',
     ),
+    Edit(
+        name="listed versions of any name",
+        why="a name with a control character made the answer unreadable: EncodingType was ignored",
+        module="services.s3",
+        old='        SubElement(root, "NextVersionIdMarker").text = next_version_id_marker or "null"\n',
+        new="""        SubElement(root, "NextVersionIdMarker").text = next_version_id_marker or "null"
+    if _qp(query_params, "encoding-type", "") == "url":
+        SubElement(root, "EncodingType").text = "url"
+        for each in root.iter():
+            if each.tag in ("Key", "Prefix", "Delimiter", "KeyMarker", "NextKeyMarker") and each.text:
+                each.text = _url_encode(each.text)
+""",
+    ),
 ]

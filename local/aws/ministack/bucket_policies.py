@@ -1,4 +1,4 @@
-"""S3 refuses bucket policies with principals that do not exist, and puts that a bucket's policy denies.
+"""S3 refuses bucket policies with principals that do not exist, puts that a policy denies, and wrong owners.
 
 Of a policy's statements, those that deny s3:PutObject by the headers of the request are applied. Nothing else
 of a policy is: the emulated AWS asks nobody for permission.
@@ -46,6 +46,22 @@ def _policies(s3: Module) -> None:
     s3._put_bucket_policy = checked
     s3._put_object = refusing(original(_CHANGE, s3, "_put_object"), 1)
     s3._create_multipart_upload = refusing(original(_CHANGE, s3, "_create_multipart_upload"), 0)
+
+
+@after("services.s3")
+def _owners(s3: Module) -> None:
+    answer = original(_CHANGE, s3, "handle_request")
+    error = original(_CHANGE, s3, "_error")
+    account = original(_CHANGE, s3, "get_account_id")
+
+    async def of_the_expected_owner(
+        method: str, path: str, headers: Mapping[str, str], *rest: Any, **more: Any
+    ) -> Any:
+        if headers.get("x-amz-expected-bucket-owner", account()) != account():
+            return error("AccessDenied", "Access Denied", 403)
+        return await answer(method, path, headers, *rest, **more)
+
+    s3.handle_request = of_the_expected_owner
 
 
 def _is_denied(policy: str, headers: Mapping[str, str]) -> bool:

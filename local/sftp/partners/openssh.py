@@ -14,6 +14,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from local import leftovers
 from local.sftp.partners.privsep import PrivilegeSeparation
 from local.sftp.partners.server import Partner
 
@@ -87,6 +88,7 @@ class OpenSshPartner(Partner):
                 # nothing.
                 restore_signals=False,
             )
+        leftovers.note_group(process.pid)
         try:
             if self.faults.full_after is not None:
                 # Not a full disk, but the same answer to the client: the write fails.
@@ -128,4 +130,5 @@ def _end(process: subprocess.Popen[bytes]) -> None:
             os.killpg(process.pid, how)
         with suppress(subprocess.TimeoutExpired):
             process.wait(_STOP_WITHIN)
+            leftovers.forget_group(process.pid)
             return

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import os
 import pwd
-import shutil
 import socket
-import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from contextlib import suppress
-from pathlib import Path
 from typing import Literal
 
 import asyncssh
 
+from local import leftovers
 from local.sftp.partners.faults import Faults
 from local.sftp.partners.gate import Gate
 
@@ -51,7 +49,7 @@ class Partner(ABC):
         if unknown := set(self.denied) - set(DENIABLE):
             raise ValueError(f"cannot deny {sorted(unknown)}; only {', '.join(DENIABLE)} can be denied")
         self.user = user or pwd.getpwuid(os.getuid()).pw_name
-        self.root = Path(tempfile.mkdtemp(prefix="mft-partner-"))
+        self.root = leftovers.folder()
         self.inbox = self.root / "inbox"
         self.inbox.mkdir()
         self.client_key = asyncssh.generate_private_key(KEY_TYPE)
@@ -128,7 +126,7 @@ class Partner(ABC):
     def close(self) -> None:
         """Stop for good, and remove the folder. Safe to call twice."""
         self._gate.close()
-        shutil.rmtree(self.root, ignore_errors=True)
+        leftovers.remove(self.root)
 
     @abstractmethod
     async def _serve(self, sock: socket.socket) -> None:
