@@ -27,6 +27,7 @@ from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
+from runtime.shares import ShareInUseError, Shares
 from runtime.timing import FACTS_SECONDS
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -43,7 +44,10 @@ CONTINUE = "CONTINUE"
 
 
 class Deliverer:
-    """Delivers from one region. `s3` and `s3_once` make S3 clients, as for Destinations."""
+    """Delivers from one region. `s3` and `s3_once` make S3 clients, as for Destinations.
+
+    Without `shares`, those of the tracker with their usual sizes are used.
+    """
 
     def __init__(
         self,
@@ -55,12 +59,13 @@ class Deliverer:
         s3: Callable[[str | None], Any],
         s3_once: Callable[[str], Any],
         secrets: Any,
+        shares: Shares | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._now = side, tracker, directory, now
         self._destinations = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
-        self._breaker = Breaker(tracker=tracker)
+        self._breaker, self._shares = Breaker(tracker=tracker), shares or Shares(tracker=tracker)
 
     def attempt(
         self,
@@ -84,7 +89,7 @@ class Deliverer:
         region, whatever the tracker shows, so its attempts are like those after an unknown one; and a late
         transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
         the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
-        OvertakenError, BreakerOpenError.
+        OvertakenError, BreakerOpenError, ShareInUseError.
         """
         try:
             return self._attempt(
@@ -149,7 +154,8 @@ class Deliverer:
             confirm = partial(self._confirm, transfer, destination, owner, window)
             begin = partial(opened.deliver, after_unknown=asks_first, before=confirm)
         try:
-            done = begin()
+            with self._turn(transfer, destination, owner, attempt, tries=had_failed):
+                done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
         except (TransientDeliveryError, DeliveryUnknownError) as error:
@@ -164,6 +170,24 @@ class Deliverer:
             with suppress(ClientError, BotoCoreError):
                 self._breaker.worked(customer.id, destination)
         return became
+
+    @contextmanager
+    def _turn(
+        self, transfer: Transfer, destination: str, owner: str, attempt: str, *, tries: bool
+    ) -> Iterator[None]:
+        """Have a slot of the customer's share. One that `tries` the breaker and gets none lets others try."""
+        with _nothing_sent_yet(destination):
+            try:
+                slot = self._shares.take(transfer.customer, destination, attempt)
+            except ShareInUseError:
+                if tries:
+                    self._breaker.leave(transfer.customer, destination, owner)
+                raise
+        try:
+            yield
+        finally:
+            with suppress(ClientError, BotoCoreError):
+                self._shares.leave(transfer.customer, slot, attempt)
 
     def _settle(
         self,
