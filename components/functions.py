@@ -14,6 +14,7 @@ from components.network import Placement
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
+from customers.concurrency import RESERVED
 from runtime.environment import ENV_CELL, ENV_CONFIG_BUCKET, ENV_NAMESPACE, ENV_SIDE, ENV_TRACKER
 
 
@@ -37,6 +38,7 @@ class Function(pulumi.ComponentResource):
         statements: Sequence[policy.Statement],
         timeout: int,
         memory: int,
+        at_once: int,
         placement: Placement | None = None,
         publish: bool = False,
         role_name: str | None = None,
@@ -44,6 +46,7 @@ class Function(pulumi.ComponentResource):
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
+        `at_once` is how many of its runs have room at any time, and the most that there are.
         With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
         change of code or configuration becomes a new version, and `version_arn` names the newest one
         (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. Without a
@@ -84,6 +87,7 @@ class Function(pulumi.ComponentResource):
             handler=f"runtime.handlers.{handler}.handler",
             timeout=timeout,
             memory_size=memory,
+            reserved_concurrent_executions=at_once,
             publish=publish or None,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
@@ -206,6 +210,7 @@ class Functions:
             statements=statements,
             timeout=timeout,
             memory=memory,
+            at_once=RESERVED[handler],
             placement=placement,
             publish=publish,
             role_name=role_name,

@@ -10,6 +10,7 @@ import pulumi_aws as aws
 from components import jsontext, policy
 from components.functions import Functions
 from components.settings import Settings
+from customers.concurrency import INGEST_BATCHES
 from runtime import canary_legs, contract
 from runtime.environment import ENV_STATE_MACHINE
 
@@ -98,7 +99,9 @@ class Intake(pulumi.ComponentResource):
             function_name=ingest.arn,
             batch_size=10,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=20),
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
+                maximum_concurrency=INGEST_BATCHES
+            ),
             opts=child,
         )
         self.queue, self.dead_letters = queue, dead

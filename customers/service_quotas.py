@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from customers import quota
+from customers import concurrency, quota
 from customers.model import Customer
 from customers.route53.batch import HEALTH_CHECK_LIMIT
 from customers.route53.zone import ZONE_LIMIT
@@ -33,8 +33,6 @@ ACCOUNT_REGION = REGION_OF[WEST]
 ADDRESSES_OF_CELL = 6
 GATEWAY_ENDPOINTS_OF_CELL = 2
 INTERFACE_ENDPOINTS_OF_CELL = 2
-#: Twenty-two batches of the queues at a time, each other function once, and some deliveries.
-CONCURRENCY_OF_CELL = 50
 #: At most: one of each function, and those of the workflow, of the endpoint's sessions and of the network.
 LOG_GROUPS_OF_CELL = 30
 #: What a takeover's time is computed from, and AWS's default outside of its three largest regions. Cells of
@@ -180,7 +178,7 @@ def needed(customers: Collection[Customer], *, group_rules: int) -> Mapping[Serv
         INTERFACE_ENDPOINTS: INTERFACE_ENDPOINTS_OF_CELL,
         GROUP_RULES: group_rules,
         GROUPS: quota.CUSTOMER_GROUPS + 1,
-        CONCURRENCY: CONCURRENCY_OF_CELL * cells,
+        CONCURRENCY: concurrency.OF_CELL * cells + concurrency.UNRESERVED,
         STARTS: STARTS_AT_ONCE,
         START_RATE: STARTS_A_SECOND,
         LOG_GROUPS: LOG_GROUPS_OF_CELL * cells,

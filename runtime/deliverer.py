@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from threading import Event
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.breaker import Breaker
+from runtime.breaker import Breaker, BreakerOpenError
 from runtime.contract import Kind, below_inbound
 from runtime.decision import replayed
 from runtime.delivery import (
     Delivery,
+    DeliveryError,
     DeliveryUnfinishedError,
     DeliveryUnknownError,
     PermanentDeliveryError,
@@ -89,8 +91,10 @@ class Deliverer:
         region, whatever the tracker shows, so its attempts are like those after an unknown one; and a late
         transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
         the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
-        OvertakenError, BreakerOpenError, ShareInUseError.
+        OvertakenError, BreakerOpenError, ShareInUseError, and nothing else: whatever fails before the file
+        can appear is a TransientDeliveryError, and what fails afterwards a DeliveryUnknownError.
         """
+        requested = Event()
         try:
             return self._attempt(
                 transfer,
@@ -101,6 +105,7 @@ class Deliverer:
                 first=first,
                 goes_on=goes_on,
                 remaining=remaining,
+                requested=requested,
             )
         except UnknownSettingError as error:
             raise PermanentDeliveryError(destination, "route", str(error)) from error
@@ -108,6 +113,11 @@ class Deliverer:
             with suppress(ClientError, BotoCoreError):
                 self._breaker.leave(transfer.customer, destination, owner)
             raise
+        except (DeliveryError, BreakerOpenError, ShareInUseError):
+            raise
+        except Exception as error:
+            kind = DeliveryUnknownError if requested.is_set() else TransientDeliveryError
+            raise kind(destination, "attempt", f"{type(error).__name__}: {error}") from error
 
     def _attempt(
         self,
@@ -120,6 +130,7 @@ class Deliverer:
         first: bool,
         goes_on: bool,
         remaining: Callable[[], float],
+        requested: Event,
     ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
@@ -151,7 +162,7 @@ class Deliverer:
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:
-            confirm = partial(self._confirm, transfer, destination, owner, window)
+            confirm = partial(self._confirm, transfer, destination, owner, window, requested)
             begin = partial(opened.deliver, after_unknown=asks_first, before=confirm)
         try:
             with self._turn(transfer, destination, owner, attempt, tries=had_failed):
@@ -217,9 +228,18 @@ class Deliverer:
         """
         return self._now() - submitted(transfer.id).timestamp() > FACTS_SECONDS
 
-    def _confirm(self, transfer: Transfer, destination: str, owner: str, window: timedelta | None) -> None:
+    def _confirm(
+        self,
+        transfer: Transfer,
+        destination: str,
+        owner: str,
+        window: timedelta | None,
+        requested: Event,
+    ) -> None:
+        """Check that the file may be sent, just before it is; from then on its fate can be unknown."""
         with _nothing_sent_yet(destination):
             self._leases.may_send(transfer, owner, destination, window=window)
+        requested.set()
 
     def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
         """Record a delivery that an operator has confirmed; the content is read only for its hash."""
