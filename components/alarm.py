@@ -21,13 +21,15 @@ Missing = Literal["quiet", "alarm", "unknown"]
 class Watched:
     """The resources of a cell that are watched, as CloudWatch's dimensions name them.
 
-    `functions` are by role, `dead_letters` by the function whose messages they hold, `nat_gateways` by
-    zone; `addresses` is the number of addresses of the SFTP endpoint.
+    `functions` are by role, `dead_letters` by what their messages were meant for, `nat_gateways` by zone.
+    `rules` of EventBridge are by the events that they select, or by the role of the function that they
+    schedule. `addresses` is the number of addresses of the SFTP endpoint.
     """
 
     functions: Mapping[str, pulumi.Input[str]]
     ingest_queue: pulumi.Input[str]
     dead_letters: Mapping[str, pulumi.Input[str]]
+    rules: Mapping[str, pulumi.Input[str]]
     state_machine_arn: pulumi.Input[str]
     table: str
     nat_gateways: Mapping[str, pulumi.Input[str]]

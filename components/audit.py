@@ -42,5 +42,6 @@ class Audit(pulumi.ComponentResource):
             parent=self,
             timeout=_TIMEOUT,
             environment={ENV_AUDIT_BUCKET: functions.storage.audit_bucket},
-        ).every(AUDIT_MINUTES)
+            every=AUDIT_MINUTES,
+        )
         self.register_outputs({})

@@ -64,7 +64,7 @@ def bucket(
     parent: pulumi.Resource,
     replication: Replication | None = None,
     statements: Sequence[policy.Statement] = (),
-    events_after: pulumi.Resource | None = None,
+    events_after: Sequence[pulumi.Resource] = (),
     lock_days: int | None = None,
     keep: Keep = Keep.PROTECT,
     keep_copying: bool = True,
@@ -73,7 +73,8 @@ def bucket(
 
     Public access is blocked, versions are kept, objects are encrypted with `key_arn` (None: with S3's
     own key), requests without TLS are refused. `statements` are added to the bucket policy. With
-    `events_after`, its events go to EventBridge once that resource, which their consumer needs, exists. With
+    `events_after`, its events go to EventBridge once these resources, which their consumer needs, exist. The
+    bucket policy comes after that, so that no upload is allowed whose event would not be seen. With
     `lock_days`, nobody can remove or overwrite a version for that many days.
 
     Satellites are kept as the bucket is, because its data is not safe without them. With `keep_copying=False`
@@ -117,22 +118,6 @@ def bucket(
         restrict_public_buckets=True,
         opts=data,
     )
-    arn = settings.bucket_arn(bucket_name)
-    aws.s3.BucketPolicy(
-        name,
-        bucket=made.bucket,
-        policy=policy.document(
-            policy.deny(
-                "TlsOnly",
-                ["s3:*"],
-                [arn, f"{arn}/*"],
-                principals={"AWS": "*"},
-                conditions={"Bool": {"aws:SecureTransport": "false"}},
-            ),
-            *statements,
-        ),
-        opts=data,
-    )
     aws.s3.BucketLifecycleConfiguration(
         name,
         bucket=made.bucket,
@@ -152,10 +137,10 @@ def bucket(
             # S3 requires versions.
             opts=pulumi.ResourceOptions.merge(data, pulumi.ResourceOptions(depends_on=[versioning])),
         )
+    seen: list[pulumi.Resource] = []
     if events_after or replication:
-        needed = [replication.events.allowed] if replication else []
-        needed += [events_after] if events_after else []
-        aws.s3.BucketNotification(
+        needed = [*([replication.events.allowed] if replication else []), *events_after]
+        notification = aws.s3.BucketNotification(
             name,
             bucket=made.bucket,
             eventbridge=True if events_after else None,
@@ -168,6 +153,23 @@ def bucket(
             else None,
             opts=pulumi.ResourceOptions.merge(copying, pulumi.ResourceOptions(depends_on=needed)),
         )
+        seen.append(notification)
+    arn = settings.bucket_arn(bucket_name)
+    aws.s3.BucketPolicy(
+        name,
+        bucket=made.bucket,
+        policy=policy.document(
+            policy.deny(
+                "TlsOnly",
+                ["s3:*"],
+                [arn, f"{arn}/*"],
+                principals={"AWS": "*"},
+                conditions={"Bool": {"aws:SecureTransport": "false"}},
+            ),
+            *statements,
+        ),
+        opts=pulumi.ResourceOptions.merge(data, pulumi.ResourceOptions(depends_on=seen)),
+    )
     if replication:
         aws.s3.BucketReplicationConfig(
             name,

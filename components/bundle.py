@@ -33,7 +33,18 @@ _PLATFORMS = (
 )
 
 #: AWS services whose models botocore needs here. The other 400 models are two thirds of its size.
-SERVICES = {"cloudwatch", "dynamodb", "s3", "secretsmanager", "sns", "sqs", "ssm", "stepfunctions", "sts"}
+SERVICES = {
+    "cloudwatch",
+    "dynamodb",
+    "logs",
+    "s3",
+    "secretsmanager",
+    "sns",
+    "sqs",
+    "ssm",
+    "stepfunctions",
+    "sts",
+}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 

@@ -80,7 +80,7 @@ class Canary(pulumi.ComponentResource):
             key_arn=storage.key_arn,
             lifecycle=[expiry("all", prefix="", days=CANARY_DAYS)],
             keep=Keep.DROP,  # it contains no customer's files
-            events_after=document,
+            events_after=[document],
             parent=self,
         )
         for role, login, folder in (
@@ -104,7 +104,8 @@ class Canary(pulumi.ComponentResource):
             timeout=_TIMEOUT,
             environment={ENV_CANARY_BUCKET: own, ENV_ADDRESSES: addresses, ENV_HOST_KEY: host_key},
             placement=placement,
-        ).every(CANARY_MINUTES)
+            every=CANARY_MINUTES,
+        )
         self.manifest = {
             "customer": id,
             "bucket": own,

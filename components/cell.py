@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, assert_never
 
 import pulumi
+import pulumi_aws as aws
 
 from components import destinations
 from components.alarm import Watched
@@ -14,6 +15,7 @@ from components.audit import Audit
 from components.canary import Canary
 from components.cell_manifest import ManifestParameter
 from components.dashboard import Dashboard
+from components.dead_letters import DeadLetters
 from components.endpoint import Endpoint
 from components.failover import PeerSwitch
 from components.firewall import SFTP, Firewall
@@ -27,14 +29,16 @@ from components.probe import Probe
 from components.publication import Publication
 from components.replication import ReplicationEvents
 from components.services import Gateways, Interfaces
-from components.settings import Settings, SwitchKind
+from components.settings import Settings
 from components.storage import Storage
+from components.sweep import Sweep
 from components.tracker import Tracker
 from components.workflow import Workflow
 from customers.document import CANARY_DAYS
 from customers.model import Customer
 from customers.registry import partner_ports, source_cidrs
 from runtime import contract
+from runtime.metric_names import SwitchKind
 
 
 class Cell(pulumi.ComponentResource):
@@ -43,6 +47,7 @@ class Cell(pulumi.ComponentResource):
     settings: Settings
     storage: Storage
     endpoint: Endpoint
+    intake: Intake
     health: Health
     exports: dict[str, Any]
 
@@ -110,10 +115,12 @@ class Cell(pulumi.ComponentResource):
             key_arn=key_arn,
             opts=child,
         )
+        self.dead_letters = DeadLetters(name, settings=settings, opts=child)
         functions = Functions(
             settings=settings,
             storage=self.storage,
             tracker=self.tracker,
+            dead_letters=self.dead_letters,
             code=pulumi.FileArchive(str(bundle)),
         )
         self.replication.watch(functions)
@@ -126,6 +133,13 @@ class Cell(pulumi.ComponentResource):
         )
         machine = self.workflow.state_machine_arn
         self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
+        Sweep(
+            f"{name}-sweep",
+            functions=functions,
+            endpoint=self.endpoint,
+            state_machine_arn=machine,
+            opts=child,
+        )
         publication: Publication | None
         match settings.switch:
             case SwitchKind.ALARM:
@@ -183,11 +197,8 @@ class Cell(pulumi.ComponentResource):
             addresses=[address.public_ip for address in self.network.endpoint_addresses],
             alerts_arn=monitoring.topic_arn,
             queue_url=self.intake.queue.url,
+            dead_letters={what: queue.url for what, queue in self._dead_letters().items()},
             canary=canary.manifest,
-            dead_letters={
-                "ingest": self.intake.dead_letters.url,
-                "replication": self.replication.dead_letters.url,
-            },
             opts=child,
         )
         self.exports = {
@@ -205,15 +216,22 @@ class Cell(pulumi.ComponentResource):
         }
         self.register_outputs(self.exports)
 
+    def _dead_letters(self) -> dict[str, aws.sqs.Queue]:
+        """Return the dead-letter queues, by what their messages were meant for."""
+        return {
+            "ingest": self.intake.dead_letters,
+            "replication": self.replication.dead_letters,
+            contract.EVENTS: self.dead_letters.events.queue,
+            contract.INVOCATIONS: self.dead_letters.invocations.queue,
+        }
+
     def _watched(self, functions: Functions) -> Watched:
         """Return the resources that the alarms and the dashboard watch."""
         return Watched(
             functions={role: each.function.name for role, each in functions.made.items()},
             ingest_queue=self.intake.queue.name,
-            dead_letters={
-                "ingest": self.intake.dead_letters.name,
-                "replication": self.replication.dead_letters.name,
-            },
+            dead_letters={what: queue.name for what, queue in self._dead_letters().items()},
+            rules={rule: made.name for rule, made in (*self.intake.rules.items(), *functions.rules.items())},
             state_machine_arn=self.workflow.state_machine_arn,
             table=self.tracker.table,
             nat_gateways=dict(zip(ZONES, self.network.nat_gateway_ids, strict=True)),

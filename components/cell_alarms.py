@@ -10,11 +10,14 @@ from components.alarm import MINUTE, Alarm, Metric, Watched
 from components.settings import Settings
 from runtime import contract, timing
 from runtime.metric_names import (
+    FORCE_METRIC,
     METRIC_PEER_OUT,
     METRIC_REPLICATION_FAILED,
     METRIC_REPLICATION_MISSED,
     METRIC_REPLICATION_UNTRACKED,
     METRICS,
+    SWITCH_NAMESPACE,
+    switch_dimensions,
 )
 
 #: Failed attempts in five minutes; partners that are down on an ordinary day cause fewer.
@@ -26,7 +29,8 @@ def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) ->
     yield from _copies(settings.peer_region, own)
     if settings.peer_present:
         yield _facts(settings.peer_region, watched.table)
-    yield from _switch(settings.peer_region, own)
+    forced = switch_dimensions(settings.namespace, settings.cell, settings.side)
+    yield from _switch(settings.peer_region, own, forced)
     for handler, function in watched.functions.items():
         yield _errors(handler, {"FunctionName": function})
         yield _throttles(handler, {"FunctionName": function})
@@ -83,7 +87,7 @@ def _facts(peer: str, table: str) -> Alarm:
     )
 
 
-def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
+def _switch(peer: str, own: Mapping[str, str], forced: Mapping[str, str]) -> Iterator[Alarm]:
     position = Metric(METRICS, METRIC_PEER_OUT, own)
     yield Alarm(
         name="peer-out",
@@ -95,6 +99,17 @@ def _switch(peer: str, own: Mapping[str, str]) -> Iterator[Alarm]:
         at_least=1,
         period=MINUTE,
         missing="unknown",
+    )
+    yield Alarm(
+        name="forced-in",
+        section="forced-in",
+        means=f"This region was put into DNS from its own side, because {peer}, which keeps its switch, was"
+        " silent.",
+        first=f"make sure that it was meant, and that {peer} is out; end it when {peer} is back.",
+        metric=Metric(SWITCH_NAMESPACE, FORCE_METRIC, forced),
+        statistic="Maximum",
+        at_least=1,
+        period=MINUTE,
     )
     yield Alarm(
         name="switch-silent",

@@ -30,7 +30,7 @@ class ManifestParameter(pulumi.ComponentResource):
         canary: Mapping[str, pulumi.Input[str]],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
-        """`dead_letters` are URLs of queues, by the function whose messages they hold.
+        """`dead_letters` are URLs of queues, by what their messages were meant for.
 
         `canary` is what `Canary` says of its synthetic customer.
         """

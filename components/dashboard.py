@@ -14,6 +14,7 @@ import pulumi_aws as aws
 from components import jsontext
 from components.alarm import MINUTE, RUNBOOK, Watched
 from components.settings import Settings
+from components.widgets import Widget, placed
 from runtime.canary_legs import Leg
 from runtime.contract import REGION_OF, WEST
 from runtime.metric_names import (
@@ -31,15 +32,17 @@ from runtime.metric_names import (
     METRIC_REPLICATION_LATE,
     METRIC_REPLICATION_MISSED,
     METRIC_REPLICATION_UNTRACKED,
+    METRIC_SWEEP_AGE,
     METRICS,
+    SWEEP_COUNTS,
     cell_dimensions,
 )
 from runtime.timing import REPLICATION_MINUTES
 
-_COLUMNS, _TEXT, _GRAPH, _ALARMS = 24, 2, 6, 5
+_TEXT, _GRAPH, _ALARMS = 2, 6, 5
 
-Widget = dict[str, Any]
 Line = list[Any]
+_NOT_ARRIVED = (METRIC_FAILED, METRIC_HELD, METRIC_REJECTED, METRIC_OBJECT_GONE)
 
 
 class Dashboard(pulumi.ComponentResource):
@@ -69,7 +72,7 @@ class Dashboard(pulumi.ComponentResource):
         dashboard = aws.cloudwatch.Dashboard(
             name,
             dashboard_name=f"{settings.namespace}-cell{settings.cell}-{settings.side}",
-            dashboard_body=jsontext.render({"start": "-PT3H", "widgets": _placed(rows)}),
+            dashboard_body=jsontext.render({"start": "-PT3H", "widgets": placed(rows)}),
             opts=pulumi.ResourceOptions(parent=self),
         )
         self.register_outputs({"name": dashboard.dashboard_name})
@@ -107,11 +110,8 @@ class Dashboard(pulumi.ComponentResource):
                 ),
                 self._graph(
                     "Files that did not arrive",
-                    self._own(METRIC_FAILED, "Sum"),
-                    self._own(METRIC_HELD, "Sum"),
+                    *(self._own(each, "Sum") for each in _NOT_ARRIVED),
                     self._own(METRIC_HELD_NOW, "Maximum", label="held now"),
-                    self._own(METRIC_REJECTED, "Sum"),
-                    self._own(METRIC_OBJECT_GONE, "Sum"),
                 ),
             ],
         ]
@@ -134,6 +134,11 @@ class Dashboard(pulumi.ComponentResource):
                         _sqs("ApproximateNumberOfMessagesVisible", name, label=what)
                         for what, name in dead.items()
                     ),
+                ),
+                self._graph(
+                    "What the sweep found",
+                    *(self._own(metric, "Sum") for metric in SWEEP_COUNTS),
+                    self._own(METRIC_SWEEP_AGE, "Maximum", label="oldest pass, seconds", yAxis="right"),
                 ),
                 self._graph(
                     "Transfers",
@@ -289,14 +294,3 @@ def _text(title: str, *sections: str) -> list[Widget]:
     where = " · ".join(f"`#{section}`" for section in sections)
     markdown = f"### {title}\n{RUNBOOK}: {where}"
     return [{"type": "text", "height": _TEXT, "properties": {"markdown": markdown}}]
-
-
-def _placed(groups: Sequence[Sequence[Sequence[Widget]]]) -> list[Widget]:
-    """Return the widgets with their positions: the widgets of a row share its width, and rows are stacked."""
-    placed, y = [], 0
-    for row in (row for group in groups for row in group):
-        width = _COLUMNS // len(row)
-        for number, widget in enumerate(row):
-            placed.append({**widget, "x": number * width, "y": y, "width": width})
-        y += row[0]["height"]
-    return placed

@@ -26,6 +26,8 @@ class Endpoint(pulumi.ComponentResource):
     """One cell's SFTP server, its host keys, the role of its users, its A record and its log."""
 
     server_id: pulumi.Output[str]
+    session_log: pulumi.Output[str]
+    session_log_arn: pulumi.Output[str]
     host: str
 
     def __init__(
@@ -107,7 +109,7 @@ class Endpoint(pulumi.ComponentResource):
         )
         self._role_arn = role.arn
         self._key_arn = key_arn
-        self.server_id = server.id
+        self.server_id, self.session_log, self.session_log_arn = server.id, logs.name, logs.arn
         self.host = names.cell_host(settings.side, settings.cell, settings.zone)
         aws.route53.Record(
             f"{name}-host",

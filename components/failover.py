@@ -8,6 +8,7 @@ import pulumi_aws as aws
 from components import policy
 from components.functions import Functions
 from components.publication import Publication
+from components.settings import Settings
 from runtime import contract, timing
 from runtime.environment import ENV_STATE_MACHINE, ENV_SWITCH_BUCKET
 from runtime.metric_names import SWITCH_NAMESPACE
@@ -17,7 +18,9 @@ _TAKEOVER_TIMEOUT = 900
 
 
 class PeerSwitch(pulumi.ComponentResource):
-    """The position of the peer region's switch, and the scheduled functions that act on it."""
+    """The position of the peer region's switch, this region's own word that it is in, and the scheduled
+    functions that act on both.
+    """
 
     def __init__(
         self,
@@ -43,18 +46,37 @@ class PeerSwitch(pulumi.ComponentResource):
                 ignore_changes=["value"],  # operators move it
             ),
         )
-        read = policy.allow(
-            "ReadSwitch", ["ssm:GetParameter"], [settings.arn("ssm", f"parameter{parameter}")]
+        force = contract.force_parameter(settings.namespace, settings.cell)
+        aws.ssm.Parameter(
+            f"{name}-force",
+            name=force,
+            type="String",
+            value=contract.UNFORCED,
+            description=f"Whether {settings.region} is forced into DNS by itself; `ops force-in` says so",
+            opts=pulumi.ResourceOptions(parent=self, ignore_changes=["value"]),
         )
-        if publication:
-            self._scheduled("switch", [read, *publication.write], {ENV_SWITCH_BUCKET: publication.bucket})
-        else:
-            publish = functions.publish_metrics(SWITCH_NAMESPACE)
-            self._scheduled("switch", [read, publish], {})
+        own_switch = contract.switch_parameter(settings.namespace, settings.cell, settings.side)
+        # Of the peer, one parameter is read, by its word against this region's or this region's against it:
+        # only while one of the two regions is out. A peer that does not answer says nothing.
+        ask_peer = [
+            policy.allow(sid, ["ssm:GetParameter"], [_parameter(settings, name, settings.peer_region)])
+            for sid, name in (("ReadPeersForce", force), ("ReadOwnSwitch", own_switch))
+        ]
+        read = policy.allow("ReadSwitch", ["ssm:GetParameter"], [_parameter(settings, parameter)])
+        ours = policy.allow(
+            "OwnForce", ["ssm:GetParameter", "ssm:PutParameter"], [_parameter(settings, force)]
+        )
+        publish = functions.publish_metrics(SWITCH_NAMESPACE)
+        self._scheduled(
+            "switch",
+            [read, ours, *ask_peer, publish, *(publication.write if publication else ())],
+            {ENV_SWITCH_BUCKET: publication.bucket} if publication else {},
+        )
         self._scheduled(
             "takeover",
             [
                 read,
+                ask_peer[0],
                 *functions.read_customers(),
                 functions.tracker.look_up(),
                 functions.tracker.use("Facts", actions=("dynamodb:Query", "dynamodb:PutItem")),
@@ -90,7 +112,13 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
-        ).every(timing.SWITCH_MINUTES)
+            every=timing.SWITCH_MINUTES,
+        )
+
+
+def _parameter(settings: Settings, name: str, region: str | None = None) -> str:
+    """Return the ARN of a parameter, here unless a region is given."""
+    return settings.arn("ssm", f"parameter{name}", region=region)
 
 
 def _executions(state_machine_arn: pulumi.Input[str]) -> pulumi.Output[str]:

@@ -9,6 +9,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import policy, services
+from components.dead_letters import DeadLetters
 from components.log import LOG_DAYS
 from components.network import Placement
 from components.settings import Settings
@@ -16,6 +17,9 @@ from components.storage import Storage
 from components.tracker import Tracker
 from customers.concurrency import RESERVED
 from runtime.environment import ENV_CELL, ENV_CONFIG_BUCKET, ENV_NAMESPACE, ENV_SIDE, ENV_TRACKER
+
+#: How often EventBridge repeats the start of a scheduled run at most.
+_TICK_RETRIES = 3
 
 
 class Function(pulumi.ComponentResource):
@@ -114,15 +118,30 @@ class Function(pulumi.ComponentResource):
         self._name, self._child = name, child
         self.register_outputs({"arn": self.arn})
 
-    def every(self, minutes: int) -> None:
-        """Schedule the function at this rate.
+    def every(self, minutes: int, dead_letters: DeadLetters) -> aws.cloudwatch.EventRule:
+        """Schedule the function at this rate, and return the rule.
 
+        A run that fails is not repeated, because the next one does the same work; it is reported to the
+        dead letters. So is one that could not be started by the time that the next one was due.
         https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-scheduled-rule-pattern.html
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-configuring.html
         """
+        queue = dead_letters.invocations.queue
+        aws.lambda_.FunctionEventInvokeConfig(
+            self._name,
+            function_name=self.function.name,
+            maximum_event_age_in_seconds=60 * minutes,
+            maximum_retry_attempts=0,
+            destination_config=aws.lambda_.FunctionEventInvokeConfigDestinationConfigArgs(
+                on_failure=aws.lambda_.FunctionEventInvokeConfigDestinationConfigOnFailureArgs(
+                    destination=queue.arn
+                )
+            ),
+            opts=self._child,
+        )
         schedule = f"rate({minutes} minute{'' if minutes == 1 else 's'})"  # EventBridge refuses `1 minutes`
         rule = aws.cloudwatch.EventRule(self._name, schedule_expression=schedule, opts=self._child)
-        aws.cloudwatch.EventTarget(self._name, rule=rule.name, arn=self.arn, opts=self._child)
-        aws.lambda_.Permission(
+        invoked = aws.lambda_.Permission(
             self._name,
             action="lambda:InvokeFunction",
             function=self.arn,
@@ -130,6 +149,20 @@ class Function(pulumi.ComponentResource):
             source_arn=rule.arn,
             opts=self._child,
         )
+        aws.cloudwatch.EventTarget(
+            self._name,
+            rule=rule.name,
+            arn=self.arn,
+            retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                maximum_event_age_in_seconds=60 * minutes, maximum_retry_attempts=_TICK_RETRIES
+            ),
+            dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=queue.arn),
+            opts=pulumi.ResourceOptions.merge(
+                self._child,
+                pulumi.ResourceOptions(depends_on=[invoked, dead_letters.invocations.allowed]),
+            ),
+        )
+        return rule
 
 
 def _key_actions(statements: Sequence[policy.Statement]) -> list[str]:
@@ -166,13 +199,18 @@ def _join_network(settings: Settings) -> tuple[policy.Statement, ...]:
 
 @dataclass(frozen=True, kw_only=True)
 class Functions:
-    """What all functions of a cell have in common. `made` are the functions made so far, by role."""
+    """What all functions of a cell have in common.
+
+    `made` are the functions made so far, and `rules` those that schedule them, by role.
+    """
 
     settings: Settings
     storage: Storage
     tracker: Tracker
     code: pulumi.Archive
+    dead_letters: DeadLetters
     made: dict[str, Function] = field(default_factory=dict)
+    rules: dict[str, aws.cloudwatch.EventRule] = field(default_factory=dict)
 
     def make(
         self,
@@ -188,11 +226,13 @@ class Functions:
         publish: bool = False,
         role: str | None = None,
         role_name: str | None = None,
+        every: int | None = None,
     ) -> Function:
-        """Make a function with permission for these `statements`.
+        """Make a function with permission for these `statements`, and schedule it `every` so many minutes.
 
         `role` says what it is for in the cell, if there are several functions with its handler.
         """
+        reported = [] if every is None else [self._report_failures()]
         made = self.made[role or handler] = Function(
             name,
             settings=self.settings,
@@ -207,7 +247,7 @@ class Functions:
                 ENV_CONFIG_BUCKET: self.storage.config_bucket,
                 **(environment or {}),
             },
-            statements=statements,
+            statements=[*statements, *reported],
             timeout=timeout,
             memory=memory,
             at_once=RESERVED[handler],
@@ -216,7 +256,17 @@ class Functions:
             role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )
+        if every is not None:
+            self.rules[role or handler] = made.every(every, self.dead_letters)
         return made
+
+    def _report_failures(self) -> policy.Statement:
+        """Return the statement that allows Lambda to report a function's failed runs, under its role.
+
+        https://docs.aws.amazon.com/lambda/latest/dg/invocation-async-retain-records.html
+        """
+        queue = self.dead_letters.invocations.queue
+        return policy.allow("ReportFailures", ["sqs:SendMessage"], [queue.arn])
 
     def read_customers(self) -> list[policy.Statement]:
         """Return the statements that allow a function to list and read the customers' routing documents."""

@@ -13,6 +13,7 @@ from components.settings import Settings
 from customers.model import Customer
 from runtime import contract, timing
 from runtime.metric_names import (
+    FORCE_METRIC,
     METRIC_ADDRESSES,
     METRIC_CANARY,
     METRICS,
@@ -26,9 +27,15 @@ from runtime.metric_names import (
 class Health(pulumi.ComponentResource):
     """One cell's leaf checks, the check over them that records carry, and a check that is never healthy.
 
-    A record carries the check of the cell or of its customer; both are healthy if every leaf is. The leaves
-    that move traffic without an operator, `endpoint` and `canary`, are disabled unless the settings enable
-    them: a disabled check counts as healthy, so the number of leaves is always the same.
+    A record carries the check of the cell or of its customer, each over the same leaves. The leaves that move
+    traffic without an operator, `endpoint` and `canary`, must be healthy; they are disabled unless the
+    settings enable them: a disabled check counts as healthy, so the number of leaves is always the same.
+
+    Where the switch is an alarm, two of `switch`, `veto` and `forced` must be healthy too: the region is in
+    while the peer says so, stays what it was while the peer is silent, and can then be forced in from its own
+    side; while the peer says that it is out, it is out (docs/adr/0034-force-in.md). All but one of the leaves
+    must be healthy then. So that the one is always of these three, `endpoint` and `canary` count double: two
+    checks watch the same alarm, since Route 53 counts a child once and takes no calculated child.
 
     Route 53 does not support alarms of M out of N datapoints, so the alarms that feed checks leave
     `datapoints_to_alarm` unset: every period must breach.
@@ -50,28 +57,30 @@ class Health(pulumi.ComponentResource):
         super().__init__("mft:health:Health", name, None, opts)
         self._name, self._settings = name, settings
         self._child = pulumi.ResourceOptions(parent=self)
-        switch = self._switched_by_object(publication) if publication else self._switched_by_metric()
-        endpoint = self._leaf(
+        endpoint = self._alarm(
             "endpoint",
-            self._alarm(
-                "endpoint",
-                f"From no zone an address of the SFTP endpoint of {settings.region} answers. Runbook:"
-                " #endpoint-silent",
-                METRIC_ADDRESSES,
-                "Maximum",
-            ),
+            f"From no zone an address of the SFTP endpoint of {settings.region} answers. Runbook:"
+            " #endpoint-silent",
+            METRIC_ADDRESSES,
+            "Maximum",
         )
-        canary = self._leaf(
+        canary = self._alarm(
             "canary",
-            self._alarm(
-                "canary",
-                f"Synthetic transfers through {settings.region} are not delivered; the same metric by Leg"
-                " says which. Runbook: #canary-failing",
-                METRIC_CANARY,
-                "Maximum",
-            ),
+            f"Synthetic transfers through {settings.region} are not delivered; the same metric by Leg"
+            " says which. Runbook: #canary-failing",
+            METRIC_CANARY,
+            "Maximum",
         )
-        self._leaves = [endpoint, canary, switch]
+        own = [self._leaf("endpoint", endpoint), self._leaf("canary", canary)]
+        if publication:
+            switch = self._switched_by_object(publication)
+            self._leaves = [*own, switch]
+            self._needed = len(self._leaves)
+        else:
+            own += [self._leaf("endpoint-again", endpoint), self._leaf("canary-again", canary)]
+            switch, *others = self._switched_by_metric()
+            self._leaves = [*own, switch, *others, self._forced()]
+            self._needed = len(self._leaves) - 1
         self.cell_check_id = self._over(
             self._leaves, f"{name}-cell", "cell", pulumi.ResourceOptions(parent=self, protect=True)
         )
@@ -100,7 +109,7 @@ class Health(pulumi.ComponentResource):
             name,
             type="CALCULATED",
             child_healthchecks=leaves,
-            child_health_threshold=len(leaves),  # above the number of children is never healthy
+            child_health_threshold=self._needed,
             reference_name=self._reference(word),
             opts=opts,
         )
@@ -142,7 +151,10 @@ class Health(pulumi.ComponentResource):
             opts=self._child,
         )
 
-    def _switched_by_metric(self) -> pulumi.Output[str]:
+    def _switched_by_metric(self) -> list[pulumi.Output[str]]:
+        """Make two checks of one alarm in the peer region: `switch` keeps what the peer said last when it is
+        silent, and `veto` is unhealthy only while the peer says that this region is out.
+        """
         settings = self._settings
         alarm = aws.cloudwatch.MetricAlarm(
             f"{self._name}-switch",
@@ -159,12 +171,43 @@ class Health(pulumi.ComponentResource):
             treat_missing_data="missing",
             opts=self._child,
         )
+        return [
+            self._watching(role, alarm, settings.peer_region, silence)
+            for role, silence in (("switch", "LastKnownStatus"), ("veto", "Healthy"))
+        ]
+
+    def _forced(self) -> pulumi.Output[str]:
+        """Make the check that is healthy only while this region says that it is forced in.
+
+        A region that is not, publishes nothing, like a dead one.
+        """
+        settings = self._settings
+        alarm = aws.cloudwatch.MetricAlarm(
+            f"{self._name}-forced",
+            alarm_description=f"{settings.region} is not forced in from its own side, as is usual",
+            namespace=SWITCH_NAMESPACE,
+            metric_name=FORCE_METRIC,
+            dimensions=switch_dimensions(settings.namespace, settings.cell, settings.side),
+            statistic="Maximum",
+            period=timing.SWITCH_PERIOD,
+            evaluation_periods=timing.SWITCH_PERIODS,
+            threshold=1,
+            comparison_operator="LessThanThreshold",
+            treat_missing_data="missing",
+            opts=self._child,
+        )
+        return self._watching("forced", alarm, settings.region, "Unhealthy")
+
+    def _watching(
+        self, role: str, alarm: aws.cloudwatch.MetricAlarm, region: str, silence: str
+    ) -> pulumi.Output[str]:
+        """Make a check that is always enabled; `silence` is its status while the alarm has no data."""
         check = aws.route53.HealthCheck(
-            f"{self._name}-switch",
+            f"{self._name}-{role}",
             type="CLOUDWATCH_METRIC",
             cloudwatch_alarm_name=alarm.name,
-            cloudwatch_alarm_region=settings.peer_region,
-            insufficient_data_health_status="LastKnownStatus",
+            cloudwatch_alarm_region=region,
+            insufficient_data_health_status=silence,
             opts=self._child,
         )
         return check.id

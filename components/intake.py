@@ -8,6 +8,7 @@ import pulumi
 import pulumi_aws as aws
 
 from components import jsontext, policy
+from components.dead_letters import FOURTEEN_DAYS
 from components.functions import Functions
 from components.settings import Settings
 from customers.concurrency import INGEST_BATCHES
@@ -18,14 +19,21 @@ from runtime.environment import ENV_STATE_MACHINE
 #: invokes Lambda: https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html
 _TIMEOUT = 60
 _TRIES = 20
-_FOURTEEN_DAYS = 14 * 24 * 3600
+#: EventBridge's own, stated: it tries for a day, and the most often that it can.
+#: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-rule-retry-policy.html
+_EVENT_AGE, _EVENT_TRIES = 24 * 3600, 185
 
 
 class Intake(pulumi.ComponentResource):
-    """The path from an object in a customer's bucket to a started workflow. Failed events are kept."""
+    """The path from an object in a customer's bucket to a started workflow. Failed events are kept.
+
+    `rules` select the events; events flow once all `targets` exist.
+    """
 
     queue: aws.sqs.Queue
     dead_letters: aws.sqs.Queue
+    rules: dict[str, aws.cloudwatch.EventRule]
+    targets: list[pulumi.Resource]
 
     def __init__(
         self,
@@ -42,23 +50,22 @@ class Intake(pulumi.ComponentResource):
         dead = aws.sqs.Queue(
             f"{name}-dead-letters",
             kms_master_key_id=key_arn,
-            message_retention_seconds=_FOURTEEN_DAYS,
+            message_retention_seconds=FOURTEEN_DAYS,
             opts=kept,
         )
         queue = aws.sqs.Queue(
             f"{name}-queue",
             kms_master_key_id=key_arn,
-            message_retention_seconds=_FOURTEEN_DAYS,
+            message_retention_seconds=FOURTEEN_DAYS,
             visibility_timeout_seconds=6 * _TIMEOUT,
             redrive_policy=jsontext.render({"deadLetterTargetArn": dead.arn, "maxReceiveCount": _TRIES}),
             opts=kept,
         )
-        rules = []
-        for rule, pattern in patterns(functions.settings).items():
-            made = aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=kept)
-            aws.cloudwatch.EventTarget(f"{name}-{rule}", rule=made.name, arn=queue.arn, opts=kept)
-            rules.append(made.arn)
-        aws.sqs.QueuePolicy(
+        self.rules = {
+            rule: aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=kept)
+            for rule, pattern in patterns(functions.settings).items()
+        }
+        allowed = aws.sqs.QueuePolicy(
             f"{name}-queue",
             queue_url=queue.url,
             policy=policy.document(
@@ -67,11 +74,27 @@ class Intake(pulumi.ComponentResource):
                     ["sqs:SendMessage"],
                     [queue.arn],
                     principals={"Service": "events.amazonaws.com"},
-                    conditions={"ArnEquals": {"aws:SourceArn": rules}},
+                    conditions={"ArnEquals": {"aws:SourceArn": [rule.arn for rule in self.rules.values()]}},
                 )
             ),
             opts=kept,
         )
+        undelivered = functions.dead_letters.events
+        # An event that a queue's policy does not allow yet would be dropped.
+        after = pulumi.ResourceOptions(depends_on=[allowed, undelivered.allowed])
+        self.targets = [
+            aws.cloudwatch.EventTarget(
+                f"{name}-{rule}",
+                rule=made.name,
+                arn=queue.arn,
+                retry_policy=aws.cloudwatch.EventTargetRetryPolicyArgs(
+                    maximum_event_age_in_seconds=_EVENT_AGE, maximum_retry_attempts=_EVENT_TRIES
+                ),
+                dead_letter_config=aws.cloudwatch.EventTargetDeadLetterConfigArgs(arn=undelivered.queue.arn),
+                opts=pulumi.ResourceOptions.merge(kept, after),
+            )
+            for rule, made in self.rules.items()
+        ]
         inbound = functions.inbound_arn
         ingest = functions.make(
             f"{name}-ingest",

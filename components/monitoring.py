@@ -12,6 +12,7 @@ import pulumi_aws as aws
 from components import alarm, policy
 from components.alarm import Watched
 from components.cell_alarms import cell_alarms
+from components.intake_alarms import intake_alarms
 from components.settings import Settings
 from components.transfer_alarms import transfer_alarms
 from runtime.metric_names import cell_dimensions
@@ -63,6 +64,10 @@ class Monitoring(pulumi.ComponentResource):
         own = cell_dimensions(settings.namespace, settings.cell)
         self.alarm_arns = [
             alarm.make(each, name=name, topic_arn=topic.arn, parent=self).arn
-            for each in (*transfer_alarms(own, watched), *cell_alarms(settings, own, watched))
+            for each in (
+                *transfer_alarms(own, watched),
+                *intake_alarms(own, watched),
+                *cell_alarms(settings, own, watched),
+            )
         ]
         self.register_outputs({"topic_arn": self.topic_arn})

@@ -42,5 +42,6 @@ class Probe(pulumi.ComponentResource):
                 memory=256,
                 environment={ENV_ADDRESSES: addresses, ENV_ZONE: zone},
                 placement=placement,
-            ).every(PROBE_MINUTES)
+                every=PROBE_MINUTES,
+            )
         self.register_outputs({})

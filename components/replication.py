@@ -7,13 +7,13 @@ import pulumi_aws as aws
 
 from components import jsontext, policy
 from components.bucket import Events
+from components.dead_letters import FOURTEEN_DAYS
 from components.functions import Functions
 from components.settings import Settings
 from customers.concurrency import REPLICATION_BATCHES
 
 _TIMEOUT = 60
 _TRIES = 5
-_FOURTEEN_DAYS = 14 * 24 * 3600
 
 
 class ReplicationEvents(pulumi.ComponentResource):
@@ -39,13 +39,13 @@ class ReplicationEvents(pulumi.ComponentResource):
         self.dead_letters = aws.sqs.Queue(
             f"{name}-dead-letters",
             kms_master_key_id=key_arn,
-            message_retention_seconds=_FOURTEEN_DAYS,
+            message_retention_seconds=FOURTEEN_DAYS,
             opts=child,
         )
         self._queue = aws.sqs.Queue(
             f"{name}-queue",
             kms_master_key_id=key_arn,
-            message_retention_seconds=_FOURTEEN_DAYS,
+            message_retention_seconds=FOURTEEN_DAYS,
             visibility_timeout_seconds=6 * _TIMEOUT,
             redrive_policy=jsontext.render(
                 {"deadLetterTargetArn": self.dead_letters.arn, "maxReceiveCount": _TRIES}

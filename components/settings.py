@@ -14,6 +14,7 @@ from pulumi.runtime.config import is_config_secret
 from components.private_keys import COMMANDS, PrivateKeyError, normalized, public
 from customers import names
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
+from runtime.metric_names import SwitchKind
 
 
 class SettingsError(ValueError):
@@ -25,15 +26,6 @@ class Peer(StrEnum):
 
     ABSENT = "absent"
     PRESENT = "present"
-
-
-class SwitchKind(StrEnum):
-    """What shows health checkers that a region is out of DNS."""
-
-    #: An alarm in the peer region.
-    ALARM = "alarm"
-    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
-    ENDPOINT = "endpoint"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,9 +1,10 @@
 """A customer in a cell: a bucket, SFTP users, a receipts topic, a routing document, and its DNS records.
 
-Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys and topic; `active` also has
-routing, replication, records and their health check; `closing` has the same; `draining` finishes files in
-flight with bucket, topic, routing and replication; `retired` is only a bucket, which is not protected and
-which remains in AWS when the program no longer declares it.
+Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys and topic, but refuses
+uploads, because nothing would process them; `active` also has routing, replication, records and their health
+check; `closing` has the same; `draining` finishes files in flight with bucket, topic, routing and
+replication; `retired` is only a bucket, which is not protected and which remains in AWS when the program no
+longer declares it.
 
 Pulumi refuses to delete what its state protects. So each stage releases what the next one takes: `closing`
 the records and their check, `draining` the routing, the topic and the replication, `retired` the bucket.
@@ -114,6 +115,7 @@ class Tenant(pulumi.ComponentResource):
             statements=[
                 *uploads.unreadable(arn, cell_storage.key_arn),
                 *uploads.by_sdk(customer, arn, settings),
+                *uploads.not_yet(customer, arn),
             ],
             replication=cell_storage.replication_to(
                 names.bucket(settings.namespace, customer.id, settings.peer_side)
@@ -122,7 +124,7 @@ class Tenant(pulumi.ComponentResource):
             else None,
             keep=Keep.RETAIN if customer.is_retired else Keep.PROTECT,
             keep_copying=customer.is_in_service,  # a draining customer's go when it is retired
-            events_after=document,
+            events_after=[document, *self._cell.intake.targets] if document else (),
             parent=self,
         )
 

@@ -1,4 +1,4 @@
-"""Alarms about transfers: whether files are taken in, processed and delivered."""
+"""Alarms about transfers: whether files are processed and delivered."""
 
 from __future__ import annotations
 
@@ -24,7 +24,6 @@ def transfer_alarms(own: Mapping[str, str], watched: Watched) -> Iterator[Alarm]
     yield from _canary(own)
     yield from _endpoint(own, watched)
     yield from _files(own)
-    yield from _intake(watched)
     yield from _workflow({"StateMachineArn": watched.state_machine_arn})
 
 
@@ -142,35 +141,6 @@ def _files(own: Mapping[str, str]) -> Iterator[Alarm]:
         breaching=2,
         of=2,
     )
-
-
-def _intake(watched: Watched) -> Iterator[Alarm]:
-    yield Alarm(
-        name="ingest-delayed",
-        section="ingest-delayed",
-        means="An upload has waited more than 10 minutes to be taken in.",
-        first="see whether the ingest function fails or is throttled.",
-        metric=Metric("AWS/SQS", "ApproximateAgeOfOldestMessage", {"QueueName": watched.ingest_queue}),
-        statistic="Maximum",
-        at_least=10 * MINUTE,
-        breaching=2,
-        of=2,
-    )
-    means = {
-        "ingest": "Uploads could not be taken in after all tries, and wait for a person: files are not sent.",
-        "replication": "Replication events could not be read, and wait for a person.",
-    }
-    # A queue that was not used for six hours has no data.
-    for what, queue in watched.dead_letters.items():
-        yield Alarm(
-            name=f"{what}-dead-letters",
-            section=f"{what}-dead-letters",
-            means=means[what],
-            first=f"read one message, and the {what} function's log about it.",
-            metric=Metric("AWS/SQS", "ApproximateNumberOfMessagesVisible", {"QueueName": queue}),
-            statistic="Maximum",
-            at_least=1,
-        )
 
 
 def _workflow(machine: Mapping[str, pulumi.Input[str]]) -> Iterator[Alarm]:

@@ -56,6 +56,17 @@ def by_sdk(customer: Customer, bucket_arn: str, settings: Settings) -> list[poli
     ]
 
 
+def not_yet(customer: Customer, bucket_arn: str) -> list[policy.Statement]:
+    """Return the statement that refuses all uploads while a customer is being onboarded.
+
+    Nothing would process them: there is neither a routing document nor an event. Replicas, which S3 makes by
+    another action, are not refused: the other region's stack may be ahead.
+    """
+    if not customer.is_refused:
+        return []
+    return [policy.deny("NotYet", ["s3:PutObject"], [f"{bucket_arn}/*"], principals={"AWS": "*"})]
+
+
 def unreadable(bucket_arn: str, key_arn: pulumi.Input[str]) -> list[policy.Statement]:
     """Return the statements that refuse objects which the cell could not read or replicate.
 

@@ -21,6 +21,7 @@ RESERVED: Mapping[str, int] = {
     "switch": 2,
     "takeover": 2,
     "audit": 2,
+    "sweep": 2,
     "canary": 2,
     "replication": REPLICATION_BATCHES,
     "ingest": INGEST_BATCHES,

@@ -52,6 +52,10 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
             "host_key": host_key,
             "secret": canary_legs.KEY_NAME,
             "directory": "/",
+            "temporary_name": ".*.part",
+            "publish": "rename",
+            "verify": "size",
+            "fsync": True,
         },
         Leg.S3: {
             "kind": "s3",

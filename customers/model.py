@@ -165,9 +165,10 @@ class Customer(Value):
     id: fields.Id
     name: fields.HumanName
     lifecycle: Lifecycle
-    """`onboarding`: everything is set up, but no traffic. `active`: in service. `closing`: in service, but
-    DNS records are no longer protected. `draining`: no records and no new files, but files in flight are
-    finished. `retired`: data is no longer protected; apply this in both stacks before you remove the file."""
+    """`onboarding`: everything is set up, and logins work, but uploads are refused. `active`: in service.
+    `closing`: in service, but DNS records are no longer protected. `draining`: no records and no new files,
+    but files in flight are finished. `retired`: data is no longer protected; apply this in both stacks before
+    you remove the file."""
     primary: Side
     """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
@@ -194,11 +195,22 @@ class Customer(Value):
 
     @property
     def takes_files(self) -> bool:
-        """Whether this customer may put files into its buckets."""
+        """Whether this customer has access: logins, and grants to put files once it is `active`."""
         match self.lifecycle:
             case "onboarding" | "active" | "closing":
                 return True
             case "draining" | "retired":
+                return False
+            case _:
+                assert_never(self.lifecycle)
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether this customer can log in although its uploads are refused: nothing would process them."""
+        match self.lifecycle:
+            case "onboarding":
+                return True
+            case "active" | "closing" | "draining" | "retired":
                 return False
             case _:
                 assert_never(self.lifecycle)

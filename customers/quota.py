@@ -10,7 +10,6 @@ import ipaddress
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from itertools import accumulate
 
 from customers import names
 from customers.model import Customer, S3Destination
@@ -18,8 +17,8 @@ from customers.route53.zone import ZONE_LIMIT
 from runtime.contract import ENDPOINTS, SIDES
 
 _REGIONS = len(SIDES)
-#: In each region: `endpoint`, `canary`, `switch`, the check over these three, and `out`.
-CHECKS_OF_CELL = 5 * _REGIONS
+#: In each region: `endpoint` and `canary` twice, `switch`, `veto`, `forced`, the check over these, and `out`.
+CHECKS_OF_CELL = 9 * _REGIONS
 #: One in each region, for a customer in service that does not share its cell's check.
 CHECKS_OF_CUSTOMER = _REGIONS
 #: A CNAME and a TXT for each endpoint, each a pair of halves.
@@ -182,14 +181,20 @@ def _too_many_new_checks(customers: Collection[Customer], before: Collection[Cus
     """Return the steps in which new health checks can be created: cells first, then customers by id."""
     new = [(f"cell {cell}", CHECKS_OF_CELL) for cell in sorted(_cells(customers) - _cells(before))]
     new += [(id, CHECKS_OF_CUSTOMER) for id in sorted(_own_check(customers) - _own_check(before))]
-    totals = list(accumulate(checks for _, checks in new))
-    if not new or totals[-1] <= NEW_CHECKS_A_DAY:
+    total = sum(checks for _, checks in new)
+    if total <= NEW_CHECKS_A_DAY:
         return []
-    # The checks of a cell and of a customer divide a day's quota, so every day but the last is filled.
-    last = {-(-total // NEW_CHECKS_A_DAY): name for total, (name, _) in zip(totals, new, strict=True)}
-    days = ", ".join(f"day {day} up to {name}" for day, name in last.items())
+    last: list[str] = []
+    left = 0
+    for name, checks in new:
+        if checks > left:
+            last.append(name)
+            left = NEW_CHECKS_A_DAY
+        last[-1] = name
+        left -= checks
+    days = ", ".join(f"day {day} up to {name}" for day, name in enumerate(last, start=1))
     return [
-        f"customers: {totals[-1]:,} health checks are new, but Route 53 creates {NEW_CHECKS_A_DAY:,} a day;"
+        f"customers: {total:,} health checks are new, but Route 53 creates {NEW_CHECKS_A_DAY:,} a day;"
         f" deploy what is new in {len(last)} steps, cells first and then customers by id: {days}"
     ]
 

@@ -29,7 +29,7 @@ class ExternalParties:
     """Stands in for customers and partners.
 
     `keys` are private key files by SFTP user, `partners` are servers by customer id and destination, and
-    `receipts` are URLs of queues by customer id and side.
+    `receipts` are URLs of queues by customer id and side. `watched` are the sides whose alarms somebody gets.
     """
 
     aws: Emulator
@@ -38,6 +38,7 @@ class ExternalParties:
     keys: dict[str, Path] = field(default_factory=dict)
     partners: dict[tuple[str, str], Partner] = field(default_factory=dict)
     receipts: dict[tuple[str, str], str] = field(default_factory=dict)
+    watched: set[str] = field(default_factory=set)
 
     def stand_in(self, registry: Path, project: Path) -> None:
         """Write the registry's copy below `project/customers`, and make the parties that are new in it."""
@@ -63,6 +64,13 @@ class ExternalParties:
             TopicArn=topic, Protocol="sqs", Endpoint=arn, Attributes={"RawMessageDelivery": "true"}
         )
         self.receipts[customer.id, side] = url
+
+    def watch(self, side: str, alerts: str) -> None:
+        """Subscribe the operators' queue to the alarms of a region, in place of their mail."""
+        if side not in self.watched:
+            _, arn = self._make_queue("alarms", REGION_OF[side])
+            self.aws.client("sns", REGION_OF[side]).subscribe(TopicArn=alerts, Protocol="sqs", Endpoint=arn)
+            self.watched.add(side)
 
     def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
         """Return the receipts that a customer got in one region since the last call."""

@@ -37,6 +37,7 @@ from local.loopback import ADDRESSES, endpoint_in_environment, free_port
 from local.program import Graph, Make, Resource
 from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
+from local.sftp.session_log import SessionLogWriter
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.canary_legs import Leg
@@ -176,6 +177,7 @@ class World:
                 main=self.root / "__main__.py",
             )
         self.graphs[side] = graph
+        self.external_parties.watch(side, graph.exports["alerts"])
         for customer in self.customers():
             if customer.is_retired:
                 continue
@@ -203,10 +205,10 @@ class World:
 
         return on_loopback
 
-    def lose(self, side: str) -> None:
-        """Let a region die; with West, the APIs of Route 53 and IAM die too."""
+    def lose(self, side: str, *, control_planes: bool = True) -> None:
+        """Let a region die; with West, and `control_planes`, the APIs of Route 53 and IAM die too."""
         self.endpoints[side].stop()
-        self.aws.region_down(REGION_OF[side], control_planes=side == WEST)
+        self.aws.region_down(REGION_OF[side], control_planes=control_planes and side == WEST)
 
     def find_again(self, side: str) -> None:
         """Bring a lost region back: what was held back arrives, and what was under way goes on."""
@@ -224,6 +226,7 @@ class World:
                 self.zone,
                 self._loopback_addresses(),
                 period_scale=1 / DNS_SPEED_UP,
+                report=self.aws.report_health,
             ).start()
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
 
@@ -284,6 +287,9 @@ class World:
             s3=self.client("s3", side),
             transfer=self.client("transfer", side),
             events=self.aws.new_client("events", REGION_OF[side], user_agent_extra=TRANSFER_AGENT),
+            session_log=SessionLogWriter.of_server(
+                self.client("logs", side), server.id, *server.inputs["structuredLogDestinations"]
+            ),
         )
         self.endpoints[side].start()
 

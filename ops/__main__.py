@@ -5,12 +5,14 @@ from __future__ import annotations
 import typer
 
 from ops.commands import (
+    accept,
     audit,
     check,
     evacuation,
     gaps,
     notice,
     ready,
+    redrive,
     rehome,
     release,
     replay,
@@ -31,18 +33,13 @@ app = typer.Typer(
 
 app.add_typer(audit.app, name="audit")
 app.add_typer(replay.app, name="replay")
-app.command()(check.check)
-app.command()(evacuation.evacuate)
-app.command()(evacuation.restore)
-app.command()(gaps.gaps)
-app.command()(notice.notice)
-app.command()(ready.ready)
-app.command()(rehome.rehome)
-app.command()(release.release)
-app.command()(shift.shift)
-app.command()(status.status)
-app.command()(takeover.takeover)
-app.command()(trace.trace)
+for verb in (
+    *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
+    *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
+    *(takeover.takeover, trace.trace),
+):
+    app.command()(verb)
+app.command("force-in")(evacuation.force_in)
 
 if __name__ == "__main__":
     app(prog_name=COMMAND)

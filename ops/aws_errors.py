@@ -61,6 +61,13 @@ def is_silence(error: BaseException) -> bool:
     return isinstance(error, exceptions.ConnectionError | exceptions.HTTPClientError)
 
 
+def is_outage(error: BaseException) -> bool:
+    """Return whether AWS did not answer, or answered that it cannot."""
+    if isinstance(error, ClientError):
+        return int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)) >= 500
+    return is_silence(error)
+
+
 def blames_credentials(error: BaseException) -> bool:
     """Return whether credentials are missing or no longer valid, which is no fault of the region asked."""
     return is_missing(error) or is_expired(error)

@@ -43,10 +43,11 @@ class SyntheticCustomer:
 class CellManifest:
     """A cell's SFTP server with its public addresses, its queues, state machine, functions and alarm topic.
 
-    `queue` is a URL, and so are the values of `dead_letters`, whose keys are the functions that the messages
-    were meant for. `state_machine` is an ARN, `functions` are names by role (the handler, and for the probes
-    the zone), and `alerts` is the ARN of the topic to which the cell's alarms are published. `canary` is the
-    customer of its synthetic transfers, None if the cell was deployed before it had a login.
+    `queue` is a URL, and so are the values of `dead_letters`, whose keys are what the messages were meant
+    for: a function, or `events` of uploads, or `invocations` of scheduled functions. `state_machine` is an
+    ARN, `functions` are names by role (the handler, and for the probes the zone), and `alerts` is the ARN of
+    the topic to which the cell's alarms are published. `canary` is the customer of its synthetic transfers,
+    None if the cell was deployed before it had a login.
     """
 
     server: str

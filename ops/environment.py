@@ -16,6 +16,7 @@ from botocore.config import Config
 
 from customers import project
 from runtime.contract import REGION_OF
+from runtime.metric_names import SwitchKind
 
 #: The folder of the project that the tools were started in; the current folder where that is in none.
 ROOT = project.nearest(Path.cwd()) or Path.cwd()
@@ -43,6 +44,7 @@ class Environment:
     zone: str
     zone_id: str
     account: str
+    switch: SwitchKind = SwitchKind.ALARM
 
     @classmethod
     def read(cls, root: Path = ROOT) -> Environment:
@@ -51,7 +53,8 @@ class Environment:
         Raises EnvironmentRefusedError if a file cannot be read, or both do not agree.
         """
         configs = _configs(root)
-        return cls(**{field: _agreed(configs, key) for field, key in _KEYS.items()})
+        found = {field: _agreed(configs, key) for field, key in _KEYS.items()}
+        return cls(**found, switch=_switch(_agreed(configs, _SWITCH)))
 
     def client(self, service: str, side: str) -> Any:
         """Return a client for a service in the region of a side."""
@@ -67,6 +70,9 @@ _KEYS = {
 }
 
 
+_SWITCH = "mft:switch"
+
+
 def health_check_quota(root: Path = ROOT) -> int:
     """Return how many Route 53 health checks the account may have, from both stack files below `root`."""
     return _quota(root, "mft:healthCheckQuota")
@@ -75,6 +81,14 @@ def health_check_quota(root: Path = ROOT) -> int:
 def group_rule_quota(root: Path = ROOT) -> int:
     """Return how many inbound rules a security group may have, from both stack files below `root`."""
     return _quota(root, "mft:groupRuleQuota")
+
+
+def _switch(text: str) -> SwitchKind:
+    try:
+        return SwitchKind(text)
+    except ValueError as error:
+        known = " or ".join(SwitchKind)
+        raise EnvironmentRefusedError(f"{_SWITCH}: both stack files have {text!r}; write {known}") from error
 
 
 def served_cells(root: Path = ROOT) -> frozenset[str]:

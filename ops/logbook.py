@@ -62,16 +62,16 @@ class Logbook:
 
     def cut_off(self, digest: str | None = None) -> Entry | None:
         """Return the latest action without an outcome, of one plan or of any; None when there is none."""
-        since = f"{self._prefix}{_now() - _RESUMED_WITHIN:{_STAMP}}"
-        pages = self._s3.get_paginator("list_objects_v2").paginate(
-            Bucket=self._bucket, Prefix=self._prefix, StartAfter=since
-        )
-        found = {each["Key"] for page in pages for each in page.get("Contents", ())}
-        folders = sorted(key.removesuffix(_INTENT) for key in found if key.endswith(f"/{_INTENT}"))
+        found, folders = self._recent()
         for folder in reversed(folders):
             if f"{folder}{_OUTCOME}" not in found and (digest is None or folder.endswith(f"-{digest}/")):
                 return self._entry(folder)
         return None
+
+    def last(self) -> Entry | None:
+        """Return the latest action of the last days, ended or not; None when there is none."""
+        _, folders = self._recent()
+        return self._entry(folders[-1]) if folders else None
 
     @contextmanager
     def recorded(
@@ -123,6 +123,15 @@ class Logbook:
         if not is_emergency:
             raise RefusedError(f"{problem}; nothing was done, for it must be recorded") from error
         recording.warnings.append(f"NOT RECORDED: {problem}; write down yourself who did this, when and why")
+
+    def _recent(self) -> tuple[set[str], list[str]]:
+        """Return the keys of the last days, and the folders of the actions, the oldest first."""
+        since = f"{self._prefix}{_now() - _RESUMED_WITHIN:{_STAMP}}"
+        pages = self._s3.get_paginator("list_objects_v2").paginate(
+            Bucket=self._bucket, Prefix=self._prefix, StartAfter=since
+        )
+        found = {each["Key"] for page in pages for each in page.get("Contents", ())}
+        return found, sorted(key.removesuffix(_INTENT) for key in found if key.endswith(f"/{_INTENT}"))
 
     def _begin(self, intent: Mapping[str, Any]) -> Entry:
         folder = f"{self._prefix}{_now():{_STAMP}}-{intent['digest']}/"

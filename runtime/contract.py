@@ -74,6 +74,15 @@ def below_inbound(key: str) -> str:
     return key[len(INBOUND) :]
 
 
+#: The beginning of the names of files that an acceptance of the environment sends and removes again.
+ACCEPTANCE = "mft-acceptance-"
+
+
+def is_of_acceptance(key: str) -> bool:
+    """Return whether a key is that of a file which an acceptance has sent."""
+    return key.rpartition("/")[2].startswith(ACCEPTANCE)
+
+
 # --- Discovery TXT record ------------------------------------------------------------------------
 
 _TXT = re.compile(r"v=mft1;bucket=([a-z0-9][a-z0-9.-]{1,61}[a-z0-9]);region=([a-z0-9-]+)")
@@ -199,6 +208,8 @@ TRACKER_TTL = "expires"
 TRACKER_INDEX = "by-customer-day"
 TRACKER_INDEX_PK = "customer_day"
 TRACKER_INDEX_SK = "fact"
+#: The beginning of the partition keys of the sweep's notes, which are not facts.
+SWEEP_NOTES = "sweep#"
 
 # --- The switch: which region is out --------------------------------------------------------------
 
@@ -245,11 +256,17 @@ def switch_parameter(namespace: str, cell: str, side: str) -> str:
     return f"/{namespace}/cell{cell}/switch/{side}"
 
 
-def switch_object(side: str) -> str:
-    """Return the key of the object whose presence means that a side is out.
+#: What the parameter of a region that is not forced in, or that is, holds.
+UNFORCED, FORCED = "no", "yes"
 
-    It is used where health checkers cannot be fed by a metric.
-    """
+
+def force_parameter(namespace: str, cell: str) -> str:
+    """Return the name of the parameter in which a region says of itself that it is in (runtime/force.py)."""
+    return cell_parameter(namespace, cell, "forced-in")
+
+
+def switch_object(side: str) -> str:
+    """Return the key of the object that means that a side is out, where no metric feeds health checks."""
     return f"switch/{side}"
 
 
@@ -266,7 +283,8 @@ def cell_parameter(namespace: str, cell: str, holds: str) -> str:
     return f"/{namespace}/cell{cell}/{holds}"
 
 
-# --- Synthetic transfers ---------------------------------------------------------------------------
+#: The dead-letter queues behind EventBridge: of events of uploads, and of runs of scheduled functions.
+EVENTS, INVOCATIONS = "events", "invocations"
 
 #: The prefix of the ids of synthetic senders. No customer's id begins with it.
 CANARY = "canary"

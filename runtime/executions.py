@@ -36,6 +36,11 @@ def first(transfer: str) -> str:
     return f"{transfer}-g1"
 
 
+def transfer_of(name: str) -> str:
+    """Return the id of the transfer that the execution of this name carries."""
+    return "-".join(name.split("-", 2)[:2])
+
+
 def earlier(name: str) -> list[str]:
     """Return the names of the executions that may have tried to deliver before the execution `name`.
 
@@ -101,6 +106,22 @@ class Executions:
         except self._workflow.exceptions.ExecutionDoesNotExist:
             return None
         return ExecutionState(ended=None if found["status"] == "RUNNING" else found["stopDate"])
+
+    def running(self) -> set[str]:
+        """Return the ids of the transfers that running executions carry, as Step Functions lists them.
+
+        What has begun or ended within the last moments may be listed wrongly:
+        https://docs.aws.amazon.com/step-functions/latest/apireference/API_ListExecutions.html
+        """
+        pages = self._workflow.get_paginator("list_executions").paginate(
+            stateMachineArn=self._state_machine, statusFilter="RUNNING"
+        )
+        return {transfer_of(each["name"]) for page in pages for each in page["executions"]}
+
+    def starts(self, transfer: str, purpose: Purpose) -> int:
+        """Return how many executions of a transfer were started for this purpose."""
+        numbers = itertools.count(1)
+        return next(n for n in numbers if self.find(f"{transfer}-{purpose}-{n}") is None) - 1
 
     def again(self, transfer: Transfer, purpose: Purpose) -> bool:
         """Start an execution for this purpose unless one runs; return whether one runs then.

@@ -66,10 +66,11 @@ class Intake:
         self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
         self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
-    def accept(self, arrived: Arrival) -> IntakeResult:
+    def accept(self, arrived: Arrival, *, is_late: bool | None = None) -> IntakeResult:
         """Take an arrival in and return the result.
 
-        Raises what AWS and the directory raise; the queue then delivers the event again.
+        `is_late` says whether the peer may have taken the object over meanwhile; by default it follows from
+        the object's age. Raises what AWS and the directory raise; the queue then delivers the event again.
         """
         name = contract.customer_of(arrived.bucket, self._namespace, self._side)
         if arrived.key.endswith("/"):
@@ -83,8 +84,8 @@ class Intake:
         while (version := self._version(arrived, customer)) and (taken is None or version.id != taken.id):
             if version.is_replica:
                 return result if taken else IntakeResult.REPLICA
-            is_late = self._now() - version.modified > LATE
-            result, is_new = self._take_in(customer, arrived, version, is_late=is_late)
+            late = self._now() - version.modified > LATE if is_late is None else is_late
+            result, is_new = self._take_in(customer, arrived, version, is_late=late)
             if is_new or arrived.version_id is not None:
                 break
             taken = version

@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from runtime.contract import REGION_OF
+
+
+class SwitchKind(StrEnum):
+    """What shows health checkers that a region is out of DNS."""
+
+    #: An alarm in the peer region.
+    ALARM = "alarm"
+    #: An object in a bucket of the peer region, where alarms cannot feed health checks.
+    ENDPOINT = "endpoint"
+
 
 #: The metric in the peer region that a cell's `switch` health check watches: 1 while the region is out.
 SWITCH_NAMESPACE = "mft/switch"
 SWITCH_METRIC = "Out"
+#: The metric in a cell's own region that its `forced` health check watches: 1 while the region is forced in;
+#: otherwise nothing is published. An alarm of the cell watches it, too.
+FORCE_METRIC = "ForcedIn"
 
 #: The namespace of every metric that a cell publishes about itself. A customer is never a dimension.
 METRICS = "mft/cell"
@@ -29,6 +44,15 @@ METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
 METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
+#: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
+#: took in, a count of those that it left for a reason that is new, and the greatest age, in seconds, of a
+#: bucket's last completed pass.
+METRIC_UNKNOWN = "UnknownToTracker"
+METRIC_UNPROVEN = "UploadsUnproven"
+METRIC_SWEEP_AGE = "SweepAge"
+#: Counts of transfers under way that no execution carried: started again, and started many times in vain.
+METRIC_RESTARTED, METRIC_STALLED = "TransfersRestarted", "TransfersStalled"
+SWEEP_COUNTS = (METRIC_UNKNOWN, METRIC_UNPROVEN, METRIC_RESTARTED, METRIC_STALLED)
 #: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
 #: within the promised time, copied after it, or no longer tracked.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"

@@ -18,6 +18,7 @@ from runtime import contract
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import Outcome, Position
 from runtime.facts import submitted
+from runtime.inbound_sweep import Swept
 from runtime.metric_names import (
     METRIC_DELIVERY_SECONDS,
     METRIC_FAILED,
@@ -30,9 +31,15 @@ from runtime.metric_names import (
     METRIC_REPLICATION_LATE,
     METRIC_REPLICATION_MISSED,
     METRIC_REPLICATION_UNTRACKED,
+    METRIC_RESTARTED,
+    METRIC_STALLED,
+    METRIC_SWEEP_AGE,
+    METRIC_UNKNOWN,
+    METRIC_UNPROVEN,
     METRICS,
 )
 from runtime.replication import ReplicationEvent
+from runtime.restarts import Restarted
 from runtime.transfer import Transfer
 
 
@@ -103,6 +110,17 @@ class Metrics:
     def peer(self, position: Position) -> None:
         """Publish the position of the peer's switch."""
         self._put(METRIC_PEER_OUT, float(position.is_out))
+
+    def swept(self, result: Swept) -> None:
+        """Publish what a run of the sweep found, and the age of the oldest completed pass."""
+        self._put(METRIC_UNKNOWN, len(result.taken))
+        self._put(METRIC_UNPROVEN, len(result.doubts))
+        self._put(METRIC_SWEEP_AGE, result.age.total_seconds(), MetricUnit.Seconds)
+
+    def restarted(self, result: Restarted) -> None:
+        """Count the transfers that were restarted, and those that were restarted many times in vain."""
+        self._put(METRIC_RESTARTED, len(result.started))
+        self._put(METRIC_STALLED, len(result.stalled))
 
     def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
         with single_metric(

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from runtime import objects
 from runtime.contract import Position, switch_object, switch_parameter
@@ -27,22 +27,46 @@ class Standing:
     since: datetime
 
 
+class LaterWord(Protocol):
+    """What a side says of itself."""
+
+    def overrules(self, kept: Standing) -> bool:
+        """Return whether it was said after its switch was last moved."""
+
+
 class Switch:
     """The switch of `side`, operated through clients of the peer region."""
 
-    def __init__(self, *, namespace: str, cell: str, side: str, parameters: Any, metrics: Any) -> None:
+    def __init__(
+        self,
+        *,
+        namespace: str,
+        cell: str,
+        side: str,
+        parameters: Any,
+        metrics: Any,
+        force: LaterWord | None = None,
+    ) -> None:
+        """`force` is the side's own word, which counts if it was given later."""
         self._name = switch_parameter(namespace, cell, side)
         self._dimensions = [
             {"Name": name, "Value": value} for name, value in switch_dimensions(namespace, cell, side).items()
         ]
-        self._parameters, self._metrics = parameters, metrics
+        self._parameters, self._metrics, self._force = parameters, metrics, force
 
     def position(self) -> Position:
-        """Return the position; ValueError, which names the parameter, if it holds anything else."""
-        return self._position(self._parameters.get_parameter(Name=self._name)["Parameter"])
+        """Return the position: `in` if the side has been forced in since the switch was moved.
+
+        Only while the switch is out is the side asked. Raises ValueError as `standing` does.
+        """
+        kept = self.standing()
+        return Position.IN if self._is_overruled(kept) else kept.position
+
+    def _is_overruled(self, kept: Standing) -> bool:
+        return kept.position.is_out and self._force is not None and self._force.overrules(kept)
 
     def standing(self) -> Standing:
-        """Return the position and the time since when it holds. Raises ValueError as `position` does."""
+        """Return where the parameter stands; ValueError, which names it, if it holds anything else."""
         found = self._parameters.get_parameter(Name=self._name)["Parameter"]
         position = self._position(found)
         return Standing(position=position, version=found["Version"], since=found["LastModifiedDate"])
@@ -77,10 +101,16 @@ class Switch:
         self._publish(position)
 
     def publish(self) -> Position:
-        """Publish the position and return it."""
-        position = self.position()
-        self._publish(position)
-        return position
+        """Publish where the parameter stands, unless that is overruled; return the position."""
+        kept = self.standing()
+        if self._is_overruled(kept):
+            self._leave_unsaid()
+            return Position.IN
+        self._publish(kept.position)
+        return kept.position
+
+    def _leave_unsaid(self) -> None:
+        """Publish nothing: to Route 53, this region is silent about the side."""
 
     def _publish(self, position: Position) -> None:
         """Publish a position to the health checkers."""
@@ -97,10 +127,20 @@ class ObjectSwitch(Switch):
     """A switch published by an object in a bucket of the peer region, which exists while `side` is out."""
 
     def __init__(
-        self, *, namespace: str, cell: str, side: str, parameters: Any, objects: Any, bucket: str
+        self,
+        *,
+        namespace: str,
+        cell: str,
+        side: str,
+        parameters: Any,
+        objects: Any,
+        bucket: str,
+        force: LaterWord | None = None,
     ) -> None:
         """`objects` is the S3 client of the peer region."""
-        super().__init__(namespace=namespace, cell=cell, side=side, parameters=parameters, metrics=None)
+        super().__init__(
+            namespace=namespace, cell=cell, side=side, parameters=parameters, metrics=None, force=force
+        )
         self._objects, self._place = objects, {"Bucket": bucket, "Key": switch_object(side)}
 
     def _publish(self, position: Position) -> None:
@@ -110,6 +150,10 @@ class ObjectSwitch(Switch):
             self._objects.put_object(**self._place, Body=b"out\n")
         if there and not position.is_out:
             self._objects.delete_object(**self._place)
+
+    def _leave_unsaid(self) -> None:
+        """Remove the object: where nothing is found, the side counts as in."""
+        self._publish(Position.IN)
 
 
 def _version(written: dict[str, Any]) -> int:

@@ -35,3 +35,6 @@ ATTEMPT_SECONDS = 1900
 
 #: Minutes between two exports of a region's facts to its audit bucket.
 AUDIT_MINUTES = 15
+
+#: Minutes between two runs of the sweep, which takes in what no event has brought.
+SWEEP_MINUTES = 15

@@ -136,6 +136,17 @@ class Tracker:
                 facts.append(_fact(item))
         return History(facts=tuple(facts), lease=lease, peers=peers)
 
+    def facts_of(self, file: str, transfer: str) -> list[Fact]:
+        """Return the facts about one transfer that have not expired, without reading the file's others."""
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression="#file = :file AND begins_with(#fact, :transfer)",
+            ExpressionAttributeNames={"#file": TRACKER_PK, "#fact": TRACKER_SK},
+            ExpressionAttributeValues={":file": {"S": file}, ":transfer": {"S": f"{transfer}#"}},
+            ConsistentRead=True,
+        )
+        return [_fact(item) for item in self._live(pages) if _is_fact(item[TRACKER_SK])]
+
     def day(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`)."""
         pages = self.client.get_paginator("query").paginate(

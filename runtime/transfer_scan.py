@@ -30,7 +30,7 @@ class Day:
 
 
 class TransferScan:
-    """Finds the transfers of one status, in one pass after another.
+    """Finds the transfers of one status, or of another kind, in one pass after another.
 
     It holds the facts of one transfer at a time in memory, and a note for each day. A pass that ran out of
     time is continued by the next one. The canary's transfers are left out: they are not customers' files, and
@@ -42,16 +42,18 @@ class TransferScan:
         *,
         tracker: Tracker,
         directory: Directory,
-        wanted: Status,
+        wanted: Status | Callable[[tuple[Fact, ...]], bool],
         now: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._tracker, self._directory, self._wanted, self._now = tracker, directory, wanted, now
+        """`wanted` is the status of the transfers to find, or says of the facts of one whether to find it."""
+        self._tracker, self._directory, self._now = tracker, directory, now
+        self._is_wanted = wanted if callable(wanted) else lambda facts: status(facts) is wanted
         self._quiet: dict[Day, float] = {}
         self._stopped_at: Day | None = None
         self.left = 0
 
     def find(self, today: date, remaining: Callable[[], float]) -> Iterator[tuple[Fact, ...]]:
-        """Yield the facts of each transfer of the wanted status, oldest first within a customer.
+        """Yield the facts of each wanted transfer, oldest first within a customer.
 
         Today and yesterday of every customer come first, because a workflow usually ends within hours, then
         the days for as far back as inbound files are kept. `remaining` returns the seconds that are left, and
@@ -67,7 +69,7 @@ class TransferScan:
             facts = self._tracker.day(each.customer, each.day.isoformat())
             for _, group in itertools.groupby(facts, key=lambda fact: fact.transfer):
                 about = tuple(group)
-                if status(about) is self._wanted:
+                if self._is_wanted(about):
                     found = True
                     yield about
                 if remaining() < ENOUGH:

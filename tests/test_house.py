@@ -58,7 +58,8 @@ ROOMS = {
         "audit": {"*", "recovery"},
         "health": {"*", "dns", "recovery"},
         "failover": {"*", "dns", "recovery", "health"},
-        "commands": {"*", "dns", "recovery", "audit", "health", "failover"},
+        "acceptance": {"*", "dns", "recovery", "health", "failover"},
+        "commands": {"*", "dns", "recovery", "audit", "health", "failover", "acceptance"},
         "__main__": {"*", "commands"},
     },
 }

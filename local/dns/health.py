@@ -7,7 +7,8 @@ Route 53 copies an alarm's settings when the check is created or updated, and do
 the alarm. https://docs.aws.amazon.com/Route53/latest/APIReference/API_CloudWatchAlarmConfiguration.html lists
 the settings, which do not include DatapointsToAlarm and TreatMissingData: the latest `EvaluationPeriods`
 datapoints must all breach. They are searched for in two more periods than that, up to the current one; if
-there are none, or fewer that all breach, the data is insufficient.
+there are none, or fewer that all breach, the data is insufficient. A region that is down adds none to those
+that it had.
 
 A period lasts max(1, round(Period * period_scale)) seconds here: with 1/60, an alarm of 60 s evaluates
 seconds.
@@ -57,6 +58,7 @@ class _Check:
     known: bool = True  # the status by the last sufficient data
     against: int = 0  # consecutive results that contradict the status
     taken: tuple[int, Alarm | None] = (0, None)  # the version that copied an alarm's settings, and the copy
+    stream: Sequence[tuple[float, float]] = ()  # the times and values that the region gave last, newest first
 
     def settings(self, version: int, alarm: Alarm | None) -> Alarm | None:
         """Return the settings that apply: the alarm's, as they were when this version was first seen."""
@@ -119,6 +121,17 @@ class HealthChecks:
         """Return whether each check is healthy, by id."""
         return {id: self.healthy(id) for id in self._checks}
 
+    def reports(self) -> dict[str, bool]:
+        """Return what health checkers report, by id, before it is inverted.
+
+        They report nothing about calculated and disabled checks.
+        """
+        return {
+            id: check.status
+            for id, check in self._checks.items()
+            if check.config["Type"] != "CALCULATED" and not check.config.get("Disabled")
+        }
+
     def _calculated(self, check: _Check) -> bool:
         """Return whether enough children are healthy; a calculated child never counts as healthy."""
         children = check.config.get("ChildHealthChecks", [])
@@ -136,11 +149,13 @@ class HealthChecks:
             if check.config.get("AlarmIdentifier", {}).get("Region") == region
             and not check.config.get("Disabled")
         ]
-        # While the region is down there is no data at all, and every status stays as it is.
-        with contextlib.suppress(*UNREACHABLE):
-            cloudwatch = self._client("cloudwatch", region)
-            for first in range(0, len(checks), AT_ONCE):
-                self._judge(cloudwatch, checks[first : first + AT_ONCE])
+        for first in range(0, len(checks), AT_ONCE):
+            some = checks[first : first + AT_ONCE]
+            try:
+                self._judge(self._client("cloudwatch", region), some)
+            except UNREACHABLE:
+                for check in some:
+                    self._conclude(check, check.config, check.taken[1])
 
     def _judge(self, cloudwatch: Any, checks: Sequence[_Check]) -> None:
         """Evaluate checks on alarms of one region, with two requests."""
@@ -153,38 +168,56 @@ class HealthChecks:
             for check, version, config in before
         ]
         streams = self._streams(cloudwatch, alarms)
-        for (check, _, config), alarm, values in zip(before, alarms, streams, strict=True):
-            found = None if alarm is None else within(alarm, values)
-            if found is None:
-                check.status = _WITHOUT_DATA.get(config.get("InsufficientDataHealthStatus", ""), check.known)
-            else:
-                check.status = check.known = found
+        for (check, _, config), alarm, stream in zip(before, alarms, streams, strict=True):
+            check.stream = stream
+            self._conclude(check, config, alarm)
 
-    def _streams(self, cloudwatch: Any, alarms: Sequence[Alarm | None]) -> list[list[float]]:
-        """Return the values that each alarm evaluates, the newest first."""
+    def _conclude(self, check: _Check, config: Mapping[str, Any], alarm: Alarm | None) -> None:
+        """Decide a check by what it has of its alarm's data."""
+        found = None
+        if alarm is not None:
+            oldest = self._oldest(alarm)
+            found = within(alarm, [value for at, value in check.stream if at >= oldest])
+        if found is None:
+            check.status = _WITHOUT_DATA.get(config.get("InsufficientDataHealthStatus", ""), check.known)
+        else:
+            check.status = check.known = found
+
+    def _period(self, alarm: Alarm) -> int:
+        seconds: int = alarm["Period"]
+        return max(1, round(seconds * self._scale))
+
+    def _oldest(self, alarm: Alarm) -> float:
+        """Return the time of the oldest datapoint that an alarm evaluates."""
+        period = self._period(alarm)
+        periods: int = alarm["EvaluationPeriods"] + EXTRA_PERIODS
+        return (self._clock() // period + 1 - periods) * period
+
+    def _streams(self, cloudwatch: Any, alarms: Sequence[Alarm | None]) -> list[list[tuple[float, float]]]:
+        """Return times and values of the datapoints that each alarm evaluates, the newest first."""
         now = self._clock()
         queries, since = [], {}
         for index, alarm in enumerate(alarms):
             if alarm is None or "Statistic" not in alarm:  # Route 53 only takes alarms on basic statistics
                 continue
-            period = max(1, round(alarm["Period"] * self._scale))
-            since[f"m{index}"] = (now // period + 1 - alarm["EvaluationPeriods"] - EXTRA_PERIODS) * period
+            since[f"m{index}"] = self._oldest(alarm)
             metric = {key: alarm[key] for key in ("Namespace", "MetricName", "Dimensions") if alarm.get(key)}
-            stat = {"Metric": metric, "Period": period, "Stat": alarm["Statistic"]}
+            stat = {"Metric": metric, "Period": self._period(alarm), "Stat": alarm["Statistic"]}
             queries.append({"Id": f"m{index}", "MetricStat": stat})
-        values: list[list[float]] = [[] for _ in alarms]
+        streams: list[list[tuple[float, float]]] = [[] for _ in alarms]
         if not queries:
-            return values
+            return streams
         answer = cloudwatch.get_metric_data(
             MetricDataQueries=queries,
             StartTime=datetime.fromtimestamp(min(since.values()), UTC),
             EndTime=datetime.fromtimestamp(now + 1, UTC),
         )
         for result in answer["MetricDataResults"]:
-            stream = sorted(zip(result["Timestamps"], result["Values"], strict=True), reverse=True)
+            times = (at.timestamp() for at in result["Timestamps"])
+            stream = sorted(zip(times, result["Values"], strict=True), reverse=True)
             oldest = since[result["Id"]]
-            values[int(result["Id"][1:])] = [value for at, value in stream if at.timestamp() >= oldest]
-        return values
+            streams[int(result["Id"][1:])] = [(at, value) for at, value in stream if at >= oldest]
+        return streams
 
     def _look_at_endpoint(self, check: _Check) -> None:
         """Send one request; `FailureThreshold` results in a row change the status, in either direction."""

@@ -5,7 +5,7 @@
 
 It stands for Route 53's data plane. While the control plane cannot be reached, it answers with the records
 that it read last and goes on evaluating health; while the CloudWatch of a region cannot be reached, the
-checks on its alarms keep their status.
+checks on its alarms find no new data.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from runtime.contract import REGION_OF, WEST
 CONTROL_REGION = REGION_OF[WEST]
 
 _RECORDS = "records"  # the name of the job that reads records
+_REPORTS = "reports"  # the name of the job that reports health
 _STOP_WITHIN = 5.0
 
 
@@ -38,7 +39,7 @@ class DnsServer:
     may grow; an address that is not in it is answered as it is. `every` is the pause in seconds between two
     reads of the records, and between two evaluations of a health check; a job that takes longer pauses for as
     long as it took. `period_scale` multiplies the periods of alarms (see `local.dns.health`), which are timed
-    by `clock`.
+    by `clock`. `report` is called again and again with what health checkers report, by the ids of checks.
     """
 
     def __init__(
@@ -53,6 +54,7 @@ class DnsServer:
         every: float = 0.5,
         period_scale: float = 1.0,
         clock: Callable[[], float] = time.time,
+        report: Callable[[dict[str, bool]], None] | None = None,
     ) -> None:
         if not IPv4Address(address).is_loopback:
             raise ValueError(f"{address} is not a loopback address")
@@ -63,6 +65,7 @@ class DnsServer:
         self._checks = HealthChecks(
             client, address_of=self._address_of, period_scale=period_scale, clock=clock
         )
+        self._report = report
         self._jobs = _Jobs(every)
         self._listener: Listener | None = None
 
@@ -94,7 +97,7 @@ class DnsServer:
     def refresh(self) -> None:
         """Read the records and evaluate every health check now; what cannot be reached stays as it was."""
         self._jobs.once([_RECORDS])
-        self._jobs.once(self._checks.jobs())
+        self._jobs.once([*self._checks.jobs(), _REPORTS])
 
     def health(self) -> dict[str, bool]:
         """Return whether each health check is healthy, by its id."""
@@ -110,11 +113,17 @@ class DnsServer:
         record_sets = [each for page in pages for each in page["ResourceRecordSets"]]
         self._checks.read(route53)
         self._zone = ServedZone(self._zone_name, record_sets, self._addresses)
-        self._jobs.keep({_RECORDS: self._read_again, **self._checks.jobs()})
+        told = {_REPORTS: self._tell} if self._report else {}
+        self._jobs.keep({_RECORDS: self._read_again, **told, **self._checks.jobs()})
 
     def _read_again(self) -> None:
         with contextlib.suppress(*UNREACHABLE):
             self._read()
+
+    def _tell(self) -> None:
+        assert self._report is not None
+        with contextlib.suppress(OSError):  # nobody listens any more
+            self._report(self._checks.reports())
 
     def _address_of(self, host: str) -> str | None:
         """Return the address of a health check's endpoint, None if it is not on loopback."""

@@ -43,6 +43,25 @@ class OperatorActions:
         self.ops("restore", REGION_OF[side])
         self.names_are_usual()
 
+    def force_in(self, side: str) -> None:
+        """Put a region in from its own side, while its keeper is silent, and wait for its names."""
+        region, keeper = REGION_OF[side], REGION_OF[peer_of(side)]
+        self.decide(f"force {region} in from its own side", out=peer_of(side))
+        self.ops("force-in", region, "--override", f"{keeper} is silent")
+        for customer in self._answers.customers:
+            self.names_answer(customer, side, side)
+
+    def names_stay(self, side: str, seconds: float) -> None:
+        """Expect every name to answer with a side for so long."""
+        everywhere = dict.fromkeys((EAST, WEST, PRIMARY), side)
+        strays = until(
+            lambda: [each for each in self._answers.customers if self._answers.of(each) != everywhere],
+            within=seconds,
+        )
+        self._story.expect(
+            f"for {seconds:g} s every name goes on answering with {REGION_OF[side]}", not strays
+        )
+
     def decide(self, what: str, *, out: str) -> None:
         """Note the decision to take something out of a side; measures count from this moment."""
         self.out, self.decided, self.moved = out, time.time(), None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from local.drill.zone_faults import ZoneFaults
 from local.program import ProgramError
 from local.world import DNS_SPEED_UP, OUTAGE, SPEED_UP, World
 from runtime import timing
-from runtime.contract import REGION_OF, WEST
+from runtime.contract import REGION_OF, SIDES, WEST
 
 _PERIOD = timing.SWITCH_PERIOD / DNS_SPEED_UP
 
@@ -70,11 +71,11 @@ class RegionFaults:
         self.world.aws.replication_catches_up()
         self._happens("objects replicate again")
 
-    def lose(self, side: str) -> None:
-        """Let a region die; with West, the APIs of Route 53 and IAM die too."""
-        self.world.lose(side)
+    def lose(self, side: str, *, control_planes: bool = True) -> None:
+        """Let a region die; with West, and `control_planes`, the APIs of Route 53 and IAM die too."""
+        self.world.lose(side, control_planes=control_planes)
         self.died = time.time()
-        more = ", and the APIs of Route 53 and IAM with it" if side == WEST else ""
+        more = ", and the APIs of Route 53 and IAM with it" if control_planes and side == WEST else ""
         self._happens(f"{REGION_OF[side]} dies{more}")
         pending = [each for each in self.world.aws.replication_pending() if each.source == REGION_OF[side]]
         self.unreplicated = unreplicated(self.acknowledged_files.files(), pending)
@@ -124,22 +125,35 @@ class RegionFaults:
     @contextmanager
     def probing(self, side: str) -> Iterator[None]:
         """Run a cell's probes more often than every minute, to match the scaled periods of alarms."""
+        with contextlib.ExitStack() as running:
+            for zone in ZONES:
+                running.enter_context(self._often(f"cell1-probe-{zone}", side))
+            yield
+
+    @contextmanager
+    def speaking(self, *sides: str) -> Iterator[None]:
+        """Let these regions, or both, publish what they keep as often as alarms are evaluated."""
+        with self._often("cell1-failover-switch", *(sides or SIDES)):
+            yield
+
+    @contextmanager
+    def _often(self, function: str, *sides: str) -> Iterator[None]:
         ended = threading.Event()
 
-        def probe(function: str) -> None:
+        def call() -> None:
             while not ended.wait(_PERIOD / 2):
-                self.minute(function, side)
+                for side in sides:
+                    if REGION_OF[side] not in self.world.aws.regions_down:
+                        with contextlib.suppress(BotoCoreError, ClientError):  # it dies at this moment
+                            self.minute(function, side)
 
-        functions = [f"cell1-probe-{zone}" for zone in ZONES]
-        threads = [threading.Thread(target=probe, args=(each,), name=each, daemon=True) for each in functions]
-        for thread in threads:
-            thread.start()
+        thread = threading.Thread(target=call, name=function, daemon=True)
+        thread.start()
         try:
             yield
         finally:
             ended.set()
-            for thread in threads:
-                thread.join()
+            thread.join()
 
     @contextmanager
     def zone_lost(self, side: str, zone: str) -> Iterator[None]:

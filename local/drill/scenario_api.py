@@ -21,10 +21,10 @@ from customers import names
 from local.drill.acknowledged_files import Account, SentFile
 from local.drill.answer_log import AnswerLog
 from local.drill.client_kinds import CustomerClient, crowd
+from local.drill.event_faults import EventFaults
 from local.drill.observations import Observations
 from local.drill.operator_actions import OperatorActions
 from local.drill.population import Population
-from local.drill.region_faults import RegionFaults
 from local.drill.runs import ClientCounts
 from local.drill.sender import Cast, Sender, sdk_senders
 from local.drill.story import SOON, Story, until
@@ -37,7 +37,7 @@ from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
 _AT_ONCE = 4
 
 
-class ScenarioApi(RegionFaults):
+class ScenarioApi(EventFaults):
     """One run of a scenario, as a context, in a world whose cells are up and healthy.
 
     `number` distinguishes its files from those of other runs in the same world.

@@ -20,12 +20,15 @@ class ScheduledFunctions:
         self._world, self._story = world, story
 
     def play(self) -> None:
-        """Run the canary, the probes, the switch, the export of facts, and the report of a late copy."""
-        with self._story.step("Scheduled functions: canary, probe, switch, audit, reports of replication"):
+        """Run the canary, the probes, the switch, the audit, the sweep, and the report of a late copy."""
+        with self._story.step(
+            "Scheduled functions: canary, probe, switch, audit, sweep, reports of replication"
+        ):
             for side in SIDES:
                 self.fly(side)
                 self._watch(side)
                 self._export(side)
+                self._sweep(side)
                 self._report(side)
 
     def fly(self, side: str) -> None:
@@ -48,6 +51,14 @@ class ScheduledFunctions:
         self._story.expect(f"{side}: {found} facts were added to the audit chains", found > 0)
         again = self._call(side, "cell1-audit-export").get("facts", -1)
         self._story.expect(f"{side}: the next export adds {again}", again == 0)
+
+    def _sweep(self, side: str) -> None:
+        """Sweep buckets whose objects are all too young: their events have brought them."""
+        done = self._call(side, "cell1-sweep")
+        nothing = {"taken": 0, "doubts": 0, "restarted": 0, "failed": 0, "left": 0}
+        self._story.expect(
+            f"{side}: the sweep ends, and has nothing to do: {done}", done.items() >= nothing.items()
+        )
 
     def _report(self, side: str) -> None:
         """Put S3's event into the queue: the emulated S3 does not measure replication, and is never late."""

@@ -25,6 +25,7 @@ import asyncssh
 from asyncssh.kex import get_kex_algs
 from botocore.exceptions import BotoCoreError, ClientError
 
+from local.sftp.session_log import SessionLogWriter
 from local.sftp.sessions import Login, now
 from runtime.contract import PARTITION
 
@@ -76,8 +77,8 @@ class TransferEndpoint:
 
     `s3`, `transfer` and `events` are boto3 clients of the emulated AWS in `region`; the caller closes them.
     The user agent of `events` must contain TRANSFER_AGENT of the emulated AWS, or the bus refuses its events.
-    `set_stat_option` is the server's ProtocolDetails.SetStatOption: SETSTAT fails on S3 unless it is
-    ENABLE_NO_OP.
+    With a `session_log`, the ends of uploads are written there too. `set_stat_option` is the server's
+    ProtocolDetails.SetStatOption: SETSTAT fails on S3 unless it is ENABLE_NO_OP.
     """
 
     def __init__(
@@ -90,6 +91,7 @@ class TransferEndpoint:
         s3: Any,
         transfer: Any,
         events: Any,
+        session_log: SessionLogWriter | None = None,
         port: int = 0,
         security_policy: str = "TransferSecurityPolicy-FIPS-2024-01",
         set_stat_option: str = "DEFAULT",
@@ -105,7 +107,7 @@ class TransferEndpoint:
         self.connections: set[asyncssh.SSHServerConnection] = set()
         self.s3 = s3
         self.transfer = transfer
-        self._events = events
+        self._events, self._session_log = events, session_log
         self._policy = POLICIES[security_policy]
         self._keys = [asyncssh.import_private_key(text) for text in host_keys]
         self._thread: threading.Thread | None = None
@@ -208,6 +210,9 @@ class TransferEndpoint:
         """Put an event on the default bus; if the bus refuses it, it is logged and lost."""
         if self.stopping:
             return
+        if self._session_log:
+            entry = functools.partial(self._session_log.write, event, user=login.user)
+            await self.call(entry, session=login.session_id, detail=detail)
         body = {
             "protocol": "SFTP",
             "client-ip": login.client_ip,
@@ -217,14 +222,14 @@ class TransferEndpoint:
             "username": login.user,
             "session-id": login.session_id,
         } | {name.replace("_", "-"): value for name, value in detail.items()}
-        entry = {
+        put = {
             "Source": "aws.transfer",
             "DetailType": f"SFTP Server File {event}",
             "Detail": json.dumps(body),
             "Resources": [f"arn:{PARTITION}:transfer:{self.region}:{login.account}:server/{self.server_id}"],
         }
         try:
-            answer = await self.call(self._events.put_events, Entries=[entry])
+            answer = await self.call(self._events.put_events, Entries=[put])
         except asyncssh.SFTPError as exc:
             log.error("%s lost the event %s of %s: %s", self.server_id, event, login.user, exc)
         else:

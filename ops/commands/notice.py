@@ -24,8 +24,9 @@ from ops.cli import (
     to_do_it,
 )
 from ops.environment import ROOT, Environment
+from ops.failover import interlocks
 from ops.logbook import Logbook, Recording
-from ops.plan import Approval, applying, command
+from ops.plan import Approval, RefusedError, applying, command
 from ops.plan import digest as digest_of
 from ops.progress import Bar
 from ops.recovery import notice_text
@@ -68,7 +69,8 @@ def notice(
 
     A notice also says what to send again. It is made from the facts that the other region has: what is
     delivered, what is held, and what has no receipt. It covers submissions from a day before the region was
-    taken out, or from --since. With --apply, notices are published to the customers' receipt topics.
+    taken out, or from --since. With --apply, notices are published to the customers' receipt topics; that is
+    refused while the region is in and the customers are sent there.
 
     Example: mft-ops notice c7k2m --markdown
     """
@@ -82,6 +84,9 @@ def notice(
         notices = Notices(environment, out_of=region, since=since)
         made = _made(notices, customers or ())
         plan_store.review(root, plan_of(made), approved)
+        refusal = interlocks.still_in(environment, side_of(notices.out), [each.customer for each in made])
+        if refusal and approved:
+            raise RefusedError(f"{refusal}; nobody was told anything")
         done = _publish(environment, notices, made, approved) if approved else _Published()
     found = digest_of(plan_of(made))
     to_apply = _command(notices, ["--all"] if everybody else list(customers or ()), found, reason)
@@ -93,7 +98,7 @@ def notice(
             "published": done.messages,
             "failed": done.failed,
             "recorded": done.recording.folder or None,
-            "warnings": done.recording.warnings,
+            "warnings": [*done.recording.warnings, *([refusal] if refusal else [])],
             "notices": [each.document() for each in made],
         }
         typer.echo(json.dumps(document))
@@ -103,6 +108,8 @@ def notice(
         write = notice_text.markdown if markdown else notice_text.text
         typer.echo("\n".join(write(each.document()) for each in made), nl=False)
         # Not on standard output: what is there can be sent on as it is.
+        if refusal:
+            typer.echo(f"warning: {refusal}; until then it is not published", err=True)
         whom = "1 customer" if len(made) == 1 else f"{len(made):,} customers"
         typer.echo(to_do_it(f"plan {found}: to {whom}", to_apply), err=True)
     raise typer.Exit(1 if done.failed else 0)

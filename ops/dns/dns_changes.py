@@ -39,9 +39,12 @@ class ControlPlaneError(RefusedError):
     """Route 53's API does not answer."""
 
     def __init__(self, error: Exception) -> None:
-        super().__init__(
+        self.problem = (
             f"Route 53's control plane, in {CONTROL_REGION}, does not answer, and records cannot be changed"
-            f" or read without it: {error}. Taking a whole region out of DNS needs neither:"
+            f" or read without it: {error}"
+        )
+        super().__init__(
+            f"{self.problem}. Taking a whole region out of DNS needs neither:"
             f" {command('evacuate', CONTROL_REGION)}"
         )
 

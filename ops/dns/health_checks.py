@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from customers.model import Customer
 
 ROUTE53 = "Route 53"
+_SILENCE = "InsufficientDataHealthStatus"
 #: The length of the prefix that the program gives to a health check's caller reference.
 _REFERENCE = len(check_reference("", "", "", ""))
 
@@ -28,9 +29,9 @@ class Checks:
     def __init__(self, environment: Environment, found: Iterable[Mapping[str, Any]]) -> None:
         self._environment = environment
         self._by_reference: dict[str, list[Mapping[str, Any]]] = {}
-        self._ids = set()
+        self._configs: dict[str, Mapping[str, Any]] = {}
         for check in found:
-            self._ids.add(check["Id"])
+            self._configs[check["Id"]] = check["HealthCheckConfig"]
             self._by_reference.setdefault(check["CallerReference"][:_REFERENCE], []).append(check)
 
     def find(self, side: str, check: str) -> Sequence[Mapping[str, Any]]:
@@ -77,21 +78,25 @@ class Checks:
     def _over(
         self, side: str, name: str, check: Mapping[str, Any], leaves: Sequence[str]
     ) -> Iterator[Finding]:
-        """Yield what is wrong with a check that should be healthy exactly when all the cell's leaves are."""
+        """Yield what is wrong with a check over the cell's leaves (docs/adr/0034-force-in.md).
+
+        All must be healthy. Where the cell can be forced in, and so has a leaf that is healthy without data,
+        one may be unhealthy.
+        """
         config = check["HealthCheckConfig"]
         children = config.get("ChildHealthChecks", [])
-        if missing := [each for each in children if each not in self._ids]:
+        if missing := [each for each in children if each not in self._configs]:
             yield self._differs(
                 side, f"the check `{name}` refers to {', '.join(missing)}, which do not exist"
             )
         if set(children) != set(leaves) or not children:
             yield self._differs(side, f"the check `{name}` does not consist of the leaves of its cell")
-        if config.get("HealthThreshold") != len(children):
-            threshold = config.get("HealthThreshold")
-            yield self._differs(
-                side,
-                f"the check `{name}` requires {threshold} of {len(children)} leaves to be healthy, not all",
-            )
+        configs = [self._configs.get(each, {}) for each in children]
+        needed = len(children) - any(each.get(_SILENCE) == "Healthy" for each in configs)
+        threshold = config.get("HealthThreshold")
+        if threshold != needed:
+            found = f"requires {threshold} of {len(children)} leaves to be healthy, not {needed}"
+            yield self._differs(side, f"the check `{name}` {found}")
         if config.get("Disabled") or config.get("Inverted"):
             yield self._differs(side, f"the check `{name}` is disabled or inverted")
 

@@ -24,11 +24,11 @@ from ops.failover import interlocks
 from ops.failover.interlocks import Doubt
 from ops.logbook import Logbook
 from ops.plan import RefusedError, command, digest
-from ops.switches import standing_of
+from ops.switches import force_of
 from runtime.contract import PRIMARY, REGION_OF, Position, peer_of
 from runtime.switch import Standing
 
-EVACUATE, RESTORE = "evacuate", "restore"
+EVACUATE, RESTORE, FORCE_IN = "evacuate", "restore", "force-in"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,8 @@ class SwitchPlan:
 
     `now` is where the switch stands. `wanted` is what the name servers answer afterwards, for how many
     `customers`; without a name server that can be asked (`servers` is None), both are not known. The digest
-    stands for `document`. `override` is the sentence that was typed to act in spite of the interlocks.
+    stands for `document`. `override` is the sentence that was typed to act in spite of the interlocks. Where
+    `forces` is not None, the switch stays: the region itself says that it is in, or takes that back.
     """
 
     region: str
@@ -52,6 +53,7 @@ class SwitchPlan:
     is_resumed: bool = False
     """Whether the switch stands there already, moved by a command that was cut off."""
     warnings: tuple[str, ...] = ()
+    forces: bool | None = None
 
     @property
     def digest(self) -> str:
@@ -72,8 +74,13 @@ class SwitchPlan:
 
     @property
     def verb(self) -> str:
-        """The verb that moves the switch to this position."""
-        return verb_of(self.position)
+        """The verb that moves the switch to this position, or that forces the region in."""
+        return verb_of(self.position) if self.forces is None else FORCE_IN
+
+    @property
+    def is_urgent(self) -> bool:
+        """Whether it is carried out even if that cannot be recorded."""
+        return self.position.is_out or self.forces is not None
 
 
 def verb_of(position: Position) -> str:
@@ -107,18 +114,31 @@ def resumed(
     `cell` is the region that acts. Raises RefusedError when no plan was cut off.
     """
     region = REGION_OF[side]
+    verb = verb_of(position)
+    # The switch has been moved once since then, to this position: by that plan.
+    if plan := cut_off(cell, verb, region, position=position.value, version=now.version - 1):
+        return plan
+    back = f"put it back: {command(RESTORE, region)}"
+    out = f"take it out: {command(EVACUATE, region)}"
+    raise RefusedError(
+        f"{region} is {position.value} already; nothing was done; to {back if position.is_out else out}"
+    )
+
+
+def cut_off(cell: DeployedCell, verb: str, region: str, **move: Any) -> Mapping[str, Mapping[str, Any]]:
+    """Return the document of a verb's plan that was cut off and makes this move; an empty one if none does.
+
+    `cell` is the region that acts.
+    """
     try:
-        entry = Logbook(cell, verb_of(position)).cut_off()
+        entry = Logbook(cell, verb).cut_off()
     except (ClientError, BotoCoreError) as error:
         if blames_credentials(error):
             raise
         entry = None
     plan: Mapping[str, Mapping[str, Any]] = entry.intent["plan"] if entry else {}
-    move = plan.get(region, {})
-    # The switch has been moved once since then, to this position: by that plan.
-    if (move.get("position"), move.get("version")) == (position.value, now.version - 1):
-        return plan
-    raise RefusedError(f"{region} is {position.value} already; nothing was done")
+    found = plan.get(region, {})
+    return plan if all(found.get(key, ...) == value for key, value in move.items()) else {}
 
 
 def evacuation(
@@ -126,18 +146,20 @@ def evacuation(
 ) -> SwitchPlan:
     """Return the plan that takes a region out of DNS, to the position `out` or `lost`.
 
-    Raises RefusedError when the region is in that position already, when its peer is out, and when the peer
-    is not ready or customers are out of it, unless `override` is the sentence that names those doubts.
+    Raises RefusedError when the region is in that position already, unless it has been forced in since; when
+    its peer is out or does not answer; and when the peer is not ready or customers are out of it, unless
+    `override` is the sentence that names those doubts.
     """
     side = side_of(region)
     peer = DeployedCell(environment=environment, side=peer_of(side))
-    now = standing_of(environment, side)
-    if now.position is Position.LOST and position is Position.OUT:
+    now = interlocks.standing_of(environment, side)
+    is_forced = now.position.is_out and force_of(environment, side).overrules(now)
+    if now.position is Position.LOST and position is Position.OUT and not is_forced:
         raise RefusedError(
             f"{region} is declared lost, and its peer has taken over; "
             f"restore it when it is back: {command('restore', region)}"
         )
-    is_resumed = now.position is position
+    is_resumed = now.position is position and not is_forced
     plan = resumed(peer, side, position, now) if is_resumed else document(side, position, now)
     found = look(peer, peer.side)
     doubts = [] if is_resumed else [*_outside(found, peer, side), *interlocks.ready(peer)]
@@ -164,8 +186,8 @@ def _outside(found: NameRouting, peer: DeployedCell, side: str) -> Sequence[Doub
     if len(outside) == len(found.sides):
         raise RefusedError(
             f"{peer.region} is out of DNS already, for all customers; both regions are never out at once."
-            f" Restore it first: {command('restore', peer.region)}; or, if they were shifted out of it:"
-            f" {command('shift', *outside, '--back')}"
+            f" Bring it back first: {interlocks.way_in(peer.environment, peer.side)}; or, if they were"
+            f" shifted out of it: {command('shift', *outside, '--back')}"
         )
     are = "is" if len(outside) == 1 else "are"
     return (

@@ -16,7 +16,7 @@ from customers import names
 from customers.model import Customer
 from customers.route53 import ROLES, Record, RecordChange, absolute
 from ops.cell import DeployedCell
-from ops.dns.dns_changes import HostedZone, batches
+from ops.dns.dns_changes import ControlPlaneError, HostedZone, batches
 from ops.dns.name_servers import NameServers
 from ops.environment import Environment
 from ops.failover import interlocks, rehome_files
@@ -110,7 +110,10 @@ class Rehome:
         """
         customers = in_service(self._registry, self._environment.cell, ids)
         customers = [each for each in customers if not as_written or each.primary == to]
-        found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        try:
+            found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        except ControlPlaneError as error:
+            raise interlocks.without_control_plane(self._environment, error) from error
         warnings = interlocks.keeps_in(self._environment, to)
         problems: list[str] = []
         moves = []

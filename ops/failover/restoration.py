@@ -24,7 +24,7 @@ from ops.recovery.reconcile import GRACE, GapKind
 from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from ops.registry import read_registry
-from ops.switches import standing_of, switch_of
+from ops.switches import force_of, switch_of
 from runtime.contract import PRIMARY, Position, peer_of
 from runtime.timing import REPLICATION_MINUTES
 
@@ -35,26 +35,30 @@ def restoration(
     """Return the plan that puts a region back into DNS.
 
     The registry below `root` says where each customer's `primary.` belongs. Raises RefusedError when the
-    region is in already; while it does not answer; while replication may still bring what was submitted from
-    15 minutes before it went out; and when other gaps remain or it is not ready, unless `override` is the
-    sentence that names those doubts.
+    region is in already; while it or its peer does not answer; while replication may still bring what was
+    submitted from 15 minutes before it went out; and when other gaps remain or it is not ready, unless
+    `override` is the sentence that names those doubts. A region that was forced in waits for none of that.
     """
     side = side_of(region)
     peer = DeployedCell(environment=environment, side=peer_of(side))
-    now = standing_of(environment, side)
-    is_resumed = now.position is Position.IN
+    now = interlocks.standing_of(environment, side)
+    is_forced = force_of(environment, side).overrules(now)
+    is_resumed = now.position is Position.IN and not is_forced
     doubts: list[Doubt] = []
     notes: list[str] = []
     if is_resumed:
         plan = resumed(peer, side, Position.IN, now)
     else:
         plan = document(side, Position.IN, now)
-        out_since = switch_of(environment, side).out_since() or now.since
-        doubts, notes = _open_gaps(environment, region, out_since)
-        doubts += interlocks.ready(DeployedCell(environment=environment, side=side))
+        if not is_forced:  # otherwise customers are sent there already
+            out_since = switch_of(environment, side).out_since() or now.since
+            doubts, notes = _open_gaps(environment, region, out_since)
+            doubts += interlocks.ready(DeployedCell(environment=environment, side=side))
     override = interlocks.settle(doubts, override)
     found = look(peer, side)
     primaries, warnings = _primaries(environment, root)
+    if is_forced:  # its peer may be out, and who belongs there is sent here
+        primaries = {customer: belongs for customer, belongs in primaries.items() if belongs == side}
     return SwitchPlan(
         region=region,
         through=peer.region,

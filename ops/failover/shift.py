@@ -15,7 +15,7 @@ from customers import dns
 from customers.model import Customer
 from customers.route53 import Record, RecordChange, absolute
 from ops.cell import DeployedCell
-from ops.dns.dns_changes import CONTROL_SIDE, HostedZone, batches
+from ops.dns.dns_changes import CONTROL_SIDE, ControlPlaneError, HostedZone, batches
 from ops.dns.health_checks import Checks, usual_check
 from ops.environment import Environment
 from ops.failover import interlocks
@@ -83,7 +83,10 @@ class Shifting:
         """
         customers = in_service(self._registry, self._environment.cell, ids)
         # Route 53 comes first: while its control plane is dead, an operator need not wait for anything else.
-        found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        try:
+            found = {(r.host, r.type, r.set_identifier): r for r in self._zone.records()}
+        except ControlPlaneError as error:
+            raise interlocks.without_control_plane(self._environment, error) from error
         warnings = interlocks.keeps_in(self._environment, peer_of(out_of)) if out_of else []
         checks = _Usable(Checks(self._environment, self._zone.checks()))
         problems: list[str] = []

@@ -12,7 +12,7 @@ from ops.environment import Environment
 from ops.failover.evacuation import SwitchPlan
 from ops.logbook import Logbook, Recording
 from ops.plan import command
-from ops.switches import switch_of
+from ops.switches import force_of, switch_of
 from runtime.contract import SIDE_OF
 from runtime.timing import TTL_LIMIT
 
@@ -63,7 +63,7 @@ class Act:
     def recorded(self, why: str) -> Iterator[None]:
         """Record what is done inside, in the region through which the switch is moved.
 
-        Raises RefusedError when that is not possible, unless a region is to be taken out: that cannot wait.
+        Raises RefusedError when that is not possible, unless the plan is urgent.
         """
         plan = self.plan
         book = Logbook(DeployedCell(environment=self.environment, side=SIDE_OF[plan.through]), plan.verb)
@@ -72,7 +72,7 @@ class Act:
             plan=plan.document,
             why=why,
             override=plan.override,
-            is_emergency=plan.position.is_out,
+            is_emergency=plan.is_urgent,
         ) as self.recording:
             yield
             self.recording.outcome = {
@@ -82,8 +82,11 @@ class Act:
             }
 
     def move(self) -> None:
-        """Move the switch and publish where it stands; only publish when it was moved before."""
+        """Move the switch or force the region in, and publish that; only publish what was done before."""
         plan, self._began = self.plan, time.monotonic()
+        if plan.forces is not None:
+            self._force(is_on=plan.forces)
+            return
         switch = switch_of(self.environment, SIDE_OF[plan.region])
         if plan.is_resumed:
             self.so_far = f"the switch of {plan.region} stands at {plan.position.value}"
@@ -102,6 +105,21 @@ class Act:
         self.left = self.plan.servers.unseen(self.plan.wanted, within=GIVE_UP, seen=seen)
         if not self.left:
             self.moved_seconds = round(time.monotonic() - self._began, 1)
+
+    def _force(self, *, is_on: bool) -> None:
+        plan = self.plan
+        force = force_of(self.environment, SIDE_OF[plan.region])
+        says = f"{plan.region} says that it is {'in' if is_on else 'not forced in any more'}"
+
+        def kept() -> None:
+            self.so_far = f"{says}, and that was not published by this command: it does so within a minute"
+
+        if plan.is_resumed:
+            kept()
+            force.publish()
+        else:
+            force.move(is_on=is_on, kept=kept)
+        self.so_far = f"{says}, and that is published"
 
     def _kept(self) -> None:
         plan = self.plan

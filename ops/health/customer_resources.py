@@ -17,8 +17,8 @@ from customers.registry import revision
 from ops.cell import DeployedCell
 from ops.finding import Finding, deploy
 from ops.recovery.regions import Regions
-from runtime import objects
-from runtime.contract import cell_parameter, config_key, peer_of, sftp_home
+from runtime import canary_legs, objects
+from runtime.contract import canary, cell_parameter, config_key, peer_of, sftp_home
 
 #: The error codes for a resource that does not exist: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
 _ABSENT_CODES = objects.ABSENT | {
@@ -91,6 +91,7 @@ def of_cell(region: RegionServices, customers: tuple[Customer, ...]) -> Iterator
         for what in _bucket(region, cell.bucket(role), copy):
             yield region.differs(what)
     known = {user.name for each in customers if each.takes_files for user in each.sftp.users}
+    known |= {canary(cell.environment.cell), canary_legs.partner(cell.environment.cell)}
     for name in sorted(region.users - known):
         yield region.differs(f"the SFTP user {name} exists, and no customer that sends has such a user")
 

@@ -7,10 +7,10 @@ import json
 import tempfile
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -28,6 +28,7 @@ from ops.recovery.replay import FactsChangedError
 from ops.recovery.window import Window
 from runtime import objects
 from runtime.contract import REGION_OF, peer_of
+from runtime.sweep_notes import SweepNotes
 
 #: How many customers are searched, and how many repairs are made, at once.
 _AT_ONCE = 8
@@ -131,11 +132,13 @@ class GapReport:
         sides = [store.side for store in stores]
         repair = None if confirmed is None else repairer(regions, name, confirmed)
         now = datetime.now(UTC)
+        reasons = self._reasons(name)
         inventory = Inventory(customer=customer, stores=stores, listed=self._listed)
         # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
-            wrong = gaps(seen, customer=customer, sides=sides, now=now)
+            found_here = gaps(seen, customer=customer, sides=sides, now=now)
+            wrong = [_with_reason(gap, reasons) for gap in found_here]
             counts.transfers += 1
             counts.complete += not wrong
             counts.found.update(gap.finding for gap in wrong)
@@ -150,10 +153,26 @@ class GapReport:
             found.writelines(f"{json.dumps(document)}\n" for document in documents)
         return counts
 
+    def _reasons(self, customer: str) -> dict[str, str]:
+        """Return why the sweep left uploads that no fact knows, by transfer."""
+        trackers = [self._regions.tracker(side) for side in self._regions.sides]
+        notes = [SweepNotes(table=each.table, side=each.side, client=each.client) for each in trackers]
+        return {
+            name: f"the sweep of {REGION_OF[tracker.side]} left it: {doubt.why}"
+            for tracker, each in zip(trackers, notes, strict=True)
+            for name, doubt in each.doubts(customer).items()
+        }
+
     def _listed(self, count: int) -> None:
         if self._stopped.is_set():
             raise CancelledError
         self._listener.listed(count)
+
+
+def _with_reason(gap: Gap, reasons: Mapping[str, str]) -> Gap:
+    if gap.finding is not GapKind.UNKNOWN or gap.transfer not in reasons:
+        return gap
+    return replace(gap, where=f"{gap.where}; {reasons[gap.transfer]}")
 
 
 def repairer(regions: Regions, customer: str, confirmed: Collection[str] = ()) -> Repair:

@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from runtime.contract import REGION_OF, Kind
+from runtime.contract import REGION_OF, Kind, is_of_acceptance
 from runtime.facts import Fact, Status, describe, lacks, status, submitted, unknown_kinds
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES
@@ -105,6 +105,8 @@ class Gap:
 
 def gaps(seen: Seen, *, customer: RoutingDocument, sides: Collection[str], now: datetime) -> list[Gap]:
     """Return the gaps of one transfer; none if it is complete. Only `sides` were asked."""
+    if is_of_acceptance(seen.key) and not (seen.inbound or seen.archived):
+        return []  # it has removed its files itself
     return list(_Judgement(seen, customer, sides, now).gaps())
 
 

@@ -159,8 +159,8 @@ class Regions:
         return Tracker(table=self._cells[side].table, side=side, client=self.client("dynamodb", side))
 
     def switch(self, side: str) -> Switch:
-        """Return a side's switch, which its peer keeps."""
-        return switch_of(self._environment, side, client=self.client)
+        """Return a side's switch, which its peer keeps; a side that has been forced in since counts as in."""
+        return switch_of(self._environment, side, client=self.client, heeds_force=True)
 
     def who(self) -> str:
         """Return the ARN of the operator's credentials."""

@@ -29,6 +29,7 @@ from runtime.environment import (
     ENV_TRACKER,
 )
 from runtime.file_names import nameless
+from runtime.force import Force
 from runtime.intake import Intake
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
@@ -42,6 +43,7 @@ from runtime.workflow import Workflow
 logger = Logger(service="mft")
 
 _TIMEOUTS = Config(connect_timeout=5, read_timeout=60)
+_BRIEF = Config(connect_timeout=3, read_timeout=3, retries={"mode": "standard", "total_max_attempts": 1})
 _CLIENT = _TIMEOUTS.merge(Config(retries={"mode": "standard", "max_attempts": 5}))
 _ONCE = _TIMEOUTS.merge(Config(retries={"mode": "standard", "total_max_attempts": 1}))
 
@@ -61,6 +63,13 @@ def client(service: str, region: str | None = None) -> Any:
 def client_once(service: str, region: str) -> Any:
     """Return a client that repeats no request by itself, for effects that must not happen twice."""
     return boto3.client(service, region_name=region, config=_ONCE)
+
+
+@cache
+def _peer_parameters() -> Any:
+    """Return a client for parameters of the peer region, which may be dead: it gives up soon."""
+    region = contract.REGION_OF[contract.peer_of(env(ENV_SIDE))]
+    return boto3.client("ssm", region_name=region, config=_BRIEF)
 
 
 @cache
@@ -105,17 +114,28 @@ def metrics() -> Metrics:
     return Metrics(dimensions=dimensions())
 
 
+def _of(side: str) -> dict[str, Any]:
+    return {"namespace": env(ENV_NAMESPACE), "cell": env(ENV_CELL), "side": side}
+
+
+def own_force() -> Force:
+    """Return this region's own word that it is in."""
+    return Force(**_of(env(ENV_SIDE)), parameters=client("ssm"), metrics=client("cloudwatch"))
+
+
+def own_switch() -> Switch:
+    """Return this region's switch, which the peer keeps: only to read it."""
+    return Switch(**_of(env(ENV_SIDE)), parameters=_peer_parameters(), metrics=None)
+
+
 def peer_switch() -> Switch:
     """Return the peer region's switch, which is kept in this region."""
-    facts = {
-        "namespace": env(ENV_NAMESPACE),
-        "cell": env(ENV_CELL),
-        "side": contract.peer_of(env(ENV_SIDE)),
-        "parameters": client("ssm"),
-    }
+    peer = _of(contract.peer_of(env(ENV_SIDE)))
+    force = Force(**peer, parameters=_peer_parameters())
+    here = client("ssm")
     if bucket := os.environ.get(ENV_SWITCH_BUCKET):
-        return ObjectSwitch(**facts, objects=client("s3"), bucket=bucket)
-    return Switch(**facts, metrics=client("cloudwatch"))
+        return ObjectSwitch(**peer, parameters=here, force=force, objects=client("s3"), bucket=bucket)
+    return Switch(**peer, parameters=here, force=force, metrics=client("cloudwatch"))
 
 
 @contextmanager

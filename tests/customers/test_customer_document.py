@@ -120,6 +120,10 @@ def test_the_document_of_a_canary_is_as_full_as_a_customers():
             "host_key": KEY,
             "secret": "login",
             "directory": "/",
+            "temporary_name": ".*.part",
+            "publish": "rename",
+            "verify": "size",
+            "fsync": True,
         },
         "s3": {
             "kind": "s3",

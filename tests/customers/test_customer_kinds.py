@@ -74,8 +74,8 @@ def test_what_each_stage_means(stage: str) -> None:
     one = customer(lifecycle=stage)
     found = (one.takes_files, one.is_routed, one.is_in_service, one.keeps_names, one.is_retired)
     assert found == STAGES[stage]
-    # Ten health checks and four records are the cell's and the zone's own.
-    own_checks, own_records = needs([one]).health_checks - 10, needs([one]).records - 4
+    # Eighteen health checks and four records are the cell's and the zone's own.
+    own_checks, own_records = needs([one]).health_checks - 18, needs([one]).records - 4
     assert (own_checks, own_records) == ((2, 12) if one.is_in_service else (0, 0))
     assert routing_document(one)["lifecycle"] == stage
 
@@ -93,7 +93,7 @@ def test_every_stage_can_be_reached_from_every_other(was: Lifecycle, now: Lifecy
 def test_whose_health_check_a_customer_has(owner: str) -> None:
     one = customer(failover={"health_check": owner})
     assert one.has_own_check is (owner == "customer")
-    assert needs([one]).health_checks - 10 == {"customer": 2, "cell": 0}[owner]
+    assert needs([one]).health_checks - 18 == {"customer": 2, "cell": 0}[owner]
 
 
 @pytest.mark.parametrize("kind", get_args(DestinationKind))

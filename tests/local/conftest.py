@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -18,6 +19,7 @@ import pytest
 
 from local.aws.emulator import ACCOUNT, Emulator
 from local.program import ROOT
+from tests.ops import acceptance
 
 WEST, EAST = "us-gov-west-1", "us-gov-east-1"
 ROLE = f"arn:aws-us-gov:iam::{ACCOUNT}:role/anything"
@@ -196,6 +198,7 @@ class Played:
     """A finished drill: its exit code, its JSON output, and the folder it was given.
 
     Another world, of `python -m local up`, was started at the same time and is running; `ways` lead to it.
+    Its registry has one more customer, which is there for acceptances.
     """
 
     status: int
@@ -211,7 +214,12 @@ class Played:
 def played(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Played]:
     """A drill, played while another world comes up beside it."""
     folder, up_folder = tmp_path_factory.mktemp("drill"), tmp_path_factory.mktemp("up")
-    drill, up = start("drill", "--json", folder=folder), start("up", "--json", folder=up_folder)
+    customers = tmp_path_factory.mktemp("customers")
+    for path in (ROOT / "customers").glob("*.yaml"):
+        shutil.copy(path, customers)
+    acceptance.add_to(customers)
+    drill = start("drill", "--json", folder=folder)
+    up = start("up", "--registry", str(customers), "--json", folder=up_folder)
     try:
         text = ""
         while not text.endswith("\n}\n") and up.stdout and (line := up.stdout.readline()):

@@ -35,6 +35,7 @@ BY_AWS = {
     ("*", "TakeMessages", "sqs:ReceiveMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:DeleteMessage"): f"{_LAMBDA}services-sqs-configure.html",
     ("*", "TakeMessages", "sqs:GetQueueAttributes"): f"{_LAMBDA}services-sqs-configure.html",
+    ("*", "ReportFailures", "sqs:SendMessage"): f"{_LAMBDA}invocation-async-retain-records.html",
     ("*", "JoinNetwork", "ec2:CreateNetworkInterface"): f"{_LAMBDA}configuration-vpc.html",
     ("*", "JoinNetwork", "ec2:DescribeNetworkInterfaces"): f"{_LAMBDA}configuration-vpc.html",
     ("*", "JoinNetwork", "ec2:DescribeSubnets"): f"{_LAMBDA}configuration-vpc.html",
@@ -92,6 +93,21 @@ RARE = {
             ("UseDataKey", "kms:GenerateDataKey"),
         )
     },
+    ("cell1-failover-switch", "OwnForce", "ssm:PutParameter"): (
+        "runtime.force:Force.repeat",
+        "the region was forced in, and its keeper has spoken since",
+    ),
+    ("cell1-failover-switch", "ReadOwnSwitch", "ssm:GetParameter"): (
+        "runtime.force:Force.repeat",
+        "the region is forced in",
+    ),
+    **{
+        (function, "ReadPeersForce", "ssm:GetParameter"): (
+            "runtime.force:Force.overrules",
+            "the peer is out, and answers",
+        )
+        for function in ("cell1-failover-switch", "cell1-failover-takeover")
+    },
     ("cell1-audit-export", "Links", "s3:GetObject"): (
         "runtime.audit:Audit._stands",
         "a pass that died, or one at the same time, has written the next link",
@@ -100,6 +116,31 @@ RARE = {
         "runtime.audit:Audit._stands",
         "the next link is being written at this moment",
     ),
+    **{
+        ("cell1-sweep", sid, action): (
+            "runtime.unknown_uploads:UnknownUploads._take_in",
+            "an upload that no event has brought within a quarter of an hour",
+        )
+        for sid, action in (
+            ("Notes", "dynamodb:DeleteItem"),
+            ("ReadHeads", "s3:GetObjectVersion"),
+            ("FindVersions", "s3:ListBucket"),
+            ("ReadSessions", "logs:FilterLogEvents"),
+            ("StartTransfers", "states:StartExecution"),
+            ("SendReceipts", "sns:Publish"),
+            ("UseDataKey", "kms:GenerateDataKey"),
+        )
+    },
+    **{
+        ("cell1-sweep", sid, action): (
+            "runtime.restarts:Restarts.run",
+            "a transfer that has been unfinished for ten minutes",
+        )
+        for sid, action in (
+            ("StartTransfers", "states:ListExecutions"),
+            ("SeeTransfers", "states:DescribeExecution"),
+        )
+    },
     ("cell1-canary", "SeeAbsence", "s3:ListBucket"): (
         "runtime.canary:Canary._send",
         "a delivery was recorded, and its copy is not there",
@@ -161,6 +202,8 @@ def _of_objects(call: Mapping[str, Any], key_arn: str) -> Iterator[Need]:
                 yield Need("kms:Decrypt", key_arn, {})
         case "ListObjectsV2":
             yield Need("s3:ListBucket", bucket, {})
+        case "ListMultipartUploads":
+            yield Need("s3:ListBucketMultipartUploads", bucket, {})
         case "ListObjectVersions":
             yield Need("s3:ListBucketVersions", bucket, {})
         case "DeleteObject" | "AbortMultipartUpload":

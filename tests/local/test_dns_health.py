@@ -283,19 +283,33 @@ def test_more_alarms_than_a_request_takes(estate: Estate, monkeypatch: pytest.Mo
         assert {id: server.health()[id] for id in expected} == expected
 
 
-def test_a_region_that_is_down_keeps_its_statuses(estate: Estate):
-    ids = {region: estate.watching(estate.alarm(region), "Healthy", region) for region in (EAST, WEST)}
-    estate.publish(1, region=EAST)
-    with estate.serve() as server:
-        assert states(server, ids) == {EAST: False, WEST: True}
-        estate.down.add(("cloudwatch", EAST))
+def test_a_region_that_is_down_gives_no_more_data(estate: Estate):
+    """ "If the data stream doesn't provide enough information [...] the setting" decides."""
+    policies = ("Healthy", "Unhealthy", "LastKnownStatus")
+    for value, last in ((1, False), (0, True)):
+        ids = {policy: estate.watching(estate.alarm(), policy) for policy in policies}
+        ids[WEST] = estate.watching(estate.alarm(WEST), "LastKnownStatus", WEST)
+        estate.publish(value, region=EAST)
+        with estate.serve() as server:
+            assert states(server, ids) == dict.fromkeys(policies, last) | {WEST: True}
+            estate.down.add(("cloudwatch", EAST))
+            estate.now += 2 * MINUTE
+            server.refresh()
+            assert states(server, ids) == dict.fromkeys(policies, last) | {WEST: True}, "it still counts"
+            estate.now += MINUTE
+            estate.publish(1, region=WEST)
+            server.refresh()
+            assert states(server, ids) == {
+                "Healthy": True,
+                "Unhealthy": False,
+                "LastKnownStatus": last,
+                WEST: False,
+            }
+            estate.down.clear()
+            estate.publish(value, region=EAST)
+            server.refresh()
+            assert states(server, ids) == dict.fromkeys(policies, last) | {WEST: False}
         estate.now += 10 * MINUTE
-        estate.publish(1, region=WEST)
-        server.refresh()
-        assert states(server, ids) == {EAST: False, WEST: False}
-        estate.down.clear()
-        server.refresh()
-        assert states(server, ids) == {EAST: True, WEST: False}
 
 
 def test_health_goes_on_without_the_control_plane(estate: Estate):
@@ -540,3 +554,14 @@ def test_an_endpoint_that_speaks_something_else(estate: Estate):
         }
         with estate.serve() as server:
             assert states(server, ids) == {"HTTP": False, "HTTPS": False}
+
+
+def test_what_health_checkers_report(estate: Estate):
+    """Nothing about calculated and disabled checks, and what they see before it is inverted."""
+    up, down, inverted = estate.leaf(True), estate.leaf(False), estate.leaf(False, Inverted=True)
+    estate.over(1, up)
+    estate.leaf(True, Disabled=True)
+    reported: list[dict[str, bool]] = []
+    with estate.serve(report=reported.append) as server:
+        server.refresh()
+        assert reported[-1] == {up: True, down: False, inverted: False}

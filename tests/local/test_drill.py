@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import signal
 import socket
 import subprocess
+import sys
 import time
 from pathlib import Path
+from typing import Any
 
+import boto3
 import pytest
 
 from local.loopback import ADDRESSES
 from local.program import ROOT
+from ops.acceptance.observation import Check
+from runtime.contract import REGION_OF
 from tests.local.conftest import LIMIT, Played, start
 from tests.local.permissions import BY_AWS, FOR_EACH_PARTNER, RARE, Compared, compare
+from tests.ops import acceptance
 
 
 def children(pid: int) -> list[int]:
@@ -135,6 +142,42 @@ def test_a_killed_emulator_ends_the_drill_with_advice_and_leaves_no_process(tmp_
     assert "Traceback" not in err
     assert gone(started)
     assert [*(tmp_path / "drill").iterdir()] == []
+
+
+def test_an_environment_proves_itself_while_it_runs(played: Played) -> None:
+    ways = played.ways
+    environment = os.environ | ways["environment"] | {"AWS_DEFAULT_REGION": "us-gov-west-1"}
+    for region in REGION_OF.values():  # otherwise they are due within minutes
+        functions = boto3.client(
+            "lambda",
+            region_name=region,
+            endpoint_url=ways["endpoint"],
+            aws_access_key_id=ways["environment"]["AWS_ACCESS_KEY_ID"],
+            aws_secret_access_key="local",
+        )
+        for page in functions.get_paginator("list_functions").paginate():
+            for each in page["Functions"]:
+                if each["FunctionName"].startswith(("cell1-canary", "cell1-probe")):
+                    functions.invoke(FunctionName=each["FunctionName"])
+        functions.close()
+    words = ways["sftp"][f"{acceptance.USER} in west"].split()
+    key = words[words.index("-i") + 1]
+
+    def accept(*more: str) -> tuple[int, dict[str, Any]]:
+        verb = ["accept", acceptance.CUSTOMER, "--key", key, "--with-failover", *more]
+        command = [sys.executable, "-m", "ops", *verb, "--json", "--root", ways["root"]]
+        done = subprocess.run(
+            command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=LIMIT, check=False
+        )
+        assert not done.stderr
+        return done.returncode, json.loads(done.stdout)
+
+    code, plan = accept()
+    assert code == 0
+    code, done = accept("--apply", "--reason", "a test", "--digest", plan["digest"])
+    unseen = [each for each in done["observations"] if not each["seen"]]
+    assert (code, unseen) == (0, [])
+    assert {each["check"] for each in done["observations"]} == {each.value for each in Check}
 
 
 def test_up_prints_how_to_connect_and_runs_until_it_is_stopped(played: Played, tmp_path: Path) -> None:

@@ -228,3 +228,22 @@ def test_children_of_a_health_check_exist_and_are_at_most_255(place: Place) -> N
     config = place.route53.get_health_check(HealthCheckId=made)["HealthCheck"]["HealthCheckConfig"]
     assert config["ChildHealthChecks"] == place.checks
     assert len(place.route53.list_health_checks()["HealthChecks"]) == 3
+
+
+def test_the_status_of_a_check_is_what_health_checkers_report(aws: World):
+    place = Place(aws)
+    leaf, other = place.checks
+    over = place.check(Type="CALCULATED", ChildHealthChecks=[leaf], HealthThreshold=1)
+
+    def status(id: str) -> list[str]:
+        found = place.route53.get_health_check_status(HealthCheckId=id)["HealthCheckObservations"]
+        return [each["StatusReport"]["Status"].partition(":")[0] for each in found]
+
+    aws.emulator.report_health({leaf: True})
+    assert (status(leaf), status(other)) == (["Success"], [])
+    aws.emulator.report_health({leaf: False})
+    assert status(leaf) == ["Failure"]
+    with pytest.raises(ClientError, match="InvalidInput"):
+        status(over)
+    with pytest.raises(ClientError, match="NoSuchHealthCheck"):
+        status("00000000-0000-0000-0000-000000000000")

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache, partial
 from http.server import BaseHTTPRequestHandler
@@ -131,6 +132,7 @@ class Place:
             "mft:zoneId": "Z0123456789EXAMPLE",
             "mft:accountId": "123456789012",
             "mft:groupRuleQuota": "60",
+            "mft:switch": "alarm",
         }
 
     def file(self, side: str) -> Path:
@@ -256,16 +258,10 @@ def clients() -> Iterator[Clients]:
     made.close()
 
 
-@pytest.fixture
-def place(
-    aws: Emulator, relay: RecordingRelay, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Place]:
-    """Stack files and two switches that stand at `in`."""
-    relay.open()
-    made = Place(aws=aws, relay=relay, root=tmp_path)
-    for side in REGION_OF:
-        made.write(side)
-        made.hold(side, Position.IN.value)
+@contextmanager
+def shell(made: Place, clients: Clients, monkeypatch: pytest.MonkeyPatch) -> Iterator[Place]:
+    """Let what is typed in this process reach a place."""
+    made.relay.open()
     for name in [name for name in os.environ if name.startswith("AWS_")]:
         monkeypatch.delenv(name)
     for name, value in made.credentials.items():
@@ -278,6 +274,19 @@ def place(
     yield made
     environment._client.cache_clear()
     clients.rest()
+
+
+@pytest.fixture
+def place(
+    aws: Emulator, relay: RecordingRelay, clients: Clients, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Place]:
+    """Stack files and two switches that stand at `in`."""
+    made = Place(aws=aws, relay=relay, root=tmp_path)
+    for side in REGION_OF:
+        made.write(side)
+        made.hold(side, Position.IN.value)
+    with shell(made, clients, monkeypatch):
+        yield made
 
 
 @pytest.fixture

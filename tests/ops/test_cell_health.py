@@ -54,7 +54,7 @@ def test_a_cell_that_is_well_has_no_problem_and_nobody_else_is_asked(east):
     east.place.relay.forget()
     assert problems(east.cell) == []
     calls = east.place.relay.calls
-    assert len(calls) == 11, "one for each of its parts"
+    assert len(calls) == 13, "one for each of its parts"
     assert {call.split()[0] for call in calls} == {EASTERN}
     assert not {call.split()[1] for call in calls} & {"route53", "iam", "s3"}
 
@@ -90,13 +90,19 @@ def test_a_server_with_too_few_addresses(east):
     assert found(east) == f"the SFTP server {east.manifest['server']} has 1 of its 3 addresses"
 
 
-@pytest.mark.parametrize("function", ["ingest", "replication"])
-def test_dead_letters_seen_or_taken(east, function):
-    url = east.manifest["dead_letters"][function]
+@pytest.mark.parametrize("what", ["ingest", "replication", "events"])
+def test_dead_letters_seen_or_taken(east, what):
+    url = east.manifest["dead_letters"][what]
     east.send(url, 3)
     east.client("sqs").receive_message(QueueUrl=url, MaxNumberOfMessages=10, VisibilityTimeout=3600)
-    see = f"see docs/runbook.md#{function}-dead-letters"
-    assert found(east) == f"3 dead letters of the function {function} wait for an operator; {see}"
+    see = f"see docs/runbook.md#{what}-dead-letters, then: mft-ops redrive {EASTERN} --queue {what}"
+    assert found(east) == f"3 dead letters ({what}) wait for an operator; {see}"
+
+
+def test_a_scheduled_run_that_failed_keeps_nobody_away(east):
+    """The next run does its work, and an alarm says if that fails too."""
+    east.send(east.manifest["dead_letters"]["invocations"], 3)
+    assert problems(east.cell) == []
 
 
 def test_the_depth_of_the_queue_counts_above_its_limit(east):

@@ -30,7 +30,7 @@ FACTS = {
     "mft:groupRuleQuota": "60",
 }
 SAMPLES = sorted((ROOT / "customers").glob("*.yaml"))
-FINE = "4 customers, 14 health checks of 200, nothing refused"
+FINE = "4 customers, 22 health checks of 200, nothing refused"
 
 
 @dataclass
@@ -146,7 +146,7 @@ def test_the_result_as_one_json_document(project):
         "base": project.git("rev-parse", "HEAD"),
         "deployed": 4,
         "customers": 4,
-        "health_checks": 14,
+        "health_checks": 22,
         "health_check_quota": 200,
         "leaving": [],
         "refusals": [],
@@ -335,28 +335,28 @@ def test_a_retirement_from_its_first_step_to_its_last(project):
         assert (document["leaving"], document["refusals"]) == (["x8p3v"], [])
         project.commit()
     project.file("agency-d").unlink()
-    assert project.ops().out == "3 customers, 12 health checks of 200, nothing refused\n"
+    assert project.ops().out == "3 customers, 20 health checks of 200, nothing refused\n"
 
 
 # --- Quotas ------------------------------------------------------------------------------------------
 
 
 def test_a_quota_that_the_registry_would_break(project):
-    project.stacks(healthCheckQuota=13)
+    project.stacks(healthCheckQuota=21)
     assert project.refused() == [
-        "customers: 14 health checks are needed (10 for cells, 4 for customers), but mft:healthCheckQuota"
-        " is 13; ask AWS for 14 (quota L-ACB674F3) and set it to that, or set"
+        "customers: 22 health checks are needed (18 for cells, 4 for customers), but mft:healthCheckQuota"
+        " is 21; ask AWS for 22 (quota L-ACB674F3) and set it to that, or set"
         " failover.health_check: cell for these (1): x8p3v"
     ]
     project.edit("agency-d", "lifecycle: active", "lifecycle: closing")
     project.commit()
     text = project.file("agency-d").read_text().replace("lifecycle: closing", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
-    assert project.ops("--retiring", "1").out == "4 customers, 12 health checks of 13, nothing refused\n"
+    assert project.ops("--retiring", "1").out == "4 customers, 20 health checks of 21, nothing refused\n"
 
 
 def test_a_quota_is_exceeded_by_customers_who_come_into_service_and_not_by_those_in_it(project):
-    project.stacks(healthCheckQuota=15)
+    project.stacks(healthCheckQuota=23)
     project.edit("agency-c", "lifecycle: onboarding", "lifecycle: active")
     (line,) = project.refused()
     assert line.endswith("for these (1): r2w6d")
@@ -373,17 +373,17 @@ def test_a_quota_that_six_hundred_customers_would_break(tmp_path):
     result = project.ops()
     needed, new, summary = result.out.splitlines()
     assert needed.startswith(
-        "customers: 1,214 health checks are needed (10 for cells, 1,204 for customers), but"
-        " mft:healthCheckQuota is 200; ask AWS for 1,214 (quota L-ACB674F3) and set it to that, or set"
+        "customers: 1,222 health checks are needed (18 for cells, 1,204 for customers), but"
+        " mft:healthCheckQuota is 200; ask AWS for 1,222 (quota L-ACB674F3) and set it to that, or set"
         " failover.health_check:"
-        " cell for these (507): c0095, c0096, "
+        " cell for these (511): c0091, c0092, "
     )
     assert needed.endswith(", c0599, c7k2m, x8p3v")
     assert new == (
-        "customers: 1,214 health checks are new, but Route 53 creates 1,000 a day; deploy what is new in 2"
-        " steps, cells first and then customers by id: day 1 up to c0494, day 2 up to x8p3v"
+        "customers: 1,222 health checks are new, but Route 53 creates 1,000 a day; deploy what is new in 2"
+        " steps, cells first and then customers by id: day 1 up to c0490, day 2 up to x8p3v"
     )
-    assert summary.startswith("604 customers, 1,214 health checks of 200, 2 refused")
+    assert summary.startswith("604 customers, 1,222 health checks of 200, 2 refused")
     assert result.code == 1
 
 

@@ -23,7 +23,8 @@ METAVARS = {
 }
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.
-ACTING = ("evacuate", "gaps", "notice", "rehome", "release", "restore", "shift", "takeover")
+ACTING = ("accept", "evacuate", "force-in", "gaps", "notice", "rehome", "release", "restore", "shift")
+ACTING += ("takeover",)
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
@@ -119,7 +120,15 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
     named = {each.opts[0] for each in parameters(verb) if each.metavar == "CUSTOMER"}
     if verb[0] in ("trace", "release"):
         assert named == {"--customer"}
-    elif verb in (("check",), ("status",), ("evacuate",), ("restore",), ("takeover",), ("replay", "apply")):
+    elif verb in (
+        ("check",),
+        ("status",),
+        ("evacuate",),
+        ("force-in",),
+        ("restore",),
+        ("takeover",),
+        ("replay", "apply"),
+    ):
         assert named == set()
     else:
         assert named <= {"customer", "customers"}
@@ -144,6 +153,7 @@ def test_a_reason_goes_with_apply(verb):
         (("notice", "--all"), "a --reason"),
         (("release", "20260131T180000Z-0123456789abcdef0123", "--resend"), "a --reason"),
         (("takeover", WESTERN), "a --reason"),
+        (("accept", "c7k2m", "--key", "c7k2m.key"), "a --reason"),
     ],
 )
 def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):

@@ -25,6 +25,7 @@ from tests.ops.well_cells import WellCell
 READ, PUT, SAY = "ssm GetParameter", "ssm PutParameter", "monitoring PutMetricData"
 LIST, WRITE, WHO = "s3 list", "s3 write", "sts"
 DEAD = f"{WESTERN} "
+BACK = f"to put it back: mft-ops restore {WESTERN}"
 EVERYBODY_IN_EAST = {id: dict.fromkeys(("east", "west", "primary"), EAST) for id in (WESTERNER, EASTERNER)}
 AT_HOME = {
     WESTERNER: {"east": EAST, "west": WEST, "primary": WEST},
@@ -213,7 +214,8 @@ def test_west_is_evacuated_while_it_is_dead_and_route_53_and_iam_with_it(fleet, 
             result = place.ops(*words)
             assert result.code == 1
             assert "Route 53's control plane, in us-gov-west-1, does not answer" in result.line
-            assert "mft-ops evacuate us-gov-west-1" in result.line
+            assert "All customers are out of us-gov-west-1 already, which is lost" in result.line
+            assert "mft-ops evacuate" not in result.line, "that was done"
         result = place.ops("restore", WESTERN)
         assert result.code == 1
         assert f"whether gaps remain is not known, because {WESTERN} cannot be looked at" in result.line
@@ -290,7 +292,10 @@ def test_names_that_do_not_move_are_listed_and_the_evacuation_is_done(fleet, mon
     otherwise = [line for line in result.out.splitlines() if line.startswith("answers otherwise: ")]
     assert len(otherwise) == 6, "primary. of who is at home in East needs not move"
     assert all(f"sftp.{WEST}" in line or f"-{WEST};" in line for line in otherwise)
-    assert result.out.splitlines()[-1] == "done, the switch has moved; 6 answers have not after 0 s"
+    assert result.out.splitlines()[-1] == (
+        f"done, the switch has moved; 6 answers have not after 0 s; if {EASTERN} is out itself,"
+        " bring it back: mft-ops status shows how"
+    )
     assert fleet.place.position(WEST) == "out"
     assert list(fleet.recorded(EAST).values())[-1]["left"] == [line[19:] for line in otherwise]
 
@@ -403,7 +408,7 @@ def test_an_unconfirmed_action_is_completed_by_the_same_command(fleet, dies):  #
     assert [key.rpartition("/")[2] for key in sorted(fleet.recorded(EAST))] == ["intent.json", "outcome.json"]
     assert fleet.answers() == EVERYBODY_IN_EAST
     result = place.ops("evacuate", WESTERN)
-    assert (result.code, result.line) == (1, f"{WESTERN} is out already; nothing was done")
+    assert (result.code, result.line) == (1, f"{WESTERN} is out already; nothing was done; {BACK}")
 
 
 def test_an_evacuation_killed_while_it_watches_names_goes_on_watching(fleet, monkeypatch):  # noqa: F811
@@ -498,17 +503,21 @@ def test_an_unknown_region_is_refused_with_the_nearest(place, verb, region, mean
 
 def test_a_region_that_is_in_that_position_already_is_refused(west_out):
     before = west_out.moved(WEST)
-    for verb, region, position in (("evacuate", WESTERN, "out"), ("restore", EASTERN, "in")):
+    out = f"to take it out: mft-ops evacuate {EASTERN}"
+    for verb, region, position, way in (("evacuate", WESTERN, "out", BACK), ("restore", EASTERN, "in", out)):
         for words in ((), (*WHY, "--apply", "--digest", "0")):
             result = west_out.ops(verb, region, *words)
-            assert (result.code, result.line) == (1, f"{region} is {position} already; nothing was done")
+            assert (result.code, result.line) == (
+                1,
+                f"{region} is {position} already; nothing was done; {way}",
+            )
     assert (west_out.moved(WEST), west_out.moved(EAST)) == (before, 0)
     assert not west_out.published(WEST)
 
 
 def test_a_refusal_is_one_json_document_too(west_out):
     code, document = west_out.json("evacuate", WESTERN)
-    assert (code, document) == (1, {"refused": f"{WESTERN} is out already; nothing was done"})
+    assert (code, document) == (1, {"refused": f"{WESTERN} is out already; nothing was done; {BACK}"})
 
 
 # --- Regions that do not answer ----------------------------------------------------------------------
@@ -544,7 +553,7 @@ def test_a_port_where_nobody_listens_is_reported(place, monkeypatch):
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     result = place.ops("evacuate", WESTERN)
     assert result.code == 1
-    assert result.line.endswith('Could not connect to the endpoint URL: "http://127.0.0.1:9/"')
+    assert 'Could not connect to the endpoint URL: "http://127.0.0.1:9/"; nobody can be' in result.line
 
 
 def test_missing_credentials_are_reported(place, monkeypatch):

@@ -23,6 +23,7 @@ from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
+from runtime.sweep_notes import Doubt, SweepNotes
 from runtime.transfer import Transfer
 from tests.ops.transfers import Estate, Side
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, owner
@@ -222,6 +223,29 @@ def test_several_customers_are_reported_in_order(place, late):
     )
     _, documents = run_json(place)
     assert [each["gap"]["customer"] for each in documents if "gap" in each] == [place.customer, "czz"]
+
+
+def test_what_the_sweep_has_left_is_shown_with_its_reason(place, late):
+    west = place.west
+    key = "inbound/sftp/acme/a.csv"
+    put = west.client("s3").put_object(Bucket=west.bucket, Key=key, Body=b"abc")
+    place_of = {"Bucket": west.bucket, "Key": key, "VersionId": put["VersionId"]}
+    modified = west.client("s3").head_object(**place_of)["LastModified"]
+    doubt = Doubt(
+        customer=west.customer,
+        transfer=contract.transfer_id(contract.file_id(west.customer, key), put["VersionId"], modified),
+        key=key,
+        version_id=put["VersionId"],
+        size=3,
+        modified=modified,
+        seen=modified,
+        why="the session log shows nothing",
+    )
+    SweepNotes(table=west.table, side=west.side, client=west.client("dynamodb")).put(doubt, days=1)
+    _, documents = run_json(place)
+    (where,) = (each["gap"]["where"] for each in documents if "gap" in each)
+    reason = f"the sweep of {WESTERN} left it: the session log shows nothing"
+    assert where.endswith(f"; {reason}")
 
 
 def test_a_key_stays_on_its_line(place, late):

@@ -289,8 +289,24 @@ def test_a_message_lists_as_many_files_as_fit_beginning_with_those_to_send_again
 # --- Publishing --------------------------------------------------------------------------------------
 
 
+def test_nobody_is_told_to_leave_a_region_that_is_in(estate):
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    in_use = f"{WESTERN} is in, and so far as DNS shows these customers are sent there: {estate.customer};"
+    (warning,) = made["warnings"]
+    assert warning == f"{in_use} take it out first: mft-ops evacuate {WESTERN}"
+    result = estate.ops(*made["command"].split()[1:])
+    assert (result.code, result.out) == (1, "")
+    assert result.line == f"{warning}; nobody was told anything"
+    take_out(estate, WEST)
+    made = plan(estate, estate.customer, *OUT_OF_WEST)
+    assert made["warnings"] == []
+    assert estate.json(*made["command"].split()[1:])[0] == 0
+    assert len(estate.east.receipts_published(1)) == 1
+
+
 def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
     deliver(estate.west)
+    take_out(estate, WEST)
     estate.lose(WEST)
     made = plan(estate, estate.customer, *OUT_OF_WEST)
     code, done = estate.json(*made["command"].split()[1:])
@@ -307,6 +323,7 @@ def test_the_reviewed_notice_is_published_to_the_receipt_topic(estate):
 
 
 def test_the_printed_command_publishes_the_notice(estate):
+    take_out(estate, WEST)
     result = estate.ops("notice", "--all", *OUT_OF_WEST)
     command = result.err.splitlines()[-1].split()
     assert command[:2] == ["mft-ops", "notice"]
@@ -344,6 +361,7 @@ def test_a_notice_that_has_changed_is_not_published_and_the_change_is_named(esta
 
 
 def test_all_customers_are_notified_and_a_failure_stops_no_other(estate):
+    take_out(estate, WEST)
     other = other_customer(estate)
     s3 = estate.east.client("s3")
     key = contract.config_key(other)

@@ -277,13 +277,13 @@ def test_misconfigured_health_checks(twins, cleanup):  # noqa: F811
     route53 = twins.client("route53")
     out = twins.one(WEST, "aws:route53/healthCheck:HealthCheck", "cell1-health-out").id
     cell = twins.one(EAST, "aws:route53/healthCheck:HealthCheck", "cell1-health-cell").id
-    for check, usual, broken in ((out, 2, 1), (cell, 3, 1)):
+    for check, usual, broken in ((out, 2, 1), (cell, 6, 1)):
         threshold = partial(route53.update_health_check, HealthCheckId=check)
         cleanup.callback(threshold, HealthThreshold=usual)
         threshold(HealthThreshold=broken)
     lines = twins.differences("h4t9q")
     assert [each for each in lines if each.startswith("Route 53: ")] == [
-        f"Route 53: {EASTERN}: the check `cell` requires 1 of 3 leaves to be healthy, not all; {UP[EAST]}",
+        f"Route 53: {EASTERN}: the check `cell` requires 1 of 7 leaves to be healthy, not 6; {UP[EAST]}",
         f"Route 53: {WESTERN}: the check `out` can be healthy: a shift would move nobody; {UP[WEST]}",
     ]
 
@@ -315,7 +315,8 @@ def test_with_west_dead_and_the_control_planes_with_it(twins):  # noqa: F811
     silent, switch, endpoint, control = lines
     assert silent.startswith(f"{WESTERN}: does not answer: ")
     assert switch == (
-        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer"
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer;"
+        f" if {EASTERN} is out and {WESTERN} does not come back: mft-ops force-in {EASTERN}"
     )
     assert endpoint.startswith(f"{WESTERN}: the SFTP endpoint serves no host key at 127.0.0.2, ")
     assert control.startswith(f"Route 53: its control plane, in {WESTERN}, does not answer: ")
@@ -409,9 +410,9 @@ def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
         f" --region {EASTERN}`",
         f"{WESTERN}: the registry needs 18 buckets, but quota L-DC2B2D3D allows 17;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}`",
-        f"{WESTERN}: the registry needs 511 concurrent executions of functions,"
+        f"{WESTERN}: the registry needs 513 concurrent executions of functions,"
         " but quota L-B99A9384 allows 10;"
-        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 511 --region {WESTERN}`",
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 513 --region {WESTERN}`",
     ]
 
 
@@ -430,13 +431,13 @@ def test_what_others_in_the_account_use_counts(twins, cleanup, quota):  # noqa: 
     cleanup.callback(functions.delete_function, FunctionName="somebody-elses")
     functions.put_function_concurrency(FunctionName="somebody-elses", ReservedConcurrentExecutions=2)
     quota(WESTERN, BUCKETS, 18)
-    quota(WESTERN, CONCURRENCY, 512)
+    quota(WESTERN, CONCURRENCY, 514)
     assert sorted(twins.differences()) == [
         f"{WESTERN}: the registry needs 18 buckets and others use 1, but quota L-DC2B2D3D allows 18;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 19 --region {WESTERN}`",
-        f"{WESTERN}: the registry needs 511 concurrent executions of functions and others use 2,"
-        f" but quota L-B99A9384 allows 512;"
-        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 513 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 513 concurrent executions of functions and others use 2,"
+        f" but quota L-B99A9384 allows 514;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 515 --region {WESTERN}`",
         f"{WESTERN}: the registry needs 6 Elastic IP addresses and others use 1,"
         " but quota L-0263D0A3 allows 6;"
         f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 7 --region {WESTERN}`",

@@ -246,7 +246,7 @@ def test_nobody_is_rehomed_into_a_region_that_is_out(three, position):
     code, document = apply(three, "--all", "--to", EASTERN, digest=digest)
     assert (code, three.records()) == (1, before)
     assert document["refused"] == (
-        f"{EASTERN} is {position}, and nobody is sent there; restore it first: mft-ops restore {EASTERN}"
+        f"{EASTERN} is {position}, and nobody is sent there; bring it back first: mft-ops restore {EASTERN}"
     )
     assert plan(three, "--all", "--to", WESTERN)["batches"] == 0
 

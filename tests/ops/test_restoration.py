@@ -15,6 +15,8 @@ from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
 from tests.ops.fleet import EASTERNER, WESTERNER, WHY, Fleet, fleet  # noqa: F401 - a fixture
 from tests.runtime.cells import eventually
 
+OUT = f"to take it out: mft-ops evacuate {WESTERN}"
+
 
 @pytest.fixture
 def without_west(fleet: Fleet) -> Fleet:  # noqa: F811
@@ -48,7 +50,7 @@ def test_a_region_comes_back_with_all_customers(without_west):
     assert (intent["why"], outcome["left"]) == (WHY[1], [])
     assert {call.split()[1] for call in place.relay.calls}.isdisjoint({"route53", "iam"})
     result = place.ops("restore", WESTERN)
-    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done")
+    assert (result.code, result.line) == (1, f"{WESTERN} is in already; nothing was done; {OUT}")
 
 
 def test_what_was_refused_by_a_partner_and_told_to_the_customer_holds_nothing_back(without_west):

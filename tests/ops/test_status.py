@@ -83,7 +83,7 @@ def test_all_is_well(both, place):
         "shifted_out": [],
         "sftp": "ONLINE",
         "queue": {"waiting": 0, "taken": 0},
-        "dead_letters": {"ingest": 0, "replication": 0},
+        "dead_letters": {"ingest": 0, "replication": 0, "events": 0, "invocations": 0},
         "workflow": {"running": 0, "more": False, "failed": 0},
         "files": {"held": 0, "failed": 0, "retrying": 0},
         "measured": {
@@ -115,8 +115,8 @@ def test_findings_are_shown_with_the_section_of_the_runbook(both, place):
     assert (alarm["name"], alarm["section"]) == (name, "facts-delayed")
     assert status["regions"][WESTERN]["switch"]["position"] == "lost"
     assert [re.sub(r"since \S+( [^;]*UTC)?", "since THEN", each) for each in status["findings"]] == [
-        f"{EASTERN}: 1 dead letters of the function ingest wait for an operator;"
-        " see docs/runbook.md#ingest-dead-letters",
+        f"{EASTERN}: 1 dead letters (ingest) wait for an operator; see docs/runbook.md#ingest-dead-letters,"
+        f" then: mft-ops redrive {EASTERN} --queue ingest",
         f"{EASTERN}: the alarm {name} is on since THEN Something is wrong. First: look."
         " Runbook: docs/runbook.md#facts-delayed",
         f"{EASTERN}: S3 gave up on 3 copies to {WESTERN} in the last 24 hours;"
@@ -274,7 +274,8 @@ def test_one_region_dead_and_the_control_plane_with_it(both, place):
     first, *others = status["findings"]
     assert first.startswith(f"{WESTERN}: does not answer: ")
     assert others == [
-        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer",
+        f"{EASTERN}: where its switch stands is not known: {WESTERN} keeps it, and does not answer;"
+        f" if {EASTERN} is out and {WESTERN} does not come back: mft-ops force-in {EASTERN}",
         "Route 53's control plane does not answer: DNS says which customers are shifted out",
     ]
     result = place.ops("status")

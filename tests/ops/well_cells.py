@@ -15,12 +15,14 @@ import pytest
 from customers import names
 from ops.cell import DeployedCell
 from ops.environment import Environment
-from runtime.contract import REGION_OF, SIDES, cell_parameter
+from runtime.contract import EVENTS, INVOCATIONS, REGION_OF, SIDES, cell_parameter
 from tests.ops.conftest import NAMESPACE, Place
 from tests.runtime import cells
 from tests.runtime.cells import ROLE
 
 _numbers = itertools.count(1)
+#: What dead letters were meant for.
+_DEAD = ("ingest", "replication", EVENTS, INVOCATIONS)
 
 
 @dataclass
@@ -43,13 +45,13 @@ class WellCell:
         return self.place.aws.client(service, REGION_OF[self.side])
 
     def make(self) -> WellCell:
-        queue, *dead = (self._queue(what) for what in ("queue", "dead", "replication-dead"))
+        queue, *dead = (self._queue(what) for what in ("queue", *(f"{each}-dead" for each in _DEAD)))
         topic = self.client("sns").create_topic(Name=f"alerts-{self.name}")["TopicArn"]
         self.manifest = {
             "server": self._server(),
             "addresses": ["203.0.113.1", "203.0.113.2", "203.0.113.3"],
             "queue": queue,
-            "dead_letters": dict(zip(("ingest", "replication"), dead, strict=True)),
+            "dead_letters": dict(zip(_DEAD, dead, strict=True)),
             "state_machine": self._state_machine(),
             "functions": {handler: self._function(handler) for handler in ("ingest", "switch")},
             "alerts": topic,

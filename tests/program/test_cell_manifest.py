@@ -112,7 +112,7 @@ def test_the_alarms_of_its_topic_are_all_that_wake_an_operator(graph):
     parts = CellManifest.read(namespace=namespace, cell="1", side="west", parameters=Parameters(graph))
     alarms = graph.of("aws:cloudwatch/metricAlarm:MetricAlarm")
     notifying = {each.name for each in alarms if parts.alerts in each.inputs.get("alarmActions", ())}
-    health = {f"cell1-health-{leaf}" for leaf in ("endpoint", "canary", "switch")}
+    health = {f"cell1-health-{leaf}" for leaf in ("endpoint", "canary", "switch", "forced")}
     assert {each.name for each in alarms} - notifying == health, "Route 53 watches these"
     sections = {
         each.inputs["alarmDescription"].rpartition("#")[2] for each in alarms if each.name in notifying

@@ -11,11 +11,12 @@ import pytest
 from components import settings
 from components.alarm import Missing
 from components.bucket import Keep
-from components.settings import Peer, SwitchKind
+from components.settings import Peer
 from customers.kinds import ReceiptKind
 from customers.registry import load
 from local import program
 from local.program import Graph
+from runtime.metric_names import SwitchKind
 from tests.program.conftest import STACKS, recorded
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"

@@ -10,10 +10,10 @@ from typing import Any
 
 import pytest
 
-from components.settings import SwitchKind
 from local import program
 from local.program import Graph, Resource
 from runtime.contract import REGION_OF, SIDE_OF, peer_of
+from runtime.metric_names import SwitchKind
 from tests.iam import matches
 from tests.program.conftest import STACKS, recorded
 
@@ -21,6 +21,7 @@ _ALARM = "docs/adr/0001-peer-alarm.md"
 _REPLICATION = "docs/adr/0012-replication-targets.md"
 _TABLE = "docs/adr/0013-table-replica.md"
 _OBJECT = "docs/adr/0015-switch-by-object.md"
+_FORCE = "docs/adr/0034-force-in.md"
 _ACCOUNTS = "docs/adr/0024-other-accounts.md"
 
 #: References to the peer (type, logical name, place in the inputs), and the decision that explains each.
@@ -32,6 +33,11 @@ EXCEPTIONS = {
     ("Parameter", "cell1-failover-switch", "name"): _ALARM,
     ("RolePolicy", "cell1-failover-switch", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
     ("RolePolicy", "cell1-failover-takeover", "policy.Statement[ReadSwitch].Resource[]"): _ALARM,
+    ("HealthCheck", "cell1-health-veto", "cloudwatchAlarmRegion"): _FORCE,
+    # Which word is the later one is asked while a region is out, and a peer that is silent has none.
+    ("RolePolicy", "cell1-failover-switch", "policy.Statement[ReadOwnSwitch].Resource[]"): _FORCE,
+    ("RolePolicy", "cell1-failover-switch", "policy.Statement[ReadPeersForce].Resource[]"): _FORCE,
+    ("RolePolicy", "cell1-failover-takeover", "policy.Statement[ReadPeersForce].Resource[]"): _FORCE,
     ("BucketReplicationConfig", "*", "rules[].destination.bucket"): _REPLICATION,
     (
         "BucketReplicationConfig",

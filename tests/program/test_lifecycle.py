@@ -76,6 +76,40 @@ def test_nobody_uploads_to_a_customer_that_takes_no_files(stage: str, graph: Gra
     assert bool(allowed) is (stage in ("onboarding", "active", "closing"))
 
 
+def test_uploads_are_refused_whoever_sends_while_nothing_would_process_them(stage: str, graph: Graph) -> None:
+    """SFTP users and SDK roles alike; replicas, which the other region's stack may send already, are not."""
+    policies = [each for each in tenants(graph) if each.type == "aws:s3/bucketPolicy:BucketPolicy"]
+    assert len(policies) == len(IDS)
+    for each in policies:
+        refused = [
+            (s["Principal"], s["Action"], s["Resource"])
+            for s in json.loads(each.inputs["policy"])["Statement"]
+            if s["Effect"] == "Deny" and "Condition" not in s
+        ]
+        everything = f"arn:aws-us-gov:s3:::{each.inputs['bucket']}/*"
+        everybody = ({"AWS": "*"}, ["s3:PutObject"], [everything])
+        assert refused == ([everybody] if stage == "onboarding" else [])
+
+
+def test_nothing_may_be_uploaded_before_its_event_would_be_seen(stage: str, graph: Graph) -> None:
+    notifications = {
+        each.name: each
+        for each in tenants(graph)
+        if each.type == "aws:s3/bucketNotification:BucketNotification"
+    }
+    assert bool(notifications) is (stage in ("active", "closing", "draining"))
+    targets = {
+        each.urn
+        for each in graph.of("aws:cloudwatch/eventTarget:EventTarget")
+        if each.name.startswith("cell1-intake-")
+    }
+    assert len(targets) == 4
+    for name, each in notifications.items():
+        assert set(each.depends_on) >= targets
+        policy = graph.one("aws:s3/bucketPolicy:BucketPolicy", name)
+        assert each.urn in policy.depends_on
+
+
 def test_a_retired_customer_can_go(tmp_path: Path) -> None:
     """The last step: the file is removed, and no resource that it leaves in the state is protected."""
     before = record("gov-west", root=registry("retired", tmp_path))

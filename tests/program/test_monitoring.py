@@ -18,6 +18,7 @@ from runtime.canary_legs import Leg
 from runtime.contract import SIDE_OF
 from runtime.environment import ENV_ADDRESSES, ENV_ZONE
 from runtime.metric_names import (
+    FORCE_METRIC,
     METRIC_ADDRESSES,
     METRIC_CANARY,
     METRIC_CANARY_SECONDS,
@@ -37,6 +38,7 @@ OWN = {"Namespace", "Cell"}
 #: What AWS publishes, by namespace: the names of metrics, and each set of dimensions that they have.
 #: https://docs.aws.amazon.com/lambda/latest/dg/monitoring-metrics-types.html
 #: https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+#: https://docs.aws.amazon.com/eventbridge/latest/userguide/eb-monitoring.html
 #: https://docs.aws.amazon.com/step-functions/latest/dg/procedure-cw-metrics.html
 #: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/metrics-dimensions.html
 #: https://docs.aws.amazon.com/vpc/latest/userguide/metrics-dimensions-nat-gateway.html
@@ -48,11 +50,19 @@ PUBLISHED: dict[str, list[tuple[set[str], set[str]]]] = {
         ({METRIC_CANARY, METRIC_CANARY_SECONDS}, OWN | {"Leg"}),
         ({METRIC_ADDRESSES}, OWN | {"Zone"}),
     ],
-    SWITCH_NAMESPACE: [({SWITCH_METRIC}, OWN | {"Region"})],
+    SWITCH_NAMESPACE: [({SWITCH_METRIC, FORCE_METRIC}, OWN | {"Region"})],
     "AWS/Lambda": [({"Errors", "Throttles", "Duration"}, {"FunctionName"})],
     "AWS/SQS": [
-        ({"ApproximateNumberOfMessagesVisible", "ApproximateAgeOfOldestMessage"}, {"QueueName"}),
+        (
+            {
+                "ApproximateNumberOfMessagesVisible",
+                "ApproximateAgeOfOldestMessage",
+                "NumberOfMessagesSent",
+            },
+            {"QueueName"},
+        ),
     ],
+    "AWS/Events": [({"FailedInvocations"}, {"RuleName"})],
     "AWS/States": [
         (
             {
@@ -92,6 +102,7 @@ def there_is(graph: Graph) -> dict[str, set[str]]:
     tables = {names.tracker_table("1")}
     return {
         "FunctionName": {each.outputs["name"] for each in graph.of("aws:lambda/function:Function")},
+        "RuleName": {each.outputs["name"] for each in graph.of("aws:cloudwatch/eventRule:EventRule")},
         "QueueName": {each.outputs["name"] for each in graph.of("aws:sqs/queue:Queue")},
         "StateMachineArn": {each.outputs["arn"] for each in graph.of("aws:sfn/stateMachine:StateMachine")},
         "NatGatewayId": {each.id for each in graph.of("aws:ec2/natGateway:NatGateway")},
@@ -210,9 +221,14 @@ def test_every_queue_of_what_could_not_be_done_is_watched(graph: Graph) -> None:
         for each in graph.of("aws:sqs/queue:Queue")
         if each.name.endswith("-dead-letters")
     }
-    watched = on(graph, "ApproximateNumberOfMessagesVisible")
+    watched = [*on(graph, "ApproximateNumberOfMessagesVisible"), *on(graph, "NumberOfMessagesSent")]
     assert {each.inputs["dimensions"]["QueueName"] for each in watched} == dead
-    assert len(dead) == 2
+    assert len(dead) == len(watched) == 4
+
+
+def test_every_rule_is_watched_for_events_that_it_cannot_deliver(graph: Graph) -> None:
+    rules = there_is(graph)["RuleName"]
+    assert {each.inputs["dimensions"]["RuleName"] for each in on(graph, "FailedInvocations")} == rules
 
 
 def test_every_nat_gateway_is_watched(graph: Graph) -> None:
@@ -472,7 +488,11 @@ def test_each_probe_is_in_its_own_zone_and_in_no_other(graph: Graph) -> None:
 
 @pytest.mark.parametrize(
     ("function", "every"),
-    [("canary", "5 minutes"), *((f"probe-{zone}", "1 minute") for zone in ZONES)],
+    [
+        ("canary", "5 minutes"),
+        ("sweep", "15 minutes"),
+        *((f"probe-{zone}", "1 minute") for zone in ZONES),
+    ],
 )
 def test_what_watches_runs_as_often_as_its_alarms_expect(graph: Graph, function: str, every: str) -> None:
     rule = graph.one("aws:cloudwatch/eventRule:EventRule", f"cell1-{function}")

@@ -318,7 +318,7 @@ def test_secrets_are_read_below_the_namespace_only(place: Place) -> None:
     assert {document.resource.name for document, _, _ in found} == {
         "cell1-canary",
         "cell1-workflow-deliver",
-        "cell1-interfaces-secretsmanager",  # the way of these two
+        "cell1-interfaces-secretsmanager-fips",  # the way of these two
     }
     for document, actions, resource in found:
         assert actions == ("secretsmanager:GetSecretValue",), document
@@ -559,7 +559,7 @@ def test_a_senders_principals_reach_its_own_bucket_and_no_other(place: Place) ->
                 its = [each for each in its if {root, "*"} & set(each.principals["AWS"])]
                 arn = f"arn:{PARTITION}:s3:::{bucket}/inbound/sdk/file"
                 who = {"aws:PrincipalArn": principal}
-                if bucket == own and customer.takes_files:
+                if bucket == own and customer.takes_files and not customer.is_refused:
                     assert granting(its, "s3:PutObject", arn, who), "an upload is refused"
                     assert not granting(its, "s3:GetObject", arn, who), "a sender reads nothing back"
                     other = {"aws:PrincipalArn": f"{principal}-other"}
@@ -681,18 +681,22 @@ def test_a_customer_can_subscribe_its_queue_of_another_account_and_nothing_else(
 
 
 def test_a_function_takes_messages_of_the_queue_that_feeds_it(place: Place) -> None:
+    """A scheduled function's failed runs are also reported, under its role, to the dead letters."""
+    reports = place.graph.one("aws:sqs/queue:Queue", "cell1-invocations-dead-letters").outputs["arn"]
+    scheduled = {
+        each.inputs["functionName"]
+        for each in place.graph.of("aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig")
+    }
     feeding = {
         each.inputs["functionName"]: each.inputs["eventSourceArn"]
         for each in place.graph.of("aws:lambda/eventSourceMapping:EventSourceMapping")
     }
     roles = {each.outputs["arn"]: each for each in place.graph.of("aws:iam/role:Role")}
     for function in place.graph.of("aws:lambda/function:Function"):
-        taken = {
-            resource
-            for each in place.of_role(roles[function.inputs["role"]])
-            for resource in each.resources
-            if any(action.startswith("sqs:") for action in each.actions)
-        }
+        its = place.of_role(roles[function.inputs["role"]])
+        sent = {r for each in its for r in each.resources if "sqs:SendMessage" in each.actions}
+        taken = {r for each in its for r in each.resources if "sqs:ReceiveMessage" in each.actions}
+        assert sent == ({reports} if function.outputs["name"] in scheduled else set()), function.name
         assert taken == {feeding[arn] for arn in [function.outputs["arn"]] if arn in feeding}, function.name
 
 
@@ -731,7 +735,7 @@ def test_the_steps_of_the_workflow_and_no_other_functions_are_published(place: P
 
 
 #: Actions that Lambda and S3 perform under a function's role, not through its subnets.
-_OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms"}
+_OUTSIDE_THE_SUBNETS = {"logs", "xray", "ec2", "kms", "sqs"}
 
 
 def test_the_ways_out_let_through_what_functions_in_the_subnets_may_do_and_no_more(place: Place) -> None:

@@ -68,7 +68,7 @@ def test_an_account_with_the_default_of_addresses() -> None:
 
 
 def test_all_shortages_are_reported_at_once() -> None:
-    answer = allowing(**{"0263D0A3": 5, "B99A9384": 10, "0EA8095F": 60, "ACB674F3": 13, "DC2B2D3D": 17})
+    answer = allowing(**{"0263D0A3": 5, "B99A9384": 10, "0EA8095F": 60, "ACB674F3": 21, "DC2B2D3D": 17})
     assert refusal("gov-west", answer, groupRuleQuota="100") == [
         f"{WESTERN}: the registry needs 6 Elastic IP addresses besides what others in the account use,"
         " but quota L-0263D0A3 allows 5;"
@@ -79,9 +79,9 @@ def test_all_shortages_are_reported_at_once() -> None:
         f"{WESTERN}: the registry needs 50 concurrent executions of functions"
         " besides what others in the account use, but quota L-B99A9384 allows 10;"
         f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 50 --region {WESTERN}",
-        f"{WESTERN}: the registry needs 14 health checks besides what others in the account use,"
-        " but quota L-ACB674F3 allows 13;"
-        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 14 --region {WESTERN}",
+        f"{WESTERN}: the registry needs 22 health checks besides what others in the account use,"
+        " but quota L-ACB674F3 allows 21;"
+        f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 22 --region {WESTERN}",
         f"{WESTERN}: the registry needs 18 buckets besides what others in the account use,"
         " but quota L-DC2B2D3D allows 17;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}",

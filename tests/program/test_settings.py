@@ -140,7 +140,7 @@ def test_a_backend_in_the_stacks_region_or_in_a_folder_is_taken(
     monkeypatch.delenv("PULUMI_BACKEND_URL", raising=False)
     if url:
         monkeypatch.setenv("PULUMI_BACKEND_URL", url)
-    lines = refusal({"mft:healthCheckQuota": "13"})
+    lines = refusal({"mft:healthCheckQuota": "21"})
     assert [line.partition(":")[0] for line in lines] == ["customers"], "the next check refused, not this one"
 
 
@@ -192,8 +192,8 @@ def test_no_credentials() -> None:
 
 
 def test_a_quota_that_the_registry_breaks() -> None:
-    (line,) = refusal({"mft:healthCheckQuota": "13"})
-    assert line.startswith("customers: 14 health checks are needed"), "ten of the cells, four of customers"
+    (line,) = refusal({"mft:healthCheckQuota": "21"})
+    assert line.startswith("customers: 22 health checks are needed"), "18 of the cells, four of customers"
     assert "set failover.health_check: cell for these (1): " in line
 
 

@@ -28,6 +28,7 @@ from runtime.environment import (
     ENV_CELL,
     ENV_CONFIG_BUCKET,
     ENV_NAMESPACE,
+    ENV_SESSION_LOG,
     ENV_SIDE,
     ENV_STATE_MACHINE,
     ENV_TRACKER,
@@ -57,7 +58,7 @@ print("asyncssh" in sys.modules)
 """
 
 
-@pytest.mark.parametrize("function", ["ingest", *STEPS])
+@pytest.mark.parametrize("function", ["ingest", "sweep", *STEPS])
 def test_an_entry_point_is_imported_without_environment_or_network(function):
     done = subprocess.run(
         [sys.executable, "-W", "error", "-c", IMPORT, function],
@@ -131,6 +132,8 @@ class Functions:
         match function:
             case "ingest":
                 return all_have | {ENV_STATE_MACHINE: cell.state_machine}
+            case "sweep":
+                return all_have | {ENV_STATE_MACHINE: cell.state_machine, ENV_SESSION_LOG: "sessions"}
             case "archive":
                 return all_have | {ENV_ARCHIVE_BUCKET: cell.archive_bucket}
         return all_have
@@ -173,6 +176,22 @@ def test_an_event_that_lacks_a_field_has_the_destination_asked_first(west, funct
     event = {"execution": name, "transfer": document, "destination": "partner", "priority": 1}
     assert functions.call("deliver", event) == {"destination": "partner", "outcome": "DELIVERED"}
     assert west.fact(Kind.DELIVERED, west.received("inbound/sdk/a.csv")).detail["sent"] is False
+
+
+def test_the_sweep_reports_what_it_found_in_numbers(west, functions, capsys):
+    """What is too young for it is nothing; the metrics are in the log, with the cell's dimensions."""
+    west.upload(b"abc")
+    counts = {"taken": 0, "doubts": 0, "restarted": 0, "waiting": 0, "stalled": 0, "failed": 0, "left": 0}
+    assert functions.call("sweep", {}) == counts | {"age": 0}
+    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    published = {}
+    for line in map(json.loads, lines):
+        for each in line.get("_aws", {}).get("CloudWatchMetrics", ()):
+            (metric,) = each["Metrics"]
+            published[metric["Name"]] = line[metric["Name"]], each["Dimensions"]
+    names = {"UnknownToTracker", "UploadsUnproven", "SweepAge", "TransfersRestarted", "TransfersStalled"}
+    assert published.keys() == names
+    assert all(sorted(dimensions[0]) == ["Cell", "Namespace"] for _, dimensions in published.values())
 
 
 def message(event: dict[str, Any], id: str = "1") -> dict[str, Any]:

@@ -219,3 +219,26 @@ def test_a_region_that_was_not_asked_lacks_nothing():
     )
     assert judged(one, sides=(WEST,)) == []
     assert len(judged(one)) == 2
+
+
+ACCEPTED = f"inbound/sdk/{contract.ACCEPTANCE}1-west-s3.csv"
+
+
+@pytest.mark.parametrize("ends", [(Kind.DELIVERED,), (Kind.FAILED,), ()])
+def test_what_an_acceptance_has_sent_and_removed_is_no_gap(ends):
+    gone = {"inbound": {}, "archived": {}}
+    facts = carried(transfer(), *ends)
+    assert judged(replace(seen(*facts, **gone), key=ACCEPTED)) == []
+    assert judged(seen(*facts, **gone)) != []
+
+
+@pytest.mark.parametrize("left", [{"inbound": {}}, {"archived": {}}])
+def test_what_an_acceptance_has_not_removed_is_a_gap_like_others(left):
+    one = replace(seen(*carried(transfer(), Kind.DELIVERED), **left), key=ACCEPTED)
+    assert len(judged(one)) == len(SIDES)
+
+
+def test_only_the_name_of_a_file_says_that_it_is_of_an_acceptance():
+    assert contract.is_of_acceptance(ACCEPTED)
+    assert not contract.is_of_acceptance(f"inbound/sdk/{contract.ACCEPTANCE}1/report.csv")
+    assert not contract.is_of_acceptance(f"inbound/sdk/my-{contract.ACCEPTANCE}1.csv")

@@ -241,7 +241,7 @@ def test_the_function_publishes_the_position_of_the_peer(aws, west, monkeypatch)
     aws.client("ssm", west.region).put_parameter(Name=name, Type="String", Value="out")
     functions = Failover(west, monkeypatch)
     try:
-        assert functions.call("switch", {"source": "aws.events"}) == {"position": "out"}
+        assert functions.call("switch", {"source": "aws.events"}) == {"position": "out", "forced": False}
     finally:
         functions.close()
     assert Estate(aws, number(west)).published(EAST) == [(1, 1.0, 1.0)]

@@ -1,4 +1,4 @@
-"""Simulated EventBridge, SQS and its poller: at least once, in any order, and a dead letter queue."""
+"""Simulated EventBridge, SQS and its poller: in any order, mostly at least once, and a dead letter queue."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class IntakeQueue:
         self._count = 0
 
     def put(self, event: dict[str, Any]) -> None:
-        """Take in an event, as EventBridge brings it: once, or again, sooner or later."""
+        """Take in an event, as EventBridge brings it: once, or again, sooner or later, or never."""
         for delay in self._delays():
             self._count += 1
             self._send(Message(self._count, json.dumps(event), self._clock.now + delay))

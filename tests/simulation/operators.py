@@ -58,6 +58,12 @@ class Operators:
         if region.runs:
             self._world.cells[side].functions.start("takeover", {})
 
+    def sweep(self, side: str) -> Process | None:
+        """Run a side's sweep, if that side is running."""
+        if not self._world.regions[side].runs:
+            return None
+        return self._world.cells[side].functions.start("sweep", {})
+
     def export(self, side: str) -> Process | None:
         """Export a side's facts to the audit chains, if that side is running."""
         if not self._world.regions[side].runs:

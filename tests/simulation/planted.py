@@ -10,15 +10,17 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runtime import contract, timing, tracker, workflow
+from runtime import contract, timing, tracker, upload_evidence, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryUnknownError
-from runtime.facts import Fact, Status
+from runtime.facts import Fact, Status, status
+from runtime.inbound_sweep import Swept
+from runtime.restarts import Restarted
 from runtime.transfer import Transfer
 from tests.simulation import edge
 from tests.simulation.schedule import generate
@@ -305,9 +307,75 @@ def _half(real: Any) -> Any:
     return upload
 
 
+def _saved_before(real: Any, self: Any, customer: Any, was: Any, uploads: Any, remaining: Any) -> Any:
+    """Save the checkpoint behind each page before the page is settled."""
+    late = _Late(uploads)
+    try:
+        return real(self, customer, was, late, remaining)
+    finally:
+        late.settle_all()
+
+
+class _Late:
+    """Uploads that are settled only when the pass is over."""
+
+    def __init__(self, uploads: Any) -> None:
+        self._uploads, self._waiting = uploads, list[Any]()
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._uploads, name)
+
+    def settle(self, unknown: list[Any]) -> bool:
+        self._waiting += unknown
+        return True
+
+    def settle_all(self) -> None:
+        self._uploads.settle(self._waiting)
+
+
+def _skips_a_page(real: Any, self: Any, *given: Any) -> Any:
+    """Go on behind the page that follows the checkpoint."""
+    other = copy.copy(self)
+    other._s3 = _Skipping(self._s3)
+    return real(other, *given)
+
+
+class _Skipping:
+    """S3 that leaves out the page behind a marker."""
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._client, name)
+
+    def list_object_versions(self, **asked: Any) -> Any:
+        page = self._client.list_object_versions(**asked)
+        return {**page, "Versions": []} if "KeyMarker" in asked else page
+
+
+def _whole(real: Any, **about: Any) -> Any:
+    return upload_evidence.Verdict.WHOLE, "it is there"
+
+
+def _last_page_proves(real: Any, was: Any) -> Any:
+    """Take everything for proven that is older than the pass, and not only what was old when it began."""
+    return replace(real(was), proven=was.began + timedelta(hours=1))
+
+
+def _under_way(real: Any, facts: Any) -> bool:
+    return status(facts) is Status.UNDER_WAY
+
+
 #: Nobody looks, just before a file appears, whether it was compared with what was delivered meanwhile. That
 #: look alone would make good several of the bugs below, so they are planted together with this.
 _UNMEASURED: tuple[str, Breaking] = ("runtime.workflow:unmeasured", _always(None))
+
+#: Nothing sweeps. The sweep would make good what ingest loses, so such bugs are planted together with this.
+_UNSWEPT: tuple[tuple[str, Breaking], ...] = (
+    ("runtime.inbound_sweep:InboundSweep.run", _always(Swept())),
+    ("runtime.restarts:Restarts.run", _always(Restarted())),
+)
 
 PLANTED: tuple[Planted, ...] = (
     Planted(
@@ -346,7 +414,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted("facts of a transfer expire apart", (("runtime.transfer:Transfer.fact", _wrap(_expires_apart)),)),
     Planted(
         "the message is acknowledged though ingest failed",
-        (("runtime.handlers.ingest:_accept", _wrap(_swallows)),),
+        (("runtime.handlers.ingest:_accept", _wrap(_swallows)), *_UNSWEPT),
     ),
     Planted(
         "a receipt is recorded before it is sent",
@@ -394,7 +462,10 @@ PLANTED: tuple[Planted, ...] = (
         (("runtime.workflow:Workflow.claim", _wrap(_seen_now)),),
     ),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
-    Planted("an SFTP event means any version", (("runtime.intake:Intake._alike", _wrap(_any_version)),)),
+    Planted(
+        "an SFTP event means any version",
+        (("runtime.intake:Intake._alike", _wrap(_any_version)), *_UNSWEPT),
+    ),
     Planted(
         "a broken upload is renamed all the same",
         (
@@ -417,6 +488,27 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a client sends nothing again when a notice says so",
         (("runtime.client.submissions:Submissions._is_left", _always(False)),),
+    ),
+    Planted(
+        "the checkpoint is saved before the page is taken in",
+        (("runtime.inbound_sweep:InboundSweep._sweep", _wrap(_saved_before)),),
+    ),
+    Planted(
+        "the sweep skips the page after a checkpoint",
+        (("runtime.inbound_sweep:InboundSweep._sweep", _wrap(_skips_a_page)),),
+    ),
+    Planted(
+        "the sweep takes half an SFTP upload for a file",
+        (("runtime.unknown_uploads:judge", _wrap(_whole)),),
+    ),
+    Planted(
+        "a pass proves what was too young for it",
+        (("runtime.inbound_sweep:_completed", _wrap(_last_page_proves)),),
+    ),
+    Planted("nothing is restarted", (("runtime.restarts:Restarts._start", _always(False)),)),
+    Planted(
+        "what was delivered without a receipt is not restarted",
+        (("runtime.handlers.sweep:is_unfinished", _wrap(_under_way)),),
     ),
     Planted(
         "an older file replaces a newer one",

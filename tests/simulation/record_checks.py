@@ -14,7 +14,7 @@ from runtime.facts import Fact, submitted
 from runtime.routing import RoutingDocument
 from runtime.tracker import _fact, _read
 from tests.simulation.place import own_bucket
-from tests.simulation.schedule import Export, Sender, Sweep
+from tests.simulation.schedule import Expiry, Export, Sender
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -33,7 +33,7 @@ def check(world: World, *, unknown: Collection[str]) -> None:
         for sender in world.schedule.senders:
             for side in SIDES:
                 _chain(world, sender, side)
-    if not any(isinstance(each, Sweep) for each in actions):
+    if not any(isinstance(each, Expiry) for each in actions):
         for sender in world.schedule.senders:
             for seen, found in gaps_of(world, sender.id):
                 if seen.transfer not in unknown:

@@ -17,6 +17,9 @@ from tests.simulation.clock import Clock, Dice
 from tests.simulation.regions import Region
 from tests.simulation.unknown import NotSimulatedError
 
+#: Versions on a page of a listing; S3's pages have a thousand. A short one needs a checkpoint more often.
+PAGE = 2
+
 
 @dataclass(slots=True)
 class Version:
@@ -210,8 +213,32 @@ class S3(Client):
         return self._do("DeleteObject", Bucket, Key, lambda held: held.delete(Key) or {})
 
     def get_paginator(self, operation: str) -> Any:
-        pages = {"list_objects_v2": self._objects, "list_object_versions": self._versions}[operation]
-        return _Paginator(pages)
+        pages: dict[str, Callable[..., Iterator[dict[str, Any]]]] = {
+            "list_objects_v2": self._objects,
+            "list_object_versions": self._versions,
+            "list_multipart_uploads": self._uploads,
+        }
+        return _Paginator(pages[operation])
+
+    def list_object_versions(
+        self, *, Bucket: str, Prefix: str = "", KeyMarker: str = "", VersionIdMarker: str = ""
+    ) -> dict[str, Any]:
+        """Return a page of at most PAGE versions, which begins behind the one that the markers name."""
+
+        def listed(held: Any) -> dict[str, Any]:
+            entries = _versions_of(held, Prefix)
+            places = [(each["Key"], each["VersionId"]) for each in entries]
+            marker = (KeyMarker, VersionIdMarker)
+            if marker in places:
+                entries = entries[places.index(marker) + 1 :]
+            page: dict[str, Any] = {"IsTruncated": len(entries) > PAGE, "Versions": entries[:PAGE]}
+            if page["IsTruncated"]:
+                last = entries[PAGE - 1]
+                page |= {"NextKeyMarker": last["Key"], "NextVersionIdMarker": last["VersionId"]}
+            return page
+
+        page: dict[str, Any] = self._do("ListObjectVersions", Bucket, Prefix, listed)
+        return page
 
     def _objects(self, *, Bucket: str, Prefix: str = "") -> Iterator[dict[str, Any]]:
         def listed(held: Any) -> list[dict[str, Any]]:
@@ -221,16 +248,12 @@ class S3(Client):
         yield {"Contents": self._do("ListObjectsV2", Bucket, Prefix, listed)}
 
     def _versions(self, *, Bucket: str, Prefix: str = "") -> Iterator[dict[str, Any]]:
-        def listed(held: Any) -> list[dict[str, Any]]:
-            keys = sorted(key for key in held.versions if key.startswith(Prefix))
-            return [
-                {**_entry(each), "VersionId": each.id}
-                for key in keys
-                for each in reversed(held.versions[key])
-                if not each.is_marker
-            ]
+        found = self._do("ListObjectVersions", Bucket, Prefix, lambda held: _versions_of(held, Prefix))
+        yield {"Versions": found}
 
-        yield {"Versions": self._do("ListObjectVersions", Bucket, Prefix, listed)}
+    def _uploads(self, *, Bucket: str, Prefix: str = "") -> Iterator[dict[str, Any]]:
+        """Yield no multipart uploads: every upload here is one request."""
+        yield self._do("ListMultipartUploads", Bucket, Prefix, lambda held: {})
 
     @property
     def _caller(self) -> str:
@@ -319,6 +342,16 @@ class _Body:
 
     def close(self) -> None:
         self._at = len(self._content)
+
+
+def _versions_of(held: Bucket, prefix: str) -> list[dict[str, Any]]:
+    """Return the entries of all versions below a prefix, by key and newest first."""
+    return [
+        {**_entry(each), "VersionId": each.id}
+        for key in sorted(key for key in held.versions if key.startswith(prefix))
+        for each in reversed(held.versions[key])
+        if not each.is_marker
+    ]
 
 
 def _entry(version: Version) -> dict[str, Any]:

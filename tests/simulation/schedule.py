@@ -119,7 +119,7 @@ class Crash:
 
 @dataclass(frozen=True, kw_only=True)
 class Noise:
-    """The n-th event on a side's queue comes after these seconds: later than others, or more than once."""
+    """The n-th event of a side comes to its queue after these seconds: late, more than once, or never."""
 
     side: str
     number: int
@@ -159,7 +159,7 @@ class Export:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Sweep:
+class Expiry:
     """Days pass, and TTL deletes a share of the expired items in a side's table."""
 
     at: float
@@ -167,7 +167,48 @@ class Sweep:
     share: float
 
 
-Action = Submit | Lose | Evacuate | Lag | Trouble | Crash | Noise | Silence | Tick | Decide | Export | Sweep
+@dataclass(frozen=True, kw_only=True)
+class Sweep:
+    """A side's sweep runs; it does so every quarter of an hour, unless the tick is lost, late or repeated."""
+
+    at: float
+    side: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drop:
+    """All events of a side are lost for a time, S3's and Transfer Family's."""
+
+    at: float
+    side: str
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Abort:
+    """All executions that run in a side end, and no state of theirs says so."""
+
+    at: float
+    side: str
+
+
+Action = (
+    Submit
+    | Lose
+    | Evacuate
+    | Lag
+    | Trouble
+    | Crash
+    | Noise
+    | Silence
+    | Tick
+    | Decide
+    | Export
+    | Expiry
+    | Sweep
+    | Drop
+    | Abort
+)
 _ACTIONS: tuple[type[Any], ...] = get_args(Action)
 
 
@@ -317,6 +358,7 @@ def generate(seed: int) -> Schedule:
         theme.actions.append(Export(at=at, side=dice.pick((EAST, WEST))))
     if theme.days:
         _later(dice, theme, senders)
+    _lost_events(Dice(seed, "lost events"), theme)
     if not (theme.loss or theme.evacuation or theme.days):
         # With dice of its own, so that schedules without a thaw stay what they were.
         _thaw(Dice(seed, "thaw"), theme, senders)
@@ -496,14 +538,46 @@ def _noises(dice: Dice, theme: _Theme) -> None:
         theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
 
 
+def _lost_events(dice: Dice, theme: _Theme) -> None:
+    """Lose events of every kind, end executions, and run sweeps at any time."""
+    if dice.chance(0.3):
+        for _ in range(dice.number(1, 3)):
+            theme.actions.append(Noise(side=dice.pick((EAST, WEST)), number=dice.number(1, 4), delays=()))
+    if dice.chance(0.2):
+        at = max(0.0, _about(dice, theme) - dice.between(0, 5))
+        side = dice.pick((EAST, WEST))
+        theme.actions.append(Drop(at=at, side=side, seconds=round(dice.between(5, 3600))))
+    if dice.chance(0.15):
+        theme.actions.append(Silence(side=dice.pick((EAST, WEST)), number=dice.number(1, 2)))
+    if dice.chance(0.2):
+        sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+        at = round(sent.at + dice.between(0.3, 2.5), 2)
+        theme.actions.append(Abort(at=at, side=dice.pick((EAST, WEST))))
+    for _ in range(dice.pick((0, 0, 1, 2, 3))):
+        sweep = Sweep(at=round(dice.between(1, 7200), 1), side=dice.pick((EAST, WEST)))
+        theme.actions.append(sweep)
+        if dice.chance(0.2):
+            theme.actions.append(replace(sweep, at=round(sweep.at + dice.between(0, 2), 1)))
+    if dice.chance(0.15):
+        for _ in range(dice.number(1, 2)):
+            theme.actions.append(
+                Crash(
+                    function="sweep",
+                    number=dice.number(2, 8),
+                    effect=dice.number(1, 25),
+                    fault=dice.pick(_FAULTS),
+                )
+            )
+
+
 def _later(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
     """Continue days later: files are sent again near the end of the window, and TTL has begun to delete."""
     sender = dice.pick(senders)
     days = dice.pick((0.9, sender.tracker_days + 0.5))
     at = 86400.0 * days
     side = dice.pick((EAST, WEST))
-    theme.actions.append(Sweep(at=at, side=side, share=dice.pick((0.5, 1.0))))
+    theme.actions.append(Expiry(at=at, side=side, share=dice.pick((0.5, 1.0))))
     sent = next((each for each in theme.actions if isinstance(each, Submit)), None)
     if sent:
         theme.actions.append(replace(sent, at=at + 60, how="put" if sent.how == "put" else "sftp"))
-    theme.actions.append(Sweep(at=at + 7200, side=peer_of(side), share=1.0))
+    theme.actions.append(Expiry(at=at + 7200, side=peer_of(side), share=1.0))

@@ -18,7 +18,18 @@ from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 from runtime.client.submissions import Sent, Submissions
 from runtime.contract import INBOUND, REGION_OF, SIDE_OF, SIDES, file_id, peer_of, transfer_id
 from tests.simulation.place import NAMESPACE
-from tests.simulation.schedule import CONTENTS, Crash, Lose, Noise, Sender, Silence, Submit, Trouble
+from tests.simulation.schedule import (
+    CONTENTS,
+    Abort,
+    Crash,
+    Drop,
+    Lose,
+    Noise,
+    Sender,
+    Silence,
+    Submit,
+    Trouble,
+)
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -91,7 +102,8 @@ class Clients:
         """
         actions = self._world.schedule.actions
         losses = sum(isinstance(each, Lose) for each in actions)
-        if losses > 1 or any(isinstance(each, Crash | Trouble | Noise | Silence) for each in actions):
+        others = Crash | Trouble | Noise | Silence | Drop | Abort
+        if losses > 1 or any(isinstance(each, others) for each in actions):
             return
         now = self._world.clock.now
         for done, submissions in self._heeded.pop(side, []):
@@ -230,6 +242,8 @@ class Clients:
         put = s3.put_object(Bucket=bucket, Key=temporary, Body=content)
         self._report(side, "SFTP Server File Upload Completed", bucket, temporary, content, put)
         copied = s3.copy_object(Bucket=bucket, Key=key, CopySource={"Bucket": bucket, "Key": temporary})
+        about = {"path": f"/{bucket}/{temporary}", "new-path": f"/{bucket}/{key}"}
+        self._log(side, "RENAME", **about)
         s3.delete_object(Bucket=bucket, Key=temporary)
         process = self._world.clock.current
         assert process is not None
@@ -251,13 +265,17 @@ class Clients:
         }
         if kind.endswith("Failed"):
             detail |= {"failure-code": "PARTIAL_UPLOAD", "failure-message": "the session was dropped"}
+        ended = "PARTIAL_CLOSE" if kind.endswith("Failed") else "CLOSE"
+        self._log(side, ended, **{"path": f"/{bucket}/{key}", "bytes-in": str(len(content))})
         self._event(side, kind, detail)
+
+    def _log(self, side: str, kind: str, **about: str) -> None:
+        self._world.cells[side].session_log.write(kind, **about)
 
     def _event(self, side: str, kind: str, detail: dict[str, Any]) -> None:
         """Report an upload, unless this is an event that is lost: Transfer Family's are best effort."""
         self._events[side] = self._events.get(side, 0) + 1
         if Silence(side=side, number=self._events[side]) in self._world.schedule.actions:
-            self._world.has_lost_events = True
             self._world.outcome.count("upload events lost")
             return
         self._world.cells[side].queue.put({"source": "aws.transfer", "detail-type": kind, "detail": detail})

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -81,6 +81,46 @@ class Metrics(Client):
 
     def put_metric_data(self, *, Namespace: str, MetricData: list[dict[str, Any]]) -> dict[str, Any]:
         return self._effect("PutMetricData", Namespace, dict)
+
+
+class SessionLog:
+    """The SFTP endpoint's log in one region; an entry can be found some seconds after it was written."""
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self.entries: list[tuple[float, float, str]] = []
+
+    def write(self, kind: str, **about: str) -> None:
+        """Write an entry, in the form of https://docs.aws.amazon.com/transfer/latest/userguide/cw-structure-logs.html."""
+        assert self._clock.current
+        now, message = self._clock.now, json.dumps({"activity-type": kind, **about})
+        self.entries.append((now, now + self._clock.current.dice.between(1, 60), message))
+
+
+class Logs(Client):
+    """A client of CloudWatch Logs."""
+
+    service = "logs"
+
+    def __init__(self, clock: Clock, region: Region, trace: Any, log: SessionLog) -> None:
+        super().__init__(clock, region, trace)
+        self._log = log
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "filter_log_events", f"the simulated CloudWatch Logs do not know {operation}"
+        return self
+
+    def paginate(self, *, logGroupName: str, startTime: int, filterPattern: str) -> Iterator[dict[str, Any]]:
+        """Yield one page: the entries since a time, whatever the pattern."""
+
+        def found() -> list[dict[str, Any]]:
+            return [
+                {"timestamp": int(at * 1000), "message": message}
+                for at, visible, message in self._log.entries
+                if at * 1000 >= startTime and visible <= self._clock.now
+            ]
+
+        yield {"events": self._effect("FilterLogEvents", logGroupName, found)}
 
 
 class Secrets(Client):

@@ -8,7 +8,7 @@ branches are stopped when one fails while the functions that they have called ru
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -49,6 +49,7 @@ class Execution:
     status: str = "RUNNING"
     ended: float | None = None
     failure: FailedError | None = None
+    process: Process | None = None
 
 
 class StateMachine:
@@ -83,7 +84,7 @@ class StateMachine:
                 return before
             raise failed(ExecutionAlreadyExists, "ExecutionAlreadyExists", "StartExecution")
         execution = self.executions[name] = Execution(name, document, self.clock.now)
-        self.clock.spawn(
+        execution.process = self.clock.spawn(
             f"{self.region.side} {name}",
             lambda: self._carry(execution),
             side=self.region.side,
@@ -91,6 +92,18 @@ class StateMachine:
             after=0.01,
         )
         return execution
+
+    def abort(self) -> int:
+        """End all executions that run; functions that they have called run on. Return their number."""
+        running = [each for each in self.executions.values() if each.status == "RUNNING"]
+        for execution in running:
+            execution.status, execution.ended = "ABORTED", self.clock.now
+            assert execution.process
+            branch = f"{execution.process.name} branch "
+            for process in self.clock.living():
+                if process is execution.process or process.name.startswith(branch):
+                    process.kill()
+        return len(running)
 
     def _carry(self, execution: Execution) -> None:
         context = {
@@ -412,6 +425,22 @@ class StepFunctions(Client):
             return description
 
         return self._effect("DescribeExecution", name, describe)
+
+    def get_paginator(self, operation: str) -> Any:
+        assert operation == "list_executions", f"the simulated Step Functions do not know {operation}"
+        return self
+
+    def paginate(self, *, stateMachineArn: str, statusFilter: str) -> Iterator[dict[str, Any]]:
+        """Yield the executions of a status; those of the last second are not listed yet."""
+
+        def listed() -> list[dict[str, Any]]:
+            return [
+                {"name": each.name, "status": each.status}
+                for each in self._machine.executions.values()
+                if each.status == statusFilter and each.started < self._clock.now - 1
+            ]
+
+        yield {"executions": self._effect("ListExecutions", statusFilter, listed)}
 
     def _arn(self, name: str) -> str:
         return f"{self._machine.arn.replace(':stateMachine:', ':execution:')}:{name}"

@@ -128,6 +128,25 @@ def test_replicas_keep_id_and_time_and_are_marked(clock: Clock, regions: dict[st
     assert read.result["ReplicationStatus"] == "REPLICA"
 
 
+def test_a_listing_of_versions_goes_on_behind_its_markers(clock: Clock, regions: dict[str, Region]) -> None:
+    storage = Storage(clock, lambda side, about: 5.0)
+    bucket = storage.make(WEST, regions[WEST])
+    puts = [(key, bytes([n])) for n, key in enumerate("abbbc")]
+    made = [bucket.put(key, body, "PutObject", checksum=None, writer="client") for key, body in puts]
+
+    def pages() -> list[list[str]]:
+        s3, found, markers = S3(storage, regions[WEST], None), [], dict[str, str]()
+        while True:
+            page = s3.list_object_versions(Bucket=WEST, **markers)
+            found.append([each["VersionId"] for each in page["Versions"]])
+            if not page["IsTruncated"]:
+                return found
+            markers = {"KeyMarker": page["NextKeyMarker"], "VersionIdMarker": page["NextVersionIdMarker"]}
+
+    a, b1, b2, b3, c = (each.id for each in made)
+    assert in_process(clock, pages).result == [[a, b3], [b2, b1], [c]], "by key, the newest first"
+
+
 # --- Step Functions and Lambda ---
 
 
@@ -197,6 +216,26 @@ def test_executions_of_a_lost_region_stand_still_and_go_on(clock: Clock, regions
     regions[WEST].heal()
     clock.run(START + 1100)
     assert execution.status == "SUCCEEDED"
+
+
+def test_an_aborted_execution_ends_and_what_it_has_called_runs_on(
+    clock: Clock, regions: dict[str, Region]
+) -> None:
+    done: list[str] = []
+
+    def slow(event: Any, context: Any) -> None:
+        clock.sleep(20)
+        done.append("the function")
+
+    states = {"Work": {**TASK, "Next": "After"}, "After": {**TASK, "End": True}}
+    made = machine(clock, regions[WEST], slow, states)
+    execution = made.start("one", "{}")
+    clock.run(START + 5)
+    assert made.abort() == 1
+    clock.run(START + 100)
+    assert (execution.status, execution.ended) == ("ABORTED", START + 5)
+    assert done == ["the function"]
+    assert made.abort() == 0
 
 
 def test_calls_that_are_not_simulated_are_refused() -> None:

@@ -10,9 +10,9 @@ from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, Seen
 from ops.recovery.repair import Deed, Repair
 from ops.recovery.replay import Replay, ReplayRegion
-from runtime.contract import INBOUND_SDK, REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
+from runtime.contract import REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
 from runtime.executions import Executions
-from runtime.facts import Fact
+from runtime.facts import Fact, Status, status
 from runtime.intake import Intake
 from runtime.release import NotHeldError, Release, ReleaseDecision
 from runtime.routing import Directory
@@ -42,9 +42,14 @@ class Tidying:
         #: What was released, and how many attempts had died by then.
         self._decided: dict[tuple[str, str], int] = {}
         self._count = 0
+        self._after_sweeps = False
 
-    def begin(self) -> bool:
-        """Release held transfers, and close the gaps; return whether there was anything to do."""
+    def begin(self, *, after_sweeps: bool) -> bool:
+        """Release held transfers, and close the gaps; return whether there was anything to do.
+
+        `after_sweeps` says that the sweeps have just found nothing more: then nothing is left under way.
+        """
+        self._after_sweeps = after_sweeps
         held = self._held()
         for case in held:
             what = (case.transfer, case.destination)
@@ -53,7 +58,7 @@ class Tidying:
                 self._world.broken("release without effect", f"{what[0]} to {what[1]} is held again")
             self._spawn(lambda case=case: self._release(case))
         is_any = bool(held)
-        for sender in self._world.schedule.senders if not self._world.has_swept else ():
+        for sender in self._world.schedule.senders if not self._world.has_expired else ():
             found = record_checks.gaps_of(self._world, sender.id)
             if found:
                 self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
@@ -143,11 +148,13 @@ class Tidying:
         )
         for seen, gaps in found:
             for remedy in repair.remedies(seen, gaps):
-                was_reported = remedy.key.startswith(INBOUND_SDK) or not world.has_lost_events
-                if remedy.deed is Deed.TAKE_IN and was_reported:
+                if remedy.deed is Deed.TAKE_IN:
                     world.broken(
                         "lost by ingest", f"{remedy.key} {remedy.transfer} was found by the gap report"
                     )
+                is_left = remedy.deed is Deed.REPLAY and status(seen.facts) is Status.UNDER_WAY
+                if is_left and self._after_sweeps:
+                    world.broken("left under way", f"{remedy.key} {remedy.transfer} waits for a person")
                 if remedy.deed is not Deed.ASK:
                     repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
                     world.outcome.count(f"repaired: {remedy.deed.value}")

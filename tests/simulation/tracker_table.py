@@ -197,6 +197,15 @@ class DynamoDB(Client):
 
         return self._effect("UpdateItem", key[1], change)
 
+    def delete_item(self, *, TableName: str, Key: Item) -> dict[str, Any]:
+        key = (Key[TRACKER_PK]["S"], Key[TRACKER_SK]["S"])
+
+        def delete() -> dict[str, Any]:
+            self._table.write(self._side, key, None, self._caller)
+            return {}
+
+        return self._effect("DeleteItem", key[1], delete)
+
     def get_item(self, *, TableName: str, Key: Item, ConsistentRead: bool = False) -> dict[str, Any]:
         key = (Key[TRACKER_PK]["S"], Key[TRACKER_SK]["S"])
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -19,10 +19,12 @@ from runtime.environment import (
     ENV_CELL,
     ENV_CONFIG_BUCKET,
     ENV_NAMESPACE,
+    ENV_SESSION_LOG,
     ENV_SIDE,
     ENV_STATE_MACHINE,
     ENV_TRACKER,
 )
+from runtime.timing import SWEEP_MINUTES
 from tests.simulation import edge
 from tests.simulation.clock import Clock, Dice, KilledError, Process
 from tests.simulation.functions import Functions
@@ -33,9 +35,12 @@ from tests.simulation.place import CELL, NAMESPACE, TABLE, own_bucket
 from tests.simulation.regions import Mode, Region
 from tests.simulation.s3 import S3, Bucket, Storage, Version
 from tests.simulation.schedule import (
+    Abort,
     Crash,
     Decide,
+    Drop,
     Evacuate,
+    Expiry,
     Export,
     Lag,
     Lose,
@@ -49,7 +54,7 @@ from tests.simulation.schedule import (
     Trouble,
 )
 from tests.simulation.senders import Clients
-from tests.simulation.services import Metrics, Parameters, Secrets, Topics
+from tests.simulation.services import Logs, Metrics, Parameters, Secrets, SessionLog, Topics
 from tests.simulation.steps import Machine, StateMachine, StepFunctions, compiled
 from tests.simulation.tidying import Tidying
 from tests.simulation.tracker_table import DynamoDB, Table
@@ -59,9 +64,13 @@ ELSEWHERE = "us-gov-elsewhere-1"
 
 #: Seconds of the functions, of components/intake.py and components/workflow.py; the others have 60.
 _TIMEOUTS = {"compare": DELIVERY_TIMEOUT, "deliver": DELIVERY_TIMEOUT, "archive": DELIVERY_TIMEOUT}
+_TIMEOUTS |= {"sweep": DELIVERY_TIMEOUT}  # of components/sweep.py
 
 #: How often the audit looks when all is quiet. A schedule may have as many of its functions die.
 _PASSES = 6
+
+#: Most rounds of sweeps that follow the last action; each is a quarter of an hour after the one before.
+_SWEEPS = 12
 
 #: How often the operators go through what is held.
 _ROUNDS = 3
@@ -128,6 +137,7 @@ class _Cell:
             ended=world.ended,
             mistake=lambda name, text: world.broken("mistake", f"{name}: {text}"),
         )
+        self.session_log = SessionLog(world.clock)
         self.machine = StateMachine(world.clock, region, self.functions, _machine(), note=world.note)
         self.queue = IntakeQueue(world.clock, region, self.functions, lambda: world.delays_of(region.side))
         self.variables = {
@@ -139,6 +149,7 @@ class _Cell:
             ENV_STATE_MACHINE: self.machine.arn,
             ENV_AUDIT_BUCKET: own_bucket("audit", region.side),
             ENV_CELL: CELL,
+            ENV_SESSION_LOG: "/aws/vendedlogs/transfer/sessions",
         }
 
 
@@ -157,12 +168,13 @@ class World:
         self._lags: dict[tuple[str, str], list[tuple[float, float, float]]] = {}
         self._crashes: dict[tuple[str, int], dict[int, Any]] = {}
         self._noises: dict[tuple[str, int], tuple[float, ...]] = {}
+        self._drops: dict[str, list[tuple[float, float]]] = {}
         self._invoked: dict[str, int] = {}
         self._events: dict[str, int] = {}
         self._made: dict[tuple[str, str], Any] = {}
         self._event_dice = Dice(clock.seed, "events")
         self.receipts: list[Receipt] = []
-        self.has_swept = self.has_lost_events = False
+        self.has_expired = False
         #: Why processes died, by name; attempts that AWS let down, by transfer and destination.
         self.died: dict[str, str] = {}
         self.excused: dict[tuple[str, str], int] = {}
@@ -223,6 +235,9 @@ class World:
             self.died[process.name] = "a crash"
         elif isinstance(process.error, ClientError | BotoCoreError):
             self.died[process.name] = "AWS failed"
+        if name == "sweep" and process.error is None:
+            for what in ("taken", "restarted"):
+                self.outcome.count(f"sweep: {what}", process.result[what])
         if name == "deliver" and process.error is not None:
             key = (process.event["transfer"]["id"], process.event["destination"])
             self.excused[key] = self.excused.get(key, 0) + (process.name in self.died)
@@ -230,7 +245,13 @@ class World:
     def delays_of(self, side: str) -> tuple[float, ...]:
         """Return the seconds after which the next event of a side comes, once or more often."""
         number = self._events[side] = self._events.get(side, 0) + 1
-        return self._noises.get((side, number)) or (0.2 + self._event_dice.random(),)
+        usual = (0.2 + self._event_dice.random(),)
+        delays = self._noises.get((side, number), usual)
+        if any(since <= self.clock.now < until for since, until in self._drops.get(side, ())):
+            delays = ()
+        if not delays:
+            self.outcome.count("events lost")
+        return delays
 
     # --- What happens ---
 
@@ -241,8 +262,10 @@ class World:
             for end in self._ends():
                 self.clock.run(self.schedule.start + end)
                 self._settle()
-                for _ in range(_ROUNDS):
-                    if not self.tidying.begin():
+                self._sweep_up()
+                self._redrive()
+                for number in range(_ROUNDS):
+                    if not self.tidying.begin(after_sweeps=number == 0):
                         break
                     self._settle()
                 if any(isinstance(each, Export) for each in self.schedule.actions):
@@ -267,20 +290,37 @@ class World:
             self.table.pending
             or self.storage.pending
             or self.clock.living()
-            or any(cell.queue.messages or cell.queue.dead for cell in self.cells.values())
+            or any(cell.queue.messages for cell in self.cells.values())
         )
 
     def _ends(self) -> list[float]:
         """Return when all that is planned has been done: before days pass, if they do, and at the end."""
-        sweeps = [each.at for each in self.schedule.actions if isinstance(each, Sweep)]
+        expiries = [each.at for each in self.schedule.actions if isinstance(each, Expiry)]
         ends = [
             (each.at, each.at + getattr(each, "seconds", 0.0))
             for each in self.schedule.actions
             if not isinstance(each, Crash | Noise | Silence)
         ]
         last = max((end for _, end in ends), default=0.0)
-        before = [end for at, end in ends if at < min(sweeps, default=0.0)]
+        before = [end for at, end in ends if at < min(expiries, default=0.0)]
         return [max(before), last] if before else [last]
+
+    def _sweep_up(self) -> None:
+        """Let the sweeps run as they do all day, until they find nothing: no person is needed for that."""
+        for number in range(_SWEEPS):
+            self.clock.run(self.clock.now + (SWEEP_MINUTES * 60 + 1 if number else 1))
+            done = [self.operators.sweep(side) for side in SIDES]
+            self._settle()
+            if number > 1 and all(process is not None and _found_nothing(process) for process in done):
+                return
+
+    def _redrive(self) -> None:
+        """Have operators redrive the dead letters, which nobody has waited for."""
+        for cell in self.cells.values():
+            if cell.queue.dead:
+                self.outcome.count("dead letters", len(cell.queue.dead))
+                cell.queue.redrive()
+        self._settle()
 
     def _export(self) -> None:
         """Have both regions bring their facts into the audit chains; one that dies is followed by others."""
@@ -293,6 +333,9 @@ class World:
 
     def _plan(self) -> None:
         start = self.schedule.start
+        # The sweeps have run all day before.
+        for side in SIDES:
+            self.clock.at(start, partial(self.operators.sweep, side))
         for action in self.schedule.actions:
             match action:
                 case Crash():
@@ -301,8 +344,9 @@ class World:
                 case Noise():
                     self._noises[action.side, action.number] = action.delays
                 case Lag():
-                    period = (start + action.at, start + action.at + action.seconds, action.lag)
-                    self._lags.setdefault((action.what, action.side), []).append(period)
+                    end = start + action.at + action.seconds
+                    lags = self._lags.setdefault((action.what, action.side), [])
+                    lags.append((start + action.at, end, action.lag))
                 case Trouble():
                     partner = self.partners.get((action.customer, action.destination))
                     if partner:
@@ -310,6 +354,9 @@ class World:
                         partner.outages.append((start + action.at, end, action.outage))
                 case Silence():
                     pass
+                case Drop():
+                    period = (start + action.at, start + action.at + action.seconds)
+                    self._drops.setdefault(action.side, []).append(period)
                 case _:
                     self.clock.at(start + action.at, self._begin(action))
 
@@ -329,7 +376,12 @@ class World:
                 case Export():
                     self.operators.export(action.side)
                 case Sweep():
-                    self.has_swept = True
+                    self.operators.sweep(action.side)
+                case Abort():
+                    aborted = self.cells[action.side].machine.abort()
+                    self.outcome.count("executions aborted", aborted)
+                case Expiry():
+                    self.has_expired = True
                     self.table.expire(action.side, action.share)
 
         return begin
@@ -338,10 +390,6 @@ class World:
         """Let things run until all is at rest; what still moves after PATIENCE never will."""
         give_up, decides = self.clock.now + PATIENCE, self.clock.now + _DECIDES
         while not self.at_rest and self.clock.now < give_up:
-            for cell in self.cells.values():
-                if cell.queue.dead:
-                    self.outcome.count("dead letters", len(cell.queue.dead))
-                    cell.queue.redrive()
             following = self.clock.next
             self.clock.run(min(give_up, max(self.clock.now + 600, following or give_up)))
             if self.clock.now > decides and not self.at_rest:
@@ -379,6 +427,7 @@ class World:
             "sns": lambda: Topics(clock, region, trace, self._published),
             "ssm": lambda: Parameters(clock, region, trace, cell.parameters, cell.written),
             "cloudwatch": lambda: Metrics(clock, region, trace),
+            "logs": lambda: Logs(clock, region, trace, cell.session_log),
             "secretsmanager": lambda: Secrets(clock, region, trace),
         }
         return make[service]()
@@ -453,6 +502,13 @@ class World:
         if message["outcome"] != "notice":
             self.receipts.append(Receipt(self.clock.now, side, message))
         self.clients.receive(message)
+
+
+def _found_nothing(sweep: Process) -> bool:
+    """Whether a run of the sweep ended well, and had nothing to do and nothing left."""
+    if sweep.error is not None:
+        return False
+    return not any(number for name, number in sweep.result.items() if name != "age")
 
 
 def object_created(bucket: str, version: Version, reason: str) -> dict[str, Any]:

@@ -86,6 +86,9 @@ TEMPLATES = {
         {"name": "FunctionName", "code": "", "publish": ""},  # CloudFormation has versions as resources
         {"Code": {"S3Bucket": "code", "S3Key": "runtime.zip"}},
     ),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": Template(
+        "AWS::Lambda::EventInvokeConfig", beside={"Qualifier": "$LATEST"}
+    ),
     "aws:lambda/permission:Permission": Template(
         "AWS::Lambda::Permission", {"function": "FunctionName", "statementId": ""}
     ),

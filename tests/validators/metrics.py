@@ -63,4 +63,5 @@ def _published() -> dict[tuple[str, str], set[tuple[str, ...]]]:
     of_zone = tuple(sorted(metric_names.zone_dimensions("", "", "a")))
     found[metric_names.METRICS, metric_names.METRIC_ADDRESSES].add(of_zone)
     of_switch = tuple(sorted(metric_names.switch_dimensions("", "", "west")))
-    return found | {(metric_names.SWITCH_NAMESPACE, metric_names.SWITCH_METRIC): {of_switch}}
+    of_region = (metric_names.SWITCH_METRIC, metric_names.FORCE_METRIC)
+    return found | {(metric_names.SWITCH_NAMESPACE, metric): {of_switch} for metric in of_region}

@@ -28,7 +28,16 @@ CALLS: Mapping[str, Made] = {
     "aws:cloudwatch/dashboard:Dashboard": made(Call("cloudwatch", "PutDashboard")),
     "aws:cloudwatch/eventRule:EventRule": made(Call("events", "PutRule")),
     "aws:cloudwatch/eventTarget:EventTarget": made(
-        Call("events", "PutTargets", {"arn": "Targets[].Arn", "targetId": "Targets[].Id"})
+        Call(
+            "events",
+            "PutTargets",
+            {
+                "arn": "Targets[].Arn",
+                "targetId": "Targets[].Id",
+                "retryPolicy": "Targets[].RetryPolicy",
+                "deadLetterConfig": "Targets[].DeadLetterConfig",
+            },
+        )
     ),
     "aws:cloudwatch/logGroup:LogGroup": made(
         Call("logs", "CreateLogGroup", {"name": "logGroupName"}),
@@ -153,6 +162,9 @@ CALLS: Mapping[str, Made] = {
         Call("lambda", "CreateFunction", {"name": "FunctionName", "kmsKeyArn": "KMSKeyArn"}),
         prepare=lambda inputs: {**inputs, "code": {"zipFile": b"zip"}},
     ),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": made(
+        Call("lambda", "PutFunctionEventInvokeConfig")
+    ),
     "aws:lambda/permission:Permission": made(Call("lambda", "AddPermission", {"function": "FunctionName"})),
     "aws:route53/healthCheck:HealthCheck": made(
         Call("route53", "CreateHealthCheck", HEALTH_CHECK), prepare=nesting.health_check
@@ -256,6 +268,7 @@ CALLS: Mapping[str, Made] = {
             {
                 "name": "QueueName",
                 "kmsMasterKeyId": "Attributes.KmsMasterKeyId",
+                "sqsManagedSseEnabled": "Attributes.SqsManagedSseEnabled",
                 "messageRetentionSeconds": "Attributes.MessageRetentionPeriod",
                 "redrivePolicy": "Attributes.RedrivePolicy",
                 "visibilityTimeoutSeconds": "Attributes.VisibilityTimeout",

@@ -103,6 +103,10 @@ class Controls:
         """Let Service Quotas return this value of a quota in a region; None restores the usual one."""
         self._control("quota", region=_known(region), code=code, value=value)
 
+    def report_health(self, healthy: dict[str, bool]) -> None:
+        """Let GetHealthCheckStatus return these results of health checkers, by the ids of checks."""
+        self._control("health", healthy=healthy)
+
     def calls(self) -> list[dict[str, Any]]:
         """Return every distinct `Call` as a document with a `count`; its `given` is a dictionary."""
         return list(self._control("calls"))

@@ -8,6 +8,7 @@ from __future__ import annotations
 from local.aws.ministack.answer_edits import ANSWER_EDITS
 from local.aws.ministack.outage_edits import OUTAGE_EDITS
 from local.aws.ministack.patching import Edit
+from local.aws.ministack.status_edits import STATUS_EDITS
 
 _WORKER = "core.lambda_runtime"
 _LAMBDA = "services.lambda_svc"
@@ -267,4 +268,5 @@ def run():
     ),
     *ANSWER_EDITS,
     *OUTAGE_EDITS,
+    *STATUS_EDITS,
 ]

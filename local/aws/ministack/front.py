@@ -23,6 +23,7 @@ from local.aws.ministack.controls import ADMIN, DNS_AGENT
 from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
+from local.aws.ministack.route53 import HEALTH_REPORTS
 from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
 from runtime.contract import SIDE_OF
 
@@ -128,6 +129,7 @@ class Front:
             "calls": self.recorded_calls,
             "catch-up": self.catch_up,
             "down": self.down,
+            "health": self.health,
             "lag": self.lag,
             "pending": self.pending,
             "quota": self.quota,
@@ -168,6 +170,10 @@ class Front:
 
     async def quota(self, region: str, code: str, value: float | None) -> None:
         ACCOUNT_QUOTAS.set(region, code, value)
+
+    async def health(self, healthy: dict[str, bool]) -> None:
+        HEALTH_REPORTS.clear()
+        HEALTH_REPORTS.update(healthy)
 
     async def pending(self) -> list[dict[str, Any]]:
         return QUEUE.pending()

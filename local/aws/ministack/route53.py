@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import re
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 from xml.etree import ElementTree  # only to write: what comes in is read by MiniStack's own parser
@@ -34,6 +35,9 @@ _USED = (
 )
 
 Answer = tuple[int, dict[str, str], bytes]
+
+#: What health checkers have reported last, by the ids of checks: whether each is healthy.
+HEALTH_REPORTS: dict[str, bool] = {}
 
 
 def record(fields: dict[str, Any]) -> rules.Record:
@@ -115,6 +119,8 @@ def _judged(route53: Module) -> None:
         if found := _LIMIT.fullmatch(path):
             counted = len(use.records[found["zone"]]) if found["zone"] else len(use.health_checks)
             return _limit(found["answer"], found["type"], counted)
+        if found := _STATUS_OF.fullmatch(path):
+            return _status(found["id"], use.health_checks, error_response)
         response: Answer = await handle(method, path, headers, body, query)
         return response
 
@@ -140,6 +146,37 @@ def _limit(answer: str, type: str, counted: int) -> Answer:
     ElementTree.SubElement(limit, "Type").text = type
     ElementTree.SubElement(limit, "Value").text = str(_LIMITS[type])
     ElementTree.SubElement(root, "Count").text = str(counted)
+    return 200, {"Content-Type": "text/xml"}, ElementTree.tostring(root)
+
+
+#: `/healthcheck/<id>/status`.
+_STATUS_OF = re.compile(r"/2013-04-01/healthcheck/(?P<id>[0-9a-f-]+)/status")
+#: Of the regions with health checkers, one; the others report the same here.
+_CHECKER = {"Region": "us-west-2", "IPAddress": "15.177.2.10"}
+
+
+def _status(id: str, checks: Mapping[str, Any], refuse: Callable[[str, str, int], Answer]) -> Answer:
+    """Return the answer to GetHealthCheckStatus, which MiniStack lacks: what the DNS server has reported.
+
+    It does not take calculated checks:
+    https://docs.aws.amazon.com/Route53/latest/APIReference/API_GetHealthCheckStatus.html
+    """
+    if id not in checks:
+        return refuse("NoSuchHealthCheck", f"No health check exists with the specified ID: {id}", 404)
+    if checks[id]["config"]["Type"] == "CALCULATED":
+        return refuse("InvalidInput", "The status of a calculated health check is not available.", 400)
+    root = ElementTree.Element(
+        "GetHealthCheckStatusResponse", xmlns="https://route53.amazonaws.com/doc/2013-04-01/"
+    )
+    seen = ElementTree.SubElement(root, "HealthCheckObservations")
+    if id in HEALTH_REPORTS:
+        one = ElementTree.SubElement(seen, "HealthCheckObservation")
+        for name, value in _CHECKER.items():
+            ElementTree.SubElement(one, name).text = value
+        report = ElementTree.SubElement(one, "StatusReport")
+        words = "Success: it is healthy" if HEALTH_REPORTS[id] else "Failure: it is unhealthy"
+        ElementTree.SubElement(report, "Status").text = words
+        ElementTree.SubElement(report, "CheckedTime").text = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
     return 200, {"Content-Type": "text/xml"}, ElementTree.tostring(root)
 
 

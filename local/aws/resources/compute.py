@@ -96,11 +96,23 @@ def _state_machine(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     return made["stateMachineArn"], {"arn": made["stateMachineArn"]}
 
 
+def _event_invoke(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    name, destination = inputs["functionName"], inputs["destinationConfig"]["onFailure"]["destination"]
+    clients("lambda").put_function_event_invoke_config(
+        FunctionName=name,
+        MaximumEventAgeInSeconds=int(inputs["maximumEventAgeInSeconds"]),
+        MaximumRetryAttempts=int(inputs["maximumRetryAttempts"]),
+        DestinationConfig={"OnFailure": {"Destination": destination}},
+    )
+    return name, {}
+
+
 MAKERS = {
     "aws:iam/role:Role": _role,
     "aws:iam/rolePolicy:RolePolicy": _role_policy,
     "aws:cloudwatch/logGroup:LogGroup": _log_group,
     "aws:lambda/function:Function": _function,
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": _event_invoke,
     "aws:lambda/permission:Permission": _permission,
     "aws:lambda/eventSourceMapping:EventSourceMapping": _event_source,
     "aws:sfn/stateMachine:StateMachine": _state_machine,

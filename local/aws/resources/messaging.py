@@ -12,10 +12,13 @@ from local.aws.resources.making import Clients, Made
 def _queue(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     sqs, name = clients("sqs"), inputs["name"]
     attributes = {
-        "KmsMasterKeyId": inputs["kmsMasterKeyId"],
         "MessageRetentionPeriod": str(int(inputs["messageRetentionSeconds"])),
         "VisibilityTimeout": str(int(inputs.get("visibilityTimeoutSeconds", 30))),
     }
+    if "kmsMasterKeyId" in inputs:
+        attributes["KmsMasterKeyId"] = inputs["kmsMasterKeyId"]
+    else:
+        attributes["SqsManagedSseEnabled"] = str(inputs["sqsManagedSseEnabled"]).lower()
     if "redrivePolicy" in inputs:
         attributes["RedrivePolicy"] = inputs["redrivePolicy"]
     url = sqs.create_queue(QueueName=name, Attributes=attributes)["QueueUrl"]

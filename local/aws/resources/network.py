@@ -18,6 +18,18 @@ def _address(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     return id, {"allocationId": id, "publicIp": address}
 
 
+def _flow_log(clients: Clients, inputs: Mapping[str, Any]) -> Made:
+    made = clients("ec2").create_flow_logs(
+        ResourceIds=[inputs["vpcId"]],
+        ResourceType="VPC",
+        TrafficType=inputs["trafficType"],
+        LogDestinationType=inputs["logDestinationType"],
+        LogDestination=inputs["logDestination"],
+        DeliverLogsPermissionArn=inputs["iamRoleArn"],
+    )
+    return made["FlowLogIds"][0], {}
+
+
 def _server(clients: Clients, inputs: Mapping[str, Any]) -> Made:
     details = inputs["endpointDetails"]
     made = clients("transfer").create_server(
@@ -145,6 +157,7 @@ def _record(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 MAKERS = {
     "aws:ec2/eip:Eip": _address,
+    "aws:ec2/flowLog:FlowLog": _flow_log,
     "aws:transfer/server:Server": _server,
     "aws:transfer/hostKey:HostKey": _host_key,
     "aws:transfer/user:User": _user,
@@ -159,7 +172,6 @@ RECORDED_ONLY = (
     "aws:cloudwatch/dashboard:Dashboard",
     "aws:sns/topicPolicy:TopicPolicy",
     "aws:ec2/defaultSecurityGroup:DefaultSecurityGroup",
-    "aws:ec2/flowLog:FlowLog",
     "aws:ec2/internetGateway:InternetGateway",
     "aws:ec2/natGateway:NatGateway",
     "aws:ec2/route:Route",
