@@ -219,6 +219,11 @@ class Drill:
     def _same_versions(self, buckets: Mapping[str, str]) -> str | None:
         return _same(self._observations.versions(buckets))
 
+    def _archived(self, sender: Sender, side: str, name: str, transfer: str) -> list[Fact] | None:
+        """Return the facts about a transfer once one of them says that it is archived."""
+        facts = [each for each in self._facts(sender, side, name) if each.transfer == transfer]
+        return facts if any(each.kind is Kind.ARCHIVED for each in facts) else None
+
     def _expect_delivered(self, sender: Sender, side: str, name: str, content: bytes) -> None:
         """Expect the receipt, the content at every destination, the facts and the archived copy."""
         story = self._story
@@ -231,7 +236,8 @@ class Drill:
         for destination, path in file.destinations.items():
             there = self._observations.delivered(sender.customer, destination, path)
             story.expect(f"{destination} has it, byte for byte", there == content)
-        facts = [each for each in self._facts(sender, side, name) if each.transfer == receipt["transfer"]]
+        # The copy is made after the receipt.
+        facts = until(partial(self._archived, sender, side, name, receipt["transfer"]), within=SOON) or []
         kinds = Counter(fact.kind for fact in facts)
         wanted = {Kind.RECEIVED: 1, Kind.DELIVERED: len(route.to), Kind.ARCHIVED: 1, Kind.RECEIPT: 1}
         story.expect("the tracker holds " + ", ".join(sorted(kinds)), wanted.items() <= kinds.items())

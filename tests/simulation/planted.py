@@ -8,7 +8,7 @@ import json
 import multiprocessing
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -17,7 +17,7 @@ from typing import Any
 from runtime import contract, timing, tracker, upload_evidence, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
-from runtime.delivery.errors import DeliveryUnknownError
+from runtime.delivery.errors import DeliveryError, DeliveryUnknownError
 from runtime.facts import Fact, Status, status
 from runtime.inbound_sweep import Swept
 from runtime.restarts import Restarted
@@ -220,8 +220,8 @@ class _Newest:
         self._client.copy({name: source[name] for name in ("Bucket", "Key")}, *given, **named)
 
 
-def _one_name(real: Any, basename: str, attempt: str, *, ending: str = "part") -> str:
-    return f".{basename}.{ending}"
+def _one_name(real: Any, basename: str, attempt: str, *, pattern: str) -> str:
+    return pattern.replace("*", basename)
 
 
 def _never_unknown(real: Any, self: Any, *given: Any, **named: Any) -> Any:
@@ -293,8 +293,16 @@ class _Stale:
         return _Without(self._client.get_paginator(operation), paginate="ConsistentRead")
 
 
-async def _unverified(self: Any, partial: str, size: int) -> None:
+async def _unverified(self: Any, size: int) -> bool:
     """Check nothing before the rename."""
+    return True
+
+
+@contextmanager
+def _sure(error: Any) -> Iterator[None]:
+    """Take a look that fails for an answer."""
+    with suppress(DeliveryError):
+        yield
 
 
 def _half(real: Any) -> Any:
@@ -434,7 +442,10 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a rename without an answer did not happen",
-        (("runtime.delivery.publish:Publisher._rename", _sure_of_rename),),
+        (
+            ("runtime.delivery.publish:Publisher._rename", _sure_of_rename),
+            ("runtime.delivery.sftp:_unclear_after", lambda real: _sure),
+        ),
     ),
     Planted(
         "judged by what was read before the lease",
@@ -469,8 +480,8 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a broken upload is renamed all the same",
         (
-            ("runtime.delivery.sftp:SftpSession._verify", lambda real: _unverified),
-            ("runtime.delivery.sftp:upload", _half),
+            ("runtime.delivery.partial:Partial.measure", lambda real: _unverified),
+            ("runtime.delivery.partial:upload", _half),
         ),
     ),
     Planted(
