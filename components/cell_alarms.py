@@ -165,7 +165,7 @@ def _throttles(handler: str, function: Mapping[str, pulumi.Input[str]]) -> Alarm
         name=f"{handler}-throttles",
         section="function-throttles",
         means=f"The function {handler} is not allowed to run as often as it is called.",
-        first="compare ConcurrentExecutions with the account's quota.",
+        first="compare its ConcurrentExecutions with what it reserves.",
         metric=Metric("AWS/Lambda", "Throttles", function),
         at_least=1,
         breaching=2,

@@ -95,7 +95,6 @@ class PeerSwitch(pulumi.ComponentResource):
             ],
             {ENV_STATE_MACHINE: state_machine_arn},
             timeout=TAKEOVER_TIMEOUT,
-            reserved=1,  # two passes at once would use twice their share of Step Functions' rates
         )
         self.register_outputs({})
 
@@ -106,7 +105,6 @@ class PeerSwitch(pulumi.ComponentResource):
         environment: dict[str, pulumi.Input[str]],
         *,
         timeout: int = 60,
-        reserved: int | None = None,
     ) -> None:
         self._functions.make(
             f"{self._name}-{handler}",
@@ -115,7 +113,6 @@ class PeerSwitch(pulumi.ComponentResource):
             parent=self,
             environment=environment,
             timeout=timeout,
-            reserved=reserved,
             every=timing.SWITCH_MINUTES,
         )
 

@@ -15,6 +15,7 @@ from components.network import Placement
 from components.settings import Settings
 from components.storage import Storage
 from components.tracker import Tracker
+from customers.concurrency import RESERVED
 from runtime.environment import ENV_CELL, ENV_CONFIG_BUCKET, ENV_NAMESPACE, ENV_SIDE, ENV_TRACKER
 
 #: How often EventBridge repeats the start of a scheduled run at most.
@@ -41,18 +42,18 @@ class Function(pulumi.ComponentResource):
         statements: Sequence[policy.Statement],
         timeout: int,
         memory: int,
+        at_once: int,
         placement: Placement | None = None,
         publish: bool = False,
-        reserved: int | None = None,
         role_name: str | None = None,
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         """`handler` names a module of `runtime.handlers`; `timeout` is in seconds, `memory` in MiB.
 
+        `at_once` is how many of its runs have room at any time, and the most that there are.
         With a `placement` it runs in the cell's private subnets; without one, in no VPC. With `publish`, each
         change of code or configuration becomes a new version, and `version_arn` names the newest one
-        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. `reserved` is how
-        many times the function runs at once at most, and can always run. Without a
+        (docs/adr/0030-published-versions.md); without, `version_arn` is that of `$LATEST`. Without a
         `role_name`, Pulumi makes up the role's name.
         """
         super().__init__("mft:functions:Function", name, None, opts)
@@ -90,7 +91,7 @@ class Function(pulumi.ComponentResource):
             handler=f"runtime.handlers.{handler}.handler",
             timeout=timeout,
             memory_size=memory,
-            reserved_concurrent_executions=reserved,
+            reserved_concurrent_executions=at_once,
             publish=publish or None,
             kms_key_arn=key_arn,
             environment=aws.lambda_.FunctionEnvironmentArgs(
@@ -223,7 +224,6 @@ class Functions:
         environment: Mapping[str, pulumi.Input[str]] | None = None,
         placement: Placement | None = None,
         publish: bool = False,
-        reserved: int | None = None,
         role: str | None = None,
         role_name: str | None = None,
         every: int | None = None,
@@ -250,9 +250,9 @@ class Functions:
             statements=[*statements, *reported],
             timeout=timeout,
             memory=memory,
+            at_once=RESERVED[handler],
             placement=placement,
             publish=publish,
-            reserved=reserved,
             role_name=role_name,
             opts=pulumi.ResourceOptions(parent=parent),
         )

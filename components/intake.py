@@ -11,6 +11,7 @@ from components import jsontext, policy
 from components.dead_letters import FOURTEEN_DAYS
 from components.functions import Functions
 from components.settings import Settings
+from customers.concurrency import INGEST_BATCHES
 from runtime import canary_legs, contract
 from runtime.environment import ENV_STATE_MACHINE
 
@@ -121,7 +122,9 @@ class Intake(pulumi.ComponentResource):
             function_name=ingest.arn,
             batch_size=10,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=20),
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
+                maximum_concurrency=INGEST_BATCHES
+            ),
             opts=child,
         )
         self.queue, self.dead_letters = queue, dead

@@ -10,6 +10,7 @@ from components.bucket import Events
 from components.dead_letters import FOURTEEN_DAYS
 from components.functions import Functions
 from components.settings import Settings
+from customers.concurrency import REPLICATION_BATCHES
 
 _TIMEOUT = 60
 _TRIES = 5
@@ -92,6 +93,8 @@ class ReplicationEvents(pulumi.ComponentResource):
             function_name=function.arn,
             batch_size=10,
             function_response_types=["ReportBatchItemFailures"],
-            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(maximum_concurrency=2),
+            scaling_config=aws.lambda_.EventSourceMappingScalingConfigArgs(
+                maximum_concurrency=REPLICATION_BATCHES
+            ),
             opts=pulumi.ResourceOptions(parent=self),
         )

@@ -1,7 +1,7 @@
 """The workflow's definition in Amazon States Language: pure data, made from the ARNs of its functions.
 
 claim -> (wait | compare) -> deliver to each destination -> complete -> archive. Errors are matched by the
-class names in `runtime.delivery.errors`, `runtime.workflow` and `runtime.breaker`.
+class names in `runtime.delivery.errors`, `runtime.workflow`, `runtime.breaker` and `runtime.shares`.
 """
 
 from __future__ import annotations
@@ -35,6 +35,27 @@ _WAIT_FOR_OTHERS = {
     "BackoffRate": 1.5,
     "MaxDelaySeconds": 900,
     "MaxAttempts": 300,
+}
+
+#: Lambda did not run the function: too many run already, or its environment could not be set up. Of Lambda's
+#: other errors, such as ServiceException, AWS does not say that the function has not run.
+#: https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html
+_NOT_RUN = (
+    "Lambda.TooManyRequestsException",
+    "Lambda.EC2ThrottledException",
+    "Lambda.ENILimitReachedException",
+    "Lambda.SubnetIPAddressLimitReachedException",
+)
+
+#: About forty hours of waiting for room: a slot of the customer's share, or a run of the function. Waits are
+#: at most five minutes long and do not count as attempts. Each takes three events of an execution's 25,000.
+WAIT_FOR_ROOM: dict[str, Any] = {
+    "ErrorEquals": ["ShareInUseError", *_NOT_RUN],
+    "IntervalSeconds": 2,
+    "BackoffRate": 1.5,
+    "MaxDelaySeconds": 300,
+    "MaxAttempts": 1000,
+    "JitterStrategy": "FULL",
 }
 
 _ANY = {"ErrorEquals": ["States.ALL"]}
@@ -76,7 +97,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Claim": {
                 **invoke("claim", STEP_TIMEOUT, **transfer, **{"seen.$": "$.verdict.answer.at"}),
                 "ResultPath": "$.verdict",
-                "Retry": [_STEP_RETRY],
+                "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
                 "Next": "Decide",
             },
             "Decide": {
@@ -92,7 +113,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Compare": {
                 **invoke("compare", DELIVERY_TIMEOUT, **transfer),
                 "ResultPath": "$.verdict",
-                "Retry": [_NO_RETRY, _STEP_RETRY],
+                "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _STEP_RETRY],
                 "Catch": [_BEGIN_AGAIN],
                 "Next": "Decide",
             },
@@ -114,7 +135,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Complete": {
                 **invoke("complete", STEP_TIMEOUT, **transfer, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
-                "Retry": [_NO_RETRY, _STEP_RETRY],
+                "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _STEP_RETRY],
                 # The file is archived all the same, and the execution fails afterwards.
                 "Catch": [_BEGIN_AGAIN, {**_ANY, "ResultPath": "$.incomplete", "Next": "Archive"}],
                 "Next": "Archive",
@@ -122,7 +143,7 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Archive": {
                 **invoke("archive", DELIVERY_TIMEOUT, **transfer),
                 "ResultPath": "$.archived",
-                "Retry": [_STEP_RETRY],
+                "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
                 "Catch": [{**_ANY, "ResultPath": "$.unarchived", "Next": "WasCompleted"}],
                 "Next": "WasCompleted",
             },
@@ -161,8 +182,9 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     An attempt that uses up its function's time is followed by one that continues where it ended.
     """
     payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
-    nothing_sent = ["TransientDeliveryError", "Lambda.TooManyRequestsException"]
-    for_good = {"ErrorEquals": ["PermanentDeliveryError", "TransientDeliveryError", "BreakerOpenError"]}
+    nothing_sent = ["TransientDeliveryError"]
+    waited = ["BreakerOpenError", *WAIT_FOR_ROOM["ErrorEquals"]]
+    for_good = {"ErrorEquals": ["PermanentDeliveryError", *nothing_sent, *waited]}
     failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
 
@@ -172,7 +194,7 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         how = {"after_unknown": after_unknown, "first": first, "goes_on": goes_on}
         return {
             **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
-            "Retry": [_NO_RETRY, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
+            "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
             "Catch": [
                 failed,
                 lost,

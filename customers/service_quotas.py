@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
-from customers import quota
+from customers import concurrency, quota
 from customers.model import Customer
 from customers.route53.batch import HEALTH_CHECK_LIMIT
 from customers.route53.zone import ZONE_LIMIT
@@ -34,8 +34,6 @@ ACCOUNT_REGION = REGION_OF[WEST]
 ADDRESSES_OF_CELL = 6
 GATEWAY_ENDPOINTS_OF_CELL = 2
 INTERFACE_ENDPOINTS_OF_CELL = 2
-#: Twenty-two batches of the queues at a time, each other function once, and some deliveries.
-CONCURRENCY_OF_CELL = 50
 #: At most: one of each function, and those of the workflow, of the endpoint's sessions and of the network.
 LOG_GROUPS_OF_CELL = 30
 
@@ -178,7 +176,7 @@ def needed(customers: Collection[Customer], *, group_rules: int) -> Mapping[Serv
         INTERFACE_ENDPOINTS: INTERFACE_ENDPOINTS_OF_CELL,
         GROUP_RULES: group_rules,
         GROUPS: quota.CUSTOMER_GROUPS + 1,
-        CONCURRENCY: CONCURRENCY_OF_CELL * cells,
+        CONCURRENCY: concurrency.OF_CELL * cells + concurrency.UNRESERVED,
         # A takeover's time follows from these. Cells of an account share them: with less, nothing is lost,
         # and files that come together start later.
         STARTS: START_EXECUTION.at_once,

@@ -8,15 +8,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
+from threading import Event
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.breaker import Breaker
+from runtime.breaker import Breaker, BreakerOpenError
 from runtime.contract import Kind, below_inbound
 from runtime.decision import replayed
 from runtime.delivery import (
     Delivery,
+    DeliveryError,
     DeliveryUnfinishedError,
     DeliveryUnknownError,
     PermanentDeliveryError,
@@ -27,6 +29,7 @@ from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
+from runtime.shares import ShareInUseError, Shares
 from runtime.timing import FACTS_SECONDS
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -43,7 +46,10 @@ CONTINUE = "CONTINUE"
 
 
 class Deliverer:
-    """Delivers from one region. `s3` and `s3_once` make S3 clients, as for Destinations."""
+    """Delivers from one region. `s3` and `s3_once` make S3 clients, as for Destinations.
+
+    Without `shares`, those of the tracker with their usual sizes are used.
+    """
 
     def __init__(
         self,
@@ -55,12 +61,13 @@ class Deliverer:
         s3: Callable[[str | None], Any],
         s3_once: Callable[[str], Any],
         secrets: Any,
+        shares: Shares | None = None,
         now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._now = side, tracker, directory, now
         self._destinations = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
         self._leases = Leases(tracker=tracker)
-        self._breaker = Breaker(tracker=tracker)
+        self._breaker, self._shares = Breaker(tracker=tracker), shares or Shares(tracker=tracker)
 
     def attempt(
         self,
@@ -84,8 +91,10 @@ class Deliverer:
         region, whatever the tracker shows, so its attempts are like those after an unknown one; and a late
         transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
         the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
-        OvertakenError, BreakerOpenError.
+        OvertakenError, BreakerOpenError, ShareInUseError, and nothing else: whatever fails before the file
+        can appear is a TransientDeliveryError, and what fails afterwards a DeliveryUnknownError.
         """
+        requested = Event()
         try:
             return self._attempt(
                 transfer,
@@ -96,6 +105,7 @@ class Deliverer:
                 first=first,
                 goes_on=goes_on,
                 remaining=remaining,
+                requested=requested,
             )
         except UnknownSettingError as error:
             raise PermanentDeliveryError(destination, "route", str(error)) from error
@@ -103,6 +113,11 @@ class Deliverer:
             with suppress(ClientError, BotoCoreError):
                 self._breaker.leave(transfer.customer, destination, owner)
             raise
+        except (DeliveryError, BreakerOpenError, ShareInUseError):
+            raise
+        except Exception as error:
+            kind = DeliveryUnknownError if requested.is_set() else TransientDeliveryError
+            raise kind(destination, "attempt", f"{type(error).__name__}: {error}") from error
 
     def _attempt(
         self,
@@ -115,6 +130,7 @@ class Deliverer:
         first: bool,
         goes_on: bool,
         remaining: Callable[[], float],
+        requested: Event,
     ) -> str:
         with _nothing_sent_yet(destination):
             history = self._tracker.history(transfer.file)
@@ -146,10 +162,11 @@ class Deliverer:
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:
-            confirm = partial(self._confirm, transfer, destination, owner, window)
+            confirm = partial(self._confirm, transfer, destination, owner, window, requested)
             begin = partial(opened.deliver, after_unknown=asks_first, before=confirm)
         try:
-            done = begin()
+            with self._turn(transfer, destination, owner, attempt, tries=had_failed):
+                done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
         except (TransientDeliveryError, DeliveryUnknownError) as error:
@@ -164,6 +181,24 @@ class Deliverer:
             with suppress(ClientError, BotoCoreError):
                 self._breaker.worked(customer.id, destination)
         return became
+
+    @contextmanager
+    def _turn(
+        self, transfer: Transfer, destination: str, owner: str, attempt: str, *, tries: bool
+    ) -> Iterator[None]:
+        """Have a slot of the customer's share. One that `tries` the breaker and gets none lets others try."""
+        with _nothing_sent_yet(destination):
+            try:
+                slot = self._shares.take(transfer.customer, destination, attempt)
+            except ShareInUseError:
+                if tries:
+                    self._breaker.leave(transfer.customer, destination, owner)
+                raise
+        try:
+            yield
+        finally:
+            with suppress(ClientError, BotoCoreError):
+                self._shares.leave(transfer.customer, slot, attempt)
 
     def _settle(
         self,
@@ -193,9 +228,18 @@ class Deliverer:
         """
         return self._now() - submitted(transfer.id).timestamp() > FACTS_SECONDS
 
-    def _confirm(self, transfer: Transfer, destination: str, owner: str, window: timedelta | None) -> None:
+    def _confirm(
+        self,
+        transfer: Transfer,
+        destination: str,
+        owner: str,
+        window: timedelta | None,
+        requested: Event,
+    ) -> None:
+        """Check that the file may be sent, just before it is; from then on its fate can be unknown."""
         with _nothing_sent_yet(destination):
             self._leases.may_send(transfer, owner, destination, window=window)
+        requested.set()
 
     def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
         """Record a delivery that an operator has confirmed; the content is read only for its hash."""

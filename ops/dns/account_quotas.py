@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from customers import service_quotas
+from customers.concurrency import UNRESERVED
 from customers.quota import Needs
 from customers.service_quotas import (
     ADDRESSES,
@@ -18,9 +20,11 @@ from customers.service_quotas import (
     ServiceQuota,
     Shortage,
 )
+from ops.cell_manifest import CellManifest, ManifestError
 from ops.dns.dns_changes import Limit
 from ops.dns.health_checks import ROUTE53
 from ops.finding import Finding
+from runtime import contract
 
 #: Service-managed users of a server: https://docs.aws.amazon.com/general/latest/gr/transfer-service.html
 USERS_LIMIT = 10_000
@@ -75,7 +79,7 @@ def of_region(
     """
     uses: Mapping[ServiceQuota, Callable[[], tuple[int, int]]] = {
         ADDRESSES: lambda: _addresses(client("ec2"), cells),
-        CONCURRENCY: lambda: _concurrency(client("lambda")),
+        CONCURRENCY: lambda: _concurrency(client, namespace, region, cells),
         BUCKETS: lambda: _buckets(client("s3"), namespace),
     }
     quotas = client("service-quotas")
@@ -163,10 +167,29 @@ def _addresses(ec2: Any, cells: Collection[str]) -> tuple[int, int]:
     return own, len(owners) - own
 
 
-def _concurrency(functions: Any) -> tuple[int, int]:
-    """Return 0, because no function of a cell reserves concurrency, and what others have reserved."""
+def _concurrency(client: ClientOf, namespace: str, region: str, cells: Collection[str]) -> tuple[int, int]:
+    """Return what cells of the registry, and others, need of a region's concurrency.
+
+    AWS keeps a part of it for functions that reserve nothing; the registry's need contains that part.
+    """
+    functions = client("lambda")
     limits = functions.get_account_settings()["AccountLimit"]
-    return 0, limits["ConcurrentExecutions"] - limits["UnreservedConcurrentExecutions"]
+    reserved = limits["ConcurrentExecutions"] - limits["UnreservedConcurrentExecutions"]
+    own = sum(
+        functions.get_function_concurrency(FunctionName=name).get("ReservedConcurrentExecutions", 0)
+        for manifest in _deployed(client("ssm"), namespace, region, cells)
+        for name in manifest.functions.values()
+    )
+    return own + UNRESERVED, reserved - own
+
+
+def _deployed(parameters: Any, namespace: str, region: str, cells: Collection[str]) -> list[CellManifest]:
+    """Return the manifests of the cells that are deployed in a region."""
+    found, side = [], contract.SIDE_OF[region]
+    for cell in sorted(cells):
+        with suppress(ManifestError):
+            found.append(CellManifest.read(namespace=namespace, cell=cell, side=side, parameters=parameters))
+    return found
 
 
 def _buckets(s3: Any, namespace: str) -> tuple[int, int]:

@@ -27,6 +27,11 @@ PART = 128 * MIB
 #: Failures before a request was sent.
 _UNSENT = (EndpointConnectionError, ConnectTimeoutError)
 
+#: The HTTP statuses of a server that failed, and of one that did not begin, which S3 also says by a code:
+#: https://docs.aws.amazon.com/AmazonS3/latest/API/ErrorResponses.html
+_FAILED, _TOO_BUSY = 500, 503
+_THROTTLED = frozenset({"SlowDown", "ServiceUnavailable"})
+
 
 @dataclass(frozen=True, kw_only=True)
 class S3Target:
@@ -198,9 +203,17 @@ class _Copy:
             if self._owner:
                 reason += f"; and the bucket must belong to account {self._owner['ExpectedBucketOwner']}"
             return PermanentDeliveryError(self._place, step, reason)
-        if step == "copy" and isinstance(error, BotoCoreError) and not isinstance(error, _UNSENT):
-            return DeliveryUnknownError(self._place, step, f"requested, and no response came back: {error}")
+        if step == "copy" and _is_unclear(error):
+            return DeliveryUnknownError(self._place, step, f"requested, and then: {error}")
         return s3_failure(error, self._place, step)
+
+
+def _is_unclear(error: ClientError | BotoCoreError) -> bool:
+    """Return whether S3 may have carried out a request: it has not responded, or has failed at it."""
+    if isinstance(error, ClientError):
+        status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0)
+        return status >= _FAILED and status != _TOO_BUSY and code_of(error) not in _THROTTLED
+    return not isinstance(error, _UNSENT)
 
 
 def _how(head: Mapping[str, Any]) -> dict[str, str]:

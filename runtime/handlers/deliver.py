@@ -29,7 +29,7 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the `destination` and the `outcome`: DELIVERED, HELD or CONTINUE.
 
     Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError,
-    OvertakenError or BreakerOpenError; the state machine matches them by name.
+    OvertakenError, BreakerOpenError or ShareInUseError; the state machine matches them by name.
     """
     with wiring.step(event) as (transfer, owner):
         attempt = str(ULID())

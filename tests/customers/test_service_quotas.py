@@ -31,8 +31,9 @@ def test_a_second_cell_needs_as_much_again_where_the_quota_is_of_the_region():
     same = {each.what for each in QUOTAS if not each.is_of_account and two[each] == one[each]}
     assert twice == {
         *("Elastic IP addresses", "VPCs", "NAT gateways in each zone", "gateway VPC endpoints"),
-        *("concurrent executions of functions", "log groups"),
+        "log groups",
     }
+    assert (one[service_quotas.CONCURRENCY], two[service_quotas.CONCURRENCY]) == (512, 924)  # 100 for others
     assert same == {
         *("interface endpoints in a VPC", "security groups of an interface"),
         "rules in a security group (mft:groupRuleQuota)",
@@ -52,6 +53,11 @@ def test_only_the_west_says_the_quotas_of_the_account():
 def test_one_cell_fits_into_the_defaults_but_for_its_addresses():
     wanted = needed(registry("1"), group_rules=60)
     assert [each.what for each in QUOTAS if wanted[each] > each.default] == ["Elastic IP addresses"]
+
+
+def test_two_cells_fit_into_an_account_whose_concurrency_is_the_default():
+    wanted = needed(registry("1", "2"), group_rules=60)
+    assert wanted[service_quotas.CONCURRENCY] <= service_quotas.CONCURRENCY.default
 
 
 def test_a_request_adds_what_others_use_and_goes_to_the_right_region():

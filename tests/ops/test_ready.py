@@ -26,6 +26,7 @@ from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
 from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST, Position, config_key
 from tests.ops.twins import ADDRESSES, ZONE, Twins, twin_cells, twins  # noqa: F401 - fixtures
+from tests.runtime.cells import ROLE
 
 EASTERN, WESTERN = REGION_OF[EAST], REGION_OF[WEST]
 UP = {side: f"run `pulumi up --refresh --stack gov-{side}`" for side in SIDES}
@@ -409,9 +410,9 @@ def test_quotas_that_are_too_small_in_either_region(twins, quota):  # noqa: F811
         f" --region {EASTERN}`",
         f"{WESTERN}: the registry needs 18 buckets, but quota L-DC2B2D3D allows 17;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 18 --region {WESTERN}`",
-        f"{WESTERN}: the registry needs 50 concurrent executions of functions,"
+        f"{WESTERN}: the registry needs 512 concurrent executions of functions,"
         " but quota L-B99A9384 allows 10;"
-        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 50 --region {WESTERN}`",
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 512 --region {WESTERN}`",
     ]
 
 
@@ -423,18 +424,20 @@ def test_what_others_in_the_account_use_counts(twins, cleanup, quota):  # noqa: 
         cleanup.callback(ec2.release_address, AllocationId=address["AllocationId"])
     s3.create_bucket(Bucket="somebody-elses", CreateBucketConfiguration={"LocationConstraint": WESTERN})
     cleanup.callback(s3.delete_bucket, Bucket="somebody-elses")
-    function = twins.graphs[WEST].of("aws:lambda/function:Function")[0].outputs["name"]
     functions = twins.client("lambda", WEST)
-    cleanup.callback(functions.delete_function_concurrency, FunctionName=function)
-    functions.put_function_concurrency(FunctionName=function, ReservedConcurrentExecutions=2)
+    functions.create_function(
+        FunctionName="somebody-elses", Runtime="python3.13", Role=ROLE, Handler="a.b", Code={"ZipFile": b""}
+    )
+    cleanup.callback(functions.delete_function, FunctionName="somebody-elses")
+    functions.put_function_concurrency(FunctionName="somebody-elses", ReservedConcurrentExecutions=2)
     quota(WESTERN, BUCKETS, 18)
-    quota(WESTERN, CONCURRENCY, 51)
+    quota(WESTERN, CONCURRENCY, 514)
     assert sorted(twins.differences()) == [
         f"{WESTERN}: the registry needs 18 buckets and others use 1, but quota L-DC2B2D3D allows 18;"
         f" {REQUEST} s3 --quota-code L-DC2B2D3D --desired-value 19 --region {WESTERN}`",
-        f"{WESTERN}: the registry needs 50 concurrent executions of functions and others use 2,"
-        f" but quota L-B99A9384 allows 51;"
-        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 52 --region {WESTERN}`",
+        f"{WESTERN}: the registry needs 512 concurrent executions of functions and others use 2,"
+        f" but quota L-B99A9384 allows 514;"
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 515 --region {WESTERN}`",
         f"{WESTERN}: the registry needs 6 Elastic IP addresses and others use 1,"
         " but quota L-0263D0A3 allows 6;"
         f" {REQUEST} ec2 --quota-code L-0263D0A3 --desired-value 7 --region {WESTERN}`",

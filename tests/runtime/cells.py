@@ -51,7 +51,7 @@ def eventually(question: Callable[[], Any], within: float = 60) -> Any:
     return answer
 
 
-class CrashError(Exception):
+class CrashError(BaseException):
     """The function dies here: nothing after the call happens."""
 
 

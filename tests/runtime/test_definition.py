@@ -22,6 +22,9 @@ from tests.runtime.test_handlers import STEPS
 
 _runs = itertools.count()
 
+#: How often an execution waits for room here. It is more often than attempts are allowed.
+ROOM = 15
+
 DEPUTY = """
 import json, pathlib
 
@@ -30,6 +33,7 @@ class DeliveryUnknownError(Exception): pass
 class OvertakenError(Exception): pass
 class LeaseLostError(Exception): pass
 class BreakerOpenError(Exception): pass
+class ShareInUseError(Exception): pass
 
 def handler(event, context):
     transfer = event["transfer"]
@@ -43,7 +47,7 @@ def handler(event, context):
     plan = transfer["plan"].get(step, [])
     answer = plan[before] if before < len(plan) else {}
     if isinstance(answer, str):
-        raise globals()[answer](answer)
+        raise (globals().get(answer) or type(answer, (Exception,), {}))(answer)  # or an error of Lambda
     usual = {
         "claim": {"action": "deliver", "destinations": ["partner"], "wait": 60, "at": "then"},
         "deliver": {"destination": "partner", "outcome": "DELIVERED"},
@@ -77,6 +81,8 @@ def machine(aws: Emulator) -> Iterator[str]:
     # The emulator scales pauses; the longest are still too long for a test.
     quick = real.replace('"MaxDelaySeconds": 900', '"MaxDelaySeconds": 30')
     quick = quick.replace('"MaxAttempts": 60', '"MaxAttempts": 2')
+    quick = quick.replace('"MaxDelaySeconds": 300', '"MaxDelaySeconds": 5')
+    quick = quick.replace('"MaxAttempts": 1000', f'"MaxAttempts": {ROOM}')
     yield states.create_state_machine(name="real", roleArn=ROLE, definition=quick)["stateMachineArn"]
     for step in STEPS:
         functions.delete_function(FunctionName=f"deputy-{step}")
@@ -175,6 +181,39 @@ def test_waiting_for_the_breaker_does_not_count_as_an_attempt(carry):
     notes = carry(deliver=["BreakerOpenError"] * 15)
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
     assert len(deliveries(notes)) == 16
+
+
+NO_ROOM = ["Lambda.TooManyRequestsException", "ShareInUseError"]
+
+
+@pytest.mark.parametrize("error", NO_ROOM)
+def test_waiting_for_room_counts_neither_as_an_attempt_nor_as_an_unknown_outcome(carry, error):
+    """What waits has all its attempts left, and is not asked about."""
+    notes = carry(deliver=[*[error] * ROOM, *["TransientDeliveryError"] * 12])
+    assert deliveries(notes) == [(False, False)] * (ROOM + 12 + 1)
+    assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
+
+
+@pytest.mark.parametrize("error", NO_ROOM)
+def test_a_file_for_which_there_was_never_room_has_failed_for_that_reason(carry, error):
+    notes = carry(deliver=[error] * (ROOM + 1))
+    assert deliveries(notes) == [(False, False)] * (ROOM + 1)
+    ((result,),) = [results(notes)]
+    assert (result["destination"], result["failure"]["Error"]) == ("partner", error)
+
+
+def test_after_an_unknown_outcome_waiting_for_room_takes_no_attempt_either(carry):
+    after = [*["Lambda.TooManyRequestsException"] * ROOM, *["TransientDeliveryError"] * 12]
+    notes = carry(deliver=["DeliveryUnknownError", *after])
+    assert deliveries(notes) == [(False, False), *[(True, False)] * (ROOM + 12 + 1)]
+    assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
+
+
+@pytest.mark.parametrize("step", ["claim", "complete", "archive"])
+def test_a_step_waits_for_room_without_using_up_its_retries(carry, step):
+    notes = carry(**{step: [*["Lambda.TooManyRequestsException"] * ROOM, *DEAD[:2]]})
+    assert steps(notes).count(step) == ROOM + 2 + 1
+    assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 
 @pytest.mark.parametrize("error", ["LeaseLostError", "OvertakenError"])

@@ -13,6 +13,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from components.statemachine import DELIVERY_TIMEOUT, definition
 from runtime import contract
 from runtime.contract import PARTITION, REGION_OF, SIDE_OF, SIDES, Position, peer_of
+from runtime.delivery import DeliveryUnknownError
 from runtime.environment import (
     ENV_ARCHIVE_BUCKET,
     ENV_AUDIT_BUCKET,
@@ -238,7 +239,7 @@ class World:
             self.died[process.name] = "a region was lost" if lost else "a crash"
         elif process.faults:
             self.died[process.name] = "a crash"
-        elif isinstance(process.error, ClientError | BotoCoreError):
+        elif isinstance(_reason(process.error), ClientError | BotoCoreError):
             self.died[process.name] = "AWS failed"
         if name == "sweep" and process.error is None:
             for what in ("taken", "restarted"):
@@ -575,3 +576,10 @@ def simulate(schedule: Schedule, *, traced: bool = False) -> Outcome:
     # Everything here knows the world: without it, counting references is enough to free most of it.
     vars(world).clear()
     return outcome
+
+
+def _reason(error: BaseException | None) -> BaseException | None:
+    """Return the error itself, or what a delivery has made into one whose result is unknown."""
+    if isinstance(error, DeliveryUnknownError) and error.step == "attempt":
+        return error.__cause__
+    return error

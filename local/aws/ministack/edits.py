@@ -100,6 +100,13 @@ def run():
 """,
     ),
     Edit(
+        name="a cell reserves more than this machine runs",
+        why="what is reserved in all follows from the two figures, as AWS states them",
+        module=_LAMBDA,
+        old='            "UnreservedConcurrentExecutions": max(account_cap - reserved_sum, 0),\n',
+        new='            "UnreservedConcurrentExecutions": account_cap - reserved_sum,\n',
+    ),
+    Edit(
         name="throttled asynchronous call waits",
         why="AWS keeps a throttled event for hours; MiniStack gave up after three tries",
         module=_LAMBDA,

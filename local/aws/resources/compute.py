@@ -50,10 +50,9 @@ def _function(clients: Clients, inputs: Mapping[str, Any]) -> Made:
         },
     )
     name, arn = made["FunctionName"], made["FunctionArn"]
-    if reserved := inputs.get("reservedConcurrentExecutions"):
-        clients("lambda").put_function_concurrency(
-            FunctionName=name, ReservedConcurrentExecutions=int(reserved)
-        )
+    clients("lambda").put_function_concurrency(
+        FunctionName=name, ReservedConcurrentExecutions=int(inputs["reservedConcurrentExecutions"])
+    )
     return name, {"arn": arn, "name": name, "qualifiedArn": f"{arn}:{made['Version']}"}
 
 
