@@ -160,6 +160,11 @@ CALLS: Mapping[str, Made] = {
     "aws:lambda/eventSourceMapping:EventSourceMapping": made(Call("lambda", "CreateEventSourceMapping")),
     "aws:lambda/function:Function": made(
         Call("lambda", "CreateFunction", {"name": "FunctionName", "kmsKeyArn": "KMSKeyArn"}),
+        Call(
+            "lambda",
+            "PutFunctionConcurrency",
+            {"name": "FunctionName", "reservedConcurrentExecutions": "ReservedConcurrentExecutions"},
+        ),
         prepare=lambda inputs: {**inputs, "code": {"zipFile": b"zip"}},
     ),
     "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": made(
