@@ -88,6 +88,8 @@ REPLACES: dict[str, tuple[str, ...]] = {
         "topics",
     ),
     "aws:lambda/function:Function": ("name", "packageType"),  # lambda/function.go
+    # lambda/function_event_invoke_config.go
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": ("functionName", "qualifier"),
     # lambda/permission.go; a statement is never edited
     "aws:lambda/permission:Permission": (
         "action",

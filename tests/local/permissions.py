@@ -78,6 +78,10 @@ RARE = {
             "cell1-workflow-complete",
         )
     },
+    ("cell1-failover-takeover", "SeeTransfers", "states:DescribeExecution"): (
+        "runtime.executions:Executions.start",
+        "a name of an execution is taken by another input",
+    ),
     ("cell1-failover-takeover", "SeeAbsence", "s3:ListBucket"): (
         "runtime.takeover:Takeover._has_arrived",
         "a fact of the lost region has replicated, and its object has not",

@@ -9,6 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ops.plan import RefusedError
 from ops.recovery.notice import Notices
 from runtime.contract import REGION_OF
+from runtime.metric_names import SwitchKind
 from tests.simulation.clock import Dice
 from tests.simulation.place import CELL, NAMESPACE, ZONE
 
@@ -23,7 +24,7 @@ _AGAIN = 300.0
 class _Environment:
     """The environment as the operators' tools see it."""
 
-    namespace, cell, zone = NAMESPACE, CELL, ZONE
+    namespace, cell, zone, switch = NAMESPACE, CELL, ZONE, SwitchKind.ALARM
 
     def __init__(self, world: World) -> None:
         self._world = world
