@@ -28,6 +28,7 @@ _IDS = {
     "aws:kms/key:Key": "KeyMetadata.KeyId",
     "aws:lambda/eventSourceMapping:EventSourceMapping": "UUID",
     "aws:route53/healthCheck:HealthCheck": "HealthCheck.Id",
+    "aws:secretsmanager/secret:Secret": "ARN",
     "aws:sfn/stateMachine:StateMachine": "stateMachineArn",
     "aws:sns/topicSubscription:TopicSubscription": "SubscriptionArn",
     "aws:sqs/queue:Queue": "QueueUrl",

@@ -67,7 +67,12 @@ READS: Mapping[str, tuple[Read, ...]] = {
         ),
     ),
     "aws:cloudwatch/eventTarget:EventTarget": (
-        Read("events", "ListTargetsByRule", {"Rule": "@rule"}, below("Targets[0]", "arn", targetId="Id")),
+        Read(
+            "events",
+            "ListTargetsByRule",
+            {"Rule": "@rule"},
+            below("Targets[0]", "arn", "deadLetterConfig", "retryPolicy", targetId="Id"),
+        ),
     ),
     "aws:cloudwatch/logGroup:LogGroup": (
         Read(
@@ -345,6 +350,18 @@ READS: Mapping[str, tuple[Read, ...]] = {
             | {"reservedConcurrentExecutions": "Concurrency.ReservedConcurrentExecutions"},
         ),
     ),
+    "aws:lambda/functionEventInvokeConfig:FunctionEventInvokeConfig": (
+        Read(
+            "lambda",
+            "GetFunctionEventInvokeConfig",
+            {"FunctionName": "@functionName"},
+            {
+                "destinationConfig": "DestinationConfig",
+                "maximumEventAgeInSeconds": "MaximumEventAgeInSeconds",
+                "maximumRetryAttempts": "MaximumRetryAttempts",
+            },
+        ),
+    ),
     "aws:lambda/permission:Permission": (
         Read(
             "lambda",
@@ -480,7 +497,24 @@ READS: Mapping[str, tuple[Read, ...]] = {
                 *("kmsMasterKeyId", "redrivePolicy"),
                 messageRetentionSeconds="MessageRetentionPeriod",
                 visibilityTimeoutSeconds="VisibilityTimeout",
+                sqsManagedSseEnabled="SqsManagedSseEnabled",
             ),
+        ),
+    ),
+    "aws:secretsmanager/secret:Secret": (
+        Read(
+            "secretsmanager",
+            "DescribeSecret",
+            {"SecretId": "@id"},
+            {"name": "Name", "description": "Description", "kmsKeyId": "KmsKeyId"},
+        ),
+    ),
+    "aws:secretsmanager/secretVersion:SecretVersion": (
+        Read(
+            "secretsmanager",
+            "GetSecretValue",
+            {"SecretId": "@secretId"},
+            {"secretId": "ARN", "secretString": "SecretString"},
         ),
     ),
     "aws:sqs/queuePolicy:QueuePolicy": (
@@ -592,6 +626,7 @@ UNREAD = {
         "content": "the ETag is compared",
     },
     "aws:dynamodb/tableReplica:TableReplica": {"globalTableArn": "it is part of the id"},
+    "aws:secretsmanager/secret:Secret": {"recoveryWindowInDays": "it is sent when the secret is deleted"},
     "aws:sns/topic:Topic": {"name": "it is part of the ARN"},
     "aws:sqs/queue:Queue": {"name": "it is part of the URL"},
     "aws:sqs/queuePolicy:QueuePolicy": {"queueUrl": "it is the id"},

@@ -58,6 +58,8 @@ ROWS = [
     (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED, TOLD_HELD), True, 1, Cause.UNTOLD),
     (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_HELD, TOLD), True, 1, Cause.HELD),
     (GapKind.UNDELIVERED, (RECEIVED, HELD), True, 1, Cause.HELD),
+    (GapKind.UNRENAMED, (RECEIVED, TOLD), True, 25, Cause.TOLD),
+    (GapKind.UNRENAMED, (), True, 25, Cause.UNTOLD),
 ]
 BEARINGS = {
     Cause.YOUNG: PASSES,

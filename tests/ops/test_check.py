@@ -28,6 +28,7 @@ FACTS = {
     "mft:accountId": "123456789012",
     "mft:healthCheckQuota": "200",
     "mft:groupRuleQuota": "60",
+    "mft:switch": "alarm",
 }
 SAMPLES = sorted((ROOT / "customers").glob("*.yaml"))
 FINE = "4 customers, 22 health checks of 200, nothing refused"

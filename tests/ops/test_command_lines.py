@@ -19,12 +19,12 @@ from tests.ops.conftest import WESTERN, Place
 
 METAVARS = {
     *("CUSTOMER", "REGION", "TRANSFER", "DESTINATION", "FILE", "FOLDER", "DIGEST", "TEXT", "SENTENCE"),
-    *("TIME", "LENGTH", "MINUTES", "GLOB", "STATE", "REVISION", "COUNT", "N/s"),
+    *("TIME", "LENGTH", "MINUTES", "GLOB", "STATE", "REVISION", "COUNT", "QUEUE", "N/s"),
 }
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.
 ACTING = ("accept", "evacuate", "force-in", "gaps", "notice", "rehome", "release", "restore", "shift")
-ACTING += ("takeover",)
+ACTING += ("redrive", "takeover")
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
@@ -125,6 +125,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
         ("status",),
         ("evacuate",),
         ("force-in",),
+        ("redrive",),
         ("restore",),
         ("takeover",),
         ("replay", "apply"),
@@ -153,6 +154,7 @@ def test_a_reason_goes_with_apply(verb):
         (("notice", "--all"), "a --reason"),
         (("release", "20260131T180000Z-0123456789abcdef0123", "--resend"), "a --reason"),
         (("takeover", WESTERN), "a --reason"),
+        (("redrive", WESTERN), "a --reason"),
         (("accept", "c7k2m", "--key", "c7k2m.key"), "a --reason"),
     ],
 )
