@@ -112,7 +112,8 @@ def accepted_cells(environment: Environment, customer: SyntheticCustomer) -> dic
     for side, cell in found.items():
         if customer.id not in regions.directory(side).names():
             raise RefusedError(
-                f"{cell.region} does not serve {customer.id} yet: run `pulumi up --refresh` on gov-{side}"
+                f"{cell.region} does not serve {customer.id} yet: run"
+                f" `pulumi up --refresh --stack gov-{side}`"
             )
         cell.refuse_unfit()
     return found

@@ -76,9 +76,9 @@ def test_all_shortages_are_reported_at_once() -> None:
         f"{WESTERN}: the registry needs 100 rules in a security group (mft:groupRuleQuota),"
         " but quota L-0EA8095F allows 60;"
         f" {REQUEST} vpc --quota-code L-0EA8095F --desired-value 100 --region {WESTERN}",
-        f"{WESTERN}: the registry needs 50 concurrent executions of functions"
+        f"{WESTERN}: the registry needs 512 concurrent executions of functions"
         " besides what others in the account use, but quota L-B99A9384 allows 10;"
-        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 50 --region {WESTERN}",
+        f" {REQUEST} lambda --quota-code L-B99A9384 --desired-value 512 --region {WESTERN}",
         f"{WESTERN}: the registry needs 22 health checks besides what others in the account use,"
         " but quota L-ACB674F3 allows 21;"
         f" {REQUEST} route53 --quota-code L-ACB674F3 --desired-value 22 --region {WESTERN}",
@@ -130,7 +130,7 @@ def test_a_quota_that_cannot_be_read_is_a_warning(caplog: pytest.LogCaptureFixtu
     (message,) = [each.getMessage() for each in caplog.records if "quota" in each.getMessage()]
     assert message.startswith(
         f"{EASTERN}: some quotas cannot be read; check in Service Quotas that the account may have"
-        " 6 Elastic IP addresses (L-0263D0A3), 50 concurrent executions of functions (L-B99A9384),"
+        " 6 Elastic IP addresses (L-0263D0A3), 512 concurrent executions of functions (L-B99A9384),"
         " 150 executions started in a second"
         " ('StartExecution throttle token refill rate per second'): "
     )

@@ -285,7 +285,7 @@ def test_every_position_is_in_or_out_and_is_published_so(
 
     class Aws:
         def get_parameter(self, Name: str) -> dict[str, Any]:
-            return {"Parameter": {"Value": position.value}}
+            return {"Parameter": {"Value": position.value, "Version": 1, "LastModifiedDate": SUBMITTED}}
 
         def put_metric_data(self, Namespace: str, MetricData: list[dict[str, Any]]) -> None:
             published.extend(MetricData)

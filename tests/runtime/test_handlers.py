@@ -33,6 +33,7 @@ from runtime.environment import (
     ENV_STATE_MACHINE,
     ENV_TRACKER,
 )
+from runtime.shares import ShareInUseError
 from runtime.workflow import LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
@@ -332,6 +333,7 @@ def test_the_errors_that_the_definition_matches_are_classes_of_the_runtime():
     named = {name for state in ATTEMPTS.values() for rule in rules(state) for name in rule["ErrorEquals"]}
     ours = {name for name in named if "." not in name}
     known = {*vars(errors), LeaseLostError.__name__, OvertakenError.__name__, BreakerOpenError.__name__}
+    known |= {ShareInUseError.__name__}
     assert ours <= known
     assert {"PermanentDeliveryError", "TransientDeliveryError", "LeaseLostError"} <= ours
 

@@ -204,5 +204,5 @@ def test_the_peers_position_is_published_every_minute(
         parameters=west.client("ssm"),
         metrics=west.client("cloudwatch"),
     ).move(position)
-    assert functions.call("switch", {}) == {"position": position}
+    assert functions.call("switch", {}) == {"position": position, "forced": False}
     assert embedded(capsys) == [("PeerOut", value, "Count", DIMENSIONS)]
