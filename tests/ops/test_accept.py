@@ -133,7 +133,7 @@ def test_a_customer_that_is_not_deployed_and_credentials_of_another_account(esta
     said = place.ops("accept", CUSTOMER, "--key", str(key))
     assert (said.code, said.line) == (
         1,
-        f"us-gov-east-1 does not serve {CUSTOMER} yet: run `pulumi up --refresh` on gov-east",
+        f"us-gov-east-1 does not serve {CUSTOMER} yet: run `pulumi up --refresh --stack gov-east`",
     )
     for side in (WEST, EAST):
         place.write(side, namespace=NAMESPACE, healthCheckQuota=200, accountId="210987654321")
