@@ -86,6 +86,7 @@ def test_help_names_every_scenario() -> None:
 
 
 def test_the_page_has_a_row_for_every_scenario() -> None:
-    section = (ROOT / "docs/local.md").read_text().partition("## Scenarios of failover")[2].partition("\n## ")[0]
+    page = (ROOT / "docs/local.md").read_text()
+    section = page.partition("## Scenarios of failover")[2].partition("\n## ")[0]
     rows = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
     assert sorted(rows) == sorted(scenarios.NAMES)
