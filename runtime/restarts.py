@@ -21,7 +21,7 @@ from botocore.exceptions import ClientError
 from runtime.contract import Kind
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, Status, status
-from runtime.receipts import outcome_of
+from runtime.receipts import outcome_of, told
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
 
@@ -62,9 +62,8 @@ def is_unfinished(facts: tuple[Fact, ...]) -> bool:
         case Status.REJECTED:
             return False
         case Status.DELIVERED | Status.DUPLICATE | Status.FAILED | Status.HELD:
-            told = (fact.detail.get("outcome") for fact in facts if fact.kind is Kind.RECEIPT)
             is_archived = any(fact.kind is Kind.ARCHIVED for fact in facts)
-            return not is_archived or outcome_of(its).value not in told
+            return not is_archived or told(facts) != outcome_of(its)
         case _:
             assert_never(its)
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from runtime.contract import Kind, Outcome
 from runtime.executions import Purpose, first
-from runtime.facts import Status
+from runtime.facts import Fact, Status
 from runtime.restarts import MANY, YOUNG, Restarted, Restarts, is_unfinished
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
@@ -119,3 +120,21 @@ def test_a_rejected_transfer_is_finished(west: Cell) -> None:
     assert {fact.kind for fact in facts} == {Kind.REJECTED, Kind.RECEIPT}
     assert not is_unfinished(facts)
     assert restart(west) == Restarted()
+
+
+def test_what_a_customer_was_told_last_has_to_be_true(west: Cell, dead: Transfer) -> None:
+    """An execution may die between the fact that a release has failed and the receipt that says so."""
+
+    def told(outcome: Outcome, minute: int) -> Fact:
+        fact = dead.fact(Kind.RECEIPT, side="west", writer=str(minute), outcome=outcome.value)
+        return replace(fact, at=f"2026-03-02T12:{minute:02}:00.000+00:00")
+
+    facts = (
+        *west.facts(),
+        dead.fact(Kind.FAILED, side="east", writer="t", destination="partner", error="E", reason="down"),
+        dead.fact(Kind.ARCHIVED, side="east", writer="t"),
+        told(Outcome.FAILED, 1),
+    )
+    assert not is_unfinished(facts)
+    assert is_unfinished((*facts, told(Outcome.HELD, 2)))
+    assert not is_unfinished((*facts, told(Outcome.HELD, 2), told(Outcome.FAILED, 3)))
