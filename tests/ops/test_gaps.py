@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -87,6 +88,20 @@ def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
     """Carry out a repair; return the exit code and the result of each remedy."""
     code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
     return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, service: str, call: str, *, after: bool) -> Iterator[None]:
+    """Let commands die, with CrashError, just before or after a call to a service."""
+    real = Regions.client
+
+    def client(self: Any, its: str, side: str) -> Any:
+        made = real(self, its, side)
+        return Dying(made, call, after=after) if its == service else made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Regions, "client", client)
+        yield
 
 
 def archived(side: Side, about: Transfer) -> Any:
@@ -513,16 +528,8 @@ def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, ser
     about = carry(place.west)
     lose_archived(place.east, about)
     digest, _ = planned(place)
-    real = ops.recovery.gaps.Regions.client
-
-    def client(self: Any, its: str, side: str) -> Any:
-        made = real(self, its, side)
-        return Dying(made, call, after=after) if its == service else made
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ops.recovery.gaps.Regions, "client", client)
-        with pytest.raises(CrashError):
-            apply(place, digest)
+    with dying(monkeypatch, service, call, after=after), pytest.raises(CrashError):
+        apply(place, digest)
     again, remedies = planned(place)
     if remedies:
         apply(place, again)
