@@ -454,6 +454,15 @@ def test_remedies_that_no_tool_can_apply_are_not_in_the_plan(place, late):
     assert apply(place, digest) == (1, ["copied"])
 
 
+def test_a_plan_without_anything_to_carry_out_prints_no_command(place, late):
+    carry(place.west)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: nothing to do", last)
+    fail(place.west, OTHER, Kind.HELD)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: 1 to ask about", last)
+
+
 def test_a_failed_file_is_replayed_and_a_held_file_is_asked_about(place, late):
     failed, held = fail(place.west), fail(place.east, OTHER, Kind.HELD)
     digest, remedies = planned(place)
