@@ -34,10 +34,11 @@ class Publisher:
         self._sftp, self._place, self._login, self._seconds = sftp, place, login, seconds
         self._ways = ways
 
-    async def publish(self, partial: str, path: str, *, aside: str) -> None:
+    async def publish(self, partial: str, path: str, *, aside: str) -> bool:
         """Rename `partial` to `path`, replacing any file of that name, in one step if the server can do that.
 
-        `aside` is a free name for the existing file, for servers that cannot. Raises DeliveryError, which is
+        `aside` is a free name for the existing file, for servers that cannot. Return whether that file may
+        still be there, because the server did not remove it when asked. Raises DeliveryError, which is
         DeliveryUnknownError if the rename was requested and got no response. After any other error the file
         may have its final name all the same: some servers rename a file and respond with a failure.
         """
@@ -52,19 +53,21 @@ class Publisher:
                     await self._refuse_directory(path)
                 else:
                     self._ways[self._login] = Way.POSIX_RENAME
-                    return
-            await self._in_steps(partial, path, aside)
+                    return False
+            is_left = await self._in_steps(partial, path, aside)
             self._ways[self._login] = Way.RENAME
+            return is_left
 
-    async def _in_steps(self, partial: str, path: str, aside: str) -> None:
+    async def _in_steps(self, partial: str, path: str, aside: str) -> bool:
         """Rename where a rename replaces nothing: set an existing file aside first and remove it last.
 
         If the connection breaks between the two renames, the old content has a hidden name, and no file has
         the final name until the next attempt. Removing the old file first would lose it if no attempt
-        succeeds.
+        succeeds. Return as `publish` does.
         """
         try:
-            return await self._rename(self._sftp.rename, partial, path)
+            await self._rename(self._sftp.rename, partial, path)
+            return False
         except (*ABSENT, *LOST):
             raise
         except asyncssh.SFTPError:
@@ -78,13 +81,15 @@ class Publisher:
             await self._ask("set aside", self._sftp.rename(path, aside), path, naming=True, apart=ABSENT)
         except ABSENT:
             # The partner has taken the file away in the meantime, so the name is free.
-            return await self._rename(self._sftp.rename, partial, path)
+            await self._rename(self._sftp.rename, partial, path)
+            return False
         try:
             await self._rename(self._sftp.rename, partial, path)
-        except asyncssh.SFTPError:
-            await tidy(self._sftp.rename(aside, path), self._seconds)
+        except asyncssh.SFTPError as error:
+            if not await tidy(self._sftp.rename(aside, path), self._seconds):
+                error.reason += f"; the earlier file is at {aside} now"
             raise
-        return await tidy(self._sftp.remove(aside), self._seconds)
+        return not await tidy(self._sftp.remove(aside), self._seconds)
 
     async def _refuse_directory(self, path: str) -> None:
         try:
