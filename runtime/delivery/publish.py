@@ -44,19 +44,29 @@ class Publisher:
         """
         with answering(self._place, "rename", path=path, naming=True, advice=_ADVICE):
             if self._ways.get(self._login, Way.POSIX_RENAME) is Way.POSIX_RENAME:
-                try:
-                    await self._rename(self._sftp.posix_rename, partial, path)
-                except (*ABSENT, *LOST):
+                return not await self._in_one(partial, path) and await self._in_steps(partial, path, aside)
+            try:
+                return await self._in_steps(partial, path, aside)
+            except (*ABSENT, *LOST):
+                raise
+            except (asyncssh.SFTPError, PermanentDeliveryError):
+                # The server behaves in another way than when this one worked.
+                if not await self._in_one(partial, path):
                     raise
-                except asyncssh.SFTPError:
-                    # Some servers advertise the request and refuse it, or refuse to replace a file by it.
-                    await self._refuse_directory(path)
-                else:
-                    self._ways[self._login] = Way.POSIX_RENAME
-                    return False
-            is_left = await self._in_steps(partial, path, aside)
-            self._ways[self._login] = Way.RENAME
-            return is_left
+                return False
+
+    async def _in_one(self, partial: str, path: str) -> bool:
+        """Return whether the server has renamed in one step, replacing any file."""
+        try:
+            await self._rename(self._sftp.posix_rename, partial, path)
+        except (*ABSENT, *LOST):
+            raise
+        except asyncssh.SFTPError:
+            # Some servers advertise the request and refuse it, or refuse to replace a file by it.
+            await self._refuse_directory(path)
+            return False
+        self._ways[self._login] = Way.POSIX_RENAME
+        return True
 
     async def _in_steps(self, partial: str, path: str, aside: str) -> bool:
         """Rename where a rename replaces nothing: set an existing file aside first and remove it last.
@@ -65,6 +75,11 @@ class Publisher:
         the final name until the next attempt. Removing the old file first would lose it if no attempt
         succeeds. Return as `publish` does.
         """
+        is_left = await self._replace(partial, path, aside)
+        self._ways[self._login] = Way.RENAME
+        return is_left
+
+    async def _replace(self, partial: str, path: str, aside: str) -> bool:
         try:
             await self._rename(self._sftp.rename, partial, path)
             return False
