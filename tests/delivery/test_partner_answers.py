@@ -19,12 +19,13 @@ from runtime.delivery.sftp import Patience, Way, deliver_now
 from tests.delivery.support import destination_of, source_of
 
 CONTENT = os.urandom(100_003)
-STEP = 0.5
+
+#: Long enough for a busy machine, and for those requests that are never answered.
+PATIENT, BRIEF = Patience(connect=30, step=30), Patience(connect=30, step=3)
 
 
 def send(partner: AsyncsshPartner, attempt: str = "try-1", **how: Any) -> Delivery:
-    patience = Patience(connect=10, step=STEP)
-    usual = {"name": "a.bin", "attempt": attempt, "private_key": partner.private_key, "patience": patience}
+    usual = {"name": "a.bin", "attempt": attempt, "private_key": partner.private_key, "patience": PATIENT}
     return deliver_now(source_of(CONTENT), destination_of(partner), **usual | how)
 
 
@@ -39,26 +40,22 @@ def serving(**requests: Callable[..., Any]) -> Iterator[AsyncsshPartner]:
 # --- Never, and late -------------------------------------------------------------------------------
 
 
-async def never(files: Files, *given: Any) -> None:
-    try:
-        await asyncio.Event().wait()
-    finally:
-        for file in (each for each in given if hasattr(each, "close")):
-            file.close()
+async def never(*_: Any) -> None:
+    await asyncio.Event().wait()
 
 
-@pytest.mark.parametrize("request_name", ["open", "write", "fsync", "stat"])
+@pytest.mark.parametrize("request_name", ["open", "stat"])
 def test_a_request_that_is_never_answered_is_transient_and_leaves_nothing(request_name: str) -> None:
     with serving(**{request_name: never}) as partner:
-        with pytest.raises(TransientDeliveryError, match="no answer within "):
-            send(partner)
+        with pytest.raises(TransientDeliveryError, match="no answer within 3 s"):
+            send(partner, patience=BRIEF)
         assert "a.bin" not in partner.files()
 
 
 def test_a_rename_that_is_never_answered_is_unknown_and_then_sent_again() -> None:
     with serving(posix_rename=never) as partner:
         with pytest.raises(DeliveryUnknownError, match="requested, and no response came back"):
-            send(partner)
+            send(partner, patience=BRIEF)
         assert "a.bin" not in partner.files()
         partner._files = Files
         assert send(partner, after_unknown=True).sent
@@ -68,11 +65,11 @@ def test_a_rename_that_is_never_answered_is_unknown_and_then_sent_again() -> Non
 def test_a_rename_whose_answer_comes_late_is_found_the_next_time() -> None:
     async def late(files: Files, old: bytes, new: bytes) -> None:
         Files.posix_rename(files, old, new)
-        await asyncio.sleep(3 * STEP)
+        await asyncio.sleep(60)
 
     with serving(posix_rename=late) as partner:
         with pytest.raises(DeliveryUnknownError):
-            send(partner)
+            send(partner, patience=BRIEF)
         assert not send(partner, "try-2", after_unknown=True, abandoned=("try-1",)).sent
         assert partner.files() == {"a.bin": CONTENT}
 
@@ -110,7 +107,7 @@ def test_a_server_that_does_not_speak_ssh_is_an_error_of_the_connection(
         to = destination_of(partner, port=listener.getsockname()[1])
         how = {"private_key": partner.private_key, "name": "a", "attempt": "1"}
         with pytest.raises(error):
-            deliver_now(source_of(b"x"), to, patience=Patience(connect=5, step=STEP), **how)
+            deliver_now(source_of(b"x"), to, patience=BRIEF, **how)
         listener.shutdown(socket.SHUT_RDWR)
         thread.join(10)
     partner.close()
