@@ -13,7 +13,7 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.sftp.partners import Partner
+from local.sftp.partners import Partner, partner
 from runtime import contract
 from runtime.contract import Kind
 from runtime.deliverer import CONTINUE, THAWED
@@ -67,6 +67,22 @@ def test_a_delivery_to_a_server_is_recorded(west, partner):
     path = f"{partner.directory}/a.csv"
     expected = {"sha256": SHA256, "size": 8, "path": path, "sent": True, "after_unknown": False}
     assert fact.detail == expected
+
+
+def test_a_file_that_the_partner_does_not_let_us_remove_is_in_the_fact_and_in_the_receipt(west):
+    with partner("asyncssh", denied=("posix-rename", "remove")) as server:
+        (server.inbox / "a.csv").write_bytes(b"older")
+        deliver_to(west, server)
+        transfer = claimed(west)
+        assert west.attempt(transfer) == Kind.DELIVERED
+        (aside,) = set(server.files()) - {"a.csv"}
+    west.workflow.complete(transfer, [], owner=owner(transfer))
+    note = west.fact(Kind.DELIVERED, transfer).detail["note"]
+    assert f"did not remove /inbox/{aside}; ask the partner" in note
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [
+        {"name": "partner", "outcome": "delivered", "sha256": SHA256, "note": note}
+    ]
 
 
 def test_a_delivery_to_a_bucket_is_recorded(west):
