@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -145,6 +146,16 @@ def test_a_rejection_whose_receipt_was_not_sent_is_finished(west: Cell) -> None:
 
 
 # --- SFTP -----------------------------------------------------------------------------------------
+
+
+def test_the_peers_upload_of_the_same_size_needs_no_entry_of_this_regions_log(west: Cell, east: Cell) -> None:
+    replicate(east, west)
+    put(west, b"abc")
+    write(west, "CLOSE", SFTP, 3)
+    theirs = put(east, b"xyz")["VersionId"]
+    listed = partial(west.client("s3").list_object_versions, Bucket=west.bucket)
+    eventually(lambda: theirs in {each["VersionId"] for each in listed()["Versions"]})
+    assert sweep(west).taken == [SFTP]
 
 
 def test_an_sftp_upload_is_taken_in_when_the_session_log_shows_its_end(west: Cell) -> None:
@@ -330,7 +341,10 @@ def test_the_age_is_that_of_the_oldest_completed_pass(west: Cell) -> None:
 
 
 class Initiated:
-    """S3 as it is to a multipart upload that was initiated earlier: its version has that time."""
+    """S3 as it is to a multipart upload that was initiated earlier: its version has that time.
+
+    A second one under the same key was initiated later.
+    """
 
     def __init__(self, client: Any, ago: timedelta) -> None:
         self._client, self._at = client, datetime.now(UTC).replace(microsecond=0) - ago
@@ -352,7 +366,8 @@ class Initiated:
         return self if operation == "list_multipart_uploads" else self._client.get_paginator(operation)
 
     def paginate(self, **asked: Any) -> Any:
-        return [{"Uploads": [{"Key": SDK, "Initiated": self._at}]}] if self.is_open else [{}]
+        times = (self._at, self._at + timedelta(hours=1)) if self.is_open else ()
+        return [{"Uploads": [{"Key": SDK, "Initiated": at} for at in times]}]
 
 
 def test_a_multipart_upload_is_found_though_its_version_is_as_old_as_its_beginning(west: Cell) -> None:

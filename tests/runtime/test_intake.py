@@ -12,7 +12,6 @@ from runtime import contract
 from runtime.arrival import Arrival, arrival
 from runtime.contract import EAST, WEST, Kind
 from runtime.facts import Fact
-from runtime.intake import LATE
 from runtime.order import is_newer
 from runtime.routing import UnknownCustomerError
 from tests.runtime.cells import ROLE, Cell, CrashError, Dying, eventually
@@ -170,15 +169,6 @@ def test_an_sdk_upload_is_received_once_and_carried_by_one_execution(west):
             "asks": False,
         }
     }
-
-
-@pytest.mark.parametrize(("after", "asks"), [(LATE, False), (LATE + timedelta(seconds=1), True)])
-def test_an_event_that_comes_late_starts_a_transfer_that_asks_its_destination_first(west, after, asks):
-    """The queue may have been lost with its region for hours, in which the peer has taken the object over."""
-    event = west.upload(b"abc")
-    written = west.client("s3").head_object(Bucket=west.bucket, Key=SDK)["LastModified"]
-    assert west.intake_at(written + after)(event) == "received"
-    assert [given["taken_over"] for given in west.executions().values()] == [asks]
 
 
 def test_an_sftp_upload_is_received(west):
