@@ -18,7 +18,7 @@ from runtime.intake import RENAME_WAIT
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import Checkpoint, SweepNotes
 from runtime.unknown_uploads import GRACE
-from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, eventually
+from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, Quoting, eventually
 from tests.runtime.test_intake import completed, put, replicate, started
 
 SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
@@ -249,6 +249,14 @@ def test_an_upload_that_its_event_brings_after_all_is_forgotten(west: Cell) -> N
     done = sweep(west, after=2 * LATER)
     assert (done.taken, done.doubts) == ([], [])
     assert not notes(west).read()[1]
+
+
+def test_the_reason_for_which_an_upload_is_left_has_no_name(west: Cell) -> None:
+    """It is logged."""
+    west.upload(b"abc", "inbound/sdk/merger.csv")
+    quoting = Quoting(west.client("stepfunctions"), "start_execution", "inbound/sdk/merger.csv")
+    (left,) = sweep(west.with_client("stepfunctions", quoting)).doubts
+    assert left.why.endswith(": (the file) is not valid")
 
 
 def test_uploads_wait_for_a_session_log_that_cannot_be_read_and_others_do_not(west: Cell) -> None:
