@@ -189,6 +189,29 @@ def test_the_callback_before_the_rename_can_prevent_it(partner: Partner) -> None
     assert partner.files() == {}
 
 
+@pytest.mark.parametrize("renames", [True, False])
+def test_where_the_callback_prevents_it_the_partners_file_stays_as_it_was(
+    in_process: Partner, renames: bool
+) -> None:
+    """Another execution has the lease, and may have delivered what is there."""
+
+    def before() -> None:
+        raise GoneError
+
+    (in_process.inbox / "a.bin").write_bytes(b"theirs")
+    with pytest.raises(GoneError):
+        deliver_now(
+            source_of(CONTENT),
+            destination_of(in_process, renames=renames),
+            name="a.bin",
+            attempt="try-1",
+            private_key=in_process.private_key,
+            patience=QUICK,
+            before=before,
+        )
+    assert in_process.files() == {"a.bin": b"theirs"}
+
+
 def test_old_content_that_a_cut_off_attempt_set_aside_is_removed_when_the_next_one_is_done(
     make_partner: Callable[..., Partner],
 ) -> None:
