@@ -637,7 +637,7 @@ def test_a_client_that_reconnects_and_sends_again_has_one_refusal_and_one_file(w
 
 
 def test_a_file_that_is_renamed_in_a_circle_is_a_file_each_time_that_it_gets_a_name(west):
-    """Its versions stay in the bucket when it is renamed again; whichever events come, none is carried twice."""
+    """Its versions stay in the bucket when it is renamed again; none is carried twice."""
     names = [f"inbound/sftp/acme/{name}.csv" for name in ("a", "b", "c", "a")]
     events = [completed(west, b"abc", names[0])]
     for before, after in itertools.pairwise(names):
