@@ -621,6 +621,39 @@ async def test_directories_are_made_and_removed(endpoint: TransferEndpoint, aws:
     assert aws.keys(made) == []
 
 
+@test_async
+async def test_two_sessions_that_write_one_name_at_once_leave_two_whole_versions(
+    endpoint: TransferEndpoint, events: Recorder, aws: Aws
+) -> None:
+    """The one that is closed last is the file, and each is told apart by its own event."""
+    contents = {"first": BIG[: 2 * MiB], "last": BIG[MiB : 4 * MiB]}
+    async with session(endpoint) as one, session(endpoint) as other:
+        first, last = await one.open("both", "wb"), await other.open("both", "wb")
+        for at in range(0, 3 * MiB, MiB):
+            for file, content in ((first, contents["first"]), (last, contents["last"])):
+                if part := content[at : at + MiB]:
+                    await file.write(part, at)
+        await first.close()
+        await last.close()
+    assert aws.get("both") == contents["last"]
+    assert events.types() == ["SFTP Server File Upload Completed"] * 2
+    told = {json.loads(entry["Detail"])["etag"] for entry in events.entries}
+    assert told == {hashlib.md5(content).hexdigest() for content in contents.values()}
+
+
+@test_async
+async def test_renames_in_a_circle_leave_the_file_under_its_first_name(
+    endpoint: TransferEndpoint, events: Recorder, aws: Aws
+) -> None:
+    aws.put("circle-a", b"content")
+    async with session(endpoint) as sftp:
+        for before, after in (("a", "b"), ("b", "c"), ("c", "a")):
+            await sftp.rename(f"circle-{before}", f"circle-{after}")
+    assert aws.keys(sftp_home("acme") + "circle-") == [sftp_home("acme") + "circle-a"]
+    assert aws.get("circle-a") == b"content"
+    assert events.types() == ["SFTP Server File Rename Completed"] * 3
+
+
 @pytest.mark.parametrize("method", ["rename", "posix_rename"])
 @test_async
 async def test_a_rename_moves_the_object_and_raises_its_event(
