@@ -58,7 +58,8 @@ def _line(fact: Fact) -> dict[str, Any]:
         case Kind.DUPLICATE:
             return {"outcome": Outcome.DUPLICATE.value, "of": fact.detail["of"]}
         case Kind.DELIVERED:
-            return {"outcome": Outcome.DELIVERED.value, "sha256": fact.detail["sha256"]}
+            note = {"note": fact.detail["note"]} if "note" in fact.detail else {}
+            return {"outcome": Outcome.DELIVERED.value, "sha256": fact.detail["sha256"], **note}
         case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
             return {}
         case Kind.RECEIPT | Kind.CLAIM:

@@ -15,6 +15,7 @@ from typing import Any
 import asyncssh
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
 import ops.__main__
@@ -34,6 +35,7 @@ from ops.acceptance.sent_files import SentFile
 from ops.acceptance.synthetic_customer import SyntheticCustomer, file_name
 from ops.environment import Environment
 from ops.failover import switching
+from ops.logbook import Logbook
 from ops.registry import read_registry
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, check_reference
 from runtime.metric_names import METRIC_CANARY, METRICS, cell_dimensions
@@ -319,6 +321,21 @@ def test_a_region_that_a_person_took_out_is_not_put_back(accepted):
     assert code_back == 0
 
 
+def test_an_acceptance_whose_outcome_is_not_recorded_has_failed(accepted, monkeypatch):
+    write, words = Logbook._write, ["accept", CUSTOMER, "--key", str(accepted.key)]
+
+    def refuse(book: Logbook, key: str, document: Any) -> None:
+        if key.endswith("outcome.json"):
+            raise EndpointConnectionError(endpoint_url="https://s3")
+        write(book, key, document)
+
+    accepted.fly()
+    monkeypatch.setattr(Logbook, "_write", refuse)
+    digest = accepted.ops(*words)[1]["digest"]
+    code, done = accepted.ops(*words, "--apply", "--reason", "a test", "--digest", digest)
+    assert (code, done["unseen"], len(done["warnings"])) == (1, 0, 2)
+
+
 def test_a_plan_that_was_reviewed_before_something_was_left(accepted):
     words = ["accept", CUSTOMER, "--key", str(accepted.key)]
     _, planned = accepted.ops(*words)
@@ -478,6 +495,9 @@ def test_a_destination_that_has_other_content_or_nothing(accepted, sent):
     s3.put_object(**name, Body=b"other")
     found = look(lambda observed: sent_files.judge(file, observed))
     assert list(found) == [what]
+    other = dataclasses.replace(file, content=bytes(len(file.content)))
+    found = look(lambda observed: sent_files.judge(other, observed))
+    assert set(found) == {what, "us-gov-east-1: the file `s3` is delivered to bucket"}
     s3.delete_object(**name)
     assert look(lambda observed: sent_files.judge(file, observed)) == {what: "nothing there"}
 
