@@ -16,6 +16,7 @@ from customers.leaks import leaks
 _BODY = base64.b64encode(random.Random(7).randbytes(60)).decode()
 PEM = f"-----BEGIN OPENSSH {'PRIVATE'} KEY-----\n{_BODY}\n-----END OPENSSH {'PRIVATE'} KEY-----"
 ACCESS_KEY = "AKIA" + "QWERTYUIOPASDFGH"
+TEMPORARY_KEY = "ASIA" + "QWERTYUIOPASDFGH"
 SECRET_KEY = "wJalrXUtnFEMI/K7MDENG/" + "bPxRfiCYzzzzzzzKEY"
 WORD = "hunter2-hunter2"
 
@@ -32,6 +33,7 @@ PASTED = {
     ),
     "RSA PEM without its first line": ("a private key", "a: MIIEpAIBAAKCAQEAXYZZY", "XYZZY"),
     "access key": ("an AWS access key", f"a: {ACCESS_KEY}", ACCESS_KEY),
+    "temporary access key": ("an AWS access key", f"a: {TEMPORARY_KEY}", TEMPORARY_KEY),
     "secret access key": ("an AWS secret access key", f"a: {SECRET_KEY}", SECRET_KEY),
     "password": ("a password or key", f"password: {WORD}", WORD),
     "quoted password": ("a password or key", f'"password" : {WORD}', WORD),
@@ -116,3 +118,9 @@ def test_honest_text_is_no_secret(text):
 def test_a_secret_access_key_is_found_wherever_it_has_all_kinds_of_letters(secret):
     mixed = all(any(map(kind, secret)) for kind in (str.islower, str.isupper, str.isdigit))
     assert bool(list(leaks(f"name: {secret} x"))) == mixed
+
+
+def test_only_the_lines_right_behind_a_public_key_belong_to_it():
+    folded = f"- {RSA[:120]}\n  {SECRET_KEY}\n"
+    assert list(leaks(folded)) == []
+    assert list(leaks(f"{folded}name: x\n{SECRET_KEY}\n")) == [(4, "an AWS secret access key")]

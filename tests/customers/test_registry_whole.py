@@ -7,7 +7,7 @@ import os
 import pytest
 from customer_samples import KEY, NAMESPACE, OTHER_KEY, SOUND, ZONE, another, broken, said, write
 
-from customers import names
+from customers import addresses, names
 from customers.registry import load, source_cidrs
 
 
@@ -146,6 +146,12 @@ def test_a_retired_customers_place_is_free_and_a_draining_ones_is_not(stage, is_
         assert len(load(registry).customers) == 2
     else:
         assert all("another customer's files go to this place too" in line for line in said(registry))
+
+
+def test_a_customer_may_come_from_the_widest_network_and_from_no_address_more():
+    addresses.check_together(["11.0.0.0/8", "11.1.0.0/16"])
+    with pytest.raises(ValueError, match="16,777,217 addresses together"):
+        addresses.check_together(["11.0.0.0/8", "12.0.0.1/32"])
 
 
 def test_a_clash_is_found_although_a_file_is_broken_elsewhere(tmp_path):

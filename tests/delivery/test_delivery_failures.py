@@ -86,6 +86,17 @@ def test_a_host_key_of_another_type_is_permanent(partner: Partner) -> None:
     assert f"ssh-ed25519 {fingerprint(pinned)}" in failure.value.reason
 
 
+@pytest.mark.parametrize("type", ["ssh-ed25519", "ssh-rsa"])
+def test_another_host_key_of_the_pinned_type_is_permanent_whatever_that_is(
+    make_partner: Callable[..., Partner], type: str
+) -> None:
+    partner = make_partner(more_key_types=[type])
+    pinned = asyncssh.generate_private_key(type).export_public_key().decode()
+    with pytest.raises(PermanentDeliveryError, match="host key: "):
+        send(partner, to=destination_of(partner, host_key=pinned))
+    assert partner.files() == {}
+
+
 @pytest.mark.parametrize("after", [100, 700, 1_000])
 def test_a_drop_while_keys_are_agreed_is_transient_whatever_other_keys_there_are(
     make_partner: Callable[..., Partner], after: int

@@ -62,7 +62,8 @@ def test_a_file_in_flight_is_accounted_for_when_the_survivor_has_delivered_or_ho
         file("c", at=DIED - 3), (Kind.HELD, DECIDED + 12.5, EAST), (Kind.DELIVERED, DIED + 99, WEST)
     )
     later = account(file("d", side=EAST, at=DECIDED + 40), (Kind.DELIVERED, DECIDED + 50, EAST))
-    found = measured([done_before, delivered, held, later], moved=DECIDED + 3)
+    not_yet = account(file("e", at=DIED + 60), (Kind.DELIVERED, DIED + 90, WEST))  # West is back
+    found = measured([done_before, delivered, held, later, not_yet], moved=DECIDED + 3)
     assert (found.decision_at, found.dns_moved) == (35, 3)
     assert (found.first_delivered, found.all_accounted) == (7, 12.5)
 

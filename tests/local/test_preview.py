@@ -341,6 +341,12 @@ def test_a_provider_of_another_region_takes_everything_with_it(tmp_path: Path) -
     assert found["queue replace"].loses
 
 
+def test_a_resource_that_goes_to_another_region_is_made_anew(tmp_path: Path) -> None:
+    made = 'aws.sqs.Queue("queue", name="queue", region="{}")'
+    found = steps(made.format("us-gov-west-1"), made.format("us-gov-east-1"), tmp_path)
+    assert found.keys() == {"queue replace"}
+
+
 def test_a_null_in_a_json_document_is_not_the_same_as_nothing(tmp_path: Path) -> None:
     made = """
         import json

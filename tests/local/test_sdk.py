@@ -7,6 +7,7 @@ import hashlib
 import io
 import itertools
 import json
+import os
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,6 +32,7 @@ from runtime.client import (
     NotFoundError,
 )
 from runtime.client import client as client_module
+from runtime.client.journal import Journal
 from runtime.client.keys import key_of
 from runtime.client.upload import UploadRefusedError, upload
 from runtime.contract import BucketRecord, file_id, transfer_id
@@ -322,6 +324,7 @@ def test_the_names_that_are_taken_are_those_that_a_delivery_takes(name: str) -> 
         ("AccessDenied", 403, 1),
         ("NoSuchBucket", 404, 1),
         ("RequestTimeout", 400, 9),
+        ("RequestTimeTooSkewed", 403, 9),
         ("SlowDown", 503, 9),
         ("InternalError", 500, 9),
     ],
@@ -479,6 +482,16 @@ def test_a_restarted_client_remembers_its_submissions(place: Place) -> None:
     client.resend(sent[1])
     assert place.client().due() == client.due()
     assert [each.key for each in place.client().due().again] == ["inbound/sdk/2.csv"]
+
+
+def test_what_was_added_to_the_journal_is_on_the_disk(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Otherwise a machine that fails could forget a file that S3 has acknowledged."""
+    path, synced = tmp_path / "sent.jsonl", []
+    monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(path.read_bytes()))
+    Journal(path).add({"sent": 1})
+    assert synced == [b'{"sent": 1}\n']
 
 
 def test_a_line_whose_writer_died_is_dropped_and_any_other_is_an_error(place: Place) -> None:

@@ -154,6 +154,8 @@ def test_a_stale_digest_says_what_changed(fleet):  # noqa: F811
     assert fleet.place.position(WEST) == "in"
     assert fleet.recorded(EAST) == {}
     digest = fleet.plan("evacuate", WESTERN)["digest"]
+    assert fleet.apply_as_text("evacuate", WESTERN, digest=digest[:-1]).code == 1
+    assert fleet.place.position(WEST) == "in", "a digest is a whole one"
     result = fleet.apply_as_text("evacuate", WESTERN, "--lost", digest=digest)
     assert "position is 'lost', was 'out'" in result.err
     assert fleet.place.position(WEST) == "in"

@@ -13,6 +13,7 @@ from typing import Any
 
 import asyncssh
 import pytest
+from botocore.exceptions import NoCredentialsError, ReadTimeoutError
 
 from customers import names
 from customers.document import canary_document
@@ -342,6 +343,16 @@ def test_a_refused_login_and_a_foreign_host_key_are_failures(canary: CanaryCell,
         assert said in flight.failure
         assert "PRIVATE KEY" not in flight.failure
     assert not canary.objects(canary.inbound(Leg.SFTP))
+
+
+@pytest.mark.parametrize("error", [ReadTimeoutError(endpoint_url="https://s3"), NoCredentialsError()])
+def test_aws_that_does_not_answer_is_a_failure_that_is_published(canary: CanaryCell, error: Exception):
+    def silent(name: str, content: bytes) -> None:
+        raise error
+
+    (flight,) = canary.fly_all({Leg.S3: silent})
+    assert flight.failure.startswith(f"{type(error).__name__}: ")
+    assert canary.published()[METRIC_CANARY] == [0]
 
 
 def test_one_failed_leg_is_the_cells_failure_and_the_other_legs_success(

@@ -112,6 +112,12 @@ def test_facts_in_another_order_are_named():
     assert problems == (f"{json.loads(one)['key']} RECEIVED of {TRANSFER} is out of order",)
 
 
+def test_a_fact_that_is_there_twice_is_named_though_the_header_counts_it():
+    twice = replace(FIRST, facts=(FIRST.facts[0], *FIRST.facts)).render()
+    key = FIRST.facts[0]["key"]
+    assert chain.read(twice).problems == (f"{key} RECEIVED of {TRANSFER} is out of order",)
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -77,6 +77,12 @@ def decide(
     return Judged(send, dict(verdict.spared), verdict.conflicts, read, dict(verdict.held))
 
 
+def test_a_destination_that_was_opened_again_is_not_spared_because_another_is_compared():
+    first, mine = at(0), at(5)
+    facts = [delivered(first, "A", "a"), delivered(first, "A", "b"), replayed(mine, destination="b")]
+    assert decide(facts, mine, "A", ("a", "b")) == Judged(("b",), {"a": first}, (), True)
+
+
 def test_a_first_submission_is_sent_and_not_read():
     first = at(0)
     assert decide([fact(first, Kind.RECEIVED)], first, "A", ("a", "b")) == Judged(("a", "b"), {}, (), False)

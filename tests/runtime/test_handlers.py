@@ -81,8 +81,11 @@ def test_an_entry_point_is_imported_without_environment_or_network(function):
 class Context:
     """What Lambda says of an invocation."""
 
+    def __init__(self, seconds: int = 900) -> None:
+        self._seconds = seconds
+
     def get_remaining_time_in_millis(self) -> int:
-        return 900_000
+        return 1000 * self._seconds
 
 
 class Functions:
@@ -109,8 +112,8 @@ class Functions:
 
         monkeypatch.setattr(boto3, "client", client)
 
-    def call(self, function: str, event: dict[str, Any]) -> Any:
-        """Call a newly started function; return its answer as AWS receives it."""
+    def call(self, function: str, event: dict[str, Any], *, seconds: int = 900) -> Any:
+        """Call a newly started function, which has so many seconds; return its answer as AWS receives it."""
         module = importlib.import_module(f"runtime.handlers.{function}")
         for cached in (*vars(module).values(), *vars(module.wiring).values()):
             getattr(cached, "cache_clear", int)()
@@ -118,7 +121,7 @@ class Functions:
             self._patch.delenv(name)
         for name, value in self._environment(function).items():
             self._patch.setenv(name, value)
-        return json.loads(json.dumps(module.handler(json.loads(json.dumps(event)), Context())))
+        return json.loads(json.dumps(module.handler(json.loads(json.dumps(event)), Context(seconds))))
 
     def _environment(self, function: str) -> dict[str, str]:
         """Return the variables that the program sets on a function."""
@@ -193,6 +196,12 @@ def test_the_sweep_reports_what_it_found_in_numbers(west, functions, capsys):
     names = {"UnknownToTracker", "UploadsUnproven", "SweepAge", "TransfersRestarted", "TransfersStalled"}
     assert published.keys() == names
     assert all(sorted(dimensions[0]) == ["Cell", "Namespace"] for _, dimensions in published.values())
+
+
+def test_restarts_have_half_of_the_time_of_a_sweep(west, functions):
+    """In 50 seconds there is time for a pass over the bucket, and none for one over fifteen days of facts."""
+    assert functions.call("sweep", {}, seconds=50)["left"] == 15
+    assert functions.call("sweep", {}, seconds=100)["left"] == 0
 
 
 def message(event: dict[str, Any], id: str = "1") -> dict[str, Any]:

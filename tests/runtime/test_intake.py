@@ -14,6 +14,7 @@ from runtime.contract import EAST, WEST, Kind
 from runtime.facts import Fact
 from runtime.order import is_newer
 from runtime.routing import UnknownCustomerError
+from runtime.uploaded_versions import _is_unclear
 from tests.runtime.cells import ROLE, Cell, CrashError, Dying, eventually
 
 SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
@@ -303,6 +304,14 @@ def test_an_object_that_may_be_later_than_a_rename_is_not_taken_for_its_file(wes
     assert west.accept(copied(west, whole, 14)) == "received"
     assert west.accept(event) == "gone"
     assert started(west) == [whole["VersionId"]]
+
+
+@pytest.mark.parametrize(("milliseconds", "is_unclear"), [(-1, True), (0, True), (999, True), (1000, False)])
+def test_a_version_of_the_second_in_which_a_rename_ended_may_be_newer_than_it(milliseconds, is_unclear):
+    """S3 gives whole seconds, and events have milliseconds."""
+    written = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    ended = written + timedelta(milliseconds=milliseconds)
+    assert _is_unclear(ended, [written, written - timedelta(seconds=5)]) is is_unclear
 
 
 def test_when_the_clocks_disagree_a_version_is_still_found(west):

@@ -771,6 +771,9 @@ def test_the_function_starts_transfers_whose_objects_arrived_and_names_the_other
         names = ("started", "absent", "adopted", "unproven", "failed", "asked")
         nothing = {key: [] for key in names} | {"left": 0}
         assert functions.call("takeover", {}) == nothing
+        assert functions.call("takeover", {}, seconds=1) == nothing | {"left": 15}, (
+            "held files are of any day"
+        )
         switch_of(west).move(Position.LOST)
         found = {"started": [here.id], "absent": [missing.id]}
         assert functions.call("takeover", {}) == nothing | found
