@@ -25,8 +25,9 @@ from ops.recovery.window import Window
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
 from runtime.sweep_notes import Doubt, SweepNotes
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.ops.transfers import Estate, Side
+from tests.ops.transfers import TRACKER_DAYS, Estate, Side
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, owner
 from tests.runtime.test_inventory import carry, join
 
@@ -192,6 +193,20 @@ def test_only_the_customers_and_the_time_requested_are_reported_on(place, late):
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert counts(place, "--until", "2026-01-01") == {}
     assert counts(place, "--since", "2026-01-01", "--until", f"{tomorrow:%Y-%m-%d}")["transfers"] == 1
+
+
+def test_the_days_of_which_facts_are_kept_are_read_and_no_older_ones(place, monkeypatch):
+    """Nothing can be said about a transfer whose facts have expired."""
+    days, outline = [], Tracker.outline
+
+    def seen(tracker: Tracker, customer: str, day: str) -> Any:
+        days.append(day)
+        return outline(tracker, customer, day)
+
+    monkeypatch.setattr(Tracker, "outline", seen)
+    today = datetime.now(UTC)
+    run_json(place, place.customer, "--since", f"{today - timedelta(days=100):%Y-%m-%d}")
+    assert min(days) == f"{today - timedelta(days=TRACKER_DAYS):%Y-%m-%d}"
 
 
 def test_unknown_customers_are_all_named_with_the_nearest(place):
@@ -452,6 +467,15 @@ def test_remedies_that_no_tool_can_apply_are_not_in_the_plan(place, late):
     again, remedies = planned(place)
     assert (again, sorted(each["deed"] for each in remedies)) == (digest, ["ask", "copy"])
     assert apply(place, digest) == (1, ["copied"])
+
+
+def test_a_plan_without_anything_to_carry_out_prints_no_command(place, late):
+    carry(place.west)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: nothing to do", last)
+    fail(place.west, OTHER, Kind.HELD)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: 1 to ask about", last)
 
 
 def test_a_failed_file_is_replayed_and_a_held_file_is_asked_about(place, late):
