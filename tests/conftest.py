@@ -7,6 +7,7 @@ import os
 from functools import cache
 
 import botocore.session
+import botocore.useragent
 import pytest
 from hypothesis import settings
 
@@ -18,6 +19,10 @@ os.environ.pop("PULUMI_BACKEND_URL", None)
 
 # Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
+
+# Every request spells out twice which SDK it is from.
+_sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
+botocore.useragent.sanitize_user_agent_string_component = _sanitized
 
 # What the modules make while they are imported stays: searching it for garbage, again and again as it grows,
 # takes a third of the time of a worker's start. The collector runs again from `pytest_collection_finish` on.
@@ -33,8 +38,12 @@ _LONG = (
     "test_planted_bugs_again.py",
     "test_drill.py",
     "test_scenarios.py",
-    "test_recorded_graphs.py",
     "test_preview.py",
+    "test_recorded_graphs.py",
+    *(f"test_schedules_{share}.py" for share in range(1, 5)),
+    "test_planted_bugs.py",
+    "test_outage.py",
+    "test_audit.py",
     "test_emulator_workflow.py",
 )
 
@@ -44,6 +53,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let no collection of garbage go through what the modules made while they were imported."""
+    """Collect garbage seldom, and not in what the modules made while they were imported."""
     gc.freeze()
+    gc.set_threshold(50_000, 20, 20)
     gc.enable()
