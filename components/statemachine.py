@@ -195,23 +195,15 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     for_good = {"ErrorEquals": ["PermanentDeliveryError", *nothing_sent, *waited]}
     failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
-
     unfinished = ["DeliveryUnfinishedError"]
 
     def attempt(retried: list[str], after: str, **how: Any) -> dict[str, Any]:
         return {
-<<<<<<< HEAD
             **invoke("deliver", DELIVERY_TIMEOUT, **{"destination.$": "$.destination"}, **how),
             "Retry": [
                 {**_NO_RETRY, "ErrorEquals": [*_NO_RETRY["ErrorEquals"], *unfinished]},
                 WAIT_FOR_ROOM,
-=======
-            **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
-            "Retry": [
-                _NO_RETRY,
-                WAIT_FOR_ROOM,
                 _WAIT_FOR_PLATFORM,
->>>>>>> main
                 _WAIT_FOR_OTHERS,
                 {**DELIVERY_RETRY, "ErrorEquals": retried},
             ],
