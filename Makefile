@@ -55,6 +55,8 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_rehome
 	@$(BIN)/python -m tests.bench.bench_takeover
 	@$(BIN)/python -m tests.bench.bench_requests
+	@$(BIN)/python -m tests.bench.bench_start
+	@$(BIN)/python -m tests.bench.bench_delivery
 
 check: lint types
 

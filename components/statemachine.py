@@ -68,14 +68,18 @@ _WAIT_FOR_PLATFORM: dict[str, Any] = {
 
 _ANY = {"ErrorEquals": ["States.ALL"]}
 _LOST = ["LeaseLostError", "OvertakenError"]
-_NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
+_NO_RETRY: dict[str, Any] = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
 #: An execution that lost its lease or was overtaken claims again. What was delivered by then decides.
 _BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain"}
 
 
 def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
-    """Return the state machine's definition; `functions` maps a step's name to its function's version."""
+    """Return the state machine's definition; `functions` maps a step's name to its function's version.
+
+    Each state that a file passes costs money, so none only prepares or ends another: a delivered file passes
+    three, and three more for its destination (docs/cost.md).
+    """
 
     def invoke(step: str, timeout: int, **payload: Any) -> dict[str, Any]:
         return {
@@ -83,31 +87,39 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Resource": f"arn:{partition}:states:::lambda:invoke",
             "Parameters": {
                 "FunctionName": functions[step],
-                "Payload": {"execution.$": "$$.Execution.Name", **payload},
+                "Payload": {
+                    "execution.$": "$$.Execution.Name",
+                    "transfer.$": "$$.Execution.Input",
+                    **payload,
+                },
             },
             "ResultSelector": {"answer.$": "$.Payload"},
             "TimeoutSeconds": timeout + _MARGIN,
         }
 
-    transfer = {"transfer.$": "$.transfer"}
+    def claim(seen: str) -> dict[str, Any]:
+        return {
+            **invoke("claim", STEP_TIMEOUT, **{"seen.$": seen}),
+            "ResultPath": "$.verdict",
+            "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
+            "Next": "Decide",
+        }
+
+    def archive(after: dict[str, Any], failed: str) -> dict[str, Any]:
+        return {
+            **invoke("archive", DELIVERY_TIMEOUT),
+            "ResultPath": "$.archived",
+            "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
+            "Catch": [{**_ANY, "ResultPath": "$.unarchived", "Next": failed}],
+            **after,
+        }
+
     return {
         "Comment": "One transfer: claim, deliver to each destination, complete, archive",
-        "StartAt": "Begin",
+        "StartAt": "Claim",
         "States": {
-            "Begin": {
-                "Type": "Pass",
-                "Parameters": {
-                    "transfer.$": "$",
-                    "verdict": {"answer": {"at.$": "$$.Execution.StartTime"}},
-                },
-                "Next": "Claim",
-            },
-            "Claim": {
-                **invoke("claim", STEP_TIMEOUT, **transfer, **{"seen.$": "$.verdict.answer.at"}),
-                "ResultPath": "$.verdict",
-                "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
-                "Next": "Decide",
-            },
+            "Claim": claim("$$.Execution.StartTime"),
+            "ClaimAgain": claim("$.verdict.answer.at"),
             "Decide": {
                 "Type": "Choice",
                 "Choices": [
@@ -117,9 +129,9 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 ],
                 "Default": "NothingToSend",
             },
-            "LookAgain": {"Type": "Wait", "SecondsPath": "$.verdict.answer.wait", "Next": "Claim"},
+            "LookAgain": {"Type": "Wait", "SecondsPath": "$.verdict.answer.wait", "Next": "ClaimAgain"},
             "Compare": {
-                **invoke("compare", DELIVERY_TIMEOUT, **transfer),
+                **invoke("compare", DELIVERY_TIMEOUT),
                 "ResultPath": "$.verdict",
                 "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _STEP_RETRY],
                 "Catch": [_BEGIN_AGAIN],
@@ -128,10 +140,10 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "Deliver": {
                 "Type": "Map",
                 "ItemsPath": "$.verdict.answer.destinations",
-                "ItemSelector": {**transfer, "destination.$": "$$.Map.Item.Value"},
+                "ItemSelector": {"destination.$": "$$.Map.Item.Value"},
                 "ItemProcessor": {
                     "ProcessorConfig": {"Mode": "INLINE"},
-                    "StartAt": "HowToBegin",
+                    "StartAt": "Attempt",
                     "States": _delivery(invoke),
                 },
                 "ResultPath": "$.results",
@@ -141,28 +153,15 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
             "NothingToSend": {"Type": "Pass", "Result": [], "ResultPath": "$.results", "Next": "Complete"},
             # A customer is told when the file is delivered, not when the archive has it.
             "Complete": {
-                **invoke("complete", STEP_TIMEOUT, **transfer, **{"results.$": "$.results"}),
+                **invoke("complete", STEP_TIMEOUT, **{"results.$": "$.results"}),
                 "ResultPath": "$.completed",
                 "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _STEP_RETRY],
                 # The file is archived all the same, and the execution fails afterwards.
-                "Catch": [_BEGIN_AGAIN, {**_ANY, "ResultPath": "$.incomplete", "Next": "Archive"}],
+                "Catch": [_BEGIN_AGAIN, {**_ANY, "ResultPath": "$.incomplete", "Next": "ArchiveAllTheSame"}],
                 "Next": "Archive",
             },
-            "Archive": {
-                **invoke("archive", DELIVERY_TIMEOUT, **transfer),
-                "ResultPath": "$.archived",
-                "Retry": [WAIT_FOR_ROOM, _STEP_RETRY],
-                "Catch": [{**_ANY, "ResultPath": "$.unarchived", "Next": "WasCompleted"}],
-                "Next": "WasCompleted",
-            },
-            "WasCompleted": {
-                "Type": "Choice",
-                "Choices": [
-                    {"Variable": "$.incomplete", "IsPresent": True, "Next": "NotCompleted"},
-                    {"Variable": "$.unarchived", "IsPresent": True, "Next": "NotArchived"},
-                ],
-                "Default": "Ended",
-            },
+            "Archive": archive({"End": True}, "NotArchived"),
+            "ArchiveAllTheSame": archive({"Next": "NotCompleted"}, "NotCompleted"),
             "NotCompleted": {
                 "Type": "Fail",
                 "Error": "NotCompleted",
@@ -173,7 +172,6 @@ def definition(functions: dict[str, str], *, partition: str) -> dict[str, Any]:
                 "Error": "NotArchived",
                 "Cause": "The file's fate is recorded and its receipt sent, but it is not in the archive",
             },
-            "Ended": {"Type": "Succeed"},
         },
     }
 
@@ -187,58 +185,48 @@ def _delivery(invoke: Any) -> dict[str, Any]:
 
     TransientDeliveryError means that nothing was delivered. After a lost answer, or a function that crashed
     or timed out, the result is unknown: from then on every attempt first checks whether the file is there.
-    An attempt that uses up its function's time is followed by one that continues where it ended.
+    An attempt that uses up its function's time is followed by one that continues where it ended. The
+    destinations of a transfer that was taken over are asked first: a lost region may have delivered the file
+    at the last moment, and lost the fact about it.
     """
-    payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
+    was_taken_over = "$$.Execution.Input.taken_over"
     nothing_sent = ["TransientDeliveryError"]
     waited = ["BreakerOpenError", *WAIT_FOR_ROOM["ErrorEquals"], *_WAIT_FOR_PLATFORM["ErrorEquals"]]
     for_good = {"ErrorEquals": ["PermanentDeliveryError", *nothing_sent, *waited]}
     failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
+    unfinished = ["DeliveryUnfinishedError"]
 
-    def attempt(
-        retried: list[str], after: str, *, after_unknown: bool, first: bool = False, goes_on: bool = False
-    ) -> dict[str, Any]:
-        how = {"after_unknown": after_unknown, "first": first, "goes_on": goes_on}
+    def attempt(retried: list[str], after: str, **how: Any) -> dict[str, Any]:
         return {
-            **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
+            **invoke("deliver", DELIVERY_TIMEOUT, **{"destination.$": "$.destination"}, **how),
             "Retry": [
-                _NO_RETRY,
+                {**_NO_RETRY, "ErrorEquals": [*_NO_RETRY["ErrorEquals"], *unfinished]},
                 WAIT_FOR_ROOM,
                 _WAIT_FOR_PLATFORM,
                 _WAIT_FOR_OTHERS,
                 {**DELIVERY_RETRY, "ErrorEquals": retried},
             ],
             "Catch": [
+                {"ErrorEquals": unfinished, "ResultPath": "$.failure", "Next": "GoOn"},
                 failed,
                 lost,
                 {"ErrorEquals": ["States.ALL"], "ResultPath": "$.failure", "Next": after},
             ],
-            "ResultPath": "$.attempt",
-            "Next": "WasEnough",
+            "OutputPath": "$.answer",
+            "End": True,
         }
 
     return {
-        # A lost region may have delivered the file at the last moment, and lost the fact about it.
-        "HowToBegin": {
-            "Type": "Choice",
-            "Choices": [
-                {"Variable": "$.transfer.taken_over", "BooleanEquals": True, "Next": "AskFirst"},
-            ],
-            "Default": "Attempt",
-        },
-        "AskFirst": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=True, first=True),
-        "Attempt": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False),
-        "GoOn": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False, goes_on=True),
-        "AttemptAfterUnknown": attempt(["States.ALL"], "Failed", after_unknown=True),
-        "WasEnough": {
-            "Type": "Choice",
-            "Choices": [
-                {"Variable": "$.attempt.answer.outcome", "StringEquals": "CONTINUE", "Next": "GoOn"},
-            ],
-            "Default": "Settled",
-        },
-        "Settled": {"Type": "Pass", "OutputPath": "$.attempt.answer", "End": True},
+        "Attempt": attempt(
+            nothing_sent,
+            "AttemptAfterUnknown",
+            **{"after_unknown.$": was_taken_over, "first.$": was_taken_over, "goes_on": False},
+        ),
+        "GoOn": attempt(nothing_sent, "AttemptAfterUnknown", after_unknown=False, first=False, goes_on=True),
+        "AttemptAfterUnknown": attempt(
+            ["States.ALL"], "Failed", after_unknown=True, first=False, goes_on=False
+        ),
         "Failed": {
             "Type": "Pass",
             "Parameters": {

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
 import posixpath
+import time
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -10,6 +13,7 @@ from typing import Any, TypeVar
 import asyncssh
 
 from runtime.delivery.answers import ABSENT, LOST, TIDY, ask, tidy, words
+from runtime.delivery.channels import FAR, LARGE, Channels
 from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
@@ -41,6 +45,7 @@ class Partial:
     def __init__(self, sftp: asyncssh.SFTPClient, target: SftpTarget, patience: Patience, path: str) -> None:
         self._sftp, self._target, self._patience, self.path = sftp, target, patience, path
         self._close_failure: asyncssh.SFTPError | None = None
+        self._seconds = math.inf  # to the quickest response of those that open the file
 
     async def open(self, size: int, *, parents: list[str]) -> tuple[asyncssh.SFTPClientFile, int | None]:
         """Open the file; return it and the size that an earlier attempt left, None if it is new.
@@ -79,10 +84,13 @@ class Partial:
 
         `remaining` is that of `upload`. Raises DeliveryError.
         """
+        channels = Channels(self._sftp, self.path, file)
+        if self._seconds >= FAR and source.size - there >= LARGE:
+            channels.open_more()
         try:
             sha256, sent = await upload(
                 source,
-                file,
+                channels,
                 request=self._sftp.limits.max_write_len,
                 place=self._target.place,
                 path=self.path,
@@ -96,9 +104,10 @@ class Partial:
                 )
             if self._target.fsync:
                 await self._sync(file, sent)
+            await self._ask("close", channels.close())
         except BaseException:
             # Some servers do not remove an open file.
-            await tidy(file.close(), self._patience.step)
+            await tidy(asyncio.gather(channels.close(), file.close()), self._patience.step)
             raise
         try:
             await self._ask("close", file.close(), apart=(asyncssh.SFTPError,))
@@ -213,5 +222,8 @@ class Partial:
     async def _ask(
         self, step: str, request: Awaitable[_T], *, seconds: float | None = None, path: str = "", **how: Any
     ) -> _T:
-        wait = seconds or self._patience.step
-        return await ask(self._target.place, step, request, wait, path=path or self.path, **how)
+        wait, began = seconds or self._patience.step, time.monotonic()
+        try:
+            return await ask(self._target.place, step, request, wait, path=path or self.path, **how)
+        finally:
+            self._seconds = min(self._seconds, time.monotonic() - began)

@@ -7,19 +7,24 @@ import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
-
-import asyncssh
+from typing import Protocol
 
 from runtime.delivery.answers import ask
+from runtime.delivery.channels import MOST_CHANNELS
 from runtime.delivery.errors import DeliveryUnfinishedError, TransientDeliveryError
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
 
-#: Most bytes and most requests without a response. OpenSSH's window of 2 MiB per channel limits what helps;
-#: the rest keeps it full while responses travel.
+#: Most bytes and most requests without a response over one channel. OpenSSH's window of 2 MiB per channel
+#: limits what helps; the rest keeps it full while responses travel.
 WINDOW_BYTES = 4 * MIB
 WINDOW_REQUESTS = 128
 
+#: The same for each of several channels.
+_CHANNEL_BYTES = 2 * MIB
+
+#: Most bytes without a response over however many channels: as many may be missing before the end of a file.
+SPAN = max(WINDOW_BYTES, MOST_CHANNELS * _CHANNEL_BYTES)
 
 #: Most bytes of a request, whatever the server would accept: OpenSSH closes the connection on messages above
 #: 256 KiB, and a window of a few large requests runs empty.
@@ -32,9 +37,18 @@ _ADVICE = "ask the partner whether this login may write to the files that it cre
 RESERVE = 120.0
 
 
+class Writable(Protocol):
+    """An open file, and over how many channels it is written."""
+
+    @property
+    def count(self) -> int: ...
+
+    async def write(self, data: bytes | memoryview, offset: int) -> int: ...
+
+
 async def upload(
     source: Source,
-    file: asyncssh.SFTPClientFile,
+    file: Writable,
     *,
     request: int,
     place: str,
@@ -45,20 +59,18 @@ async def upload(
 ) -> tuple[str, int]:
     """Write the source into `file`; return the SHA-256 (hex) and the number of bytes that the file has.
 
-    The first `there` bytes were written by an earlier attempt. Its last window is sent again, because it is
-    unknown which of the writes without a response were carried out. The bytes before are read only for the
-    hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
-    write. `file` is open with `block_size=None`, so that one write is one request, and `path` names it in
-    errors. When `remaining` returns fewer than RESERVE seconds, the upload stops after the response to the
-    last write and raises DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes
-    than before. Also raises the DeliveryError of the source, and TransientDeliveryError if a write fails or
-    the oldest gets no response within `patience.step`.
+    The first `there` bytes were written by an earlier attempt. The last SPAN of them are sent again, because
+    it is unknown which of the writes without a response were carried out. The bytes before are read only for
+    the hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
+    write, and `path` names the file in errors. When `remaining` returns fewer than RESERVE seconds, the
+    upload stops after the response to the last write and raises DeliveryUnfinishedError, or
+    TransientDeliveryError if the file has no more bytes than before. Also raises the DeliveryError of the
+    source, and TransientDeliveryError if a write fails or the oldest gets no response within `patience.step`.
     """
-    start = max(0, there - WINDOW_BYTES)
+    start = max(0, there - SPAN)
     request = min(request, LARGEST_REQUEST)
     digest = hashlib.sha256()
     window: deque[asyncio.Task[int]] = deque()
-    depth = max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // request))
     # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
     chunks = source.chunks(chunk=request * max(1, MIB // request))
     # S3 is read in a thread, one chunk ahead. That costs a few per cent on a loopback; without it, one slow
@@ -71,9 +83,9 @@ async def upload(
             ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, digest))
             done += len(chunk)
             for at in range(0, len(chunk) if done > start else 0, request):
-                if len(window) == depth:
+                while len(window) >= _depth(request, file.count):
                     await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
-                part = chunk[at : at + request]
+                part = memoryview(chunk)[at : at + request]
                 window.append(asyncio.create_task(file.write(part, done - len(chunk) + at)))
         while window:
             await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
@@ -85,6 +97,12 @@ async def upload(
         kind = DeliveryUnfinishedError if done > there else TransientDeliveryError
         raise kind(place, "write", f"{path}: the time ran out after {done} of {source.size} bytes")
     return digest.hexdigest(), done
+
+
+def _depth(request: int, channels: int) -> int:
+    """Return how many requests of this size may be without a response over so many channels."""
+    most = max(WINDOW_BYTES, channels * _CHANNEL_BYTES)
+    return max(1, min(WINDOW_REQUESTS * channels, most // request))
 
 
 def _next(chunks: Iterator[bytes], digest: hashlib._Hash) -> bytes:

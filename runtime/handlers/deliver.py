@@ -7,7 +7,8 @@ from typing import Any
 
 from ulid import ULID
 
-from runtime.deliverer import Deliverer
+from runtime.deliverer import CONTINUE, Deliverer
+from runtime.delivery import DeliveryUnfinishedError
 from runtime.environment import ENV_NAMESPACE, ENV_SIDE
 from runtime.handlers import wiring
 
@@ -26,11 +27,11 @@ def _deliverer() -> Deliverer:
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-    """Return the `destination` and the `outcome`: DELIVERED, HELD or CONTINUE.
+    """Return the `destination` and the `outcome`: DELIVERED or HELD.
 
-    Raises TransientDeliveryError, PlatformUnavailableError, PermanentDeliveryError, DeliveryUnknownError,
-    LeaseLostError, OvertakenError, BreakerOpenError or ShareInUseError; the state machine matches them by
-    name.
+    Raises DeliveryUnfinishedError when the next attempt has to go on, and TransientDeliveryError,
+    PlatformUnavailableError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError, OvertakenError,
+    BreakerOpenError or ShareInUseError; the state machine matches them by name.
     """
     with wiring.step(event) as (transfer, owner):
         attempt = str(ULID())
@@ -47,4 +48,6 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
             remaining=lambda: context.get_remaining_time_in_millis() / 1000,
         )
         wiring.logger.info("deliver", outcome=outcome)
+        if outcome == CONTINUE:
+            raise DeliveryUnfinishedError(event["destination"], "write", "the time of this attempt is over")
         return {"destination": event["destination"], "outcome": outcome}

@@ -109,10 +109,12 @@ def test_the_fastest_approved_algorithms_are_agreed_with_openssh() -> None:
 class SlowFile:
     """An open file that answers writes late and in any order; it records the most bytes in flight."""
 
+    count = 1
+
     def __init__(self, size: int) -> None:
         self.content, self.requests, self.bytes, self.most = bytearray(size), 0, 0, (0, 0)
 
-    async def write(self, data: bytes, offset: int) -> int:
+    async def write(self, data: bytes | memoryview, offset: int) -> int:
         self.requests, self.bytes = self.requests + 1, self.bytes + len(data)
         self.most = max(self.most[0], self.requests), max(self.most[1], self.bytes)
         await asyncio.sleep(0.1 if offset % 7 else 0.05)
@@ -126,7 +128,7 @@ def test_the_window_is_used_and_bounded(request_size: int) -> None:
     content = bytes(range(256)) * 40_000
     file = SlowFile(len(content))
     sha256, size = asyncio.run(
-        upload(source_of(content), file, request=request_size, place="p", patience=Patience(), path="f")  # type: ignore[arg-type]
+        upload(source_of(content), file, request=request_size, place="p", patience=Patience(), path="f")
     )
     assert (bytes(file.content), size) == (content, len(content))
     assert sha256 == source_of(content).sha256()

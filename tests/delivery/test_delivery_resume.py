@@ -11,7 +11,14 @@ import asyncssh
 import pytest
 
 from local.sftp.partners import Partner
-from runtime.delivery import Delivery, DeliveryUnfinishedError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery import (
+    Delivery,
+    DeliveryUnfinishedError,
+    PermanentDeliveryError,
+    TransientDeliveryError,
+    upload,
+)
+from runtime.delivery.channels import OpenFile
 from runtime.delivery.sftp import deliver_now
 from runtime.delivery.upload import RESERVE, WINDOW_BYTES
 from tests.delivery.support import QUICK, destination_of, source_of
@@ -33,17 +40,23 @@ def after(reads: int) -> Callable[[], float]:
     return lambda: next(left, RESERVE - 1)
 
 
+@pytest.fixture(autouse=True)
+def one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What may be missing before the end of a leftover is one channel's window, so that small files do."""
+    monkeypatch.setattr(upload, "SPAN", WINDOW_BYTES)
+
+
 @pytest.fixture
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the list to which the offset of every further write is added."""
     offsets: list[int] = []
-    write = asyncssh.SFTPClientFile.write
+    write = OpenFile.write
 
-    def noted(self: Any, data: bytes, offset: int | None = None) -> Any:
-        offsets.append(offset or 0)
+    def noted(self: OpenFile, data: bytes, offset: int) -> Any:
+        offsets.append(offset)
         return write(self, data, offset)
 
-    monkeypatch.setattr(asyncssh.SFTPClientFile, "write", noted)
+    monkeypatch.setattr(OpenFile, "write", noted)
     return offsets
 
 

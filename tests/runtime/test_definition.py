@@ -159,15 +159,14 @@ def test_a_claim_is_told_when_its_execution_began_and_then_when_it_was_last_answ
 
 
 def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
-    more = {"outcome": "CONTINUE"}
-    notes = carry(deliver=[more, more])
+    notes = carry(deliver=["DeliveryUnfinishedError"] * 2)
     assert deliveries(notes) == [(False, False)] * 3
     assert [noted["goes_on"] for step, noted in notes if step == "deliver"] == [False, True, True]
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 
 def test_a_transfer_that_was_taken_over_asks_first_and_so_does_its_retry(carry):
-    notes = carry(taken_over=True, deliver=["TransientDeliveryError", {"outcome": "CONTINUE"}])
+    notes = carry(taken_over=True, deliver=["TransientDeliveryError", "DeliveryUnfinishedError"])
     assert deliveries(notes) == [(True, True), (True, True), (False, False)]
 
 

@@ -145,6 +145,9 @@ class Functions:
     def step(self, name: str, state: dict[str, Any], execution: str, **given: Any) -> Any:
         """Call a step with the payload that its state in the definition makes of `given`."""
         paths = {"$$.Execution.Name": execution, **{f"$.{name}": value for name, value in given.items()}}
+        paths["$$.Execution.Input"] = given["transfer"]
+        paths["$$.Execution.Input.taken_over"] = given["transfer"]["taken_over"]
+        paths["$$.Execution.StartTime"] = self._answered
         paths["$.verdict.answer.at"] = self._answered
         payload = state["Parameters"]["Payload"]
         event = {

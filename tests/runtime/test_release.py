@@ -16,8 +16,9 @@ from runtime.transfer import Transfer
 from tests.runtime.cells import CONTENT, Cell, CrashError, Dying, owner
 from tests.runtime.test_handlers import ATTEMPTS
 
+_TAKEN_OVER = {"$$.Execution.Input.taken_over": True}
 WHO = {"who": "ops", "why": "the partner called"}
-BEGIN = ATTEMPTS["AskFirst"]["Parameters"]["Payload"]
+BEGIN = ATTEMPTS["Attempt"]["Parameters"]["Payload"]
 
 
 @pytest.fixture
@@ -36,7 +37,7 @@ def carry(cell: Cell, name: str, number: str = "2") -> Outcome:
     assert transfer.taken_over, "or the destination would not be asked first"
     verdict = cell.workflow.claim(transfer, owner=name)
     for _ in verdict.destinations:
-        how = {key: BEGIN[key] for key in ("after_unknown", "first")}
+        how = {key: _TAKEN_OVER[BEGIN[f"{key}.$"]] for key in ("after_unknown", "first")}
         cell.attempt(transfer, number, owner=name, **how)
     return cell.workflow.complete(transfer, [], owner=name)
 

@@ -87,7 +87,7 @@ def handlers() -> dict[str, ModuleType]:
 @contextmanager
 def attached() -> Iterator[None]:
     """Attach the runtime to simulated worlds; on leaving, everything is as it was."""
-    from runtime.delivery import sftp
+    from runtime.delivery import channels, sftp
 
     handlers()
     undo: list[Callable[[], None]] = []
@@ -129,6 +129,7 @@ def attached() -> Iterator[None]:
     if hasattr(wiring, "metrics"):
         put(wiring, "metrics", _Silence)
     put(sftp, "connect", _connect)
+    put(channels, "OpenFile", lambda file: file)  # a simulated file copies nothing
     try:
         yield
     finally:

@@ -110,6 +110,7 @@ class StateMachine:
             "Execution": {
                 "Name": execution.name,
                 "Id": f"{self.arn}:{execution.name}",
+                "Input": json.loads(execution.input),
                 "StartTime": datetime.fromtimestamp(execution.started, UTC).isoformat(),
             },
             "StateMachine": {"Id": self.arn},
