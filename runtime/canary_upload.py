@@ -53,7 +53,7 @@ class SftpUpload:
             )
             is_connected = False
             try:
-                async with connect(endpoint, key, self.patience) as sftp:
+                async with connect(endpoint, key, self.patience) as (_, sftp):
                     is_connected = True
                     writing = _write(sftp, name, content)
                     return await ask(endpoint.place, "upload", writing, self.patience.step)

@@ -115,7 +115,7 @@ class _Server:
 
     def content(self, name: str) -> bytes | None:
         async def read() -> bytes | None:
-            async with connect(self.target, self._key(), _PATIENCE) as sftp:
+            async with connect(self.target, self._key(), _PATIENCE) as (_, sftp):
                 path = self._path(name)
                 if not await sftp.exists(path):
                     return None
@@ -127,7 +127,7 @@ class _Server:
 
     def left(self) -> list[str]:
         async def listed() -> list[str]:
-            async with connect(self.target, self._key(), _PATIENCE) as sftp:
+            async with connect(self.target, self._key(), _PATIENCE) as (_, sftp):
                 with suppress(asyncssh.SFTPNoSuchFile):  # the first delivery makes the directory
                     there = [str(name) for name in await sftp.listdir(self.target.directory)]
                     return sorted(name for name in there if _is_left(name))
@@ -137,7 +137,7 @@ class _Server:
 
     def remove(self, name: str) -> None:
         async def gone() -> None:
-            async with connect(self.target, self._key(), _PATIENCE) as sftp:
+            async with connect(self.target, self._key(), _PATIENCE) as (_, sftp):
                 await sftp.remove(self._path(name))
 
         asyncio.run(gone())

@@ -10,7 +10,6 @@ import asyncssh
 
 from runtime.delivery.answers import words
 from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
-from runtime.delivery.packets import Packets
 from runtime.delivery.target import SftpTarget
 
 
@@ -37,9 +36,6 @@ class Login(asyncssh.SSHClient):
             return sign(data)
 
         pair.sign = signed  # type: ignore[method-assign]  # asyncssh has no callback for it
-
-    def connection_made(self, connection: asyncssh.SSHClientConnection) -> None:
-        Packets(connection)
 
     def validate_host_public_key(self, host: str, addr: str, port: int, key: asyncssh.SSHKey) -> bool:
         self.offered = named(key)

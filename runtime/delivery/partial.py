@@ -42,8 +42,16 @@ _SIZES = "ask the partner to let this login look files up, or set `verify: none`
 class Partial:
     """One file at `path` on one server, which a delivery uploads over one connection."""
 
-    def __init__(self, sftp: asyncssh.SFTPClient, target: SftpTarget, patience: Patience, path: str) -> None:
-        self._sftp, self._target, self._patience, self.path = sftp, target, patience, path
+    def __init__(
+        self,
+        connection: asyncssh.SSHClientConnection,
+        sftp: asyncssh.SFTPClient,
+        target: SftpTarget,
+        patience: Patience,
+        path: str,
+    ) -> None:
+        self._connection, self._sftp = connection, sftp
+        self._target, self._patience, self.path = target, patience, path
         self._close_failure: asyncssh.SFTPError | None = None
         self._seconds = math.inf  # to the quickest response of those that open the file
 
@@ -84,7 +92,7 @@ class Partial:
 
         `remaining` is that of `upload`. Raises DeliveryError.
         """
-        channels = Channels(self._sftp, self.path, file)
+        channels = Channels(self._connection, self.path, file)
         if self._seconds >= FAR and source.size - there >= LARGE:
             channels.open_more()
         try:

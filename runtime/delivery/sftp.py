@@ -42,12 +42,14 @@ class SftpSession:
 
     def __init__(
         self,
+        connection: asyncssh.SSHClientConnection,
         sftp: asyncssh.SFTPClient,
         destination: SftpTarget,
         patience: Patience,
         ways: dict[str, Way],
     ) -> None:
-        self._sftp, self._destination, self._patience = sftp, destination, patience
+        self._connection, self._sftp = connection, sftp
+        self._destination, self._patience = destination, patience
         self._publisher = Publisher(
             sftp, place=destination.place, login=destination.login, seconds=patience.step, ways=ways
         )
@@ -211,7 +213,7 @@ class SftpSession:
         return await ask(self._destination.place, step, request, self._patience.step, path=path, **how)
 
     def _partial(self, path: str) -> Partial:
-        return Partial(self._sftp, self._destination, self._patience, path)
+        return Partial(self._connection, self._sftp, self._destination, self._patience, path)
 
     def _path(self, name: str) -> str:
         return posixpath.join(self._destination.directory, check_name(name))
@@ -245,8 +247,8 @@ async def session(
     `ways` remembers, by server and login, how files get their final names there.
     """
     patience = patience or Patience()
-    async with connect(destination, private_key, patience) as sftp:
-        yield SftpSession(sftp, destination, patience, {} if ways is None else ways)
+    async with connect(destination, private_key, patience) as (connection, sftp):
+        yield SftpSession(connection, sftp, destination, patience, {} if ways is None else ways)
 
 
 async def deliver(

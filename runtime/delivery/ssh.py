@@ -78,8 +78,8 @@ class Patience:
 @asynccontextmanager
 async def connect(
     destination: SftpTarget, private_key: str, patience: Patience
-) -> AsyncIterator[asyncssh.SFTPClient]:
-    """Yield an SFTP client of the destination, which is closed afterwards, or aborted after an error.
+) -> AsyncIterator[tuple[asyncssh.SSHClientConnection, asyncssh.SFTPClient]]:
+    """Yield a connection and its SFTP client. It is closed afterwards, or aborted after an error.
 
     `private_key` is PEM or OpenSSH text without a passphrase. Raises PermanentDeliveryError if either side
     refuses a key or no algorithm is agreed on, and TransientDeliveryError if the server cannot be reached.
@@ -106,7 +106,7 @@ async def connect(
     try:
         with starting(destination):
             sftp = await ask(destination.place, "start sftp", connection.start_sftp_client(), patience.step)
-        yield sftp
+        yield connection, sftp
         well = True
     finally:
         await _close(connection, politely=well)

@@ -43,7 +43,7 @@ class Writable(Protocol):
     @property
     def count(self) -> int: ...
 
-    async def write(self, data: bytes | memoryview, offset: int) -> int: ...
+    async def write(self, data: bytes, offset: int) -> int: ...
 
 
 async def upload(
@@ -85,7 +85,7 @@ async def upload(
             for at in range(0, len(chunk) if done > start else 0, request):
                 while len(window) >= _depth(request, file.count):
                     await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
-                part = memoryview(chunk)[at : at + request]
+                part = chunk[at : at + request]
                 window.append(asyncio.create_task(file.write(part, done - len(chunk) + at)))
         while window:
             await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)

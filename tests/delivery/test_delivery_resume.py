@@ -18,7 +18,6 @@ from runtime.delivery import (
     TransientDeliveryError,
     upload,
 )
-from runtime.delivery.channels import OpenFile
 from runtime.delivery.sftp import deliver_now
 from runtime.delivery.upload import RESERVE, WINDOW_BYTES
 from tests.delivery.support import QUICK, destination_of, source_of
@@ -50,13 +49,13 @@ def one_channel(monkeypatch: pytest.MonkeyPatch) -> None:
 def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Return the list to which the offset of every further write is added."""
     offsets: list[int] = []
-    write = OpenFile.write
+    write = asyncssh.SFTPClientFile.write
 
-    def noted(self: OpenFile, data: bytes, offset: int) -> Any:
+    def noted(self: asyncssh.SFTPClientFile, data: bytes, offset: int) -> Any:
         offsets.append(offset)
         return write(self, data, offset)
 
-    monkeypatch.setattr(OpenFile, "write", noted)
+    monkeypatch.setattr(asyncssh.SFTPClientFile, "write", noted)
     return offsets
 
 

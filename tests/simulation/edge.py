@@ -87,7 +87,7 @@ def handlers() -> dict[str, ModuleType]:
 @contextmanager
 def attached() -> Iterator[None]:
     """Attach the runtime to simulated worlds; on leaving, everything is as it was."""
-    from runtime.delivery import channels, sftp
+    from runtime.delivery import sftp
 
     handlers()
     undo: list[Callable[[], None]] = []
@@ -129,7 +129,6 @@ def attached() -> Iterator[None]:
     if hasattr(wiring, "metrics"):
         put(wiring, "metrics", _Silence)
     put(sftp, "connect", _connect)
-    put(channels, "OpenFile", lambda file: file)  # a simulated file copies nothing
     try:
         yield
     finally:
@@ -360,7 +359,7 @@ class _Timeout:
 @asynccontextmanager
 async def _connect(destination: Any, private_key: str, patience: Any) -> Any:
     async with world().connect(destination) as client:
-        yield client
+        yield None, client
 
 
 _asyncio = SimpleNamespace(
