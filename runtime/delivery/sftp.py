@@ -65,10 +65,10 @@ class SftpSession:
     ) -> Delivery:
         """Send the source to `name` below the destination's directory; it appears complete or not at all.
 
-        `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off
-        or ran out of time is continued. Files that the attempts in `abandoned` left behind are removed. With
-        `after_unknown`, the file is first looked for under its final name, as `find` does. An existing file
-        of that name is replaced. `before` is called in a thread before the file can appear, and may raise.
+        `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off,
+        was too slow or ran out of time is continued. Files that the attempts in `abandoned` left behind are
+        removed. With `after_unknown`, the file is first looked for under its final name, as `find` does. An
+        existing file of that name is replaced. `before` is called in a thread before the file can appear, and may raise.
         `remaining` is that of `upload`. A destination without renames shows the file while it grows. Raises
         DeliveryError.
         """
@@ -111,7 +111,8 @@ class SftpSession:
         except (DeliveryUnknownError, DeliveryUnfinishedError):
             raise
         except BaseException as error:
-            await partial.remove()
+            if not (isinstance(error, TransientDeliveryError) and error.keeps):
+                await partial.remove()
             if there is not None and isinstance(error, PermanentDeliveryError):
                 # Some servers only refuse to continue a file, so the next attempt starts from the beginning.
                 raise TransientDeliveryError(error.place, error.step, error.reason) from error

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 
 import asyncssh
 
-from runtime.delivery.answers import ask
 from runtime.delivery.errors import DeliveryUnfinishedError, TransientDeliveryError
+from runtime.delivery.pacing import Pacing
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
 
@@ -48,13 +48,13 @@ async def upload(
     write; `file` is open with `block_size=None`, so that one write is one request. When `remaining` returns
     fewer than RESERVE seconds, the upload stops after the response to the last write and raises
     DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes than before. Also raises
-    the DeliveryError of the source, and TransientDeliveryError if a write fails or the oldest gets no
-    response within `patience.step`.
+    the DeliveryError of the source, and TransientDeliveryError as `Pacing.take` does.
     """
     start = max(0, there - WINDOW_BYTES)
     request = min(request, LARGEST_REQUEST)
     digest = hashlib.sha256()
     window: deque[asyncio.Task[int]] = deque()
+    pacing = Pacing(place, patience, source.size)
     depth = max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // request))
     # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
     chunks = source.chunks(chunk=request * max(1, MIB // request))
@@ -69,11 +69,11 @@ async def upload(
             done += len(chunk)
             for at in range(0, len(chunk) if done > start else 0, request):
                 if len(window) == depth:
-                    await ask(place, "write", window.popleft(), patience.step)
+                    await pacing.take(window.popleft())
                 part = chunk[at : at + request]
                 window.append(asyncio.create_task(file.write(part, done - len(chunk) + at)))
         while window:
-            await ask(place, "write", window.popleft(), patience.step)
+            await pacing.take(window.popleft())
     finally:
         for task in (*window, ahead):
             task.cancel()
