@@ -68,9 +68,9 @@ class SftpSession:
         `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off,
         was too slow or ran out of time is continued. Files that the attempts in `abandoned` left behind are
         removed. With `after_unknown`, the file is first looked for under its final name, as `find` does. An
-        existing file of that name is replaced. `before` is called in a thread before the file can appear, and may raise.
-        `remaining` is that of `upload`. A destination without renames shows the file while it grows. Raises
-        DeliveryError.
+        existing file of that name is replaced. `before` is called in a thread before the file can appear, and
+        may raise. `remaining` is that of `upload`. A destination without renames shows the file while it
+        grows. Raises DeliveryError.
         """
         path, abandoned = self._path(name), tuple(abandoned)
         partial = self._partial(self._beside(path, attempt))

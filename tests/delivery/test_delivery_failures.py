@@ -349,12 +349,17 @@ def test_a_server_that_takes_next_to_nothing_is_given_up_and_its_file_is_not_rem
     assert partner.files() == {"a.bin": CONTENT}
 
 
-def test_a_file_is_not_removed_behind_a_request_that_got_no_answer(in_process: Partner) -> None:
+def test_nothing_is_removed_behind_a_request_that_got_no_answer(
+    in_process: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The server could carry the removal out much later, when the next attempt has written the file."""
+    removed: list[object] = []
+    monkeypatch.setattr(asyncssh.SFTPClient, "remove", lambda _self, path: removed.append(path))
     in_process.faults.freeze()
     with pytest.raises(TransientDeliveryError, match="write: no answer"):
         send(in_process, patience=Patience(step=0.5))
     assert set(in_process.files()) == {".a.bin.try-1.part"}
+    assert not removed
 
 
 def test_a_slow_source_is_not_the_partners_fault(partner: Partner) -> None:
