@@ -146,6 +146,8 @@ Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminato
 
 #: The most days for which a customer's data can be kept.
 LONGEST_RETENTION = 3650
+#: More would be a file every four milliseconds.
+MOST_FILES_PER_HOUR = 1_000_000
 Days = Annotated[fields.Whole, Field(ge=1, le=LONGEST_RETENTION)]
 
 
@@ -159,6 +161,14 @@ class Retention(Value):
     tracker_days: Days = checks.TRACKER_DAYS
     """Facts about transfers. At least the days of inbound files plus the duplicate window: otherwise the fact
     that a file was delivered could expire before the file."""
+
+
+class Limits(Value):
+    """How much a customer may send."""
+
+    files_per_hour: Annotated[fields.Whole, Field(ge=1, le=MOST_FILES_PER_HOUR)] | None = None
+    """How many files each region takes in of those that were sent within an hour of the clock (UTC). The
+    others are rejected with a receipt. Without it, there is no quota; bursts wait for their share."""
 
 
 class Failover(Value):
@@ -197,6 +207,7 @@ class Customer(Value):
     receipts: tuple[Receipt, ...] = ()
     """Where receipts are sent, which say what became of a file."""
     retention: Retention = Retention()
+    limits: Limits = Limits()
     failover: Failover = Failover()
 
     @model_validator(mode="after")
