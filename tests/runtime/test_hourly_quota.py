@@ -1,4 +1,4 @@
-"""A customer's quota of files in an hour: what exceeds it is rejected with a receipt, and nothing is half done."""
+"""A customer's quota of files in an hour: the others are rejected with a receipt, and not half done."""
 
 from __future__ import annotations
 
