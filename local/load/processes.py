@@ -25,9 +25,10 @@ SERVERS = "partners' sshd and operators' commands"
 
 @dataclass(frozen=True, kw_only=True)
 class Usage:
-    """What the parts of a world use: resident memory in MB, open file descriptors, processor seconds so far.
+    """What the parts of a world use: memory in MB, open file descriptors, processor seconds so far.
 
-    Everything is empty where there is no `/proc`.
+    Memory that processes share, as forked workers do, is divided among them. Everything is empty where there
+    is no `/proc`.
     """
 
     megabytes: dict[str, float]
@@ -48,12 +49,12 @@ class Usage:
 def usage(world: World) -> Usage:
     """Return what a world uses now."""
     memory, files, seconds = (defaultdict[str, float](float) for _ in range(3))
-    ticks, page = os.sysconf("SC_CLK_TCK"), os.sysconf("SC_PAGE_SIZE")
+    ticks = os.sysconf("SC_CLK_TCK")
     for pid, part in _parts(world.aws.pid):
         with suppress(OSError):  # it has ended
             fields = _fields(pid)
             files[part] += sum(1 for _ in (_PROC / str(pid) / "fd").iterdir())
-            memory[part] += int(fields[21]) * page / 1e6
+            memory[part] += _proportional(pid)
             # Children that have ended count too, but for those of this process: operators' commands.
             own = fields[11:13] if part == HERE else fields[11:15]
             seconds[part] += sum(map(int, own)) / ticks
@@ -73,6 +74,12 @@ def _parts(aws: int) -> Iterator[tuple[int, str]]:
         for child in children.get(pid, ()):
             below = WORKERS if part in (AWS, WORKERS) else SERVERS
             waiting.append((child, AWS if child == aws else below))
+
+
+def _proportional(pid: int) -> float:
+    """Return the proportional set size of a process in MB."""
+    lines = (_PROC / str(pid) / "smaps_rollup").read_text().splitlines()
+    return sum(int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("Pss:"))
 
 
 def _fields(pid: int) -> list[str]:
