@@ -67,7 +67,8 @@ class Burst:
     def __init__(self, world: World, story: Story, *, files: int) -> None:
         """Raises StoryError if the registry has no customer for a part."""
         self._world, self._story, self._files = world, story, files
-        self._cast = Cast.of(world.customers())
+        cast = Cast.of(world.customers())
+        self._other_senders = (cast.by_sftp, cast.by_sdk)
         self._observations = Observations(world)
         self._acknowledged = AcknowledgedFiles(self._observations)
         self._others = AcknowledgedFiles(self._observations)
@@ -81,6 +82,8 @@ class Burst:
             for step, seconds in world.deploy():
                 story.say(f"{step}: {seconds:.1f} s")
         [sender] = sdk_senders([newcomer(world).customer])
+        with story.step("Other customers send a file each, alone"):
+            alone = [self._usual(other, 0) for other in self._other_senders]
         before, began, peak = usage(world), time.monotonic(), _Peak()
         with story.step(f"{self._files} files of one customer at once, while others send as usual"):
             with self._other_customers() as waits:
@@ -92,7 +95,7 @@ class Burst:
             still = until(self._observations.is_still, within=SOON)
             story.expect("nothing is under way any more", bool(still))
         with story.step("The accounts"):
-            self._account(waits)
+            self._account(alone, waits)
             self._memory(peak)
         self._profile(before, usage(world), time.monotonic() - began)
         story.figure(
@@ -120,7 +123,7 @@ class Burst:
         waits: list[float] = []
         threads = [
             threading.Thread(target=self._live, args=(sender, waits), daemon=True)
-            for sender in (self._cast.by_sftp, self._cast.by_sdk)
+            for sender in self._other_senders
         ]
         for each in threads:
             each.start()
@@ -135,16 +138,20 @@ class Burst:
         number = 0
         while not self._is_over.wait(_PAUSE):
             number += 1
-            file = SentFile(sender=sender, name=f"usual-{number:04}.csv", side=WEST, at=time.time())
-            content = secrets.token_bytes(_SIZE)
-            if sender.user:
-                self._world.sftp(sender.user, WEST).upload(file.name, content)
-            else:
-                bucket = self._world.graphs[WEST].exports["buckets"][sender.customer.id]
-                self._world.client("s3", WEST).put_object(Bucket=bucket, Key=file.key, Body=content)
-            self._others.add(file)
-            until(lambda file=file: self._has_arrived(file), within=_STUCK, every=1)  # type: ignore[misc]
-            waits.append(time.time() - file.at)
+            waits.append(self._usual(sender, number))
+
+    def _usual(self, sender: Sender, number: int) -> float:
+        """Send a file of another customer; return the seconds until it has arrived."""
+        file = SentFile(sender=sender, name=f"usual-{number:04}.csv", side=WEST, at=time.time())
+        content = secrets.token_bytes(_SIZE)
+        if sender.user:
+            self._world.sftp(sender.user, WEST).upload(file.name, content)
+        else:
+            bucket = self._world.graphs[WEST].exports["buckets"][sender.customer.id]
+            self._world.client("s3", WEST).put_object(Bucket=bucket, Key=file.key, Body=content)
+        self._others.add(file)
+        until(lambda: self._has_arrived(file), within=_STUCK, every=1)
+        return time.time() - file.at
 
     def _has_arrived(self, file: SentFile) -> bool:
         return all(
@@ -171,18 +178,19 @@ class Burst:
                 )
             time.sleep(_LOOK)
 
-    def _account(self, waits: list[float]) -> None:
-        story = self._story
-        for whose, files in (("the burst's", self._acknowledged), ("the others'", self._others)):
-            balance = Balance(self._world, self._observations)
+    def _account(self, alone: list[float], waits: list[float]) -> None:
+        story, balance = self._story, Balance(self._world, self._observations)
+        for files in (self._acknowledged, self._others):
             balance.add(files.files(), files, WEST)
-            faults = "; ".join(balance.faults) or "none"
-            story.expect(f"{whose} {balance.line}; not accounted for: {faults}", not balance.faults)
-            story.keep(whose, balance.document)
+        faults = "; ".join(balance.faults) or "none"
+        story.expect(f"{balance.line}; not accounted for: {faults}", not balance.faults)
+        story.keep("balance", balance.document)
+        delay = max(waits, default=0) - max(alone)
         story.expect(
-            f"{len(waits)} files of other customers arrived within {max(waits, default=0):.0f} s"
-            f" (median {median(waits or [0]):.0f} s), at most {OTHERS:.0f} s",
-            bool(waits) and max(waits) <= OTHERS,
+            f"{len(waits)} files of other customers arrived within {max(waits, default=0):.0f} s (median"
+            f" {median(waits or [0]):.0f} s), and alone within {max(alone):.0f} s: {delay:.0f} s of delay, at"
+            f" most {OTHERS:.0f} s",
+            bool(waits) and delay <= OTHERS,
         )
         for what, seconds in self._stages().items():
             story.figure(f"{what}, median and longest", f"{median(seconds):.1f} s, {max(seconds):.1f} s")
