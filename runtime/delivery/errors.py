@@ -33,6 +33,10 @@ class TransientDeliveryError(DeliveryError):
         self.keeps = keeps
 
 
+class PlatformUnavailableError(TransientDeliveryError):
+    """AWS failed this platform before the file could appear. The destination has no part in it."""
+
+
 class DeliveryUnknownError(DeliveryError):
     """The last request was sent and got no response: the file may be there under its final name.
 
