@@ -17,6 +17,7 @@ from components.network import ZONES
 from customers.service_quotas import START_RATE, STARTS
 from local.aws.ministack.service_quotas import code_of
 from local.drill.client_kinds import CustomerClient, crowd
+from local.drill.ops_cli import OpsRefusedError
 from local.drill.scenario_api import ScenarioApi
 from local.drill.story import SOON, until
 from runtime.contract import REGION_OF, SIDES, peer_of
@@ -119,8 +120,12 @@ def at_rest(api: ScenarioApi, _chance: Random, _side: str) -> None:
 
 
 def evacuated(api: ScenarioApi, chance: Random, side: str) -> None:
-    """Evacuate a region that is well, and restore it."""
-    api.operators.evacuate(side)
+    """Evacuate a region that is well, and restore it; not if the other one is not ready to carry its load."""
+    try:
+        api.operators.evacuate(side)
+    except OpsRefusedError as error:
+        api.timeline.note("operator", f"leaves {REGION_OF[side]} in: {error}")
+        return
     api.send("while-out.csv", to=side, by=chance.choice([api.by_sftp, api.newcomer]))
     api.put("while-out.csv", to=side)
     api.operators.restore(side)
@@ -137,7 +142,13 @@ def lost(api: ScenarioApi, chance: Random, side: str) -> None:
         api.send("not-replicated.csv", to=side)
     api.lose(side, control_planes=chance.random() < 0.5)
     api.partner_answers(*senders)
-    api.operators.evacuate(side, lost=True)
+    try:
+        api.operators.evacuate(side, lost=True)
+    except OpsRefusedError as error:  # alarms of the survivor are on, but it is the only one that lives
+        api.timeline.note("operator", f"is warned, and overrides: {error}")
+        override = f"{REGION_OF[peer_of(side)]} is not ready"
+        api.operators.ops("evacuate", REGION_OF[side], "--lost", "--override", override)
+        api.operators.names_leave(side)
     api.send("while-lost.csv", to=side)
     api.put("while-lost.csv", to=side)
     api.take_over(peer_of(side))
