@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, destination_fields, fields, kinds
+from customers.receipt_targets import Receipt
+from customers.value import Value
 from runtime import timing
-
-
-class Value(BaseModel):
-    """A part of a customer: frozen, and without any key that is not described."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class SftpUser(Value):
@@ -117,32 +113,6 @@ class Duplicates(Value):
     """`content`: skip it if the same bytes were already delivered. `version`: send every submission."""
     window: fields.Duration = checks.WINDOW
 
-
-class SqsReceipt(Value):
-    """Receipts sent to a queue."""
-
-    kind: Literal["sqs"]
-    """A queue."""
-    arn: fields.Queue
-
-
-class HttpsReceipt(Value):
-    """Receipts posted to a web address."""
-
-    kind: Literal["https"]
-    """A web address."""
-    url: fields.Url
-
-
-class EmailReceipt(Value):
-    """Receipts sent by e-mail."""
-
-    kind: Literal["email"]
-    """A mailbox."""
-    address: fields.Address
-
-
-Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminator="kind")]
 
 #: The most days for which a customer's data can be kept.
 LONGEST_RETENTION = 3650
