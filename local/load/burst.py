@@ -34,8 +34,8 @@ SPEED_UP = 20
 #: other customers are delivered meanwhile (docs/adr/0039-fair-shares.md).
 BURST, OTHERS = 60.0, 120.0
 
-#: Memory that the processes of a world may use at most: a world at rest, and for each file of the burst.
-MEGABYTES, MEGABYTES_OF_FILE = 2_000, 0.5
+#: Memory that the processes of a world may use at most: with all functions warm, and for each file.
+MEGABYTES, MEGABYTES_OF_FILE = 2_500, 0.5
 
 #: Seconds without a file's arrival after which a burst is given up, and between two looks.
 _STUCK, _LOOK = 300.0, 2.0
