@@ -15,10 +15,13 @@ LONGEST = 3 * 24 * 3600.0
 
 
 class Pacing:
-    """Waits for the responses to the writes of one upload of `size` bytes, and measures only that waiting."""
+    """Waits for the responses to the writes of one upload of `size` bytes, and measures only that waiting.
 
-    def __init__(self, place: str, patience: Patience, size: int) -> None:
-        self._place, self._patience = place, patience
+    `path` and `advice` are those of `answers.ask`.
+    """
+
+    def __init__(self, place: str, patience: Patience, size: int, *, path: str, advice: str) -> None:
+        self._place, self._patience, self._path, self._advice = place, patience, path, advice
         self._least = max(patience.slowest, size / LONGEST)
         self._waited, self._taken = 0.0, 0
 
@@ -29,7 +32,9 @@ class Pacing:
         too few; in the last two cases the file is kept.
         """
         began = time.monotonic()
-        self._taken += await ask(self._place, "write", write, self._patience.step)
+        self._taken += await ask(
+            self._place, "write", write, self._patience.step, path=self._path, advice=self._advice
+        )
         self._waited += time.monotonic() - began
         if self._waited < self._patience.pace:
             return

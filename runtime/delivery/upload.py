@@ -26,6 +26,8 @@ WINDOW_REQUESTS = 128
 LARGEST_REQUEST = 255 * 1024
 
 
+_ADVICE = "ask the partner whether this login may write to the files that it creates"
+
 #: Seconds that a stopped upload needs to get the responses to its last writes.
 RESERVE = 120.0
 
@@ -36,6 +38,7 @@ async def upload(
     *,
     request: int,
     place: str,
+    path: str,
     patience: Patience,
     there: int = 0,
     remaining: Callable[[], float] = lambda: math.inf,
@@ -45,16 +48,17 @@ async def upload(
     The first `there` bytes were written by an earlier attempt. Its last window is sent again, because it is
     unknown which of the writes without a response were carried out. The bytes before are read only for the
     hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
-    write; `file` is open with `block_size=None`, so that one write is one request. When `remaining` returns
-    fewer than RESERVE seconds, the upload stops after the response to the last write and raises
-    DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes than before. Also raises
-    the DeliveryError of the source, and TransientDeliveryError as `Pacing.take` does.
+    write. `file` is open with `block_size=None`, so that one write is one request, and `path` names it in
+    errors. When `remaining` returns fewer than RESERVE seconds, the upload stops after the response to the
+    last write and raises DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes
+    than before. Also raises the DeliveryError of the source, and TransientDeliveryError as `Pacing.take`
+    does.
     """
     start = max(0, there - WINDOW_BYTES)
     request = min(request, LARGEST_REQUEST)
     digest = hashlib.sha256()
     window: deque[asyncio.Task[int]] = deque()
-    pacing = Pacing(place, patience, source.size)
+    pacing = Pacing(place, patience, source.size, path=path, advice=_ADVICE)
     depth = max(1, min(WINDOW_REQUESTS, WINDOW_BYTES // request))
     # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
     chunks = source.chunks(chunk=request * max(1, MIB // request))
@@ -80,7 +84,7 @@ async def upload(
         await asyncio.gather(*window, ahead, return_exceptions=True)
     if is_over:
         kind = DeliveryUnfinishedError if done > there else TransientDeliveryError
-        raise kind(place, "write", f"the time ran out after {done} of {source.size} bytes")
+        raise kind(place, "write", f"{path}: the time ran out after {done} of {source.size} bytes")
     return digest.hexdigest(), done
 
 
