@@ -25,6 +25,9 @@ from runtime.contract import REGION_OF, SIDES, peer_of
 #: Seconds for which troubles last, and a lag that stands for ten minutes.
 _TROUBLE, _LAG = (4.0, 12.0), (4.0, 10.0)
 
+#: Seconds for which operators wait until a region is ready, and between two tries.
+_PATIENCE, _AGAIN = 900.0, 20.0
+
 #: The share of requests that AWS answers with an error.
 _ERRORS = (0.02, 0.1)
 
@@ -128,7 +131,7 @@ def evacuated(api: ScenarioApi, chance: Random, side: str) -> None:
         return
     api.send("while-out.csv", to=side, by=chance.choice([api.by_sftp, api.newcomer]))
     api.put("while-out.csv", to=side)
-    api.operators.restore(side)
+    _restore(api, side)
 
 
 def lost(api: ScenarioApi, chance: Random, side: str) -> None:
@@ -154,7 +157,20 @@ def lost(api: ScenarioApi, chance: Random, side: str) -> None:
     api.take_over(peer_of(side))
     api.notify()
     api.returns(side)
-    api.operators.restore(side)
+    _restore(api, side)
+
+
+def _restore(api: ScenarioApi, side: str) -> None:
+    """Restore a region as soon as it is ready: alarms of a busy machine pass."""
+    give_up = time.monotonic() + _PATIENCE
+    while True:
+        try:
+            return api.operators.restore(side)
+        except OpsRefusedError as error:
+            if time.monotonic() > give_up:
+                raise
+            api.timeline.note("operator", f"waits, and will try again: {error}")
+            time.sleep(_AGAIN)
 
 
 MOVES: Mapping[Callable[[ScenarioApi, Random, str], None], int] = {at_rest: 2, evacuated: 2, lost: 3}
