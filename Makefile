@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up up-empty test test-all tests tests-all simulate bench check lint types format schema reference approve bundle clean
+.PHONY: drill drill-all up up-empty soak burst test test-all tests tests-all simulate bench check lint types format schema reference approve bundle clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -25,6 +25,14 @@ drill-all: $(READY)
 
 up: $(READY)
 	@$(BIN)/python -m local up
+
+# Failures at random, and every file accounted for: make soak MINUTES=60 [SEED=7]
+soak: $(READY)
+	@$(BIN)/python -m local soak --minutes $(or $(MINUTES),10) $(if $(SEED),--seed $(SEED))
+
+# One customer's burst, and what limits: make burst [FILES=5000]
+burst: $(READY)
+	@$(BIN)/python -m local burst --files $(or $(FILES),500)
 
 # An emulated AWS with nothing in it but the zone, for `pulumi up`.
 up-empty: $(READY)

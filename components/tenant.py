@@ -23,7 +23,8 @@ from components.bucket import Keep, bucket, expiry
 from components.cell import Cell
 from customers import names
 from customers.document import routing_document
-from customers.model import Customer, EmailReceipt, HttpsReceipt, Receipt, SqsReceipt
+from customers.model import Customer
+from customers.receipt_targets import EmailReceipt, HttpsReceipt, Receipt, SqsReceipt
 from runtime import contract
 
 

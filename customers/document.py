@@ -36,6 +36,7 @@ def routing_document(customer: Customer) -> dict[str, Any]:
         ),
         "duplicates": {"policy": customer.duplicates.policy, "window_seconds": customer.window_seconds},
         "retention": customer.retention.model_dump(mode="json"),
+        "limits": customer.limits.model_dump(mode="json"),
     }
 
 
@@ -87,4 +88,5 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
             "archive_days": CANARY_DAYS,
             "tracker_days": 2 * CANARY_DAYS,
         },
+        "limits": {"files_per_hour": None},
     }

@@ -4,17 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, Self, assert_never
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, destination_fields, fields, kinds
+from customers.receipt_targets import Receipt
+from customers.value import Value
 from runtime import timing
-
-
-class Value(BaseModel):
-    """A part of a customer: frozen, and without any key that is not described."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class SftpUser(Value):
@@ -118,34 +114,10 @@ class Duplicates(Value):
     window: fields.Duration = checks.WINDOW
 
 
-class SqsReceipt(Value):
-    """Receipts sent to a queue."""
-
-    kind: Literal["sqs"]
-    """A queue."""
-    arn: fields.Queue
-
-
-class HttpsReceipt(Value):
-    """Receipts posted to a web address."""
-
-    kind: Literal["https"]
-    """A web address."""
-    url: fields.Url
-
-
-class EmailReceipt(Value):
-    """Receipts sent by e-mail."""
-
-    kind: Literal["email"]
-    """A mailbox."""
-    address: fields.Address
-
-
-Receipt = Annotated[SqsReceipt | HttpsReceipt | EmailReceipt, Field(discriminator="kind")]
-
 #: The most days for which a customer's data can be kept.
 LONGEST_RETENTION = 3650
+#: More would be a file every four milliseconds.
+MOST_FILES_PER_HOUR = 1_000_000
 Days = Annotated[fields.Whole, Field(ge=1, le=LONGEST_RETENTION)]
 
 
@@ -159,6 +131,14 @@ class Retention(Value):
     tracker_days: Days = checks.TRACKER_DAYS
     """Facts about transfers. At least the days of inbound files plus the duplicate window: otherwise the fact
     that a file was delivered could expire before the file."""
+
+
+class Limits(Value):
+    """How much a customer may send."""
+
+    files_per_hour: Annotated[fields.Whole, Field(ge=1, le=MOST_FILES_PER_HOUR)] | None = None
+    """How many files each region takes in of those that were sent within an hour of the clock (UTC). The
+    others are rejected with a receipt. Without it, there is no quota; bursts wait for their share."""
 
 
 class Failover(Value):
@@ -197,6 +177,7 @@ class Customer(Value):
     receipts: tuple[Receipt, ...] = ()
     """Where receipts are sent, which say what became of a file."""
     retention: Retention = Retention()
+    limits: Limits = Limits()
     failover: Failover = Failover()
 
     @model_validator(mode="after")

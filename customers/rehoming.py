@@ -12,8 +12,8 @@ from pydantic import AwareDatetime, Field, StringConstraints, TypeAdapter, Valid
 
 from customers import fields
 from customers.kinds import Side
-from customers.model import Value
 from customers.paths import dotted
+from customers.value import Value
 
 FOLDER = "rehomes"
 _Text = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]

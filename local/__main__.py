@@ -15,11 +15,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from customers import project
-from local import interrupts, leftovers
+from local import interrupts
+from local.cli import ERRORS, AsJson, Registry, clear_errors, project_root, while_alive
 from local.drill import scenarios
 
 if TYPE_CHECKING:
+    from local.drill.story import Story
     from local.world import World
 
 app = typer.Typer(
@@ -29,20 +30,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode="markdown",  # which wraps a paragraph of a docstring anew
 )
-_errors = Console(stderr=True, highlight=False, soft_wrap=True)
 
 _STARTING = "starting; the first time, the Lambda functions' dependencies are installed too"
-
-Registry = Annotated[
-    Path | None,
-    typer.Option(
-        "--registry",
-        metavar="FOLDER",
-        help="Folder of the customers' YAML files.",
-        show_default="the project's",
-    ),
-]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 
 
 def _scenario(name: str) -> str:
@@ -100,17 +89,17 @@ def drill(
     from local.drill.story import Story
     from local.world import World
 
-    root = _project()
+    root = project_root()
     customers = registry or root / "customers"
     story = Story(as_json=as_json)
     story.say(_STARTING)
 
     @contextmanager
     def world() -> Iterator[World]:
-        with World(customers, root=root, tell=story.progress.made) as made, _while_alive(made):
+        with World(customers, root=root, tell=story.progress.made) as made, while_alive(made):
             yield made
 
-    with _clear_errors():
+    with clear_errors():
         if names:
             runs = play_all([name for name in names for _ in range(repeat)], story, world)
         else:
@@ -154,25 +143,92 @@ def up(
     from local.levers import keep
     from local.world import World
 
-    root = _project()
+    root = project_root()
     customers = registry or root / "customers"
     console = Console(quiet=as_json, highlight=False, soft_wrap=True)
     if empty:
-        with _clear_errors():
+        with clear_errors():
             empty_aws.serve(root, console, as_json=as_json)
         return
     progress = Progress(console)
     console.print(_STARTING)
     with (
-        _clear_errors(),
+        clear_errors(),
         World(customers, root=root, sftp_port=sftp_port, tell=progress.made) as world,
-        _while_alive(world),
+        while_alive(world),
     ):
         for step, seconds in world.deploy():
             console.print(f"{step}: {seconds:.1f} s")
         progress.rest()
         ways_in.show(world, console, as_json=as_json)
         keep(world, customers, console)
+
+
+@app.command()
+def soak(
+    minutes: Annotated[
+        float, typer.Option(min=0, metavar="MINUTES", help="How long to go on; the last episode is ended.")
+    ] = 10,
+    seed: Annotated[
+        int | None, typer.Option(metavar="NUMBER", help="Seed of the episodes.", show_default="a new one")
+    ] = None,
+    registry: Registry = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let clients send while parts fail at random and regions are lost and moved; account for every file.
+
+    Exits with 0 only if every acknowledged file was delivered exactly once or has a reason why not, and
+    nothing grew that should not. Ctrl-C ends it with the account so far, and exit 1.
+
+    Example: `mft-local soak --minutes 60 --seed 7`
+    """
+    from local.load.soak import Soak, new_seed
+    from local.world import SPEED_UP
+
+    with _load(registry, as_json=as_json, speed_up=SPEED_UP) as (world, story):
+        Soak(world, story, seed=new_seed() if seed is None else seed, minutes=minutes).play()
+
+
+@app.command()
+def burst(
+    files: Annotated[
+        int, typer.Option(min=1, metavar="NUMBER", help="How many files one customer sends in a minute.")
+    ] = 500,
+    registry: Registry = None,
+    as_json: AsJson = False,
+) -> None:
+    """Let one customer send many files at once, others as usual; account for every file, and name the limit.
+
+    Exits with 0 only if every file was delivered exactly once, others' within their bound, and memory stayed
+    within its own.
+
+    Example: `mft-local burst --files 5000`
+    """
+    from local.load.burst import SPEED_UP, Burst
+
+    with _load(registry, as_json=as_json, speed_up=SPEED_UP) as (world, story):
+        Burst(world, story, files=files).play()
+
+
+@contextmanager
+def _load(registry: Path | None, *, as_json: bool, speed_up: int) -> Iterator[tuple[World, Story]]:
+    """Yield a world for a soak or a burst, and its story; afterwards, print the summary and exit."""
+    from local.drill.story import Story
+    from local.world import World
+
+    root, story = project_root(), Story(as_json=as_json)
+    story.say(_STARTING)
+    with (
+        clear_errors(),
+        World(
+            registry or root / "customers", root=root, speed_up=speed_up, tell=story.progress.made
+        ) as world,
+        while_alive(world),
+    ):
+        yield world, story
+    story.summary()
+    if not story.held:
+        raise typer.Exit(1)
 
 
 @app.command()
@@ -197,10 +253,10 @@ def plan(
     from local.preview import preview as plans
     from local.preview import recording, rendering
 
-    root = _project()
+    root = project_root()
     if stack is not None and stack not in (known := recording.stacks_of(root)):
         raise typer.BadParameter(f"{stack!r} is not one of {', '.join(known)}", param_hint="--stack")
-    with _clear_errors(), _errors.status("") as status:
+    with clear_errors(), ERRORS.status("") as status:
         made = plans.make(base, root=root, stack=stack, tell=status.update)
     if as_json:
         print(json.dumps(rendering.document(made), indent=2))
@@ -210,68 +266,6 @@ def plan(
         rendering.text(made, Console(highlight=False, soft_wrap=True))
     if made.breaches:
         raise typer.Exit(1)
-
-
-def _project() -> Path:
-    try:
-        return project.find()
-    except project.ProjectNotFoundError as error:
-        _errors.print(str(error), markup=False)
-        raise typer.Exit(1) from error
-
-
-@contextmanager
-def _clear_errors() -> Iterator[None]:
-    """Turn errors that a person can fix into one message on standard error and exit 1."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        interrupts.noticed()
-        interrupts.end()
-    except _refused() as error:
-        _errors.print(str(error), markup=False)
-        raise typer.Exit(1) from error
-    finally:
-        leftovers.remove_all()
-
-
-def _refused() -> tuple[type[Exception], ...]:
-    """Return the errors that a person can fix; called when there is one, and so its module is loaded."""
-    from components.bundle import BundleError
-    from customers.names import NameRefusedError
-    from customers.problems import RegistryError
-    from local.aws.emulator import EmulatorError
-    from local.aws.provision import CannotMakeError
-    from local.drill.story import StoryError
-    from local.loopback import LoopbackError
-    from local.preview.preview import PreviewError
-    from local.program import ProgramError
-    from local.sftp.clients import UploadError
-    from local.world import WorldError
-
-    return (
-        *(BundleError, CannotMakeError, EmulatorError, LoopbackError, NameRefusedError, OSError),
-        *(PreviewError, ProgramError, RegistryError, StoryError, UploadError, WorldError),
-    )
-
-
-@contextmanager
-def _while_alive(world: World) -> Iterator[None]:
-    """Raise WorldError in place of any failure that comes of the end of the emulated AWS."""
-    from botocore.exceptions import BotoCoreError, ClientError
-
-    from local.program import ProgramError
-    from local.world import WorldError
-
-    try:
-        yield
-    except (BotoCoreError, ClientError, ProgramError) as error:
-        if world.aws.alive():
-            raise
-        raise WorldError(
-            "the emulated AWS has ended; run the command again. If it ends again, these are the last lines "
-            f"of its log:\n{world.aws.tail()}"
-        ) from error
 
 
 def main() -> None:

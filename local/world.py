@@ -67,12 +67,14 @@ class World:
         *,
         root: Path = program.ROOT,
         sftp_port: int = 0,
+        speed_up: int = SPEED_UP,
         tell: Callable[[Resource], None] | None = None,
     ) -> None:
         """Read the registry and the stack files below `root`; RegistryError with all the registry's problems.
 
-        `sftp_port` 0 takes a free port.
+        `sftp_port` 0 takes a free port; `speed_up` is how much faster Step Functions' waits and retries are.
         """
+        self._speed_up = speed_up
         self.root, self.registry_folder = root, registry
         self.sftp_port = sftp_port
         self.config = {side: program.stack_config(stack, root=root) for side, stack in STACKS.items()}
@@ -260,7 +262,7 @@ class World:
         self.folder = leftovers.folder()
         self.project.mkdir()
         account = self.config[WEST]["mft:accountId"]
-        self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / SPEED_UP).start()
+        self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / self._speed_up).start()
         zone = self.client("route53", WEST).create_hosted_zone(Name=self.zone, CallerReference="local")
         zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         for side, config in self.config.items():

@@ -12,6 +12,7 @@ from runtime.arrival import Arrival, IntakeResult, is_folder
 from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
+from runtime.hourly_quota import HourlyQuota, QuotaUsedError
 from runtime.limits import LONGEST_KEY
 from runtime.receipts import Receipts
 from runtime.routing import Directory, RoutingDocument, RoutingRule
@@ -62,6 +63,7 @@ class Intake:
         self._namespace, self._side, self._now = namespace, tracker.side, now
         self._tracker, self._directory = tracker, directory
         self._versions = UploadedVersions(s3=client("s3"), taken_in=self._taken_in)
+        self._quota = HourlyQuota(tracker=tracker)
         self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
         self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
@@ -109,7 +111,7 @@ class Intake:
         name = contract.transfer_id(file, version.id, version.modified)
         if self._tracker.history(file).of(name):
             return IntakeResult.KNOWN
-        return self._take_in(customer, arrived, version, is_late=True)[0]
+        return self._take_in(customer, arrived, version, is_late=True, is_counted=False)[0]
 
     def reject_unrenamed(self, arrived: Arrival) -> IntakeResult:
         """Reject an upload that has waited for its rename for too long, and return the result.
@@ -126,15 +128,29 @@ class Intake:
         return self._reject(transfer, customer, _UNRENAMED)
 
     def _take_in(
-        self, customer: RoutingDocument, arrived: Arrival, version: Version, *, is_late: bool
+        self,
+        customer: RoutingDocument,
+        arrived: Arrival,
+        version: Version,
+        *,
+        is_late: bool,
+        is_counted: bool = True,
     ) -> tuple[IntakeResult, bool]:
-        """Take in a version; return the result, and whether this call was the first to take it in."""
+        """Take in a version; return the result, and whether this call was the first to take it in.
+
+        What the lost region has acknowledged is not counted against this region's quota.
+        """
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
         refusal = arrived.failure or _refusal(transfer, route)
-        if refusal is None and self._tracker.record(self._received(transfer, arrived, version)):
-            self._start(transfer)
-            return IntakeResult.RECEIVED, True
+        if refusal is None:
+            try:
+                received = self._received(transfer, arrived, version)
+                if self._quota.record(received, customer.files_per_hour if is_counted else None):
+                    self._start(transfer)
+                    return IntakeResult.RECEIVED, True
+            except QuotaUsedError as used:
+                refusal = str(used)
         # A repeated event: the destinations were decided on receipt, whatever the registry says now.
         before = self._as_received(transfer)
         if refusal is not None and before is None:

@@ -126,6 +126,7 @@ class RoutingDocument:
     archive_days: int
     tracker_days: int
     receipts_topic: str
+    files_per_hour: int | None = None
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> RoutingDocument:
@@ -144,6 +145,8 @@ class RoutingDocument:
             archive_days=document["retention"]["archive_days"],
             tracker_days=document["retention"]["tracker_days"],
             receipts_topic=document["receipts_topic"],
+            # A document of the previous revision has no limits.
+            files_per_hour=document.get("limits", {}).get("files_per_hour"),
         )
 
     def route(self, key: str) -> RoutingRule | None:

@@ -83,6 +83,14 @@ class Tracker:
 
     def record(self, fact: Fact) -> bool:
         """Insert a fact; return False, and change nothing, if a fact with the same key exists already."""
+        try:
+            self.client.put_item(**self.insertion(fact))
+        except self.client.exceptions.ConditionalCheckFailedException:
+            return False
+        return True
+
+    def insertion(self, fact: Fact) -> dict[str, Any]:
+        """Return the parameters of the PutItem that inserts a fact."""
         item = {
             **fact.extra,
             TRACKER_PK: fact.file,
@@ -99,16 +107,11 @@ class Tracker:
             "at": fact.at,
             "detail": fact.detail,
         }
-        is_new = f"attribute_not_exists({TRACKER_SK})"
-        try:
-            self.client.put_item(
-                TableName=self.table,
-                Item={name: _write(value) for name, value in item.items()},
-                ConditionExpression=is_new,
-            )
-        except self.client.exceptions.ConditionalCheckFailedException:
-            return False
-        return True
+        return {
+            "TableName": self.table,
+            "Item": {name: _write(value) for name, value in item.items()},
+            "ConditionExpression": f"attribute_not_exists({TRACKER_SK})",
+        }
 
     def history(self, file: str) -> History:
         """Return all facts of a file that have not expired, and the leases on it.

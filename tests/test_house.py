@@ -58,7 +58,9 @@ ROOMS = {
         "levers": {"*", "world"},
         "ways_in": {"world", "levers"},
         "drill": {"*", "aws", "dns", "sftp", "world"},
-        "__main__": {"*", "aws", "sftp", "preview", "empty_aws", "world", "levers", "ways_in", "drill"},
+        "load": {"*", "aws", "sftp", "world", "drill"},
+        "cli": {"*", "aws", "sftp", "preview", "world", "drill"},
+        "__main__": {"*", "empty_aws", "world", "levers", "ways_in", "preview", "drill", "load", "cli"},
     },
     "ops": {
         "*": set(),

@@ -51,17 +51,25 @@ class EventFaults(RegionFaults):
 
     def sweeps(self, side: str, *, finds: Collection[SentFile]) -> None:
         """Let a quarter of an hour pass, and expect a side's sweep to take in these files and no others."""
-        taken = sorted(SweepAhead(self.world, side, _AHEAD).sweep().taken)
+        taken = sorted(self.swept(side))
         names = ", ".join(sorted(file.name for file in finds)) or "nothing"
         self.expect(
             f"the sweep of {REGION_OF[side]} takes in {names}", taken == sorted(file.key for file in finds)
         )
 
+    def swept(self, side: str) -> Collection[str]:
+        """Let a quarter of an hour pass; return the keys that a side's sweep takes in."""
+        return SweepAhead(self.world, side, _AHEAD).sweep().taken
+
+    def restarted(self, side: str) -> Collection[str]:
+        """Let a quarter of an hour pass; return the transfers that a side's sweep restarts."""
+        return SweepAhead(self.world, side, _AHEAD).restart().started
+
     def restarts(self, side: str, file: SentFile) -> None:
         """Expect a side's sweep to restart the transfer of a file, and no other."""
-        done = SweepAhead(self.world, side, _AHEAD).restart()
+        done = self.restarted(side)
         known = {fact.transfer for fact in self.observations.facts(file.sender.customer, side, file.key)}
-        self.expect(f"{REGION_OF[side]} restarts {file}", set(done.started) == known)
+        self.expect(f"{REGION_OF[side]} restarts {file}", set(done) == known)
 
     def _rules(self, side: str) -> list[str]:
         rules = self.world.graphs[side].of("aws:cloudwatch/eventRule:EventRule")

@@ -83,7 +83,7 @@ class Observations:
         """Return the content of a file at a destination, None if it is not there."""
         match to := customer.destinations[destination]:
             case SftpDestination():
-                return self._world.external_parties.partners[customer.id, destination].files().get(name)
+                return self._world.external_parties.partners[customer.id, destination].file(name)
             case S3Destination():
                 return self._in_bucket(to, name)
             case _:

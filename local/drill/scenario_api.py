@@ -79,27 +79,28 @@ class ScenarioApi(EventFaults):
         self.clients_end()
         self.answers.stop()
 
-    def clients(self, side: str) -> None:
+    def clients(self, side: str, *more: CustomerClient) -> None:
         """Start clients of every kind in the region of `side`, and wait until each has sent a file."""
+        by_sdk = sdk_senders([self.newcomer.customer])[0]
         self._population = Population(
-            crowd(self.world, side, by_sftp=self.regular, by_sdk=sdk_senders([self.newcomer.customer])[0]),
+            [*crowd(self.world, side, by_sftp=self.regular, by_sdk=by_sdk), *more],
             side=side,
             prefix=self._prefix,
             timeline=self.timeline,
             note=self.acknowledged_files.add,
-            is_behind=self._is_behind,
+            is_behind=self.is_behind,
         )
         self._population.start()
         self.timeline.note("client", f"clients of every kind send to {side}. names")
         began = until(lambda: all(each.acknowledged for each in self.population.counts(None)), within=SOON)
         self.expect("clients of every kind have sent a file", began)
 
-    def _is_behind(self) -> bool:
+    def is_behind(self) -> bool:
         """Return whether more files are under way than this machine can process at once."""
-        up = [side for side in SIDES if REGION_OF[side] not in self.world.aws.regions_down]
         try:
+            up = [side for side in SIDES if REGION_OF[side] not in self.world.aws.regions_down]
             return any(self.observations.backlog(side) > _AT_ONCE for side in up)
-        except (BotoCoreError, ClientError):  # a region died just now
+        except (BotoCoreError, ClientError, OSError):  # a region died just now, or the whole world
             return False
 
     def clients_end(self) -> None:
@@ -185,6 +186,10 @@ class ScenarioApi(EventFaults):
         """
         self.clients_end()
         self.find_again(side)
+        self.closes_gaps()
+
+    def closes_gaps(self) -> None:
+        """Let operators close what is held or has failed, by what the partners have."""
         self.operators.close_gaps(self._is_there)
         self.expect("nothing is under way", until(self.observations.is_still, within=SOON))
 

@@ -100,7 +100,9 @@ async def ask(
             async with asyncio.timeout(seconds):
                 return await request
         except TimeoutError as error:
-            raise TransientDeliveryError(place, step, f"no answer within {seconds:g} s") from error
+            # A request to remove the file might be carried out much later, while the next attempt writes it.
+            reason = f"no answer within {seconds:g} s"
+            raise TransientDeliveryError(place, step, reason, keeps=True) from error
 
 
 async def tidy(request: Awaitable[object], seconds: float) -> bool:

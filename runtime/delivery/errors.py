@@ -23,7 +23,14 @@ class PermanentDeliveryError(DeliveryError):
 
 
 class TransientDeliveryError(DeliveryError):
-    """A retry may help. This attempt has certainly not produced the final name."""
+    """A retry may help. This attempt has certainly not produced the final name.
+
+    With `keeps`, what was sent stays at the destination, and the next attempt continues there.
+    """
+
+    def __init__(self, place: str, step: str, reason: str, *, keeps: bool = False) -> None:
+        super().__init__(place, step, reason)
+        self.keeps = keeps
 
 
 class PlatformUnavailableError(TransientDeliveryError):

@@ -67,12 +67,12 @@ class SftpSession:
     ) -> Delivery:
         """Send the source to `name` below the destination's directory; it appears complete or not at all.
 
-        `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off
-        or ran out of time is continued. Files that the attempts in `abandoned` left behind are removed. With
-        `after_unknown`, the file is first looked for under its final name, as `find` does. An existing file
-        of that name is replaced. `before` is called in a thread before the file can appear, and may raise.
-        `remaining` is that of `upload`. A destination without renames shows the file while it grows. Raises
-        DeliveryError.
+        `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off,
+        was too slow or ran out of time is continued. Files that the attempts in `abandoned` left behind are
+        removed. With `after_unknown`, the file is first looked for under its final name, as `find` does. An
+        existing file of that name is replaced. `before` is called in a thread before the file can appear, and
+        may raise. `remaining` is that of `upload`. A destination without renames shows the file while it
+        grows. Raises DeliveryError.
         """
         path, abandoned = self._path(name), tuple(abandoned)
         partial = self._partial(self._beside(path, attempt))
@@ -116,7 +116,8 @@ class SftpSession:
         except (DeliveryUnknownError, DeliveryUnfinishedError):
             raise
         except BaseException as error:
-            is_gone = await partial.remove(was_made=was_made)
+            is_kept = isinstance(error, TransientDeliveryError) and error.keeps
+            is_gone = is_kept or await partial.remove(was_made=was_made)
             if isinstance(error, DeliveryError) and not is_gone:
                 error.reason += f"; {partial.path} is still there, because the server does not remove it"
             if there is not None and isinstance(error, PermanentDeliveryError):

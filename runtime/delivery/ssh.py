@@ -66,13 +66,16 @@ class Patience:
 
     A server that is silent for `keepalive` seconds is sent a keepalive, up to `keepalive_count` times, and
     the connection is then given up. A server that responds to keepalives but not to a request is given up
-    after `step`.
+    after `step`. One that takes an upload is given up when it took fewer than `slowest` bytes a second over
+    `pace` seconds of waiting for it.
     """
 
     connect: float = 30.0
     step: float = 60.0
     keepalive: float = 15.0
     keepalive_count: int = 3
+    pace: float = 60.0
+    slowest: float = 8 * 1024
 
 
 @asynccontextmanager

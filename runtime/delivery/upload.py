@@ -9,9 +9,9 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
-from runtime.delivery.answers import ask
 from runtime.delivery.channels import MOST_CHANNELS
 from runtime.delivery.errors import DeliveryUnfinishedError, TransientDeliveryError
+from runtime.delivery.pacing import Pacing
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
 
@@ -65,12 +65,13 @@ async def upload(
     write, and `path` names the file in errors. When `remaining` returns fewer than RESERVE seconds, the
     upload stops after the response to the last write and raises DeliveryUnfinishedError, or
     TransientDeliveryError if the file has no more bytes than before. Also raises the DeliveryError of the
-    source, and TransientDeliveryError if a write fails or the oldest gets no response within `patience.step`.
+    source, and TransientDeliveryError as `Pacing.take` does.
     """
     start = max(0, there - SPAN)
     request = min(request, LARGEST_REQUEST)
     digest = hashlib.sha256()
     window: deque[asyncio.Task[int]] = deque()
+    pacing = Pacing(place, patience, source.size, path=path, advice=_ADVICE)
     # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
     chunks = source.chunks(chunk=request * max(1, MIB // request))
     # S3 is read in a thread, one chunk ahead. That costs a few per cent on a loopback; without it, one slow
@@ -84,11 +85,11 @@ async def upload(
             done += len(chunk)
             for at in range(0, len(chunk) if done > start else 0, request):
                 while len(window) >= _depth(request, file.count):
-                    await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
+                    await pacing.take(window.popleft())
                 part = chunk[at : at + request]
                 window.append(asyncio.create_task(file.write(part, done - len(chunk) + at)))
         while window:
-            await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
+            await pacing.take(window.popleft())
     finally:
         for task in (*window, ahead):
             task.cancel()

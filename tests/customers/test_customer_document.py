@@ -65,6 +65,7 @@ def test_the_schema_describes_every_key_and_allows_no_other():
 def test_the_document_that_functions_read():
     document = routing_document(
         customer(
+            limits={"files_per_hour": 5000},
             destinations={
                 "landing": {"kind": "s3", "bucket": "partner-landing"},
                 "partner": {
@@ -111,6 +112,7 @@ def test_the_document_that_functions_read():
         "temporary_names": [".in.*", "*.lftp", "*.uploading"],
         "duplicates": {"policy": "content", "window_seconds": 43200},
         "retention": {"inbound_days": 30, "archive_days": 365, "tracker_days": 400},
+        "limits": {"files_per_hour": 5000},
     }
     assert json.loads(json.dumps(document)) == document
 

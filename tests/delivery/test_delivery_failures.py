@@ -321,3 +321,59 @@ def test_every_message_names_the_place_and_the_step() -> None:
     error = TransientDeliveryError("partner.example:22", "write", "no answer within 60 s")
     assert str(error) == "partner.example:22: write: no answer within 60 s"
     assert isinstance(error, DeliveryError)
+
+
+# --- Slow servers --------------------------------------------------------------------------------
+
+#: For servers that take much less than a megabyte a second. A response to a write takes less than `step`.
+IMPATIENT = Patience(connect=10, step=20, keepalive=5, pace=1.0, slowest=1_000_000)
+
+
+def test_a_server_that_trickles_is_given_up_and_the_next_attempt_continues(partner: Partner) -> None:
+    partner.faults.trickles(400_000)
+    slow = r"write: the server takes [\d.]+ KiB a second, and a file of this size needs at least 976\.6"
+    with pytest.raises(TransientDeliveryError, match=slow) as failure:
+        send(partner, patience=IMPATIENT)
+    assert failure.type is TransientDeliveryError, "the state machine matches it by name"
+    there = partner.files()
+    assert set(there) == {".a.bin.try-1.part"}
+    assert 0 < len(there[".a.bin.try-1.part"]) < len(CONTENT)
+    inode = (partner.inbox / ".a.bin.try-1.part").stat().st_ino
+    partner.faults.clear()
+    assert send(partner).sent
+    assert partner.files() == {"a.bin": CONTENT}
+    assert (partner.inbox / "a.bin").stat().st_ino == inode, "it was continued, not sent anew"
+
+
+def test_a_server_that_takes_next_to_nothing_is_given_up_and_its_file_is_not_removed(
+    partner: Partner,
+) -> None:
+    def slowly(at: int) -> None:
+        if at > 1_000_000:
+            partner.faults.trickles(100)
+
+    with pytest.raises(TransientDeliveryError, match=r"write: no answer within 1 s$"):
+        send(partner, source=source_of(CONTENT, on_read=slowly), patience=Patience(step=1, keepalive=20))
+    assert set(partner.files()) == {".a.bin.try-1.part"}
+    partner.faults.clear()
+    assert send(partner).sent
+    assert partner.files() == {"a.bin": CONTENT}
+
+
+def test_nothing_is_removed_behind_a_request_that_got_no_answer(
+    in_process: Partner, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server could carry the removal out much later, when the next attempt has written the file."""
+    removed: list[object] = []
+    monkeypatch.setattr(asyncssh.SFTPClient, "remove", lambda _self, path: removed.append(path))
+    in_process.faults.freeze()
+    with pytest.raises(TransientDeliveryError, match="write: no answer"):
+        send(in_process, patience=Patience(step=0.5))
+    assert set(in_process.files()) == {".a.bin.try-1.part"}
+    assert not removed
+
+
+def test_a_slow_source_is_not_the_partners_fault(partner: Partner) -> None:
+    reads = source_of(CONTENT, on_read=lambda at: time.sleep(0.4))
+    delivery = send(partner, source=reads, patience=Patience(pace=0.5, slowest=50_000_000))
+    assert delivery.sent

@@ -14,8 +14,9 @@ from pathlib import Path
 import pytest
 
 from components.firewall import HEALTH_CHECKERS
-from customers.model import Customer, S3Destination, SqsReceipt
+from customers.model import Customer, S3Destination
 from customers.names import canary_bucket
+from customers.receipt_targets import SqsReceipt
 from customers.registry import load
 from local import program
 from local.program import Graph, Resource

@@ -24,6 +24,7 @@ def test_the_registrys_document_is_read_back_whole(written):
     assert (read.id, read.policy, read.receipts_topic) == (written.id, written.duplicates.policy, "arn:topic")
     assert read.window == timedelta(seconds=written.window_seconds)
     assert read.tracker_days == written.retention.tracker_days
+    assert read.files_per_hour == written.limits.files_per_hour
     assert [asdict(route) for route in read.routes] == [route.model_dump() for route in written.routes]
     assert {to for route in read.routes for to in route.to} <= set(read.destinations)
     for to in read.destinations.values():

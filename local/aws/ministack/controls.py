@@ -103,6 +103,13 @@ class Controls:
         """Let Service Quotas return this value of a quota in a region; None restores the usual one."""
         self._control("quota", region=_known(region), code=code, value=value)
 
+    def service_errors(self, region: str, share: float, *, seed: int = 0) -> None:
+        """Let AWS answer this share of the functions' requests in a region, from 0 to 1, with HTTP 500.
+
+        Half of these requests are carried out all the same.
+        """
+        self._control("errors", region=_known(region), share=share, seed=seed)
+
     def report_health(self, healthy: dict[str, bool]) -> None:
         """Let GetHealthCheckStatus return these results of health checkers, by the ids of checks."""
         self._control("health", healthy=healthy)

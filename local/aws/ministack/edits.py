@@ -120,7 +120,7 @@ def run():
         old='    esm_id = esm["UUID"]\n    func_name = esm["FunctionName"]\n'
         "    result = _execute_function(func_rec, event)\n",
         new='    esm_id = esm["UUID"]\n    func_name = esm["FunctionName"]\n'
-        "    result = _mft_execute_when_free(func_rec, event, 25)\n",
+        "    result = _mft_execute_when_free(func_rec, event, _mft_batch_patience(func_rec))\n",
     ),
     Edit(
         name="throttled task",

@@ -24,6 +24,7 @@ from local.aws.ministack.lag import QUEUE
 from local.aws.ministack.outage import end_workers, let_pass
 from local.aws.ministack.regions import REGIONS
 from local.aws.ministack.route53 import HEALTH_REPORTS
+from local.aws.ministack.service_errors import SERVICE_ERRORS, Strike
 from local.aws.ministack.service_quotas import ACCOUNT_QUOTAS
 from runtime.contract import SIDE_OF
 
@@ -76,6 +77,10 @@ async def answer(send: Send, status: int, body: bytes, kind: bytes = b"applicati
     await send({"type": "http.response.body", "body": body})
 
 
+async def _unheard(_message: Message) -> None:
+    """Take an answer that its caller never gets."""
+
+
 class Front:
     """An ASGI application in front of another."""
 
@@ -105,12 +110,18 @@ class Front:
                 if source and REGIONS.is_down(self.bucket_region(source.split("/")[0])):
                     await answer(send, 503, _COPY_REFUSED, b"application/xml")
                     return
+            strike = SERVICE_ERRORS.strike(region, headers)
+            if strike is Strike.NOT_DONE:
+                await answer(send, 500, b"")
+                return
             task = asyncio.current_task()
             assert task is not None
             mine, life = self.under_way[None if service in _GLOBAL else region], REGIONS.life(region)
             mine.add(task)
             try:
-                await self.inner(scope, *heard(receive, send))
+                await self.inner(scope, *heard(receive, _unheard if strike else send))
+                if strike:
+                    await answer(send, 500, b"")
             except asyncio.CancelledError:
                 if REGIONS.life(region) == life:
                     raise  # the server itself stops
@@ -129,6 +140,7 @@ class Front:
             "calls": self.recorded_calls,
             "catch-up": self.catch_up,
             "down": self.down,
+            "errors": self.errors,
             "health": self.health,
             "lag": self.lag,
             "pending": self.pending,
@@ -164,6 +176,9 @@ class Front:
         """Deliver at once what is on its way between regions that are up."""
         for region in SIDE_OF:
             QUEUE.deliver(region)
+
+    async def errors(self, region: str, share: float, seed: int) -> None:
+        SERVICE_ERRORS.set(region, share, seed)
 
     async def recorded_calls(self) -> list[dict[str, Any]]:
         return self.calls.documents()

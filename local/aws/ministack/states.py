@@ -77,4 +77,12 @@ def _wait_for_a_slot(functions: Module) -> None:
                 return result
             time.sleep(0.1)
 
+    def batch_patience(func: dict[str, Any]) -> float:
+        """Return for how long a batch waits: less than a queue hides it, six times the function's timeout.
+
+        Functions of the program have their own concurrency in AWS, so a burst of others would not hide it.
+        """
+        return max(25.0, 4.0 * int((func.get("config") or func).get("Timeout", 3)))
+
     functions._mft_execute_when_free = execute_when_free
+    functions._mft_batch_patience = batch_patience

@@ -28,6 +28,7 @@ class Faults:
     def _reset(self) -> None:
         self._cut: Cut | None = None
         self.delay = 0.0
+        self.rate: float | None = None
         self.answer_lost: Callable[[], bool] | None = None
         self.full_after: int | None = None
         self.frozen = False
@@ -60,6 +61,10 @@ class Faults:
     def delays(self, seconds: float) -> None:
         """Delay everything by `seconds`, in each direction."""
         self.delay = seconds
+
+    def trickles(self, rate: float) -> None:
+        """Let the server get only this many bytes a second from each client, in connections open or new."""
+        self.rate = rate
 
     def disk_full(self, *, after: int) -> None:
         """Let no file grow beyond `after` bytes."""

@@ -105,6 +105,13 @@ class Partner(ABC):
                     found[path.relative_to(self.inbox).as_posix()] = path.read_bytes()
         return found
 
+    def file(self, name: str) -> bytes | None:
+        """Return the content of one file, by its path below the directory; None if it is not there."""
+        try:
+            return (self.inbox / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
     def start(self) -> Partner:
         """Accept connections; the port of the first time is kept."""
         if self._opened:

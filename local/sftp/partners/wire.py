@@ -11,6 +11,9 @@ from local.sftp.partners.faults import Faults
 
 _BLOCK = 256 * 1024
 
+#: Seconds between two parts of what trickles.
+_TICK = 0.05
+
 
 class Wire:
     """Passes data between a client's socket and a server's, with faults."""
@@ -43,8 +46,18 @@ class Wire:
                         return
                     await asyncio.Event().wait()
                 seen += len(data)
-                await road.send(data)
+                async for part in self._trickling(data):
+                    await road.send(part)
         self.abrupt = False
+
+    async def _trickling(self, data: bytes) -> AsyncIterator[bytes]:
+        """Yield the data in parts, at the rate that the faults allow."""
+        while (rate := self._faults.rate) and data:
+            part, data = data[: max(1, int(rate * _TICK))], data[max(1, int(rate * _TICK)) :]
+            await asyncio.sleep(len(part) / rate)
+            yield part
+        if data:
+            yield data
 
     async def _to_client(self) -> None:
         async with _Road(self._outer, self._faults.delay) as road:

@@ -1,0 +1,1 @@
+"""Load on a world: a soak that fails at random, and a burst of one customer; both end with an account."""
