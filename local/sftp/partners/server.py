@@ -35,7 +35,7 @@ class Partner(ABC):
     """
 
     kind: PartnerKind
-    deniable = DENIABLE
+    deniable: tuple[str, ...] = DENIABLE
 
     def __init__(
         self,
