@@ -532,9 +532,10 @@ def test_an_unknown_customer_is_an_error_and_the_event_comes_again(west):
 # --- Refused -------------------------------------------------------------------------------------
 
 
-def test_a_partial_upload_is_rejected_and_the_customer_notified(west):
+@pytest.mark.parametrize("came", [2, 3], ids=["as stored", "more than was stored"])
+def test_a_partial_upload_is_rejected_and_the_customer_notified(west, came):
     etag = put(west, b"ab")["ETag"].strip('"')
-    event = failed(west, etag, 2)
+    event = failed(west, etag, came)
     assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
     assert sorted(fact.kind for fact in west.facts(SFTP)) == [Kind.RECEIPT, Kind.REJECTED]
     (receipt,) = west.receipts_published(1)
