@@ -32,7 +32,7 @@ class OpenSshPartner(Partner):
 
     kind = "openssh"
     #: What `sftp-server -P` takes since OpenSSH 9.2: `sftp-server -Q requests` lists it.
-    deniable = (*DENIABLE, *BESIDES)
+    deniable: tuple[str, ...] = (*DENIABLE, *BESIDES)
 
     def __init__(self, **settings: Any) -> None:
         if why := openssh_missing():
