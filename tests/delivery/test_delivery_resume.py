@@ -50,7 +50,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_an_attempt_that_runs_out_of_time_leaves_what_it_sent_and_the_next_goes_on(
     partner: Partner, sent: list[int]
 ) -> None:
-    with pytest.raises(DeliveryUnfinishedError, match=r"write: the time ran out after \d+ of 12582929 bytes"):
+    with pytest.raises(
+        DeliveryUnfinishedError, match=r"write: \S+: the time ran out after \d+ of 12582929 bytes"
+    ):
         send(partner, remaining=after(8))
     there = len(partner.files()[LEFT])
     assert partner.files() == {LEFT: CONTENT[:there]}
@@ -165,10 +167,10 @@ def test_a_continued_file_whose_writes_are_refused_is_begun_anew(
 ) -> None:
     partner = make_partner(denied=("write",))
     (partner.inbox / LEFT).write_bytes(CONTENT[:WINDOW_BYTES])
-    with pytest.raises(TransientDeliveryError, match="write: SFTPPermissionDenied"):
+    with pytest.raises(TransientDeliveryError, match=r"write: \S+: SFTPPermissionDenied"):
         send(partner)
     assert partner.files() == {}
-    with pytest.raises(PermanentDeliveryError, match="write: SFTPPermissionDenied"):
+    with pytest.raises(PermanentDeliveryError, match=r"write: \S+: SFTPPermissionDenied"):
         send(partner)
 
 
