@@ -69,6 +69,17 @@ def test_data_is_protected_until_it_is_retired_and_then_outlives_us(stage: str, 
     )
 
 
+def test_each_stage_releases_what_the_next_one_takes(stage: str, graph: Graph) -> None:
+    def protected(type: str) -> set[bool]:
+        return {each.protect for each in tenants(graph) if each.type == type}
+
+    in_service = stage in ("active", "closing")
+    is_routed = in_service or stage == "draining"
+    assert protected("aws:s3/bucketObjectv2:BucketObjectv2") == ({in_service} if is_routed else set())
+    for type in ("aws:route53/record:Record", "aws:route53/healthCheck:HealthCheck"):
+        assert protected(type) == ({stage == "active"} if in_service else set())
+
+
 def test_nobody_uploads_to_a_customer_that_takes_no_files(stage: str, graph: Graph) -> None:
     policies = [each for each in tenants(graph) if each.type == "aws:s3/bucketPolicy:BucketPolicy"]
     statements = [s for each in policies for s in json.loads(each.inputs["policy"])["Statement"]]
