@@ -180,7 +180,7 @@ class Place:
             },
             capture_output=True,
             text=True,
-            timeout=60,
+            timeout=300,
             check=False,
         )
         return CommandResult(code=done.returncode, out=done.stdout, err=done.stderr)
@@ -222,15 +222,19 @@ class Clients:
     def client(self, service: str, *, region_name: str, config: Config) -> Any:
         """Be `boto3.client`."""
         shell = [(name, value) for name, value in sorted(os.environ.items()) if name.startswith("AWS_")]
-        key = (service, region_name, config, *shell)
+        # Of a configuration with equal options there are many objects.
+        options = repr(sorted(vars(config)["_user_provided_options"].items()))
+        key = (service, region_name, options, *shell)
         if key not in self._made:
             made = self._make(service, region_name=region_name, config=config)
             made.meta.events.register("needs-retry", partial(self._watch, key))
             self._made[key] = made
         return self._made[key]
 
-    def _watch(self, key: tuple[Any, ...], caught_exception: Exception | None, **_: Any) -> None:
-        if caught_exception:
+    def _watch(
+        self, key: tuple[Any, ...], attempts: int, caught_exception: Exception | None, **_: Any
+    ) -> None:
+        if caught_exception or attempts > 1:
             self._tired.add(key)
 
     def rest(self) -> None:
