@@ -107,8 +107,13 @@ class Cell:
         return replace(self, clients={**self.clients, service: client})
 
     @property
+    def stem(self) -> str:
+        """What the names of customers' buckets begin with."""
+        return NAMESPACE
+
+    @property
     def bucket(self) -> str:
-        return f"{NAMESPACE}-{self.customer}-{self.side}"
+        return f"{self.stem}-{self.customer}-{self.side}"
 
     @property
     def config_bucket(self) -> str:
@@ -342,7 +347,7 @@ class Cell:
     @property
     def intake(self) -> Intake:
         return Intake(
-            namespace=NAMESPACE,
+            stem=self.stem,
             state_machine=self.state_machine,
             tracker=self.tracker,
             directory=self.directory,
@@ -381,7 +386,7 @@ class Cell:
     @property
     def orphans(self) -> OrphanObjects:
         return OrphanObjects(
-            namespace=NAMESPACE,
+            stem=self.stem,
             side=self.side,
             tracker=self.tracker,
             directory=self.directory,
