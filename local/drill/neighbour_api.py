@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 from components.network import ZONES
 from local.drill.observations import Observations
+from local.drill.ops_cli import OpsRefusedError
 from local.drill.scenario_api import ScenarioApi
 from local.drill.sender import Cast
 from local.drill.story import SOON, until
@@ -46,6 +48,25 @@ class NeighbourApi(ScenarioApi):
         self._cells.start(side)
         self._happens(f"cell {_CELL} of {REGION_OF[side]} is back")
         self.looked_after(side)
+
+    def restore(self, side: str) -> None:
+        """Put a cell back into DNS that has been dead.
+
+        Alarms about throttled functions stay on for minutes; operators who read that these alone speak
+        against it override them.
+        """
+        region = REGION_OF[side]
+        try:
+            self.operators.restore(side)
+        except OpsRefusedError as refusal:
+            alarms = re.findall(r"the alarm (\S+)-\w+ is on", str(refusal))
+            throttles = [alarm for alarm in alarms if alarm.endswith("-throttles")]
+            self.expect(
+                "only alarms about throttles, of the time when it was dead, speak against a restore",
+                alarms and alarms == throttles,
+            )
+            self.operators.ops("restore", region, "--override", f"{region} is not ready")
+            self.operators.names_are_usual()
 
     def looked_after(self, side: str) -> None:
         """Run the probes and the canary of a cell once, and wait until its alarm is off that nobody does."""

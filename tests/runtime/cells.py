@@ -92,6 +92,7 @@ class Cell:
     customer: str
     table: str
     clients: dict[str, Any] = field(default_factory=dict)
+    cell_number: str = "1"
 
     # --- What is there ---
 
@@ -109,7 +110,7 @@ class Cell:
     @property
     def stem(self) -> str:
         """What the names of customers' buckets begin with."""
-        return NAMESPACE
+        return contract.stem(NAMESPACE, self.cell_number)
 
     @property
     def bucket(self) -> str:

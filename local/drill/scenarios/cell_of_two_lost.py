@@ -34,7 +34,7 @@ def play(api: ScenarioApi) -> None:
         other.find_cell(EAST)
         other.find_cell(WEST)
         other.delivered(waits, by=WEST)
-        other.operators.restore(WEST)
+        other.restore(WEST)
         other.delivered(other.send("back.csv", to=WEST), by=WEST)
         api.expect("no name of another customer has ever moved", api.answers.are_steady)
         api.clients_end()
