@@ -32,7 +32,7 @@ def write(folder: Path, count: int, *, routes: int) -> None:
             text = text.replace("lifecycle: active", "lifecycle: onboarding")
         if number == 1:
             more = "".join(
-                f"  - match: sftp/{id}-daily/f{n}/**\n    to: [inbox]\n" for n in range(routes - 2)
+                f"  - match: sftp/{id}-daily/f{n}-*\n    to: [inbox, lake]\n" for n in range(routes - 2)
             )
             text = re.sub(r"  - match: sftp/\S+-daily/\*\*\n    to: \[inbox, lake\]\n", more, text)
         (folder / "customers" / f"{id}.yaml").write_text(text)
