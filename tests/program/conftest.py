@@ -57,7 +57,7 @@ def record(
 
     ARNs are as AWS writes them. What the sample registry makes is recorded once: change nothing in a graph.
     """
-    place = root if (root / f"Pulumi.{stack}.yaml").exists() else program.ROOT
+    place = program.ROOT if stack in STACKS else root
     wanted = {**program.stack_config(stack, root=place), "mft:lambdaRuntime": RUNTIME, **(config or {})}
     if root == program.ROOT and make is None:
         return _of_samples(stack, tuple(sorted(wanted.items())))
