@@ -16,13 +16,13 @@ from customers.problems import RegistryError
 from customers.registry import load
 
 gc.disable()  # it takes two thirds of a run with many customers, and objects live until the process ends
-
 try:
     settings = Settings.from_config()
     preflight.check_backend(settings)
-    folder = Path(pulumi.get_root_directory()) / "customers"
-    registry = load(folder, namespace=settings.namespace, zone=settings.zone)
-    preflight.check_quotas(settings, registry)
+    project = Path(pulumi.get_root_directory())
+    registry = load(project / "customers", namespace=settings.namespace, zone=settings.zone)
+    cells = preflight.check_cells(settings, registry, project)
+    preflight.check_quotas(settings, registry, cells)
     code = bundle.build(settings.lambda_runtime)
     provider = aws.Provider(
         settings.stack,
@@ -34,7 +34,7 @@ try:
         ),
     )
     preflight.check_zone(settings, provider=provider)
-    preflight.check_service_quotas(settings, registry, provider=provider)
+    preflight.check_service_quotas(settings, registry, cells, provider=provider)
 except (SettingsError, RegistryError, bundle.BundleError) as error:
     raise pulumi.RunError(str(error)) from error
 

@@ -132,7 +132,13 @@ class Cell(pulumi.ComponentResource):
             opts=child,
         )
         machine = self.workflow.state_machine_arn
-        self.intake = Intake(f"{name}-intake", functions=functions, state_machine_arn=machine, opts=child)
+        self.intake = Intake(
+            f"{name}-intake",
+            functions=functions,
+            state_machine_arn=machine,
+            server_id=self.endpoint.server_id,
+            opts=child,
+        )
         Sweep(
             f"{name}-sweep",
             functions=functions,

@@ -88,7 +88,7 @@ class Endpoint(pulumi.ComponentResource):
             assume_role_policy=policy.assumed_by("transfer.amazonaws.com", account=settings.account),
             opts=child,
         )
-        inbound = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
+        inbound = settings.bucket_arn(f"{settings.stem}-*-{settings.side}")
         canary = names.canary_bucket(settings.namespace, settings.cell, settings.side)
         aws.iam.RolePolicy(
             f"{name}-users",

@@ -288,10 +288,10 @@ class Functions:
 
     def send_receipts(self) -> policy.Statement:
         """Return the statement that allows a function to publish to the customers' topics."""
-        topics = self.settings.arn("sns", f"{self.settings.namespace}-*")
+        topics = self.settings.arn("sns", f"{self.settings.stem}-*")
         return policy.allow("SendReceipts", ["sns:Publish"], [topics])
 
     @property
     def inbound_arn(self) -> str:
         """Return the ARN pattern of the customers' buckets in this region."""
-        return self.settings.bucket_arn(f"{self.settings.namespace}-*-{self.settings.side}")
+        return self.settings.bucket_arn(f"{self.settings.stem}-*-{self.settings.side}")

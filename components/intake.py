@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import json
+from typing import Any
 
 import pulumi
 import pulumi_aws as aws
@@ -41,6 +41,7 @@ class Intake(pulumi.ComponentResource):
         *,
         functions: Functions,
         state_machine_arn: pulumi.Input[str],
+        server_id: pulumi.Input[str],
         opts: pulumi.ResourceOptions | None = None,
     ) -> None:
         super().__init__("mft:intake:Intake", name, None, opts)
@@ -62,8 +63,10 @@ class Intake(pulumi.ComponentResource):
             opts=kept,
         )
         self.rules = {
-            rule: aws.cloudwatch.EventRule(f"{name}-{rule}", event_pattern=json.dumps(pattern), opts=kept)
-            for rule, pattern in patterns(functions.settings).items()
+            rule: aws.cloudwatch.EventRule(
+                f"{name}-{rule}", event_pattern=jsontext.render(pattern), opts=kept
+            )
+            for rule, pattern in patterns(functions.settings, server_id).items()
         }
         allowed = aws.sqs.QueuePolicy(
             f"{name}-queue",
@@ -131,13 +134,18 @@ class Intake(pulumi.ComponentResource):
         self.register_outputs({"queue_url": queue.url, "dead_letters_url": dead.url})
 
 
-def patterns(settings: Settings) -> dict[str, dict[str, object]]:
-    """Return the intake rules' event patterns, one for each kind of event that `runtime.intake` reads."""
-    ours = {"name": [{"prefix": f"{settings.namespace}-"}]}
-    paths = [{"prefix": f"/{settings.namespace}-"}]
+def patterns(settings: Settings, server_id: pulumi.Input[str]) -> dict[str, dict[str, Any]]:
+    """Return the intake rules' event patterns, one for each kind of event that `runtime.intake` reads.
+
+    A region has one bus for all cells of the account. An event belongs to the cell whose SFTP server raises
+    it, or whose buckets' names it has; the first cell's names begin like those of all others.
+    """
+    ours = {"name": [{"prefix": f"{settings.stem}-"}]}
+    others = [{"anything-but": {"prefix": settings.bucket_arn(f"{settings.stem}-cell")}}]
+    server, paths = [server_id], [{"prefix": f"/{settings.stem}-"}]
     # What is delivered to the canary through the endpoint has arrived, and is not taken in again.
     senders = [{"anything-but": [canary_legs.partner(settings.cell)]}]
-    created = {"source": ["aws.s3"], "detail-type": ["Object Created"]}
+    created = {"source": ["aws.s3"], "detail-type": ["Object Created"], "resources": others}
     uploads = ["SFTP Server File Upload Completed", "SFTP Server File Upload Failed"]
     return {
         "sdk-uploads": {
@@ -156,11 +164,11 @@ def patterns(settings: Settings) -> dict[str, dict[str, object]]:
         "sftp-uploads": {
             "source": ["aws.transfer"],
             "detail-type": uploads,
-            "detail": {"file-path": paths, "username": senders},
+            "detail": {"server-id": server, "file-path": paths, "username": senders},
         },
         "sftp-renames": {
             "source": ["aws.transfer"],
             "detail-type": ["SFTP Server File Rename Completed"],
-            "detail": {"renamed-file-path": paths, "username": senders},
+            "detail": {"server-id": server, "renamed-file-path": paths, "username": senders},
         },
     }

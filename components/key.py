@@ -74,9 +74,7 @@ def _policy(settings: Settings, sender_accounts: Collection[str]) -> pulumi.Inpu
                 "kms:ViaService": f"s3.{settings.region}.amazonaws.com",
             },
             "StringLike": {
-                "kms:EncryptionContext:aws:s3:arn": settings.bucket_arn(
-                    f"{settings.namespace}-*-{settings.side}"
-                )
+                "kms:EncryptionContext:aws:s3:arn": settings.bucket_arn(f"{settings.stem}-*-{settings.side}")
             },
         },
     )

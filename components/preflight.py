@@ -6,6 +6,8 @@ Quotas are compared twice: with the settings, without AWS, and with what Service
 from __future__ import annotations
 
 import os
+from collections.abc import Collection
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import pulumi
@@ -13,8 +15,10 @@ import pulumi_aws as aws
 
 from components.settings import Settings, SettingsError
 from customers import quota, service_quotas
+from customers.problems import RegistryError
 from customers.registry import Registry
 from customers.service_quotas import ServiceQuota, Shortage
+from customers.stack_files import StackFileError, served_cells
 
 #: What a program sees as its organization if the state is in a backend of one's own, which has none:
 #: https://github.com/pulumi/pulumi/blob/v3.272.0/pkg/backend/diy/snapshot.go
@@ -49,10 +53,25 @@ def check_backend(settings: Settings) -> None:
         )
 
 
-def check_quotas(settings: Settings, registry: Registry) -> None:
+def check_cells(settings: Settings, registry: Registry, project: Path) -> frozenset[str]:
+    """Return the numbers of the cells that have a pair of stack files below `project`, and of this one.
+
+    Raises SettingsError if a customer names another cell: it would be in no stack, and nobody would notice.
+    """
+    try:
+        cells = served_cells(project) | {settings.cell}
+    except StackFileError as error:
+        raise SettingsError(str(error)) from error
+    if problems := registry.unserved(cells):
+        raise SettingsError("\n".join(RegistryError(problems).lines))
+    return cells
+
+
+def check_quotas(settings: Settings, registry: Registry, cells: Collection[str]) -> None:
     """Raise SettingsError, with the numbers and remedies, if the registry needs more than AWS's quotas."""
     refused = quota.refusals(
         registry.customers,
+        cells=cells,
         health_checks=settings.health_check_quota,
         group_rules=settings.group_rule_quota,
     )
@@ -98,14 +117,16 @@ def _about_credentials(said: str, settings: Settings) -> str | None:
     return None
 
 
-def check_service_quotas(settings: Settings, registry: Registry, *, provider: aws.Provider) -> None:
+def check_service_quotas(
+    settings: Settings, registry: Registry, cells: Collection[str], *, provider: aws.Provider
+) -> None:
     """Raise SettingsError, with a line for each quota of this region that allows less than is needed.
 
     What the account uses otherwise is not known here. A quota that cannot be read is a warning. The quotas of
     the whole account can be read in us-gov-west-1 only, so the eastern stack leaves them to the western one,
     and does not depend on that region.
     """
-    needed = service_quotas.needed(registry.customers, group_rules=settings.group_rule_quota)
+    needed = service_quotas.needed(registry.customers, cells=cells, group_rules=settings.group_rule_quota)
     short, unread, reason = [], [], ""
     for each in service_quotas.readable(settings.region):
         try:

@@ -63,7 +63,7 @@ class ReplicationEvents(pulumi.ComponentResource):
                     principals={"Service": "s3.amazonaws.com"},
                     conditions={
                         "StringEquals": {"aws:SourceAccount": settings.account},
-                        "ArnLike": {"aws:SourceArn": settings.bucket_arn(f"{settings.namespace}-*")},
+                        "ArnLike": {"aws:SourceArn": settings.bucket_arn(f"{settings.stem}-*")},
                     },
                 )
             ),

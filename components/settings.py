@@ -13,7 +13,7 @@ from pulumi.runtime.config import is_config_secret
 
 from components.private_keys import COMMANDS, PrivateKeyError, normalized, public
 from customers import names
-from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of
+from runtime.contract import PARTITION, REGION_OF, SIDE_OF, peer_of, stem
 from runtime.metric_names import SwitchKind
 
 
@@ -81,6 +81,11 @@ class Settings:
         """Return the other region's name."""
         return REGION_OF[self.peer_side]
 
+    @property
+    def stem(self) -> str:
+        """Return what the names of the customers' buckets and topics of this cell begin with."""
+        return stem(self.namespace, self.cell)
+
     def arn(
         self, service: str, resource: str, *, region: str | None = None, account: str | None = None
     ) -> str:
@@ -115,6 +120,12 @@ class Settings:
             problems.append(
                 f"Pulumi.{stack}.yaml: mft:region: {found['region']} is not for a stack named {stack!r}; "
                 f"run: pulumi config set mft:region {REGION_OF[peer_of(side)]} --stack {stack}"
+            )
+        number = stack.rpartition("-")[2]
+        if number.isdecimal() and found.get("cell", number) != number:
+            problems.append(
+                f"Pulumi.{stack}.yaml: mft:cell: {found['cell']!r} is not for a stack named {stack!r}; "
+                f"run: pulumi config set mft:cell {number} --stack {stack}"
             )
         private_keys: dict[str, str] = {}
         for key, make in COMMANDS.items():

@@ -120,8 +120,8 @@ class Storage(pulumi.ComponentResource):
 
     def _replication_policy(self) -> pulumi.Input[str]:
         settings = self._settings
-        ours = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
-        peers = settings.bucket_arn(f"{settings.namespace}-*-{settings.peer_side}")
+        ours = settings.bucket_arn(f"{settings.stem}-*-{settings.side}")
+        peers = settings.bucket_arn(f"{settings.stem}-*-{settings.peer_side}")
         return policy.document(
             policy.allow("ReadConfiguration", ["s3:GetReplicationConfiguration", "s3:ListBucket"], [ours]),
             policy.allow(
@@ -156,7 +156,7 @@ class Storage(pulumi.ComponentResource):
         """
         settings = self._settings
         repairs = f"{settings.bucket_arn(self._cell_bucket('config', settings.side))}/{contract.REPAIRS}*"
-        ours = settings.bucket_arn(f"{settings.namespace}-*-{settings.side}")
+        ours = settings.bucket_arn(f"{settings.stem}-*-{settings.side}")
         return policy.document(
             policy.allow("ReplicateAgain", ["s3:InitiateReplication"], [f"{ours}/{contract.INBOUND}*"]),
             policy.allow("ReadList", ["s3:GetObject", "s3:GetObjectVersion"], [repairs]),

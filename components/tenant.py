@@ -41,7 +41,7 @@ class Tenant(pulumi.ComponentResource):
         self.customer, self._cell = customer, cell
         self._child = pulumi.ResourceOptions(parent=self)
         settings = cell.settings
-        self.bucket = names.bucket(settings.namespace, customer.id, settings.side)
+        self.bucket = names.bucket(settings.stem, customer.id, settings.side)
         topic = None if customer.is_retired else self._receipts()
         self.receipts = topic.arn if topic else None
         self._bucket(self._routing(topic) if topic and customer.is_routed else None)
@@ -64,7 +64,7 @@ class Tenant(pulumi.ComponentResource):
         customer, settings = self.customer, self._cell.settings
         topic = aws.sns.Topic(
             f"{customer.id}-receipts",
-            name=names.receipts_topic(settings.namespace, customer.id),  # others subscribe by this name
+            name=names.receipts_topic(settings.stem, customer.id),  # others subscribe by this name
             kms_master_key_id=self._cell.storage.key_arn,
             opts=pulumi.ResourceOptions(parent=self, protect=customer.is_in_service),
         )
@@ -119,7 +119,7 @@ class Tenant(pulumi.ComponentResource):
                 *uploads.not_yet(customer, arn),
             ],
             replication=cell_storage.replication_to(
-                names.bucket(settings.namespace, customer.id, settings.peer_side)
+                names.bucket(settings.stem, customer.id, settings.peer_side)
             )
             if customer.is_routed
             else None,

@@ -159,7 +159,10 @@ class Workflow(pulumi.ComponentResource):
                         # Deliveries to `delivered/` of the canary's bucket remain allowed.
                         [
                             settings.bucket_arn(f"{settings.namespace}-*/{contract.INBOUND}*"),
-                            settings.bucket_arn(f"{settings.namespace}-cell*/*"),
+                            *(
+                                settings.bucket_arn(f"{settings.namespace}-cell*-{role}-*/*")
+                                for role in names.ROLES
+                            ),
                         ],
                     ),
                     policy.deny(

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from customers import names
 from customers.route53 import Record, quoted
-from runtime.contract import ENDPOINTS, PRIMARY, REGION_OF, BucketRecord
+from runtime.contract import ENDPOINTS, PRIMARY, REGION_OF, BucketRecord, stem
 
 if TYPE_CHECKING:
     from customers.model import Customer
@@ -67,7 +67,7 @@ def halves(customer: Customer, side: str, namespace: str, zone: str) -> tuple[Ha
 
 def values(id: str, side: str, *, cell: str, namespace: str, zone: str) -> tuple[str, str]:
     """Return the values of a side's halves for a customer: the CNAME's host, the TXT's bare text."""
-    found = BucketRecord(bucket=names.bucket(namespace, id, side), region=REGION_OF[side])
+    found = BucketRecord(bucket=names.bucket(stem(namespace, cell), id, side), region=REGION_OF[side])
     return names.cell_host(side, cell, zone), found.render()
 
 

@@ -139,9 +139,9 @@ def check_bucket(name: str) -> str:
     return name
 
 
-def bucket(namespace: str, id: str, side: str) -> str:
-    """Return the name of a customer's bucket in one region."""
-    return _own_bucket(f"{check_namespace(namespace)}-{check_id(id)}-{_one_of(side, SIDES)}")
+def bucket(stem: str, id: str, side: str) -> str:
+    """Return the name of a customer's bucket in one region; `stem` is that of its cell's names."""
+    return _own_bucket(f"{check_namespace(stem)}-{check_id(id)}-{_one_of(side, SIDES)}")
 
 
 def cell_bucket(namespace: str, cell: str, role: str, side: str) -> str:
@@ -153,7 +153,8 @@ def cell_bucket(namespace: str, cell: str, role: str, side: str) -> str:
 
 def canary_bucket(namespace: str, cell: str, side: str) -> str:
     """Return the name of the bucket of a cell's synthetic transfers. No customer has its id."""
-    return _own_bucket(f"{check_namespace(namespace)}-{contract.canary(_cell(cell))}-{_one_of(side, SIDES)}")
+    stem = contract.stem(check_namespace(namespace), _cell(cell))
+    return _own_bucket(f"{stem}-{contract.canary(cell)}-{_one_of(side, SIDES)}")
 
 
 def cell_host(side: str, cell: str, zone: str) -> str:
@@ -166,9 +167,9 @@ def endpoint_host(endpoint: str, id: str, zone: str) -> str:
     return _host(f"{_one_of(endpoint, ENDPOINTS)}.{check_id(id)}.{check_zone(zone)}")
 
 
-def receipts_topic(namespace: str, id: str) -> str:
-    """Return the name of a customer's topic of receipts, the same in both regions."""
-    return f"{check_namespace(namespace)}-{check_id(id)}-receipts"
+def receipts_topic(stem: str, id: str) -> str:
+    """Return the name of a customer's topic of receipts, the same in both regions; `stem` as for a bucket."""
+    return f"{check_namespace(stem)}-{check_id(id)}-receipts"
 
 
 def deliver_role(namespace: str, cell: str, side: str) -> str:

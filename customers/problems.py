@@ -29,6 +29,8 @@ _WANTED = {
 
 #: How many problems of one kind in one file are printed.
 _OF_ONE_KIND = 20
+#: How many lines about all files are printed.
+_OF_ALL_FILES = 200
 _POSITION = re.compile(r"\[[0-9]+\]")
 
 
@@ -50,7 +52,7 @@ class RegistryError(Exception):
     """The registry as a whole is refused. `problems` has them all, in the order of files and lines.
 
     The message has one line for each, but of more than twenty of one kind in a file only the first twenty and
-    the number of the others.
+    the number of the others, and of more than 200 lines the first 200 and the number of the others.
     """
 
     def __init__(self, problems: list[Problem]) -> None:
@@ -70,7 +72,13 @@ class RegistryError(Exception):
         for (path, where), same in kinds.items():
             if (more := len(same) - _OF_ONE_KIND) > 0:
                 lines.append(f"{path}: {where + ': ' if where else ''}{more:,} more problems like these")
+        if (more := len(lines) - _OF_ALL_FILES) > 0:
+            lines[_OF_ALL_FILES:] = [f"{more:,} more problems like these, in {len(self._files):,} files"]
         return tuple(lines)
+
+    @property
+    def _files(self) -> set[str]:
+        return {problem.path for problem in self.problems[_OF_ALL_FILES:]}
 
 
 def sentences(error: ValidationError, data: Any) -> Iterator[Finding]:

@@ -1,7 +1,7 @@
 """How much of AWS's quotas a registry needs, and what to do if it exceeds one. Pure.
 
-Both stacks of every cell that a customer names are counted. Other resources of the account, such as the
-buckets that removed customers left behind, are not known here.
+Both stacks of every cell are counted that a customer names, or that has stacks and no customer yet. Other
+resources of the account, such as the buckets that removed customers left behind, are not known here.
 """
 
 from __future__ import annotations
@@ -63,14 +63,14 @@ class Needs:
     buckets: int
 
 
-def needs(customers: Iterable[Customer]) -> Needs:
-    """Return what these customers and their cells need."""
+def needs(customers: Iterable[Customer], cells: Collection[str] = ()) -> Needs:
+    """Return what these customers and their cells need, and these cells even without a customer."""
     customers = list(customers)
-    cells, active = len(_cells(customers)), len(_active(customers))
+    count, active = len(_cells(customers).union(cells)), len(_active(customers))
     return Needs(
-        health_checks=CHECKS_OF_CELL * cells + CHECKS_OF_CUSTOMER * len(_own_check(customers)),
-        records=RECORDS_OF_ZONE + RECORDS_OF_CELL * cells + RECORDS_OF_CUSTOMER * active,
-        buckets=BUCKETS_OF_CELL * cells + BUCKETS_OF_CUSTOMER * len(customers),
+        health_checks=CHECKS_OF_CELL * count + CHECKS_OF_CUSTOMER * len(_own_check(customers)),
+        records=RECORDS_OF_ZONE + RECORDS_OF_CELL * count + RECORDS_OF_CUSTOMER * active,
+        buckets=BUCKETS_OF_CELL * count + BUCKETS_OF_CUSTOMER * len(customers),
     )
 
 
@@ -79,15 +79,16 @@ def refusals(
     *,
     health_checks: int,
     group_rules: int,
+    cells: Collection[str] = (),
     before: Collection[Customer] | None = None,
 ) -> list[str]:
     """Return a sentence for each quota that these customers exceed, with the numbers and the remedy.
 
-    `health_checks` and `group_rules` (inbound rules of a security group) are quotas of the account. If the
-    deployed customers are given as `before`, the health checks that would be created in one day are judged
-    too, and a remedy names new customers first.
+    `cells` are those that have stacks, with or without customers. `health_checks` and `group_rules` (inbound
+    rules of a security group) are quotas of the account. If the deployed customers are given as `before`, the
+    health checks that would be created in one day are judged too, and a remedy names new customers first.
     """
-    needed, deployed = needs(customers), before or ()
+    needed, deployed = needs(customers, cells), before or ()
     found = []
     if needed.health_checks > health_checks:
         found.append(_too_many_checks(customers, deployed, needed.health_checks, health_checks))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import ipaddress
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import product
@@ -20,6 +20,7 @@ from customers.model import Customer, Destination, S3Destination, SftpDestinatio
 from customers.paths import Finding, KeyPath, at, texts
 from customers.problems import Problem, RegistryError, sentences
 from customers.uniqueness import clashes
+from runtime import contract
 from runtime.contract import ENDPOINTS, SIDES
 
 
@@ -33,6 +34,19 @@ class Registry:
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
         """Return the customers that belong to a cell."""
         return tuple(customer for customer in self.customers if customer.cell == cell)
+
+    def unserved(self, cells: Collection[str]) -> list[Problem]:
+        """Return a problem for each customer of a cell that is not one of `cells`, those that stacks make."""
+        known = ", ".join(sorted(cells, key=int)) or "none"
+        return [
+            self.files[customer.id].problem(
+                ("cell",),
+                f"no stack serves cell {customer.cell}; name a cell that has a stack file in every region"
+                f" ({known}), or add its stack files",
+            )
+            for customer in self.customers
+            if customer.cell not in cells
+        ]
 
 
 def revision(customers: Iterable[Customer]) -> str:
@@ -114,12 +128,13 @@ def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
 
 def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:
     """Yield what is not possible in an environment with this namespace."""
+    cell = at(data, "cell") or "1"
+    stem = contract.stem(namespace, cell) if names.is_cell(cell) else namespace
     for path, id in texts(data, "id"):
         if names.is_id(id):
-            yield from _refused(path, (partial(names.bucket, namespace, id, side) for side in SIDES))
+            yield from _refused(path, (partial(names.bucket, stem, id, side) for side in SIDES))
             for where, secret in texts(data, "destinations", ..., "secret"):
                 yield from _refused(where, [partial(names.check_secret, namespace, id, secret)])
-    cell = at(data, "cell") or "1"
     if names.is_cell(cell):
         wanted = (partial(names.cell_bucket, namespace, cell, *each) for each in product(names.ROLES, SIDES))
         yield from _refused(("cell",), wanted)

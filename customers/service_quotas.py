@@ -162,26 +162,29 @@ def request(quota: ServiceQuota, value: int, *, region: str, code: str = "") -> 
     )
 
 
-def needed(customers: Collection[Customer], *, group_rules: int) -> Mapping[ServiceQuota, int]:
+def needed(
+    customers: Collection[Customer], *, group_rules: int, cells: Collection[str] = ()
+) -> Mapping[ServiceQuota, int]:
     """Return what these customers' cells need in each region, or of the account's quotas in both together.
 
-    `group_rules` is the number of rules up to which the program fills a security group.
+    `cells` are those that have stacks, with or without customers. `group_rules` is the number of rules up to
+    which the program fills a security group.
     """
-    cells, whole = len({each.cell for each in customers}), quota.needs(customers)
+    count, whole = len({each.cell for each in customers}.union(cells)), quota.needs(customers, cells)
     return {
-        ADDRESSES: ADDRESSES_OF_CELL * cells,
-        VPCS: cells,
-        NAT_GATEWAYS: cells,
-        GATEWAY_ENDPOINTS: GATEWAY_ENDPOINTS_OF_CELL * cells,
+        ADDRESSES: ADDRESSES_OF_CELL * count,
+        VPCS: count,
+        NAT_GATEWAYS: count,
+        GATEWAY_ENDPOINTS: GATEWAY_ENDPOINTS_OF_CELL * count,
         INTERFACE_ENDPOINTS: INTERFACE_ENDPOINTS_OF_CELL,
         GROUP_RULES: group_rules,
         GROUPS: quota.CUSTOMER_GROUPS + 1,
-        CONCURRENCY: concurrency.OF_CELL * cells + concurrency.UNRESERVED,
+        CONCURRENCY: concurrency.OF_CELL * count + concurrency.UNRESERVED,
         # A takeover's time follows from these. Cells of an account share them: with less, nothing is lost,
         # and files that come together start later.
         STARTS: START_EXECUTION.at_once,
         START_RATE: START_EXECUTION.a_second,
-        LOG_GROUPS: LOG_GROUPS_OF_CELL * cells,
+        LOG_GROUPS: LOG_GROUPS_OF_CELL * count,
         HEALTH_CHECKS: whole.health_checks,
         RECORDS: whole.records,
         BUCKETS: whole.buckets,

@@ -29,7 +29,7 @@ class ExternalParties:
     """Stands in for customers and partners.
 
     `keys` are private key files by SFTP user, `partners` are servers by customer id and destination, and
-    `receipts` are URLs of queues by customer id and side. `watched` are the sides whose alarms somebody gets.
+    `receipts` are URLs of queues by customer id and side. `watched` are topics whose alarms somebody gets.
     """
 
     aws: Emulator
@@ -70,11 +70,11 @@ class ExternalParties:
         self.receipts[customer.id, side] = url
 
     def watch(self, side: str, alerts: str) -> None:
-        """Subscribe the operators' queue to the alarms of a region, in place of their mail."""
-        if side not in self.watched:
+        """Subscribe the operators' queue to the alarms of a cell, in place of their mail."""
+        if alerts not in self.watched:
             _, arn = self._make_queue("alarms", REGION_OF[side])
             self.aws.client("sns", REGION_OF[side]).subscribe(TopicArn=alerts, Protocol="sqs", Endpoint=arn)
-            self.watched.add(side)
+            self.watched.add(alerts)
 
     def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
         """Return the receipts that a customer got in one region since the last call."""

@@ -16,8 +16,8 @@ from rich.console import Console
 from customers.problems import RegistryError
 from local import interrupts
 from local.program import ProgramError
-from local.world import STACKS, World, WorldError
-from runtime.contract import REGION_OF, SIDE_OF
+from local.world import World, WorldError
+from runtime.contract import EAST, REGION_OF, SIDE_OF, WEST
 
 HELP = (
     "lose REGION | return REGION     a region dies, or comes back",
@@ -85,9 +85,10 @@ class Levers:
             regions = ", ".join(sorted(REGION_OF[side] for side in self._lost))
             raise LeverError(f"a stack cannot be run while its region is lost: return {regions}")
         self._world.read_registry(self._registry)
-        for side in STACKS:
+        sides = (WEST, EAST)
+        for side in sides:
             self._world.up(side)
-        return f"{', '.join(STACKS.values())}: applied"
+        return f"{', '.join(map(self._world.stack, sides))}: applied"
 
     @staticmethod
     def _side(region: str) -> str:

@@ -6,22 +6,24 @@ import contextlib
 import errno
 import os
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 
 from runtime.contract import EAST, WEST
 
 #: Where each cell's endpoint listens. DNS carries no port, so the cells differ in address.
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}
+#: The same for a second cell of each region.
+NEIGHBOURS = {WEST: "127.0.0.4", EAST: "127.0.0.5"}
 _ENDPOINT = "AWS_ENDPOINT_URL"
-SIDE_AT = {address: side for side, address in ADDRESSES.items()}
+SIDE_AT = {address: side for cell in (ADDRESSES, NEIGHBOURS) for side, address in cell.items()}
 
 
 class LoopbackError(RuntimeError):
     """The endpoints have nowhere to listen; the message says what to do."""
 
 
-def free_port(wanted: int) -> int:
-    """Return a port that is free at every cell's address: the wanted one, or any for 0.
+def free_port(wanted: int, addresses: Mapping[str, str] = ADDRESSES) -> int:
+    """Return a port that is free at both addresses of a cell number: the wanted one, or any for 0.
 
     Raises LoopbackError when the wanted port is in use, or when an address does not exist.
     """
@@ -29,7 +31,7 @@ def free_port(wanted: int) -> int:
         with contextlib.ExitStack() as probes:
             port = wanted
             try:
-                for address in ADDRESSES.values():
+                for address in addresses.values():
                     probe = probes.enter_context(socket.socket())
                     probe.bind((address, port))
                     port = probe.getsockname()[1]

@@ -5,12 +5,10 @@ Everything is on loopback and in one temporary folder, and is removed when the w
 
 from __future__ import annotations
 
-import json
 import shutil
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -19,6 +17,7 @@ import yaml
 
 from components import bundle
 from components.settings import HOST_KEYS, PRIVATE_KEYS
+from customers import stack_files
 from customers.model import Customer
 from customers.registry import Registry, load
 from local import interrupts, leftovers, private_keys, program
@@ -29,17 +28,14 @@ from local.dns.resolver import Resolver
 from local.dns.server import DnsServer
 from local.external_parties import ExternalParties
 from local.loopback import ADDRESSES, endpoint_in_environment, free_port
-from local.program import Graph, Make, Resource
+from local.loopback_resources import on_loopback
+from local.program import Graph, Resource
 from local.sftp.clients import SftpClient
 from local.sftp.endpoint import TransferEndpoint
 from local.sftp.session_log import SessionLogWriter
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.health.served_keys import ENV_SFTP_PORT
-from runtime.canary_legs import Leg
-from runtime.contract import EAST, REGION_OF, WEST, canary, config_key
-from runtime.environment import ENV_ADDRESSES
-
-STACKS = {WEST: "gov-west", EAST: "gov-east"}
+from runtime.contract import EAST, REGION_OF, WEST
 
 #: Seconds of the real platform that pass in one second of Step Functions' waits and retries.
 SPEED_UP = 600
@@ -59,7 +55,14 @@ class WorldError(RuntimeError):
 
 
 class World:
-    """Two cells and the external parties. `tell` is called with each resource when it is first made."""
+    """Two cells and the external parties. `tell` is called with each resource when it is first made.
+
+    `addresses` are those at which the cells' endpoints listen, by side.
+    """
+
+    #: The suffix of the names of both stacks.
+    suffix = ""
+    addresses: Mapping[str, str] = ADDRESSES
 
     def __init__(
         self,
@@ -77,14 +80,17 @@ class World:
         self._speed_up = speed_up
         self.root, self.registry_folder = root, registry
         self.sftp_port = sftp_port
-        self.config = {side: program.stack_config(stack, root=root) for side, stack in STACKS.items()}
+        self.config = {side: self._settings(side) for side in (WEST, EAST)}
         west = self.config[WEST]
         self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
+        self.cell = west["mft:cell"]
+        self.loopback: dict[str, str] = {}  # the loopback address for each Elastic IP
         self.registry = self._load(registry)
         self.graphs: dict[str, Graph] = {}
         self.endpoints: dict[str, TransferEndpoint] = {}
         self.provisioners: dict[str, Provisioner] = {}
         self.dns: DnsServer | None = None
+        self.beside: list[World] = []  # other cells, which end with this world
         self._tell = tell
         keys = {name: private_keys.new(name) for name in PRIVATE_KEYS}
         self._private_keys = {name: private_keys.pem(key) for name, key in keys.items()}
@@ -100,6 +106,8 @@ class World:
 
     def __exit__(self, *_: object) -> None:
         interrupts.noticed()
+        for world in self.beside:
+            world.__exit__()
         if self.dns is not None:
             self.dns.close()
         for endpoint in self.endpoints.values():
@@ -128,13 +136,17 @@ class World:
             ENV_SFTP_PORT: str(self.sftp_port),
         }
 
+    def share_keys(self, world: World) -> None:
+        """Use the host keys and the canary's key of another world."""
+        self._private_keys, self._public_host_keys = world._private_keys, world._public_host_keys
+
     def client(self, service: str, side: str) -> Any:
         """Return the boto3 client of a service in the region of a side."""
         return self.aws.client(service, REGION_OF[side])
 
     def sftp(self, user: str, side: str) -> SftpClient:
         """Return the client of an SFTP user at one cell."""
-        return self.sftp_at(user, ADDRESSES[side])
+        return self.sftp_at(user, self.addresses[side])
 
     def sftp_at(self, user: str, address: str) -> SftpClient:
         """Return the client of an SFTP user at an address."""
@@ -152,22 +164,30 @@ class World:
 
         Yields the name of each step when it is done, and the seconds that it took.
         """
-        for step, side, peer in (
-            ("gov-west, peer absent", WEST, "absent"),
-            ("gov-east", EAST, "present"),
-            ("gov-west, peer present", WEST, "present"),
-        ):
+        for side, peer in ((WEST, "absent"), (EAST, "present"), (WEST, "present")):
             began = time.monotonic()
             self.up(side, peer=peer)
             self._listen(side)
+            step = self.stack(side) + (f", peer {peer}" if side == WEST else "")
             yield step, time.monotonic() - began
+
+    def stack(self, side: str) -> str:
+        """Return the name of the stack of a side."""
+        return stack_files.stack(side, self.suffix)
+
+    @property
+    def prefix(self) -> str:
+        """What the names of the cells' own resources begin with in the program, such as `cell1-`."""
+        return f"cell{self.cell}-"
 
     def up(self, side: str, *, peer: str = "present") -> Graph:
         """Run the program of one stack on the current registry; return what it registered."""
         with endpoint_in_environment(self.aws.endpoint):
             graph = program.run(
-                STACKS[side],
-                make=self._maker(side),
+                self.stack(side),
+                make=on_loopback(
+                    self.provisioners[side].make, self.addresses[side], self.sftp_port, self.cell
+                ),
                 ask=self.provisioners[side].ask,
                 config={**self.config[side], "mft:peer": peer},
                 secrets={f"mft:{key}": value for key, value in self._private_keys.items()},
@@ -175,6 +195,9 @@ class World:
                 main=self.root / "__main__.py",
             )
         self.graphs[side] = graph
+        self.loopback |= {
+            address.outputs["publicIp"]: self.addresses[side] for address in graph.of("aws:ec2/eip:Eip")
+        }
         self.external_parties.watch(side, graph.exports["alerts"])
         for customer in self.customers():
             if customer.is_retired:
@@ -182,26 +205,6 @@ class World:
             topic = graph.one("aws:sns/topic:Topic", f"{customer.id}-receipts")
             self.external_parties.subscribe(customer, side, topic.outputs["arn"])
         return graph
-
-    def _maker(self, side: str) -> Make:
-        """Return the maker of a stack's resources; canary and probes get the endpoint on this machine."""
-        make, here = self.provisioners[side].make, f"{ADDRESSES[side]}:{self.sftp_port}"
-
-        def on_loopback(resource: Resource) -> tuple[str, Mapping[str, Any]]:
-            inputs = dict(resource.inputs)
-            environment = inputs.get("environment", {}).get("variables", {})
-            if ENV_ADDRESSES in environment:
-                asked = environment[ENV_ADDRESSES].split(",")
-                addresses = ",".join(here for _ in asked)
-                inputs["environment"] = {"variables": {**environment, ENV_ADDRESSES: addresses}}
-            if inputs.get("key") == config_key(canary(self.config[side]["mft:cell"])):
-                document = json.loads(inputs["content"])
-                place = {"host": ADDRESSES[side], "port": self.sftp_port}
-                document["destinations"][Leg.SFTP] |= place
-                inputs["content"] = json.dumps(document, sort_keys=True)
-            return make(replace(resource, inputs=inputs))
-
-        return on_loopback
 
     def lose(self, side: str, *, control_planes: bool = True) -> None:
         """Let a region die; with West, and `control_planes`, the APIs of Route 53 and IAM die too."""
@@ -222,19 +225,11 @@ class World:
                 ),
                 self.config[WEST]["mft:zoneId"],
                 self.zone,
-                self._loopback_addresses(),
+                self.loopback,
                 period_scale=1 / DNS_SPEED_UP,
                 report=self.aws.report_health,
             ).start()
         return Resolver(self.dns.address, self.dns.port, ttl_scale=1 / DNS_SPEED_UP)
-
-    def _loopback_addresses(self) -> dict[str, str]:
-        """Return the loopback address for each Elastic IP of the graphs."""
-        return {
-            address.outputs["publicIp"]: ADDRESSES[side]
-            for side, graph in self.graphs.items()
-            for address in graph.of("aws:ec2/eip:Eip")
-        }
 
     def add_customer(self, file: Path) -> None:
         """Add a customer's file to the registry, or replace it; the next run of the program reads it."""
@@ -253,7 +248,7 @@ class World:
 
     def customers(self) -> tuple[Customer, ...]:
         """Return the customers of this cell."""
-        return self.registry.of_cell(self.config[WEST]["mft:cell"])
+        return self.registry.of_cell(self.cell)
 
     def _start(self) -> None:
         self.sftp_port = free_port(self.sftp_port)
@@ -265,24 +260,30 @@ class World:
         self.aws = Emulator(account=account, lambdas=LAMBDAS, wait_scale=1 / self._speed_up).start()
         zone = self.client("route53", WEST).create_hosted_zone(Name=self.zone, CallerReference="local")
         zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
-        for side, config in self.config.items():
+        for config in self.config.values():
             config |= {"mft:zoneId": zone_id, "mft:lambdaRuntime": runtime}
-            stack = self.project / f"Pulumi.{STACKS[side]}.yaml"
-            stack.write_text(yaml.safe_dump({"config": dict(config)}))  # for ops
-            self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
+        self._found()
         self.external_parties = ExternalParties(aws=self.aws, namespace=self.namespace, folder=self.folder)
         self.external_parties.stand_in(self.registry_folder, self.project)
+
+    def _found(self) -> None:
+        """Write the stack files, for the program and for ops, and prepare to make both stacks' resources."""
+        for side, config in self.config.items():
+            path = self.project / stack_files.file_of(self.stack(side))
+            path.write_text(yaml.safe_dump({"config": dict(config)}))
+            self.provisioners[side] = Provisioner(self.aws, region=REGION_OF[side], tell=self._tell)
+
+    def _settings(self, side: str) -> dict[str, str]:
+        return program.stack_config(self.stack(side), root=self.root)
 
     def _listen(self, side: str) -> None:
         if side in self.endpoints:
             return
-        server = self.graphs[side].one(
-            "aws:transfer/server:Server", f"cell{self.config[side]['mft:cell']}-endpoint-server"
-        )
+        server = self.graphs[side].one("aws:transfer/server:Server", f"{self.prefix}endpoint-server")
         self.endpoints[side] = TransferEndpoint(
             server_id=server.id,
             region=REGION_OF[side],
-            address=ADDRESSES[side],
+            address=self.addresses[side],
             port=self.sftp_port,
             host_keys=[self._private_keys[name] for name in HOST_KEYS],
             security_policy=server.inputs["securityPolicyName"],

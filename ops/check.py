@@ -14,7 +14,7 @@ from customers.names import NameRefusedError
 from customers.problems import RegistryError
 from customers.registry import Registry, load
 from customers.rehoming import Rehomings, RehomingsRefusedError
-from ops.environment import Environment, group_rule_quota, health_check_quota, served_cells
+from ops.environment import group_rule_quota, health_check_quota, names_place, served_cells
 from ops.plan import RefusedError
 from ops.registry import REGISTRY
 from ops.revision import commit_of, files_of
@@ -54,10 +54,10 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     Raises EnvironmentRefusedError when the stack files do not name the environment, and RefusedError when
     there is no such revision or this code cannot read its registry.
     """
-    environment, allowed = Environment.read(root), health_check_quota(root)
+    (namespace, zone), allowed = names_place(root), health_check_quota(root)
     commit = commit_of(root, base)
     try:
-        now, moved = _read(root, namespace=environment.namespace, zone=environment.zone)
+        now, moved = _read(root, namespace=namespace, zone=zone)
     except NameRefusedError as error:
         raise RefusedError(f"mft:namespace and mft:zone of the stack files: {error}") from error
     except _BrokenError as error:
@@ -73,35 +73,24 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     was, was_moved = _deployed(root, base, commit)
     change = RegistryChange(was, now)
     refused = change.refusals(was_moved=was_moved, moved=moved, leaving=retiring)
-    refused += _unserved(now, served_cells(root))
+    cells = served_cells(root)
+    refused += RegistryError(now.unserved(cells)).lines
     refused += quota.refusals(
-        now.customers, health_checks=allowed, group_rules=group_rule_quota(root), before=was.customers
+        now.customers,
+        cells=cells,
+        health_checks=allowed,
+        group_rules=group_rule_quota(root),
+        before=was.customers,
     )
     return CheckResult(
         base=commit,
         deployed=len(was.customers),
         customers=len(now.customers),
-        health_checks=quota.needs(now.customers).health_checks,
+        health_checks=quota.needs(now.customers, cells).health_checks,
         health_check_quota=allowed,
         leaving=change.leaving,
         refusals=tuple(refused),
     )
-
-
-def _unserved(registry: Registry, cells: frozenset[str]) -> list[str]:
-    """Return a sentence for each customer of a cell that is not served by a stack in every region."""
-    known = ", ".join(sorted(cells, key=int)) or "none"
-    return [
-        str(
-            registry.files[customer.id].problem(
-                ("cell",),
-                f"no stack serves cell {customer.cell}; name a cell that has a stack file in every region"
-                f" ({known}), or add its stack files",
-            )
-        )
-        for customer in registry.customers
-        if customer.cell not in cells
-    ]
 
 
 class _BrokenError(Exception):

@@ -62,6 +62,12 @@ Override = Annotated[
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of text.")]
 AsLines = Annotated[bool, typer.Option("--json", help="Print one JSON document a line instead of text.")]
+OfCell = Annotated[
+    str | None,
+    typer.Option(
+        "--cell", metavar="NUMBER", help="Cell, where there are stack files of several.", show_default=False
+    ),
+]
 Root = Annotated[
     Path,
     typer.Option("--root", metavar="FOLDER", help="Folder of the stack files.", show_default="the project's"),

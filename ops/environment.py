@@ -4,23 +4,25 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import boto3
-import yaml
 from botocore.config import Config
 
-from customers import project
-from runtime.contract import REGION_OF
+from customers import project, stack_files
+from customers.stack_files import Config as StackConfig
+from customers.stack_files import StackFileError
+from ops import chosen_cell
+from runtime.contract import REGION_OF, stem
 from runtime.metric_names import SwitchKind
 
 #: The folder of the project that the tools were started in; the current folder where that is in none.
 ROOT = project.nearest(Path.cwd()) or Path.cwd()
-STACKS = {"west": "gov-west", "east": "gov-east"}
 
 #: Timeouts are short: an operator is waiting, and the region may be dead.
 _CLIENT = Config(
@@ -47,14 +49,24 @@ class Environment:
     switch: SwitchKind = SwitchKind.ALARM
 
     @classmethod
-    def read(cls, root: Path = ROOT) -> Environment:
-        """Return the environment of the stack files below `root`.
+    def read(cls, root: Path = ROOT, cell: str | None = None) -> Environment:
+        """Return the environment of the stack files of a cell below `root`; it may be left out of only one.
 
-        Raises EnvironmentRefusedError if a file cannot be read, or both do not agree.
+        Every command and stack that a message names is then this cell's.
+
+        Raises EnvironmentRefusedError if a file cannot be read, if both do not agree, and if no pair or
+        several pairs of files are the ones that are meant.
         """
-        configs = _configs(root)
+        suffix = _suffix(root, cell)
+        configs = _pair(root, suffix)
         found = {field: _agreed(configs, key) for field, key in _KEYS.items()}
+        chosen_cell.choose(cell, suffix)
         return cls(**found, switch=_switch(_agreed(configs, _SWITCH)))
+
+    @property
+    def stem(self) -> str:
+        """What the names of the customers' buckets and topics of the cell begin with."""
+        return stem(self.namespace, self.cell)
 
     def client(self, service: str, side: str) -> Any:
         """Return a client for a service in the region of a side."""
@@ -73,14 +85,26 @@ _KEYS = {
 _SWITCH = "mft:switch"
 
 
+def names_place(root: Path = ROOT) -> tuple[str, str]:
+    """Return the namespace and the zone that all stack files below `root` have."""
+    configs = _all(root)
+    return _agreed(configs, "mft:namespace"), _agreed(configs, "mft:zone")
+
+
 def health_check_quota(root: Path = ROOT) -> int:
-    """Return how many Route 53 health checks the account may have, from both stack files below `root`."""
+    """Return how many Route 53 health checks the account may have, from all stack files below `root`."""
     return _quota(root, "mft:healthCheckQuota")
 
 
 def group_rule_quota(root: Path = ROOT) -> int:
-    """Return how many inbound rules a security group may have, from both stack files below `root`."""
+    """Return how many inbound rules a security group may have, from all stack files below `root`."""
     return _quota(root, "mft:groupRuleQuota")
+
+
+def served_cells(root: Path = ROOT) -> frozenset[str]:
+    """Return the numbers of the cells that have a stack file in every region, of all files below `root`."""
+    with _refusing():
+        return stack_files.served_cells(root)
 
 
 def _switch(text: str) -> SwitchKind:
@@ -91,59 +115,98 @@ def _switch(text: str) -> SwitchKind:
         raise EnvironmentRefusedError(f"{_SWITCH}: both stack files have {text!r}; write {known}") from error
 
 
-def served_cells(root: Path = ROOT) -> frozenset[str]:
-    """Return the numbers of the cells that have a stack file in every region, of all files below `root`.
-
-    Raises EnvironmentRefusedError if a stack file cannot be read.
-    """
-    configs = [_config(file) for file in sorted(root.glob("Pulumi.?*.yaml"))]
-    stacks = {(_text(config.get("mft:cell")), config.get("mft:region")) for config in configs}
-    cells = {cell for cell, _ in stacks if cell}
-    return frozenset(cell for cell in cells if all((cell, region) in stacks for region in REGION_OF.values()))
-
-
 def _quota(root: Path, key: str) -> int:
-    text = _agreed(_configs(root), key)
+    configs = _all(root)
+    text = _agreed(configs, key)
     if not re.fullmatch("[1-9][0-9]{0,5}", text):
-        raise EnvironmentRefusedError(f"{key}: both stack files have {text!r}; write a number, such as 200")
+        raise EnvironmentRefusedError(
+            f"{key}: {_all_of(configs)} stack files have {text!r}; write a number, such as 200"
+        )
     return int(text)
 
 
-def _configs(root: Path) -> Mapping[str, Mapping[str, Any]]:
-    files = {stack: root / f"Pulumi.{stack}.yaml" for stack in STACKS.values()}
-    if not any(file.exists() for file in files.values()):
+def _suffix(root: Path, cell: str | None) -> str:
+    """Return the suffix of the pair of stack files that make a cell, or of the only pair."""
+    suffixes = _suffixes(root)
+    if cell is None and len(suffixes) == 1:
+        return suffixes[0]
+    cells: dict[str, str] = {}
+    for suffix in suffixes:
+        number = _agreed(_pair(root, suffix), "mft:cell")
+        if number in cells:
+            both = " and ".join(
+                stack_files.file_of(stack_files.stack("west", s)) for s in (cells[number], suffix)
+            )
+            raise EnvironmentRefusedError(f"mft:cell: {both} have {number!r}; every pair has its own number")
+        cells[number] = suffix
+    known = ", ".join(sorted(cells, key=lambda number: (len(number), number)))
+    if cell is None:
         raise EnvironmentRefusedError(
-            f"{root} holds no stack files ({', '.join(file.name for file in files.values())});"
-            " change to the folder of the project, or name that folder with --root"
+            f"there are stack files of several cells ({known}): name one with --cell"
         )
-    return {stack: _config(file) for stack, file in files.items()}
+    if cell not in cells:
+        raise EnvironmentRefusedError(f"--cell: no stack files make cell {cell!r}; it is one of: {known}")
+    return cells[cell]
 
 
-def _agreed(configs: Mapping[str, Mapping[str, Any]], key: str) -> str:
+def _suffixes(root: Path) -> tuple[str, ...]:
+    if suffixes := stack_files.suffixes(root):
+        return suffixes
+    files = ", ".join(stack_files.file_of(stack_files.stack(side)) for side in ("west", "east"))
+    raise EnvironmentRefusedError(
+        f"{root} holds no stack files ({files});"
+        " change to the folder of the project, or name that folder with --root"
+    )
+
+
+def _pair(root: Path, suffix: str) -> Mapping[str, StackConfig]:
+    """Return the settings of a pair of stacks, by their names."""
+    with _refusing():
+        configs = stack_files.pair(root, suffix)
+    _refuse_misnamed(configs, suffix)
+    return configs
+
+
+def _refuse_misnamed(configs: Mapping[str, StackConfig], suffix: str) -> None:
+    for stack, config in configs.items():
+        if suffix and stack_files.text(config.get("mft:cell")) != suffix[1:]:
+            raise EnvironmentRefusedError(
+                f"{stack_files.file_of(stack)}: mft:cell: {config.get('mft:cell')!r} is not the number in the"
+                f" file's name; write {suffix[1:]!r}, or rename both files of the pair"
+            )
+
+
+def _all(root: Path) -> Mapping[str, StackConfig]:
+    """Return the settings of the stacks of all pairs, by their names; a pair may still lack one file."""
+    found: dict[str, StackConfig] = {}
+    for suffix in _suffixes(root):
+        with _refusing():
+            configs = stack_files.pair(root, suffix, partly=bool(suffix))
+        _refuse_misnamed(configs, suffix)
+        found |= configs
+    return found
+
+
+def _agreed(configs: Mapping[str, StackConfig], key: str) -> str:
     """Return the value of a key in the stack files; EnvironmentRefusedError unless all have the same."""
-    values = {stack: _text(config.get(key)) for stack, config in configs.items()}
-    west, east = values.values()
-    if not west or west != east:
-        found = ", ".join(f"Pulumi.{stack}.yaml has {value!r}" for stack, value in values.items())
-        raise EnvironmentRefusedError(f"{key}: {found}; both must have the same")
-    return west
+    values = {stack: stack_files.text(config.get(key)) for stack, config in configs.items()}
+    first = next(iter(values.values()))
+    if not first or set(values.values()) != {first}:
+        found = ", ".join(f"{stack_files.file_of(stack)} has {value!r}" for stack, value in values.items())
+        raise EnvironmentRefusedError(f"{key}: {found}; {_all_of(configs)} must have the same")
+    return first
 
 
-def _config(path: Path) -> Mapping[str, Any]:
+def _all_of(configs: Mapping[str, StackConfig]) -> str:
+    return "both" if len(configs) == 2 else "all"
+
+
+@contextmanager
+def _refusing() -> Iterator[None]:
     try:
-        document = yaml.safe_load(path.read_text())
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise EnvironmentRefusedError(f"{path.name}: cannot be read as a stack file: {reason}") from error
-    config = document.get("config") if isinstance(document, dict) else None
-    if not isinstance(config, dict):
-        raise EnvironmentRefusedError(f"{path.name}: config: is not a mapping; is this a stack file?")
-    return config
-
-
-def _text(value: object) -> str | None:
-    """Return a value as text, as Pulumi reads it (a number needs no quotes); None for anything else."""
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else None
+        yield
+    except StackFileError as error:
+        raise EnvironmentRefusedError(str(error)) from error
 
 
 def with_fips(config: Config) -> Config:

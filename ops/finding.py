@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ops.chosen_cell import stack_of
+
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
@@ -24,4 +26,4 @@ class Finding:
 
 def deploy(*sides: str) -> str:
     """Return the remedy for what the program makes: to deploy these sides."""
-    return f"run {' and '.join(f'`pulumi up --refresh --stack gov-{side}`' for side in sides)}"
+    return f"run {' and '.join(f'`pulumi up --refresh --stack {stack_of(side)}`' for side in sides)}"

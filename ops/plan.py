@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ops import chosen_cell
+
 #: What operators type to run these tools, in every command that a message prints.
 COMMAND = "mft-ops"
 
@@ -29,14 +31,15 @@ class Approval:
 
 
 def digest(plan: Mapping[str, Any]) -> str:
-    """Return 12 hex digits that stand for a plan's document: equal documents have equal digests."""
+    """Return 12 hex digits that stand for a plan's document: equal documents of a cell have equal digests."""
     canonical = json.dumps(plan, sort_keys=True, separators=(",", ":"), default=str)
+    canonical += "".join(chosen_cell.options())  # what was reviewed for one cell is not done to another
     return hashlib.sha256(canonical.encode()).hexdigest()[:12]
 
 
 def command(*words: str) -> str:
-    """Return a command line of these tools, ready to be pasted into a shell."""
-    return shlex.join([COMMAND, *words])
+    """Return a command line of these tools on the same cell, ready to be pasted into a shell."""
+    return shlex.join([COMMAND, *words, *chosen_cell.options()])
 
 
 def applying(*words: str, digest: str | None, reason: str | None) -> str:

@@ -35,21 +35,30 @@ def peer_of(side: str) -> str:
 # --- Buckets -------------------------------------------------------------------------------------
 
 
-def customer_of(bucket: str, namespace: str, side: str) -> str:
-    """Return the id of the customer that owns a bucket of `side`, named `{namespace}-{id}-{side}`.
+def stem(namespace: str, cell: str) -> str:
+    """Return what the names of the customers' buckets and topics of a cell begin with.
+
+    It is the namespace for the first cell. The further cells of an account have one each, so that a rule and
+    a policy can match what is theirs, and a customer can have buckets in two cells while it moves.
+    """
+    return namespace if cell == "1" else f"{namespace}-cell{cell}"
+
+
+def customer_of(bucket: str, stem: str, side: str) -> str:
+    """Return the id of the customer that owns a bucket of `side`, named `{stem}-{id}-{side}`.
 
     Raises ValueError for any other bucket. Ids contain no hyphen, so the answer is unambiguous.
     """
-    head, tail = f"{namespace}-", f"-{side}"
+    head, tail = f"{stem}-", f"-{side}"
     customer = bucket[len(head) : -len(tail)]
     if not (bucket.startswith(head) and bucket.endswith(tail)) or not customer.isalnum():
-        raise ValueError(f"{bucket!r} is not a customer's bucket of {namespace!r} in {side}")
+        raise ValueError(f"{bucket!r} is not a customer's bucket of {stem!r} in {side}")
     return customer
 
 
-def bucket_of(customer: str, namespace: str, side: str) -> str:
+def bucket_of(customer: str, stem: str, side: str) -> str:
     """Return the name of a customer's bucket of `side`."""
-    return f"{namespace}-{customer}-{side}"
+    return f"{stem}-{customer}-{side}"
 
 
 # --- Keys in a customer's bucket -----------------------------------------------------------------

@@ -60,7 +60,7 @@ class InboundSweep:
     def __init__(
         self,
         *,
-        namespace: str,
+        stem: str,
         tracker: Tracker,
         directory: Directory,
         intake: Intake,
@@ -69,7 +69,7 @@ class InboundSweep:
         s3: Any,
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
-        self._namespace, self._tracker, self._directory = namespace, tracker, directory
+        self._stem, self._tracker, self._directory = stem, tracker, directory
         self._intake, self._notes, self._log, self._s3 = intake, notes, session_log, s3
         self._now = now
 
@@ -210,7 +210,7 @@ class InboundSweep:
         )
 
     def _bucket(self, customer: RoutingDocument) -> str:
-        return bucket_of(customer.id, self._namespace, self._tracker.side)
+        return bucket_of(customer.id, self._stem, self._tracker.side)
 
     def _age(self, checkpoint: Checkpoint) -> timedelta:
         since = checkpoint.passed or checkpoint.began

@@ -49,7 +49,7 @@ class Intake:
     def __init__(
         self,
         *,
-        namespace: str,
+        stem: str,
         state_machine: str,
         tracker: Tracker,
         directory: Directory,
@@ -60,7 +60,7 @@ class Intake:
 
         `state_machine` is the ARN of the workflow; `client` returns the region's client of an AWS service.
         """
-        self._namespace, self._side, self._now = namespace, tracker.side, now
+        self._stem, self._side, self._now = stem, tracker.side, now
         self._tracker, self._directory = tracker, directory
         self._versions = UploadedVersions(s3=client("s3"), taken_in=self._taken_in)
         self._quota = HourlyQuota(tracker=tracker)
@@ -73,7 +73,7 @@ class Intake:
         `is_late` says whether the peer may have taken the object over meanwhile; by default it follows from
         the object's age. Raises what AWS and the directory raise; the queue then delivers the event again.
         """
-        name = contract.customer_of(arrived.bucket, self._namespace, self._side)
+        name = contract.customer_of(arrived.bucket, self._stem, self._side)
         if arrived.size is not None and is_folder(arrived.key, arrived.size):
             return IntakeResult.FOLDER
         customer = self._directory.customer(name)
@@ -99,7 +99,7 @@ class Intake:
 
         The lost region may have delivered it nevertheless, because facts and objects replicate separately.
         """
-        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
+        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._stem, self._side))
         version = self._find(arrived, customer)
         if version is None:
             return IntakeResult.GONE
@@ -118,7 +118,7 @@ class Intake:
 
         The file that a later rename makes has another key, so it is taken in like any other.
         """
-        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._namespace, self._side))
+        customer = self._directory.customer(contract.customer_of(arrived.bucket, self._stem, self._side))
         version = self._find(arrived, customer)
         if version is None:
             return IntakeResult.GONE
@@ -163,7 +163,7 @@ class Intake:
 
     def _taken_in(self, arrived: Arrival) -> set[str]:
         """Return the ids of a file's versions that were received or rejected."""
-        customer = contract.customer_of(arrived.bucket, self._namespace, self._side)
+        customer = contract.customer_of(arrived.bucket, self._stem, self._side)
         facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
         return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
 

@@ -56,7 +56,7 @@ class OrphanObjects:
     def __init__(
         self,
         *,
-        namespace: str,
+        stem: str,
         side: str,
         tracker: Tracker,
         directory: Directory,
@@ -65,7 +65,7 @@ class OrphanObjects:
         now: Callable[[], datetime] = lambda: datetime.now(UTC),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._namespace, self._side, self._tracker, self._directory = namespace, side, tracker, directory
+        self._stem, self._side, self._tracker, self._directory = stem, side, tracker, directory
         self._intake, self._s3, self._now, self._clock = intake, s3, now, clock
         self._to_do: list[str] = []
         self._after = ""
@@ -100,7 +100,7 @@ class OrphanObjects:
         unproven: list[str],
         remaining: Callable[[], float],
     ) -> bool:
-        bucket = bucket_of(customer.id, self._namespace, self._side)
+        bucket = bucket_of(customer.id, self._stem, self._side)
         key = self._after
         for version in self._recent(bucket):
             if version.key != key:

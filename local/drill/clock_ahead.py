@@ -12,6 +12,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from local.world import World
+from runtime.contract import stem
 from runtime.environment import ENV_CONFIG_BUCKET, ENV_SESSION_LOG, ENV_STATE_MACHINE, ENV_TRACKER
 from runtime.executions import Executions
 from runtime.inbound_sweep import InboundSweep, Swept
@@ -31,7 +32,7 @@ class SweepAhead:
         self._side = side
         self._client: Callable[[str], Any] = lambda service: world.client(service, side)
         self._now: Callable[[], datetime] = lambda: datetime.now(UTC) + ahead
-        self._namespace = world.namespace
+        self._stem = stem(world.namespace, world.cell)
         function = world.graphs[side].one("aws:lambda/function:Function", "cell1-sweep")
         self._env = function.inputs["environment"]["variables"]
         dynamodb = self._client("dynamodb")
@@ -42,11 +43,11 @@ class SweepAhead:
         """Take in what no event has brought."""
         dynamodb = self._client("dynamodb")
         return InboundSweep(
-            namespace=self._namespace,
+            stem=self._stem,
             tracker=self._tracker,
             directory=self._directory,
             intake=Intake(
-                namespace=self._namespace,
+                stem=self._stem,
                 state_machine=self._env[ENV_STATE_MACHINE],
                 tracker=self._tracker,
                 directory=self._directory,

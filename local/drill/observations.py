@@ -143,7 +143,8 @@ class Observations:
 
     def backlog(self, side: str) -> int:
         """Return how many files wait for intake or are under way in a region, which must be up."""
-        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", "cell1-intake-queue").outputs["url"]
+        name = f"{self._world.prefix}intake-queue"
+        queue = self._world.graphs[side].one("aws:sqs/queue:Queue", name).outputs["url"]
         waiting = messages_in(self._world.client("sqs", side), queue)
         return waiting + len(self.executions(side, statusFilter="RUNNING"))
 

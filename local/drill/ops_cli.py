@@ -100,8 +100,9 @@ class OpsCli:
         module = "ops" if self.grace is None else "local.drill.scaled_ops"
         if self.grace is not None:
             verb[ENV_GRACE] = str(self.grace)
+        where = ["--cell", self._world.cell, "--root", str(self._world.project)]
         return subprocess.Popen(  # noqa: S603 - our own command
-            [sys.executable, "-m", module, *command, "--root", str(self._world.project)],
+            [sys.executable, "-m", module, *command, *where],
             cwd=ROOT,
             env=os.environ | self._world.environment | {"AWS_ENDPOINT_URL": endpoint} | verb,
             stdin=subprocess.DEVNULL,

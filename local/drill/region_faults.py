@@ -37,9 +37,11 @@ class RegionFaults:
     had not replicated then. Both are None until a region dies.
     """
 
-    def __init__(self, world: World, story: Story, observations: Observations) -> None:
+    def __init__(
+        self, world: World, story: Story, observations: Observations, timeline: Timeline | None = None
+    ) -> None:
         self.world, self.story, self.observations = world, story, observations
-        self.timeline = Timeline(story.say)
+        self.timeline = timeline or Timeline(story.say)
         self.acknowledged_files = AcknowledgedFiles(observations)
         self.scale = {"dns": DNS_SPEED_UP, "workflow": SPEED_UP}
         self.died: float | None = None
@@ -87,7 +89,8 @@ class RegionFaults:
         self.world.aws.replication_lag(s3=0, dynamodb=0)
         self.world.find_again(side)
         self._happens(f"{REGION_OF[side]} is back")
-        self.minute("cell1-canary", side)  # the last one may have been under way when the region died
+        # The last one may have been under way when the region died.
+        self.minute(f"{self.world.prefix}canary", side)
         settled = until(self.observations.is_still, within=SOON)
         self.expect("everything that was frozen has run to its end", settled)
         alike = until(self.observations.is_alike, within=SOON)
@@ -101,7 +104,7 @@ class RegionFaults:
         files = [each.file for each in known if each.facts and not each.has_ended]
 
         def done() -> bool:
-            self.minute("cell1-failover-takeover", side)
+            self.minute(f"{self.world.prefix}failover-takeover", side)
             return all(each.has_ended for each in self.acknowledged_files.accounts(side, files))
 
         done_with = until(done, within=SOON, every=2)
@@ -127,13 +130,13 @@ class RegionFaults:
         """Run a cell's probes more often than every minute, to match the scaled periods of alarms."""
         with contextlib.ExitStack() as running:
             for zone in ZONES:
-                running.enter_context(self._often(f"cell1-probe-{zone}", side))
+                running.enter_context(self._often(f"{self.world.prefix}probe-{zone}", side))
             yield
 
     @contextmanager
     def speaking(self, *sides: str) -> Iterator[None]:
         """Let these regions, or both, publish what they keep as often as alarms are evaluated."""
-        with self._often("cell1-failover-switch", *(sides or SIDES)):
+        with self._often(f"{self.world.prefix}failover-switch", *(sides or SIDES)):
             yield
 
     @contextmanager
@@ -167,14 +170,14 @@ class RegionFaults:
         """Expect alarms of a cell to go off, which notify operators."""
         zones = ZoneFaults(self.world, side)
         for alarm in alarms:
-            went_off = until(partial(zones.is_on, f"cell1-monitoring-{alarm}"), within=SOON)
+            went_off = until(partial(zones.is_on, f"{self.world.prefix}monitoring-{alarm}"), within=SOON)
             self.expect(f"the alarm {alarm} of {REGION_OF[side]} goes off", went_off)
 
     def calm(self, side: str, *alarms: str) -> None:
         """Expect alarms of a cell to be over."""
         zones = ZoneFaults(self.world, side)
         for alarm in alarms:
-            is_over = until(partial(zones.is_off, f"cell1-monitoring-{alarm}"), within=SOON)
+            is_over = until(partial(zones.is_off, f"{self.world.prefix}monitoring-{alarm}"), within=SOON)
             self.expect(f"the alarm {alarm} of {REGION_OF[side]} is over", is_over)
 
     def canary_arrives(self, side: str) -> None:
@@ -195,7 +198,7 @@ class RegionFaults:
     @contextmanager
     def automatic(self, side: str, leaf: str) -> Iterator[None]:
         """Let a leaf health check of a cell decide, as `mft:automaticFailover` would."""
-        check = self._one(side, "aws:route53/healthCheck:HealthCheck", f"cell1-health-{leaf}").id
+        check = self._one(side, "aws:route53/healthCheck:HealthCheck", f"{self.world.prefix}health-{leaf}").id
         self._decides(check, True)
         self._happens(f"the {leaf} check of {REGION_OF[side]} decides now")
         yield
@@ -209,7 +212,7 @@ class RegionFaults:
             error = ""
         except (ProgramError, BotoCoreError, ClientError) as refused:
             error = str(refused) or type(refused).__name__
-        self.expect(f"the program cannot run for gov-{side}: {error.splitlines()[:1]}", error)
+        self.expect(f"the program cannot run for {self.world.stack(side)}: {error.splitlines()[:1]}", error)
 
     def _decides(self, check: str, yes: bool) -> None:
         route53 = self.world.client("route53", WEST)

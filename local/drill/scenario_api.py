@@ -14,6 +14,7 @@ import secrets
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Self
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -22,6 +23,7 @@ from local.drill.acknowledged_files import Account, SentFile
 from local.drill.answer_log import AnswerLog
 from local.drill.client_kinds import CustomerClient, crowd
 from local.drill.event_faults import EventFaults
+from local.drill.measures import Timeline
 from local.drill.observations import Observations
 from local.drill.operator_actions import OperatorActions
 from local.drill.population import Population
@@ -40,7 +42,8 @@ _AT_ONCE = 4
 class ScenarioApi(EventFaults):
     """One run of a scenario, as a context, in a world whose cells are up and healthy.
 
-    `number` distinguishes its files from those of other runs in the same world.
+    `number` distinguishes its files from those of other runs in the same world. `beside` are the same for
+    other cells; what happens there is on the same timeline.
     """
 
     def __init__(
@@ -52,12 +55,14 @@ class ScenarioApi(EventFaults):
         newcomer: Sender,
         *,
         number: int,
+        timeline: Timeline | None = None,
     ) -> None:
-        super().__init__(world, story, observations)
+        super().__init__(world, story, observations, timeline)
         self.by_sftp, self.by_sdk, self.regular = cast.by_sftp, cast.by_sdk, cast.regular
         self.newcomer = newcomer
         self.accounts: list[Account] = []
-        self._prefix = f"play{number}"
+        self.beside: list[ScenarioApi] = []
+        self.number, self._prefix = number, f"play{number}"
         self._population: Population | None = None
         world.serve_names()
         assert world.dns is not None
@@ -65,13 +70,13 @@ class ScenarioApi(EventFaults):
         self.answers = AnswerLog(
             [sender.customer.id for sender in (self.by_sftp, self.by_sdk, self.regular)],
             zone=world.zone,
-            cell=world.config[WEST]["mft:cell"],
+            cell=world.cell,
             ask=lambda name, type: server.answer(name, type).values,
             now=self.timeline.now,
         )
         self.operators = OperatorActions(world, story, self.timeline, self.answers)
 
-    def __enter__(self) -> ScenarioApi:
+    def __enter__(self) -> Self:
         self.answers.start()
         return self
 

@@ -65,8 +65,8 @@ class ScenarioRunner:
             expectations=list(step.expectations),
             timeline=api.timeline.events,
             measures=_measures(api),
-            answers=api.answers.changes,
-            transfers=[account.fate() for account in api.accounts],
+            answers=[change for each in (api, *api.beside) for change in each.answers.changes],
+            transfers=[account.fate() for each in (api, *api.beside) for account in each.accounts],
             clients=api.counts(),
             calls={verb: dict(sorted(made.items())) for verb, made in calls.items() if made},
         )

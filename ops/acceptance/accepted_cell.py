@@ -10,6 +10,7 @@ from ops.acceptance.synthetic_customer import ENDING, PAGE, SyntheticCustomer
 from ops.cell import DeployedCell
 from ops.cell_manifest import CellManifest
 from ops.environment import Environment
+from ops.finding import deploy
 from ops.plan import RefusedError
 from ops.recovery.regions import Regions
 from runtime.contract import INBOUND, REGION_OF, SIDES, peer_of
@@ -111,10 +112,7 @@ def accepted_cells(environment: Environment, customer: SyntheticCustomer) -> dic
     }
     for side, cell in found.items():
         if customer.id not in regions.directory(side).names():
-            raise RefusedError(
-                f"{cell.region} does not serve {customer.id} yet: run"
-                f" `pulumi up --refresh --stack gov-{side}`"
-            )
+            raise RefusedError(f"{cell.region} does not serve {customer.id} yet: {deploy(side)}")
         cell.refuse_unfit()
     return found
 

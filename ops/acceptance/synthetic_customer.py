@@ -56,7 +56,7 @@ class SyntheticCustomer:
             customer=customer,
             user=user,
             key=key,
-            buckets={side: names.bucket(environment.namespace, id, side) for side in SIDES},
+            buckets={side: names.bucket(environment.stem, id, side) for side in SIDES},
             sftp_folder=sftp_home(user),
             s3_folder=_s3_folder(customer),
         )

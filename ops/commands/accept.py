@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ops import plan_store
-from ops.cli import Apply, AsJson, Digest, Reason, Root, approval, printable, refusing, to_do_it
+from ops.cli import Apply, AsJson, Digest, OfCell, Reason, Root, approval, printable, refusing, to_do_it
 from ops.environment import ROOT, Environment
 from ops.plan import RefusedError, applying
 from ops.progress import Bar
@@ -43,6 +43,7 @@ def accept(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Prove that a deployed environment works.
@@ -70,7 +71,7 @@ def accept(
 
     recordings: list[Recording] = []
     with refusing(as_json=as_json, acts=apply):
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         registry = read_registry(environment, root)
         sender = SyntheticCustomer.of(registry, environment, customer, key)
         cells = accepted_cells(environment, sender)

@@ -11,7 +11,7 @@ import typer
 
 from ops.audit.chains import AuditVerification
 from ops.audit.verification import ChainResult
-from ops.cli import AllCustomers, AsJson, Root, refusing
+from ops.cli import AllCustomers, AsJson, OfCell, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
 
@@ -39,6 +39,7 @@ def verify(
     region: Only = None,
     grace: Grace = 60,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Prove that every audit chain is unbroken, and holds what the tracker holds.
@@ -50,7 +51,7 @@ def verify(
     Example: mft-ops audit verify c7k2m
     """
     with refusing(as_json=as_json):
-        audit = AuditVerification(Environment.read(root), only=region)
+        audit = AuditVerification(Environment.read(root, cell), only=region)
         chains = audit.chains(customers or ())
         verdicts: list[ChainResult] = []
         with Bar(len(chains), "chains", "links") as bar:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ops.cli import Apply, AsJson, Digest, Override, Reason, Region, Root, approval
+from ops.cli import Apply, AsJson, Digest, OfCell, Override, Reason, Region, Root, approval
 from ops.commands.region_moves import carry_out
 from ops.environment import ROOT, Environment
 from ops.failover.evacuation import SwitchPlan, evacuation
@@ -26,6 +26,7 @@ def evacuate(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Take a region out of DNS, through its peer's data plane only.
@@ -44,7 +45,7 @@ def evacuate(
         return evacuation(environment, region, position, override=override)
 
     options = ["--lost"] if lost else []
-    carry_out(plan, options, reason=reason, approved=approved, as_json=as_json, root=root)
+    carry_out(plan, options, reason=reason, approved=approved, as_json=as_json, root=root, cell=cell)
 
 
 def restore(
@@ -54,6 +55,7 @@ def restore(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Put a region back into DNS, once it is well and has caught up.
@@ -71,7 +73,7 @@ def restore(
 
         return restoration(environment, root, region, override=override)
 
-    carry_out(plan, [], reason=reason, approved=approved, as_json=as_json, root=root)
+    carry_out(plan, [], reason=reason, approved=approved, as_json=as_json, root=root, cell=cell)
 
 
 def force_in(
@@ -82,6 +84,7 @@ def force_in(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Put a region in from its own side (break glass).
@@ -98,4 +101,12 @@ def force_in(
     def plan(environment: Environment) -> SwitchPlan:
         return forcing(environment, region, is_on=not back, override=override)
 
-    carry_out(plan, ["--back"] if back else [], reason=reason, approved=approved, as_json=as_json, root=root)
+    carry_out(
+        plan,
+        ["--back"] if back else [],
+        reason=reason,
+        approved=approved,
+        as_json=as_json,
+        root=root,
+        cell=cell,
+    )

@@ -17,6 +17,7 @@ from ops.cli import (
     Apply,
     AsLines,
     Digest,
+    OfCell,
     Reason,
     Root,
     approval,
@@ -64,6 +65,7 @@ def gaps(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsLines = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Compare what both regions have tracked, received and archived.
@@ -86,7 +88,7 @@ def gaps(
         asked = asked.older_than(GRACE)
     say = _documents if as_json else _lines
     with refusing(as_json=as_json, acts=apply), closing(RepairPlan()) as plan:
-        regions = Regions.find(Environment.read(root), only=region)
+        regions = Regions.find(Environment.read(root, cell), only=region)
         names = regions.customers(customers or ())
         say({"window": asked.document(), "not_looked_at": regions.unknowns})
         with Bar(len(names), "customers", "objects") as bar:

@@ -17,6 +17,7 @@ from ops.cli import (
     AsJson,
     CustomersOrAll,
     Digest,
+    OfCell,
     Reason,
     Root,
     approval,
@@ -63,6 +64,7 @@ def notice(
     digest: Digest = None,
     markdown: Markdown = False,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Tell customers where to send while a region is out.
@@ -80,7 +82,7 @@ def notice(
         raise typer.BadParameter("--markdown and --json exclude each other")
     approved = approval(apply=apply, digest=digest, reason=reason)
     with refusing(as_json=as_json, acts=apply):
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         notices = Notices(environment, out_of=region, since=since)
         made = _made(notices, customers or ())
         plan_store.review(root, plan_of(made), approved)

@@ -7,7 +7,7 @@ from dataclasses import asdict
 
 import typer
 
-from ops.cli import AllCustomers, AsJson, Root, printable, refusing
+from ops.cli import AllCustomers, AsJson, OfCell, Root, printable, refusing
 from ops.environment import ROOT, Environment
 from ops.progress import Bar
 
@@ -15,7 +15,9 @@ from ops.progress import Bar
 CERTIFICATES = 0
 
 
-def ready(customers: AllCustomers = None, as_json: AsJson = False, root: Root = ROOT) -> None:
+def ready(
+    customers: AllCustomers = None, as_json: AsJson = False, cell: OfCell = None, root: Root = ROOT
+) -> None:
     """Compare both cells with each other and with the registry.
 
     Compared are host keys as they are served, users, buckets, replication, queues, alarms, quotas, health
@@ -30,7 +32,7 @@ def ready(customers: AllCustomers = None, as_json: AsJson = False, root: Root = 
     from ops.health.ready import Readiness  # loads pydantic, which verbs of an incident do without
 
     with refusing(as_json=as_json):
-        readiness = Readiness(Environment.read(root), root, customers or ())
+        readiness = Readiness(Environment.read(root, cell), root, customers or ())
         with Bar(readiness.steps, "looked at") as bar:
             report = readiness.look(bar.steps)
     found = report.differences

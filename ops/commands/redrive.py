@@ -9,7 +9,7 @@ import typer
 
 from ops import plan_store
 from ops.cell import DeployedCell, side_of
-from ops.cli import Apply, AsJson, Digest, Reason, Region, Root, approval, refusing, to_do_it
+from ops.cli import Apply, AsJson, Digest, OfCell, Reason, Region, Root, approval, refusing, to_do_it
 from ops.environment import ROOT, Environment
 from ops.logbook import Logbook, Recording
 from ops.plan import applying
@@ -34,6 +34,7 @@ def redrive(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Send on what fell into a region's dead-letter queues.
@@ -47,12 +48,12 @@ def redrive(
     approved = approval(apply=apply, digest=digest, reason=reason)
     recording, done = Recording(), dict[str, Redriven]()
     with refusing(as_json=as_json, acts=apply):
-        cell = DeployedCell(environment=Environment.read(root), side=side_of(region))
-        redriving = Redrive(cell)
+        deployed = DeployedCell(environment=Environment.read(root, cell), side=side_of(region))
+        redriving = Redrive(deployed)
         plan = redriving.plan(queue or ())
         plan_store.review(root, plan.document, approved)
         if approved:
-            book = Logbook(cell, "redrive")
+            book = Logbook(deployed, "redrive")
             with (
                 book.recorded(digest=plan.digest, plan=plan.document, why=approved.reason) as recording,
                 Bar(sum(plan.waiting.values()), "sent on") as bar,

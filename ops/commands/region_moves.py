@@ -28,6 +28,7 @@ def carry_out(
     approved: Approval | None,
     as_json: bool,
     root: Path,
+    cell: str | None,
 ) -> None:
     """Print a plan of moving a region, carry it out if it was approved, and say how that ended."""
     act: Act | None = None
@@ -40,7 +41,7 @@ def carry_out(
         return act.so_far if act else "nothing was done"
 
     with refusing(as_json=as_json, acts=approved is not None, so_far=so_far):
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         plan = planned(environment)
         document = _document(plan, options, reason)
         for line in _plan(plan):

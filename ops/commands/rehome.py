@@ -14,6 +14,7 @@ from ops.cli import (
     AsJson,
     CustomersOrAll,
     Digest,
+    OfCell,
     Override,
     Reason,
     Root,
@@ -49,6 +50,7 @@ def rehome(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Change which region customers' `primary.` names answer with.
@@ -70,7 +72,7 @@ def rehome(
     recording = None
     with refusing(as_json=as_json, acts=apply, so_far=lambda: customers_done(bar)):
         side = side_of(to)
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         rehoming = Rehome(environment, root, HostedZone(environment))
         plan = rehoming.plan(customers or None, side, as_written=from_registry, override=override)
         plan_store.review(root, plan.document, approved)

@@ -12,6 +12,7 @@ from ops.cli import (
     Apply,
     AsJson,
     Digest,
+    OfCell,
     OfCustomer,
     Reason,
     Root,
@@ -51,6 +52,7 @@ def release(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Decide about a held file: it was delivered, or is sent again.
@@ -64,7 +66,7 @@ def release(
         raise typer.BadParameter("give the partner's answer: --delivered or --resend")
     approved = approval(apply=apply, digest=digest, reason=reason)
     with refusing(as_json=as_json, acts=apply):
-        regions = Regions.find(Environment.read(root))
+        regions = Regions.find(Environment.read(root, cell))
         file = Lookup(regions, regions.customers([customer] if customer else ())).find(transfer)
         if file.transfer is None:
             raise RefusedError(

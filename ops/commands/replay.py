@@ -12,7 +12,7 @@ from typing import Annotated, assert_never
 import typer
 
 from ops import plan_store
-from ops.cli import AsLines, Root, not_blank, printable, refusing, to_do_it
+from ops.cli import AsLines, OfCell, Root, not_blank, printable, refusing, to_do_it
 from ops.environment import ROOT, Environment
 from ops.plan import NO_REASON, Approval, RefusedError, command
 from ops.progress import Bar
@@ -118,6 +118,7 @@ def plan(
     force: Force = False,
     out: Out = None,
     as_json: AsLines = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Say of each transfer whether it would be skipped, delivered or asked about.
@@ -132,7 +133,7 @@ def plan(
     counts: Counter[Choice] = Counter()
     steps: list[ReplayVerdict] = []
     with refusing(as_json=as_json):
-        regions = Regions.find(Environment.read(root))
+        regions = Regions.find(Environment.read(root, cell))
         regions.customers([customer])
         for sentence in regions.unknowns:
             typer.echo(json.dumps({"unknown": sentence}) if as_json else sentence)
@@ -184,6 +185,7 @@ def apply(
     reason: Reason,
     rate: Rate = None,
     as_json: AsLines = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Do exactly what was planned, unless something has changed since.
@@ -197,7 +199,7 @@ def apply(
     with refusing(as_json=as_json, acts=True):
         made = ReplayPlan.read(file)
         plan_store.review(root, made.document, Approval(digest=digest, reason=reason))
-        regions = Regions.find(Environment.read(root))
+        regions = Regions.find(Environment.read(root, cell))
         application, total = Application(regions, made, reason=reason), len(made.steps)
         with Bar(total, "checked") as bar:
             application.confirm(bar.step)

@@ -13,6 +13,7 @@ from ops.cli import (
     Apply,
     AsJson,
     Digest,
+    OfCell,
     Override,
     Reason,
     Root,
@@ -47,6 +48,7 @@ def shift(
     apply: Apply = False,
     digest: Digest = None,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Take customers out of a region, or bring them back.
@@ -67,7 +69,7 @@ def shift(
     recording = None
     with refusing(as_json=as_json, acts=apply, so_far=lambda: customers_done(bar)):
         side = side_of(region) if region else None
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         shifting = Shifting(environment, root, HostedZone(environment))
         plan = shifting.plan(customers, side, override=override)
         plan_store.review(root, plan.document, approved)

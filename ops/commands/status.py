@@ -15,7 +15,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from ops.cli import AsJson, Root, printable, refusing
+from ops.cli import AsJson, OfCell, Root, printable, refusing
 from ops.environment import ROOT, Environment
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ _FEWEST = 8
 _UNKNOWN = "not known"
 
 
-def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) -> None:
+def status(watch: Watching = False, as_json: AsJson = False, cell: OfCell = None, root: Root = ROOT) -> None:
     """Show both regions on one screen: switches, queues, alarms.
 
     The screen also has customers that are out, copies to the peer and the workflow. The exit code is 0
@@ -47,7 +47,7 @@ def status(watch: Watching = False, as_json: AsJson = False, root: Root = ROOT) 
     from ops.health.status import StatusWatch  # loads dnspython, which most verbs do without
 
     with refusing(as_json=as_json):
-        looking = StatusWatch(Environment.read(root))
+        looking = StatusWatch(Environment.read(root, cell))
         with Console(stderr=True).status("asking both regions"):
             found = looking.look()
         if watch:

@@ -8,7 +8,7 @@ from dataclasses import asdict
 import typer
 
 from ops.cell import DeployedCell, side_of
-from ops.cli import Apply, AsJson, Reason, Region, Root, printable, refusing, to_do_it
+from ops.cli import Apply, AsJson, OfCell, Reason, Region, Root, printable, refusing, to_do_it
 from ops.environment import ROOT, Environment
 from ops.logbook import Logbook, Recording
 from ops.plan import applying, digest
@@ -30,6 +30,7 @@ def takeover(
     reason: Reason = None,
     apply: Apply = False,
     as_json: AsJson = False,
+    cell: OfCell = None,
     root: Root = ROOT,
 ) -> None:
     """Finish now, in the other region, what a lost region has left.
@@ -43,7 +44,7 @@ def takeover(
         raise typer.BadParameter("--apply needs a --reason")
     recording = Recording()
     with refusing(as_json=as_json, acts=apply):
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         takeovers = Takeovers(environment, region)
         with Bar(None, "looked at") as bar:
             if reason and apply:

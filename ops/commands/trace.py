@@ -13,7 +13,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from ops.cli import AsJson, OfCustomer, Root, refusing
+from ops.cli import AsJson, OfCell, OfCustomer, Root, refusing
 from ops.environment import ROOT, Environment
 from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
@@ -35,7 +35,9 @@ _INDENT = " " * 6
 _HASH = 12
 
 
-def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, root: Root = ROOT) -> None:
+def trace(
+    file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, cell: OfCell = None, root: Root = ROOT
+) -> None:
     """Print one file's story across both regions, in order of time.
 
     The story is made of the facts of both replicas and where they differ, leases, executions, objects and
@@ -44,7 +46,7 @@ def trace(file: Wanted, customer: OfCustomer = None, as_json: AsJson = False, ro
     Example: mft-ops trace inbound/sdk/a.csv --customer c7k2m
     """
     with refusing(as_json=as_json):
-        environment = Environment.read(root)
+        environment = Environment.read(root, cell)
         regions = Regions.find(environment)
         found = Lookup(regions, regions.customers([customer] if customer else ())).find(file)
         story = Trace(environment, regions, found.customer).story(found.key, found.transfer)

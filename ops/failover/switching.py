@@ -26,10 +26,13 @@ OLD_ANSWERS = (
     "open SFTP sessions stay where they are until they end, or until their region dies",
     "clients that ignore the TTL stay until they look the name up again: restart them",
 )
-#: Who never asks DNS.
-NO_ANSWERS = (
-    f"SDK clients that do not use TXT records must retarget: {command('notice', '--all')} says where to"
-)
+
+
+def no_answers() -> str:
+    """Return the sentence about those who never ask DNS."""
+    return (
+        f"SDK clients that do not use TXT records must retarget: {command('notice', '--all')} says where to"
+    )
 
 
 @dataclass(kw_only=True)
@@ -52,7 +55,7 @@ class Act:
     @property
     def behind(self) -> list[str]:
         """Sentences about the clients that stay where they were, and for how long."""
-        return [*OLD_ANSWERS, *([NO_ANSWERS] if self.plan.position.is_out else [])]
+        return [*OLD_ANSWERS, *([no_answers()] if self.plan.position.is_out else [])]
 
     @property
     def questions(self) -> int:

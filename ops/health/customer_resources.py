@@ -68,11 +68,11 @@ class RegionServices:
 
 def of_customer(region: RegionServices, customer: Customer) -> Iterator[Finding]:
     """Yield what a customer lacks in a region, and what differs there from the customer's file."""
-    id, namespace = customer.id, region.cell.environment.namespace
+    id, stem = customer.id, region.cell.environment.stem
     side = region.cell.side
-    copy = names.bucket(namespace, id, peer_of(side)) if customer.is_routed else None
-    problems = [*_bucket(region, names.bucket(namespace, id, side), copy), *_document(region, customer)]
-    if not customer.is_retired and not any(each.startswith(f"{namespace}-{id}-") for each in region.topics):
+    copy = names.bucket(stem, id, peer_of(side)) if customer.is_routed else None
+    problems = [*_bucket(region, names.bucket(stem, id, side), copy), *_document(region, customer)]
+    if not customer.is_retired and not any(each.startswith(f"{stem}-{id}-") for each in region.topics):
         problems.append("the topic of its receipts does not exist")
     if customer.takes_files:
         for user in customer.sftp.users:
@@ -180,7 +180,7 @@ def _user(region: RegionServices, user: SftpUser, customer: Customer) -> Iterato
         differences = [f"{len(wanted - held)} missing"] * bool(wanted - held)
         differences += [f"{len(held - wanted)} too many"] * bool(held - wanted)
         yield f"the SFTP user {user.name} has other keys than the registry: {', '.join(differences)}"
-    bucket = names.bucket(region.cell.environment.namespace, customer.id, region.cell.side)
+    bucket = names.bucket(region.cell.environment.stem, customer.id, region.cell.side)
     home = [{"Entry": "/", "Target": f"/{bucket}/{sftp_home(user.name).rstrip('/')}"}]
     mappings = [
         {name: each[name] for name in ("Entry", "Target")}

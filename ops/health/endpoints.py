@@ -16,10 +16,6 @@ from runtime.contract import REGION_OF, SIDES
 #: The types of stored keys that the FIPS security policies let a server present.
 #: https://docs.aws.amazon.com/transfer/latest/userguide/security-policies.html
 _IN_USE = ("ssh-rsa", "ecdsa-")
-_REMEDY = (
-    "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the same"
-    f" keys in both stacks, and {deploy(*SIDES)}"
-)
 
 
 def look(
@@ -91,7 +87,7 @@ def _compared(keys: Mapping[str, Mapping[str, str]]) -> Iterator[Finding]:
         if ones.get(type) != others.get(type):
             both = f"{ones.get(type, 'none')} and {others.get(type, 'none')}"
             yield Finding(
-                where=f"{one} and {other}", what=f"the {type} host keys differ: {both}", remedy=_REMEDY
+                where=f"{one} and {other}", what=f"the {type} host keys differ: {both}", remedy=_same_keys()
             )
 
 
@@ -104,3 +100,10 @@ def by_type(host_keys: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     return {
         key["Type"]: key["Fingerprint"].rstrip("=") for key in oldest_last if key["Type"].startswith(_IN_USE)
     }
+
+
+def _same_keys() -> str:
+    return (
+        "clients would refuse to connect after a failover: set mft:hostKeyRsa and mft:hostKeyEcdsa to the"
+        f" same keys in both stacks, and {deploy(*SIDES)}"
+    )

@@ -43,9 +43,9 @@ def of_table(side: str, table: Mapping[str, Any]) -> Iterator[Finding]:
 
 def of_customers(cell: DeployedCell, customers: Iterable[Customer], cloudwatch: Any) -> Iterator[Finding]:
     """Yield the customers whose files reach a cell late, by S3's metrics there; raises botocore's errors."""
-    namespace, source = cell.environment.namespace, peer_of(cell.side)
+    stem, source = cell.environment.stem, peer_of(cell.side)
     routed = [each.id for each in customers if each.is_routed]
-    pairs = [(names.bucket(namespace, id, source), names.bucket(namespace, id, cell.side)) for id in routed]
+    pairs = [(names.bucket(stem, id, source), names.bucket(stem, id, cell.side)) for id in routed]
     for id, behind in zip(routed, cell_metrics.copies_behind(pairs, cloudwatch), strict=True):
         if behind is not None and behind > 60 * REPLICATION_MINUTES:
             yield Finding(

@@ -107,7 +107,7 @@ class Notices:
             customer=customer.id,
             out=self.out,
             region=self._cell.region,
-            bucket=names.bucket(environment.namespace, customer.id, side),
+            bucket=names.bucket(environment.stem, customer.id, side),
             hosts={
                 "primary": names.endpoint_host(PRIMARY, customer.id, zone),
                 "region": names.endpoint_host(side, customer.id, zone),

@@ -101,7 +101,7 @@ class Regions:
         return [
             Store(
                 side=side,
-                inbound=names.bucket(self._environment.namespace, customer, side),
+                inbound=names.bucket(self._environment.stem, customer, side),
                 archive=cell.bucket("archive"),
                 tracker=self.tracker(side),
                 s3=self.client("s3", side),
@@ -124,7 +124,7 @@ class Regions:
     def intake(self, side: str) -> Intake:
         """Return the intake of a region that answers."""
         return Intake(
-            namespace=self._environment.namespace,
+            stem=self._environment.stem,
             state_machine=self.manifest(side).state_machine,
             tracker=self.tracker(side),
             directory=self.directory(side),

@@ -35,7 +35,7 @@ class Takeovers:
         """RefusedError if the region is not declared lost, or its peer does not answer."""
         self._lost = side_of(region)
         self._side = peer_of(self._lost)
-        self._namespace = environment.namespace
+        self._stem = environment.stem
         self.region = REGION_OF[self._side]
         self._regions = Regions.find(environment, only=self.region)
         if self._lost not in self._regions.out:
@@ -62,7 +62,7 @@ class Takeovers:
         regions, side = self._regions, self._side
         tracker, directory, s3 = regions.tracker(side), regions.directory(side), regions.client("s3", side)
         orphans = OrphanObjects(
-            namespace=self._namespace, side=side, tracker=tracker, directory=directory, intake=intake, s3=s3
+            stem=self._stem, side=side, tracker=tracker, directory=directory, intake=intake, s3=s3
         )
         takeover = Takeover(
             side=side,

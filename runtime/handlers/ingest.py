@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime import contract
 from runtime.arrival import arrival
-from runtime.environment import ENV_NAMESPACE, ENV_SIDE
+from runtime.environment import ENV_SIDE
 from runtime.file_names import nameless
 from runtime.handlers import wiring
 
@@ -22,7 +22,7 @@ def _accept(record: SQSRecord) -> None:
     arrived = arrival(json.loads(record.body))
     with nameless(arrived.key):
         result = wiring.intake().accept(arrived)
-        customer = contract.customer_of(arrived.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
+        customer = contract.customer_of(arrived.bucket, wiring.stem(), wiring.env(ENV_SIDE))
         file = contract.file_id(customer, arrived.key)
         wiring.logger.info(
             "intake", customer=customer, file=file, version_id=arrived.version_id, became=result

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch.types import PartialItemFailureRespon
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 
 from runtime import contract
-from runtime.environment import ENV_NAMESPACE, ENV_SIDE
+from runtime.environment import ENV_SIDE
 from runtime.handlers import wiring
 from runtime.replication import Incident, incidents
 
@@ -30,7 +30,7 @@ def _without_name(incident: Incident) -> dict[str, str]:
     key = about.pop("key")
     if not key.startswith(contract.INBOUND):
         return {**about, **dict(zip(("customer", "transfer"), key.split("/"), strict=False))}
-    customer = contract.customer_of(incident.bucket, wiring.env(ENV_NAMESPACE), wiring.env(ENV_SIDE))
+    customer = contract.customer_of(incident.bucket, wiring.stem(), wiring.env(ENV_SIDE))
     return {**about, "customer": customer, "file": contract.file_id(customer, key)}
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any
 
-from runtime.environment import ENV_NAMESPACE, ENV_SESSION_LOG, ENV_SIDE, ENV_STATE_MACHINE, ENV_TRACKER
+from runtime.environment import ENV_SESSION_LOG, ENV_SIDE, ENV_STATE_MACHINE, ENV_TRACKER
 from runtime.executions import Executions
 from runtime.handlers import wiring
 from runtime.inbound_sweep import InboundSweep
@@ -22,7 +22,7 @@ def _sweep() -> InboundSweep:
         table=wiring.env(ENV_TRACKER), side=wiring.env(ENV_SIDE), client=wiring.client("dynamodb")
     )
     return InboundSweep(
-        namespace=wiring.env(ENV_NAMESPACE),
+        stem=wiring.stem(),
         tracker=wiring.tracker(),
         directory=wiring.directory(),
         intake=wiring.intake(),

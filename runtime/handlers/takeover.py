@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import cache
 from typing import Any, TypeVar
 
-from runtime.environment import ENV_NAMESPACE, ENV_SIDE, ENV_STATE_MACHINE
+from runtime.environment import ENV_SIDE, ENV_STATE_MACHINE
 from runtime.executions import Executions
 from runtime.facts import Status
 from runtime.handlers import wiring
@@ -54,9 +54,9 @@ def _scan(wanted: Status) -> TransferScan:
 
 @cache
 def _takeover() -> Takeover:
-    side, namespace = wiring.env(ENV_SIDE), wiring.env(ENV_NAMESPACE)
+    side = wiring.env(ENV_SIDE)
     orphans = OrphanObjects(
-        namespace=namespace,
+        stem=wiring.stem(),
         side=side,
         tracker=wiring.tracker(),
         directory=wiring.directory(),

@@ -78,6 +78,11 @@ def tracker() -> Tracker:
     return Tracker(table=env(ENV_TRACKER), side=env(ENV_SIDE), client=client("dynamodb"))
 
 
+def stem() -> str:
+    """Return what the names of this cell's customers' buckets begin with."""
+    return contract.stem(env(ENV_NAMESPACE), env(ENV_CELL))
+
+
 @cache
 def directory() -> Directory:
     """Return the customers of this cell."""
@@ -88,7 +93,7 @@ def directory() -> Directory:
 def intake() -> Intake:
     """Return the intake of this cell."""
     return Intake(
-        namespace=env(ENV_NAMESPACE),
+        stem=stem(),
         state_machine=env(ENV_STATE_MACHINE),
         tracker=tracker(),
         directory=directory(),

@@ -84,11 +84,23 @@ def test_because_no_id_is_a_role(role):
 @given(namespaces, cells, sides)
 def test_a_canarys_bucket_is_read_like_a_customers_and_is_nobodys(namespace, cell, side):
     bucket = made((names.canary_bucket, (namespace, cell, side)))
-    id = contract.customer_of(bucket, namespace, side)
+    id = contract.customer_of(bucket, contract.stem(namespace, cell), side)
     assert (id, contract.is_canary(id)) == (contract.canary(cell), True)
     assert not names.is_id(id)
     with pytest.raises(NameRefusedError, match="reserved"):
         names.bucket(namespace, contract.CANARY + "x", side)
+
+
+@given(cells, cells, ids, sides)
+def test_a_customer_has_other_buckets_and_topics_in_another_cell(one, two, id, side):
+    assume(one != two)
+    stems = [contract.stem("mft", cell) for cell in (one, two)]
+    assert len({names.bucket(stem, id, side) for stem in stems}) == 2
+    assert len({names.receipts_topic(stem, id) for stem in stems}) == 2
+    for stem, other in (stems, reversed(stems)):
+        assert contract.customer_of(names.bucket(stem, id, side), stem, side) == id
+        with pytest.raises(ValueError, match="is not a customer's bucket"):
+            contract.customer_of(names.bucket(stem, id, side), other, side)
 
 
 @given(hosts)

@@ -58,7 +58,10 @@ class Fleet:
         customers = self.estate.customers().values()
         for side in SIDES:
             buckets = [self.bucket(role, side) for role in ("config", "archive")]
-            buckets += [names.bucket(NAMESPACE, customer.id, side) for customer in customers]
+            buckets += [
+                names.bucket(contract.stem(NAMESPACE, self.place.cell), customer.id, side)
+                for customer in customers
+            ]
             s3 = self.client("s3", side)
             for bucket in buckets:
                 s3.create_bucket(
@@ -78,7 +81,7 @@ class Fleet:
         for side in SIDES:
             s3 = self.client("s3", side)
             for id in (WESTERNER, EASTERNER, DRAINING):
-                s3.delete_bucket(Bucket=names.bucket(NAMESPACE, id, side))
+                s3.delete_bucket(Bucket=names.bucket(contract.stem(NAMESPACE, self.place.cell), id, side))
 
     def _switch(self, side: str) -> None:
         """Make a region's switch a health check, as the program does: by an alarm in its peer."""
@@ -169,7 +172,7 @@ class Fleet:
             id=contract.transfer_id(file, "1", at),
             file=file,
             customer=WESTERNER,
-            bucket=names.bucket(NAMESPACE, WESTERNER, side),
+            bucket=names.bucket(contract.stem(NAMESPACE, self.place.cell), WESTERNER, side),
             key=key,
             version_id="1",
             size=3,

@@ -20,6 +20,7 @@ from tests.ops.conftest import WESTERN, Place
 METAVARS = {
     *("CUSTOMER", "REGION", "TRANSFER", "DESTINATION", "FILE", "FOLDER", "DIGEST", "TEXT", "SENTENCE"),
     *("TIME", "LENGTH", "MINUTES", "GLOB", "STATE", "REVISION", "COUNT", "QUEUE", "N/s"),
+    "NUMBER",
 }
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.

@@ -151,7 +151,7 @@ def test_a_held_file_is_listed_with_the_destinations_that_it_still_lacks(estate)
 def test_files_are_to_be_sent_to_the_other_region(estate, out, side):
     document = notice(estate, "--region", out)
     assert (document["out"], document["region"]) == (out, REGION_OF[side])
-    assert document["bucket"] == f"{NAMESPACE}-{estate.customer}-{side}"
+    assert document["bucket"] == f"{estate.west.stem}-{estate.customer}-{side}"
     assert document["hosts"] == {
         "primary": f"primary.{estate.customer}.{ZONE}",
         "region": f"{side}.{estate.customer}.{ZONE}",
@@ -212,7 +212,7 @@ def test_a_notice_as_text_and_as_markdown(estate):
     assert result.code == 0
     for needed in (
         f"{WESTERN} is out: send to {EASTERN}",
-        f"{NAMESPACE}-{estate.customer}-east in {EASTERN}",
+        f"{estate.west.stem}-{estate.customer}-east in {EASTERN}",
         f"sftp.east{estate.west.cell}.{ZONE}",
         "within 1 hour of the first time",
         "Send again (1)",

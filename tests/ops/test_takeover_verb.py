@@ -127,7 +127,7 @@ def test_a_repeated_takeover_starts_nothing_twice(lost: Estate) -> None:
 def test_a_refusal_by_aws_is_named_and_stops_nothing_else(lost: Estate) -> None:
     """The customer's bucket is gone; another customer's transfer goes on."""
     gone = other_customer(lost)
-    lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, NAMESPACE, EAST))
+    lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, lost.east.stem, EAST))
     under_way = lost.west.receive(b"abc")
     result = lost.ops("takeover", WESTERN, *APPLY)
     assert result.code == 1

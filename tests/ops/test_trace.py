@@ -303,7 +303,7 @@ def test_a_key_that_two_customers_have_needs_a_customer(estate):
     other = other_customer(estate)
     deliver(estate.west)
     estate.west.client("s3").put_object(
-        Bucket=contract.bucket_of(other, "mft", WEST), Key=KEY, Body=b"theirs"
+        Bucket=contract.bucket_of(other, estate.west.stem, WEST), Key=KEY, Body=b"theirs"
     )
     assert refused(estate, KEY) == (
         f"{KEY!r} is a file of each of {estate.customer}, {other}: add --customer"

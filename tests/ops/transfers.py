@@ -36,6 +36,10 @@ class Side(Cell):
     cell: str = ""
 
     @property
+    def stem(self) -> str:
+        return contract.stem(NAMESPACE, self.cell)
+
+    @property
     def config_bucket(self) -> str:
         return names.cell_bucket(NAMESPACE, self.cell, "config", self.side)
 
@@ -161,7 +165,7 @@ def other_customer(estate: Estate) -> str:
         body = json.dumps(json.loads(document["Body"].read()) | {"id": name})
         s3.put_object(Bucket=side.config_bucket, Key=contract.config_key(name), Body=body)
         s3.create_bucket(
-            Bucket=contract.bucket_of(name, "mft", side.side),
+            Bucket=contract.bucket_of(name, side.stem, side.side),
             CreateBucketConfiguration={"LocationConstraint": side.region},
         )
     return name

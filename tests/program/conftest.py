@@ -7,7 +7,7 @@ import json
 import re
 import sys
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,11 @@ CODE_OF_NAMED = "L-0A1B2C3D"
 RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
 
 
-def ask(function: str, args: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Answer as AWS does if the zone in the stack files exists and the account has room for one cell."""
+def ask(function: str, args: Mapping[str, Any], cells: int = 1) -> Mapping[str, Any]:
+    """Answer as AWS does if the zone in the stack files exists and the account has room for so many cells."""
     if function == "aws:servicequotas/getServiceQuota:getServiceQuota":
         quota = quota_of(args)
-        value = ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default
+        value = cells * ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default
         return {"value": value, "quotaCode": quota.code or CODE_OF_NAMED}
     assert function == "aws:route53/getZone:getZone"
     return {"zoneId": args["zoneId"], "name": "mft.example.gov"}
@@ -49,15 +49,19 @@ def record(
     root: Path = program.ROOT,
     config: Mapping[str, str] | None = None,
     make: program.Make | None = None,
+    cells: int = 1,
 ) -> Graph:
     """Return the graph of a stack's program on the registry below `root`, with a changed configuration.
 
+    The account has room for so many `cells`.
+
     ARNs are as AWS writes them. What the sample registry makes is recorded once: change nothing in a graph.
     """
-    wanted = {**program.stack_config(stack), "mft:lambdaRuntime": RUNTIME, **(config or {})}
+    place = program.ROOT if stack in STACKS else root
+    wanted = {**program.stack_config(stack, root=place), "mft:lambdaRuntime": RUNTIME, **(config or {})}
     if root == program.ROOT and make is None:
         return _of_samples(stack, tuple(sorted(wanted.items())))
-    return _run(stack, root, wanted, make or spelled(stack))
+    return _run(stack, root, wanted, make or spelled(stack), cells)
 
 
 @cache
@@ -65,8 +69,9 @@ def _of_samples(stack: str, config: tuple[tuple[str, str], ...]) -> Graph:
     return _run(stack, program.ROOT, dict(config), spelled(stack))
 
 
-def _run(stack: str, root: Path, config: Mapping[str, str], make: program.Make) -> Graph:
-    return program.run(stack, make=make, ask=ask, config=config, secrets=SECRETS, root=root)
+def _run(stack: str, root: Path, config: Mapping[str, str], make: program.Make, cells: int = 1) -> Graph:
+    room = partial(ask, cells=cells)
+    return program.run(stack, make=make, ask=room, config=config, secrets=SECRETS, root=root)
 
 
 #: The ARNs of the resources that policies name, without their beginning.
@@ -87,7 +92,7 @@ _ARNS = {
 
 def spelled(stack: str, partition: str = PARTITION) -> program.Make:
     """Return an echo whose ARNs are as AWS writes them in the stack's region; other types have none."""
-    config = program.stack_config(stack)
+    config = program.stack_config(stack.removesuffix("-2"))  # which is in the same place
     place = {"region": config["mft:region"], "account": config["mft:accountId"]}
 
     def make(resource: program.Resource) -> tuple[str, Mapping[str, Any]]:

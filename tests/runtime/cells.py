@@ -108,6 +108,7 @@ class Cell:
     customer: str
     table: str
     clients: dict[str, Any] = field(default_factory=dict)
+    cell_number: str = "1"
 
     # --- What is there ---
 
@@ -123,8 +124,13 @@ class Cell:
         return replace(self, clients={**self.clients, service: client})
 
     @property
+    def stem(self) -> str:
+        """What the names of customers' buckets begin with."""
+        return contract.stem(NAMESPACE, self.cell_number)
+
+    @property
     def bucket(self) -> str:
-        return f"{NAMESPACE}-{self.customer}-{self.side}"
+        return f"{self.stem}-{self.customer}-{self.side}"
 
     @property
     def config_bucket(self) -> str:
@@ -358,7 +364,7 @@ class Cell:
     @property
     def intake(self) -> Intake:
         return Intake(
-            namespace=NAMESPACE,
+            stem=self.stem,
             state_machine=self.state_machine,
             tracker=self.tracker,
             directory=self.directory,
@@ -397,7 +403,7 @@ class Cell:
     @property
     def orphans(self) -> OrphanObjects:
         return OrphanObjects(
-            namespace=NAMESPACE,
+            stem=self.stem,
             side=self.side,
             tracker=self.tracker,
             directory=self.directory,

@@ -45,7 +45,7 @@ class CanaryCell:
     def __init__(self, aws: Emulator) -> None:
         self.number = str(next(_numbers))
         west, _ = sides_of_a_customer(aws)
-        self.cell = replace(west, customer=contract.canary(self.number)).make()
+        self.cell = replace(west, customer=contract.canary(self.number), cell_number=self.number).make()
         assert self.cell.bucket == names.canary_bucket(NAMESPACE, self.number, self.cell.side)
         self.register("127.0.0.1", 22, _HOST_KEY.export_public_key().decode().strip())
         self.passed = 0.0

@@ -55,7 +55,7 @@ def notes(cell: Cell) -> SweepNotes:
 def sweep(cell: Cell, after: timedelta = LATER, remaining: Callable[[], float] = lambda: 600.0) -> Swept:
     """Run the sweep as if at a later time, in a newly started function."""
     return InboundSweep(
-        namespace=NAMESPACE,
+        stem=NAMESPACE,
         tracker=cell.tracker,
         directory=cell.directory,
         intake=cell.intake,

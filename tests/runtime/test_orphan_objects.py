@@ -47,7 +47,7 @@ def arrived(east: Cell, event: dict[str, Any]) -> None:
 
 def looking(cell: Cell, **instead: Any) -> OrphanObjects:
     usual = {
-        "namespace": NAMESPACE,
+        "stem": NAMESPACE,
         "side": cell.side,
         "tracker": cell.tracker,
         "directory": cell.directory,

@@ -190,7 +190,7 @@ class Tidying:
     def _intake(self, side: str) -> Intake:
         world, region = self._world, REGION_OF[side]
         return Intake(
-            namespace="mft",
+            stem="mft",
             state_machine=world.cells[side].machine.arn,
             tracker=self._tracker(side),
             directory=Directory(bucket=own_bucket("config", side), client=world.client("s3", region)),

@@ -15,14 +15,21 @@ import pytest
 
 from local.program import Graph
 from runtime.arrival import arrival
+from runtime.contract import PARTITION
 from runtime.replication import Incident, ReplicationEvent, incidents
+from tests.program.conftest import record
+from tests.program.two_cells import project
 
 #: AWS's examples, each with the page that it is from. ARNs, of another partition there, are left out.
 EXAMPLES = {
     each["name"]: each["event"] for each in json.loads(Path(__file__).with_name("events.json").read_text())
 }
+#: The id that the echo of a graph gives the server of a cell, and one of another cell's.
+SERVER, OTHERS_SERVER = "s-OURS", "s-OTHERS"
 BUCKET, SFTP_FILE, SDK_FILE = "example-mft-c7k2m-west", "inbound/sftp/c7k2m-batch/a.csv", "inbound/sdk/a.csv"
 PATH = f"/{BUCKET}/{SFTP_FILE}"
+#: A bucket of a customer of cell 2.
+NEIGHBOURS = "example-mft-cell2-h4t9q-west"
 
 _MATCH = """if True:
     import json, sys
@@ -41,13 +48,16 @@ _MATCH = """if True:
 def example(name: str, kind: str | None = None, **detail: Any) -> dict[str, Any]:
     """Return an example of AWS's with another `detail-type` and other fields in its detail."""
     event = EXAMPLES[name]
-    return {**event, "detail-type": kind or event["detail-type"], "detail": {**event["detail"], **detail}}
+    theirs = {"server-id": SERVER} if "server-id" in event["detail"] else {}
+    detail = {**event["detail"], **theirs, **detail}
+    return {**event, "detail-type": kind or event["detail-type"], "detail": detail}
 
 
 def created(key: str, reason: str = "PutObject", bucket: str = BUCKET) -> dict[str, Any]:
     """Return the example of an object's creation, with its bucket, key and reason."""
     object = {**EXAMPLES["S3 Object Created"]["detail"]["object"], "key": key}
-    return example("S3 Object Created", bucket={"name": bucket}, object=object, reason=reason)
+    event = example("S3 Object Created", bucket={"name": bucket}, object=object, reason=reason)
+    return {**event, "resources": [f"arn:{PARTITION}:s3:::{bucket}"]}
 
 
 # The page says that the fields of FTP servers' events are those of SFTP servers', and of an upload's failure
@@ -83,6 +93,12 @@ EVENTS = {
     "deleted": (example(DELETED, **TRANSFER), None),
     "uploaded to another's bucket": (example(UPLOAD, COMPLETED), None),
     "uploaded by FTP": (example(UPLOAD, **TRANSFER), None),
+    "put into a bucket of another cell": (created(SDK_FILE, bucket=NEIGHBOURS), None),
+    "copied in another cell": (created(SFTP_FILE, "CopyObject", bucket=NEIGHBOURS), None),
+    "uploaded to another cell": (
+        example(UPLOAD, COMPLETED, **TRANSFER, **{"server-id": OTHERS_SERVER}),
+        None,
+    ),
 }
 
 
@@ -101,11 +117,31 @@ def matching(patterns: dict[str, str], events: list[dict[str, Any]]) -> list[lis
 @pytest.fixture(scope="module")
 def rules(sample: Graph) -> dict[str, str]:
     """The patterns of the rules, by the rules' names without what all of them have in common."""
+    return patterns(sample)
+
+
+def patterns(graph: Graph) -> dict[str, str]:
+    (server,) = graph.of("aws:transfer/server:Server")
     return {
-        each.name.removeprefix("cell1-intake-"): each.inputs["eventPattern"]
-        for each in sample.of("aws:cloudwatch/eventRule:EventRule")
+        each.name.partition("-intake-")[2]: each.inputs["eventPattern"].replace(server.id, SERVER)
+        for each in graph.of("aws:cloudwatch/eventRule:EventRule")
         if "eventPattern" in each.inputs
     }
+
+
+def test_a_second_cell_takes_events_about_its_own_files_alone(tmp_path: Path) -> None:
+    rules = patterns(record("gov-west-2", root=project(tmp_path), cells=2))
+    theirs = f"/{NEIGHBOURS}/{SFTP_FILE}"
+    events = {
+        "sdk-uploads": created(SDK_FILE, bucket=NEIGHBOURS),
+        "sftp-copies": created(SFTP_FILE, "CopyObject", bucket=NEIGHBOURS),
+        "sftp-uploads": example(UPLOAD, COMPLETED, **{**TRANSFER, "file-path": theirs}),
+        "sftp-renames": example(RENAMED, **{"renamed-file-path": theirs}),
+    }
+    assert matching(rules, list(events.values())) == [[rule] for rule in events]
+    assert matching(rules, [event for event, _ in EVENTS.values() if "cell2" not in json.dumps(event)]) == [
+        [] for event, _ in EVENTS.values() if "cell2" not in json.dumps(event)
+    ]
 
 
 def test_each_event_is_taken_by_the_rule_that_is_meant_for_it(rules: dict[str, str]) -> None:
