@@ -175,6 +175,10 @@ def test_a_switch_published_as_an_object_that_only_checkers_can_read() -> None:
         (rule,) = encryption.inputs["rules"]
         assert rule["applyServerSideEncryptionByDefault"] == {"sseAlgorithm": "AES256"}, "no key for checkers"
         assert not [each for each in graphs[stack].of(ALARM) if "region" in each.inputs]
+        expiry = graphs[peer].one(
+            "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration", "cell1-publication"
+        )
+        assert not any(each.get("expiration") for each in expiry.inputs["rules"]), "out lasts until it is in"
 
 
 def test_without_objects_there_is_no_bucket_for_them(graph: Graph) -> None:
