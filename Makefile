@@ -54,6 +54,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_gaps
 	@$(BIN)/python -m tests.bench.bench_rehome
 	@$(BIN)/python -m tests.bench.bench_takeover
+	@$(BIN)/python -m tests.bench.bench_requests
 	@$(BIN)/python -m tests.bench.bench_start
 	@$(BIN)/python -m tests.bench.bench_delivery
 

@@ -128,7 +128,7 @@ def test_a_session_that_ends_during_an_upload_fails_the_attempt(
 
     monkeypatch.setattr(OpenFile, "write", ending)
     with openssh() as partner:
-        with pytest.raises(TransientDeliveryError, match="write: SFTPConnectionLost: gone"):
+        with pytest.raises(TransientDeliveryError, match=r"write: \S+: SFTPConnectionLost: gone"):
             send(partner)
         assert "a.bin" not in partner.files()
 
