@@ -31,7 +31,7 @@ def ask(function: str, args: Mapping[str, Any], cells: int = 1) -> Mapping[str, 
     """Answer as AWS does if the zone in the stack files exists and the account has room for so many cells."""
     if function == "aws:servicequotas/getServiceQuota:getServiceQuota":
         quota = quota_of(args)
-        value = cells * ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default
+        value = cells * (ADDRESSES_OF_CELL if quota is ADDRESSES else quota.default)
         return {"value": value, "quotaCode": quota.code or CODE_OF_NAMED}
     assert function == "aws:route53/getZone:getZone"
     return {"zoneId": args["zoneId"], "name": "mft.example.gov"}

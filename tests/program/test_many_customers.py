@@ -26,7 +26,7 @@ def test_a_thousand_customers_over_three_cells(tmp_path: Path, dependencies: Non
     )
     checked = check(tmp_path, "HEAD")
     assert (checked.customers, checked.refusals) == (MANY, ())
-    graph = record("gov-west-2", root=tmp_path, cells=3)
+    graph = record("gov-west-2", root=tmp_path, cells=4)
     tenants = [each.name for each in graph.of("mft:tenant:Tenant")]
     assert tenants == [f"b{number:05d}" for number in range(MANY) if number % 3 == 1]
     (document,) = (

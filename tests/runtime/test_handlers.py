@@ -129,7 +129,7 @@ class Functions:
         all_have = {
             ENV_SIDE: cell.side,
             ENV_NAMESPACE: NAMESPACE,
-            ENV_CELL: "1",
+            ENV_CELL: self._cell.cell_number,
             ENV_TRACKER: cell.table,
             ENV_CONFIG_BUCKET: cell.config_bucket,
         }
