@@ -61,7 +61,7 @@ class Intake:
         """
         self._namespace, self._side, self._now = namespace, tracker.side, now
         self._tracker, self._directory = tracker, directory
-        self._versions = UploadedVersions(s3=client("s3"), taken_in=self._taken_in)
+        self._versions = UploadedVersions(s3=client("s3"), is_taken_in=self._is_taken_in)
         self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
         self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
 
@@ -107,7 +107,7 @@ class Intake:
             return IntakeResult.FOLDER
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
-        if self._tracker.history(file).of(name):
+        if self._tracker.facts_of(file, name):
             return IntakeResult.KNOWN
         return self._take_in(customer, arrived, version, is_late=True)[0]
 
@@ -145,11 +145,12 @@ class Intake:
     def _find(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
         return self._versions.find(arrived, self._now() - timedelta(days=customer.inbound_days))
 
-    def _taken_in(self, arrived: Arrival) -> set[str]:
-        """Return the ids of a file's versions that were received or rejected."""
+    def _is_taken_in(self, arrived: Arrival, version_id: str, modified: datetime) -> bool:
+        """Return whether a version of a file was received or rejected."""
         customer = contract.customer_of(arrived.bucket, self._namespace, self._side)
-        facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
-        return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
+        file = contract.file_id(customer, arrived.key)
+        facts = self._tracker.facts_of(file, contract.transfer_id(file, version_id, modified))
+        return any(fact.kind in (Kind.RECEIVED, Kind.REJECTED) for fact in facts)
 
     def _transfer(
         self,
@@ -199,7 +200,7 @@ class Intake:
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
         """Return the transfer with the destinations of its RECEIVED fact, or None without such a fact."""
-        for fact in self._tracker.history(transfer.file).of(transfer.id):
+        for fact in self._tracker.facts_of(transfer.file, transfer.id):
             if fact.kind is Kind.RECEIVED:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None

@@ -83,7 +83,7 @@ class Receipts:
         reason: str | None = None,
     ) -> None:
         """Publish and record the receipt of a transfer, unless one with this outcome was recorded already."""
-        facts = self._tracker.history(transfer.file).of(transfer.id)
+        facts = self._tracker.facts_of(transfer.file, transfer.id)
         sent = (fact for fact in facts if fact.kind is Kind.RECEIPT)
         if any(fact.detail["outcome"] == outcome for fact in sent):
             return

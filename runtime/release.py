@@ -15,7 +15,8 @@ from typing import assert_never
 from runtime.contract import Kind, UnknownKind
 from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, standing, status
-from runtime.tracker import History, Tracker
+from runtime.history import History
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 
@@ -54,7 +55,7 @@ class Release:
 
         A release that was interrupted is finished by repeating it. Raises NotHeldError.
         """
-        history = self._tracker.history(transfer.file)
+        history = self._tracker.history(transfer.file, transfer.id)
         own = standing(history.of(transfer.id))
         held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
         # The operator knows why it is held, so facts of kinds that are unknown here are set aside as well.
