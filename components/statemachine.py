@@ -58,6 +58,14 @@ WAIT_FOR_ROOM: dict[str, Any] = {
     "JitterStrategy": "FULL",
 }
 
+#: About twelve hours of waiting until this platform's own AWS services answer a delivery again. Waits are at
+#: most five minutes long and do not count as attempts: the destination has not failed.
+_WAIT_FOR_PLATFORM: dict[str, Any] = {
+    **WAIT_FOR_ROOM,
+    "ErrorEquals": ["PlatformUnavailableError"],
+    "MaxAttempts": 300,
+}
+
 _ANY = {"ErrorEquals": ["States.ALL"]}
 _LOST = ["LeaseLostError", "OvertakenError"]
 _NO_RETRY = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
@@ -183,7 +191,7 @@ def _delivery(invoke: Any) -> dict[str, Any]:
     """
     payload = {"transfer.$": "$.transfer", "destination.$": "$.destination"}
     nothing_sent = ["TransientDeliveryError"]
-    waited = ["BreakerOpenError", *WAIT_FOR_ROOM["ErrorEquals"]]
+    waited = ["BreakerOpenError", *WAIT_FOR_ROOM["ErrorEquals"], *_WAIT_FOR_PLATFORM["ErrorEquals"]]
     for_good = {"ErrorEquals": ["PermanentDeliveryError", *nothing_sent, *waited]}
     failed = {**for_good, "ResultPath": "$.failure", "Next": "Failed"}
     lost = {"ErrorEquals": _LOST, "Next": "LeaseLost"}
@@ -194,7 +202,13 @@ def _delivery(invoke: Any) -> dict[str, Any]:
         how = {"after_unknown": after_unknown, "first": first, "goes_on": goes_on}
         return {
             **invoke("deliver", DELIVERY_TIMEOUT, **payload, **how),
-            "Retry": [_NO_RETRY, WAIT_FOR_ROOM, _WAIT_FOR_OTHERS, {**DELIVERY_RETRY, "ErrorEquals": retried}],
+            "Retry": [
+                _NO_RETRY,
+                WAIT_FOR_ROOM,
+                _WAIT_FOR_PLATFORM,
+                _WAIT_FOR_OTHERS,
+                {**DELIVERY_RETRY, "ErrorEquals": retried},
+            ],
             "Catch": [
                 failed,
                 lost,

@@ -22,6 +22,7 @@ from runtime.delivery import (
     DeliveryUnfinishedError,
     DeliveryUnknownError,
     PermanentDeliveryError,
+    PlatformUnavailableError,
     TransientDeliveryError,
     name_for,
 )
@@ -171,10 +172,14 @@ class Deliverer:
                 done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
+        except PlatformUnavailableError:
+            raise
         except (TransientDeliveryError, DeliveryUnknownError) as error:
-            if error.place not in (destination, self._destinations.source(transfer).place):
+            if error.place != self._destinations.source(transfer).place:
                 with suppress(ClientError, BotoCoreError):
                     self._breaker.failed(customer.id, destination, owner)
+            elif isinstance(error, TransientDeliveryError):
+                raise PlatformUnavailableError(error.place, error.step, error.reason) from error
             raise
         reason = UNANSWERED if after_unknown else THAWED
         held = {"name": name, "reason": reason}
@@ -272,8 +277,8 @@ def _is_release(own: list[Fact], owner: str) -> bool:
 
 @contextmanager
 def _nothing_sent_yet(destination: str) -> Iterator[None]:
-    """Raise TransientDeliveryError for a failure of AWS: nothing was sent, so the result is known."""
+    """Raise PlatformUnavailableError for a failure of AWS: nothing was sent, so the result is known."""
     try:
         yield
     except (ClientError, BotoCoreError) as error:
-        raise TransientDeliveryError(destination, "prepare", f"{type(error).__name__}: {error}") from error
+        raise PlatformUnavailableError(destination, "prepare", f"{type(error).__name__}: {error}") from error

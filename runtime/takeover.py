@@ -6,6 +6,9 @@ object. The lost region may have delivered it at the last moment, so every attem
 
 A transfer that this region had received continues too if its execution has died, because the lost region may
 have been carrying it.
+
+A lost region may return before an operator puts it in again. If it has written anything about a transfer
+since it was declared lost, it is alive, and the transfer is left to it for a while. Otherwise both deliver.
 """
 
 from __future__ import annotations
@@ -20,17 +23,23 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from runtime import objects
-from runtime.contract import Kind
+from runtime.contract import Kind, peer_of
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, submitted
 from runtime.file_names import without_names
 from runtime.orphan_objects import OrphanObjects
 from runtime.switch import Switch
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
+from runtime.workflow import Leases
 
 #: A transfer of this region that is younger than this is assumed to have a running execution.
 _YOUNG = timedelta(hours=3)
+
+#: A region that is well takes the lease on a file within this time of what it last wrote about the transfer,
+#: or waits for another transfer of the file.
+_QUICK = timedelta(minutes=5)
 
 #: Transfers that are taken over at the same time at most, each of another file.
 AT_ONCE = 32
@@ -86,6 +95,7 @@ class Takeover:
         *,
         side: str,
         switch: Switch,
+        tracker: Tracker,
         scan: TransferScan,
         orphans: OrphanObjects,
         executions: Executions,
@@ -100,7 +110,9 @@ class Takeover:
         """
         self._side, self._switch, self._scan, self._orphans = side, switch, scan, orphans
         self._executions, self._s3, self._each, self._now = executions, s3, each, now
+        self._tracker, self._leases = tracker, Leases(tracker=tracker, now=lambda: now().timestamp())
         self._carried: set[str] = set()
+        self._lost_since = datetime.max.replace(tzinfo=UTC)
 
     def run(self, today: date, remaining: Callable[[], float] = lambda: math.inf) -> TakenOver:
         """Take over every transfer that the lost peer left under way; do nothing while the peer is not lost.
@@ -111,6 +123,7 @@ class Takeover:
         """
         if not self._switch.position().is_lost:
             return TakenOver()
+        self._lost_since = self._switch.standing().since
         # Submissions of one file run one after the other; otherwise the older one could arrive last.
         if not self._scan.is_continued:
             self._carried.clear()
@@ -148,7 +161,7 @@ class Takeover:
         """Take over one transfer; return what became of it, with its id, or with the text of a failure."""
         transfer = found.transfer
         try:
-            if self._is_at_work(transfer, found.facts):
+            if self._is_at_work(transfer, found.facts) or self._is_carried_there(transfer, found.facts):
                 return Result.LEFT_ALONE, transfer.id
             if not self._has_arrived(transfer):
                 return Result.ABSENT, transfer.id
@@ -171,6 +184,16 @@ class Takeover:
         if self._now() - submitted(transfer.id) < _YOUNG:
             return True
         return self._runs(first(transfer.id))
+
+    def _is_carried_there(self, transfer: Transfer, facts: tuple[Fact, ...]) -> bool:
+        """Return whether the region that was declared lost has returned and carries the transfer itself."""
+        written = (datetime.fromisoformat(fact.at) for fact in facts if fact.side == peer_of(self._side))
+        last = max(written, default=self._lost_since)
+        if last <= self._lost_since:
+            return False
+        if self._now() - last < _QUICK:
+            return True
+        return self._leases.works_there(transfer, self._tracker.history(transfer.file))
 
     def _is_release(self, fact: Fact) -> bool:
         return fact.kind is Kind.REPLAYED and fact.side == self._side

@@ -84,6 +84,16 @@ class Leases:
             return False
         return status(history.of(theirs.transfer)) not in ENDED
 
+    def works_there(self, transfer: Transfer, history: History) -> bool:
+        """Return whether the other region, as far as is known here, was at work on a transfer lately.
+
+        That is within the longest time for which an execution that is at work leaves its lease unrenewed.
+        """
+        theirs = history.peers
+        if theirs is None or theirs.transfer != transfer.id:
+            return False
+        return self._now() - _taken(theirs) <= ATTEMPT_SECONDS
+
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""
         return any(

@@ -67,6 +67,7 @@ class Takeovers:
         takeover = Takeover(
             side=side,
             switch=regions.switch(self._lost),
+            tracker=tracker,
             scan=TransferScan(tracker=tracker, directory=directory, wanted=Status.UNDER_WAY),
             orphans=orphans,
             executions=executions,

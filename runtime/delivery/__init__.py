@@ -9,6 +9,7 @@ from runtime.delivery.errors import (
     DeliveryUnfinishedError,
     DeliveryUnknownError,
     PermanentDeliveryError,
+    PlatformUnavailableError,
     TransientDeliveryError,
 )
 from runtime.delivery.names import name_for
@@ -21,6 +22,7 @@ __all__ = [
     "DeliveryUnfinishedError",
     "DeliveryUnknownError",
     "PermanentDeliveryError",
+    "PlatformUnavailableError",
     "Source",
     "TransientDeliveryError",
     "name_for",

@@ -26,6 +26,10 @@ class TransientDeliveryError(DeliveryError):
     """A retry may help. This attempt has certainly not produced the final name."""
 
 
+class PlatformUnavailableError(TransientDeliveryError):
+    """AWS failed this platform before the file could appear. The destination has no part in it."""
+
+
 class DeliveryUnknownError(DeliveryError):
     """The last request was sent and got no response: the file may be there under its final name.
 

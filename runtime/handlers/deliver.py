@@ -28,8 +28,9 @@ def _deliverer() -> Deliverer:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the `destination` and the `outcome`: DELIVERED, HELD or CONTINUE.
 
-    Raises TransientDeliveryError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError,
-    OvertakenError, BreakerOpenError or ShareInUseError; the state machine matches them by name.
+    Raises TransientDeliveryError, PlatformUnavailableError, PermanentDeliveryError, DeliveryUnknownError,
+    LeaseLostError, OvertakenError, BreakerOpenError or ShareInUseError; the state machine matches them by
+    name.
     """
     with wiring.step(event) as (transfer, owner):
         attempt = str(ULID())

@@ -66,6 +66,7 @@ def _takeover() -> Takeover:
     return Takeover(
         side=side,
         switch=wiring.peer_switch(),
+        tracker=wiring.tracker(),
         scan=_scan(Status.UNDER_WAY),
         orphans=orphans,
         executions=_executions(),

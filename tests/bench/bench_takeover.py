@@ -87,6 +87,7 @@ def measured(aws: Emulator, files: int) -> tuple[float, int, Counter[str]]:
     takeover = Takeover(
         side=east.side,
         switch=switch,
+        tracker=east.tracker,
         scan=east.scan(Status.UNDER_WAY),
         orphans=east.orphans,
         executions=Executions(state_machine=east.state_machine, workflow=workflow, share=TAKEOVER_SHARE),

@@ -10,7 +10,7 @@ from botocore.exceptions import ClientError
 from local.sftp.partners import Partner
 from runtime.breaker import FAILURES, TURN, Breaker, BreakerOpenError
 from runtime.contract import EAST, Kind
-from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery import PermanentDeliveryError, PlatformUnavailableError, TransientDeliveryError
 from runtime.tracker import Tracker
 from tests.runtime.cells import Cell, owner
 
@@ -172,7 +172,7 @@ def test_failures_of_the_source_are_not_the_destinations(west, partner):
             raise ClientError({"Error": {"Code": "SlowDown", "Message": "x"}}, "GetObject")
 
     for number in range(FAILURES):
-        with pytest.raises(TransientDeliveryError, match="SlowDown"):
+        with pytest.raises(PlatformUnavailableError, match="SlowDown"):
             west.with_client("s3", Slow()).attempt(transfer, str(number))
     assert west.attempt(claimed(west, ANOTHER)) == Kind.DELIVERED
 

@@ -17,7 +17,7 @@ from local.sftp.partners import Partner
 from runtime import contract
 from runtime.contract import Kind
 from runtime.deliverer import CONTINUE, THAWED
-from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery import PermanentDeliveryError, PlatformUnavailableError, TransientDeliveryError
 from runtime.facts import submitted
 from runtime.history import Lease
 from runtime.release import ReleaseDecision
@@ -470,14 +470,14 @@ def test_leftovers_of_a_dead_execution_are_removed_by_the_next_one(west, partner
     assert partner.files() == {"a.csv": CONTENT}
 
 
-def test_an_aws_that_does_not_answer_before_the_rename_is_a_transient_error(west, partner):
+def test_an_aws_that_does_not_answer_before_the_rename_is_not_the_partners_failure(west, partner):
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
 
     def refuse() -> None:
         raise ClientError({"Error": {"Code": "InternalServerError", "Message": "x"}}, "Query")
 
-    with pytest.raises(TransientDeliveryError, match="partner: prepare: "):
+    with pytest.raises(PlatformUnavailableError, match="partner: prepare: "):
         west.with_client("dynamodb", Meanwhile(west.client("dynamodb"), refuse)).attempt(transfer)
     assert partner.files() == {}
 
@@ -518,7 +518,9 @@ def test_a_missing_secret_is_a_permanent_error_that_names_it(west, partner):
 
 
 @pytest.mark.parametrize("service", ["dynamodb", "s3", "secretsmanager"])
-def test_an_aws_that_does_not_answer_before_anything_was_sent_is_a_transient_error(west, partner, service):
+def test_an_aws_that_does_not_answer_before_anything_was_sent_is_not_the_partners_failure(
+    west, partner, service
+):
     """It is not an unknown outcome: a route that holds would keep the file until a person decides."""
     deliver_to(west, partner, "hold")
     transfer = claimed(west)
@@ -530,7 +532,7 @@ def test_an_aws_that_does_not_answer_before_anything_was_sent_is_a_transient_err
         aws_secret_access_key="x",
         config=Config(retries={"total_max_attempts": 1}),
     )
-    with pytest.raises(TransientDeliveryError, match="partner: prepare: EndpointConnectionError"):
+    with pytest.raises(PlatformUnavailableError, match="partner: prepare: EndpointConnectionError"):
         west.with_client(service, dead).attempt(transfer)
     dead.close()
     assert west.attempt(transfer) == Kind.DELIVERED

@@ -1,7 +1,8 @@
 """Whatever fails at whichever step of a delivery: the class that the attempt ends in says what is known.
 
 TransientDeliveryError and PermanentDeliveryError mean that the file does not have its final name, and only a
-file that was requested to have it can end in DeliveryUnknownError. Nothing else is raised.
+file that was requested to have it can end in DeliveryUnknownError. PlatformUnavailableError means that the
+platform's own AWS failed, and never that the destination did. Nothing else is raised.
 """
 
 from __future__ import annotations
@@ -14,18 +15,25 @@ from typing import Any
 import asyncssh
 import botocore.exceptions as aws_errors
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from local.sftp.partners import Partner
 from runtime.breaker import Breaker
 from runtime.contract import Kind
-from runtime.delivery import DeliveryUnknownError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery import (
+    DeliveryUnknownError,
+    PermanentDeliveryError,
+    PlatformUnavailableError,
+    TransientDeliveryError,
+)
 from tests.runtime.cells import CONTENT, Cell, owner
 
 _numbers = itertools.count()
-_KNOWN = (TransientDeliveryError, PermanentDeliveryError)
+_KNOWN = (TransientDeliveryError, PermanentDeliveryError, PlatformUnavailableError)
+#: Operations of the tracker, which no destination has a part in.
+_TRACKER = {"query", "get_item", "update_item", "put_item"}
 _URL = "https://example.invalid"
 
 
@@ -113,6 +121,8 @@ class Client:
                 raise self._fault.error
             answer = call(*given, **request)
             if fails:
+                if isinstance(answer, dict) and "Body" in answer:
+                    answer["Body"].close()  # otherwise its socket is left open, and a later test fails
                 raise self._fault.error
             return answer
 
@@ -169,6 +179,8 @@ def to_bucket(west: Cell, fault: Fault) -> None:
     requested = "copy_object" in fault.called
     said = (fault.called[fault.at : fault.at + 1], repr(fault.error), fault.after, ended)
     check(ended, requested=requested, is_there=west.at_partner(f"in/{name}") == CONTENT, said=said)
+    if _TRACKER & set(said[0]) and isinstance(fault.error, ClientError | BotoCoreError):
+        assert ended is not TransientDeliveryError, said
 
 
 COPY = "copy_object"
@@ -238,6 +250,7 @@ def faulty_server(west: Cell, partner: Partner, monkeypatch) -> Callable[[Fault]
         said = (fault.called[fault.at : fault.at + 1], repr(fault.error), fault.after, ended)
         requested = bool(RENAMES & set(fault.called))
         check(ended, requested=requested, is_there=partner.files().get(name) == CONTENT, said=said)
+        assert ended is not PlatformUnavailableError, said
 
     return run
 

@@ -7,7 +7,7 @@ import io
 import json
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -28,6 +28,7 @@ from runtime.pace import START_EXECUTION, TAKEOVER_SHARE, Pace, Rate
 from runtime.release import ReleaseDecision
 from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.transfer import Transfer
 from tests.runtime.cells import NAMESPACE, ROLE, Cell, CrashError, Dying, eventually, owner
 from tests.runtime.test_handlers import ATTEMPTS, STATES, STEPS
@@ -61,9 +62,21 @@ def declare(lost: Cell, position: str) -> None:
     ssm.put_parameter(Name=name, Value=position, Type="String", Overwrite=True)
 
 
-def take_over(survivor: Cell, lost: Cell, on: date | None = None, **how: Any) -> TakenOver:
+def take_over(
+    survivor: Cell,
+    lost: Cell,
+    on: date | None = None,
+    *,
+    now: Callable[[], datetime] | None = None,
+    **how: Any,
+) -> TakenOver:
     """Make one pass, as a function that has just started."""
-    return starting(survivor, lost).run(on or today(), **how)
+    return starting(survivor, lost, now=now or later()).run(on or today(), **how)
+
+
+def later(minutes: float = ATTEMPT_SECONDS / 60 + 1) -> Callable[[], datetime]:
+    """Return a clock that is ahead: by then, a lost region has died for good, and nobody waits for it."""
+    return lambda: datetime.now(UTC) + timedelta(minutes=minutes)
 
 
 def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
@@ -71,10 +84,12 @@ def starting(survivor: Cell, lost: Cell, **instead: Any) -> Takeover:
     usual = {
         "side": survivor.side,
         "switch": switch_of(lost),
+        "tracker": survivor.tracker,
         "scan": survivor.scan(Status.UNDER_WAY),
         "orphans": survivor.orphans,
         "executions": survivor.its_executions,
         "s3": survivor.client("s3"),
+        "now": later(),
     }
     return Takeover(**usual | instead)
 
@@ -717,6 +732,31 @@ def test_a_takeover_that_learns_of_the_lost_regions_delivery_does_not_send_again
     assert attempt(east, mine) == Kind.DELIVERED
     assert partner.files() == {}
     assert east.workflow.claim(mine, owner=name(mine)).action is Action.DONE
+
+
+def test_a_region_that_has_returned_keeps_what_it_took_in_since_it_was_declared_lost(west, east):
+    """It is out of DNS, but clients that have looked earlier still send to it."""
+    before = west.receive(b"abc")
+    declare(west, "lost")
+    transfer = west.receive(b"abc", "inbound/sdk/b.csv")
+    assert take_over(east, west, now=later(4)).started == (before.id,)
+    assert transfer.id in take_over(east, west, now=later(6)).started
+
+
+def test_a_region_that_has_returned_keeps_what_it_is_at_work_on(west, east):
+    """Until its lease is older than an execution that is at work ever leaves it."""
+    transfer = west.receive(b"abc")
+    west.workflow.claim(transfer, owner=owner(transfer))
+    longest = ATTEMPT_SECONDS / 60
+    assert take_over(east, west, now=later(longest - 1)) == NOTHING
+    assert take_over(east, west, now=later(longest + 1)).started == (transfer.id,)
+
+
+def test_another_transfers_lease_there_keeps_nothing_back(west, east):
+    other, transfer = west.receive(b"xyz"), west.receive(b"abc")
+    west.workflow.claim(other, owner=owner(other))
+    end(west, other, Kind.DELIVERED)
+    assert take_over(east, west).started == (transfer.id,)
 
 
 # --- The entry point ---------------------------------------------------------------------------------

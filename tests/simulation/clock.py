@@ -99,6 +99,8 @@ class Process(greenlet):
         self.over = True
         if self.then:
             self.then()
+        elif self.error is not None and not isinstance(self.error, KilledError):
+            self.clock.uncaught(self.name, self.error)
         # A process and what it was made of would know each other for ever.
         self.then = self._run = None
         if self.error:
@@ -127,6 +129,8 @@ class Clock:
         self.now = self.started = start
         self.horizon = start
         self.hub = getcurrent()
+        #: Told of a process that ended in an error, by its name, unless it has a `then`.
+        self.uncaught: Callable[[str, BaseException], None] = lambda name, error: None
         self.current: Process | None = None
         self._heap: list[tuple[float, int, Any, int]] = []
         self._count = 0

@@ -482,6 +482,10 @@ PLANTED: tuple[Planted, ...] = (
         "a takeover does not wait for the object",
         (("runtime.takeover:Takeover._has_arrived", _always(True)),),
     ),
+    Planted(
+        "what a region takes in after its return is taken over",
+        (("runtime.takeover:Takeover._is_carried_there", _always(False)),),
+    ),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted(
         "an SFTP event means any version",

@@ -9,7 +9,6 @@ SCHEDULES, EXHAUSTIVE, SHARES = 2000, 20_000, 4
 
 #: What has to happen at least once in every share: a simulation in which little happens finds little.
 _SEEN = {
-    "customers who needed the lost region for nothing",
     "delivered",
     "duplicates",
     "events lost",
@@ -54,4 +53,4 @@ def _simulate(seeds: range) -> None:
     ]
     assert not failures, "\n".join(failures)
     assert tally.schedules == len(seeds)
-    assert tally.counts.keys() >= _SEEN
+    assert {kind for kind, number in tally.counts.items() if number} >= _SEEN

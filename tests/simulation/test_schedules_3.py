@@ -5,9 +5,6 @@ import pytest
 from tests.simulation import shares
 
 
-@pytest.mark.xfail(
-    reason="seed 1502 gives a file up after twelve failures, and one kind of event is rare in a share"
-)
 def test_no_rule_is_broken() -> None:
     shares.check(2)
 

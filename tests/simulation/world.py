@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import traceback
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -56,7 +57,7 @@ from tests.simulation.schedule import (
 )
 from tests.simulation.senders import Clients
 from tests.simulation.services import Logs, Metrics, Parameters, Secrets, SessionLog, Topics
-from tests.simulation.steps import Machine, StateMachine, StepFunctions, compiled
+from tests.simulation.steps import FailedError, Machine, StateMachine, StepFunctions, compiled
 from tests.simulation.tidying import Tidying
 from tests.simulation.tracker_table import DynamoDB, Table
 
@@ -165,6 +166,7 @@ class World:
     def __init__(self, schedule: Schedule, *, traced: bool = False) -> None:
         self.schedule, self.outcome = schedule, Outcome()
         self.clock = clock = Clock(schedule.seed, schedule.start)
+        clock.uncaught = self.uncaught
         self._trace = self._line if traced else None
         self.regions = {side: Region(clock, side) for side in SIDES}
         self.storage = Storage(clock, lambda side, what: self._lag("objects", side, what))
@@ -217,6 +219,11 @@ class World:
 
     # --- What the parts report ---
 
+    def uncaught(self, name: str, error: BaseException) -> None:
+        """Break a rule: nobody meant a process to end in this error, unless a state's branch has failed."""
+        if not isinstance(error, FailedError):
+            self.broken("mistake", f"{name}: {''.join(traceback.format_exception(error))}")
+
     def broken(self, rule: str, detail: str) -> None:
         """Remember that a rule was broken."""
         self.outcome.violations.append(Violation(rule, detail))
@@ -239,7 +246,7 @@ class World:
             self.died[process.name] = "a region was lost" if lost else "a crash"
         elif process.faults:
             self.died[process.name] = "a crash"
-        elif isinstance(_reason(process.error), ClientError | BotoCoreError):
+        elif _is_of_aws(process.error):
             self.died[process.name] = "AWS failed"
         if name == "sweep" and process.error is None:
             for what in ("taken", "restarted"):
@@ -578,8 +585,8 @@ def simulate(schedule: Schedule, *, traced: bool = False) -> Outcome:
     return outcome
 
 
-def _reason(error: BaseException | None) -> BaseException | None:
-    """Return the error itself, or what a delivery has made into one whose result is unknown."""
-    if isinstance(error, DeliveryUnknownError) and error.step == "attempt":
-        return error.__cause__
-    return error
+def _is_of_aws(error: BaseException | None) -> bool:
+    """Return whether an invocation ended in an error of this platform's own AWS, after what it had to do."""
+    if isinstance(error, DeliveryUnknownError):
+        return error.step == "attempt"
+    return isinstance(error, ClientError | BotoCoreError)
