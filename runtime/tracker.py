@@ -91,11 +91,14 @@ class Tracker:
             stretch.found[name] = self.facts_of(file, name)
         return _history(stretch.found.values(), leases)
 
-    def newest(self, file: str, most: int = NEWER) -> History:
-        """Return the facts of a file's newest transfers, at most so many of them, and its leases."""
+    def newest(self, file: str, most: int = NEWER, *, also: str | None = None) -> History:
+        """Return the facts of a file's newest transfers, at most so many and `also` one, and its leases."""
         leases = Leases(own_key=self._lease_key)
-        newest = transfers(leases.pick(self._pages(file, backwards=True, size=PAGE)))
-        return _history([its for _, its in itertools.islice(newest, most)], leases)
+        pages = leases.pick(self._pages(file, backwards=True, size=PAGE))
+        found = dict(itertools.islice(transfers(pages), most))
+        if also and also not in found:
+            found[also] = self.facts_of(file, also)
+        return _history(found.values(), leases)
 
     def submitted_between(self, file: str, start: datetime, end: datetime) -> list[Fact]:
         """Return the facts of the transfers of a file that were submitted within a time, oldest first."""

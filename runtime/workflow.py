@@ -8,7 +8,6 @@ in modules of their own.
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -16,6 +15,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
+from runtime.brief_errors import reason_of
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision, compare, judge, newer_delivery, unclear_kinds, unmeasured
 from runtime.delivery.source import Source
@@ -39,8 +39,6 @@ NEWER = "a newer version of this key was delivered"
 
 #: The reason for holding a file at a destination about which there are facts of unknown kinds.
 UNCLEAR = "a newer version of the platform has recorded what this one does not know: {}"
-
-_LONGEST_REASON = 500
 
 
 class LeaseLostError(RuntimeError):
@@ -241,7 +239,7 @@ class Workflow:
             raise LeaseLostError(f"{history.lease.owner} holds the lease on {transfer.file}")
         for result in results:
             if "failure" in result and not transfer.asks:
-                error, reason = result["failure"]["Error"], _reason(result["failure"].get("Cause"))
+                error, reason = result["failure"]["Error"], reason_of(result["failure"].get("Cause"))
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
                 self._breaker.leave(transfer.customer, result["destination"], owner)
@@ -299,12 +297,3 @@ def _pause(age: float) -> int:
     An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """
     return max(60, min(900, int(age / 20)))
-
-
-def _reason(cause: str | None) -> str:
-    """Return the message in the cause of an error, which is a JSON document if a function raised it."""
-    try:
-        message = json.loads(cause or "")["errorMessage"]
-    except (ValueError, TypeError, KeyError):
-        message = cause
-    return str(message)[:_LONGEST_REASON]

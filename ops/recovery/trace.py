@@ -86,8 +86,8 @@ class Chapter:
 class FileStory:
     """One file across both regions.
 
-    `leases` says for each region who may send it, `others` are transfers of it that have no chapter, and
-    `unknowns` says what was not looked at.
+    `leases` says for each region who may send it, `others` are transfers of it that were seen and have no
+    chapter, and `unknowns` says what was not looked at.
     """
 
     customer: str
@@ -108,10 +108,7 @@ class Trace:
     def story(self, key: str, only: str | None = None) -> FileStory:
         """Return the story of a key's newest transfers, MOST_TOLD at most, or of `only` one of them."""
         file, unknowns = contract.file_id(self._customer, key), list(self._regions.unknowns)
-        histories = {
-            store.side: store.tracker.history(file, only) if only else store.tracker.newest(file, MOST_TOLD)
-            for store in self._stores
-        }
+        histories = {each.side: each.tracker.newest(file, MOST_TOLD, also=only) for each in self._stores}
         leases, owners = self._leases(file, histories)
         facts: dict[str, dict[str, Fact]] = {}
         for history in histories.values():
