@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -13,8 +13,9 @@ from runtime.contract import Kind, Outcome
 from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.limits import LONGEST_KEY
+from runtime.patterns import literal_prefix
 from runtime.receipts import Receipts
-from runtime.routing import Directory, RoutingDocument, RoutingRule
+from runtime.routing import DestinationKind, Directory, RoutingDocument, RoutingRule
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.uploaded_versions import UploadedVersions, Version
@@ -131,7 +132,7 @@ class Intake:
         """Take in a version; return the result, and whether this call was the first to take it in."""
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
-        refusal = arrived.failure or _refusal(transfer, route)
+        refusal = arrived.failure or _refusal(transfer, route, customer.destinations)
         if refusal is None and self._tracker.record(self._received(transfer, arrived, version)):
             self._start(transfer)
             return IntakeResult.RECEIVED, True
@@ -217,7 +218,9 @@ class Intake:
         self._executions.start(transfer, first(transfer.id))
 
 
-def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
+def _refusal(
+    transfer: Transfer, route: RoutingRule | None, destinations: Mapping[str, dict[str, Any]]
+) -> str | None:
     """Return why a complete upload cannot be carried, or None."""
     if transfer.key.endswith("/"):
         return "its name ends in / like that of a folder, but it has content; send it under a name of its own"
@@ -230,4 +233,14 @@ def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
         )
     if route is None:
         return f"no route matches {contract.below_inbound(transfer.key)}"
+    name = contract.below_inbound(transfer.key).removeprefix(literal_prefix(route.match))
+    for its in (destinations[each] for each in route.to if each in destinations):
+        if its["kind"] != DestinationKind.S3:
+            continue  # the limits of a server are its own
+        if (excess := len(f"{its['prefix'].strip('/')}/{name}".lstrip("/").encode()) - LONGEST_KEY) > 0:
+            return (
+                f"its name at the destination has {len(name.encode())} bytes, more than the"
+                f" {len(name.encode()) - excess} that a partner's bucket can hold; shorten the name or the"
+                " folders"
+            )
     return None

@@ -373,6 +373,19 @@ def test_the_longest_key_that_can_be_archived_is_taken_and_a_longer_one_rejected
     assert [fact.kind for fact in west.facts(key + "x")] == [Kind.RECEIPT, Kind.REJECTED]
 
 
+@pytest.mark.parametrize(("excess", "result"), [(0, "received"), (1, "rejected")])
+def test_a_name_that_is_too_long_for_a_partners_bucket_is_rejected_with_a_receipt(west, excess, result):
+    name = "x" * (100 + excess)
+    west.register(destinations={"partner": west.to_bucket("p" * (1024 - len("/") - 100))})
+    assert west.accept(west.upload(b"abc", f"inbound/sdk/{name}")) == result
+    assert len(west.executions()) == 1 - excess
+    for receipt in west.receipts_published(excess):
+        assert receipt["reason"] == (
+            "its name at the destination has 101 bytes, more than the 100 that a partner's bucket can hold;"
+            " shorten the name or the folders"
+        )
+
+
 class Counted:
     """S3 whose listings have one version a page; counts the pages."""
 

@@ -19,6 +19,7 @@ from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryError, DeliveryUnknownError
 from runtime.facts import Fact, Status, status, submitted
+from runtime.history import Lease
 from runtime.inbound_sweep import Swept
 from runtime.restarts import Restarted
 from runtime.transfer import Transfer
@@ -117,7 +118,7 @@ def _takes_back(real: Any, self: Any, transfer: Transfer, owner: str, history: A
     """Keep a lease, even a lost one."""
     lease = history.lease
     if lease is None or lease.owner != owner:
-        wanted = history.Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
+        wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
         self._tracker.claim(transfer.file, wanted, seen=lease, seen_ended=True, expires=transfer.expires)
 
 
