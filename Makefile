@@ -55,6 +55,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_history
 	@$(BIN)/python -m tests.bench.bench_rehome
 	@$(BIN)/python -m tests.bench.bench_takeover
+	@$(BIN)/python -m tests.bench.bench_requests
 
 check: lint types
 

@@ -30,10 +30,15 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
     console.print("\n[bold]SFTP, as each customer's user:[/]")
     for who, command in commands.items():
         console.print(f"  {who}:\n    {command}", markup=False)
-    console.print("  scp takes the same options; other clients need the key and the port that are in them.")
+    console.print(
+        "  scp takes the same options; other clients need the host keys, the key and the port in them."
+    )
     console.print(f"\n[bold]AWS, for boto3 and the CLI:[/] {world.aws.endpoint}")
     environment = " ".join(f"{name}={value}" for name, value in variables.items())
     console.print(f"  export {environment}", markup=False)
+    console.print(
+        f"  before boto3 1.28 and CLI 1.29 or 2.13, also: --endpoint-url {world.aws.endpoint}", markup=False
+    )
     console.print("\n[bold]The operators' tools, in the same shell:[/]")
     for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
         console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)

@@ -197,7 +197,7 @@ def differences(switches: Sequence[Kept]) -> Iterator[Finding]:
                 f"; that ends when {each.keeper}, which keeps its switch, has the last word again",
                 remedy=command("restore", each.region),
             )
-        if each.problem:
+        if each.problem and not each.is_forced:
             yield Finding(
                 where=each.region,
                 what=f"where its switch stands is not known: {each.problem}",

@@ -220,6 +220,7 @@ class Deliverer:
         if done is not None:
             detail = {"sha256": done.sha256, "size": done.size, "path": done.path, "sent": done.sent}
             detail["after_unknown"] = after_unknown
+            detail |= {"note": done.note} if done.note else {}
             self._record(transfer, Kind.DELIVERED, attempt, destination, **detail)
             return Kind.DELIVERED
         if not transfer.asks:

@@ -107,11 +107,15 @@ class Destinations:
             fsync=document.get("fsync", True),
         )
         secret = secret_name(self._namespace, customer, document["secret"])
-        try:
-            key = self._secrets.get_secret_value(SecretId=secret)["SecretString"]
-        except self._secrets.exceptions.ResourceNotFoundException as error:
-            raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
-        return _Server(source, server, work, key, self._ways)
+        return _Server(source, server, work, private_key(self._secrets, secret, server), self._ways)
+
+
+def private_key(secrets: Any, secret: str, server: SftpTarget) -> str:
+    """Return the private key for a server; PermanentDeliveryError if its secret does not exist."""
+    try:
+        return str(secrets.get_secret_value(SecretId=secret)["SecretString"])
+    except secrets.exceptions.ResourceNotFoundException as error:
+        raise PermanentDeliveryError(server.place, "log in", f"there is no secret {secret}") from error
 
 
 def _kind(destination: str, document: dict[str, Any]) -> DestinationKind:

@@ -1,6 +1,7 @@
 """Receipts: the messages that state the outcome of a transfer. A client may resend a file without a receipt.
 
-A receipt is one JSON message on the customer's topic. It is published first and recorded afterwards, so a
+What the customer was told last has to be true: an outcome is told again if another one was told in between. A
+receipt is one JSON message on the customer's topic. It is published first and recorded afterwards, so a
 crash in between repeats it: a customer may get a receipt twice, but never none.
 """
 
@@ -57,13 +58,20 @@ def _line(fact: Fact) -> dict[str, Any]:
         case Kind.DUPLICATE:
             return {"outcome": Outcome.DUPLICATE.value, "of": fact.detail["of"]}
         case Kind.DELIVERED:
-            return {"outcome": Outcome.DELIVERED.value, "sha256": fact.detail["sha256"]}
+            note = {"note": fact.detail["note"]} if "note" in fact.detail else {}
+            return {"outcome": Outcome.DELIVERED.value, "sha256": fact.detail["sha256"], **note}
         case Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED | Kind.REPLAYED | Kind.CONFLICT:
             return {}
         case Kind.RECEIPT | Kind.CLAIM:
             return {}
         case _:
             assert_never(fact.kind)
+
+
+def told(facts: Iterable[Fact]) -> str | None:
+    """Return the outcome that the customer was told last of ONE transfer; None if there was no receipt."""
+    last = max((fact for fact in facts if fact.kind is Kind.RECEIPT), key=lambda fact: fact.at, default=None)
+    return last.detail.get("outcome") if last else None
 
 
 class Receipts:
@@ -82,10 +90,8 @@ class Receipts:
         destinations: Sequence[dict[str, Any]] = (),
         reason: str | None = None,
     ) -> None:
-        """Publish and record the receipt of a transfer, unless one with this outcome was recorded already."""
-        facts = self._tracker.facts_of(transfer.file, transfer.id)
-        sent = (fact for fact in facts if fact.kind is Kind.RECEIPT)
-        if any(fact.detail["outcome"] == outcome for fact in sent):
+        """Publish and record the receipt of a transfer, unless the last one has this outcome."""
+        if told(self._tracker.facts_of(transfer.file, transfer.id)) == outcome:
             return
         fact = transfer.fact(Kind.RECEIPT, side=self._side, writer=writer, outcome=outcome.value)
         message = {

@@ -14,7 +14,7 @@ from typing import assert_never
 
 from runtime.contract import Kind, UnknownKind
 from runtime.executions import Executions, Purpose
-from runtime.facts import ENDED, Fact, standing, status
+from runtime.facts import ENDED, Fact, settles, standing, status
 from runtime.history import History
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
@@ -57,13 +57,14 @@ class Release:
         """
         history = self._tracker.history(transfer.file, transfer.id)
         own = standing(history.of(transfer.id))
-        held = [fact for fact in own if fact.kind is Kind.HELD and fact.destination == destination]
+        # The other region may have given the file up (FAILED) before this one held it.
+        ends = [fact for fact in own if settles(fact.kind) and fact.destination == destination]
         # The operator knows why it is held, so facts of kinds that are unknown here are set aside as well.
         unclear = [fact for fact in own if isinstance(fact.kind, UnknownKind)]
-        if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
+        if any(fact.kind in (Kind.DELIVERED, Kind.DUPLICATE) for fact in ends):
             raise NotHeldError(f"{destination} has been served with {transfer.id}")
-        if held:
-            over = held + unclear
+        if any(fact.kind is Kind.HELD for fact in ends):
+            over = ends + unclear
             return self.reopen(transfer, [destination], over, decision, history=history, who=who, why=why)
         if name := self._interrupted(own, destination, decision):
             self._executions.start(replace(transfer, taken_over=True, asks=False), name)

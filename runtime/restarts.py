@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from runtime.contract import Kind
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, Status, status
+from runtime.file_names import without_names
 from runtime.receipts import outcome_of
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
@@ -111,7 +112,7 @@ class Restarts:
                 else:
                     waiting.append(transfer.id)
             except ClientError as error:
-                failed.append(f"{transfer.id}: {error}")
+                failed.append(f"{transfer.id}: {without_names(str(error), transfer.key)}")
         return Restarted(
             started=tuple(started),
             waiting=tuple(waiting),

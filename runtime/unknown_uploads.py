@@ -18,6 +18,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from runtime import objects
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import INBOUND_SDK, Kind, file_id
+from runtime.file_names import without_names
 from runtime.intake import LATE, Intake
 from runtime.session_log import Entries, SessionLog, SessionLogUnreadError
 from runtime.sweep_notes import Doubt, SweepNotes
@@ -120,7 +121,7 @@ class UnknownUploads:
             try:
                 self._prove(doubt, entries)
             except _AWS as error:
-                self._leave(doubt, str(error))
+                self._leave(doubt, without_names(str(error), doubt.key))
         return True
 
     def _prove(self, doubt: Doubt, entries: Entries) -> None:
@@ -162,7 +163,7 @@ class UnknownUploads:
             else:
                 result = self._intake.accept(arrived, is_late=self._is_late)
         except _AWS as error:
-            self._leave(doubt, str(error))
+            self._leave(doubt, without_names(str(error), doubt.key))
             return
         if _was_taken(result):
             self.taken.append(doubt.key)

@@ -19,6 +19,10 @@ os.environ.pop("PULUMI_BACKEND_URL", None)
 # Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
 
+# What the modules make while they are imported stays: searching it for garbage, again and again as it grows,
+# takes a third of the time of a worker's start. The collector runs again from `pytest_collection_finish` on.
+gc.disable()
+
 # A slow machine must not fail a test. Where CI is set, Hypothesis draws the same examples every time.
 settings.register_profile("unhurried", settings(), deadline=None)
 settings.load_profile("unhurried")
@@ -40,6 +44,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Let no collection of garbage go through what the modules made while they were imported: they stay."""
-    gc.collect()
+    """Let no collection of garbage go through what the modules made while they were imported."""
     gc.freeze()
+    gc.enable()

@@ -164,20 +164,22 @@ def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
     assert not shipped - reached
 
 
-@pytest.mark.parametrize("name", ["canary_legs", "contract", "environment", "metric_names", "timing"])
+@pytest.mark.parametrize(
+    "name", ["canary_legs", "contract", "environment", "metric_names", "name_segments", "timing"]
+)
 def test_shared_modules_import_the_standard_library_only(name: str) -> None:
     for module in imported(ROOT / f"runtime/{name}.py") - {"runtime.contract"}:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
 
 def test_the_customers_sdk_stands_alone() -> None:
-    """It is given to customers: it needs the contract, boto3 and dnspython; nothing in Lambda needs it."""
+    """It is given to customers: of the runtime it needs two modules only. Nothing in Lambda needs it."""
     client = ROOT / "runtime/client"
     for path in sources("runtime"):
         theirs = {module for module in imported(path) if module.startswith("runtime.")}
         if client in path.parents:
             others = {module for module in theirs if not module.startswith("runtime.client")}
-            assert others <= {"runtime.contract"}, f"{path.name} imports {others}"
+            assert others <= {"runtime.contract", "runtime.name_segments"}, f"{path.name} imports {others}"
         else:
             loaded = {module.split(".")[0] for module in imported(path)}
             assert "dns" not in loaded, f"{path.name}: the functions' bundle has no dnspython"

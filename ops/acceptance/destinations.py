@@ -13,9 +13,10 @@ import asyncssh
 
 from ops.acceptance.accepted_cell import AcceptedCell
 from runtime.contract import ACCEPTANCE, SIDE_OF, secret_name
-from runtime.delivery import PermanentDeliveryError
+from runtime.delivery.s3 import S3Target
 from runtime.delivery.ssh import Patience, connect
 from runtime.delivery.target import SftpTarget
+from runtime.destinations import private_key
 from runtime.routing import DestinationKind
 
 _PATIENCE = Patience(connect=15.0, step=30.0)
@@ -46,7 +47,8 @@ def destination(cell: AcceptedCell, name: str) -> AcceptanceDestination:
         case DestinationKind.S3:
             region = document["region"] or cell.region
             client = cell.regions.client("s3", SIDE_OF[region])
-            return _Bucket(bucket=document["bucket"], prefix=_folder(document["prefix"]), s3=client)
+            bucket = S3Target(bucket=document["bucket"], prefix=document["prefix"])
+            return _Bucket(target=bucket, s3=client)
         case DestinationKind.SFTP:
             fields = ("host", "port", "user", "host_key", "directory")
             target = SftpTarget(**{field: document[field] for field in fields})
@@ -71,38 +73,32 @@ def _is_left(name: str) -> bool:
     return name.removeprefix(".").startswith(ACCEPTANCE)
 
 
-def _folder(prefix: str) -> str:
-    folder = prefix.strip("/")
-    return f"{folder}/" if folder else ""
-
-
 @dataclass(frozen=True, kw_only=True)
 class _Bucket:
-    bucket: str
-    prefix: str
+    target: S3Target
     s3: Any = field(repr=False)
 
     @property
     def place(self) -> str:
-        return f"s3://{self.bucket}/{self.prefix}"
+        return self.target.place("")
 
     def content(self, name: str) -> bytes | None:
         try:
-            answer = self.s3.get_object(Bucket=self.bucket, Key=f"{self.prefix}{name}")
+            answer = self.s3.get_object(Bucket=self.target.bucket, Key=self.target.key(name))
         except self.s3.exceptions.NoSuchKey:
             return None
         return bytes(answer["Body"].read())
 
     def left(self) -> list[str]:
-        return sorted({key.removeprefix(self.prefix) for key, _ in self._versions(ACCEPTANCE)})
+        return sorted({key.removeprefix(self.target.key("")) for key, _ in self._versions(ACCEPTANCE)})
 
     def remove(self, name: str) -> None:
         for key, version in self._versions(name):
-            self.s3.delete_object(Bucket=self.bucket, Key=key, VersionId=version)
+            self.s3.delete_object(Bucket=self.target.bucket, Key=key, VersionId=version)
 
     def _versions(self, name: str) -> Iterator[tuple[str, str]]:
         pages = self.s3.get_paginator("list_object_versions")
-        for page in pages.paginate(Bucket=self.bucket, Prefix=f"{self.prefix}{name}"):
+        for page in pages.paginate(Bucket=self.target.bucket, Prefix=self.target.key(name)):
             for each in (*page.get("Versions", ()), *page.get("DeleteMarkers", ())):
                 yield each["Key"], each["VersionId"]
 
@@ -150,9 +146,4 @@ class _Server:
         return posixpath.join(self.target.directory, name)
 
     def _key(self) -> str:
-        try:
-            return str(self.secrets.get_secret_value(SecretId=self.secret)["SecretString"])
-        except self.secrets.exceptions.ResourceNotFoundException as error:
-            raise PermanentDeliveryError(
-                self.target.place, "log in", f"there is no secret {self.secret}"
-            ) from error
+        return private_key(self.secrets, self.secret, self.target)

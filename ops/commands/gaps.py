@@ -175,7 +175,9 @@ def _lines(document: dict[str, Any]) -> None:
             typer.echo(f"{about['deed']}: {file}: {about['why']}")
         case "plan":
             deeds = ", ".join(f"{number:,} {word}" for word, number in about["deeds"].items())
-            typer.echo(to_do_it(f"plan {about['digest']}: {deeds or 'nothing to do'}", about["command"]))
+            summary = f"plan {about['digest']}: {deeds or 'nothing to do'}"
+            is_for_people = set(about["deeds"]) <= {_many(Deed.ASK)}  # also if nobody has to be asked
+            typer.echo(summary if is_for_people else to_do_it(summary, about["command"]))
         case "done" | "not_done":
             file = f"{about['customer']} {printable(about['key'])} {about['transfer']}"
             typer.echo(f"{about['became']}: {file}")

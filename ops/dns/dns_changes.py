@@ -42,7 +42,7 @@ class ControlPlaneError(RefusedError):
         self.problem = (
             f"Route 53's control plane, in {CONTROL_REGION}, does not answer, and records cannot be changed"
             f" or read without it: {error}"
-        )
+        ).rstrip(".")
         super().__init__(
             f"{self.problem}. Taking a whole region out of DNS needs neither:"
             f" {command('evacuate', CONTROL_REGION)}"

@@ -90,7 +90,7 @@ def without_control_plane(environment: Environment, error: ControlPlaneError) ->
         return error
     region = REGION_OF[CONTROL_SIDE]
     return RefusedError(
-        f"{error.problem.rstrip('.')}. All customers are out of {region} already, which is {position.value};"
+        f"{error.problem}. All customers are out of {region} already, which is {position.value};"
         " this has to wait until it is back"
     )
 

@@ -54,8 +54,8 @@ def count(cells: Sequence[DeployedCell]) -> tuple[dict[str, OpenFiles], list[str
         found[side] = counted
         if counted.held or counted.failed:
             findings.append(
-                f"{REGION_OF[side]}: of the files since yesterday, {counted.held:,} are held until a person"
-                f" decides, and {counted.failed:,} have failed: {command('gaps', '--window', '48h')}"
+                f"{REGION_OF[side]}: of the files since yesterday, {counted.held:,} held until a person"
+                f" decides, and {counted.failed:,} failed: {command('gaps', '--window', '48h')}"
             )
     return found, findings
 

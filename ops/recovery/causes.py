@@ -16,6 +16,7 @@ from typing import assert_never
 from ops.recovery.reconcile import Gap, GapKind, Seen
 from runtime.contract import Kind, Outcome
 from runtime.facts import Status, lacks
+from runtime.receipts import told
 
 #: For this long after it was due, replication may still bring what is missing. AWS promises no time for
 #: catching up after an outage.
@@ -85,6 +86,4 @@ def _undelivered(seen: Seen) -> Cause:
         return Cause.HELD
     if Status.UNDER_WAY in lacking or not lacking:
         return Cause.UNFINISHED
-    told = (fact for fact in seen.facts if fact.kind is Kind.RECEIPT)
-    is_told = any(fact.detail.get("outcome") == Outcome.FAILED for fact in told)
-    return Cause.TOLD if is_told else Cause.UNTOLD
+    return Cause.TOLD if told(seen.facts) == Outcome.FAILED else Cause.UNTOLD

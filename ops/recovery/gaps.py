@@ -282,5 +282,5 @@ def _gap(customer: str, gap: Gap, now: datetime) -> dict[str, Any]:
         "transfer": gap.transfer,
         "where": gap.where,
         "since": gap.since.isoformat(timespec="seconds"),
-        "age_seconds": int((now - gap.since).total_seconds()),
+        "age_seconds": max(0, int((now - gap.since).total_seconds())),  # or it began during the search
     }

@@ -18,6 +18,8 @@ _LISTS = {
     "held": "Held: do not send again until you hear from us",
     "delivered": "Delivered: no need to send again",
 }
+#: What is said of a destination, where it is not the name of the field.
+_ABOUT = {"duplicate_of": "duplicate of", "not_delivered": "not delivered:", "held": "held:"}
 
 
 def text(notice: Mapping[str, Any]) -> str:
@@ -111,7 +113,7 @@ def whole(notice: Mapping[str, Any]) -> str:
 def _more(file: Mapping[str, Any]) -> str:
     remarks = [file["why"]] if "why" in file else []
     for destination in file.get("destinations", ()):
-        about = [f"{name.replace('_', ' ')} {value}" for name, value in destination.items() if name != "name"]
+        about = [f"{_ABOUT.get(name, name)} {value}" for name, value in destination.items() if name != "name"]
         remarks.append(f"{destination['name']}: {', '.join(about)}")
     return "".join(f"; {each}" for each in remarks)
 

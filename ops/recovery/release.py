@@ -132,7 +132,7 @@ class Releases:
             match fact.kind:
                 case UnknownKind():
                     pass
-                case Kind.DELIVERED:
+                case Kind.DELIVERED | Kind.DUPLICATE:
                     served.add(fact.destination)
                 case Kind.HELD:
                     holding.add(fact.sort_key)
@@ -140,7 +140,7 @@ class Releases:
                     is_this = fact.detail["decision"] == decision and fact.side == side
                     if is_this and region.executions.find(fact.writer) is None:
                         holding |= set(fact.detail["over"])
-                case Kind.RECEIVED | Kind.FAILED | Kind.DUPLICATE | Kind.REJECTED | Kind.ARCHIVED:
+                case Kind.RECEIVED | Kind.FAILED | Kind.REJECTED | Kind.ARCHIVED:
                     pass
                 case Kind.CONFLICT | Kind.RECEIPT | Kind.CLAIM:
                     pass

@@ -14,7 +14,7 @@ from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, Trans
 _T = TypeVar("_T")
 
 #: Most seconds that one request for tidying up may take.
-_TIDY = 5.0
+TIDY = 5.0
 
 #: The errors that say that the connection is gone, and nothing about the request.
 LOST = (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection)
@@ -103,11 +103,13 @@ async def ask(
             raise TransientDeliveryError(place, step, f"no answer within {seconds:g} s") from error
 
 
-async def tidy(request: Awaitable[object], seconds: float) -> None:
-    """Await a request whose failure does not matter, for at most `seconds` and never long."""
+async def tidy(request: Awaitable[object], seconds: float) -> bool:
+    """Await a request that may fail, for at most `seconds` and never long; return whether it was done."""
     with suppress(Exception):
-        async with asyncio.timeout(min(_TIDY, seconds)):
+        async with asyncio.timeout(min(TIDY, seconds)):
             await request
+        return True
+    return False
 
 
 def words(error: Exception) -> str:

@@ -4,14 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import re
-import unicodedata
 
 from runtime.delivery.errors import PermanentDeliveryError
+from runtime.name_segments import LONGEST_SEGMENT, segment_problem
 from runtime.patterns import literal_prefix
-
-#: Most bytes in one segment of a name, which is the limit of POSIX file systems. A server reports an overlong
-#: name only as "failure", just like a full disk.
-LONGEST_SEGMENT = 255
 
 #: The temporary names of uploads, and of files that are set aside while another one takes their name.
 TEMPORARY = ".*.part"
@@ -39,7 +35,7 @@ def check_name(name: str) -> str:
     separator on Windows servers), control characters, text that is not UTF-8, and overlong segments.
     """
     for segment in name.split("/"):
-        if problem := _problem(segment):
+        if problem := segment_problem(segment):
             raise PermanentDeliveryError(repr(name), "name", problem)
     return name
 
@@ -56,15 +52,3 @@ def temporary_name(basename: str, attempt: str, *, pattern: str = TEMPORARY) -> 
     if len(name.encode()) <= LONGEST_SEGMENT:
         return name
     return pattern.replace("*", f"{hashlib.sha256(basename.encode()).hexdigest()[:32]}.{attempt}")
-
-
-def _problem(segment: str) -> str | None:
-    if segment in ("", ".", ".."):
-        return f"has the segment {segment!r}"
-    if "\\" in segment:
-        return "has a backslash"
-    if any(unicodedata.category(character) in ("Cc", "Cs") for character in segment):
-        return "has a control character or is not text"
-    if len(segment.encode()) > LONGEST_SEGMENT:
-        return f"has a segment over {LONGEST_SEGMENT} bytes"
-    return None

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import asyncssh
 
-from runtime.delivery.answers import ABSENT, LOST, ask, tidy, words
+from runtime.delivery.answers import ABSENT, LOST, TIDY, ask, tidy, words
 from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
 from runtime.delivery.source import MIB, Source
 from runtime.delivery.ssh import Patience
@@ -85,6 +85,7 @@ class Partial:
                 file,
                 request=self._sftp.limits.max_write_len,
                 place=self._target.place,
+                path=self.path,
                 patience=self._patience,
                 there=there,
                 remaining=remaining,
@@ -154,9 +155,31 @@ class Partial:
             return False
         return True
 
-    async def remove(self) -> None:
-        """Remove the file, if that can be done soon."""
-        await tidy(self._sftp.remove(self.path), self._patience.step)
+    async def remove(self, *, was_made: bool = False) -> bool:
+        """Remove the file, if that can be done soon; False if it is still there, as far as the server says.
+
+        A server that neither removes files nor shows them has the file if this delivery made it (`was_made`).
+        """
+        seconds = min(TIDY, self._patience.step)
+        try:
+            await self._ask(
+                "remove", self._sftp.remove(self.path), seconds=seconds, naming=True, apart=ABSENT
+            )
+            return True
+        except ABSENT:
+            return True
+        except DeliveryError as error:
+            if isinstance(error.__cause__, (TimeoutError, *LOST)):
+                return True
+            # Some servers refuse this whether there is such a file or not.
+            is_refused = isinstance(error, PermanentDeliveryError)
+        try:
+            await self._ask("look", self._sftp.stat(self.path), seconds=seconds, apart=ABSENT)
+        except ABSENT:
+            return True
+        except DeliveryError:
+            return not (was_made and is_refused)
+        return False
 
     async def _create(
         self, mode: str, parents: list[str], *, apart: tuple[type[Exception], ...] = ()

@@ -34,37 +34,55 @@ class Publisher:
         self._sftp, self._place, self._login, self._seconds = sftp, place, login, seconds
         self._ways = ways
 
-    async def publish(self, partial: str, path: str, *, aside: str) -> None:
+    async def publish(self, partial: str, path: str, *, aside: str) -> bool:
         """Rename `partial` to `path`, replacing any file of that name, in one step if the server can do that.
 
-        `aside` is a free name for the existing file, for servers that cannot. Raises DeliveryError, which is
+        `aside` is a free name for the existing file, for servers that cannot. Return whether that file may
+        still be there, because the server did not remove it when asked. Raises DeliveryError, which is
         DeliveryUnknownError if the rename was requested and got no response. After any other error the file
         may have its final name all the same: some servers rename a file and respond with a failure.
         """
         with answering(self._place, "rename", path=path, naming=True, advice=_ADVICE):
             if self._ways.get(self._login, Way.POSIX_RENAME) is Way.POSIX_RENAME:
-                try:
-                    await self._rename(self._sftp.posix_rename, partial, path)
-                except (*ABSENT, *LOST):
+                return not await self._in_one(partial, path) and await self._in_steps(partial, path, aside)
+            try:
+                return await self._in_steps(partial, path, aside)
+            except (*ABSENT, *LOST):
+                raise
+            except (asyncssh.SFTPError, PermanentDeliveryError):
+                # The server behaves in another way than when this one worked.
+                if not await self._in_one(partial, path):
                     raise
-                except asyncssh.SFTPError:
-                    # Some servers advertise the request and refuse it, or refuse to replace a file by it.
-                    await self._refuse_directory(path)
-                else:
-                    self._ways[self._login] = Way.POSIX_RENAME
-                    return
-            await self._in_steps(partial, path, aside)
-            self._ways[self._login] = Way.RENAME
+                return False
 
-    async def _in_steps(self, partial: str, path: str, aside: str) -> None:
+    async def _in_one(self, partial: str, path: str) -> bool:
+        """Return whether the server has renamed in one step, replacing any file."""
+        try:
+            await self._rename(self._sftp.posix_rename, partial, path)
+        except (*ABSENT, *LOST):
+            raise
+        except asyncssh.SFTPError:
+            # Some servers advertise the request and refuse it, or refuse to replace a file by it.
+            await self._refuse_directory(path)
+            return False
+        self._ways[self._login] = Way.POSIX_RENAME
+        return True
+
+    async def _in_steps(self, partial: str, path: str, aside: str) -> bool:
         """Rename where a rename replaces nothing: set an existing file aside first and remove it last.
 
         If the connection breaks between the two renames, the old content has a hidden name, and no file has
         the final name until the next attempt. Removing the old file first would lose it if no attempt
-        succeeds.
+        succeeds. Return as `publish` does.
         """
+        is_left = await self._replace(partial, path, aside)
+        self._ways[self._login] = Way.RENAME
+        return is_left
+
+    async def _replace(self, partial: str, path: str, aside: str) -> bool:
         try:
-            return await self._rename(self._sftp.rename, partial, path)
+            await self._rename(self._sftp.rename, partial, path)
+            return False
         except (*ABSENT, *LOST):
             raise
         except asyncssh.SFTPError:
@@ -78,13 +96,15 @@ class Publisher:
             await self._ask("set aside", self._sftp.rename(path, aside), path, naming=True, apart=ABSENT)
         except ABSENT:
             # The partner has taken the file away in the meantime, so the name is free.
-            return await self._rename(self._sftp.rename, partial, path)
+            await self._rename(self._sftp.rename, partial, path)
+            return False
         try:
             await self._rename(self._sftp.rename, partial, path)
-        except asyncssh.SFTPError:
-            await tidy(self._sftp.rename(aside, path), self._seconds)
+        except asyncssh.SFTPError as error:
+            if not await tidy(self._sftp.rename(aside, path), self._seconds):
+                error.reason += f"; the earlier file is at {aside} now"
             raise
-        return await tidy(self._sftp.remove(aside), self._seconds)
+        return not await tidy(self._sftp.remove(aside), self._seconds)
 
     async def _refuse_directory(self, path: str) -> None:
         try:

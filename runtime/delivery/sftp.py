@@ -74,21 +74,23 @@ class SftpSession:
         """
         path, abandoned = self._path(name), tuple(abandoned)
         partial = self._partial(self._beside(path, attempt))
-        for earlier in abandoned:
-            await self._partial(self._beside(path, earlier)).remove()
+        left = [await self._remove(self._beside(path, earlier)) for earlier in abandoned]
         done = await self.find(source, name=name) if after_unknown else None
         if done is not None:
-            await partial.remove()
+            left.append(await self._remove(partial.path))
             abandoned = (*abandoned, attempt)
         elif self._destination.renames:
             done, is_resumed = await self._send(source, partial, name, attempt, before, remaining)
             abandoned = (*abandoned, attempt) if is_resumed else abandoned
         else:
             done = await self._write_plainly(source, name, before, remaining)
-        for earlier in abandoned:
-            # Old content that was set aside is removed: the new content has its place.
-            await self._partial(self._beside(path, earlier, pattern=ASIDE)).remove()
-        return done
+        # Old content that was set aside is removed: the new content has its place.
+        left += [await self._remove(self._beside(path, earlier, pattern=ASIDE)) for earlier in abandoned]
+        return replace(done, left=tuple(sorted({*done.left, *filter(None, left)})))
+
+    async def _remove(self, path: str) -> str | None:
+        """Remove a file; return its path if the server shows that it is still there."""
+        return None if await self._partial(path).remove() else path
 
     async def _send(
         self,
@@ -100,9 +102,10 @@ class SftpSession:
         remaining: Callable[[], float],
     ) -> tuple[Delivery, bool]:
         """Upload and rename; return the delivery, and whether it continued an earlier upload."""
-        there: int | None = None
+        there, was_made = None, False
         try:
             file, there = await partial.open(source.size, parents=name.split("/")[:-1])
+            was_made = True
             sha256 = await partial.fill(source, file, there or 0, remaining=remaining)
             is_shown = await partial.measure(source.size)
             await asyncio.to_thread(before)
@@ -111,7 +114,9 @@ class SftpSession:
         except (DeliveryUnknownError, DeliveryUnfinishedError):
             raise
         except BaseException as error:
-            await partial.remove()
+            is_gone = await partial.remove(was_made=was_made)
+            if isinstance(error, DeliveryError) and not is_gone:
+                error.reason += f"; {partial.path} is still there, because the server does not remove it"
             if there is not None and isinstance(error, PermanentDeliveryError):
                 # Some servers only refuse to continue a file, so the next attempt starts from the beginning.
                 raise TransientDeliveryError(error.place, error.step, error.reason) from error
@@ -130,10 +135,10 @@ class SftpSession:
         """Give the file its final name; after an error, look what has become of it."""
         path = self._path(name)
         done = Delivery(sha256=sha256, size=source.size, path=path)
+        aside = self._beside(path, attempt, pattern=ASIDE)
         try:
-            await self._publisher.publish(
-                partial.path, path, aside=self._beside(path, attempt, pattern=ASIDE)
-            )
+            if await self._publisher.publish(partial.path, path, aside=aside):
+                done = replace(done, left=(aside,))
         except DeliveryUnknownError:
             raise
         except DeliveryError as error:

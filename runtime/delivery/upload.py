@@ -26,6 +26,8 @@ WINDOW_REQUESTS = 128
 LARGEST_REQUEST = 255 * 1024
 
 
+_ADVICE = "ask the partner whether this login may write to the files that it creates"
+
 #: Seconds that a stopped upload needs to get the responses to its last writes.
 RESERVE = 120.0
 
@@ -36,6 +38,7 @@ async def upload(
     *,
     request: int,
     place: str,
+    path: str,
     patience: Patience,
     there: int = 0,
     remaining: Callable[[], float] = lambda: math.inf,
@@ -45,11 +48,11 @@ async def upload(
     The first `there` bytes were written by an earlier attempt. Its last window is sent again, because it is
     unknown which of the writes without a response were carried out. The bytes before are read only for the
     hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
-    write; `file` is open with `block_size=None`, so that one write is one request. When `remaining` returns
-    fewer than RESERVE seconds, the upload stops after the response to the last write and raises
-    DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes than before. Also raises
-    the DeliveryError of the source, and TransientDeliveryError if a write fails or the oldest gets no
-    response within `patience.step`.
+    write. `file` is open with `block_size=None`, so that one write is one request, and `path` names it in
+    errors. When `remaining` returns fewer than RESERVE seconds, the upload stops after the response to the
+    last write and raises DeliveryUnfinishedError, or TransientDeliveryError if the file has no more bytes
+    than before. Also raises the DeliveryError of the source, and TransientDeliveryError if a write fails or
+    the oldest gets no response within `patience.step`.
     """
     start = max(0, there - WINDOW_BYTES)
     request = min(request, LARGEST_REQUEST)
@@ -69,18 +72,18 @@ async def upload(
             done += len(chunk)
             for at in range(0, len(chunk) if done > start else 0, request):
                 if len(window) == depth:
-                    await ask(place, "write", window.popleft(), patience.step)
+                    await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
                 part = chunk[at : at + request]
                 window.append(asyncio.create_task(file.write(part, done - len(chunk) + at)))
         while window:
-            await ask(place, "write", window.popleft(), patience.step)
+            await ask(place, "write", window.popleft(), patience.step, path=path, advice=_ADVICE)
     finally:
         for task in (*window, ahead):
             task.cancel()
         await asyncio.gather(*window, ahead, return_exceptions=True)
     if is_over:
         kind = DeliveryUnfinishedError if done > there else TransientDeliveryError
-        raise kind(place, "write", f"the time ran out after {done} of {source.size} bytes")
+        raise kind(place, "write", f"{path}: the time ran out after {done} of {source.size} bytes")
     return digest.hexdigest(), done
 
 

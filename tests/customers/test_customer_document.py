@@ -178,6 +178,11 @@ def test_a_customer_cannot_be_changed_or_made_with_a_contradiction():
     assert Customer.model_validate(one.model_dump()) == one
 
 
+def test_facts_may_be_kept_for_just_as_long_as_a_file_can_be_sent_again():
+    assert customer(retention={"tracker_days": 37}).retention.tracker_days == 30 + 7
+    assert customer(duplicates={"window": "370d"}).retention.tracker_days == 30 + 370
+
+
 @pytest.mark.parametrize(
     ("window", "seconds"), [("7d", 604800), ("12h", 43200), ("1h", 3600), ("9999h", 35996400)]
 )

@@ -289,3 +289,15 @@ def test_any_value_in_any_place_is_judged_in_plain_words(tmp_path, place, value,
 @given(text=st.text(max_size=40), at=st.integers(0, len(SOUND)), length=st.integers(0, 30))
 def test_any_text_in_a_file_is_accepted_or_refused(tmp_path, text, at, length):
     judged(tmp_path, SOUND[:at] + text + SOUND[at + length :])
+
+
+def test_what_is_written_under_its_final_name_cannot_be_held(tmp_path):
+    """After a crash nobody could tell a part of the file from the file."""
+    plainly = ("    user: mft\n", "    user: mft\n    publish: write\n")
+    held = ("    to: [partner]\n", "    to: [partner]\n    on_unknown: hold\n")
+    assert said(write(tmp_path, acme=broken(plainly, held))) == [
+        "customers/acme.yaml:24: routes[0].to[0]: 'partner' has `publish: write`, so after a crash the"
+        " partner may have a part of the file, and `on_unknown: hold` could not tell; send to it from a"
+        " route with `on_unknown: deliver`"
+    ]
+    load(write(tmp_path, acme=broken(plainly)))

@@ -90,6 +90,11 @@ def directory(at: str) -> tuple[str, str]:
     return ("    secret: mft/c7k2m/partner\n", f"    secret: partner\n    directory: {at}\n")
 
 
+def port(number: int) -> tuple[str, str]:
+    """Return the change that gives the SFTP destination a port."""
+    return ("    secret: mft/c7k2m/partner\n", f"    secret: partner\n    port: {number}\n")
+
+
 def prefix(at: str) -> tuple[str, str]:
     """Return the change that gives the S3 destination a prefix."""
     return ("    bucket: partner-landing\n", f"    bucket: partner-landing\n    prefix: {at}\n")
@@ -100,6 +105,8 @@ def prefix(at: str) -> tuple[str, str]:
     [
         (directory("/in/a"), directory("/in/a/"), "to this place"),
         (directory("a"), directory("./a"), "to this place"),
+        (directory("."), port(22), "to this place"),
+        (directory("."), port(2022), None),
         (directory("a"), directory("a/b/c"), "above it"),
         (directory("a/b"), directory("a"), "above it"),
         (directory("/"), directory("/in"), "above it"),
@@ -129,10 +136,16 @@ def test_no_customer_writes_into_the_place_of_another(mine, theirs, clash, tmp_p
         assert f"another customer's files go {clash} too, by customers/" in line
 
 
-def test_a_retired_customers_place_is_free(tmp_path):
-    retired = SOUND.replace("lifecycle: active", "lifecycle: retired")
+@pytest.mark.parametrize(("stage", "is_free"), [("draining", False), ("retired", True)])
+def test_a_retired_customers_place_is_free_and_a_draining_ones_is_not(stage, is_free, tmp_path):
+    """Files of the draining one are still on their way there."""
+    leaving = SOUND.replace("lifecycle: active", f"lifecycle: {stage}")
     same = SOUND.replace("c7k2m", "h4t9q").replace(f"        - {KEY}", f"        - {OTHER_KEY}")
-    assert len(load(write(tmp_path, a=retired, b=same)).customers) == 2
+    registry = write(tmp_path, a=leaving, b=same)
+    if is_free:
+        assert len(load(registry).customers) == 2
+    else:
+        assert all("another customer's files go to this place too" in line for line in said(registry))
 
 
 def test_a_clash_is_found_although_a_file_is_broken_elsewhere(tmp_path):

@@ -126,7 +126,7 @@ def test_the_window_is_used_and_bounded(request_size: int) -> None:
     content = bytes(range(256)) * 40_000
     file = SlowFile(len(content))
     sha256, size = asyncio.run(
-        upload(source_of(content), file, request=request_size, place="p", patience=Patience())  # type: ignore[arg-type]
+        upload(source_of(content), file, request=request_size, place="p", patience=Patience(), path="f")  # type: ignore[arg-type]
     )
     assert (bytes(file.content), size) == (content, len(content))
     assert sha256 == source_of(content).sha256()

@@ -50,7 +50,9 @@ def sent(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 def test_an_attempt_that_runs_out_of_time_leaves_what_it_sent_and_the_next_goes_on(
     partner: Partner, sent: list[int]
 ) -> None:
-    with pytest.raises(DeliveryUnfinishedError, match=r"write: the time ran out after \d+ of 12582929 bytes"):
+    with pytest.raises(
+        DeliveryUnfinishedError, match=r"write: \S+: the time ran out after \d+ of 12582929 bytes"
+    ):
         send(partner, remaining=after(8))
     there = len(partner.files()[LEFT])
     assert partner.files() == {LEFT: CONTENT[:there]}
@@ -165,10 +167,10 @@ def test_a_continued_file_whose_writes_are_refused_is_begun_anew(
 ) -> None:
     partner = make_partner(denied=("write",))
     (partner.inbox / LEFT).write_bytes(CONTENT[:WINDOW_BYTES])
-    with pytest.raises(TransientDeliveryError, match="write: SFTPPermissionDenied"):
+    with pytest.raises(TransientDeliveryError, match=r"write: \S+: SFTPPermissionDenied"):
         send(partner)
     assert partner.files() == {}
-    with pytest.raises(PermanentDeliveryError, match="write: SFTPPermissionDenied"):
+    with pytest.raises(PermanentDeliveryError, match=r"write: \S+: SFTPPermissionDenied"):
         send(partner)
 
 
@@ -187,6 +189,29 @@ def test_the_callback_before_the_rename_can_prevent_it(partner: Partner) -> None
         send(partner, before=before)
     assert seen == [{LEFT}]
     assert partner.files() == {}
+
+
+@pytest.mark.parametrize("renames", [True, False])
+def test_where_the_callback_prevents_it_the_partners_file_stays_as_it_was(
+    in_process: Partner, renames: bool
+) -> None:
+    """Another execution has the lease, and may have delivered what is there."""
+
+    def before() -> None:
+        raise GoneError
+
+    (in_process.inbox / "a.bin").write_bytes(b"theirs")
+    with pytest.raises(GoneError):
+        deliver_now(
+            source_of(CONTENT),
+            destination_of(in_process, renames=renames),
+            name="a.bin",
+            attempt="try-1",
+            private_key=in_process.private_key,
+            patience=QUICK,
+            before=before,
+        )
+    assert in_process.files() == {"a.bin": b"theirs"}
 
 
 def test_old_content_that_a_cut_off_attempt_set_aside_is_removed_when_the_next_one_is_done(

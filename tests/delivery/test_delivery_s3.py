@@ -235,8 +235,11 @@ class Answers:
         return call
 
 
-def refused(code: str, operation: str = "CopyObject") -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": "said S3"}}, operation)
+def refused(code: str, operation: str = "CopyObject", *, status: int = 0) -> ClientError:
+    answer: Any = {"Error": {"Code": code, "Message": "said S3"}}
+    if status:
+        answer["ResponseMetadata"] = {"HTTPStatusCode": status}
+    return ClientError(answer, operation)
 
 
 @pytest.mark.parametrize(
@@ -259,6 +262,24 @@ def test_denied_access_is_permanent_and_says_what_to_grant(
 def test_other_refusals_are_transient(aws: Emulator, theirs: Any, call: str, code: str) -> None:
     with pytest.raises(TransientDeliveryError, match=rf": {code} said S3"):
         deliver(put(aws), TO, s3=Answers(theirs, **{call: refused(code)}), name="a.csv")
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "kind"),
+    [
+        ("SlowDown", 503, TransientDeliveryError),  # it has not begun
+        ("ServiceUnavailable", 503, TransientDeliveryError),
+        ("SlowDown", 500, TransientDeliveryError),
+        ("InternalError", 500, DeliveryUnknownError),  # it may have copied
+        ("RequestTimeout", 400, TransientDeliveryError),
+    ],
+)
+def test_what_a_failure_of_s3_says_of_the_copy(
+    aws: Emulator, theirs: Any, code: str, status: int, kind: type[Exception]
+) -> None:
+    with pytest.raises(kind, match=code) as failure:
+        deliver(put(aws), TO, s3=Answers(theirs, copy_object=refused(code, status=status)), name="a.csv")
+    assert type(failure.value) is kind
 
 
 def test_a_copy_that_was_never_asked_for_is_transient(aws: Emulator, theirs: Any) -> None:

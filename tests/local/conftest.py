@@ -10,7 +10,7 @@ import subprocess
 import sys
 import time
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -160,8 +160,8 @@ class World:
         return url
 
 
-#: Seconds within which a command of `python -m local` has to end.
-LIMIT = 1800
+#: Seconds within which a command of `python -m local` has to end, and those that each scenario may add.
+LIMIT, A_SCENARIO = 1800, 300
 
 
 def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
@@ -181,11 +181,15 @@ def start(*arguments: str, folder: Path) -> subprocess.Popen[str]:
 Runs = dict[str, dict[str, Any]]
 
 
-def play(names: Iterable[str], folder: Path) -> Runs:
+def play(names: Sequence[str], folder: Path) -> Runs:
     """Play scenarios one after the other in one world, in which every expectation has to hold."""
     words = [word for name in names for word in ("--scenario", name)]
     drill = start("drill", *words, "--json", folder=folder)
-    out, errors = drill.communicate(timeout=LIMIT)
+    try:
+        out, errors = drill.communicate(timeout=LIMIT + len(names) * A_SCENARIO)
+    except subprocess.TimeoutExpired:
+        drill.kill()
+        raise
     runs = json.loads(out or "{}").get("runs", [])
     broken = [what for each in runs for what, held in each["expectations"] if not held]
     assert (drill.returncode, broken) == (0, []), errors

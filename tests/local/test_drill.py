@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import socket
@@ -16,6 +17,7 @@ from typing import Any
 import boto3
 import pytest
 
+from customers import names
 from local.loopback import ADDRESSES
 from local.program import ROOT
 from ops.acceptance.observation import Check
@@ -178,6 +180,56 @@ def test_an_environment_proves_itself_while_it_runs(played: Played) -> None:
     unseen = [each for each in done["observations"] if not each["seen"]]
     assert (code, unseen) == (0, [])
     assert {each["check"] for each in done["observations"]} == {each.value for each in Check}
+
+
+#: What sends FILE to a bucket in a line, with the printed variables and nothing else of AWS's.
+AWS_CLIENTS = {
+    "boto3": (sys.executable, "-c", "import boto3; boto3.client('s3').upload_file('FILE', 'BUCKET', 'KEY')"),
+    "aws": ("aws", "s3", "cp", "FILE", "s3://BUCKET/KEY"),
+}
+
+
+@pytest.mark.parametrize("client", AWS_CLIENTS)
+def test_aws_clients_send_with_the_variables_as_printed(played: Played, tmp_path: Path, client: str) -> None:
+    words = [*AWS_CLIENTS[client]]
+    if not shutil.which(words[0]):
+        pytest.skip(f"no {client} on this machine")
+    if client == "aws" and not reads_endpoint_url():
+        words += ["--endpoint-url", played.ways["endpoint"]]
+    (tmp_path / "file").write_bytes(b"1;2;3\n")
+    key = f"inbound/sdk/{client}.csv"
+    spelled = {
+        "FILE": str(tmp_path / "file"),
+        "BUCKET": names.bucket("example-mft", "h4t9q", "west"),
+        "KEY": key,
+    }
+    for name, value in spelled.items():
+        words = [word.replace(name, value) for word in words]
+    variables = {"PATH": os.environ["PATH"], "HOME": str(tmp_path)} | played.ways["environment"]
+    done = subprocess.run(
+        words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=LIMIT, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    s3 = boto3.client(
+        "s3",
+        region_name="us-gov-west-1",
+        endpoint_url=played.ways["endpoint"],
+        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key="local",
+    )
+    assert s3.head_object(Bucket=spelled["BUCKET"], Key=key)["ContentLength"] == 6
+    s3.close()
+
+
+def reads_endpoint_url() -> bool:
+    """Return whether the AWS CLI of this machine reads AWS_ENDPOINT_URL: since 1.29 and 2.13."""
+    told = subprocess.run(
+        ["aws", "--version"], capture_output=True, text=True, timeout=LIMIT, check=False
+    ).stdout
+    found = re.match(r"aws-cli/(\d+)\.(\d+)", told)
+    assert found, told
+    major, minor = int(found[1]), int(found[2])
+    return minor >= {1: 29, 2: 13}.get(major, 0)
 
 
 def test_up_prints_how_to_connect_and_runs_until_it_is_stopped(played: Played, tmp_path: Path) -> None:

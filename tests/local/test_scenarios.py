@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from typer.testing import CliRunner
 
 from local.__main__ import app
 from local.drill import scenarios
+from local.program import ROOT
 from tests.local.conftest import Runs, play
 
 PLAYED = ("customer-shifted", "operator-killed-midway")
@@ -81,3 +83,10 @@ def test_help_names_every_scenario() -> None:
     status, output = ended("--help")
     assert status == 0
     assert [name for name in scenarios.NAMES if name not in output.replace(" ", "")] == []
+
+
+def test_the_page_has_a_row_for_every_scenario() -> None:
+    page = (ROOT / "docs/local.md").read_text()
+    section = page.partition("## Scenarios of failover")[2].partition("\n## ")[0]
+    rows = re.findall(r"^\| `(.+?)` \|", section, re.MULTILINE)
+    assert sorted(rows) == sorted(scenarios.NAMES)

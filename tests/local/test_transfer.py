@@ -10,6 +10,7 @@ import inspect
 import json
 import os
 import random
+import re
 import shutil
 import socket
 import subprocess
@@ -620,6 +621,39 @@ async def test_directories_are_made_and_removed(endpoint: TransferEndpoint, aws:
     assert aws.keys(made) == []
 
 
+@test_async
+async def test_two_sessions_that_write_one_name_at_once_leave_two_whole_versions(
+    endpoint: TransferEndpoint, events: Recorder, aws: Aws
+) -> None:
+    """The one that is closed last is the file, and each is told apart by its own event."""
+    contents = {"first": BIG[: 2 * MiB], "last": BIG[MiB : 4 * MiB]}
+    async with session(endpoint) as one, session(endpoint) as other:
+        first, last = await one.open("both", "wb"), await other.open("both", "wb")
+        for at in range(0, 3 * MiB, MiB):
+            for file, content in ((first, contents["first"]), (last, contents["last"])):
+                if part := content[at : at + MiB]:
+                    await file.write(part, at)
+        await first.close()
+        await last.close()
+    assert aws.get("both") == contents["last"]
+    assert events.types() == ["SFTP Server File Upload Completed"] * 2
+    told = {json.loads(entry["Detail"])["etag"] for entry in events.entries}
+    assert told == {hashlib.md5(content).hexdigest() for content in contents.values()}
+
+
+@test_async
+async def test_renames_in_a_circle_leave_the_file_under_its_first_name(
+    endpoint: TransferEndpoint, events: Recorder, aws: Aws
+) -> None:
+    aws.put("circle-a", b"content")
+    async with session(endpoint) as sftp:
+        for before, after in (("a", "b"), ("b", "c"), ("c", "a")):
+            await sftp.rename(f"circle-{before}", f"circle-{after}")
+    assert aws.keys(sftp_home("acme") + "circle-") == [sftp_home("acme") + "circle-a"]
+    assert aws.get("circle-a") == b"content"
+    assert events.types() == ["SFTP Server File Rename Completed"] * 3
+
+
 @pytest.mark.parametrize("method", ["rename", "posix_rename"])
 @test_async
 async def test_a_rename_moves_the_object_and_raises_its_event(
@@ -997,15 +1031,66 @@ def test_lftp_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path)
 
 
 @pytest.mark.skipif(not shutil.which("psftp"), reason="no psftp and puttygen on this machine")
-def test_psftp_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
+def test_psftp_and_pscp_send_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:
     command(endpoint, tmp_path)
     (tmp_path / "big.bin").write_bytes(BIG)
     (tmp_path / "batch").write_text(f"put {tmp_path / 'big.bin'} psftp.bin\n")
     ran("puttygen", tmp_path / "key", "-O", "private", "-o", tmp_path / "key.ppk")
     hosts = [word for key in HOST_KEYS for word in ("-hostkey", key.get_fingerprint())]
-    options = ("-batch", "-i", tmp_path / "key.ppk", "-P", endpoint.port, *hosts, "-b", tmp_path / "batch")
-    ran("psftp", *options, f"acme@{endpoint.address}")
-    assert aws.get("psftp.bin") == BIG
+    options = ("-batch", "-i", tmp_path / "key.ppk", "-P", endpoint.port, *hosts)
+    ran("psftp", *options, "-b", tmp_path / "batch", f"acme@{endpoint.address}")
+    ran("pscp", "-q", *options, tmp_path / "big.bin", f"acme@{endpoint.address}:pscp.bin")
+    assert aws.get("psftp.bin") == aws.get("pscp.bin") == BIG
+
+
+#: Clients that contain libssh2, by the words that send a file; `URL` and so on are replaced.
+LIBSSH2 = {
+    "curl": (
+        *("curl", "--silent", "--show-error", "--insecure", "--key", "KEY", "--pubkey", "KEY.pub"),
+        *("--user", "acme:", "--upload-file", "FILE", "sftp://ADDRESS:PORT/~/curl.bin"),
+    ),
+    "php": (
+        *("php", "-d", "display_errors=stderr", "-r"),
+        "$c = ssh2_connect('ADDRESS', PORT); $ok = $c && ssh2_auth_pubkey_file($c, 'acme', 'KEY.pub', 'KEY');"
+        "$s = $ok ? ssh2_sftp($c) : null; $to = 'ssh2.sftp://' . intval($s) . '/php.bin';"
+        "exit($s && file_put_contents($to, file_get_contents('FILE')) ? 0 : 1);",
+    ),
+}
+
+
+@pytest.mark.parametrize("client", LIBSSH2)
+def test_clients_with_libssh2_send_a_file_from_1_11_on(
+    endpoint: TransferEndpoint, aws: Aws, tmp_path: Path, client: str
+) -> None:
+    version = libssh2_of(client)
+    if version is None:
+        pytest.skip(f"no {client} with libssh2 on this machine")
+    command(endpoint, tmp_path)
+    (tmp_path / "big.bin").write_bytes(BIG)
+    (tmp_path / "key.pub").write_bytes(USER_KEYS["acme"].export_public_key())
+    spelled = {"KEY": tmp_path / "key", "FILE": tmp_path / "big.bin"}
+    spelled |= {"ADDRESS": endpoint.address, "PORT": endpoint.port}
+    words = [
+        functools.reduce(lambda w, n: w.replace(n, str(spelled[n])), spelled, w) for w in LIBSSH2[client]
+    ]
+    done = subprocess.run(words, capture_output=True, text=True, timeout=60, check=False)
+    if version >= (1, 11):
+        assert done.returncode == 0, done.stderr
+        assert aws.get(f"{client}.bin") == BIG
+    else:
+        assert done.returncode
+        assert re.search("(?i)key exchange|encryption keys", done.stderr)
+        assert aws.keys(sftp_home("acme") + f"{client}.bin") == []
+
+
+def libssh2_of(client: str) -> tuple[int, int] | None:
+    """Return the version of libssh2 in a client of this machine, None if there is none."""
+    about = {"curl": ("curl", "--version"), "php": ("php", "--ri", "ssh2")}[client]
+    if not shutil.which(client):
+        return None
+    told = subprocess.run(about, capture_output=True, text=True, timeout=60, check=False).stdout
+    found = re.search(r"libssh2(?: version =>|/)\s*(\d+)\.(\d+)", told)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def test_paramiko_sends_a_file(endpoint: TransferEndpoint, aws: Aws, tmp_path: Path) -> None:

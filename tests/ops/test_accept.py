@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fnmatch
 import json
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import pytest
 import yaml
 from botocore.exceptions import ClientError, NoCredentialsError
 
+from local.program import ROOT
 from ops.acceptance import acceptance_report
 from ops.acceptance.observation import Check, Observation, Observations, Patience
 from ops.plan import RefusedError
@@ -238,6 +241,15 @@ def test_an_acceptance_in_which_everything_was_seen():
     assert acceptance_report.summary([observation(), observation()]) == (
         "accepted: all 2 observations were made"
     )
+
+
+def test_the_policy_of_the_page_allows_what_the_page_says_that_ready_needs():
+    """An acceptance asks what `ready` asks. All calls of a run are compared by an exhaustive test."""
+    sentence = (ROOT / "docs/deploy.md").read_text().partition("Reading\nneeds ")[2].partition(".\n")[0]
+    needed = re.findall(r"`(\w+:\w+\*?)`", sentence)
+    allowed = re.findall(r'"(\w+:\w+)"', acceptance.policy())
+    assert {"servicequotas:List*", "lambda:GetFunctionConcurrency"} <= set(needed)
+    assert [each for each in needed if not fnmatch.filter(allowed, each)] == []
 
 
 def test_the_policy_of_the_page_is_a_policy():

@@ -15,6 +15,7 @@ from typing import Any
 import asyncssh
 import boto3
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from typer.testing import CliRunner
 
 import ops.__main__
@@ -34,6 +35,7 @@ from ops.acceptance.sent_files import SentFile
 from ops.acceptance.synthetic_customer import SyntheticCustomer, file_name
 from ops.environment import Environment
 from ops.failover import switching
+from ops.logbook import Logbook
 from ops.registry import read_registry
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, check_reference
 from runtime.metric_names import METRIC_CANARY, METRICS, cell_dimensions
@@ -180,9 +182,14 @@ ACTIONS = {
     "s3:ListObjectsV2": "s3:ListBucket",
     "s3:HeadObject": "s3:GetObject",
 }
-#: What is allowed and is not called in the local world: a default quota is read where AWS states no value,
+#: What is allowed and is not called in the local world: default quotas are read where AWS states no value,
 #: S3 and Secrets Manager use the keys in the operator's name, and a permission to list says what is absent.
-NOT_CALLED = {"servicequotas:GetAWSDefaultServiceQuota", "kms:Decrypt", "kms:GenerateDataKey"}
+NOT_CALLED = {
+    "servicequotas:GetAWSDefaultServiceQuota",
+    "servicequotas:ListAWSDefaultServiceQuotas",
+    "kms:Decrypt",
+    "kms:GenerateDataKey",
+}
 
 
 def needed(call: dict[str, Any]) -> tuple[str, str, dict[str, str]]:
@@ -221,13 +228,15 @@ def test_the_policy_of_the_page_allows_what_is_called_and_nothing_else(accepted)
     text = acceptance.policy(DESTINATION="example-agency-acceptance", **names)
     statements = parsed(json.loads(text))
     used: set[tuple[str, str]] = set()
+    refused: set[str] = set()
     for call in accepted.calls:
         action, resource, context = needed(call)
         if action == "sts:GetCallerIdentity":  # it needs no permission
             continue
         by = granting(statements, action, resource, context)
-        assert by, f"{action} on {resource} is not allowed"
+        refused |= set() if by else {f"{action} on {resource}"}
         used |= {(each.sid, action) for each in by}
+    assert refused == set()
     allowed = {(each.sid, action) for each in statements for action in each.actions}
     assert {pair for pair in allowed - used if pair[1] not in NOT_CALLED} == set()
 
@@ -310,6 +319,21 @@ def test_a_region_that_a_person_took_out_is_not_put_back(accepted):
         " mft-ops restore us-gov-west-1",
     )
     assert code_back == 0
+
+
+def test_an_acceptance_whose_outcome_is_not_recorded_has_failed(accepted, monkeypatch):
+    write, words = Logbook._write, ["accept", CUSTOMER, "--key", str(accepted.key)]
+
+    def refuse(book: Logbook, key: str, document: Any) -> None:
+        if key.endswith("outcome.json"):
+            raise EndpointConnectionError(endpoint_url="https://s3")
+        write(book, key, document)
+
+    accepted.fly()
+    monkeypatch.setattr(Logbook, "_write", refuse)
+    digest = accepted.ops(*words)[1]["digest"]
+    code, done = accepted.ops(*words, "--apply", "--reason", "a test", "--digest", digest)
+    assert (code, done["unseen"], len(done["warnings"])) == (1, 0, 2)
 
 
 def test_a_plan_that_was_reviewed_before_something_was_left(accepted):
@@ -471,6 +495,9 @@ def test_a_destination_that_has_other_content_or_nothing(accepted, sent):
     s3.put_object(**name, Body=b"other")
     found = look(lambda observed: sent_files.judge(file, observed))
     assert list(found) == [what]
+    other = dataclasses.replace(file, content=bytes(len(file.content)))
+    found = look(lambda observed: sent_files.judge(other, observed))
+    assert set(found) == {what, "us-gov-east-1: the file `s3` is delivered to bucket"}
     s3.delete_object(**name)
     assert look(lambda observed: sent_files.judge(file, observed)) == {what: "nothing there"}
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,6 +13,7 @@ from runtime.contract import Kind, Outcome
 from runtime.facts import Fact
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 TRANSFER = "20260302T060000Z-0123456789abcdef0123"
 
 PASSES, OVERRIDABLE, WAITS = Bearing.PASSES, Bearing.OVERRIDABLE, Bearing.WAITS
@@ -38,6 +40,7 @@ RECEIVED = fact(Kind.RECEIVED, destinations=["one", "two"])
 DELIVERED, FAILED, HELD = (fact(kind, "one") for kind in (Kind.DELIVERED, Kind.FAILED, Kind.HELD))
 TWO_FAILED, TWO_HELD = fact(Kind.FAILED, "two"), fact(Kind.HELD, "two")
 TOLD, TOLD_HELD = (fact(Kind.RECEIPT, outcome=each.value) for each in (Outcome.FAILED, Outcome.HELD))
+TOLD_LATER, TOLD_HELD_LATER = (replace(each, at=(NOW + HOUR).isoformat()) for each in (TOLD, TOLD_HELD))
 #: For a gap of this kind: its facts, whether S3 is still to replicate it, its age, its cause.
 ROWS = [
     (GapKind.REPLICATING, (RECEIVED,), True, 0, Cause.YOUNG),
@@ -53,7 +56,8 @@ ROWS = [
     (GapKind.UNDELIVERED, (TOLD,), True, 1, Cause.UNFINISHED),  # no fact names its destinations
     (GapKind.UNDELIVERED, (RECEIVED, DELIVERED, TOLD), True, 1, Cause.UNFINISHED),
     (GapKind.UNDELIVERED, (RECEIVED, DELIVERED, TWO_FAILED, TOLD), True, 1, Cause.TOLD),
-    (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED, TOLD, TOLD_HELD), True, 25, Cause.TOLD),
+    (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED, TOLD_LATER, TOLD_HELD), True, 25, Cause.TOLD),
+    (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED, TOLD, TOLD_HELD_LATER), True, 1, Cause.UNTOLD),
     (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED), True, 1, Cause.UNTOLD),
     (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_FAILED, TOLD_HELD), True, 1, Cause.UNTOLD),
     (GapKind.UNDELIVERED, (RECEIVED, FAILED, TWO_HELD, TOLD), True, 1, Cause.HELD),

@@ -411,6 +411,17 @@ def test_an_unconfirmed_action_is_completed_by_the_same_command(fleet, dies):  #
     assert (result.code, result.line) == (1, f"{WESTERN} is out already; nothing was done; {BACK}")
 
 
+def test_a_plan_that_was_cut_off_is_not_gone_on_with_once_somebody_else_has_moved_the_switch(fleet):  # noqa: F811
+    place, digest = fleet.place, fleet.plan("evacuate", WESTERN)["digest"]
+    place.relay.closed = {"PutMetricData"}
+    assert fleet.apply_as_text("evacuate", WESTERN, digest=digest).code == 1
+    place.relay.closed = set()
+    place.hold(WEST, "in")
+    place.hold(WEST, "out")
+    result = place.ops("evacuate", WESTERN)
+    assert (result.code, result.line) == (1, f"{WESTERN} is out already; nothing was done; {BACK}")
+
+
 def test_an_evacuation_killed_while_it_watches_names_goes_on_watching(fleet, monkeypatch):  # noqa: F811
     digest = fleet.plan("evacuate", WESTERN)["digest"]
 

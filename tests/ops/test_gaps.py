@@ -6,6 +6,7 @@ import json
 import re
 from collections.abc import Iterator
 from concurrent.futures import CancelledError
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -24,8 +25,9 @@ from ops.recovery.window import Window
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, SIDES, WEST, Kind
 from runtime.sweep_notes import Doubt, SweepNotes
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from tests.ops.transfers import Estate, Side
+from tests.ops.transfers import TRACKER_DAYS, Estate, Side
 from tests.runtime.cells import NAMESPACE, CrashError, Dying, owner
 from tests.runtime.test_inventory import carry, join
 
@@ -87,6 +89,20 @@ def apply(place: Estate, digest: str, *words: str) -> tuple[int, list[str]]:
     """Carry out a repair; return the exit code and the result of each remedy."""
     code, documents = run_json(place, "--repair", "--apply", "--digest", digest, *WHY, *words)
     return code, [its["became"] for each in documents for what, its in each.items() if "done" in what]
+
+
+@contextmanager
+def dying(monkeypatch: pytest.MonkeyPatch, service: str, call: str, *, after: bool) -> Iterator[None]:
+    """Let commands die, with CrashError, just before or after a call to a service."""
+    real = Regions.client
+
+    def client(self: Any, its: str, side: str) -> Any:
+        made = real(self, its, side)
+        return Dying(made, call, after=after) if its == service else made
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Regions, "client", client)
+        yield
 
 
 def archived(side: Side, about: Transfer) -> Any:
@@ -177,6 +193,20 @@ def test_only_the_customers_and_the_time_requested_are_reported_on(place, late):
     tomorrow = datetime.now(UTC) + timedelta(days=1)
     assert counts(place, "--until", "2026-01-01") == {}
     assert counts(place, "--since", "2026-01-01", "--until", f"{tomorrow:%Y-%m-%d}")["transfers"] == 1
+
+
+def test_the_days_of_which_facts_are_kept_are_read_and_no_older_ones(place, monkeypatch):
+    """Nothing can be said about a transfer whose facts have expired."""
+    days, outline = [], Tracker.outline
+
+    def seen(tracker: Tracker, customer: str, day: str) -> Any:
+        days.append(day)
+        return outline(tracker, customer, day)
+
+    monkeypatch.setattr(Tracker, "outline", seen)
+    today = datetime.now(UTC)
+    run_json(place, place.customer, "--since", f"{today - timedelta(days=100):%Y-%m-%d}")
+    assert min(days) == f"{today - timedelta(days=TRACKER_DAYS):%Y-%m-%d}"
 
 
 def test_unknown_customers_are_all_named_with_the_nearest(place):
@@ -439,6 +469,15 @@ def test_remedies_that_no_tool_can_apply_are_not_in_the_plan(place, late):
     assert apply(place, digest) == (1, ["copied"])
 
 
+def test_a_plan_without_anything_to_carry_out_prints_no_command(place, late):
+    carry(place.west)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: nothing to do", last)
+    fail(place.west, OTHER, Kind.HELD)
+    (*_, last) = place.ops("gaps", "--repair").out.splitlines()
+    assert re.fullmatch("plan [0-9a-f]{12}: 1 to ask about", last)
+
+
 def test_a_failed_file_is_replayed_and_a_held_file_is_asked_about(place, late):
     failed, held = fail(place.west), fail(place.east, OTHER, Kind.HELD)
     digest, remedies = planned(place)
@@ -513,16 +552,8 @@ def test_a_repair_that_dies_is_finished_by_another(place, late, monkeypatch, ser
     about = carry(place.west)
     lose_archived(place.east, about)
     digest, _ = planned(place)
-    real = ops.recovery.gaps.Regions.client
-
-    def client(self: Any, its: str, side: str) -> Any:
-        made = real(self, its, side)
-        return Dying(made, call, after=after) if its == service else made
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ops.recovery.gaps.Regions, "client", client)
-        with pytest.raises(CrashError):
-            apply(place, digest)
+    with dying(monkeypatch, service, call, after=after), pytest.raises(CrashError):
+        apply(place, digest)
     again, remedies = planned(place)
     if remedies:
         apply(place, again)

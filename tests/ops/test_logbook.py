@@ -41,11 +41,13 @@ def later(monkeypatch: pytest.MonkeyPatch):
     return pass_by
 
 
-def carry_out(book: Logbook, *, dies: bool = False, why: str = "planned") -> str:
+def carry_out(
+    book: Logbook, *, dies: bool = False, why: str = "planned", digest: str = "0123456789ab"
+) -> str:
     """Carry out a plan, or begin to; return where the action is recorded."""
     folder = ""
     try:
-        with book.recorded(digest="0123456789ab", plan=PLAN, why=why) as recording:
+        with book.recorded(digest=digest, plan=PLAN, why=why) as recording:
             folder = recording.folder
             if dies:
                 raise CutOffError
@@ -78,6 +80,14 @@ def test_an_interrupted_action_with_another_plan_is_not_continued(book, later):
     carry_out(book, dies=True)
     assert book.cut_off("ba9876543210") is None
     assert book.cut_off("0123456789ab").intent["plan"] == PLAN
+
+
+def test_of_several_interrupted_actions_the_latest_is_continued(book, later):
+    carry_out(book, dies=True)
+    later(hours=1)
+    carry_out(book, dies=True, why="another", digest="ba9876543210")
+    assert book.cut_off().intent["why"] == "another"
+    assert book.cut_off("0123456789ab").intent["why"] == "planned"
 
 
 def test_of_two_operators_who_do_the_same_at_once_the_first_is_recorded(book, later, monkeypatch):

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import dns.resolver
 import pytest
-from dnslib import NS, QTYPE, RR, A, DNSLabel
+from dnslib import CNAME, NS, QTYPE, RR, A, DNSLabel
 
+from customers.route53 import Record
 from local.dns.wire import Listener
 from local.dns.zone import Answer
 from ops.dns import name_servers
@@ -54,6 +56,26 @@ def test_name_servers_are_those_of_the_zones_ns_records(internet):
     found = NameServers.of(ZONE)
     assert sorted(found.servers) == [("127.0.0.2", 53), ("127.0.0.3", 53)]
     assert set(internet.queries) == {f"{ZONE}. NS", *(f"{server} A" for server in SERVERS)}
+
+
+def test_a_record_has_moved_only_when_every_name_server_has_it():
+    def answering(value: str) -> Listener:
+        return Listener(
+            "127.0.0.1",
+            0,
+            lambda name, type: Answer(answer=[RR(name, QTYPE.CNAME, ttl=60, rdata=CNAME(value))]),
+        )
+
+    def record(value: str) -> Record:
+        return Record(name=f"a.{ZONE}.", type="CNAME", ttl=60, values=(value,))
+
+    with closing(answering("east.example.")) as one, closing(answering("west.example.")) as other:
+        servers = NameServers([("127.0.0.1", each.port) for each in (one, other)])
+        assert servers.unseen([record("east.example.")], within=0) == [
+            f"a.{ZONE}. CNAME at 127.0.0.1: answers west.example., not east.example."
+        ]
+        assert len(servers.unseen([record("west.example.")], within=0)) == 1
+        assert len(servers.unseen([record("elsewhere.example.")], within=0)) == 2
 
 
 def test_a_name_server_without_an_address_is_left_out(internet):

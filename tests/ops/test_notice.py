@@ -228,6 +228,12 @@ def test_a_notice_as_text_and_as_markdown(estate):
     assert "digest" not in markdown
 
 
+def test_a_held_file_is_listed_with_its_reason_as_text(estate):
+    held = end(estate.west, Kind.HELD, "inbound/sdk/a.csv", reason="nobody knows", name="a.csv")
+    out = estate.ops("notice", estate.customer, *OUT_OF_WEST).out
+    assert f"transfer {held}; partner: held: nobody knows\n" in out
+
+
 def test_a_customer_whose_every_version_counts_learns_that_files_are_delivered_again(estate):
     estate.east.register(duplicates={"policy": "version", "window_seconds": 3600})
     result = estate.ops("notice", estate.customer, *OUT_OF_WEST)

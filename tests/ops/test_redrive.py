@@ -93,6 +93,20 @@ def test_events_go_back_to_intake_and_the_action_is_recorded(east: WellCell, pla
     assert outcome["queues"]["events"] == {"sent": 1, "left": []}
 
 
+def test_what_fails_again_at_once_is_not_redriven_a_second_time(east: WellCell) -> None:
+    target = arn(east, east.manifest["queue"])
+    undelivered(east, "fails", target)
+    redrive, url, left = Redrive(east.cell), east.manifest["dead_letters"]["events"], [3]
+
+    def fail() -> None:
+        if left[0]:
+            left[0] -= 1
+            undelivered(east, "fails", target)
+
+    result = redrive.apply(redrive.plan(["events"]), fail)
+    assert (result["events"].sent, waiting(east, url)) == (1, 1)
+
+
 def test_only_the_named_queue_is_redriven_and_an_unknown_one_is_refused(east: WellCell, place: Place) -> None:
     for body in ("one", "two"):
         undelivered(east, body, arn(east, east.manifest["queue"]))

@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-import ops.recovery.gaps
 from customers import names
 from ops.environment import Environment
 from ops.recovery import replication_jobs
@@ -23,6 +22,7 @@ from tests.ops.test_gaps import (  # noqa: F401 - late and place are fixtures
     SDK,
     apply,
     archived,
+    dying,
     found,
     late,
     lose_archived,
@@ -30,7 +30,7 @@ from tests.ops.test_gaps import (  # noqa: F401 - late and place are fixtures
     planned,
 )
 from tests.ops.transfers import Estate
-from tests.runtime.cells import NAMESPACE, CrashError, Dying
+from tests.runtime.cells import NAMESPACE, CrashError
 from tests.runtime.test_inventory import carry
 
 LACKING = (SDK, "inbound missing", f"inbound in {EASTERN}")
@@ -140,16 +140,8 @@ def test_what_is_missing_is_replicated_with_its_identity(lacking):
 def test_a_repair_that_dies_is_finished_by_the_same_command(lacking, monkeypatch, service, call, after):
     """It dies before and after each of its effects; S3 makes one job of one plan."""
     digest, _ = planned(lacking)
-    real = ops.recovery.gaps.Regions.client
-
-    def client(self: Any, its: str, side: str) -> Any:
-        made = real(self, its, side)
-        return Dying(made, call, after=after) if its == service else made
-
-    with monkeypatch.context() as patch:
-        patch.setattr(ops.recovery.gaps.Regions, "client", client)
-        with pytest.raises(CrashError):
-            apply(lacking, digest)
+    with dying(monkeypatch, service, call, after=after), pytest.raises(CrashError):
+        apply(lacking, digest)
     again, remedies = planned(lacking)
     is_done = "replicate" not in [each["deed"] for each in remedies]
     assert is_done == (call == "describe_job" or (call == "create_job" and after))

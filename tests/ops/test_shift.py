@@ -158,6 +158,22 @@ def test_nobody_is_shifted_out_of_both_regions(two):
     assert two.records() == before
 
 
+def test_a_customer_with_one_name_out_of_a_region_is_not_shifted_out_of_the_other(two):
+    """Somebody changed one record by hand: under that name the customer would be nowhere."""
+    pages = two.route53.list_resource_record_sets(HostedZoneId=two.zone_id)["ResourceRecordSets"]
+    half = next(
+        each
+        for each in pages
+        if each["Name"].startswith("primary.c7k2m.") and each.get("SetIdentifier") == WEST
+    )
+    changed = {**half, "HealthCheckId": two.check(WEST, "out")}
+    batch = {"Changes": [{"Action": "UPSERT", "ResourceRecordSet": changed}]}
+    two.route53.change_resource_record_sets(HostedZoneId=two.zone_id, ChangeBatch=batch)
+    result = two.place.ops("shift", "c7k2m", "--region", EASTERN)
+    assert result.code == 1
+    assert result.line.startswith(f"c7k2m is shifted out of {WESTERN}, and would be nowhere")
+
+
 @pytest.mark.parametrize("position", ["out", "lost"])
 def test_nobody_is_shifted_into_a_region_that_is_out(two, position):
     digest = plan(two, "c7k2m", *OUT_OF_WEST)["digest"]

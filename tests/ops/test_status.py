@@ -201,7 +201,7 @@ def test_held_and_failed_files_are_found_in_the_tracker_and_those_that_are_tried
         WESTERN: {"held": 1, "failed": 1, "retrying": 1},
         EASTERN: {"held": 1, "failed": 0, "retrying": 0},
     }
-    words = "are held until a person decides, and {} have failed: mft-ops gaps --window 48h"
+    words = "held until a person decides, and {} failed: mft-ops gaps --window 48h"
     assert status["findings"] == [
         f"{EASTERN}: of the files since yesterday, 1 {words.format(0)}",
         f"{WESTERN}: of the files since yesterday, 1 {words.format(1)}",

@@ -11,6 +11,8 @@ from datetime import datetime
 from functools import cache, cached_property
 from typing import Any
 
+from botocore.exceptions import ClientError
+
 from local.aws.emulator import ACCOUNT, Emulator
 from local.aws.resources import data
 from local.aws.resources.making import Clients
@@ -78,6 +80,20 @@ class Dying:
             return answer
 
         return call
+
+
+class Quoting:
+    """A client one of whose calls AWS refuses, with an error that repeats a text of the request."""
+
+    def __init__(self, client: Any, call: str, text: str) -> None:
+        self._client, self._call, self._text = client, call, text
+
+    def __getattr__(self, name: str) -> Any:
+        return self._refuse if name == self._call else getattr(self._client, name)
+
+    def _refuse(self, **request: Any) -> None:
+        error = {"Code": "ValidationException", "Message": f"{self._text} is not valid"}
+        raise ClientError({"Error": error}, self._call)
 
 
 @dataclass

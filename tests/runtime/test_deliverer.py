@@ -13,7 +13,8 @@ import pytest
 from botocore.config import Config
 from botocore.exceptions import ClientError
 
-from local.sftp.partners import Partner
+from local.sftp.partners import AsyncsshPartner, Partner, partner
+from local.sftp.partners.inprocess import Files
 from runtime import contract
 from runtime.contract import Kind
 from runtime.deliverer import CONTINUE, THAWED
@@ -67,6 +68,51 @@ def test_a_delivery_to_a_server_is_recorded(west, partner):
     path = f"{partner.directory}/a.csv"
     expected = {"sha256": SHA256, "size": 8, "path": path, "sent": True, "after_unknown": False}
     assert fact.detail == expected
+
+
+def test_a_file_that_the_partner_does_not_let_us_remove_is_in_the_fact_and_in_the_receipt(west):
+    with partner("asyncssh", denied=("posix-rename", "remove")) as server:
+        (server.inbox / "a.csv").write_bytes(b"older")
+        deliver_to(west, server)
+        transfer = claimed(west)
+        assert west.attempt(transfer) == Kind.DELIVERED
+        (aside,) = set(server.files()) - {"a.csv"}
+    west.workflow.complete(transfer, [], owner=owner(transfer))
+    note = west.fact(Kind.DELIVERED, transfer).detail["note"]
+    assert f"did not remove /inbox/{aside}; ask the partner" in note
+    (receipt,) = west.receipts_published(1)
+    assert receipt["destinations"] == [
+        {"name": "partner", "outcome": "delivered", "sha256": SHA256, "note": note}
+    ]
+
+
+@pytest.mark.parametrize(
+    ("denied", "options"),
+    [
+        (("posix-rename", "rename"), {"publish": "write"}),
+        (("stat",), {"verify": "none"}),
+        ((), {"temporary_name": "*.uploading", "fsync": False}),
+    ],
+)
+def test_options_of_a_destination_reach_its_server(west, denied, options):
+    asked = []
+
+    class Noting(Files):
+        def open(self, path, pflags, attrs):
+            asked.append(path)
+            return super().open(path, pflags, attrs)
+
+        def fsync(self, file_obj):
+            asked.append("fsync")
+            return super().fsync(file_obj)
+
+    with AsyncsshPartner(files=Noting, denied=denied) as server:
+        west.register(destinations={"partner": west.to_server(server) | options})
+        transfer = claimed(west)
+        assert west.attempt(transfer) == Kind.DELIVERED
+        assert server.files() == {"a.csv": CONTENT}
+    assert ("fsync" in asked) == options.get("fsync", True)
+    assert asked[0].endswith(b".uploading") == ("temporary_name" in options)
 
 
 def test_a_delivery_to_a_bucket_is_recorded(west):

@@ -115,12 +115,13 @@ def test_twenty_files_are_through_long_before_three_hundred_of_another_customer(
 EVENT, LOOK = 0.15, 0.1
 
 
-def seconds_until_served(bursts: int, *, files: int = 10_000, each: float = 30.0) -> float:
-    """Return when a file is delivered whose event comes after those of so many customers' bursts.
+def seconds_until_served(bursts: int, *, files: int = 10_000, own: int = 1, each: float = 30.0) -> float:
+    """Return when the last of `own` files is delivered whose events come after so many customers' bursts.
 
     A delivery takes `each` seconds. All events come at once, and the queue keeps their order.
     """
-    customers = [number % bursts for number in range(bursts * files)] + [bursts]
+    customers = [number % bursts for number in range(bursts * files)] + [bursts] * own
+    left = own
     soon = [(EVENT * (1 + place // INGEST_BATCHES), place, 0) for place in range(len(customers))]
     heapq.heapify(soon)
     running: list[tuple[float, int]] = []  # the ends of runs of the function, and whose slot they give back
@@ -132,7 +133,8 @@ def seconds_until_served(bursts: int, *, files: int = 10_000, each: float = 30.0
         customer = customers[place]
         if len(running) < DELIVERIES:
             has_slot = slots[customer] < OF_DESTINATION
-            if has_slot and customer == bursts:
+            left -= has_slot and customer == bursts
+            if not left:
                 return now + each
             slots[customer if has_slot else -1] += 1
             heapq.heappush(running, (now + (each if has_slot else LOOK), customer if has_slot else -1))
@@ -146,6 +148,16 @@ def seconds_until_served(bursts: int, *, files: int = 10_000, each: float = 30.0
 def test_ten_thousand_files_of_one_customer_delay_another_by_less_than_two_minutes() -> None:
     alone = seconds_until_served(1, files=0)
     assert seconds_until_served(1) - alone < 120
+
+
+@pytest.mark.parametrize(("each", "factor"), [(30.0, 1.1), (10.0, 1.3), (2.0, 2.1)])
+def test_twenty_files_beside_three_hundred_of_another_customer_wait_for_the_intake_only(
+    each: float, factor: float
+) -> None:
+    alone = seconds_until_served(1, files=0, own=20, each=each)
+    beside = seconds_until_served(1, files=300, own=20, each=each)
+    assert beside - alone < 3
+    assert beside < factor * alone
 
 
 def test_a_cell_has_room_for_the_shares_of_five_customers() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -12,9 +13,9 @@ from botocore.exceptions import EndpointConnectionError
 
 from local.aws.emulator import Emulator
 from runtime.contract import FORCED, REGION_OF, UNFORCED, WEST, Position, force_parameter, peer_of
-from runtime.force import Force
+from runtime.force import Force, ForceStanding, outdates
 from runtime.metric_names import FORCE_METRIC, SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
-from runtime.switch import ObjectSwitch, Switch
+from runtime.switch import ObjectSwitch, Standing, Switch
 from tests.runtime.cells import NAMESPACE, CrashError, Dying
 from tests.runtime.test_handlers import Functions
 from tests.runtime.test_switch import Failover, calls, number, statistics
@@ -149,21 +150,47 @@ def test_a_region_is_not_asked_while_its_switch_is_in(levers):
     assert levers.force().repeat(levers.switch(parameters=Down())) is False, "nor its keeper"
 
 
-def test_an_object_that_says_an_older_out_is_removed(levers):
+@pytest.fixture
+def published(levers: Levers) -> tuple[Callable[[], ObjectSwitch], Any]:
+    """West's switch where it is an object, made anew by each call, and what lists the objects."""
     s3, bucket = levers.client("s3", own=False), f"switch-{levers.cell}"
     s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": REGION_OF["east"]})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
     parameters = levers.client("ssm", own=False)
-    which: Callable[[], ObjectSwitch] = lambda: ObjectSwitch(  # noqa: E731
-        **levers.which, parameters=parameters, objects=s3, bucket=bucket, force=levers.force()
+    return (
+        lambda: ObjectSwitch(
+            **levers.which, parameters=parameters, objects=s3, bucket=bucket, force=levers.force()
+        ),
+        lambda of="objects_v2": getattr(s3, f"list_{of}")(Bucket=bucket),
     )
+
+
+def test_an_object_that_says_an_older_out_is_removed(levers, published):
+    which, listed = published
     which().move(Position.OUT)
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    assert listed()["KeyCount"] == 1
     levers.force().move(is_on=True)
     assert which().publish() is Position.IN
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 0
+    assert listed()["KeyCount"] == 0
     levers.force().move(is_on=False)
     assert which().publish() is Position.OUT
-    assert s3.list_objects_v2(Bucket=bucket)["KeyCount"] == 1
+    assert listed()["KeyCount"] == 1
+
+
+def test_an_object_is_written_and_removed_once_however_often_it_is_published(published):
+    which, listed = published
+    for position in (Position.OUT, Position.LOST, Position.IN):
+        which().move(position)
+        which().publish()
+    found = listed("object_versions")
+    assert (len(found["Versions"]), len(found["DeleteMarkers"])) == (1, 1)
+
+
+@pytest.mark.parametrize(("later", "counts"), [(-1, False), (0, False), (1, True)])
+def test_of_two_words_the_later_counts_and_of_the_same_moment_the_keepers(later, counts):
+    at = datetime(2026, 3, 2, 12, tzinfo=UTC)
+    word = ForceStanding(is_on=True, version=1, since=at + timedelta(milliseconds=later))
+    assert outdates(word, Standing(position=Position.OUT, version=1, since=at)) is counts
 
 
 def test_the_function_repeats_the_word_of_its_own_region(aws, west, monkeypatch):

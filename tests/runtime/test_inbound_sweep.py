@@ -6,6 +6,7 @@ import itertools
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -17,7 +18,7 @@ from runtime.intake import RENAME_WAIT
 from runtime.session_log import SessionLog
 from runtime.sweep_notes import Checkpoint, SweepNotes
 from runtime.unknown_uploads import GRACE
-from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, eventually
+from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, Quoting, eventually
 from tests.runtime.test_intake import completed, put, replicate, started
 
 SDK, SFTP = "inbound/sdk/a.csv", "inbound/sftp/acme/a.csv"
@@ -147,6 +148,16 @@ def test_a_rejection_whose_receipt_was_not_sent_is_finished(west: Cell) -> None:
 # --- SFTP -----------------------------------------------------------------------------------------
 
 
+def test_the_peers_upload_of_the_same_size_needs_no_entry_of_this_regions_log(west: Cell, east: Cell) -> None:
+    replicate(east, west)
+    put(west, b"abc")
+    write(west, "CLOSE", SFTP, 3)
+    theirs = put(east, b"xyz")["VersionId"]
+    listed = partial(west.client("s3").list_object_versions, Bucket=west.bucket)
+    eventually(lambda: theirs in {each["VersionId"] for each in listed()["Versions"]})
+    assert sweep(west).taken == [SFTP]
+
+
 def test_an_sftp_upload_is_taken_in_when_the_session_log_shows_its_end(west: Cell) -> None:
     put(west, b"abc")
     write(west, "CLOSE", SFTP, 3)
@@ -240,6 +251,14 @@ def test_an_upload_that_its_event_brings_after_all_is_forgotten(west: Cell) -> N
     assert not notes(west).read()[1]
 
 
+def test_the_reason_for_which_an_upload_is_left_has_no_name(west: Cell) -> None:
+    """It is logged."""
+    west.upload(b"abc", "inbound/sdk/merger.csv")
+    quoting = Quoting(west.client("stepfunctions"), "start_execution", "inbound/sdk/merger.csv")
+    (left,) = sweep(west.with_client("stepfunctions", quoting)).doubts
+    assert left.why.endswith(": (the file) is not valid")
+
+
 def test_uploads_wait_for_a_session_log_that_cannot_be_read_and_others_do_not(west: Cell) -> None:
     put(west, b"abc")
     write(west, "CLOSE", SFTP, 3)
@@ -330,7 +349,10 @@ def test_the_age_is_that_of_the_oldest_completed_pass(west: Cell) -> None:
 
 
 class Initiated:
-    """S3 as it is to a multipart upload that was initiated earlier: its version has that time."""
+    """S3 as it is to a multipart upload that was initiated earlier: its version has that time.
+
+    A second one under the same key was initiated later.
+    """
 
     def __init__(self, client: Any, ago: timedelta) -> None:
         self._client, self._at = client, datetime.now(UTC).replace(microsecond=0) - ago
@@ -352,7 +374,8 @@ class Initiated:
         return self if operation == "list_multipart_uploads" else self._client.get_paginator(operation)
 
     def paginate(self, **asked: Any) -> Any:
-        return [{"Uploads": [{"Key": SDK, "Initiated": self._at}]}] if self.is_open else [{}]
+        times = (self._at, self._at + timedelta(hours=1)) if self.is_open else ()
+        return [{"Uploads": [{"Key": SDK, "Initiated": at} for at in times]}]
 
 
 def test_a_multipart_upload_is_found_though_its_version_is_as_old_as_its_beginning(west: Cell) -> None:

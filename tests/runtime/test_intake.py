@@ -540,9 +540,10 @@ def test_an_unknown_customer_is_an_error_and_the_event_comes_again(west):
 # --- Refused -------------------------------------------------------------------------------------
 
 
-def test_a_partial_upload_is_rejected_and_the_customer_notified(west):
+@pytest.mark.parametrize("came", [2, 3], ids=["as stored", "more than was stored"])
+def test_a_partial_upload_is_rejected_and_the_customer_notified(west, came):
     etag = put(west, b"ab")["ETag"].strip('"')
-    event = failed(west, etag, 2)
+    event = failed(west, etag, came)
     assert [west.accept(event) for _ in range(2)] == ["rejected"] * 2
     assert sorted(fact.kind for fact in west.facts(SFTP)) == [Kind.RECEIPT, Kind.REJECTED]
     (receipt,) = west.receipts_published(1)
@@ -627,3 +628,33 @@ def test_where_a_file_goes_is_decided_once(west, routes):
     assert west.accept(event) == "received"
     assert [fact.detail["destinations"] for fact in west.facts()] == [["partner"]]
     assert [given["destinations"] for given in west.executions().values()] == [["partner"]]
+
+
+# --- What clients do -------------------------------------------------------------------------------
+
+
+def test_a_client_that_reconnects_and_sends_again_has_one_refusal_and_one_file(west):
+    partial = put(west, b"ab")["ETag"].strip('"')
+    broken = failed(west, partial, 2)
+    whole = completed(west, b"abc")
+    assert [west.accept(event) for event in (broken, whole, broken)] == ["rejected", "received", "rejected"]
+    assert [fact.kind for fact in west.facts(SFTP)].count(Kind.RECEIVED) == 1
+    (version,) = started(west)
+    assert west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["VersionId"] == version
+    (receipt,) = west.receipts_published(1)
+    assert receipt["outcome"] == "rejected"
+
+
+def test_a_file_that_is_renamed_in_a_circle_is_a_file_each_time_that_it_gets_a_name(west):
+    """Its versions stay in the bucket when it is renamed again; none is carried twice."""
+    names = [f"inbound/sftp/acme/{name}.csv" for name in ("a", "b", "c", "a")]
+    events = [completed(west, b"abc", names[0])]
+    for before, after in itertools.pairwise(names):
+        version = put(west, b"abc", after)
+        west.client("s3").delete_object(Bucket=west.bucket, Key=before)
+        events += [renamed(west, after), copied(west, version, 3, after)]
+    for event in (*events, *reversed(events)):
+        west.accept(event)
+    carried = [(each["key"], each["version_id"]) for each in west.executions().values()]
+    assert sorted(key for key, _ in carried) == sorted(names)
+    assert len(set(carried)) == len(names)

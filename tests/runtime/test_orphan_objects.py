@@ -109,7 +109,7 @@ def test_folders_temporary_names_and_old_objects_are_passed_over(west, east):
     arrived(east, west.upload(b"abc"))
     later = datetime.now(UTC) + timedelta(days=3, minutes=1)
     assert looking(east, now=lambda: later).run(forever).adopted == ()
-    assert looking(east).run(forever).adopted == (SDK,)
+    assert looking(east).run(forever) == ((SDK,), (), ())
 
 
 def test_an_upload_without_a_route_is_rejected_and_the_customer_notified(west, east):
@@ -193,6 +193,19 @@ def test_a_bucket_that_is_refused_holds_back_no_other(west, east):
         east.client("s3").put_object(Bucket=east.config_bucket, Key=contract.config_key(stranger), Body=body)
     assert re.fullmatch("aaa: .*NoSuchBucket.* zzz: .*NoSuchBucket.*", " ".join(take_over(east, west).failed))
     assert len(east.executions()) == 1
+
+
+def test_each_bucket_is_looked_through_from_its_beginning(west, east):
+    s3, bucket = east.client("s3"), contract.bucket_of("aaa", NAMESPACE, EAST)
+    s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": east.region})
+    s3.put_bucket_versioning(Bucket=bucket, VersioningConfiguration={"Status": "Enabled"})
+    for name in "yz":
+        s3.put_object(Bucket=bucket, Key=f"inbound/sdk/{name}.csv", Body=b"abc")
+    own = {"Bucket": east.config_bucket, "Key": contract.config_key(east.customer)}
+    document = s3.get_object(**own)["Body"].read().replace(east.customer.encode(), b"aaa")
+    s3.put_object(Bucket=east.config_bucket, Key=contract.config_key("aaa"), Body=document)
+    arrived(east, west.upload(b"abc"))
+    assert looking(east).run(forever) == ((SDK,), (), ())
 
 
 def test_the_adopted_content_is_the_one_that_was_uploaded(west, east):

@@ -1,6 +1,8 @@
-"""Receipts: once per outcome, twice after a crash, never none."""
+"""Receipts: once per outcome until another one is told, twice after a crash, never none."""
 
 from __future__ import annotations
+
+import time
 
 import pytest
 
@@ -56,6 +58,16 @@ def test_a_receipt_is_sent_once_per_outcome_whoever_asks(west):
     send(west, other, Outcome.FAILED, "g1")
     published = {(each["transfer"], each["outcome"]) for each in west.receipts_published(3)}
     assert published == {(transfer.id, "failed"), (transfer.id, "delivered"), (other.id, "failed")}
+
+
+def test_an_outcome_is_told_again_if_another_was_told_since(west):
+    """One region gives a file up, the other holds it, and what an operator then has sent again fails."""
+    transfer = west.receive(b"abc")
+    told = [Outcome.FAILED, Outcome.HELD, Outcome.FAILED, Outcome.FAILED]
+    for writer, outcome in enumerate(told):
+        send(west, transfer, outcome, str(writer))
+        time.sleep(0.002)  # the times of facts have milliseconds
+    assert [each["outcome"] for each in west.receipts_published(3)] == ["failed", "held", "failed"]
 
 
 def test_a_crash_between_the_message_and_its_record_repeats_the_message(west):

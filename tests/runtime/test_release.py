@@ -73,6 +73,20 @@ def test_a_file_that_is_there_according_to_the_operator_is_neither_asked_about_n
 
 
 @pytest.mark.parametrize("decision", ReleaseDecision)
+def test_a_file_that_the_other_region_gave_up_before_this_one_held_it_is_released(
+    west, held, server, decision
+):
+    """A lost region's transfer failed in its peer, and the region held it when it was back."""
+    about = {"destination": "partner", "error": "TransientDeliveryError", "reason": "connection refused"}
+    west.tracker.record(held.fact(Kind.FAILED, side="east", writer="takeover-1", **about))
+    assert west.status(held) is Status.HELD
+    name = west.release.release(held, "partner", decision, **WHO)
+    assert west.status(held) is Status.UNDER_WAY
+    assert carry(west, name) is Outcome.DELIVERED
+    assert server.files() == ({} if decision.is_there else {"a.csv": CONTENT})
+
+
+@pytest.mark.parametrize("decision", ReleaseDecision)
 def test_a_resend_waits_while_its_first_submission_is_held_and_is_then_a_duplicate(
     west, held, server, decision
 ):

@@ -14,6 +14,7 @@ from runtime import contract
 from runtime.arrival import Arrival, IntakeResult
 from runtime.contract import Outcome, Position
 from runtime.facts import submitted
+from runtime.inbound_sweep import Swept
 from runtime.metric_names import cell_dimensions
 from runtime.metrics import Metrics
 from runtime.replication import Incident, ReplicationEvent, incidents
@@ -176,6 +177,15 @@ def test_completion_says_how_long_a_delivery_took(west: Cell, capsys):
     assert embedded(capsys) == [
         ("DeliverySeconds", 90, "Seconds", DIMENSIONS),
         ("Held", 1, "Count", DIMENSIONS),
+    ]
+
+
+def test_the_sweep_says_in_seconds_how_old_its_oldest_pass_is(capsys):
+    Metrics(dimensions=DIMENSIONS).swept(Swept(taken=["a", "b"], age=timedelta(hours=2)))
+    assert embedded(capsys) == [
+        ("UnknownToTracker", 2, "Count", DIMENSIONS),
+        ("UploadsUnproven", 0, "Count", DIMENSIONS),
+        ("SweepAge", 7200, "Seconds", DIMENSIONS),
     ]
 
 

@@ -13,7 +13,7 @@ from runtime.facts import Status
 from runtime.restarts import MANY, YOUNG, Restarted, Restarts, is_unfinished
 from runtime.transfer import Transfer
 from runtime.transfer_scan import TransferScan
-from tests.runtime.cells import CONTENT, Cell, CrashError, Dying, eventually, owner
+from tests.runtime.cells import CONTENT, Cell, CrashError, Dying, Quoting, eventually, owner
 
 LATER = YOUNG + timedelta(minutes=1)
 
@@ -47,6 +47,16 @@ def test_a_transfer_whose_execution_ended_without_facts_goes_on_and_asks_first(
     assert restart(west).started == (dead.id,)
     document = west.executions()[f"{dead.id}-{Purpose.TAKEOVER}-1"]
     assert Transfer.parse(document).taken_over
+
+
+def test_a_transfer_that_cannot_be_started_is_told_by_its_id_and_not_by_its_name(
+    west: Cell, dead: Transfer
+) -> None:
+    quoting = Quoting(west.client("stepfunctions"), "start_execution", dead.key)
+    (failed,) = restart(west.with_client("stepfunctions", quoting)).failed
+    assert failed.startswith(f"{dead.id}: ")
+    assert failed.endswith(": (the file) is not valid")
+    assert restart(west).started == (dead.id,)
 
 
 def test_a_transfer_that_was_recorded_and_not_started_gets_the_execution_of_ingest(west: Cell) -> None:

@@ -295,14 +295,14 @@ def test_a_transfer_that_aws_refuses_does_not_hold_back_the_others(west, east, s
 
             def ask(**request: Any) -> Any:
                 if bad.version_id in json.dumps(request):
-                    raise ClientError({"Error": {"Code": "403", "Message": "Forbidden"}}, call)
+                    raise ClientError({"Error": {"Code": "403", "Message": f"Forbidden: {bad.key}"}}, call)
                 return real(**request)
 
             return ask
 
     done = take_over(east.with_client(service, Refusing()), west)
     assert done.started == tuple(each.id for each in transfers[1:])
-    assert re.fullmatch(rf"{bad.id}: .*{call}.*Forbidden", *done.failed)
+    assert re.fullmatch(rf"{bad.id}: .*{call}.*Forbidden: \(the file\)", *done.failed)
     assert set(east.executions()) == {name(each) for each in transfers[1:]}
     assert take_over(east, west).started[0] == bad.id
 

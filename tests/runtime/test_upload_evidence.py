@@ -32,6 +32,7 @@ WHOLE, CUT_OFF, RENAMED = Ending.WHOLE, Ending.CUT_OFF, Ending.RENAMED
         ([entry(CUT_OFF, 1)], [0], Verdict.CUT_OFF),
         ([entry(CUT_OFF, 1, size=4), entry(WHOLE, 9)], [0], Verdict.WHOLE),  # begun again, and ended
         ([entry(CUT_OFF, 1), entry(WHOLE, 9)], [0, 9], Verdict.UNPROVEN),  # which of the two is it?
+        ([entry(CUT_OFF, 1), entry(WHOLE, 9)], [0], Verdict.UNPROVEN),  # the other one was removed
         ([entry(WHOLE, 1)], [0, 5], Verdict.UNPROVEN),  # one of two has ended
         ([entry(WHOLE, 1), entry(WHOLE, 6)], [0, 5], Verdict.WHOLE),
         ([entry(RENAMED, 1, None)], [0], Verdict.WHOLE),
@@ -56,8 +57,12 @@ class Pages:
         assert operation == "filter_log_events"
         return self
 
-    def paginate(self, **asked: Any) -> Any:
-        return [{"events": page} for page in self._pages]
+    def paginate(self, *, startTime: int, **asked: Any) -> Any:
+        """Return the events from a time in milliseconds since the epoch.
+
+        https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+        """
+        return [{"events": [each for each in page if each["timestamp"] >= startTime]} for page in self._pages]
 
 
 def event(**entry: str) -> dict[str, Any]:
@@ -72,8 +77,9 @@ def test_only_entries_about_the_paths_are_kept_and_what_is_no_entry_is_passed_ov
                 event(**{"activity-type": "OPEN", "path": "/b/a"}),
                 event(**{"activity-type": "CLOSE", "path": "/b/a", "bytes-in": "10"}),
                 event(**{"activity-type": "CLOSE", "path": "/b/other", "bytes-in": "10"}),
-                {"timestamp": 0, "message": "no JSON"},
-                {"timestamp": 0, "message": "[]"},
+                {**event(), "message": "no JSON"},
+                {**event(), "message": "[]"},
+                event(**{"activity-type": "CLOSE", "path": "/b/a"}) | {"timestamp": event()["timestamp"] - 1},
             ],
             [],
             [event(**{"activity-type": "RENAME", "path": "/b/a.filepart", "called": "/b/a"})],

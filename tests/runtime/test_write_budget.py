@@ -8,10 +8,12 @@ from typing import Any
 import pytest
 
 from local.aws.emulator import Emulator
+from local.sftp.partners import Partner
 from runtime import workflow
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action
 from runtime.transfer import Transfer
+from tests.bench import bench_requests
 from tests.runtime.cells import Cell, owner
 
 
@@ -59,3 +61,14 @@ def test_a_renewal_of_the_lease_is_one_more_write(counted, monkeypatch):
     assert cell.attempt(transfer) == Kind.DELIVERED
     writes = operations(sent)
     assert (writes["PutItem"], writes["UpdateItem"]) == (2, 1 + 1 + 2)
+
+
+def test_a_file_is_seven_requests_of_sftp_and_twenty_seven_of_aws(west: Cell, partner: Partner) -> None:
+    """On warm functions, all steps together. A larger file only adds writes, sent side by side."""
+    bench_requests.route_to(west, partner)
+    bench_requests.carry(west, b"abc", "inbound/sdk/warm.csv")
+    requests = bench_requests.carry(west, b"abc" * 700_000, "inbound/sdk/a.csv")
+    assert requests.sftp.pop("write") == 9
+    once = ("limits@openssh.com", "open", "fsync@openssh.com", "close", "stat", "posix-rename@openssh.com")
+    assert requests.sftp == dict.fromkeys(once, 1)
+    assert requests.aws.total() == 27

@@ -29,6 +29,7 @@ import runtime
 import runtime.handlers
 from runtime import facts, patterns, tracker, tracker_items
 from runtime.handlers import ingest, takeover, wiring
+from tests.simulation.aws import ParameterNotFound, failed
 from tests.simulation.clock import Clock, Process
 
 
@@ -121,6 +122,7 @@ def attached() -> Iterator[None]:
     put(ingest, "_batch", _Batch())
     put(wiring, "client", lambda service, region=None: world().client(service, region))
     put(wiring, "client_once", _client_once)
+    put(wiring, "_peer_parameters", _Unforced)
     put(wiring, "env", lambda name: world().variable(name))
     put(wiring, "logger", _Silence())
     put(takeover, "at_the_same_time", _one_by_one)
@@ -146,6 +148,13 @@ def _client_once(service: str, region: str) -> Any:
     client = copy.copy(world().client(service, region))
     client.retries = False
     return client
+
+
+class _Unforced:
+    """The peer region's parameters: no simulated operator forces it in. Reading them takes no time."""
+
+    def get_parameter(self, *, Name: str) -> dict[str, Any]:
+        raise failed(ParameterNotFound, "ParameterNotFound", "GetParameter")
 
 
 def _give_time(function: Any, undo: list[Callable[[], None]]) -> None:

@@ -98,7 +98,7 @@ class StateMachine:
         running = [each for each in self.executions.values() if each.status == "RUNNING"]
         for execution in running:
             execution.status, execution.ended = "ABORTED", self.clock.now
-            assert execution.process
+            assert execution.process is not None  # a greenlet that has not begun is false
             branch = f"{execution.process.name} branch "
             for process in self.clock.living():
                 if process is execution.process or process.name.startswith(branch):

@@ -16,9 +16,12 @@ from typing import Any
 
 from local import leftovers
 from local.sftp.partners.privsep import PrivilegeSeparation
-from local.sftp.partners.server import Partner
+from local.sftp.partners.server import DENIABLE, Partner
 
 _STOP_WITHIN = 3.0
+
+#: Requests that deliveries do not need, or not from every server.
+BESIDES = ("close", "fsetstat", "fstat", "limits", "lstat", "opendir", "readdir", "realpath", "setstat")
 
 
 class OpenSshPartner(Partner):
@@ -28,6 +31,8 @@ class OpenSshPartner(Partner):
     """
 
     kind = "openssh"
+    #: What `sftp-server -P` takes since OpenSSH 9.2: `sftp-server -Q requests` lists it.
+    deniable = (*DENIABLE, *BESIDES)
 
     def __init__(self, **settings: Any) -> None:
         if why := openssh_missing():

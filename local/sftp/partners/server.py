@@ -35,6 +35,7 @@ class Partner(ABC):
     """
 
     kind: PartnerKind
+    deniable: tuple[str, ...] = DENIABLE
 
     def __init__(
         self,
@@ -46,8 +47,8 @@ class Partner(ABC):
         denied: Iterable[str] = (),
     ) -> None:
         self.denied = tuple(denied)
-        if unknown := set(self.denied) - set(DENIABLE):
-            raise ValueError(f"cannot deny {sorted(unknown)}; only {', '.join(DENIABLE)} can be denied")
+        if unknown := set(self.denied) - set(self.deniable):
+            raise ValueError(f"cannot deny {sorted(unknown)}; only {', '.join(self.deniable)} can be denied")
         self.user = user or pwd.getpwuid(os.getuid()).pw_name
         self.root = leftovers.folder()
         self.inbox = self.root / "inbox"
