@@ -60,6 +60,7 @@ simulate: $(READY)
 bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_program
 	@$(BIN)/python -m tests.bench.bench_gaps
+	@$(BIN)/python -m tests.bench.bench_history
 	@$(BIN)/python -m tests.bench.bench_rehome
 	@$(BIN)/python -m tests.bench.bench_takeover
 	@$(BIN)/python -m tests.bench.bench_requests

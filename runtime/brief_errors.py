@@ -18,8 +18,20 @@ from runtime.file_names import saying
 #: The longest text of an error, in bytes of JSON.
 LONGEST_TEXT = 1000
 
+#: The longest reason, in characters, that a fact has for a failure.
+LONGEST_REASON = 500
+
 #: How many of the innermost calls the stack of an error has, besides those of the handler.
 DEEPEST_STACK = 5
+
+
+def reason_of(cause: str | None) -> str:
+    """Return the message in the cause of an error, which is a JSON document if a function raised it."""
+    try:
+        message = json.loads(cause or "")["errorMessage"]
+    except (ValueError, TypeError, KeyError):
+        message = cause
+    return str(message)[:LONGEST_REASON]
 
 
 @contextmanager

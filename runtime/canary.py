@@ -115,7 +115,7 @@ class Canary:
     def _await_delivery(self, key: str, until: float) -> None:
         file = file_id(canary(self._cell), key)
         while True:
-            facts = self._tracker.history(file).facts
+            facts = self._tracker.newest(file).facts
             if any(fact.kind is Kind.DELIVERED for fact in facts):
                 return
             known = ", ".join(sorted({fact.kind for fact in facts})) or "none"

@@ -134,16 +134,18 @@ class Deliverer:
         requested: Event,
     ) -> str:
         with _nothing_sent_yet(destination):
-            history = self._tracker.history(transfer.file)
+            customer = self._directory.customer(transfer.customer)
+            compared = compares(customer.policy) and not transfer.asks
+            window = customer.window if compared else None
+            history = self._tracker.history(
+                transfer.file, transfer.id, destinations=(destination,), window=window
+            )
             own = standing(history.of(transfer.id))
             about = [fact for fact in own if fact.destination == destination]
             if any(fact.kind is Kind.DELIVERED for fact in about):
                 self._breaker.leave(transfer.customer, destination, owner)
                 return Kind.DELIVERED
             thawed = self._leases.keep(transfer, owner, history)
-            customer = self._directory.customer(transfer.customer)
-            compared = compares(customer.policy) and not transfer.asks
-            window = customer.window if compared else None
             overtaken(history.facts, transfer, destination, window=window)
             route = customer.route(transfer.key)
             if route is None or destination not in customer.destinations:

@@ -10,6 +10,9 @@ from typing import Any, assert_never
 
 from runtime.contract import Kind, UnknownKind
 
+#: The time of submission with which a transfer's id begins, for `strftime`.
+SUBMITTED = "%Y%m%dT%H%M%SZ"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
@@ -60,7 +63,7 @@ class Status(StrEnum):
 
 def submitted(transfer: str) -> datetime:
     """Return when a transfer was submitted, in UTC and to the second: its id begins with that time."""
-    return datetime.strptime(transfer[:16], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
+    return datetime.strptime(transfer[:16], SUBMITTED).replace(tzinfo=UTC)
 
 
 def is_ended(status: Status) -> bool:

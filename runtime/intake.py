@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,8 +14,9 @@ from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.hourly_quota import HourlyQuota, QuotaUsedError
 from runtime.limits import LONGEST_KEY
+from runtime.patterns import literal_prefix
 from runtime.receipts import Receipts
-from runtime.routing import Directory, RoutingDocument, RoutingRule
+from runtime.routing import DestinationKind, Directory, RoutingDocument, RoutingRule
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.uploaded_versions import UploadedVersions, Version
@@ -62,7 +63,7 @@ class Intake:
         """
         self._stem, self._side, self._now = stem, tracker.side, now
         self._tracker, self._directory = tracker, directory
-        self._versions = UploadedVersions(s3=client("s3"), taken_in=self._taken_in)
+        self._versions = UploadedVersions(s3=client("s3"), is_taken_in=self._is_taken_in)
         self._quota = HourlyQuota(tracker=tracker)
         self._receipts = Receipts(tracker=tracker, topics=client("sns"), side=tracker.side)
         self._executions = Executions(state_machine=state_machine, workflow=client("stepfunctions"))
@@ -109,7 +110,7 @@ class Intake:
             return IntakeResult.FOLDER
         file = contract.file_id(customer.id, arrived.key)
         name = contract.transfer_id(file, version.id, version.modified)
-        if self._tracker.history(file).of(name):
+        if self._tracker.facts_of(file, name):
             return IntakeResult.KNOWN
         return self._take_in(customer, arrived, version, is_late=True, is_counted=False)[0]
 
@@ -142,7 +143,7 @@ class Intake:
         """
         route = customer.route(arrived.key)
         transfer = self._transfer(customer, arrived, version, route.to if route else (), is_late)
-        refusal = arrived.failure or _refusal(transfer, route)
+        refusal = arrived.failure or _refusal(transfer, route, customer.destinations)
         if refusal is None:
             try:
                 received = self._received(transfer, arrived, version)
@@ -161,11 +162,12 @@ class Intake:
     def _find(self, arrived: Arrival, customer: RoutingDocument) -> Version | None:
         return self._versions.find(arrived, self._now() - timedelta(days=customer.inbound_days))
 
-    def _taken_in(self, arrived: Arrival) -> set[str]:
-        """Return the ids of a file's versions that were received or rejected."""
+    def _is_taken_in(self, arrived: Arrival, version_id: str, modified: datetime) -> bool:
+        """Return whether a version of a file was received or rejected."""
         customer = contract.customer_of(arrived.bucket, self._stem, self._side)
-        facts = self._tracker.history(contract.file_id(customer, arrived.key)).facts
-        return {fact.detail["version_id"] for fact in facts if fact.kind in (Kind.RECEIVED, Kind.REJECTED)}
+        file = contract.file_id(customer, arrived.key)
+        facts = self._tracker.facts_of(file, contract.transfer_id(file, version_id, modified))
+        return any(fact.kind in (Kind.RECEIVED, Kind.REJECTED) for fact in facts)
 
     def _transfer(
         self,
@@ -215,7 +217,7 @@ class Intake:
 
     def _as_received(self, transfer: Transfer) -> Transfer | None:
         """Return the transfer with the destinations of its RECEIVED fact, or None without such a fact."""
-        for fact in self._tracker.history(transfer.file).of(transfer.id):
+        for fact in self._tracker.facts_of(transfer.file, transfer.id):
             if fact.kind is Kind.RECEIVED:
                 return replace(transfer, destinations=tuple(fact.detail["destinations"]))
         return None
@@ -232,7 +234,9 @@ class Intake:
         self._executions.start(transfer, first(transfer.id))
 
 
-def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
+def _refusal(
+    transfer: Transfer, route: RoutingRule | None, destinations: Mapping[str, dict[str, Any]]
+) -> str | None:
     """Return why a complete upload cannot be carried, or None."""
     if transfer.key.endswith("/"):
         return "its name ends in / like that of a folder, but it has content; send it under a name of its own"
@@ -245,4 +249,14 @@ def _refusal(transfer: Transfer, route: RoutingRule | None) -> str | None:
         )
     if route is None:
         return f"no route matches {contract.below_inbound(transfer.key)}"
+    name = contract.below_inbound(transfer.key).removeprefix(literal_prefix(route.match))
+    for its in (destinations[each] for each in route.to if each in destinations):
+        if its["kind"] != DestinationKind.S3:
+            continue  # the limits of a server are its own
+        if (excess := len(f"{its['prefix'].strip('/')}/{name}".lstrip("/").encode()) - LONGEST_KEY) > 0:
+            return (
+                f"its name at the destination has {len(name.encode())} bytes, more than the"
+                f" {len(name.encode()) - excess} that a partner's bucket can hold; shorten the name or the"
+                " folders"
+            )
     return None

@@ -137,7 +137,7 @@ class OrphanObjects:
     def _is_known(self, customer: RoutingDocument, version: _Version) -> bool:
         file = file_id(customer.id, version.key)
         transfer = transfer_id(file, version.id, version.modified)
-        return bool(self._tracker.history(file).of(transfer))
+        return bool(self._tracker.facts_of(file, transfer))
 
     def _is_replica(self, bucket: str, version: _Version) -> bool:
         head = self._s3.head_object(Bucket=bucket, Key=version.key, VersionId=version.id)

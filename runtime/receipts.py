@@ -91,7 +91,7 @@ class Receipts:
         reason: str | None = None,
     ) -> None:
         """Publish and record the receipt of a transfer, unless the last one has this outcome."""
-        if told(self._tracker.history(transfer.file).of(transfer.id)) == outcome:
+        if told(self._tracker.facts_of(transfer.file, transfer.id)) == outcome:
             return
         fact = transfer.fact(Kind.RECEIPT, side=self._side, writer=writer, outcome=outcome.value)
         message = {

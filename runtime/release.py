@@ -15,7 +15,8 @@ from typing import assert_never
 from runtime.contract import Kind, UnknownKind
 from runtime.executions import Executions, Purpose
 from runtime.facts import ENDED, Fact, settles, standing, status
-from runtime.tracker import History, Tracker
+from runtime.history import History
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 
@@ -54,7 +55,7 @@ class Release:
 
         A release that was interrupted is finished by repeating it. Raises NotHeldError.
         """
-        history = self._tracker.history(transfer.file)
+        history = self._tracker.history(transfer.file, transfer.id)
         own = standing(history.of(transfer.id))
         # The other region may have given the file up (FAILED) before this one held it.
         ends = [fact for fact in own if settles(fact.kind) and fact.destination == destination]

@@ -193,7 +193,7 @@ class Takeover:
             return False
         if self._now() - last < _QUICK:
             return True
-        return self._leases.works_there(transfer, self._tracker.history(transfer.file))
+        return self._leases.works_there(transfer, self._tracker.history(transfer.file, transfer.id))
 
     def _is_release(self, fact: Fact) -> bool:
         return fact.kind is Kind.REPLAYED and fact.side == self._side

@@ -9,12 +9,13 @@ https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/V2globaltables_
 
 from __future__ import annotations
 
+import itertools
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from boto3.dynamodb.types import TypeSerializer
 
 from runtime.contract import (
     TRACKER_INDEX,
@@ -24,55 +25,16 @@ from runtime.contract import (
     TRACKER_SK,
     TRACKER_TTL,
     Kind,
-    kind_of,
 )
-from runtime.facts import Fact, of_transfer
+from runtime.facts import SUBMITTED, Fact, submitted
+from runtime.history import NEWER, PAGE, History, Lease, Leases, Stretch, transfers
+from runtime.tracker_items import facts, is_fact, live, outlined
 
 #: The details that `outline` reads: what was submitted (RECEIVED), the facts that are set aside (REPLAYED),
 #: and what the customer was told (RECEIPT).
 _OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over", "outcome")
 
-#: The attributes of a fact's item in the table, besides the index's key, which follows from them.
-_ATTRIBUTES = (
-    *(TRACKER_PK, TRACKER_SK, TRACKER_INDEX_PK, TRACKER_TTL, "transfer", "kind", "destination"),
-    *("customer", "key", "side", "writer", "at", "detail"),
-)
-
-_FACT_SEPARATORS = 4
-
 _write = TypeSerializer().serialize
-_read = TypeDeserializer().deserialize
-
-
-@dataclass(frozen=True, kw_only=True)
-class Lease:
-    """The execution that may send a file in this region, and until when (seconds since the epoch).
-
-    `thawed` means that its holder stood still for longer than it ever waits, so the other region may have
-    delivered meanwhile. It stays for as long as the same execution holds the lease.
-    """
-
-    owner: str
-    transfer: str
-    until: int
-    thawed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class History:
-    """What the local replica holds about one file: its facts, oldest transfer first, and its leases.
-
-    `peers` is the other region's lease, as far as it has replicated. It shows what is being sent there, and
-    excludes no sender here.
-    """
-
-    facts: tuple[Fact, ...]
-    lease: Lease | None
-    peers: Lease | None = None
-
-    def of(self, transfer: str) -> list[Fact]:
-        """Return the facts of one of the file's transfers, by its id; empty when there are none."""
-        return of_transfer(self.facts, transfer)
 
 
 class Tracker:
@@ -113,32 +75,39 @@ class Tracker:
             "ConditionExpression": f"attribute_not_exists({TRACKER_SK})",
         }
 
-    def history(self, file: str) -> History:
-        """Return all facts of a file that have not expired, and the leases on it.
+    def history(
+        self, file: str, transfer: str, *, destinations: Iterable[str] = (), window: timedelta | None = None
+    ) -> History:
+        """Return what a decision about one of a file's transfers needs, however many others there were.
 
-        Facts of kinds that this version does not know are among them. An item whose sort key is not that of a
-        fact or a lease is left out.
-
-        DynamoDB deletes expired items late, so an expired item is treated as deleted:
-        https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/TTL.html
+        That are its own facts, both leases, and the facts of their holders. With a `window`, it is also what
+        the `destinations` have received last: at least SERVED submissions before the transfer for each of
+        them, as far back as the window and MOST_BEFORE submissions, and whether there is a newer one.
         """
-        pages = self.client.get_paginator("query").paginate(
-            TableName=self.table,
-            KeyConditionExpression="#file = :file",
-            ExpressionAttributeNames={"#file": TRACKER_PK},
-            ExpressionAttributeValues={":file": {"S": file}},
-            ConsistentRead=True,
-        )
-        facts: list[Fact] = []
-        lease = peers = None
-        for item in self._live(pages):
-            if item[TRACKER_SK] == self._lease_key:
-                lease = _lease(item)
-            elif item[TRACKER_SK].startswith(f"{Kind.CLAIM}#"):
-                peers = _lease(item)
-            elif _is_fact(item[TRACKER_SK]):
-                facts.append(_fact(item))
-        return History(facts=tuple(facts), lease=lease, peers=peers)
+        leases, stretch = Leases(own_key=self._lease_key), Stretch(transfer, tuple(destinations), window)
+
+        def pages(**part: Any) -> Iterator[list[dict[str, Any]]]:
+            return self._pages(file, **part)
+
+        stretch.read(pages, leases.pick(pages(backwards=True, size=PAGE)))
+        for name in sorted(stretch.wanted(leases)):
+            stretch.found[name] = self.facts_of(file, name)
+        return _history(stretch.found.values(), leases)
+
+    def newest(self, file: str, most: int = NEWER, *, also: str | None = None) -> History:
+        """Return the facts of a file's newest transfers, at most so many and `also` one, and its leases."""
+        leases = Leases(own_key=self._lease_key)
+        pages = leases.pick(self._pages(file, backwards=True, size=PAGE))
+        found = dict(itertools.islice(transfers(pages), most))
+        if also and also not in found:
+            found[also] = self.facts_of(file, also)
+        return _history(found.values(), leases)
+
+    def submitted_between(self, file: str, start: datetime, end: datetime) -> list[Fact]:
+        """Return the facts of the transfers of a file that were submitted within a time, oldest first."""
+        pages = self._pages(file, above=f"{start.astimezone(UTC):{SUBMITTED}}")
+        within = itertools.takewhile(lambda each: submitted(each[0]) <= end, transfers(pages))
+        return [fact for _, its in within for fact in its]
 
     def facts_of(self, file: str, transfer: str) -> list[Fact]:
         """Return the facts about one transfer that have not expired, without reading the file's others."""
@@ -149,7 +118,35 @@ class Tracker:
             ExpressionAttributeValues={":file": {"S": file}, ":transfer": {"S": f"{transfer}#"}},
             ConsistentRead=True,
         )
-        return [_fact(item) for item in self._live(pages) if _is_fact(item[TRACKER_SK])]
+        return [fact for page in pages for fact in facts(live(page, self.now()))]
+
+    def _pages(
+        self, file: str, *, below: str = "", above: str = "", backwards: bool = False, size: int | None = None
+    ) -> Iterator[list[dict[str, Any]]]:
+        """Yield what has not expired of a file's items, or of those below or above a sort key.
+
+        Facts of kinds that this version does not know are among them. What is older than an expired page has
+        expired.
+        """
+        condition, names, values = "#file = :file", {"#file": TRACKER_PK}, {":file": {"S": file}}
+        for sign, bound in (("<", below), (">", above)):
+            if bound:
+                condition += f" AND #fact {sign} :bound"
+                names["#fact"], values[":bound"] = TRACKER_SK, {"S": bound}
+        pages = self.client.get_paginator("query").paginate(
+            TableName=self.table,
+            KeyConditionExpression=condition,
+            ExpressionAttributeNames=names,
+            ExpressionAttributeValues=values,
+            ConsistentRead=True,
+            ScanIndexForward=not backwards,
+            PaginationConfig={"PageSize": size},
+        )
+        for page in pages:
+            items = live(page, self.now())
+            yield items
+            if backwards and page["Items"] and not items:
+                return
 
     def day(self, customer: str, day: str, *, after: str = "") -> Iterator[Fact]:
         """Yield the facts of the transfers that a customer submitted on a UTC day (`YYYY-MM-DD`).
@@ -169,9 +166,8 @@ class Tracker:
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,
         )
-        for item in self._live(pages):
-            if _is_fact(item[TRACKER_SK]):
-                yield _fact(item)
+        for page in pages:
+            yield from facts(live(page, self.now()))
 
     def outline(self, customer: str, day: str) -> Iterator[Fact]:
         """Yield the same facts as `day`, with only those details that identify a transfer or set facts aside.
@@ -192,8 +188,8 @@ class Tracker:
         )
         for page in pages:
             for item in page["Items"]:
-                if int(item[TRACKER_TTL]["N"]) > self.now() and _is_fact(item[TRACKER_SK]["S"]):
-                    yield _outlined(item, customer)
+                if int(item[TRACKER_TTL]["N"]) > self.now() and is_fact(item[TRACKER_SK]["S"]):
+                    yield outlined(item, customer)
 
     def claim(self, file: str, wanted: Lease, *, seen: Lease | None, seen_ended: bool, expires: int) -> bool:
         """Take or renew the lease on a file in this region; return whether `wanted.owner` has it now.
@@ -207,6 +203,7 @@ class Tracker:
         names = {"#owner": "owner", "#until": "until", "#transfer": "transfer", "#ttl": TRACKER_TTL}
         values = {":owner": wanted.owner, ":now": int(self.now()), ":until": wanted.until}
         values |= {":transfer": wanted.transfer, ":ttl": expires, ":thawed": wanted.thawed}
+        values[":late"] = list(wanted.late)
         allowed = [is_free, ours, has_expired]
         if seen and seen_ended:
             allowed.append("#owner = :seen")
@@ -216,7 +213,7 @@ class Tracker:
                 TableName=self.table,
                 Key={TRACKER_PK: {"S": file}, TRACKER_SK: {"S": self._lease_key}},
                 UpdateExpression="SET #owner = :owner, #until = :until, #transfer = :transfer, #ttl = :ttl,"
-                " thawed = :thawed",
+                " thawed = :thawed, late = :late",
                 ConditionExpression=" OR ".join(allowed),
                 ExpressionAttributeNames=names,
                 ExpressionAttributeValues={name: _write(value) for name, value in values.items()},
@@ -229,69 +226,7 @@ class Tracker:
     def _lease_key(self) -> str:
         return f"{Kind.CLAIM}#{self.side}"
 
-    def _live(self, pages: Any) -> Iterator[dict[str, Any]]:
-        for page in pages:
-            for item in page["Items"]:
-                plain = {name: _read(value) for name, value in item.items()}
-                if plain[TRACKER_TTL] > self.now():
-                    yield plain
 
-
-def _lease(item: dict[str, Any]) -> Lease:
-    return Lease(
-        owner=item["owner"],
-        transfer=item["transfer"],
-        until=int(item["until"]),
-        thawed=item.get("thawed", False),
-    )
-
-
-def _is_fact(sort_key: str) -> bool:
-    """Return whether an item with this sort key is a fact, of a known kind or not (Fact.sort_key)."""
-    return sort_key.count("#") == _FACT_SEPARATORS
-
-
-def _fact(item: dict[str, Any]) -> Fact:
-    return Fact(
-        file=item[TRACKER_PK],
-        transfer=item["transfer"],
-        kind=kind_of(item["kind"]),
-        customer=item["customer"],
-        key=item["key"],
-        side=item["side"],
-        writer=item["writer"],
-        at=item["at"],
-        expires=int(item[TRACKER_TTL]),
-        destination=item["destination"],
-        detail=_plain(item["detail"]),
-        extra=_plain({name: value for name, value in item.items() if name not in _ATTRIBUTES}),
-    )
-
-
-def _outlined(item: dict[str, Any], customer: str) -> Fact:
-    """Return the fact of an item with few attributes; the others are parsed from its sort key."""
-    transfer, kind, destination, side, writer = item[TRACKER_SK]["S"].split("#")
-    return Fact(
-        file=item[TRACKER_PK]["S"],
-        transfer=transfer,
-        kind=kind_of(kind),
-        customer=customer,
-        key=item["key"]["S"],
-        side=side,
-        writer=writer,
-        at=item["at"]["S"],
-        expires=int(item[TRACKER_TTL]["N"]),
-        destination=destination,
-        detail=_plain(_read(item["detail"])) if "detail" in item else {},
-    )
-
-
-def _plain(value: Any) -> Any:
-    """Return a DynamoDB document with its numbers as int or, if they have fractions, as float."""
-    if isinstance(value, dict):
-        return {name: _plain(inner) for name, inner in value.items()}
-    if isinstance(value, list):
-        return [_plain(inner) for inner in value]
-    if hasattr(value, "as_tuple"):
-        return int(value) if value == int(value) else float(value)
-    return value
+def _history(groups: Iterable[list[Fact]], leases: Leases) -> History:
+    found = sorted((fact for its in groups for fact in its), key=lambda fact: fact.sort_key)
+    return History(facts=tuple(found), lease=leases.own, peers=leases.peers)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
 from typing import Any, assert_never
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -24,6 +25,7 @@ from runtime.sweep_notes import Doubt, SweepNotes
 from runtime.tracker import Tracker
 from runtime.transfer_scan import ENOUGH
 from runtime.upload_evidence import SLACK, Verdict, judge
+from runtime.uploaded_versions import versions_of
 
 #: A version that is younger is left to its event.
 GRACE = LATE
@@ -126,14 +128,12 @@ class UnknownUploads:
         if not self._is_ours(doubt.key, doubt.version_id):
             self._forget(doubt)
             return
-        pages = self._s3.get_paginator("list_object_versions").paginate(Bucket=self._bucket, Prefix=doubt.key)
+        since = doubt.modified - SLACK
+        versions = versions_of(self._s3, self._bucket, doubt.key)
         alike = [
             each["LastModified"]
-            for page in pages
-            for each in page.get("Versions", ())
-            if (each["Key"], each["Size"]) == (doubt.key, doubt.size)
-            and each["LastModified"] >= doubt.modified - SLACK
-            and self._is_ours(each["Key"], each["VersionId"])
+            for each in takewhile(lambda each: each["LastModified"] >= since, versions)
+            if each["Size"] == doubt.size and self._is_ours(doubt.key, each["VersionId"])
         ]
         about = entries.about(self._bucket, doubt.key)
         verdict, why = judge(size=doubt.size, modified=doubt.modified, alike=alike, entries=about)

@@ -7,7 +7,7 @@ in modules of their own.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import replace
@@ -15,14 +15,16 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from runtime.breaker import Breaker
+from runtime.brief_errors import reason_of
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision, compare, judge, newer_delivery, unclear_kinds, unmeasured
 from runtime.delivery.source import Source
 from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
+from runtime.history import History, Lease
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.routing import Directory, compares
 from runtime.timing import ATTEMPT_SECONDS
-from runtime.tracker import History, Lease, Tracker
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 #: Seconds for which a lease is valid, which is longer than the longest pause and the attempt after it.
@@ -37,8 +39,6 @@ NEWER = "a newer version of this key was delivered"
 
 #: The reason for holding a file at a destination about which there are facts of unknown kinds.
 UNCLEAR = "a newer version of the platform has recorded what this one does not know: {}"
-
-_LONGEST_REASON = 500
 
 
 class LeaseLostError(RuntimeError):
@@ -63,7 +63,8 @@ class Leases:
             holder = history.of(seen.transfer)
             ended = status(holder) in ENDED or self._was_over(seen.owner, holder)
         until = int(self._now()) + LEASE
-        wanted = Lease(owner=owner, transfer=transfer.id, until=until, thawed=thawed)
+        late = tuple(name for name in history.late() if name != transfer.id)
+        wanted = Lease(owner=owner, transfer=transfer.id, until=until, thawed=thawed, late=late)
         return self._tracker.claim(
             transfer.file, wanted, seen=seen, seen_ended=ended, expires=transfer.expires
         )
@@ -133,7 +134,9 @@ class Leases:
         Raises LeaseLostError, and OvertakenError if the destination has been served by now or, within
         `window`, has received another submission.
         """
-        history = self._tracker.history(transfer.file)
+        history = self._tracker.history(
+            transfer.file, transfer.id, destinations=(destination,), window=window
+        )
         self.keep(transfer, owner, history)
         overtaken(history.facts, transfer, destination, window=window)
 
@@ -189,7 +192,7 @@ class Workflow:
         A transfer that was taken over or released does not wait for the other region. `seen` is when this
         execution began or was last answered; without it, the time of submission stands for it.
         """
-        history = self._tracker.history(transfer.file)
+        history = self._history(transfer)
         decision = self._decide(transfer, history)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
@@ -204,7 +207,7 @@ class Workflow:
             return Decision(action=Action.WAIT, wait=pause)
         if len(by_transfer(history.facts)) > 1:
             # The previous holder of the lease may have delivered between the reading and the claim.
-            decision = self._decide(transfer, self._tracker.history(transfer.file))
+            decision = self._decide(transfer, self._history(transfer))
         self._mark(transfer, decision, owner)
         return decision
 
@@ -213,10 +216,10 @@ class Workflow:
 
         Raises LeaseLostError before reading if another execution carries the file.
         """
-        self._leases.keep(transfer, owner, self._tracker.history(transfer.file))
+        self._leases.keep(transfer, owner, self._tracker.history(transfer.file, transfer.id))
         customer = self._directory.customer(transfer.customer)
         decision = compare(
-            self._tracker.history(transfer.file).facts,
+            self._history(transfer).facts,
             transfer=transfer.id,
             sha256=source.sha256(),
             destinations=transfer.destinations,
@@ -231,16 +234,16 @@ class Workflow:
         Raises LeaseLostError if another execution carries the file now and the receipt would state a failure,
         because the other execution may be about to deliver.
         """
-        history = self._tracker.history(transfer.file)
+        history = self._tracker.history(transfer.file, transfer.id)
         if not self._is_settled(transfer, history) and history.lease and history.lease.owner != owner:
             raise LeaseLostError(f"{history.lease.owner} holds the lease on {transfer.file}")
         for result in results:
             if "failure" in result and not transfer.asks:
-                error, reason = result["failure"]["Error"], _reason(result["failure"].get("Cause"))
+                error, reason = result["failure"]["Error"], reason_of(result["failure"].get("Cause"))
                 about = {"destination": result["destination"], "error": error, "reason": reason}
                 self._record(transfer, Kind.FAILED, owner, **about)
                 self._breaker.leave(transfer.customer, result["destination"], owner)
-        facts = standing(self._tracker.history(transfer.file).of(transfer.id))
+        facts = standing(self._tracker.facts_of(transfer.file, transfer.id))
         outcome = outcome_of(status(facts))
         customer = self._directory.customer(transfer.customer)
         self._receipts.send(customer, transfer, outcome, writer=owner, destinations=lines(transfer, facts))
@@ -248,6 +251,16 @@ class Workflow:
 
     def _is_settled(self, transfer: Transfer, history: History) -> bool:
         return status(history.of(transfer.id)) in ENDED
+
+    def _history(self, transfer: Transfer) -> History:
+        """Return what a decision about a transfer needs to know of its file."""
+        customer = self._directory.customer(transfer.customer)
+        return self._tracker.history(
+            transfer.file,
+            transfer.id,
+            destinations=transfer.destinations,
+            window=customer.window if compares(customer.policy) and not transfer.asks else None,
+        )
 
     def _decide(self, transfer: Transfer, history: History) -> Decision:
         customer = self._directory.customer(transfer.customer)
@@ -263,8 +276,8 @@ class Workflow:
 
     def _mark(self, transfer: Transfer, decision: Decision, owner: str) -> None:
         if decision.conflicts:
-            # A later decision may find more conflicts, and a fact is never changed.
-            writer = f"{owner}-{len(decision.conflicts)}"
+            # A later decision may find other conflicts, and a fact is never changed.
+            writer = f"{owner}-{hashlib.sha256(' '.join(decision.conflicts).encode()).hexdigest()[:8]}"
             self._record(transfer, Kind.CONFLICT, writer, delivered_before=list(decision.conflicts))
         for destination, newer in decision.held:
             about = {"destination": destination, "newer": newer, "reason": NEWER}
@@ -284,12 +297,3 @@ def _pause(age: float) -> int:
     An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """
     return max(60, min(900, int(age / 20)))
-
-
-def _reason(cause: str | None) -> str:
-    """Return the message in the cause of an error, which is a JSON document if a function raised it."""
-    try:
-        message = json.loads(cause or "")["errorMessage"]
-    except (ValueError, TypeError, KeyError):
-        message = cause
-    return str(message)[:_LONGEST_REASON]

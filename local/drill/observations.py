@@ -56,7 +56,7 @@ class Observations:
         """Return the facts about a file that one region's tracker holds."""
         table = self._world.graphs[side].exports["tracker"]
         tracker = Tracker(table=table, side=side, client=self._world.client("dynamodb", side))
-        return tracker.history(contract.file_id(customer.id, key)).facts
+        return tracker.newest(contract.file_id(customer.id, key)).facts
 
     def failed_attempts(self, customer: Customer, side: str, key: str) -> int:
         """Return how many tasks of a file's executions in one region have failed so far."""

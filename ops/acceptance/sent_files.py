@@ -70,7 +70,7 @@ class SentFile:
 
     def facts(self, cell: AcceptedCell | None = None) -> list[Fact]:
         """Return the facts about its transfer that its own region, or another, holds."""
-        return (cell or self.cell).tracker.history(self.file).of(self.transfer)
+        return (cell or self.cell).tracker.facts_of(self.file, self.transfer)
 
     def has_ended(self) -> bool:
         """Return whether its workflow has done everything, down to the receipt and the archived copy."""

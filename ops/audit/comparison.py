@@ -19,7 +19,8 @@ _LATE = timedelta(days=1)
 _TABLE = """
 PRAGMA journal_mode = OFF; PRAGMA temp_store = FILE; PRAGMA cache_size = -8192;
 CREATE TABLE chained (
-    identity BLOB PRIMARY KEY, content BLOB, link INTEGER, day TEXT, expires INTEGER, file TEXT, name TEXT
+    identity BLOB PRIMARY KEY, content BLOB, link INTEGER, day TEXT, expires INTEGER, file TEXT,
+    transfer TEXT, name TEXT
 ) WITHOUT ROWID
 """
 
@@ -50,9 +51,10 @@ class ChainedFacts:
             if fact["expires"] <= self._start.timestamp():
                 continue
             identity, name = chain.identity(fact), _name(fact)
-            row = (identity, chain.content(fact), number, link.day, fact["expires"], fact["file"], name)
+            of = (fact["file"], fact["transfer"])
+            row = (identity, chain.content(fact), number, link.day, fact["expires"], *of, name)
             try:
-                self._disk.execute("INSERT INTO chained VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+                self._disk.execute("INSERT INTO chained VALUES (?, ?, ?, ?, ?, ?, ?, ?)", row)
             except sqlite3.IntegrityError:
                 first = self._disk.execute("SELECT link FROM chained WHERE identity = ?", (identity,))
                 yield f"link {number} repeats {name}, which is in link {first.fetchone()[0]}"
@@ -64,12 +66,12 @@ class ChainedFacts:
                 if fact.side == self._tracker.side:
                     yield from self._compare(fact)
         left = self._disk.execute(
-            "SELECT identity, file, name, link FROM chained WHERE expires > ? ORDER BY link, name",
+            "SELECT identity, file, transfer, name, link FROM chained WHERE expires > ? ORDER BY link, name",
             (int(datetime.now(UTC).timestamp()),),
         )
-        for identity, file, name, link in left:
+        for identity, file, transfer, name, link in left:
             # The index by day may lag, so the table itself is asked before a fact is reported as missing.
-            facts = self._tracker.history(file).facts
+            facts = self._tracker.facts_of(file, transfer)
             if all(chain.identity(chain.document(fact)) != identity for fact in facts):
                 yield f"{name}, in link {link}, is not in the tracker"
 

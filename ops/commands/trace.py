@@ -41,7 +41,8 @@ def trace(
     """Print one file's story across both regions, in order of time.
 
     The story is made of the facts of both replicas and where they differ, leases, executions, objects and
-    their copies, and receipts. While a region is dead, it is made from the other alone.
+    their copies, and receipts. While a region is dead, it is made from the other alone. Of a name that was
+    used often, the newest twenty transfers are told; name an older one by its id.
 
     Example: mft-ops trace inbound/sdk/a.csv --customer c7k2m
     """

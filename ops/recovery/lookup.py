@@ -47,7 +47,7 @@ class Lookup:
         return self._of_transfer(wanted, day) if day else self._of_key(wanted)
 
     def _of_file(self, wanted: str) -> FoundFile:
-        for facts in self._each(lambda _, store: store.tracker.history(wanted).facts):
+        for facts in self._each(lambda _, store: store.tracker.newest(wanted, 1).facts):
             for fact in facts:
                 return FoundFile(customer=fact.customer, key=fact.key)
         raise RefusedError(
@@ -76,7 +76,7 @@ class Lookup:
     def _of_key(self, wanted: str) -> FoundFile:
         def keys(customer: str, store: Store) -> tuple[str, list[str]]:
             file = contract.file_id(customer, wanted)
-            if store.tracker.history(file).facts:
+            if store.tracker.newest(file, 1).facts:
                 return customer, [wanted]
             whole = wanted if wanted.startswith(contract.INBOUND) else contract.INBOUND + wanted
             for prefix in (whole, whole[: whole.rfind("/") + 1]):

@@ -113,7 +113,7 @@ class Releases:
         )
 
     def _since(self, received: Fact, wanted: Collection[str]) -> tuple[tuple[str, str], ...]:
-        """Return the newer submissions of the same size that these destinations have received."""
+        """Return the newer submissions of the same size, within the window, that these destinations have."""
         return tuple(
             (fact.destination, fact.transfer)
             for _, fact in sorted(self._file_facts.items())
@@ -153,6 +153,8 @@ class Releases:
         return held
 
     def _known(self) -> Iterator[Fact]:
+        """Yield the facts of the submissions within the window before and after the transfer."""
         file = file_id(self._file.customer, self._file.key)
+        window, when = self._regions.customer(self._file.customer).window, submitted(self._transfer)
         for store in self._regions.stores(self._file.customer):
-            yield from store.tracker.history(file).facts
+            yield from store.tracker.submitted_between(file, when - window, when + window)

@@ -17,8 +17,9 @@ from runtime import objects
 from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, Status, describe, lacks, settles, standing, status, unknown_kinds
+from runtime.history import History
 from runtime.release import Release, ReleaseDecision
-from runtime.tracker import History, Tracker
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from runtime.workflow import UNCLEAR
 
@@ -136,7 +137,7 @@ class Replay:
             verdict.destinations,
             [fact for fact in facts if fact.sort_key in verdict.over],
             ReleaseDecision.RESEND,
-            history=History(facts=tuple(facts), lease=region.tracker.history(file).lease),
+            history=History(facts=tuple(facts), lease=region.tracker.history(file, verdict.transfer).lease),
             who=who,
             why=why,
             name=_begun(facts, why),
@@ -171,7 +172,7 @@ class Replay:
         known = {
             fact.sort_key: fact
             for region in self.regions.values()
-            for fact in region.tracker.history(file).of(transfer)
+            for fact in region.tracker.facts_of(file, transfer)
         }
         return [known[name] for name in sorted(known)]
 

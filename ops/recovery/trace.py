@@ -21,7 +21,9 @@ from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
 from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
-from runtime.tracker import History, Tracker
+from runtime.history import History
+from runtime.tracker import Tracker
+from runtime.uploaded_versions import versions_of
 
 #: What an execution's history has of a task that failed or took too long, once for each try:
 #: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
@@ -31,6 +33,9 @@ _FAILED_TRIES = {
     "taskFailedEventDetails",
     "taskTimedOutEventDetails",
 }
+
+#: Most transfers of one key whose story is told at a time.
+MOST_TOLD = 20
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,8 +86,8 @@ class Chapter:
 class FileStory:
     """One file across both regions.
 
-    `leases` says for each region who may send it, `others` are transfers of it that have no chapter, and
-    `unknowns` says what was not looked at.
+    `leases` says for each region who may send it, `others` are transfers of it that were seen and have no
+    chapter, and `unknowns` says what was not looked at.
     """
 
     customer: str
@@ -101,17 +106,17 @@ class Trace:
         self._stores = regions.stores(customer)
 
     def story(self, key: str, only: str | None = None) -> FileStory:
-        """Return the story of a key, or of `only` one transfer of it."""
+        """Return the story of a key's newest transfers, MOST_TOLD at most, or of `only` one of them."""
         file, unknowns = contract.file_id(self._customer, key), list(self._regions.unknowns)
-        histories = {store.side: store.tracker.history(file) for store in self._stores}
+        histories = {each.side: each.tracker.newest(file, MOST_TOLD, also=only) for each in self._stores}
         leases, owners = self._leases(file, histories)
         facts: dict[str, dict[str, Fact]] = {}
         for history in histories.values():
             for fact in history.facts:
                 facts.setdefault(fact.transfer, {})[fact.sort_key] = fact
-        copies = [copy for store in self._stores for copy in self._inbound(store, file, key)]
+        copies = [copy for store in self._stores for copy in self._inbound(store, file, key, only)]
         known = sorted({*facts, *(copy.transfer for copy in copies)})
-        wanted = [each for each in known if only in (None, each)]
+        wanted = [each for each in known if only in (None, each)][-MOST_TOLD:]
         machines = self._machines(unknowns)
         chapters = []
         for transfer in wanted:
@@ -150,7 +155,7 @@ class Trace:
                 other = next(iter(histories))
                 table = names.tracker_table(self._environment.cell)
                 client = self._regions.client("dynamodb", other)
-                history = Tracker(table=table, side=side, client=client).history(file)
+                history = Tracker(table=table, side=side, client=client).newest(file, 1)
                 source = f", according to {REGION_OF[other]}"
             if lease := history.lease:
                 until = datetime.fromtimestamp(lease.until, UTC)
@@ -159,14 +164,16 @@ class Trace:
                 owners.add(lease.owner)
         return leases, owners
 
-    def _inbound(self, store: Store, file: str, key: str) -> Iterator[StoredCopy]:
-        pages = store.s3.get_paginator("list_object_versions").paginate(Bucket=store.inbound, Prefix=key)
-        for page in pages:
-            for entry in page.get("Versions", ()):
-                if entry["Key"] == key:
-                    where = {"Bucket": store.inbound, "Key": key, "VersionId": entry["VersionId"]}
-                    transfer = contract.transfer_id(file, entry["VersionId"], entry["LastModified"])
-                    yield _copy(transfer, "inbound", store, store.s3.head_object(**where))
+    def _inbound(self, store: Store, file: str, key: str, only: str | None) -> Iterator[StoredCopy]:
+        """Yield the newest versions of a key, or the one of a transfer; S3 lists the newest first."""
+        for number, entry in enumerate(versions_of(store.s3, store.inbound, key)):
+            is_behind = entry["LastModified"] < submitted(only) if only else number == MOST_TOLD
+            if is_behind:
+                return
+            transfer = contract.transfer_id(file, entry["VersionId"], entry["LastModified"])
+            if only in (None, transfer):
+                where = {"Bucket": store.inbound, "Key": key, "VersionId": entry["VersionId"]}
+                yield _copy(transfer, "inbound", store, store.s3.head_object(**where))
 
     def _archived(self, store: Store, transfer: str, key: str) -> StoredCopy | None:
         archived = contract.archive_key(self._customer, transfer, key)

@@ -323,7 +323,7 @@ class Cell:
     def facts(self, key: str = "inbound/sdk/a.csv") -> list[Fact]:
         """Return the facts about the customer's file, as this region sees them."""
         tracker = Tracker(table=self.table, side=self.side, client=self.aws.client("dynamodb", self.region))
-        return list(tracker.history(contract.file_id(self.customer, key)).facts)
+        return list(tracker.newest(contract.file_id(self.customer, key)).facts)
 
     def kinds(self, transfer: Transfer) -> list[Kind]:
         """Return the kinds of a transfer's facts, sorted."""

@@ -20,9 +20,9 @@ from runtime.contract import Kind
 from runtime.deliverer import CONTINUE, THAWED
 from runtime.delivery import PermanentDeliveryError, PlatformUnavailableError, TransientDeliveryError
 from runtime.facts import submitted
+from runtime.history import Lease
 from runtime.release import ReleaseDecision
 from runtime.timing import ATTEMPT_SECONDS, FACTS_SECONDS
-from runtime.tracker import Lease
 from runtime.workflow import LEASE, LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, owner
 
@@ -266,7 +266,7 @@ def test_an_attempt_renews_a_lease_that_is_not_new(west):
     transfer = claimed(west)
     stood_still(west, transfer, 300)
     west.attempt(transfer)
-    assert west.tracker.history(transfer.file).lease.until > time.time() + LEASE - 30
+    assert west.tracker.newest(transfer.file).lease.until > time.time() + LEASE - 30
 
 
 # --- Late transfers, and executions that stood still -----------------------------------------------
@@ -393,7 +393,7 @@ def test_a_lease_that_is_lost_during_the_upload_stops_it_before_the_file_appears
 
     def lose() -> None:
         lease = Lease(owner=owner(other), transfer=other.id, until=int(time.time()) + LEASE)
-        seen = west.tracker.history(transfer.file).lease
+        seen = west.tracker.newest(transfer.file).lease
         west.tracker.claim(transfer.file, lease, seen=seen, seen_ended=True, expires=transfer.expires)
 
     table = Meanwhile(west.client("dynamodb"), lose)
@@ -510,7 +510,7 @@ def test_leftovers_of_a_dead_execution_are_removed_by_the_next_one(west, partner
     for name in (owner(transfer), f"{transfer.id}-takeover-1"):
         (partner.inbox / f".a.csv.{name}.part").write_bytes(b"x")
     lease = Lease(owner=second, transfer=transfer.id, until=int(time.time()) + LEASE)
-    seen = west.tracker.history(transfer.file).lease
+    seen = west.tracker.newest(transfer.file).lease
     west.tracker.claim(transfer.file, lease, seen=seen, seen_ended=True, expires=transfer.expires)
     assert west.attempt(transfer, owner=second, after_unknown=True, first=True) == Kind.DELIVERED
     assert partner.files() == {"a.csv": CONTENT}

@@ -23,6 +23,7 @@ from runtime.delivery import PermanentDeliveryError
 from runtime.destinations import Destinations, Work
 from runtime.executions import Purpose, earlier
 from runtime.facts import ENDED, Fact, Status, lacks, status
+from runtime.history import History
 from runtime.metrics import Metrics
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.release import ReleaseDecision
@@ -37,7 +38,6 @@ from runtime.routing import (
     compares,
 )
 from runtime.switch import Switch
-from runtime.tracker import History
 from runtime.transfer import Transfer
 from tests.runtime.watching import embedded
 

@@ -76,7 +76,7 @@ class Paged:
         return getattr(self._client, name)
 
     def list_object_versions(self, **asked: Any) -> Any:
-        return self._client.list_object_versions(**asked, MaxKeys=1)
+        return self._client.list_object_versions(**{**asked, "MaxKeys": 1})
 
 
 # --- What is taken in -----------------------------------------------------------------------------

@@ -256,7 +256,7 @@ def test_a_repeated_event_is_not_about_a_version_so_old_that_its_facts_may_have_
     """The same bytes were uploaded weeks ago; their facts have expired, but S3 still has the object."""
     put(west, b"same")
     (first,) = eventually(lambda: west.client("s3").list_object_versions(Bucket=west.bucket)["Versions"])
-    event = completed(west, b"same", ended=datetime.now(UTC) + timedelta(days=15))
+    event = completed(west, b"same")
     newest = west.client("s3").head_object(Bucket=west.bucket, Key=SFTP)["VersionId"]
     later = first["LastModified"] + timedelta(days=14, seconds=-1)
     assert [west.intake_at(later)(event) for _ in range(2)] == ["received"] * 2
@@ -382,6 +382,19 @@ def test_the_longest_key_that_can_be_archived_is_taken_and_a_longer_one_rejected
     assert [fact.kind for fact in west.facts(key + "x")] == [Kind.RECEIPT, Kind.REJECTED]
 
 
+@pytest.mark.parametrize(("excess", "result"), [(0, "received"), (1, "rejected")])
+def test_a_name_that_is_too_long_for_a_partners_bucket_is_rejected_with_a_receipt(west, excess, result):
+    name = "x" * (100 + excess)
+    west.register(destinations={"partner": west.to_bucket("p" * (1024 - len("/") - 100))})
+    assert west.accept(west.upload(b"abc", f"inbound/sdk/{name}")) == result
+    assert len(west.executions()) == 1 - excess
+    for receipt in west.receipts_published(excess):
+        assert receipt["reason"] == (
+            "its name at the destination has 101 bytes, more than the 100 that a partner's bucket can hold;"
+            " shorten the name or the folders"
+        )
+
+
 class Counted:
     """S3 whose listings have one version a page; counts the pages."""
 
@@ -391,14 +404,9 @@ class Counted:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._client, name)
 
-    def get_paginator(self, operation: str) -> Any:
-        self._paginator = self._client.get_paginator(operation)
-        return self
-
-    def paginate(self, **asked: Any) -> Any:
-        for page in self._paginator.paginate(**asked, PaginationConfig={"PageSize": 1}):
-            self.pages += 1
-            yield page
+    def list_object_versions(self, **asked: Any) -> Any:
+        self.pages += 1
+        return self._client.list_object_versions(**{**asked, "MaxKeys": 1})
 
 
 def test_the_listing_of_a_file_ends_at_the_first_other_key(west):
@@ -407,7 +415,7 @@ def test_the_listing_of_a_file_ends_at_the_first_other_key(west):
     event = completed(west, b"abc")
     s3 = Counted(west.client("s3"))
     assert west.with_client("s3", s3).accept(event) == "received"
-    assert s3.pages == 2
+    assert s3.pages == 2, "one looks for the version, and one for those of the same second behind it"
 
 
 # --- The order of versions ----------------------------------------------------------------------

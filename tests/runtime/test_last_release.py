@@ -52,7 +52,7 @@ def recorded(sides: tuple[Cell, Cell]) -> Cell:
 
 
 def test_the_facts_and_the_lease_of_the_last_release_are_read(recorded):
-    history = recorded.tracker.history(LAST["input"]["file"])
+    history = recorded.tracker.newest(LAST["input"]["file"])
     assert {fact.kind for fact in history.facts} == {
         Kind.RECEIVED,
         Kind.DELIVERED,

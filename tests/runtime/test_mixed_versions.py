@@ -46,7 +46,7 @@ def claim(cell: Cell, about: Transfer) -> Any:
 
 
 def own(cell: Cell, about: Transfer) -> list[Fact]:
-    return cell.tracker.history(about.file).of(about.id)
+    return cell.tracker.newest(about.file).of(about.id)
 
 
 # --- Facts of kinds that are not known -----------------------------------------------------------
@@ -55,7 +55,7 @@ def own(cell: Cell, about: Transfer) -> list[Fact]:
 def test_a_fact_of_a_newer_version_comes_back_whole(west):
     about = west.receive(b"abc")
     fact = newer_fact(west, about)
-    assert fact in west.tracker.history(about.file).facts
+    assert fact in west.tracker.newest(about.file).facts
     assert fact in west.tracker.day(west.customer, f"{TODAY}")
     (seen,) = (each for each in west.tracker.outline(west.customer, f"{TODAY}") if each.kind == RECALLED)
     assert isinstance(seen.kind, UnknownKind)
@@ -64,11 +64,11 @@ def test_a_fact_of_a_newer_version_comes_back_whole(west):
 
 def test_an_item_that_is_neither_fact_nor_lease_is_left_out(west):
     about = west.receive(b"abc")
-    facts = west.tracker.history(about.file).facts
+    facts = west.tracker.newest(about.file).facts
     item = {"file": {"S": about.file}, "fact": {"S": "QUEUE#east"}, "expires": {"N": "4000000000"}}
     item["customer_day"] = {"S": f"{west.customer}#{TODAY}"}
     west.client("dynamodb").put_item(TableName=west.table, Item=item)
-    assert west.tracker.history(about.file).facts == facts
+    assert west.tracker.newest(about.file).facts == facts
     assert len(list(west.tracker.day(west.customer, f"{TODAY}"))) == 1
     assert len(list(west.tracker.outline(west.customer, f"{TODAY}"))) == 1
 
@@ -219,7 +219,7 @@ def test_a_fact_of_a_newer_version_is_exported_as_it_is(west):
     del written["extra"]
     assert line == written
     assert line["kind"] == "RECALLED"
-    assert fact in tracker_of(west).history(fact.file).facts
+    assert fact in tracker_of(west).newest(fact.file).facts
 
 
 def test_no_verb_decides_by_an_unknown_fact_and_each_names_it(west):

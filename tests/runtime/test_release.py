@@ -10,8 +10,8 @@ from local.sftp.partners import Partner
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action
 from runtime.facts import Status
+from runtime.history import Lease
 from runtime.release import NotHeldError, ReleaseDecision
-from runtime.tracker import Lease
 from runtime.transfer import Transfer
 from tests.runtime.cells import CONTENT, Cell, CrashError, Dying, owner
 from tests.runtime.test_handlers import ATTEMPTS
@@ -94,7 +94,7 @@ def test_a_resend_waits_while_its_first_submission_is_held_and_is_then_a_duplica
     again = west.receive(CONTENT)
     verdict = west.workflow.claim(again, owner=owner(again))
     assert (verdict.action, verdict.wait) == (Action.WAIT, 60)
-    lease = west.tracker.history(again.file).lease
+    lease = west.tracker.newest(again.file).lease
     assert lease.owner == owner(held)  # it waits without the lease, which the release needs
     carry(west, west.release.release(held, "partner", decision, **WHO))
     assert west.workflow.claim(again, owner=owner(again)).action is Action.COMPARE
@@ -135,7 +135,7 @@ def test_a_release_does_not_apply_to_another_execution(west, held, server):
     west.release.release(held, "partner", ReleaseDecision.RESEND, **WHO)
     other = f"{held.id}-takeover-1"
     lease = Lease(owner=other, transfer=held.id, until=2**31)
-    seen = west.tracker.history(held.file).lease
+    seen = west.tracker.newest(held.file).lease
     west.tracker.claim(held.file, lease, seen=seen, seen_ended=True, expires=held.expires)
     assert west.attempt(held, "2", owner=other, after_unknown=True, first=True) == Kind.HELD
     assert server.files() == {}
@@ -174,7 +174,7 @@ def test_two_people_who_release_two_destinations_at_one_moment_start_two_executi
     for each in to:
         given = {"owner": owner(transfer), "attempt": "1", "after_unknown": True}
         assert west.deliverer.attempt(transfer, each, **given) == Kind.HELD
-    seen = west.tracker.history(transfer.file)
+    seen = west.tracker.newest(transfer.file)
     holds = {fact.destination: fact for fact in seen.facts if fact.kind is Kind.HELD}
     late = west.with_client("stepfunctions", Dying(west.client("stepfunctions"), "start_execution")).release
     decided = {"decision": ReleaseDecision.RESEND, "history": seen, **WHO}

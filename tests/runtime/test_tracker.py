@@ -11,7 +11,8 @@ import pytest
 from local.aws.emulator import Emulator
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.facts import Fact
-from runtime.tracker import History, Lease, Tracker
+from runtime.history import History, Lease
+from runtime.tracker import Tracker
 from tests.runtime.cells import Cell, eventually
 
 FIRST, SECOND = "20260102T030405Z-0000000000000000000a", "20260103T030405Z-0000000000000000000b"
@@ -48,7 +49,7 @@ def at(cell: Cell, now: float) -> Tracker:
 
 def test_a_fact_comes_back_as_it_was_written(west):
     assert west.tracker.record(fact())
-    (found,) = west.tracker.history("file-1").facts
+    (found,) = west.tracker.newest("file-1").facts
     assert found == fact()
     assert {type(found.detail["size"]), type(found.detail["deep"]["n"][0]), type(found.expires)} == {int}
     assert found.detail["sent"] is True
@@ -59,7 +60,7 @@ def test_a_fact_is_written_once_and_its_first_content_stays(west):
     assert not west.tracker.record(
         fact(at="2026-01-02T09:00:00.000+00:00", detail={"size": 1}, expires=FAR + 1)
     )
-    assert west.tracker.history("file-1").facts == (fact(),)
+    assert west.tracker.newest("file-1").facts == (fact(),)
 
 
 @pytest.mark.parametrize(
@@ -76,29 +77,29 @@ def test_facts_with_different_keys_stand_side_by_side(west, other):
     assert west.tracker.record(fact())
     assert west.tracker.record(fact(**other))
     both = sorted((fact(), fact(**other)), key=lambda each: each.sort_key)
-    assert list(west.tracker.history("file-1").facts) == both
+    assert list(west.tracker.newest("file-1").facts) == both
 
 
 def test_history_is_of_one_file_and_oldest_transfer_first(west):
     for each in (fact(transfer=SECOND), fact(), fact(file="file-2")):
         west.tracker.record(each)
-    assert [each.transfer for each in west.tracker.history("file-1").facts] == [FIRST, SECOND]
-    assert west.tracker.history("nothing").facts == ()
+    assert [each.transfer for each in west.tracker.newest("file-1").facts] == [FIRST, SECOND]
+    assert west.tracker.newest("nothing").facts == ()
 
 
 def test_a_history_of_more_than_one_page_is_whole(west):
     """DynamoDB answers with a megabyte at most."""
     for number in range(6):
         west.tracker.record(fact(writer=str(number), detail={"reason": "x" * 250_000}))
-    assert len(west.tracker.history("file-1").facts) == 6
+    assert len(west.tracker.newest("file-1").facts) == 6
 
 
 def test_expired_facts_are_gone_before_the_table_deletes_them(west):
     west.tracker.record(fact(expires=1000))
     west.tracker.claim("file-1", lease("x", 2000), seen=None, seen_ended=False, expires=1000)
     before, after = at(west, 999), at(west, 1000)
-    assert before.history("file-1") == History(facts=(fact(expires=1000),), lease=lease("x", 2000))
-    assert after.history("file-1") == History(facts=(), lease=None)
+    assert before.newest("file-1") == History(facts=(fact(expires=1000),), lease=lease("x", 2000))
+    assert after.newest("file-1") == History(facts=(), lease=None)
     assert list(before.day("c7k2m", "2026-01-02")) == [fact(expires=1000)]
     assert list(after.day("c7k2m", "2026-01-02")) == []
 
@@ -118,7 +119,7 @@ def test_each_region_sees_what_the_other_wrote(west, east):
     assert west.tracker.record(fact())
     assert east.tracker.record(fact(side=EAST))
     for tracker in (west.tracker, east.tracker):
-        eventually(lambda tracker=tracker: len(tracker.history("file-1").facts) == 2)
+        eventually(lambda tracker=tracker: len(tracker.newest("file-1").facts) == 2)
         eventually(lambda tracker=tracker: len(list(tracker.day("c7k2m", "2026-01-02"))) == 2)
 
 
@@ -127,7 +128,7 @@ def test_each_region_sees_what_the_other_wrote(west, east):
 
 def claim(tracker: Tracker, owner: str, *, until: float = 2000, ended: bool = False, **how: object) -> bool:
     """Take the lease as the workflow does: read it, then claim it."""
-    seen = tracker.history("file-1").lease
+    seen = tracker.newest("file-1").lease
     return tracker.claim("file-1", lease(owner, until, **how), seen=seen, seen_ended=ended, expires=FAR)
 
 
@@ -135,21 +136,21 @@ def test_the_first_taker_has_the_lease_and_the_second_has_not(west):
     tracker = at(west, 1000)
     assert claim(tracker, "one")
     assert not claim(tracker, "two")
-    assert tracker.history("file-1").lease == lease("one", 2000)
+    assert tracker.newest("file-1").lease == lease("one", 2000)
 
 
 def test_the_owner_renews_a_lease_even_when_it_has_run_out(west):
     assert claim(at(west, 1000), "one", until=2000)
     assert claim(at(west, 1500), "one", until=2500)
     assert claim(at(west, 9000), "one", until=9900)
-    assert at(west, 9000).history("file-1").lease == lease("one", 9900)
+    assert at(west, 9000).newest("file-1").lease == lease("one", 9900)
 
 
 @pytest.mark.parametrize(("now", "is_taken"), [(1999, False), (2000, False), (2001, True)])
 def test_another_owner_takes_over_a_lease_that_has_run_out(west, now, is_taken):
     claim(at(west, 1000), "one", until=2000)
     assert claim(at(west, now), "two", until=3000, transfer=SECOND) is is_taken
-    held = at(west, now).history("file-1").lease
+    held = at(west, now).newest("file-1").lease
     assert held == (lease("two", 3000, SECOND) if is_taken else lease("one", 2000))
 
 
@@ -157,17 +158,17 @@ def test_another_owner_takes_over_a_lease_whose_transfer_has_ended(west):
     tracker = at(west, 1000)
     claim(tracker, "one")
     assert claim(tracker, "two", ended=True, transfer=SECOND)
-    assert tracker.history("file-1").lease == lease("two", 2000, SECOND)
+    assert tracker.newest("file-1").lease == lease("two", 2000, SECOND)
 
 
 def test_a_lease_that_changed_hands_since_it_was_seen_is_not_taken(west):
     tracker = at(west, 1000)
     claim(tracker, "one")
-    seen = tracker.history("file-1").lease
+    seen = tracker.newest("file-1").lease
     assert claim(tracker, "two", ended=True)
     wanted = lease("three", 2000)
     assert not tracker.claim("file-1", wanted, seen=seen, seen_ended=True, expires=FAR)
-    assert tracker.history("file-1").lease == lease("two", 2000)
+    assert tracker.newest("file-1").lease == lease("two", 2000)
 
 
 def test_nobody_takes_a_lease_that_appeared_since_none_was_seen(west):
@@ -179,9 +180,9 @@ def test_nobody_takes_a_lease_that_appeared_since_none_was_seen(west):
 def test_the_lease_of_a_region_binds_that_region(west, east):
     assert claim(at(west, 1000), "one")
     eventually(lambda: "CLAIM#west" in keys(east))
-    assert east.tracker.history("file-1").lease is None
+    assert east.tracker.newest("file-1").lease is None
     assert claim(at(east, 1000), "two")
-    assert at(west, 1000).history("file-1").lease == lease("one", 2000)
+    assert at(west, 1000).newest("file-1").lease == lease("one", 2000)
 
 
 def keys(cell: Cell) -> set[str]:
@@ -195,7 +196,7 @@ def test_a_lease_is_no_fact(west, east):
     claim(at(east, 1000), "two")
     for cell in (west, east):
         eventually(lambda cell=cell: keys(cell) == {"CLAIM#west", "CLAIM#east"})
-        assert cell.tracker.history("file-1").facts == ()
+        assert cell.tracker.newest("file-1").facts == ()
 
 
 @pytest.mark.parametrize("state", ["free", "run out", "ended"])
@@ -212,7 +213,7 @@ def test_of_two_that_race_for_a_lease_one_wins(aws: Emulator, west, state):
         client = aws.new_client("dynamodb", REGION_OF[WEST])
         tracker, won = Tracker(table=west.table, side=WEST, client=client), []
         for file in files:
-            seen = tracker.history(file).lease
+            seen = tracker.newest(file).lease
             barrier.wait(10)
             wanted = lease(owner, time.time() + 1000)
             won.append(tracker.claim(file, wanted, seen=seen, seen_ended=state == "ended", expires=FAR))
@@ -223,5 +224,5 @@ def test_of_two_that_race_for_a_lease_one_wins(aws: Emulator, west, state):
     with ThreadPoolExecutor(2) as pool:
         one, two = pool.map(race, ("one", "two"))
     assert [sum(pair) for pair in zip(one, two, strict=True)] == [1] * rounds
-    holders = [west.tracker.history(file).lease.owner for file in files]
+    holders = [west.tracker.newest(file).lease.owner for file in files]
     assert holders == ["one" if first else "two" for first in one]

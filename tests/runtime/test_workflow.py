@@ -13,8 +13,9 @@ import pytest
 from runtime.contract import Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, submitted
+from runtime.history import Lease
 from runtime.timing import ATTEMPT_SECONDS
-from runtime.tracker import Lease, Tracker
+from runtime.tracker import Tracker
 from runtime.workflow import LEASE, RENEW_AFTER, LeaseLostError, Leases, Workflow
 from tests.runtime.cells import Cell, CrashError, Dying, eventually, owner
 
@@ -60,7 +61,7 @@ def later(cell: Cell, seconds: float) -> Tracker:
 def test_a_first_transfer_takes_the_lease_and_is_sent(west):
     transfer = west.receive(b"abc")
     assert claim(west, transfer) == Decision(action=Action.DELIVER, destinations=("partner",))
-    lease = west.tracker.history(transfer.file).lease
+    lease = west.tracker.newest(transfer.file).lease
     assert (lease.owner, lease.transfer) == (owner(transfer), transfer.id)
     assert 0 <= time.time() + LEASE - lease.until < 30
     assert west.kinds(transfer) == [Kind.RECEIVED]
@@ -120,7 +121,7 @@ def test_a_transfer_whose_destinations_all_have_an_end_needs_no_lease(west):
     claim(west, second)
     record(west, first, Kind.DELIVERED)  # by the other region
     assert claim(west, first) == Decision(action=Action.DONE)
-    assert west.tracker.history(first.file).lease.owner == owner(second)
+    assert west.tracker.newest(first.file).lease.owner == owner(second)
 
 
 @pytest.mark.parametrize("kind", [Kind.DELIVERED, Kind.HELD, Kind.FAILED])
@@ -178,9 +179,9 @@ def test_a_crash_among_the_facts_of_a_comparison_is_made_good(west):
 def test_a_lease_with_time_left_is_kept_without_writing(west):
     transfer = west.receive(b"abc")
     claim(west, transfer)
-    before = west.tracker.history(transfer.file)
+    before = west.tracker.newest(transfer.file)
     Leases(tracker=west.tracker).keep(transfer, owner(transfer), before)
-    assert west.tracker.history(transfer.file) == before
+    assert west.tracker.newest(transfer.file) == before
 
 
 @pytest.mark.parametrize(
@@ -196,16 +197,16 @@ def test_a_lease_that_is_not_new_is_renewed_and_shows_how_long_its_holder_stood_
     transfer = west.receive(b"abc")
     claim(west, transfer)
     leases = Leases(tracker=later(west, passed), now=lambda: time.time() + passed)
-    assert leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file)) is thawed
-    lease = west.tracker.history(transfer.file).lease
+    assert leases.keep(transfer, owner(transfer), west.tracker.newest(transfer.file)) is thawed
+    lease = west.tracker.newest(transfer.file).lease
     assert abs(lease.until - (time.time() + passed + LEASE)) < 30
     # Nothing that this execution does later makes up for what the other region may have done meanwhile.
     assert lease.thawed is thawed
-    assert leases.keep(transfer, owner(transfer), west.tracker.history(transfer.file)) is thawed
+    assert leases.keep(transfer, owner(transfer), west.tracker.newest(transfer.file)) is thawed
     west_later = west.with_client("dynamodb", west.client("dynamodb"))
     west_later.tracker = later(west, passed)
     claim(west_later, transfer)
-    assert west.tracker.history(transfer.file).lease.thawed is thawed
+    assert west.tracker.newest(transfer.file).lease.thawed is thawed
 
 
 @pytest.mark.parametrize(
@@ -227,7 +228,7 @@ def test_a_claim_shows_how_long_the_execution_stood_still_before_it(
     workflow._now = workflow._leases._now = lambda: now
     seen = None if since_answer is None else datetime.fromtimestamp(now - since_answer, UTC)
     workflow.claim(transfer, owner=owner(transfer), seen=seen)
-    assert west.tracker.history(transfer.file).lease.thawed is thawed
+    assert west.tracker.newest(transfer.file).lease.thawed is thawed
 
 
 def test_a_lease_of_the_last_release_shows_no_thaw(west):
@@ -235,7 +236,7 @@ def test_a_lease_of_the_last_release_shows_no_thaw(west):
     claim(west, transfer)
     key = {"file": {"S": transfer.file}, "fact": {"S": "CLAIM#west"}}
     west.client("dynamodb").update_item(TableName=west.table, Key=key, UpdateExpression="REMOVE thawed")
-    assert west.tracker.history(transfer.file).lease.thawed is False
+    assert west.tracker.newest(transfer.file).lease.thawed is False
 
 
 def test_another_execution_that_takes_the_lease_has_not_thawed(west):
@@ -244,7 +245,7 @@ def test_another_execution_that_takes_the_lease_has_not_thawed(west):
     thawed = Lease(owner=owner(first), transfer=first.id, until=0, thawed=True)
     west.tracker.claim(first.file, thawed, seen=None, seen_ended=False, expires=first.expires)
     assert claim(west, second).action is Action.DELIVER
-    lease = west.tracker.history(first.file).lease
+    lease = west.tracker.newest(first.file).lease
     assert (lease.owner, lease.thawed) == (owner(second), False)
 
 
@@ -255,14 +256,14 @@ def test_a_lease_that_another_took_over_is_lost(west):
     west_later.tracker = later(west, LEASE + 5)
     assert claim(west_later, second).action is Action.DELIVER
     with pytest.raises(LeaseLostError, match=f"{owner(second)} holds the lease"):
-        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.history(first.file))
+        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.newest(first.file))
 
 
 def test_a_lease_that_was_never_taken_cannot_be_kept(west):
     transfer = west.receive(b"abc")
     with pytest.raises(LeaseLostError, match="no execution holds the lease"):
-        Leases(tracker=west.tracker).keep(transfer, owner(transfer), west.tracker.history(transfer.file))
-    assert west.tracker.history(transfer.file).lease is None
+        Leases(tracker=west.tracker).keep(transfer, owner(transfer), west.tracker.newest(transfer.file))
+    assert west.tracker.newest(transfer.file).lease is None
 
 
 def test_a_lost_lease_is_not_taken_back_even_when_its_holder_has_ended(west):
@@ -271,13 +272,13 @@ def test_a_lost_lease_is_not_taken_back_even_when_its_holder_has_ended(west):
     west.tracker.claim(
         first.file,
         Lease(owner=owner(second), transfer=second.id, until=int(time.time()) + LEASE),
-        seen=west.tracker.history(first.file).lease,
+        seen=west.tracker.newest(first.file).lease,
         seen_ended=True,
         expires=second.expires,
     )
     record(west, second, Kind.DELIVERED, sha256="0", size=3, path="p", sent=True)
     with pytest.raises(LeaseLostError, match=owner(second)):
-        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.history(first.file))
+        Leases(tracker=west.tracker).keep(first, owner(first), west.tracker.newest(first.file))
 
 
 def test_a_comparison_without_the_lease_is_not_made(west):
@@ -333,7 +334,7 @@ def sent_by(cell: Cell, peer: Cell):
     """Have a region claim a file; return the transfer once the claim has reached its peer."""
     transfer = cell.receive(b"abc")
     claim(cell, transfer)
-    eventually(lambda: peer.tracker.history(transfer.file).peers)
+    eventually(lambda: peer.tracker.newest(transfer.file).peers)
     eventually(lambda: Kind.RECEIVED in peer.kinds(transfer))
     return transfer
 
@@ -341,7 +342,7 @@ def sent_by(cell: Cell, peer: Cell):
 def test_a_resend_by_the_other_region_waits_for_the_first_and_is_compared_with_it(west, east):
     first, second = sent_by(west, east), east.receive(b"abc")
     assert claim(east, second) == Decision(action=Action.WAIT)
-    assert east.tracker.history(second.file).lease is None
+    assert east.tracker.newest(second.file).lease is None
     west.attempt(first)
     eventually(lambda: Kind.DELIVERED in east.kinds(first))
     assert claim(east, second).action is Action.COMPARE
@@ -367,7 +368,7 @@ def test_when_the_first_has_ended_a_resend_waits_only_for_a_held_one_of_its_size
 
 def test_a_resend_waits_for_a_lost_region_no_longer_than_its_lease_runs(west, east):
     first, second = sent_by(west, east), east.receive(b"abc")
-    history = east.tracker.history(first.file)
+    history = east.tracker.newest(first.file)
     for passed, waits in ((LEASE - 60, True), (LEASE + 5, False)):
         leases = Leases(tracker=east.tracker, now=lambda passed=passed: time.time() + passed)
         assert leases.waits(second, owner(second), history) is waits
@@ -394,8 +395,8 @@ def test_two_transfers_that_have_their_leases_do_not_wait_for_each_other(west, e
     second = east.receive(b"xyz")
     claim(east, second)
     first = west.receive(b"abc")
-    Leases(tracker=west.tracker).take(first, owner(first), west.tracker.history(first.file))
-    eventually(lambda: east.tracker.history(first.file).peers)
+    Leases(tracker=west.tracker).take(first, owner(first), west.tracker.newest(first.file))
+    eventually(lambda: east.tracker.newest(first.file).peers)
     assert claim(east, second).action is Action.DELIVER
 
 

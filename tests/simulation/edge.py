@@ -27,7 +27,7 @@ from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 
 import runtime
 import runtime.handlers
-from runtime import facts, patterns, tracker
+from runtime import facts, patterns, tracker, tracker_items
 from runtime.handlers import ingest, takeover, wiring
 from tests.simulation.aws import ParameterNotFound, failed
 from tests.simulation.clock import Clock, Process
@@ -115,9 +115,9 @@ def attached() -> Iterator[None]:
         for name, value in list(vars(module).items()):
             if inspect.isfunction(value) and value in _PURE:
                 put(module, name, _PURE[value])
-    put(tracker, "_plain", _each_once(tracker._plain, lambda document: document))
-    put(tracker, "_fact", _each_once(tracker._fact, lambda item: item["detail"]))
-    put(tracker, "_read", _read)
+    put(tracker_items, "_plain", _each_once(tracker_items._plain, lambda document: document))
+    put(tracker_items, "fact", _each_once(tracker_items.fact, lambda item: item["detail"]))
+    put(tracker_items, "_read", _read)
     put(tracker, "_write", _write)
     put(ingest, "_batch", _Batch())
     put(wiring, "client", lambda service, region=None: world().client(service, region))

@@ -14,11 +14,12 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from runtime import contract, timing, tracker, upload_evidence, workflow
+from runtime import contract, timing, upload_evidence, workflow
 from runtime.contract import Kind, Position
 from runtime.delivery import TransientDeliveryError
 from runtime.delivery.errors import DeliveryError, DeliveryUnknownError
 from runtime.facts import Fact, Status, status, submitted
+from runtime.history import Lease
 from runtime.inbound_sweep import Swept
 from runtime.restarts import Restarted
 from runtime.transfer import Transfer
@@ -117,7 +118,7 @@ def _takes_back(real: Any, self: Any, transfer: Transfer, owner: str, history: A
     """Keep a lease, even a lost one."""
     lease = history.lease
     if lease is None or lease.owner != owner:
-        wanted = tracker.Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
+        wanted = Lease(owner=owner, transfer=transfer.id, until=int(self._now()) + workflow.LEASE)
         self._tracker.claim(transfer.file, wanted, seen=lease, seen_ended=True, expires=transfer.expires)
 
 
@@ -178,8 +179,8 @@ class _Recorded:
         self._topics, self._side = real._topics, real._side
         self._tracker = self
 
-    def history(self, file: str) -> Any:
-        return tracker.History(facts=(), lease=None)
+    def facts_of(self, file: str, transfer: str) -> list[Fact]:
+        return []
 
     def record(self, fact: Fact) -> bool:
         return True
@@ -240,7 +241,7 @@ def _sure_of_rename(real: Any) -> Any:
 
 def _judged_before(real: Any, self: Any, transfer: Transfer, **about: Any) -> Any:
     """Claim, and decide by the facts that were read before the lease was taken."""
-    history = self._tracker.history(transfer.file)
+    history = self._history(transfer)
     stale = copy.copy(self)
     stale._decide = lambda transfer, _: workflow.Workflow._decide(self, transfer, history)
     return real(stale, transfer, **about)
@@ -256,7 +257,7 @@ def _inverted(real: Any, self: Any, transfer: Transfer) -> bool:
 
 def _age_of_lease(real: Any, self: Any, transfer: Transfer) -> bool:
     """Return whether a transfer is late by the time at which its lease was taken or renewed."""
-    lease = self._tracker.history(transfer.file).lease
+    lease = self._tracker.history(transfer.file, transfer.id).lease
     return self._now() - workflow._taken(lease) > timing.FACTS_SECONDS
 
 
@@ -277,10 +278,10 @@ def _any_version(real: Any, self: Any, arrived: Any, *given: Any) -> list[str]:
     return real(self, replace(arrived, etag=None, size=None, ended=None), *given)
 
 
-def _stale(real: Any, self: Any, file: str) -> Any:
+def _stale(real: Any, self: Any, *given: Any, **named: Any) -> Any:
     other = copy.copy(self)
     other.client = _Stale(self.client)
-    return real(other, file)
+    return real(other, *given, **named)
 
 
 class _Stale:

@@ -12,7 +12,8 @@ from runtime import chain
 from runtime.contract import REGION_OF, SIDES, TRACKER_PK, TRACKER_SK, config_key, file_id, transfer_id
 from runtime.facts import Fact, submitted
 from runtime.routing import RoutingDocument
-from runtime.tracker import _fact, _read
+from runtime.tracker_items import _read
+from runtime.tracker_items import fact as as_fact
 from tests.simulation.place import own_bucket
 from tests.simulation.schedule import Expiry, Export, Sender
 
@@ -98,7 +99,7 @@ def _seen(world: World, customer: str) -> list[Seen]:
     for side in SIDES:
         for (file, sort_key), item in world.table.live(side).items():
             if sort_key.count("#") == 4 and item["customer"]["S"] == customer:
-                fact = _fact({name: _read(value) for name, value in item.items()})
+                fact = as_fact({name: _read(value) for name, value in item.items()})
                 assert (item[TRACKER_PK]["S"], item[TRACKER_SK]["S"]) == (file, sort_key)
                 facts.setdefault(fact.transfer, {}).setdefault(side, {})[sort_key] = fact
                 keys[fact.transfer] = fact.key

@@ -229,9 +229,17 @@ class S3(Client):
         return _Paginator(pages[operation])
 
     def list_object_versions(
-        self, *, Bucket: str, Prefix: str = "", KeyMarker: str = "", VersionIdMarker: str = ""
+        self,
+        *,
+        Bucket: str,
+        Prefix: str = "",
+        KeyMarker: str = "",
+        VersionIdMarker: str = "",
+        MaxKeys: int = 1000,
     ) -> dict[str, Any]:
         """Return a page of at most PAGE versions, which begins behind the one that the markers name."""
+
+        most = min(PAGE, MaxKeys)
 
         def listed(held: Any) -> dict[str, Any]:
             entries = _versions_of(held, Prefix)
@@ -239,9 +247,9 @@ class S3(Client):
             marker = (KeyMarker, VersionIdMarker)
             if marker in places:
                 entries = entries[places.index(marker) + 1 :]
-            page: dict[str, Any] = {"IsTruncated": len(entries) > PAGE, "Versions": entries[:PAGE]}
+            page: dict[str, Any] = {"IsTruncated": len(entries) > most, "Versions": entries[:most]}
             if page["IsTruncated"]:
-                last = entries[PAGE - 1]
+                last = entries[most - 1]
                 page |= {"NextKeyMarker": last["Key"], "NextVersionIdMarker": last["VersionId"]}
             return page
 

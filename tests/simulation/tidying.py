@@ -167,8 +167,7 @@ class Tidying:
         return next((fact for fact in self._facts(case) if fact.kind is Kind.RECEIVED), None)
 
     def _facts(self, case: _Case) -> list[Fact]:
-        history = self._tracker(case.side).history(case.file)
-        return [fact for fact in history.facts if fact.transfer == case.transfer]
+        return self._tracker(case.side).facts_of(case.file, case.transfer)
 
     def _tracker(self, side: str) -> Tracker:
         client = self._world.client("dynamodb", REGION_OF[side])

@@ -6,6 +6,7 @@ written is forgotten here: `facts` and `events` are what the invariants are chec
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
@@ -237,6 +238,7 @@ class DynamoDB(Client):
         ConsistentRead: bool = False,
         FilterExpression: str | None = None,
         ScanIndexForward: bool = True,
+        PaginationConfig: dict[str, int | None] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Yield the pages of a query; what is written between two may be on the next."""
         names, values = ExpressionAttributeNames, ExpressionAttributeValues
@@ -249,20 +251,24 @@ class DynamoDB(Client):
             yield {"Items": []}
             return
         after: tuple[str, str] | None = None
+        is_behind = operator.gt if ScanIndexForward else operator.lt
         most = self._table.page
+        if size := (PaginationConfig or {}).get("PageSize"):
+            most = min(most, size)
         while True:
 
             def page(after: tuple[str, str] | None = after) -> list[tuple[Key, Item]]:
-                if after is None and self._clock.current:
+                if after is None and wanted is None and self._clock.current:
                     self._clock.current.read_at = self._clock.now
                 rows = self._rows(partition, IndexName is not None, consistent=ConsistentRead)
                 found = [
                     (key, item)
                     for key, item in rows
-                    if (after is None or (key[1], key[0]) > after)
+                    if (after is None or is_behind((key[1], key[0]), after))
                     and (wanted is None or wanted(item, names, values))
                 ]
-                return sorted(found, key=lambda each: (each[0][1], each[0][0]))[: most + 1]
+                found.sort(key=lambda each: (each[0][1], each[0][0]), reverse=not ScanIndexForward)
+                return found[: most + 1]
 
             found = self._effect("Query", partition[:40], page)
             items = [item for _, item in found[:most]]
