@@ -1,4 +1,4 @@
-"""How many files of a customer a region takes in within an hour (docs/adr/0049-hourly-quota.md).
+"""How many files of a customer a region takes in within an hour (docs/adr/0047-hourly-quota.md).
 
 Each file that is taken in has a numbered ticket of the hour in which it was submitted, by S3's clock. The
 ticket and the file's first fact are written in one transaction: no repetition of an event counts twice, and

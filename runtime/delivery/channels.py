@@ -3,7 +3,7 @@
 A server lets a channel have few bytes on the way: 2 MiB in OpenSSH, which are 50 MB a second at a distance
 of 40 ms. Several channels of one connection, each a session of its own, carry several times as much. That is
 done only where it is known that sessions write into the same file: on POSIX systems, with OpenSSH's server
-(docs/adr/0044-channels.md).
+(docs/adr/0043-channels.md).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""How fast a destination takes an upload, and when that is too slow (docs/adr/0048-slow-partners.md)."""
+"""How fast a destination takes an upload, and when that is too slow (docs/adr/0046-slow-partners.md)."""
 
 from __future__ import annotations
 
