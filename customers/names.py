@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 
 from runtime import contract
+from runtime.bucket_record import BucketRecord
 from runtime.contract import ENDPOINTS, PRIMARY, SIDES
 
 ROLES = ("archive", "config", "audit", "switch")
@@ -184,7 +185,7 @@ def replication_job_role(namespace: str, cell: str, side: str) -> str:
 
 def bucket_record(endpoint: str, id: str, zone: str) -> str:
     """Return the name of the TXT record in which SDK clients find the bucket behind an endpoint."""
-    return _host(contract.BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))
+    return _host(BucketRecord.name(_one_of(endpoint, ENDPOINTS), check_id(id), check_zone(zone)))
 
 
 def check_secret(namespace: str, id: str, secret: str) -> None:

@@ -82,8 +82,7 @@ class World:
         self.sftp_port = sftp_port
         self.config = {side: self._settings(side) for side in (WEST, EAST)}
         west = self.config[WEST]
-        self.namespace, self.zone = west["mft:namespace"], west["mft:zone"]
-        self.cell = west["mft:cell"]
+        self.namespace, self.zone, self.cell = (west[f"mft:{name}"] for name in ("namespace", "zone", "cell"))
         self.loopback: dict[str, str] = {}  # the loopback address for each Elastic IP
         self.registry = self._load(registry)
         self.graphs: dict[str, Graph] = {}

@@ -27,6 +27,7 @@ FORBIDDEN = {
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
     "customers": {
+        "runtime.bucket_record",
         "runtime.canary_legs",
         "runtime.contract",
         "runtime.limits",
@@ -55,9 +56,10 @@ ROOMS = {
         "external_parties": {"aws", "sftp"},
         "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
+        "neighbour": {"*", "dns", "world"},
         "levers": {"*", "world"},
         "ways_in": {"world", "levers"},
-        "drill": {"*", "aws", "dns", "sftp", "world"},
+        "drill": {"*", "aws", "dns", "sftp", "world", "neighbour"},
         "load": {"*", "aws", "sftp", "world", "drill"},
         "cli": {"*", "aws", "sftp", "preview", "world", "drill"},
         "__main__": {"*", "empty_aws", "world", "levers", "ways_in", "preview", "drill", "load", "cli"},

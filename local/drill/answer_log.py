@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterable
 
 from customers import names
 from local.drill.runs import AnswerChange
-from runtime.contract import ENDPOINTS, SIDE_OF, SIDES, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import ENDPOINTS, SIDE_OF, SIDES
 
 _EVERY = 0.2
 

@@ -16,7 +16,8 @@ from local.drill.sender import Sender
 from local.loopback import SIDE_AT
 from local.sftp.clients import OpenSession, SftpClient, UploadError
 from local.world import World
-from runtime.contract import SIDE_OF, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import SIDE_OF
 
 #: The exceptions of an upload that was not acknowledged.
 FAILED = (UploadError, NotInDnsError, OSError, ClientError, BotoCoreError, subprocess.TimeoutExpired)

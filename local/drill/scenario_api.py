@@ -33,7 +33,8 @@ from local.drill.story import SOON, Story, until
 from local.loopback import SIDE_AT
 from local.sftp.partners import Partner
 from local.world import World
-from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import REGION_OF, SIDES, WEST
 
 #: Files under way in one region above which clients wait.
 _AT_ONCE = 4

@@ -8,7 +8,8 @@ from collections.abc import Callable
 import dns.exception
 import dns.resolver
 
-from runtime.contract import PRIMARY, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import PRIMARY
 
 
 class NotFoundError(LookupError):

@@ -9,7 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.dns import Half, halves, record
-from runtime.contract import SIDES, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import SIDES
 
 ZONE = "mft.example.gov"
 customers = st.builds(
@@ -56,7 +57,8 @@ def test_a_half_points_at_its_own_side_whatever_the_role(of, side):
         assert half.ttl == of.failover.ttl
         if half.type == "TXT":
             record = BucketRecord.parse(half.value)
-            assert record.bucket == f"mft-{of.id}-{side}"
+            of_cell = "" if of.cell == "1" else f"cell{of.cell}-"
+            assert record.bucket == f"mft-{of_cell}{of.id}-{side}"
             assert record.region == f"us-gov-{side}-1"
         else:
             assert half.value == f"sftp.{side}{of.cell}.{ZONE}"

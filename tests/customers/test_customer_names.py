@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from customers import names
 from customers.names import NameRefusedError, NameTooLongError
 from runtime import canary_legs, contract
-from runtime.contract import ENDPOINTS, SIDES, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import ENDPOINTS, SIDES
 
 ids = st.one_of(
     st.sampled_from([*names.ROLES, "primary", "west1", "cell1", "cellone", "mft"]),

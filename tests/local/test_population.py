@@ -30,7 +30,8 @@ from local.drill.sender import Sender
 from local.program import ROOT
 from local.sftp.clients import UploadError
 from local.world import World
-from runtime.contract import EAST, REGION_OF, WEST, BucketRecord
+from runtime.bucket_record import BucketRecord
+from runtime.contract import EAST, REGION_OF, WEST
 from tests.local.conftest import eventually
 
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}

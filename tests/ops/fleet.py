@@ -14,6 +14,7 @@ from customers import names
 from customers.document import routing_document
 from ops.failover import switching
 from runtime import contract
+from runtime.bucket_record import BucketRecord
 from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, Outcome, peer_of
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
@@ -135,7 +136,7 @@ class Fleet:
         (host,) = server.answer(names.endpoint_host(endpoint, id, ZONE), "CNAME").values
         (text,) = server.answer(names.bucket_record(endpoint, id, ZONE), "TXT").values
         (side,) = (side for side in SIDES if names.cell_host(side, self.place.cell, ZONE) == host.rstrip("."))
-        assert contract.BucketRecord.parse(text).region == REGION_OF[side]
+        assert BucketRecord.parse(text).region == REGION_OF[side]
         return side
 
     def shift_out(self, id: str, side: str) -> None:

@@ -30,6 +30,7 @@ from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.recovery.gaps import Counts
 from ops.recovery.regions import Regions
 from runtime import contract
+from runtime.bucket_record import BucketRecord
 from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, peer_of
 from runtime.force import Force
 from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS, SwitchKind, cell_dimensions
@@ -299,7 +300,7 @@ class LeverWorld:
         (host,) = self.server.answer(names.endpoint_host(endpoint, id, ZONE), "CNAME").values
         (text,) = self.server.answer(names.bucket_record(endpoint, id, ZONE), "TXT").values
         (side,) = (each for each in SIDES if names.cell_host(each, "1", ZONE) == host.rstrip("."))
-        assert contract.BucketRecord.parse(text).region == REGION_OF[side]
+        assert BucketRecord.parse(text).region == REGION_OF[side]
         return side
 
 
