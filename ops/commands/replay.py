@@ -198,8 +198,9 @@ def apply(
     failed = 0
     with refusing(as_json=as_json, acts=True):
         made = ReplayPlan.read(file)
+        environment = Environment.read(root, cell)  # the digest is of one cell
         plan_store.review(root, made.document, Approval(digest=digest, reason=reason))
-        regions = Regions.find(Environment.read(root, cell))
+        regions = Regions.find(environment)
         application, total = Application(regions, made, reason=reason), len(made.steps)
         with Bar(total, "checked") as bar:
             application.confirm(bar.step)
