@@ -10,6 +10,8 @@ from ops.commands import (
     check,
     evacuation,
     gaps,
+    lifecycle,
+    new,
     notice,
     ready,
     redrive,
@@ -36,7 +38,7 @@ app.add_typer(replay.app, name="replay")
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace),
+    *(takeover.takeover, trace.trace, new.new, lifecycle.promote, lifecycle.drain, lifecycle.retire),
 ):
     app.command()(verb)
 app.command("force-in")(evacuation.force_in)

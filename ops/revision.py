@@ -74,3 +74,23 @@ def _git(root: Path, *words: str) -> bytes:
     if done.returncode:
         raise _GitError(" ".join(done.stderr.decode(errors="replace").split()))
     return done.stdout
+
+
+def branches_with(root: Path, pattern: str, files: str) -> tuple[list[str], int]:
+    """Return where branches, local ones and those fetched, hold a line that matches, and how many there are.
+
+    `pattern` is an extended regular expression, and `files` a glob below `root`; each place is
+    `branch:file`. RefusedError when git cannot be asked.
+    """
+    listed = _git(root, "for-each-ref", "--format=%(refname)", "refs/heads", "refs/remotes").decode()
+    branches = [each for each in listed.split() if not each.endswith("/HEAD")]
+    if not branches:
+        return [], 0
+    try:
+        found = _git(root, "grep", "-l", "-E", "-e", pattern, *branches, "--", f":(glob){files}").decode()
+    except _GitError as error:
+        if str(error):
+            raise
+        return [], len(branches)  # git grep fails, and prints nothing, where nothing matches
+    places = (each.removeprefix("refs/heads/").removeprefix("refs/remotes/") for each in found.splitlines())
+    return sorted(places), len(branches)

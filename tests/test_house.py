@@ -72,7 +72,8 @@ ROOMS = {
         "health": {"*", "dns", "recovery"},
         "failover": {"*", "dns", "recovery", "health"},
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
-        "commands": {"*", "dns", "recovery", "audit", "health", "failover", "acceptance"},
+        "onboarding": {"*", "recovery", "health"},
+        "commands": {"*", "dns", "recovery", "audit", "health", "failover", "acceptance", "onboarding"},
         "__main__": {"*", "commands"},
     },
 }

@@ -3,21 +3,15 @@
 from __future__ import annotations
 
 import json
-import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from customers import source
 from customers.files import RegistryFile
 from customers.rehoming import Rehoming, path_of
-from ops.plan import RefusedError
+from ops import customer_file
 from runtime.contract import peer_of
-
-_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,24 +29,12 @@ def rewritten(root: Path, file: RegistryFile, to: str) -> str:
 
     Raises RefusedError when the text cannot be edited in this way.
     """
-    text = (root / file.path).read_bytes().decode()
-    node = yaml.compose(text, Loader=_LOADER)
-    assert isinstance(node, yaml.MappingNode)  # the registry has read the file
-    (value,) = [value for key, value in node.value if key.value == "primary"]
-    start, end = value.start_mark.index, value.end_mark.index
-    edited = text[:start] + text[start:end].replace(value.value, to) + text[end:]
-    if source.read(edited).data != {**file.document.data, "primary": to}:
-        line = file.document.line(("primary",))
-        raise RefusedError(
-            f"{file.path}:{line}: primary: cannot be edited here, or the file changed meanwhile; write"
-            f" `primary: {to}` on a line of its own, and use --from-registry"
-        )
-    return edited
+    return customer_file.rewritten(root, file, "primary", to, otherwise=", and use --from-registry")
 
 
 def save(root: Path, file: RegistryFile, to: str) -> None:
     """Write another `primary` into a customer's file, completely or not at all."""
-    _replace(root / file.path, rewritten(root, file, to))
+    customer_file.replace(root / file.path, rewritten(root, file, to))
 
 
 def sign(root: Path, customer: str, signature: Signature) -> None:
@@ -70,13 +52,6 @@ def sign(root: Path, customer: str, signature: Signature) -> None:
         }
     )
     path.parent.mkdir(exist_ok=True)
-    _replace(path, json.dumps([*moves, move.model_dump(mode="json", by_alias=True)], indent=2) + "\n")
-
-
-def _replace(path: Path, text: str) -> None:
-    path = path.resolve()
-    new = path.with_name(f".{path.name}.new")  # the registry ignores hidden files
-    new.write_bytes(text.encode())
-    if path.exists():
-        shutil.copymode(path, new)
-    new.replace(path)
+    customer_file.replace(
+        path, json.dumps([*moves, move.model_dump(mode="json", by_alias=True)], indent=2) + "\n"
+    )

@@ -20,7 +20,7 @@ from tests.ops.conftest import WESTERN, Place
 METAVARS = {
     *("CUSTOMER", "REGION", "TRANSFER", "DESTINATION", "FILE", "FOLDER", "DIGEST", "TEXT", "SENTENCE"),
     *("TIME", "LENGTH", "MINUTES", "GLOB", "STATE", "REVISION", "COUNT", "QUEUE", "N/s"),
-    "NUMBER",
+    *("NUMBER", "NAME", "SIDE", "NETWORK", "ARN", "URL", "TARGET", "ID"),
 }
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.
@@ -123,6 +123,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
         assert named == {"--customer"}
     elif verb in (
         ("check",),
+        ("new",),
         ("status",),
         ("evacuate",),
         ("force-in",),
@@ -173,6 +174,8 @@ ALL = [
     ("evacuate", WESTERN),
     ("gaps",),
     ("notice", "--all"),
+    ("drain", "c7k2m"),
+    ("promote", "r2w6d"),
     ("ready",),
     ("replay", "plan", "c7k2m"),
     ("restore", WESTERN),
