@@ -57,6 +57,24 @@ class RegistryChange:
         """The ids of the customers that go out of service or are retired."""
         return tuple(now.id for was, now in self.kept if _leaves(was.lifecycle, now.lifecycle))
 
+    @cached_property
+    def touched(self) -> tuple[str, ...]:
+        """A line for each customer that the change is about: its cell, and what differs in its file.
+
+        There are none if no customers were deployed.
+        """
+        if not self._before.customers:
+            return ()
+        lines = {each.id: (each.cell, f"is new, as {each.lifecycle!r}") for each in self.new}
+        lines |= {each.id: (each.cell, "is removed") for each in self.gone}
+        for was, now in self.kept:
+            if different := sorted(
+                key for key in Customer.model_fields if getattr(was, key) != getattr(now, key)
+            ):
+                stages = f" ({was.lifecycle!r} to {now.lifecycle!r})" if "lifecycle" in different else ""
+                lines[now.id] = now.cell, f"changes {', '.join(different)}{stages}"
+        return tuple(f"touched in cell {cell}: {id}: {what}" for id, (cell, what) in sorted(lines.items()))
+
     def refusals(self, *, was_moved: Rehomings, moved: Rehomings, leaving: int | None) -> list[str]:
         """Return a sentence for each refusal: those about a line of a file come first, in order.
 

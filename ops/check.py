@@ -25,7 +25,7 @@ class CheckResult:
     """The result of a check. The counts are None when the registry itself is broken.
 
     `base` is the commit that the registry was compared with, and `deployed` the number of customers in it;
-    `leaving` are the ids that go out of service.
+    `leaving` are the ids that go out of service, and `touched` has a line for each customer that differs.
     """
 
     base: str
@@ -34,6 +34,7 @@ class CheckResult:
     health_checks: int | None
     health_check_quota: int
     leaving: tuple[str, ...]
+    touched: tuple[str, ...]
     refusals: tuple[str, ...]
 
     @property
@@ -68,6 +69,7 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
             health_checks=None,
             health_check_quota=allowed,
             leaving=(),
+            touched=(),
             refusals=error.problems,
         )
     was, was_moved = _deployed(root, base, commit)
@@ -89,6 +91,7 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
         health_checks=quota.needs(now.customers, cells).health_checks,
         health_check_quota=allowed,
         leaving=change.leaving,
+        touched=change.touched,
         refusals=tuple(refused),
     )
 

@@ -32,6 +32,9 @@ def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = Fals
     a customer that is not retired, a changed id or cell, a skipped step of the lifecycle, a changed
     primary without `rehome`, many customers out of service at once, and more than AWS's quotas allow.
 
+    Each customer that the change is about is a line. Which resources of each stack that means is printed by
+    `mft-local plan --markdown`, for the pull request.
+
     Files that are not committed count. The command does not ask AWS for anything.
 
     Example: mft-ops check --base origin/main
@@ -43,6 +46,6 @@ def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = Fals
     if as_json:
         typer.echo(json.dumps(asdict(verdict)))
     else:
-        for line in (*verdict.refusals, verdict.summary):
+        for line in (*verdict.refusals, *verdict.touched, verdict.summary):
             typer.echo(line)
     raise typer.Exit(1 if verdict.refusals else 0)

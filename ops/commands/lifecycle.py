@@ -48,7 +48,7 @@ def drain(customers: Customers, as_json: AsJson = False, cell: OfCell = None, ro
 
 
 def retire(customers: Customers, as_json: AsJson = False, cell: OfCell = None, root: Root = ROOT) -> None:
-    """Write `retired` into customers' files, or remove the files of retired ones.
+    """Write `retired` into customers' files, or remove these files.
 
     Required is that `ready` finds no difference, and of a customer that is `draining` that no file is in
     flight, held, failed, or without its copies in both regions, as far back as facts are kept. The file of a

@@ -79,7 +79,7 @@ class NewCustomer:
         if self.receipt:
             yield from ("receipts:", *_receipt(self.receipt))
         else:
-            yield "# Nobody is told what became of a file: that would take `receipts:` with a queue or a mailbox."
+            yield "# Nobody is told what became of a file: that takes `receipts:` with a queue or a mailbox."
 
 
 def _receipt(target: str) -> tuple[str, str]:

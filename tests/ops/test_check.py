@@ -89,7 +89,10 @@ class Project:
         result, document = self.ops(*words), self.ops(*words, "--json")
         assert (result.code, document.code, result.err, document.err) == (1, 1, "", "")
         *lines, summary = result.out.splitlines()
-        assert json.loads(document.out)["refusals"] == lines
+        document = json.loads(document.out)
+        touched = document["touched"]
+        assert document["refusals"] + touched == lines
+        lines = document["refusals"]
         assert summary.endswith(f", {len(lines)} refused")
         return lines
 
@@ -150,6 +153,7 @@ def test_the_result_as_one_json_document(project):
         "health_checks": 22,
         "health_check_quota": 200,
         "leaving": [],
+        "touched": [],
         "refusals": [],
     }
 
@@ -182,7 +186,10 @@ def test_a_new_file_that_git_does_not_know_counts(project):
     (line,) = project.refused()
     assert line.startswith("customers/agency-e.yaml:5: lifecycle: 'k1m2n' is new and starts as 'active'; ")
     project.edit("agency-e", "lifecycle: active", "lifecycle: onboarding")
-    assert project.ops().out == FINE.replace("4 customers", "5 customers") + "\n"
+    assert project.ops().out.splitlines() == [
+        "touched in cell 1: k1m2n: is new, as 'onboarding'",
+        FINE.replace("4 customers", "5 customers"),
+    ]
 
 
 @pytest.mark.parametrize("name", ["main", "HEAD", "release", "v1"])
@@ -269,7 +276,7 @@ def test_a_primary_changes_with_the_record_of_a_rehoming(project):
     )
     assert unrecorded.endswith("mft-ops rehome c7k2m --to us-gov-east-1")
     project.record("c7k2m", MOVE)
-    assert project.ops().out == f"{FINE}\n"
+    assert project.ops().out == f"touched in cell 1: c7k2m: changes primary\n{FINE}\n"
     project.commit()
     # The same record says nothing of a second move.
     project.edit("agency-a", "primary: east", "primary: west")
@@ -336,7 +343,8 @@ def test_a_retirement_from_its_first_step_to_its_last(project):
         assert (document["leaving"], document["refusals"]) == (["x8p3v"], [])
         project.commit()
     project.file("agency-d").unlink()
-    assert project.ops().out == "3 customers, 20 health checks of 200, nothing refused\n"
+    touched = "touched in cell 1: x8p3v: is removed\n"
+    assert project.ops().out == f"{touched}3 customers, 20 health checks of 200, nothing refused\n"
 
 
 # --- Quotas ------------------------------------------------------------------------------------------
@@ -353,7 +361,11 @@ def test_a_quota_that_the_registry_would_break(project):
     project.commit()
     text = project.file("agency-d").read_text().replace("lifecycle: closing", "lifecycle: draining")
     project.file("agency-d").write_text(text + "  health_check: cell\n")
-    assert project.ops("--retiring", "1").out == "4 customers, 20 health checks of 21, nothing refused\n"
+    result = project.ops("--retiring", "1")
+    assert result.out.splitlines() == [
+        "touched in cell 1: x8p3v: changes failover, lifecycle ('closing' to 'draining')",
+        "4 customers, 20 health checks of 21, nothing refused",
+    ]
 
 
 def test_a_quota_is_exceeded_by_customers_who_come_into_service_and_not_by_those_in_it(project):

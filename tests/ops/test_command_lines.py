@@ -174,8 +174,6 @@ ALL = [
     ("evacuate", WESTERN),
     ("gaps",),
     ("notice", "--all"),
-    ("drain", "c7k2m"),
-    ("promote", "r2w6d"),
     ("ready",),
     ("replay", "plan", "c7k2m"),
     ("restore", WESTERN),

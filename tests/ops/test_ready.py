@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -343,6 +344,71 @@ def test_with_both_regions_dead_there_is_nothing_to_compare(twins):  # noqa: F81
     first, *regions = result.err.splitlines()
     assert first == "neither region answers, so nothing can be compared:"
     assert [each.partition(": does not answer: ")[0] for each in regions] == [EASTERN, WESTERN]
+
+
+# --- Steps of the lifecycle ----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def file(twins, cleanup) -> Callable[[str], Path]:  # noqa: F811
+    """Return a customer's file, which is put back when the test ends."""
+
+    def of(name: str) -> Path:
+        path = twins.root / "customers" / f"{name}.yaml"
+        cleanup.callback(path.write_bytes, path.read_bytes())
+        return path
+
+    return of
+
+
+@pytest.mark.parametrize(
+    ("verb", "id", "name", "was", "now"),
+    [
+        ("promote", "r2w6d", "agency-c", "onboarding", "active"),
+        ("drain", "c7k2m", "agency-a", "active", "closing"),
+        ("retire", "r2w6d", "agency-c", "onboarding", "retired"),
+    ],
+)
+def test_a_step_is_written_when_both_cells_are_alike(twins, file, verb, id, name, was, now):  # noqa: F811
+    path = file(name)
+    before = path.read_bytes()
+    assert before.count(f"lifecycle: {was}".encode()) == 1
+    done = twins.ops(verb, id)
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines() == [
+        f"customers/{name}.yaml: {id} was {was!r}, and is now {now!r}",
+        "commit this; before the pull request: mft-ops check --base origin/main",
+    ]
+    assert path.read_bytes() == before.replace(f"lifecycle: {was}".encode(), f"lifecycle: {now}".encode())
+    after = path.read_bytes()
+    again = twins.ops("drain" if now == "active" else "promote", id, "--json")
+    document = json.loads(again.out)
+    assert (again.code, document["done"]) == (1, False)
+    deployed = [each for each in document["missing"] if "of the registry is deployed, and this is" in each]
+    assert [each.partition(":")[0] for each in deployed] == [EASTERN, WESTERN], "it is not deployed yet"
+    assert path.read_bytes() == after
+
+
+def test_several_customers_take_a_step_together_or_not_at_all(twins, file):  # noqa: F811
+    paths = [file("agency-a"), file("agency-d")]
+    before = [path.read_bytes() for path in paths]
+    result = twins.ops("drain", "c7k2m", "r2w6d", "x8p3v")
+    assert (result.code, result.out) == (1, "")
+    assert "'r2w6d' is 'onboarding', from where no step leads in this direction" in result.err
+    assert [path.read_bytes() for path in paths] == before
+    assert twins.ops("drain", "c7k2m", "x8p3v").code == 0
+    assert [path.read_bytes() != was for path, was in zip(paths, before, strict=True)] == [True, True]
+
+
+def test_no_step_is_written_while_a_region_is_dead(twins, file):  # noqa: F811
+    path = file("agency-c")
+    before = path.read_bytes()
+    with twins.dead(EAST):
+        result = twins.ops("promote", "r2w6d")
+    assert (result.code, path.read_bytes()) == (1, before)
+    *lines, last = result.out.splitlines()
+    assert any(line.startswith(f"{EASTERN}: does not answer: ") for line in lines)
+    assert last == f"refused: {len(lines)} proofs are missing, and no file was changed"
 
 
 # --- Quotas ------------------------------------------------------------------------------------------
