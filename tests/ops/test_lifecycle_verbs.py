@@ -125,7 +125,7 @@ def test_a_file_in_flight_is_named_by_what_it_lacks(draining):
 
 
 def test_a_file_that_has_not_reached_the_other_region_is_not_finished(draining):
-    draining.place.aws.replication_lag(3600)
+    draining.place.aws.replication_lag(s3=3600)
     deliver(draining.west)
     (line,) = found(draining)
     assert "not everything is delivered and copied: " in line
