@@ -35,7 +35,7 @@ def cell_alarms(settings: Settings, own: Mapping[str, str], watched: Watched) ->
     yield from _switch(settings.peer_region, own, forced)
     for handler, function in watched.functions.items():
         yield _errors(handler, {"FunctionName": function})
-        # A function that runs once at a time is throttled by design, and its next scheduled run does the work.
+        # A function that runs once at a time is throttled by design: its next scheduled run does the work.
         if RESERVED.get(handler) != 1:
             yield _throttles(handler, {"FunctionName": function})
     yield from _tracker(watched.table)
