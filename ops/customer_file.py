@@ -20,7 +20,10 @@ def rewritten(root: Path, file: RegistryFile, key: str, value: str, *, otherwise
     Comments, order and spaces stay as they are, byte for byte. Raises RefusedError when the text cannot be
     edited in this way; `otherwise` ends its message.
     """
-    text = (root / file.path).read_bytes().decode()
+    try:
+        text = (root / file.path).read_bytes().decode()
+    except OSError as error:
+        raise RefusedError(f"{file.path}: cannot be read any more: {error.strerror}") from error
     node = yaml.compose(text, Loader=_LOADER)
     assert isinstance(node, yaml.MappingNode)  # the registry has read the file
     (old,) = [old for each, old in node.value if each.value == key]

@@ -88,4 +88,4 @@ def _step(ids: list[str], direction: Direction, *, as_json: bool, cell: str | No
 def _document(step: Step) -> dict[str, str | None]:
     """Return a step as JSON has it; `to` is None if the file is removed."""
     was = step.customer.lifecycle
-    return {"customer": step.customer.id, "file": step.file, "from": was, "to": step.to}
+    return {"customer": step.customer.id, "file": step.file.path, "from": was, "to": step.to}

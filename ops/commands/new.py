@@ -16,7 +16,7 @@ from ops.plan import COMMAND
 NewFile = Annotated[str, typer.Argument(metavar="FILE", help="Name of the new file in customers/.")]
 Name = Annotated[str | None, typer.Option("--name", metavar="NAME", help="The customer's name, for people.")]
 Primary = Annotated[
-    str | None, typer.Option("--primary", metavar="SIDE", help="Where its files go first: east or west.")
+    str | None, typer.Option("--primary", metavar="SIDE", help="Region of its name `primary.`: east or west.")
 ]
 LoginKeys = Annotated[
     list[Path] | None,
@@ -87,7 +87,7 @@ def new(
         draft = Draft(root, file)
         ask = _Asking()
         name = ask.required(name, "--name", "Name of the customer, for people")
-        primary = ask.required(primary, "--primary", "Where its files go first, east or west")
+        primary = ask.required(primary, "--primary", "Region that its name primary. points to, east or west")
         if not (login_key or principal):
             principal = ask.some("ARN of the role that sends by the S3 API (empty: it sends by SFTP)")
         if not principal and not login_key:

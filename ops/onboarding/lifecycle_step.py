@@ -16,6 +16,7 @@ from typing import Any, assert_never
 
 from customers import names
 from customers.change import stages_between
+from customers.files import RegistryFile
 from customers.kinds import Lifecycle
 from customers.model import Customer
 from customers.registry import Registry
@@ -71,12 +72,17 @@ def retired(stage: Lifecycle) -> Lifecycle | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Step:
-    """One customer's step: its file, and the text of that file afterwards, None if it is to be removed."""
+    """One customer's step: its file, and its next stage, None if the file is to be removed."""
 
     customer: Customer
-    file: str
+    file: RegistryFile
     to: Lifecycle | None
-    text: str | None
+
+    def text(self, root: Path) -> str | None:
+        """Return the file afterwards; RefusedError if it cannot be edited, or changed meanwhile."""
+        same = self.to or self.customer.lifecycle
+        text = customer_file.rewritten(root, self.file, "lifecycle", same)
+        return None if self.to is None else text
 
 
 class Steps:
@@ -92,7 +98,11 @@ class Steps:
             line for each in customers for line in _refusals(registry, each, next(each.lifecycle))
         ]:
             raise RefusedError("\n".join(problems))
-        self.steps = [self._step(registry, each, next(each.lifecycle)) for each in customers]
+        self.steps = [
+            Step(customer=each, file=registry.files[each.id], to=next(each.lifecycle)) for each in customers
+        ]
+        for step in self.steps:
+            step.text(root)  # what cannot be edited is refused before anything is looked at
         self._readiness = Readiness(environment, root, [each.id for each in customers])
 
     @property
@@ -115,25 +125,26 @@ class Steps:
         return found
 
     def apply(self) -> None:
-        """Write the files, each completely or not at all; RefusedError if one cannot be written."""
-        for number, step in enumerate(self.steps):
-            path = self._root / step.file
+        """Write the files, each completely or not at all.
+
+        Raises RefusedError if one changed meanwhile, before any is written, or if one cannot be written.
+        """
+        texts = [step.text(self._root) for step in self.steps]
+        done: list[str] = []
+        for step, text in zip(self.steps, texts, strict=True):
+            path = self._root / step.file.path
             try:
-                if step.text is None:
+                if text is None:
                     path.unlink()
                 else:
-                    customer_file.replace(path, step.text)
+                    customer_file.replace(path, text)
             except OSError as error:
-                done = ", ".join(each.file for each in self.steps[:number]) or "no file"
+                changed = f"{', '.join(done)} changed: `git restore` it" if done else "no file was changed"
                 raise RefusedError(
-                    f"{step.file}: cannot be written: {error.strerror}; {done} was changed: put back what"
-                    " was (`git restore customers`), and run the same command again"
+                    f"{step.file.path}: cannot be written: {error.strerror}; {changed}, and run the same"
+                    " command again"
                 ) from error
-
-    def _step(self, registry: Registry, customer: Customer, to: Lifecycle | None) -> Step:
-        file = registry.files[customer.id]
-        text = None if to is None else customer_file.rewritten(self._root, file, "lifecycle", to)
-        return Step(customer=customer, file=file.path, to=to, text=text)
+            done.append(step.file.path)
 
 
 def _refusals(registry: Registry, customer: Customer, to: Lifecycle | None) -> Iterator[str]:

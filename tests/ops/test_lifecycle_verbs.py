@@ -206,11 +206,53 @@ def test_a_crash_before_the_file_is_in_place_leaves_the_old_one(draining, monkey
         with pytest.raises(RefusedError) as refused:
             promoting.apply()
     assert str(refused.value).startswith(
-        "customers/agency-t.yaml: cannot be written: No space left on device; no file was changed: "
+        "customers/agency-t.yaml: cannot be written: No space left on device; no file was changed, "
     )
     assert path.read_bytes() == before
     steps(draining, lifecycle_step.promoted).apply()
     assert path.read_bytes() == before.replace(b"'draining'", b"'active'")
+
+
+def test_a_crash_between_two_files_says_which_one_changed(place_with_registry, monkeypatch):  # noqa: F811
+    root = place_with_registry.root
+    for side in (WEST, EAST):
+        place_with_registry.write(side, healthCheckQuota=200, cell="1")
+    paths = [root / "customers" / name for name in ("agency-a.yaml", "agency-d.yaml")]
+    before = [path.read_text() for path in paths]
+    both = Steps(Environment.read(root), root, ["c7k2m", "x8p3v"], lifecycle_step.drained)
+    replace = Path.replace
+
+    def dies_of_the_second(path: Path, target: Path) -> Path:
+        if target.name == "agency-d.yaml":
+            raise OSError(28, "No space left on device")
+        return replace(path, target)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "replace", dies_of_the_second)
+        with pytest.raises(RefusedError) as refused:
+            both.apply()
+    assert str(refused.value) == (
+        "customers/agency-d.yaml: cannot be written: No space left on device; customers/agency-a.yaml"
+        " changed: `git restore` it, and run the same command again"
+    )
+    assert paths[1].read_text() == before[1]
+    paths[0].write_text(before[0])
+    Steps(Environment.read(root), root, ["c7k2m", "x8p3v"], lifecycle_step.drained).apply()
+    after = [text.replace("lifecycle: active", "lifecycle: closing") for text in before]
+    assert [path.read_text() for path in paths] == after
+
+
+def test_a_file_that_changed_while_the_proofs_were_looked_for_is_left_alone(draining):
+    path = write(draining, "draining")
+    promoting = steps(draining, lifecycle_step.promoted)
+    edited = path.read_text().replace("agency T", "agency U")
+    path.write_text(edited)
+    with pytest.raises(RefusedError, match="or the file changed meanwhile"):
+        promoting.apply()
+    assert path.read_text() == edited
+    path.unlink()
+    with pytest.raises(RefusedError, match="cannot be read any more: No such file"):
+        promoting.apply()
 
 
 def test_a_stage_that_cannot_be_edited_is_refused(draining):
