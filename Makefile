@@ -74,6 +74,8 @@ lint: $(READY)
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/python -m customers.schema --check
 	@{ $(REFERENCE); } | cmp -s docs/cli.md - || { echo "docs/cli.md is not current; run: make reference"; exit 1; }
+	@if command -v actionlint >/dev/null; then actionlint; \
+	else echo "actionlint is not installed, so .github/workflows is not linted: docs/pipelines.md"; fi
 
 types: $(READY)
 	@$(BIN)/mypy

@@ -15,7 +15,13 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *ROOT.glob("Pulumi*.yaml")]
+    [
+        *(ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / ".gitlab-ci.yml"),
+        *(ROOT / "docs").glob("*.md"),
+        *ROOT.glob("Pulumi*.yaml"),
+        *(ROOT / ".ci").iterdir(),
+        *(ROOT / ".github").rglob("*.yml"),
+    ]
 )
 MODULES = sorted(
     path for room in ("components", "customers", "local", "ops") for path in (ROOT / room).rglob("*.py")
