@@ -20,6 +20,7 @@ from ops.commands import (
     status,
     takeover,
     trace,
+    transfers,
 )
 from ops.plan import COMMAND
 
@@ -36,7 +37,7 @@ app.add_typer(replay.app, name="replay")
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace),
+    *(takeover.takeover, trace.trace, transfers.transfers),
 ):
     app.command()(verb)
 app.command("force-in")(evacuation.force_in)
