@@ -10,6 +10,7 @@ from ops.commands import (
     check,
     evacuation,
     gaps,
+    handout,
     notice,
     ready,
     redrive,
@@ -37,7 +38,7 @@ app.add_typer(replay.app, name="replay")
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace, transfers.transfers),
+    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout),
 ):
     app.command()(verb)
 app.command("force-in")(evacuation.force_in)

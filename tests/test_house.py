@@ -72,7 +72,8 @@ ROOMS = {
         "health": {"*", "dns", "recovery"},
         "failover": {"*", "dns", "recovery", "health"},
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
-        "commands": {"*", "dns", "recovery", "audit", "health", "failover", "acceptance"},
+        "handout": {"*", "health"},
+        "commands": {"*", "dns", "recovery", "audit", "health", "failover", "acceptance", "handout"},
         "__main__": {"*", "commands"},
     },
 }
