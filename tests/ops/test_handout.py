@@ -114,6 +114,17 @@ def test_what_is_wrong_is_refused_in_one_line(twins, tmp_path):  # noqa: F811
         assert (result.code, result.line) == (1, line)
 
 
+def test_one_that_is_leaving_gets_no_page(twins):  # noqa: F811
+    file = twins.root / "customers" / "agency-a.yaml"
+    text = file.read_text()
+    try:
+        file.write_text(text.replace("lifecycle: active", "lifecycle: draining"))
+        result = twins.ops("handout", "c7k2m")
+    finally:
+        file.write_text(text)
+    assert (result.code, result.line) == (1, "c7k2m is draining, and sends no files: there is nothing to hand out")
+
+
 # --- Escaping ------------------------------------------------------------------------------------
 
 HOSTILE = '<script>alert(1)</script> & "x" | `a``b` *c* [d](e)'
