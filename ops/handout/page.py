@@ -26,8 +26,14 @@ def title(facts: HandoutFacts) -> str:
 
 def sections(facts: HandoutFacts) -> list[Section]:
     """Return the page of a customer who takes part; what is missing says so in its place."""
-    found = [Section("Names and addresses", list(_names(facts)))]
+    found = []
+    if facts.customer.is_refused:
+        line = [
+            "Uploads are refused, and the names lead nowhere, until the operators say that service begins."
+        ]
+        found.append(Section("Before service begins", [Paragraph(line)]))
     if facts.customer.sftp.users:
+        found.append(Section("Names and addresses", list(_names(facts))))
         found.append(Section("Sending by SFTP", list(_sftp(facts))))
     if facts.customer.sdk.principals:
         found.append(Section("Sending by the S3 API", list(_s3(facts))))
@@ -40,25 +46,20 @@ def sections(facts: HandoutFacts) -> list[Section]:
 
 def _names(facts: HandoutFacts) -> Iterator[Block]:
     customer = facts.customer
-    if customer.is_refused:
-        yield Paragraph(["Logins work. Uploads are refused until the operators say that service begins."])
-    if customer.sftp.users:
-        home = f"{customer.primary}."
-        yield Paragraph(
-            [
-                "Use the first name. While all is well it leads to ",
-                Code(REGION_OF[customer.primary]),
-                " (as ",
-                Code(home),
-                " does), and in a failover to the other region.",
-            ]
-        )
-        yield Points([[Code(host), f", port {facts.port}"] for host in facts.hosts])
+    yield Paragraph(
+        [
+            "Use the first name. While all is well it leads to ",
+            Code(REGION_OF[customer.primary]),
+            " (as ",
+            Code(f"{customer.primary}."),
+            " does), and in a failover to the other region.",
+        ]
+    )
+    yield Points([[Code(host), f", port {facts.port}"] for host in facts.hosts])
     yield Paragraph(
         [
             "These are the addresses of both regions. Your firewall must let connections out to all of them,",
-            " and",
-            " you may put them on an allow list. Connect by name: an address does not fail over.",
+            " and you may put them on an allow list. Connect by name: an address does not fail over.",
         ]
     )
     rows: list[list[Line]] = [
@@ -83,7 +84,7 @@ def _sftp(facts: HandoutFacts) -> Iterator[Block]:
     )
     yield Paragraph(
         [
-            "Both regions have the same host keys. Compare them with these fingerprints, which you have to",
+            "Both regions have the same host keys. Compare them with these fingerprints, which you must",
             " have received over a channel that you trust. If a client shows another key, do not connect.",
         ]
     )

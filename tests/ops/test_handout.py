@@ -55,8 +55,15 @@ def test_a_sender_by_sftp_finds_names_keys_addresses_and_lines(twins):  # noqa: 
 
 def test_a_sender_by_the_s3_api_finds_records_and_buckets(twins):  # noqa: F811
     page = made(twins, "h4t9q")
+    assert "Sending by SFTP" not in page
+    assert "allow list" not in page, "the addresses are those of the SFTP endpoints"
     assert all(f"`_bucket.{endpoint}.h4t9q.{ZONE}`" in page for endpoint in ENDPOINTS)
     assert all(f"`{twins.bucket('h4t9q', side)}` in {REGION_OF[side]}" in page for side in SIDES)
+
+
+def test_before_service_begins_the_page_says_so(twins):  # noqa: F811
+    assert "until the operators say that service begins" in made(twins, "r2w6d")
+    assert "Before service begins" not in made(twins, "c7k2m")
 
 
 def test_it_is_written_as_markdown_and_html(twins, tmp_path):  # noqa: F811
@@ -122,7 +129,10 @@ def test_one_that_is_leaving_gets_no_page(twins):  # noqa: F811
         result = twins.ops("handout", "c7k2m")
     finally:
         file.write_text(text)
-    assert (result.code, result.line) == (1, "c7k2m is draining, and sends no files: there is nothing to hand out")
+    assert (result.code, result.line) == (
+        1,
+        "c7k2m is draining, and sends no files: there is nothing to hand out",
+    )
 
 
 # --- Escaping ------------------------------------------------------------------------------------
