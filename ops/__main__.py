@@ -10,6 +10,7 @@ from ops.commands import (
     check,
     evacuation,
     gaps,
+    handout,
     lifecycle,
     new,
     notice,
@@ -22,6 +23,7 @@ from ops.commands import (
     status,
     takeover,
     trace,
+    transfers,
 )
 from ops.plan import COMMAND
 
@@ -38,7 +40,8 @@ app.add_typer(replay.app, name="replay")
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace, new.new, lifecycle.promote, lifecycle.drain, lifecycle.retire),
+    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout),
+    *(new.new, lifecycle.promote, lifecycle.drain, lifecycle.retire),
 ):
     app.command()(verb)
 app.command("force-in")(evacuation.force_in)

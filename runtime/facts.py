@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -127,7 +127,7 @@ def status(facts: Iterable[Fact]) -> Status:
     stood = standing(facts)
     if _is_rejected(stood):
         return Status.REJECTED
-    return max(_by_destination(stood).values(), key=_weight, default=Status.UNDER_WAY)
+    return max(by_destination(stood).values(), key=_weight, default=Status.UNDER_WAY)
 
 
 def lacks(facts: Iterable[Fact]) -> dict[Status, tuple[str, ...]]:
@@ -141,7 +141,7 @@ def lacks(facts: Iterable[Fact]) -> dict[Status, tuple[str, ...]]:
     if _is_rejected(stood):
         return {}
     found: dict[Status, tuple[str, ...]] = dict.fromkeys((Status.FAILED, Status.UNDER_WAY, Status.HELD), ())
-    for name, its in _by_destination(stood).items():
+    for name, its in by_destination(stood).items():
         match its:
             case Status.FAILED | Status.UNDER_WAY | Status.HELD:
                 found[its] += (name,)
@@ -176,8 +176,8 @@ def _weight(status: Status) -> int:
             assert_never(status)
 
 
-def _by_destination(stood: list[Fact]) -> dict[str, Status]:
-    """Return the status of each destination that RECEIVED names, in its order."""
+def by_destination(stood: Sequence[Fact]) -> dict[str, Status]:
+    """Return the status of each destination that RECEIVED names, in its order, from facts that stand."""
     known = settling(stood)
     received = (fact for fact in stood if fact.kind is Kind.RECEIVED)
     wanted = dict.fromkeys(name for fact in received for name in fact.detail["destinations"])

@@ -34,6 +34,9 @@ from runtime.tracker_items import facts, is_fact, live, outlined
 #: and what the customer was told (RECEIPT).
 _OUTLINED = ("bucket", "version_id", "size", "etag", "destinations", "over", "outcome")
 
+#: Facts in a page when the newest are read first: those of some forty transfers.
+_RECENT = 250
+
 _write = TypeSerializer().serialize
 
 
@@ -169,22 +172,29 @@ class Tracker:
         for page in pages:
             yield from facts(live(page, self.now()))
 
-    def outline(self, customer: str, day: str) -> Iterator[Fact]:
+    def outline(self, customer: str, day: str, *, newest_below: str = "") -> Iterator[Fact]:
         """Yield the same facts as `day`, with only those details that identify a transfer or set facts aside.
 
-        It is meant for reading a whole window: most of a fact's content is neither sent nor parsed.
+        It is meant for reading a whole window: most of a fact's content is neither sent nor parsed. With a
+        transfer or a time as `newest_below`, only the facts of earlier transfers are read, the newest first,
+        in small pages: one that stops early has read little.
         """
+        condition, values = "#day = :day", {":day": {"S": f"{customer}#{day}"}}
+        if newest_below:
+            condition, values[":below"] = f"{condition} AND #fact < :below", {"S": newest_below}
         names = {f"#{name}": name for name in ("at", "key", "detail", *_OUTLINED)}
         names |= {"#day": TRACKER_INDEX_PK, "#file": TRACKER_PK, "#fact": TRACKER_SK, "#ttl": TRACKER_TTL}
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName=TRACKER_INDEX,
-            KeyConditionExpression="#day = :day",
+            KeyConditionExpression=condition,
             ProjectionExpression=", ".join(
                 ("#file", "#fact", "#ttl", "#at", "#key", *(f"#detail.#{name}" for name in _OUTLINED))
             ),
             ExpressionAttributeNames=names,
-            ExpressionAttributeValues={":day": {"S": f"{customer}#{day}"}},
+            ExpressionAttributeValues=values,
+            ScanIndexForward=not newest_below,
+            PaginationConfig={"PageSize": _RECENT if newest_below else None},
         )
         for page in pages:
             for item in page["Items"]:
