@@ -67,7 +67,7 @@ _WAIT_FOR_PLATFORM: dict[str, Any] = {
 }
 
 #: A large file is read over many functions, to be compared or hashed. They do not count as attempts: each
-#: has read more than the one before. 5 TB at 20 MB/s take 330 (docs/onboarding.md).
+#: has read more than the one before. 5 TB at 20 MB/s take 321 (docs/onboarding.md).
 _READ_ON: dict[str, Any] = {
     "ErrorEquals": ["ComparisonUnfinishedError"],
     "IntervalSeconds": 1,
