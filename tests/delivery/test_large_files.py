@@ -21,30 +21,19 @@ from runtime.delivery import (
     TransientDeliveryError,
     comparison,
     content_hash,
+    s3,
     sftp,
     source,
     upload,
 )
 from runtime.delivery.content_hash import MIB, RESERVE, ContentHash, Position
+from runtime.delivery.s3 import S3Target
 from runtime.delivery.upload import SPAN
-from tests.delivery.support import QUICK, destination_of, source_of
+from tests.delivery.support import QUICK, MemoryProgress, MemoryS3, destination_of, source_of
 
 #: Scaled down: a part of 2 MiB, of which this content has almost thirteen.
 SMALL = 2 * MIB
 CONTENT = os.urandom(25 * MIB + 17)
-
-
-class MemoryProgress:
-    """Positions in memory; what the tests need of the tracker's."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Position] = {}
-
-    def load(self, purpose: str) -> Position:
-        return self.kept.get(purpose, Position())
-
-    def save(self, purpose: str, position: Position) -> None:
-        self.kept[purpose] = max(self.kept.get(purpose, Position()), position)
 
 
 @pytest.fixture
@@ -199,6 +188,32 @@ def test_a_search_that_gets_less_than_a_part_has_failed(partner: Partner) -> Non
     given, _ = watched(CONTENT, MemoryProgress())
     with pytest.raises(TransientDeliveryError, match=r"compare: the time ran out after 1048576 of"):
         find(partner, replace(given, remaining=after(0)))
+
+
+class PartnerS3:
+    """A partner's bucket with one object, of which S3 knows no SHA-256; notes where it is read from."""
+
+    def __init__(self, content: bytes) -> None:
+        self._memory, self.content, self.starts = MemoryS3(content), content, list[str]()
+
+    def head_object(self, **_: Any) -> dict[str, Any]:
+        return {"ContentLength": len(self.content), "ETag": '"e"', "LastModified": 1}
+
+    def get_object(self, *, Range: str, **_: Any) -> dict[str, Any]:
+        self.starts.append(Range)
+        return self._memory.get_object(Range=Range)
+
+
+@pytest.mark.usefixtures("scaled")
+@pytest.mark.parametrize("is_same", [True, False])
+def test_a_search_in_a_bucket_goes_on_where_the_last_one_stopped(is_same: bool) -> None:
+    theirs = PartnerS3(CONTENT if is_same else CONTENT[:-1] + bytes([CONTENT[-1] ^ 1]))
+    given, _ = watched(CONTENT, MemoryProgress())
+    with pytest.raises(ComparisonUnfinishedError):
+        s3.find(replace(given, remaining=after(12)), S3Target(bucket="b"), s3=theirs, name="a.bin")
+    found = s3.find(given, S3Target(bucket="b"), s3=theirs, name="a.bin")
+    assert (found and found.sha256) == (links(CONTENT) if is_same else None)
+    assert theirs.starts == ["bytes=0-", f"bytes={13 * MIB}-"]
 
 
 @pytest.mark.usefixtures("scaled")
