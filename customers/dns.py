@@ -11,8 +11,7 @@ from typing import TYPE_CHECKING, Literal, assert_never
 
 from customers import names
 from customers.route53 import Record, quoted
-from runtime.bucket_record import BucketRecord
-from runtime.contract import ENDPOINTS, PRIMARY, REGION_OF, stem
+from runtime.contract import ENDPOINTS, PRIMARY, REGION_OF, BucketRecord, stem
 
 if TYPE_CHECKING:
     from customers.model import Customer

@@ -10,8 +10,7 @@ from __future__ import annotations
 import re
 
 from runtime import contract
-from runtime.bucket_record import BucketRecord
-from runtime.contract import ENDPOINTS, PRIMARY, SIDES
+from runtime.contract import ENDPOINTS, PRIMARY, SIDES, BucketRecord
 
 ROLES = ("archive", "config", "audit", "switch")
 

@@ -27,7 +27,6 @@ FORBIDDEN = {
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
     "customers": {
-        "runtime.bucket_record",
         "runtime.canary_legs",
         "runtime.contract",
         "runtime.limits",
@@ -183,9 +182,7 @@ def test_the_customers_sdk_stands_alone() -> None:
         theirs = {module for module in imported(path) if module.startswith("runtime.")}
         if client in path.parents:
             others = {module for module in theirs if not module.startswith("runtime.client")}
-            assert others <= {"runtime.bucket_record", "runtime.contract", "runtime.name_segments"}, (
-                f"{path.name} imports {others}"
-            )
+            assert others <= {"runtime.contract", "runtime.name_segments"}, f"{path.name} imports {others}"
         else:
             loaded = {module.split(".")[0] for module in imported(path)}
             assert "dns" not in loaded, f"{path.name}: the functions' bundle has no dnspython"

@@ -7,8 +7,7 @@ from collections.abc import Callable, Iterable
 
 from customers import names
 from local.drill.runs import AnswerChange
-from runtime.bucket_record import BucketRecord
-from runtime.contract import ENDPOINTS, SIDE_OF, SIDES
+from runtime.contract import ENDPOINTS, SIDE_OF, SIDES, BucketRecord
 
 _EVERY = 0.2
 

@@ -16,8 +16,7 @@ from local.drill.sender import Sender
 from local.loopback import SIDE_AT
 from local.sftp.clients import OpenSession, SftpClient, UploadError
 from local.world import World
-from runtime.bucket_record import BucketRecord
-from runtime.contract import SIDE_OF
+from runtime.contract import SIDE_OF, BucketRecord
 
 #: The exceptions of an upload that was not acknowledged.
 FAILED = (UploadError, NotInDnsError, OSError, ClientError, BotoCoreError, subprocess.TimeoutExpired)

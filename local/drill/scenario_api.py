@@ -33,8 +33,7 @@ from local.drill.story import SOON, Story, until
 from local.loopback import SIDE_AT
 from local.sftp.partners import Partner
 from local.world import World
-from runtime.bucket_record import BucketRecord
-from runtime.contract import REGION_OF, SIDES, WEST
+from runtime.contract import REGION_OF, SIDES, WEST, BucketRecord
 
 #: Files under way in one region above which clients wait.
 _AT_ONCE = 4

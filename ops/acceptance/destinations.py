@@ -12,7 +12,8 @@ from typing import Any, Protocol, assert_never
 import asyncssh
 
 from ops.acceptance.accepted_cell import AcceptedCell
-from runtime.contract import ACCEPTANCE, SIDE_OF, secret_name
+from ops.acceptance_names import ACCEPTANCE
+from runtime.contract import SIDE_OF, secret_name
 from runtime.delivery.s3 import S3Target
 from runtime.delivery.ssh import Patience, connect
 from runtime.delivery.target import SftpTarget

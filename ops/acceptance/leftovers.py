@@ -10,7 +10,7 @@ from itertools import chain
 from ops.acceptance import receipts
 from ops.acceptance.accepted_cell import AcceptedCell
 from ops.acceptance.destinations import AcceptanceDestination, destinations
-from runtime.contract import is_of_acceptance
+from ops.acceptance_names import is_of_acceptance
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ops.acceptance.accepted_cell import AcceptedCell
+from ops.acceptance_names import ACCEPTANCE
 from ops.plan import RefusedError
-from runtime.contract import ACCEPTANCE
 
 #: The most messages of a request, and the seconds for which it waits for one.
 _MESSAGES, _WAIT = 10, 1

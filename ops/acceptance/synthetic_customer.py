@@ -11,10 +11,11 @@ import asyncssh
 from customers import names
 from customers.model import Customer
 from customers.registry import Registry
+from ops.acceptance_names import ACCEPTANCE
 from ops.cell import known_customer
 from ops.environment import Environment
 from ops.plan import RefusedError
-from runtime.contract import ACCEPTANCE, INBOUND, INBOUND_SDK, SIDES, sftp_home
+from runtime.contract import INBOUND, INBOUND_SDK, SIDES, sftp_home
 from runtime.patterns import literal_prefix
 
 #: The ending of the files that are sent.

@@ -14,7 +14,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import assert_never
 
-from runtime.contract import REGION_OF, Kind, is_of_acceptance
+from ops.acceptance_names import is_of_acceptance
+from runtime.contract import REGION_OF, Kind
 from runtime.facts import Fact, Status, describe, lacks, status, submitted, unknown_kinds
 from runtime.routing import RoutingDocument
 from runtime.timing import REPLICATION_MINUTES

@@ -8,8 +8,7 @@ from collections.abc import Callable
 import dns.exception
 import dns.resolver
 
-from runtime.bucket_record import BucketRecord
-from runtime.contract import PRIMARY
+from runtime.contract import PRIMARY, BucketRecord
 
 
 class NotFoundError(LookupError):

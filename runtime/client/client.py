@@ -15,14 +15,13 @@ import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.bucket_record import BucketRecord
 from runtime.client.buckets import Buckets, NotFoundError
 from runtime.client.journal import Journal
 from runtime.client.keys import key_of
 from runtime.client.messages import MessageError, understood
 from runtime.client.submissions import Due, Sent, Submissions
 from runtime.client.upload import Uploaded, upload
-from runtime.contract import PRIMARY
+from runtime.contract import PRIMARY, BucketRecord
 
 #: The number of tries of an upload, and the seconds before the second try, which double before each further
 #: one: ten minutes in all, which is longer than the evacuation of a region takes to reach DNS.

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from runtime.bucket_record import BucketRecord
+from runtime.contract import BucketRecord
 
 #: Bytes of a part. A smaller file is uploaded in one request. S3 accepts 10,000 parts, so a file may have 625
 #: GiB:

@@ -9,8 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from customers.dns import Half, halves, record
-from runtime.bucket_record import BucketRecord
-from runtime.contract import SIDES
+from runtime.contract import SIDES, BucketRecord
 
 ZONE = "mft.example.gov"
 customers = st.builds(

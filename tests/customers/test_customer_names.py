@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 from customers import names
 from customers.names import NameRefusedError, NameTooLongError
 from runtime import canary_legs, contract
-from runtime.bucket_record import BucketRecord
-from runtime.contract import ENDPOINTS, SIDES
+from runtime.contract import ENDPOINTS, SIDES, BucketRecord
 
 ids = st.one_of(
     st.sampled_from([*names.ROLES, "primary", "west1", "cell1", "cellone", "mft"]),

@@ -30,8 +30,7 @@ from local.drill.sender import Sender
 from local.program import ROOT
 from local.sftp.clients import UploadError
 from local.world import World
-from runtime.bucket_record import BucketRecord
-from runtime.contract import EAST, REGION_OF, WEST
+from runtime.contract import EAST, REGION_OF, WEST, BucketRecord
 from tests.local.conftest import eventually
 
 ADDRESSES = {WEST: "127.0.0.2", EAST: "127.0.0.3"}

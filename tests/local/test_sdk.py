@@ -22,7 +22,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from local.dns.server import DnsServer
-from runtime.bucket_record import BucketRecord
 from runtime.client import (
     Buckets,
     Client,
@@ -36,7 +35,7 @@ from runtime.client import client as client_module
 from runtime.client.journal import Journal
 from runtime.client.keys import key_of
 from runtime.client.upload import UploadRefusedError, upload
-from runtime.contract import file_id, transfer_id
+from runtime.contract import BucketRecord, file_id, transfer_id
 from runtime.delivery.errors import PermanentDeliveryError
 from runtime.delivery.names import check_name
 

@@ -14,8 +14,7 @@ from customers import names
 from customers.document import routing_document
 from ops.failover import switching
 from runtime import contract
-from runtime.bucket_record import BucketRecord
-from runtime.contract import ENDPOINTS, REGION_OF, SIDES, Kind, Outcome, peer_of
+from runtime.contract import ENDPOINTS, REGION_OF, SIDES, BucketRecord, Kind, Outcome, peer_of
 from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer

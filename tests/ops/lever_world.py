@@ -30,8 +30,7 @@ from ops.dns.name_servers import ENV_NAME_SERVERS
 from ops.recovery.gaps import Counts
 from ops.recovery.regions import Regions
 from runtime import contract
-from runtime.bucket_record import BucketRecord
-from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, peer_of
+from runtime.contract import EAST, ENDPOINTS, PRIMARY, REGION_OF, SIDES, WEST, BucketRecord, peer_of
 from runtime.force import Force
 from runtime.metric_names import METRIC_ADDRESSES, METRIC_CANARY, METRICS, SwitchKind, cell_dimensions
 from runtime.switch import ObjectSwitch, Switch

@@ -13,6 +13,7 @@ from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind, switch_parameter
 from runtime.facts import status
 from runtime.takeover import TakenOver
+from runtime.transfer import Transfer
 from tests.ops.transfers import NAMESPACE, Estate, deliver, other_customer, replicate
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
@@ -34,13 +35,20 @@ def lost(estate: Estate) -> Iterator[Estate]:
     estate.place.aws.replication_lag()
 
 
+def received(lost: Estate, key: str = "inbound/sdk/a.csv") -> Transfer:
+    """Have West receive a file and be declared lost afterwards: what it receives later is its own."""
+    transfer = lost.west.receive(b"abc", key)
+    declare(lost, "lost")
+    return transfer
+
+
 def taken_over(estate: Estate) -> list[str]:
     return sorted(name for name in estate.east.executions() if "-takeover-" in name)
 
 
 def test_a_takeover_is_planned_and_then_carried_out_with_the_other_region_dead(lost: Estate) -> None:
     delivered = deliver(lost.west, key="inbound/sdk/done.csv")
-    under_way = lost.west.receive(b"abc", "inbound/sdk/left.csv")
+    under_way = received(lost, "inbound/sdk/left.csv")
     lost.west.upload(b"abc", "inbound/sdk/unknown.csv")
     lost.lose(WEST)
     plan = {"out": WESTERN, "region": EASTERN, "started": [under_way.id], "left": 0}
@@ -60,7 +68,7 @@ def test_a_takeover_is_planned_and_then_carried_out_with_the_other_region_dead(l
 
 
 def test_a_takeover_as_text(lost: Estate) -> None:
-    under_way = lost.west.receive(b"abc")
+    under_way = received(lost)
     lost.west.upload(b"abc", "inbound/sdk/unknown.csv")
     assert lost.ops("takeover", WESTERN).out.splitlines() == [
         f"{under_way.id} would go on here",
@@ -76,7 +84,7 @@ def test_a_takeover_as_text(lost: Estate) -> None:
 def test_a_takeover_needs_a_reason_which_is_recorded(lost: Estate) -> None:
     assert lost.ops("takeover", WESTERN, "--apply").code == 2
     assert taken_over(lost) == []
-    under_way = lost.west.receive(b"abc")
+    under_way = received(lost)
     bucket, _, folder = (
         lost.json("takeover", WESTERN, *APPLY)[1]["recorded"].removeprefix("s3://").partition("/")
     )
@@ -97,7 +105,7 @@ def test_every_list_of_a_pass_is_printed() -> None:
 
 def test_an_object_that_has_not_arrived_is_named(lost: Estate) -> None:
     lost.place.aws.replication_lag(s3=600)
-    missing = lost.west.receive(b"abc")
+    missing = received(lost)
     lost.lose(WEST)
     assert lost.json("takeover", WESTERN, *APPLY)[1]["absent"] == [missing.id]
     assert taken_over(lost) == []
@@ -118,7 +126,7 @@ def test_a_region_that_is_not_declared_lost_is_left_alone(lost: Estate, position
 
 
 def test_a_repeated_takeover_starts_nothing_twice(lost: Estate) -> None:
-    under_way = lost.west.receive(b"abc")
+    under_way = received(lost)
     for _ in range(2):
         assert lost.ops("takeover", WESTERN, *APPLY).code == 0
     assert taken_over(lost) == [f"{under_way.id}-takeover-1"]
@@ -128,7 +136,7 @@ def test_a_refusal_by_aws_is_named_and_stops_nothing_else(lost: Estate) -> None:
     """The customer's bucket is gone; another customer's transfer goes on."""
     gone = other_customer(lost)
     lost.east.client("s3").delete_bucket(Bucket=contract.bucket_of(gone, lost.east.stem, EAST))
-    under_way = lost.west.receive(b"abc")
+    under_way = received(lost)
     result = lost.ops("takeover", WESTERN, *APPLY)
     assert result.code == 1
     assert result.line.startswith(f"1 started, 1 failed: {gone}: ")

@@ -210,9 +210,16 @@ def test_the_runbook_names_only_what_the_program_exports(graph: Graph) -> None:
 
 
 def test_every_function_is_watched_for_errors_and_throttles(graph: Graph) -> None:
+    """But for throttles of those that run once at a time: each run that takes long would set them off."""
     functions = there_is(graph)["FunctionName"]
-    for metric in ("Errors", "Throttles"):
-        assert {each.inputs["dimensions"]["FunctionName"] for each in on(graph, metric)} == functions
+    once = {
+        each.outputs["name"]
+        for each in graph.of("aws:lambda/function:Function")
+        if each.inputs["reservedConcurrentExecutions"] == 1
+    }
+    assert len(once) == 1
+    for metric, watched in (("Errors", functions), ("Throttles", functions - once)):
+        assert {each.inputs["dimensions"]["FunctionName"] for each in on(graph, metric)} == watched
 
 
 def test_every_queue_of_what_could_not_be_done_is_watched(graph: Graph) -> None:

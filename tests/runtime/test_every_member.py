@@ -93,6 +93,9 @@ class MemoryTracker:
     def history(self, file: str) -> History:
         return History(facts=tuple(self.facts), lease=None)
 
+    def facts_of(self, file: str, transfer: str) -> tuple[Fact, ...]:
+        return self.history(file).of(transfer)
+
     def record(self, fact: Fact) -> bool:
         self.facts.append(fact)
         return True

@@ -759,7 +759,9 @@ def test_another_transfers_lease_there_keeps_nothing_back(west, east):
 # --- The entry point ---------------------------------------------------------------------------------
 
 
-def test_the_function_starts_transfers_whose_objects_arrived_and_names_the_others(west, east, monkeypatch):
+def test_the_function_starts_transfers_whose_objects_arrived_and_names_the_others(sides, monkeypatch):
+    west, east = (replace(cell, cell_number=number(cell)).make() for cell in sides)
+    replicate(west, east)
     here, missing = west.receive(b"abc"), west.receive(b"xyz", "inbound/sdk/b.csv")
     east.client("s3").delete_object(Bucket=east.bucket, Key=missing.key, VersionId=missing.version_id)
     functions = Failover(east, monkeypatch)

@@ -8,7 +8,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from ops.plan import RefusedError
 from ops.recovery.notice import Notices
-from runtime.contract import REGION_OF
+from runtime.contract import REGION_OF, stem
 from runtime.metric_names import SwitchKind
 from tests.simulation.clock import Dice
 from tests.simulation.place import CELL, NAMESPACE, ZONE
@@ -25,6 +25,7 @@ class _Environment:
     """The environment as the operators' tools see it."""
 
     namespace, cell, zone, switch = NAMESPACE, CELL, ZONE, SwitchKind.ALARM
+    stem = stem(NAMESPACE, CELL)
 
     def __init__(self, world: World) -> None:
         self._world = world
