@@ -66,7 +66,9 @@ class Deliverer:
         now: Callable[[], float] = time.time,
     ) -> None:
         self._side, self._tracker, self._directory, self._now = side, tracker, directory, now
-        self._destinations = Destinations(namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets)
+        self._destinations = Destinations(
+            namespace=namespace, s3=s3, s3_once=s3_once, secrets=secrets, tracker=tracker
+        )
         self._leases = Leases(tracker=tracker)
         self._breaker, self._shares = Breaker(tracker=tracker), shares or Shares(tracker=tracker)
 
@@ -153,7 +155,8 @@ class Deliverer:
                 raise PermanentDeliveryError(destination, "route", reason)
             holds = route.holds
             if word := _word(about):
-                return self._take_word(transfer, destination, attempt, word)
+                sha256 = self._destinations.source(transfer, remaining).sha256()
+                return self._take_word(transfer, destination, attempt, word, sha256)
             name = name_for(route.match, below_inbound(transfer.key))
             work = Work(transfer, name, owner, remaining)
             opened = self._destinations.open(customer, destination, work)
@@ -249,10 +252,9 @@ class Deliverer:
             self._leases.may_send(transfer, owner, destination, window=window)
         requested.set()
 
-    def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact) -> str:
-        """Record a delivery that an operator has confirmed; the content is read only for its hash."""
+    def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact, sha256: str) -> str:
+        """Record a delivery that an operator has confirmed; the content was read only for its hash."""
         detail = {"size": transfer.size, "path": "", "sent": False, "after_unknown": True}
-        sha256 = self._destinations.source(transfer).sha256()
         who = word.detail["who"]
         self._record(transfer, Kind.DELIVERED, attempt, destination, sha256=sha256, word_of=who, **detail)
         return Kind.DELIVERED

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, assert_never
 
+from runtime.content_progress import ContentProgress
 from runtime.contract import secret_name
 from runtime.delivery import Delivery, PermanentDeliveryError, Source, s3, sftp
 from runtime.delivery.names import TEMPORARY
@@ -15,6 +17,7 @@ from runtime.delivery.s3 import S3Target
 from runtime.delivery.target import SftpTarget
 from runtime.executions import earlier
 from runtime.routing import DestinationKind, RoutingDocument, renames, verifies
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 
@@ -48,7 +51,7 @@ class Destinations:
     """Opens destinations from one region.
 
     `s3` makes an S3 client of a region, where None is this one; `s3_once` makes one that repeats no request
-    by itself. `secrets` is a Secrets Manager client.
+    by itself. `secrets` is a Secrets Manager client. `tracker` keeps how far large files were read.
     """
 
     def __init__(
@@ -58,18 +61,22 @@ class Destinations:
         s3: Callable[[str | None], Any],
         s3_once: Callable[[str], Any],
         secrets: Any,
+        tracker: Tracker,
     ) -> None:
         self._namespace, self._s3, self._s3_once, self._secrets = namespace, s3, s3_once, secrets
+        self._tracker = tracker
         self._ways: dict[str, Way] = {}
 
-    def source(self, transfer: Transfer) -> Source:
-        """Return the content of a transfer."""
+    def source(self, transfer: Transfer, remaining: Callable[[], float] = lambda: math.inf) -> Source:
+        """Return the content of a transfer; `remaining` returns the seconds that are left to read it."""
         return Source(
             s3=self._s3(None),
             bucket=transfer.bucket,
             key=transfer.key,
             version_id=transfer.version_id,
             size=transfer.size,
+            progress=ContentProgress(self._tracker, transfer.id),
+            remaining=remaining,
         )
 
     def open(self, customer: RoutingDocument, destination: str, work: Work) -> Destination:
@@ -77,7 +84,7 @@ class Destinations:
 
         Raises PermanentDeliveryError when the destination is of an unknown kind or its secret does not exist.
         """
-        source, document = self.source(work.transfer), customer.destinations[destination]
+        source, document = self.source(work.transfer, work.remaining), customer.destinations[destination]
         kind = _kind(destination, document)
         match kind:
             case DestinationKind.S3:

@@ -5,6 +5,7 @@ second to load and code that only reads or copies objects does not need it.
 """
 
 from runtime.delivery.errors import (
+    ComparisonUnfinishedError,
     DeliveryError,
     DeliveryUnfinishedError,
     DeliveryUnknownError,
@@ -17,6 +18,7 @@ from runtime.delivery.outcome import Delivery
 from runtime.delivery.source import Source
 
 __all__ = [
+    "ComparisonUnfinishedError",
     "Delivery",
     "DeliveryError",
     "DeliveryUnfinishedError",

@@ -15,7 +15,7 @@ from contextlib import suppress
 import asyncssh
 
 from runtime.delivery.answers import LOST, tidy
-from runtime.delivery.source import MIB
+from runtime.delivery.content_hash import MIB
 
 #: Most channels of one file. OpenSSH allows ten sessions for one connection (MaxSessions).
 MOST_CHANNELS = 8

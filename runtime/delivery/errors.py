@@ -45,5 +45,12 @@ class DeliveryUnknownError(DeliveryError):
     """
 
 
+class ComparisonUnfinishedError(DeliveryError):
+    """The time ran out while content was read to be compared or hashed, before anything was sent.
+
+    How far that got is kept; the next attempt goes on there.
+    """
+
+
 class DeliveryUnfinishedError(DeliveryError):
     """The time ran out during the upload. The bytes that were sent are kept; the next attempt continues."""

@@ -14,8 +14,9 @@ import asyncssh
 
 from runtime.delivery.answers import ABSENT, LOST, TIDY, ask, tidy, words
 from runtime.delivery.channels import FAR, LARGE, Channels
+from runtime.delivery.content_hash import MIB
 from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
-from runtime.delivery.source import MIB, Source
+from runtime.delivery.source import Source
 from runtime.delivery.ssh import Patience
 from runtime.delivery.target import SftpTarget
 from runtime.delivery.upload import upload

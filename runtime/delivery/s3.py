@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass
@@ -12,17 +11,22 @@ from typing import Any
 from boto3.s3.transfer import TransferConfig
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, EndpointConnectionError
 
+from runtime.delivery.comparison import Comparison
+from runtime.delivery.content_hash import LARGEST_WHOLE, MIB
 from runtime.delivery.errors import DeliveryError, DeliveryUnknownError, PermanentDeliveryError
 from runtime.delivery.names import check_name
 from runtime.delivery.outcome import Delivery
-from runtime.delivery.source import ABSENT, DENIED, MIB, Source, code_of, s3_failure
+from runtime.delivery.source import ABSENT, DENIED, Source, code_of, s3_failure
 
 #: Most bytes that CopyObject accepts; a larger object is copied in parts.
 #: https://docs.aws.amazon.com/AmazonS3/latest/API/API_CopyObject.html
-LARGEST_COPY = 5 * 1024 * MIB
+LARGEST_COPY = LARGEST_WHOLE
 
 #: Bytes of a part. Small parts need many requests, which multiplies the time.
 PART = 128 * MIB
+
+#: Seconds that a copy in parts gets at least. With fewer left, the next attempt makes it.
+COPY_SECONDS = 600.0
 
 #: Failures before a request was sent.
 _UNSENT = (EndpointConnectionError, ConnectTimeoutError)
@@ -84,9 +88,10 @@ def deliver(
 
 
 def find(source: Source, destination: S3Target, *, s3: Any, name: str) -> Delivery | None:
-    """Return the delivery, with `sent` False, if the object of that name has the source's size and SHA-256.
+    """Return the delivery, with `sent` False, if the object of that name has the source's size and content.
 
-    Return None if there is no object or a different one. Raises DeliveryError.
+    Return None if there is no object or a different one. Raises DeliveryError: ComparisonUnfinishedError when
+    the source's time runs out. The next call then goes on there, unless the object has changed meanwhile.
     """
     copy = _Copy(source, destination, s3, check_name(name))
     there = copy.look()
@@ -115,14 +120,17 @@ class _Copy:
         return there
 
     def same(self, there: Mapping[str, Any]) -> Delivery | None:
-        """Return the delivery, with `sent` False, if the object has the source's size and SHA-256."""
+        """Return the delivery, with `sent` False, if the object has the source's size and content."""
         if there["ContentLength"] != self._source.size:
             return None
-        theirs = _sha256(there) or self._read_back()
-        ours = _sha256(self._head_source()) or self._source.sha256()
-        if theirs != ours:
+        if theirs := _sha256(there):
+            ours = _sha256(self._head_source()) or self._source.sha256()
+            sha256 = ours if ours == theirs else None
+        else:
+            sha256 = self._compare(there)
+        if sha256 is None:
             return None
-        return Delivery(sha256=ours, size=self._source.size, path=self._place, sent=False)
+        return Delivery(sha256=sha256, size=self._source.size, path=self._place, sent=False)
 
     def send(self, once: Any, before: Callable[[], None]) -> Delivery:
         """Copy, verify the size, and return the delivery."""
@@ -136,6 +144,8 @@ class _Copy:
             # The response to a copy in parts only has a hash of hashes, so the source is read. That takes
             # long for this size and is done first, so that a failure leaves nothing behind.
             sha256, answer = sha256 or self._source.sha256(), {}
+            if self._source.remaining() < COPY_SECONDS:
+                raise self._source.out_of_time("copy", 0, is_ahead=True)
             before()
             self._copy_in_parts(head)
         try:
@@ -183,15 +193,23 @@ class _Copy:
         source = self._source
         return {"Bucket": source.bucket, "Key": source.key, "VersionId": source.version_id}
 
-    def _read_back(self) -> str | None:
-        digest = hashlib.sha256()
+    def _compare(self, there: Mapping[str, Any]) -> str | None:
+        """Read the object and the source in step; return the source's hash, or None if they differ."""
+        identity = f"{self._place} {there['ETag']} {there['LastModified']}"
+        comparison = Comparison(self._source, self._place, identity=identity)
+        body = None
         try:
-            with closing(self._s3.get_object(**self._there)["Body"]) as body:
-                for data in body.iter_chunks(MIB):
-                    digest.update(data)
+            with closing(comparison.pieces()) as pieces:
+                for offset, ours in pieces:
+                    body = body or self._s3.get_object(**self._there, Range=f"bytes={offset}-")["Body"]
+                    if body.read(len(ours)) != ours:
+                        return None
         except (ClientError, BotoCoreError) as error:
             raise self._failure(error, "read back") from error
-        return digest.hexdigest()
+        finally:
+            if body:
+                body.close()
+        return comparison.sha256
 
     def _failure(self, error: ClientError | BotoCoreError, step: str) -> DeliveryError:
         if isinstance(error, ClientError) and code_of(error) in DENIED:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 import posixpath
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 import asyncssh
 
 from runtime.delivery.answers import ABSENT, ask, tidy
+from runtime.delivery.comparison import Comparison
 from runtime.delivery.errors import (
     DeliveryError,
     DeliveryUnfinishedError,
@@ -25,7 +25,7 @@ from runtime.delivery.names import ASIDE, check_name, temporary_name
 from runtime.delivery.outcome import Delivery
 from runtime.delivery.partial import Partial
 from runtime.delivery.publish import Publisher, Way
-from runtime.delivery.source import MIB, Source
+from runtime.delivery.source import Source
 from runtime.delivery.ssh import Patience, connect
 from runtime.delivery.target import SftpTarget
 
@@ -173,10 +173,11 @@ class SftpSession:
         return Delivery(sha256=sha256, size=source.size, path=file_at.path)
 
     async def find(self, source: Source, *, name: str) -> Delivery | None:
-        """Return the delivery, with `sent` False, if the file `name` has the source's size and SHA-256.
+        """Return the delivery, with `sent` False, if the file `name` has the source's size and content.
 
         Return None if there is no such file, a different one, or one that may not be looked at. Both are
-        read, the source first. Raises DeliveryError.
+        read, in step. Raises DeliveryError: ComparisonUnfinishedError when the source's time runs out. The
+        next call then goes on there, unless the file has changed meanwhile.
         """
         path = self._path(name)
         try:
@@ -185,30 +186,33 @@ class SftpSession:
             return None
         if attrs.size != source.size:
             return None
-        sha256 = await asyncio.to_thread(source.sha256)
+        # Without a time of modification nothing shows whether the file is still the same.
+        identity = None if attrs.mtime is None else f"{self._destination.login} {path} {attrs.mtime}"
+        comparison = Comparison(source, self._destination.place, identity=identity)
         try:
-            theirs = await self._read_back(path, source.size)
+            is_same = await self._is_same(path, comparison)
         except _UNREADABLE:
             return None
-        if theirs != sha256:
+        if not is_same:
             return None
-        return Delivery(sha256=sha256, size=source.size, path=path, sent=False)
+        return Delivery(sha256=comparison.sha256, size=source.size, path=path, sent=False)
 
-    async def _read_back(self, path: str, size: int) -> str:
+    async def _is_same(self, path: str, comparison: Comparison) -> bool:
         step, how = "read back", {"apart": _UNREADABLE}
         file = await self._ask(step, self._sftp.open(path, "rb"), path, **how)
-        digest, offset = hashlib.sha256(), 0
         try:
-            while offset < size:
-                request: Awaitable[bytes] = file.read(min(2 * MIB, size - offset), offset)
-                data = await self._ask(step, request, path, **how)
-                if not data:
-                    break
-                digest.update(data)
-                offset += len(data)
+            with closing(comparison.pieces()) as pieces:
+                while piece := await asyncio.to_thread(next, pieces, None):
+                    offset, ours = piece
+                    while ours:
+                        request: Awaitable[bytes] = file.read(len(ours), offset)
+                        theirs = await self._ask(step, request, path, **how)
+                        if not theirs or theirs != ours[: len(theirs)]:
+                            return False
+                        offset, ours = offset + len(theirs), ours[len(theirs) :]
         finally:
             await tidy(file.close(), self._patience.step)
-        return digest.hexdigest()
+        return True
 
     async def _ask(self, step: str, request: Awaitable[_T], path: str, **how: Any) -> _T:
         return await ask(self._destination.place, step, request, self._patience.step, path=path, **how)

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterator
+import math
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime import objects
-from runtime.delivery.errors import DeliveryError, PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery.content_hash import LARGEST_WHOLE, MIB, RESERVE, ContentHash, Position, Progress
+from runtime.delivery.errors import (
+    ComparisonUnfinishedError,
+    DeliveryError,
+    PermanentDeliveryError,
+    TransientDeliveryError,
+)
 
-MIB = 1024 * 1024
+#: The purpose of a position up to which the content was hashed.
+_HASH = "hash"
 
 #: Error codes of S3 that a retry cannot change. An error of HeadObject has no body, so its code is the HTTP
 #: status.
@@ -26,13 +33,19 @@ PERMANENT = ABSENT | DENIED | _OTHER
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """One version of an object. `s3` is a client of the bucket's region; `size` is in bytes."""
+    """One version of an object. `s3` is a client of the bucket's region; `size` is in bytes.
+
+    `progress` keeps how far a large content was read. Without it, every attempt begins anew. `remaining`
+    returns the seconds that are left; with fewer than RESERVE, reading to hash or to compare stops.
+    """
 
     s3: Any = field(repr=False, compare=False)
     bucket: str
     key: str
     version_id: str
     size: int
+    progress: Progress | None = field(default=None, repr=False, compare=False)
+    remaining: Callable[[], float] = field(default=lambda: math.inf, repr=False, compare=False)
 
     @property
     def place(self) -> str:
@@ -57,11 +70,37 @@ class Source:
             body.close()
 
     def sha256(self) -> str:
-        """Return the SHA-256 of the content in hex, after reading all of it. Raises as `chunks` does."""
-        digest = hashlib.sha256()
-        for data in self.chunks():
-            digest.update(data)
-        return digest.hexdigest()
+        """Return the hash of the content (ContentHash.text), after reading what was not hashed before.
+
+        Raises as `chunks` does and, when the time runs out, what `out_of_time` returns.
+        """
+        hashed = self.hasher()
+        began = hashed.read
+        for data in self.chunks(began):
+            hashed.feed(data, hashed.read)
+            if hashed.read < self.size and self.remaining() < RESERVE:
+                self.keep(hashed)
+                raise self.out_of_time("hash", hashed.read, is_ahead=hashed.position.offset > began)
+        self.keep(hashed)
+        return hashed.text()
+
+    def hasher(self) -> ContentHash:
+        """Return the hash of the content, as far as an earlier attempt has read it."""
+        is_known = self.progress and self.size > LARGEST_WHOLE
+        return ContentHash(self.size, self.progress.load(_HASH) if self.progress and is_known else Position())
+
+    def keep(self, hashed: ContentHash) -> None:
+        """Keep for later attempts how far the content was hashed."""
+        if self.progress and hashed.position.offset:
+            self.progress.save(_HASH, hashed.position)
+
+    def out_of_time(self, step: str, offset: int, *, is_ahead: bool, place: str = "") -> DeliveryError:
+        """Return the error of reading that ran out of time: ComparisonUnfinishedError if it got ahead.
+
+        Otherwise it is TransientDeliveryError, which is counted. `place` is what was slow, if not the source.
+        """
+        kind = ComparisonUnfinishedError if is_ahead and self.progress else TransientDeliveryError
+        return kind(place or self.place, step, f"the time ran out after {offset} of {self.size} bytes")
 
     def _get(self, start: int) -> Any:
         ranged = {"Range": f"bytes={start}-"} if start else {}

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 import math
 from collections import deque
 from collections.abc import Callable, Iterator
 from typing import Protocol
 
 from runtime.delivery.channels import MOST_CHANNELS
+from runtime.delivery.content_hash import MIB, RESERVE, ContentHash
 from runtime.delivery.errors import DeliveryUnfinishedError, TransientDeliveryError
 from runtime.delivery.pacing import Pacing
-from runtime.delivery.source import MIB, Source
+from runtime.delivery.source import Source
 from runtime.delivery.ssh import Patience
 
 #: Most bytes and most requests without a response over one channel. OpenSSH's window of 2 MiB per channel
@@ -32,9 +32,6 @@ LARGEST_REQUEST = 255 * 1024
 
 
 _ADVICE = "ask the partner whether this login may write to the files that it creates"
-
-#: Seconds that a stopped upload needs to get the responses to its last writes.
-RESERVE = 120.0
 
 
 class Writable(Protocol):
@@ -57,32 +54,33 @@ async def upload(
     there: int = 0,
     remaining: Callable[[], float] = lambda: math.inf,
 ) -> tuple[str, int]:
-    """Write the source into `file`; return the SHA-256 (hex) and the number of bytes that the file has.
+    """Write the source into `file`; return its hash (ContentHash.text) and the number of bytes of the file.
 
     The first `there` bytes were written by an earlier attempt. The last SPAN of them are sent again, because
-    it is unknown which of the writes without a response were carried out. The bytes before are read only for
-    the hash (about a second for each 100 MB). `request` is the number of bytes that the server accepts in one
-    write, and `path` names the file in errors. When `remaining` returns fewer than RESERVE seconds, the
-    upload stops after the response to the last write and raises DeliveryUnfinishedError, or
-    TransientDeliveryError if the file has no more bytes than before. Also raises the DeliveryError of the
-    source, and TransientDeliveryError as `Pacing.take` does.
+    it is unknown which of the writes without a response were carried out. Of the bytes before, those are read
+    that no earlier attempt has hashed (about a second for each 100 MB). `request` is the number of bytes that
+    the server accepts in one write, and `path` names the file in errors. When `remaining` returns fewer than
+    RESERVE seconds, the upload stops after the response to the last write and raises DeliveryUnfinishedError,
+    or TransientDeliveryError if neither the file nor what was hashed is larger than before. Also raises the
+    DeliveryError of the source, and TransientDeliveryError as `Pacing.take` does.
     """
     start = max(0, there - SPAN)
     request = min(request, LARGEST_REQUEST)
-    digest = hashlib.sha256()
+    hashed = await asyncio.to_thread(source.hasher)
+    began = hashed.position.offset
+    done = min(start, hashed.read)
     window: deque[asyncio.Task[int]] = deque()
     pacing = Pacing(place, patience, source.size, path=path, advice=_ADVICE)
     # A chunk is a multiple of a request; otherwise every chunk would end in a small one.
-    chunks = source.chunks(chunk=request * max(1, MIB // request))
+    chunks = source.chunks(done, chunk=request * max(1, MIB // request))
     # S3 is read in a thread, one chunk ahead. That costs a few per cent on a loopback; without it, one slow
     # read would hold up responses, window and keepalives, and a live connection would be given up.
-    ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, digest))
-    done = 0
+    ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, hashed, done))
     is_over = False
     try:
         while (chunk := await ahead) and not (is_over := remaining() < RESERVE):
-            ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, digest))
             done += len(chunk)
+            ahead = asyncio.create_task(asyncio.to_thread(_next, chunks, hashed, done))
             for at in range(0, len(chunk) if done > start else 0, request):
                 while len(window) >= _depth(request, file.count):
                     await pacing.take(window.popleft())
@@ -94,10 +92,12 @@ async def upload(
         for task in (*window, ahead):
             task.cancel()
         await asyncio.gather(*window, ahead, return_exceptions=True)
+        await asyncio.to_thread(source.keep, hashed)
     if is_over:
-        kind = DeliveryUnfinishedError if done > there else TransientDeliveryError
+        is_ahead = done > there or hashed.position.offset > began
+        kind = DeliveryUnfinishedError if is_ahead else TransientDeliveryError
         raise kind(place, "write", f"{path}: the time ran out after {done} of {source.size} bytes")
-    return digest.hexdigest(), done
+    return hashed.text(), done
 
 
 def _depth(request: int, channels: int) -> int:
@@ -106,7 +106,7 @@ def _depth(request: int, channels: int) -> int:
     return max(1, min(WINDOW_REQUESTS * channels, most // request))
 
 
-def _next(chunks: Iterator[bytes], digest: hashlib._Hash) -> bytes:
+def _next(chunks: Iterator[bytes], hashed: ContentHash, offset: int) -> bytes:
     chunk = next(chunks, b"")
-    digest.update(chunk)
+    hashed.feed(chunk, offset)
     return chunk

@@ -29,7 +29,8 @@ def _deliverer() -> Deliverer:
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     """Return the `destination` and the `outcome`: DELIVERED or HELD.
 
-    Raises DeliveryUnfinishedError when the next attempt has to go on, and TransientDeliveryError,
+    Raises DeliveryUnfinishedError when the next attempt has to go on sending, ComparisonUnfinishedError when
+    it has to go on reading, and TransientDeliveryError,
     PlatformUnavailableError, PermanentDeliveryError, DeliveryUnknownError, LeaseLostError, OvertakenError,
     BreakerOpenError or ShareInUseError; the state machine matches them by name.
     """

@@ -11,6 +11,7 @@ from botocore.response import StreamingBody
 
 from local.sftp.partners import Partner
 from runtime.delivery import Source
+from runtime.delivery.content_hash import Position
 from runtime.delivery.sftp import Patience, SftpTarget
 
 #: Short enough for tests that wait for it to run out, long enough for a busy machine.
@@ -27,6 +28,19 @@ class MemoryS3:
         content = self.content[int(Range.removeprefix("bytes=").rstrip("-")) :]
         raw = _Watched(content, self.on_read) if self.on_read else io.BytesIO(content)
         return {"Body": StreamingBody(raw, len(content)), "ContentLength": len(content)}
+
+
+class MemoryProgress:
+    """Positions in memory; what the tests need of the tracker's."""
+
+    def __init__(self) -> None:
+        self.kept: dict[str, Position] = {}
+
+    def load(self, purpose: str) -> Position:
+        return self.kept.get(purpose, Position())
+
+    def save(self, purpose: str, position: Position) -> None:
+        self.kept[purpose] = max(self.kept.get(purpose, Position()), position)
 
 
 class FailingS3:

@@ -15,8 +15,9 @@ import pytest
 from local.sftp.partners import AsyncsshPartner, OpenSshPartner, Partner, openssh_missing
 from runtime.delivery import DeliveryUnfinishedError, TransientDeliveryError, partial, sftp
 from runtime.delivery.channels import MOST_CHANNELS
+from runtime.delivery.content_hash import RESERVE
 from runtime.delivery.ssh import Patience
-from runtime.delivery.upload import RESERVE, SPAN
+from runtime.delivery.upload import SPAN
 from tests.delivery.support import destination_of, source_of
 
 CONTENT = os.urandom(SPAN + 1_000_017)

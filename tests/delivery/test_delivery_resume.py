@@ -18,8 +18,9 @@ from runtime.delivery import (
     TransientDeliveryError,
     upload,
 )
+from runtime.delivery.content_hash import RESERVE
 from runtime.delivery.sftp import deliver_now
-from runtime.delivery.upload import RESERVE, WINDOW_BYTES
+from runtime.delivery.upload import WINDOW_BYTES
 from tests.delivery.support import QUICK, destination_of, source_of
 
 CONTENT = os.urandom(3 * WINDOW_BYTES + 17)

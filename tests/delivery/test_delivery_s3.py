@@ -14,6 +14,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from local.aws.emulator import Emulator
 from local.sftp.partners import partner
 from runtime.delivery import (
+    ComparisonUnfinishedError,
     Delivery,
     DeliveryUnknownError,
     PermanentDeliveryError,
@@ -24,7 +25,7 @@ from runtime.delivery import (
 from runtime.delivery.s3 import S3Target, find
 from runtime.delivery.s3 import deliver as deliver_by
 from runtime.delivery.sftp import deliver_now
-from tests.delivery.support import destination_of
+from tests.delivery.support import MemoryProgress, destination_of
 
 WEST, EAST = "us-gov-west-1", "us-gov-east-1"
 CONTENT = os.urandom(1_000_003)
@@ -161,6 +162,17 @@ def test_a_large_object_is_copied_in_parts(
     assert delivery.sha256 == hashlib.sha256(content).hexdigest()
     assert objects(theirs) == {"in/a.csv": content}
     assert calls.count("UploadPartCopy") == 3
+
+
+def test_a_copy_in_parts_for_which_little_time_is_left_is_made_by_the_next_attempt(
+    aws: Emulator, theirs: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(s3, "LARGEST_COPY", 1_000)
+    source = replace(put(aws), progress=MemoryProgress(), remaining=lambda: s3.COPY_SECONDS - 1)
+    with pytest.raises(ComparisonUnfinishedError):
+        deliver(source, TO, s3=theirs, name="a.csv")
+    assert objects(theirs) == {}
+    assert deliver(replace(source, remaining=lambda: s3.COPY_SECONDS), TO, s3=theirs, name="a.csv").sent
 
 
 def test_after_an_unknown_outcome_an_object_that_is_there_is_not_sent_again(

@@ -165,6 +165,20 @@ def test_an_attempt_that_ran_out_of_time_is_followed_by_one_that_goes_on(carry):
     assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
 
 
+@pytest.mark.parametrize("taken_over", [False, True])
+def test_reading_that_ran_out_of_time_goes_on_as_it_was_and_does_not_count(carry, taken_over):
+    """Nothing was sent, and whether the file is there is as unknown as before."""
+    notes = carry(
+        taken_over=taken_over,
+        claim=[{"action": "compare"}],
+        compare=[*["ComparisonUnfinishedError"] * 4, {"action": "deliver", "destinations": ["partner"]}],
+        deliver=["ComparisonUnfinishedError", "DeliveryUnknownError", *["ComparisonUnfinishedError"] * 14],
+    )
+    assert deliveries(notes) == [(taken_over, taken_over)] * 2 + [(True, False)] * 15
+    assert [step for step, _ in notes].count("compare") == 5
+    assert results(notes) == [{"destination": "partner", "outcome": "DELIVERED"}]
+
+
 def test_a_transfer_that_was_taken_over_asks_first_and_so_does_its_retry(carry):
     notes = carry(taken_over=True, deliver=["TransientDeliveryError", "DeliveryUnfinishedError"])
     assert deliveries(notes) == [(True, True), (True, True), (False, False)]

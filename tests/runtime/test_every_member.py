@@ -38,6 +38,7 @@ from runtime.routing import (
     compares,
 )
 from runtime.switch import Switch
+from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 from tests.runtime.watching import embedded
 
@@ -338,7 +339,11 @@ class Secrets:
 def opened(destination: str) -> str:
     """Return the name of the class that a destination of CUSTOMER is opened as."""
     destinations = Destinations(
-        namespace="mft", s3=lambda region: None, s3_once=lambda region: None, secrets=Secrets()
+        namespace="mft",
+        s3=lambda region: None,
+        s3_once=lambda region: None,
+        secrets=Secrets(),
+        tracker=Tracker(table="t", side="west", client=None),
     )
     work = Work(TRANSFER, "a.csv", "owner", lambda: 900.0)
     return type(destinations.open(CUSTOMER, destination, work)).__name__

@@ -233,7 +233,7 @@ class PartnerServer(Client):
     async def stat(self, path: str) -> Any:
         def size() -> Any:
             self._partner.looked(path.removeprefix(f"{self.directory}/"))
-            return SimpleNamespace(size=len(self._file(path).content))
+            return SimpleNamespace(size=len(self._file(path).content), mtime=None)
 
         return self._ask("stat", path, size)
 
