@@ -266,10 +266,10 @@ class Cell:
 
     def receive(self, content: bytes, key: str = "inbound/sdk/a.csv") -> Transfer:
         """Upload and take in; return the input of the execution that started."""
-        before = set(self.executions())
+        before = self._execution_arns()
         assert self.accept(self.upload(content, key)) == "received"
-        (name,) = set(self.executions()) - before
-        return Transfer.parse(self.executions()[name])
+        (arn,) = self._execution_arns() - before
+        return Transfer.parse(self._input_of(arn))
 
     def source(self, transfer: Transfer) -> Source:
         return Source(
@@ -291,12 +291,16 @@ class Cell:
 
     def executions(self) -> dict[str, dict[str, Any]]:
         """Return the input of each execution, by its name."""
+        return {arn.rpartition(":")[2]: self._input_of(arn) for arn in self._execution_arns()}
+
+    def _execution_arns(self) -> set[str]:
         states = self.aws.client("stepfunctions", self.region)
         listed = states.list_executions(stateMachineArn=self.state_machine)["executions"]
-        return {
-            each["name"]: json.loads(states.describe_execution(executionArn=each["executionArn"])["input"])
-            for each in listed
-        }
+        return {each["executionArn"] for each in listed}
+
+    def _input_of(self, arn: str) -> dict[str, Any]:
+        states = self.aws.client("stepfunctions", self.region)
+        return dict(json.loads(states.describe_execution(executionArn=arn)["input"]))
 
     def has_ended(self, execution: str) -> bool:
         """Return whether the execution of this name has ended, with the time at which it did."""

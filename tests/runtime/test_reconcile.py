@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from ops.acceptance_names import ACCEPTANCE, is_of_acceptance
 from ops.recovery.reconcile import GRACE, Gap, GapKind, Seen, Stored, gaps
 from runtime import contract
 from runtime.contract import EAST, SIDES, WEST, Kind, peer_of
@@ -221,7 +222,7 @@ def test_a_region_that_was_not_asked_lacks_nothing():
     assert len(judged(one)) == 2
 
 
-ACCEPTED = f"inbound/sdk/{contract.ACCEPTANCE}1-west-s3.csv"
+ACCEPTED = f"inbound/sdk/{ACCEPTANCE}1-west-s3.csv"
 
 
 @pytest.mark.parametrize("ends", [(Kind.DELIVERED,), (Kind.FAILED,), ()])
@@ -239,6 +240,6 @@ def test_what_an_acceptance_has_not_removed_is_a_gap_like_others(left):
 
 
 def test_only_the_name_of_a_file_says_that_it_is_of_an_acceptance():
-    assert contract.is_of_acceptance(ACCEPTED)
-    assert not contract.is_of_acceptance(f"inbound/sdk/{contract.ACCEPTANCE}1/report.csv")
-    assert not contract.is_of_acceptance(f"inbound/sdk/my-{contract.ACCEPTANCE}1.csv")
+    assert is_of_acceptance(ACCEPTED)
+    assert not is_of_acceptance(f"inbound/sdk/{ACCEPTANCE}1/report.csv")
+    assert not is_of_acceptance(f"inbound/sdk/my-{ACCEPTANCE}1.csv")
