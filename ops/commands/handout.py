@@ -4,20 +4,17 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from customers.model import Customer
 from ops.cell import known_customer
 from ops.cli import AsJson, OfCell, Root, refusing
 from ops.environment import ROOT, Environment
-from ops.handout import page
-from ops.handout.blocks import as_html, as_markdown
-from ops.handout.facts import gather
-from ops.health.served_keys import port
 from ops.plan import RefusedError
-from ops.registry import read_registry
+
+if TYPE_CHECKING:
+    from customers.model import Customer
 
 Whose = Annotated[str, typer.Argument(metavar="CUSTOMER", help="Customer whose page it is.")]
 Out = Annotated[
@@ -43,6 +40,11 @@ def handout(
 
     Example: mft-ops handout c7k2m --out handouts
     """
+    from ops.handout import page  # loads asyncssh, which the verbs of an incident do without
+    from ops.handout.blocks import as_html, as_markdown
+    from ops.handout.facts import gather
+    from ops.health.served_keys import port
+
     with refusing(as_json=as_json):
         environment = Environment.read(root, cell)
         facts = gather(environment, _sender(environment, root, customer), port())
@@ -63,6 +65,8 @@ def handout(
 
 
 def _sender(environment: Environment, root: Path, name: str) -> Customer:
+    from ops.registry import read_registry
+
     known = {each.id: each for each in read_registry(environment, root).of_cell(environment.cell)}
     customer = known[known_customer(name, known)]
     if not customer.takes_files:
