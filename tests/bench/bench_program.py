@@ -40,7 +40,7 @@ BUDGET = 1.15
 
 def registry(count: int, folder: Path) -> None:
     """Write a registry of `count` customers, each with one SFTP user and a health check of its own."""
-    sample = (program.ROOT / "local" / "newcomer.yaml").read_text()
+    sample = (program.ROOT / "local/drill/newcomer.yaml").read_text()
     (folder / "customers").mkdir()
     for number in range(count):
         id = f"b{number:05d}"
