@@ -1,8 +1,7 @@
-"""Customers' files as the tools write them: completely or not at all, and only what is meant to change."""
+"""Edits of customers' files: only what is meant to change does."""
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
 
 import yaml
@@ -36,28 +35,3 @@ def rewritten(root: Path, file: RegistryFile, key: str, value: str, *, otherwise
             f" `{key}: {value}` on a line of its own{otherwise}"
         )
     return edited
-
-
-def replace(path: Path, text: str) -> None:
-    """Write a file, completely or not at all; it keeps its mode."""
-    path = path.resolve()
-    new = _beside(path, text)
-    if path.exists():
-        shutil.copymode(path, new)
-    new.replace(path)
-
-
-def create(path: Path, text: str) -> None:
-    """Write a new file, completely or not at all; FileExistsError when there is one."""
-    new = _beside(path, text)
-    try:
-        path.hardlink_to(new)  # unlike a rename, it never replaces a file
-    finally:
-        new.unlink()
-
-
-def _beside(path: Path, text: str) -> Path:
-    """Return a file with this text in the same folder; the registry ignores hidden files."""
-    new = path.with_name(f".{path.name}.new")
-    new.write_bytes(text.encode())
-    return new

@@ -8,6 +8,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
+from ops import whole_file
 from ops.acceptance.observation import Check, Observation
 
 _STYLE = """
@@ -34,11 +35,8 @@ def write(folder: Path, head: Head, made: Iterable[Observation]) -> tuple[Path, 
     pages = {"accept.html": _html(head, observations), "accept.md": _markdown(head, observations)}
     written = []
     for name, text in pages.items():
-        path = folder / name
-        new = path.with_name(f".{name}.new")
-        new.write_text(text, encoding="utf-8")
-        new.replace(path)
-        written.append(path)
+        written.append(folder / name)
+        whole_file.replace(written[-1], text)
     page, text_page = written
     return page, text_page
 

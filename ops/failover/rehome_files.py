@@ -10,7 +10,7 @@ from typing import Any
 
 from customers.files import RegistryFile
 from customers.rehoming import Rehoming, path_of
-from ops import customer_file
+from ops import customer_file, whole_file
 from runtime.contract import peer_of
 
 
@@ -34,7 +34,7 @@ def rewritten(root: Path, file: RegistryFile, to: str) -> str:
 
 def save(root: Path, file: RegistryFile, to: str) -> None:
     """Write another `primary` into a customer's file, completely or not at all."""
-    customer_file.replace(root / file.path, rewritten(root, file, to))
+    whole_file.replace(root / file.path, rewritten(root, file, to))
 
 
 def sign(root: Path, customer: str, signature: Signature) -> None:
@@ -52,6 +52,6 @@ def sign(root: Path, customer: str, signature: Signature) -> None:
         }
     )
     path.parent.mkdir(exist_ok=True)
-    customer_file.replace(
+    whole_file.replace(
         path, json.dumps([*moves, move.model_dump(mode="json", by_alias=True)], indent=2) + "\n"
     )

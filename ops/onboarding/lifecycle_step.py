@@ -20,7 +20,7 @@ from customers.files import RegistryFile
 from customers.kinds import Lifecycle
 from customers.model import Customer
 from customers.registry import Registry
-from ops import customer_file
+from ops import customer_file, whole_file
 from ops.cell import known_customers
 from ops.environment import Environment
 from ops.health.ready import Readiness
@@ -137,7 +137,7 @@ class Steps:
                 if text is None:
                     path.unlink()
                 else:
-                    customer_file.replace(path, text)
+                    whole_file.replace(path, text)
             except OSError as error:
                 changed = f"{', '.join(done)} changed: `git restore` it" if done else "no file was changed"
                 raise RefusedError(

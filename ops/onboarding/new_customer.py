@@ -14,7 +14,7 @@ from customers import source
 from customers.names import NameRefusedError, is_id
 from customers.problems import RegistryError
 from customers.registry import Registry, load
-from ops import customer_file
+from ops import whole_file
 from ops.environment import names_place, served_cells
 from ops.onboarding.destination_url import Destination
 from ops.plan import RefusedError
@@ -149,7 +149,7 @@ class Draft:
             except (RegistryError, NameRefusedError) as error:
                 raise RefusedError(f"{error}\n{self.path} was not written") from error
         try:
-            customer_file.create(self._root / self.path, customer.text)
+            whole_file.create(self._root / self.path, customer.text)
         except FileExistsError:
             self._refuse_existing()
         except OSError as error:
