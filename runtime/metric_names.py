@@ -62,6 +62,21 @@ METRIC_REPLICATION_MISSED = "ReplicationMissed"
 METRIC_REPLICATION_LATE = "ReplicationLate"
 METRIC_REPLICATION_UNTRACKED = "ReplicationUntracked"
 
+#: The units of what is not a count: a 0 or 1 has none.
+_UNITS = {
+    SWITCH_METRIC: "None",
+    FORCE_METRIC: "None",
+    METRIC_CANARY: "None",
+    METRIC_CANARY_SECONDS: "Seconds",
+    METRIC_DELIVERY_SECONDS: "Seconds",
+    METRIC_SWEEP_AGE: "Seconds",
+}
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit in which a metric is published, as CloudWatch names it."""
+    return _UNITS.get(metric, "Count")
+
 
 def cell_dimensions(namespace: str, cell: str) -> dict[str, str]:
     """Return the dimensions of a cell's own metrics, which no other cell of the region shares."""

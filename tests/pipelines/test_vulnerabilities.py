@@ -33,7 +33,12 @@ SILENT = "ERROR:pip_audit._cli:Could not connect to PyPI's vulnerability feed\n"
         # pip-audit itself ends with 0 here, and calls this an all-clear.
         (SKIPPED, 0, 0, ["does not know these packages of constraints.txt", "  six (1.17.0)"]),
         (SKIPPED.replace("No known vulnerabilities found", "Found 1 known vulnerability"), 1, 1, ["six"]),
-        (SILENT, 1, 0, [f"NOT AUDITED: {each}: the vulnerability service cannot be reached" for each in LISTS]),
+        (
+            SILENT,
+            1,
+            0,
+            [f"NOT AUDITED: {each}: the vulnerability service cannot be reached" for each in LISTS],
+        ),
     ],
 )
 def test_only_an_answer_is_an_all_clear(
