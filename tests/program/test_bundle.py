@@ -112,8 +112,8 @@ def test_two_folders_give_the_same_bytes(tmp_path: Path) -> None:
     folder = copy_of_the_code(tmp_path / "elsewhere")
     dependencies = folder / ".build" / bundle.dependencies(RUNTIME).name
     copied(bundle.dependencies(RUNTIME), dependencies)
-    for record in dependencies.glob("*.dist-info/RECORD"):  # a script names its interpreter
-        record.write_text(re.sub(r"(bin/.*,sha256=)[^,]+", r"\1another", record.read_text()))
+    for listed in dependencies.glob("*.dist-info/RECORD"):  # a script names its interpreter
+        listed.write_text(re.sub(r"(bin/.*,sha256=)[^,]+", r"\1another", listed.read_text()))
     for installer in dependencies.glob("*.dist-info/INSTALLER"):
         installer.write_text("uv\n")
     ours = hashlib.sha256(bundle.build(RUNTIME).read_bytes()).hexdigest()
