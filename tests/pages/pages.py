@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from tests.pages.events_page import events_page
+from tests.pages.failover_picture import failover_picture
 from tests.pages.format_pages import formats
 from tests.pages.metrics_page import metrics_page
 from tests.pages.resources_page import resources_page
@@ -15,6 +16,7 @@ def cheap() -> dict[str, str]:
         **formats(),
         "events.md": events_page(),
         "metrics.md": metrics_page(),
+        "failover.svg": failover_picture(),
         "transfer.svg": workflow_picture(),
     }
 

@@ -13,7 +13,7 @@ from local import published_messages
 from local.program import ROOT
 from local.published_messages import PublishedMessageError, checked
 from runtime import metric_names
-from tests.pages import events_page, metrics_page
+from tests.pages import events_page, failover_picture, metrics_page, pictures
 from tests.pages.approved import approved
 from tests.pages.pages import cheap
 
@@ -55,6 +55,22 @@ def test_every_state_of_the_workflow_is_in_the_picture() -> None:
     text = (DOCS / "transfer.svg").read_text()
     for name in states:
         assert f">{name}<" in text or name == "Deliver"
+
+
+def test_the_failover_in_the_picture_is_a_run_of_the_scenario_as_it_is() -> None:
+    record = json.loads(failover_picture.RECORD.read_text())
+    assert record["source"] == failover_picture.source(), failover_picture.__doc__
+
+
+@pytest.mark.parametrize("name", pictures.PICTURES)
+def test_a_picture_that_people_make_shows_what_there_is(name: str) -> None:
+    assert (DOCS / name).exists()
+    assert not pictures.stale(name)
+
+
+def test_every_picture_of_a_page_is_computed_or_watched() -> None:
+    here = {path.name for path in DOCS.iterdir() if path.suffix in (".svg", ".png")}
+    assert here == pictures.PICTURES.keys() | {"failover.svg", "transfer.svg"}
 
 
 RECEIPT = {

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,8 +9,9 @@ from markupsafe import Markup
 
 from components.statemachine import definition
 from local.drill.report.svg import element, join
+from tests.pages.drawing import drawing
 
-_WIDTH, _HEIGHT = 1470, 500
+_SIZE = (1470, 500)
 _BOX = (162, 50)
 
 #: Where each state stands: left and top. A state that the definition gains needs a place here.
@@ -21,7 +21,7 @@ _PLACES = {
     "ClaimAgain": (210, 330),
     "LookAgain": (420, 330),
     "Compare": (420, 40),
-    "NothingToSend": (745, 40),
+    "NothingToSend": (640, 40),
     "Complete": (1080, 40),
     "Archive": (1285, 40),
     "ArchiveAllTheSame": (1080, 160),
@@ -37,13 +37,9 @@ _PLACES = {
 _FRAME = (632, 130, 388, 320)
 
 _STYLE = """
-text {
-  font-family: "Helvetica Neue", Helvetica, Arial, "Liberation Sans", "DejaVu Sans", sans-serif;
-  text-anchor: middle; fill: #1f2d3d;
-}
+text { text-anchor: middle; }
 .name { font-size: 12.5px; font-weight: 600; }
 .note { font-size: 11.5px; fill: #52606d; }
-.page { fill: #ffffff; stroke: #d9e2ec; }
 .frame { fill: #f0f6fc; stroke: #7ba7d0; }
 .Task { fill: #e3f8ee; stroke: #57ae89; }
 .Choice { fill: #f2ebfe; stroke: #9a7fd1; }
@@ -73,43 +69,26 @@ def workflow_picture() -> str:
         element("rect", class_="frame", x=left, y=top, width=width, height=height, rx=10),
         _text("Deliver, for each destination", left + width / 2, top + 22, "name"),
     )
+    tips = (_tip(name, color) for name, color in (("way", "#486581"), ("caught", "#c0605f")))
     parts = [
+        element("defs", *tips),
         _ways(states),
         _way((174, 205), (210, 205), caught=False),
         *frame,
-        *(_box(name, state) for name, state in (states | inner).items() if name != "Deliver"),
         _ways(inner),
+        *(_box(name, state) for name, state in (states | inner).items() if name != "Deliver"),
         _upload(),
         _text(
             "Solid: the next state. Dashed: after an error that is not repeated."
             " A state without a way on is an end.",
-            _WIDTH / 2,
-            _HEIGHT - 18,
+            _SIZE[0] / 2,
+            _SIZE[1] - 18,
             "note",
         ),
     ]
-    return _document(join(parts))
-
-
-def _document(content: Markup) -> str:
-    title = element("title", "A transfer, from its upload to its archived copy", id="title")
-    style = Markup("<style>{}</style>").format(Markup(_STYLE))
-    tips = join(_tip(name, color) for name, color in (("way", "#486581"), ("caught", "#c0605f")))
-    page = element("rect", class_="page", x=0.5, y=0.5, width=_WIDTH - 1, height=_HEIGHT - 1, rx=12)
-    drawn = element(
-        "svg",
-        title,
-        style,
-        element("defs", tips),
-        page,
-        content,
-        xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_WIDTH} {_HEIGHT}",
-        width=_WIDTH,
-        height=_HEIGHT,
-        role="img",
+    return drawing(
+        join(parts), title="A transfer, from its upload to its archived copy", size=_SIZE, style=_STYLE
     )
-    return re.sub(r"(</(?:g|defs|style|title)>|<path[^>]*></path>)", r"\1\n", str(drawn)) + "\n"
 
 
 def _tip(name: str, color: str) -> Markup:
