@@ -74,6 +74,7 @@ lint: $(READY)
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/python -m customers.schema --check
 	@{ $(REFERENCE); } | cmp -s docs/cli.md - || { echo "docs/cli.md is not current; run: make reference"; exit 1; }
+	@$(BIN)/python -m tests.pages --check
 	@if command -v actionlint >/dev/null; then actionlint; \
 	else echo "actionlint is not installed, so .github/workflows is not linted: docs/pipelines.md"; fi
 
@@ -103,9 +104,9 @@ approve: $(READY)
 pages: $(READY)
 	@$(BIN)/python -m tests.pages
 
-# docs/ as a site. It has no links that lead nowhere, or this fails.
+# docs/ as a site. A link that leads nowhere ends it, which it would not with --quiet.
 site: $(VENV)/.installed-docs
-	@$(BIN)/mkdocs build --strict --quiet
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo .build/site/index.html
 
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
