@@ -7,6 +7,7 @@ from tests.pages.failover_picture import failover_picture
 from tests.pages.format_pages import formats
 from tests.pages.metrics_page import metrics_page
 from tests.pages.resources_page import resources_page
+from tests.pages.updates_page import updates_page
 from tests.pages.workflow_picture import workflow_picture
 
 
@@ -22,7 +23,7 @@ def cheap() -> dict[str, str]:
 
 
 def costly() -> dict[str, str]:
-    """Return the others; the program of the western stack is run for them."""
+    """Return the others; the program of the western stack is run for them, about ten times."""
     from tests.program.conftest import record
 
-    return {"resources.md": resources_page(record("gov-west"))}
+    return {"resources.md": resources_page(record("gov-west")), "updates.md": updates_page()}

@@ -28,9 +28,16 @@ class Picture:
     how: str
 
 
-def _report() -> str:
-    files = sorted((ROOT / "local/drill/report").glob("*.*"))
-    return _hash("".join(file.read_text() for file in files))
+def _files(folder: str) -> Callable[[], str]:
+    """Return what hashes the code and templates of a folder."""
+
+    def subject() -> str:
+        files = sorted(
+            file for file in (ROOT / folder).glob("*.*") if file.suffix in (".py", ".html", ".css")
+        )
+        return _hash("".join(file.read_text() for file in files))
+
+    return subject
 
 
 def _components() -> str:
@@ -45,7 +52,7 @@ PICTURES: Mapping[str, Picture] = {
     "architecture.svg": Picture(
         _components, "draw what is new in it, or see that it is no part of this picture"
     ),
-    "drill-report.png": Picture(_report, "run `make drill`, and this command"),
+    "drill-report.png": Picture(_files("local/drill/report"), "run `make drill`, and this command"),
 }
 
 

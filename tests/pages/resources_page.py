@@ -17,8 +17,9 @@ _HEAD = f"""{WRITTEN}
 
 What a stack consists of, by component; what a change takes along; and what customers notice while a part
 is missing. It is computed from the recorded graph of the western stack with the sample registry, so
-numbers of customers' resources are those of the sample. What a pull request would do to a deployed
-environment is in its [plan](pipelines.md#the-comment).
+numbers of customers' resources are those of the sample. What each kind of update does is in
+[updates](updates.md), and what a pull request would do to a deployed environment in its
+[plan](pipelines.md#the-comment).
 
 ## How to read the tables
 
@@ -30,8 +31,8 @@ environment is in its [plan](pipelines.md#the-comment).
   them](#protected-resources) are below, and [a test](upgrade.md#protected-resources) keeps them.
 - **Lost for good** is what a new resource does not bring back.
 
-Regions do not share resources: whatever is missing in one region, the other serves, and DNS moves there by
-[evacuation](failover.md). "Nothing" in the sentences below means nothing as long as the rest works.
+Each region has resources of its own, and of the tracker's table a replica of its own: what is missing in one
+region, the other serves, and DNS moves there by [evacuation](failover.md). "Nothing" in the sentences below means nothing as long as the rest works.
 """
 
 _PROTECTED = """

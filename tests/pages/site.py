@@ -61,13 +61,13 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(text: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Let links lead to where their targets stand in the site."""
+    """Let links lead to where their targets stand in the site; a comment above its heading hides a title."""
     name = page.file.src_uri
 
     def moved(link: re.Match[str]) -> str:
         return link[1] + os.path.relpath(_in_site(name, link[2]), Path(name).parent)
 
-    return _spaced(_LINK.sub(moved, text))
+    return _spaced(_LINK.sub(moved, re.sub(r"\A<!--.*?-->\s*", "", text)))
 
 
 def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:

@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from local.program import ROOT, Graph, Resource
+from tests.pages import updates_page
 from tests.pages.outages import OUTAGES
 from tests.pages.resources_page import resources_page
+from tests.pages.updates import CODE
 from tests.program.conftest import STACKS
 from tests.program.protected_resources import approved, complaints, merged, protected
 
@@ -66,6 +68,16 @@ def test_the_command_adds_to_the_list_and_takes_nothing_away() -> None:
 
 def test_the_page_about_resources_is_as_it_would_be_written(west: Graph) -> None:
     assert (ROOT / "docs/resources.md").read_text() == resources_page(west), "run: make pages"
+
+
+def test_the_page_about_updates_says_what_a_release_does() -> None:
+    written = f"| {' | '.join(updates_page.row(CODE))} |"
+    assert written.replace("|  |", "| |") in (ROOT / "docs/updates.md").read_text().replace("|  |", "| |")
+
+
+@pytest.mark.exhaustive
+def test_the_page_about_updates_is_as_it_would_be_written() -> None:
+    assert (ROOT / "docs/updates.md").read_text() == updates_page.updates_page(), "run: make pages"
 
 
 def test_what_the_loss_of_a_component_means_is_said_of_those_that_exist(west: Graph) -> None:
