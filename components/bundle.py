@@ -46,8 +46,8 @@ SERVICES = {
     "sts",
 }
 
-#: What pip notes about an installation: by which tool, whether it was asked for, and the hashes of scripts that
-#: name the interpreter's folder. Nothing in Lambda reads them, and they differ from machine to machine.
+#: What pip notes about an installation: by which tool, whether it was asked for, and the hashes of scripts
+#: that name the interpreter's folder. Nothing in Lambda reads them, and they differ from machine to machine.
 NOTES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
 
 _EPOCH = (1980, 1, 1, 0, 0, 0)
@@ -114,7 +114,7 @@ def build(runtime: str) -> Path:
             f"run: python -m components.bundle {runtime}"
         )
     files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources()}
-    content = hashlib.sha256(folder.name.encode())
+    content = hashlib.sha256(folder.name.encode() + Path(__file__).read_bytes())  # how it is packed, too
     for name, path in sorted(files.items()):
         content.update(f"{name}\n".encode() + path.read_bytes())
     bundle = BUILD / f"runtime-{runtime}-{content.hexdigest()[:12]}.zip"
@@ -153,7 +153,7 @@ def _installed(folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Make the bundle for one Lambda runtime and print its path and SHA-256, or why that failed and exit 1."""
+    """Make the bundle for one Lambda runtime and print its path and SHA-256; exit 1 if that fails."""
     parser = argparse.ArgumentParser(prog="python -m components.bundle", description=__doc__.splitlines()[0])
     parser.add_argument("runtime", help="Lambda runtime, e.g. python3.13")
     try:

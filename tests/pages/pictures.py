@@ -32,10 +32,8 @@ def _files(folder: str) -> Callable[[], str]:
     """Return what hashes the code and templates of a folder."""
 
     def subject() -> str:
-        files = sorted(
-            file for file in (ROOT / folder).glob("*.*") if file.suffix in (".py", ".html", ".css")
-        )
-        return _hash("".join(file.read_text() for file in files))
+        files = sorted((ROOT / folder).glob("*.*"))
+        return _hash("".join(file.read_text() for file in files if file.suffix in (".py", ".html", ".css")))
 
     return subject
 

@@ -31,8 +31,9 @@ numbers of customers' resources are those of the sample. What each kind of updat
   them](#protected-resources) are below, and [a test](upgrade.md#protected-resources) keeps them.
 - **Lost for good** is what a new resource does not bring back.
 
-Each region has resources of its own, and of the tracker's table a replica of its own: what is missing in one
-region, the other serves, and DNS moves there by [evacuation](failover.md). "Nothing" in the sentences below means nothing as long as the rest works.
+Each region has resources of its own, and of the tracker's table a replica of its own: what is missing in
+one region, the other serves, and DNS moves there by [evacuation](failover.md). "Nothing" in the sentences
+below means nothing as long as the rest works.
 """
 
 _PROTECTED = """

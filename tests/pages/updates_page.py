@@ -14,7 +14,8 @@ _HEAD = f"""{WRITTEN}
 Each row compares two recorded graphs of the western stack with the sample registry, before and after an
 update of this kind. A replacement or a deletion interrupts what the resource does; a change is made in
 place. What is **refused** is protected, so Pulumi stops the update before it begins. What the loss of each
-part would mean is in [resources](resources.md).
+part would mean is in [resources](resources.md). A recording knows no versions of functions: a release also
+gives the workflow's definition the new ones, in place.
 
 """
 
