@@ -117,7 +117,7 @@ bundle: $(READY)
 PINS = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
 pins: $(VENV)/.installed-audit
 	@mkdir -p .build
-	@{ sed -n '/^\#/p' runtime/requirements.txt; $(PINS) --constraint constraints.txt --output-file - runtime/requirements.in; } >.build/pins
+	@{ sed -n '/^#/p' runtime/requirements.txt; $(PINS) --constraint constraints.txt --output-file - runtime/requirements.in; } >.build/pins
 	@mv .build/pins runtime/requirements.txt
 
 # What the functions carry and what the tools consist of, in CycloneDX's JSON. The same versions give the same files.

@@ -142,6 +142,7 @@ def test_every_dependency_is_pinned_to_a_version_of_the_constraints_and_to_hashe
     assert {name: version for name, version, _ in pins} == {name: tested[name] for name, _, _ in pins}
 
 
+@pytest.mark.exhaustive
 def test_a_dependency_without_a_hash_is_not_installed(tmp_path: Path) -> None:
     folder = copy_of_the_code(tmp_path / "elsewhere")
     (folder / "runtime/requirements.txt").write_text("strange==1\n")
