@@ -70,7 +70,7 @@ def test_an_execution_of_the_last_release_is_claimed_by_todays_code(recorded):
     transfer = Transfer.parse(LAST["input"])
     assert transfer.document() == LAST["input"]
     mine = replace(transfer, customer=recorded.customer)
-    assert recorded.workflow.claim(mine, owner=LAST["execution"]) == Decision(action=Action.DONE)
+    assert recorded.workflow.claim(mine, owner=LAST["execution"]) == Decision(action=Action.DONE, thawed=True)
 
 
 def test_the_link_the_routing_document_the_event_and_the_receipt_are_read():
