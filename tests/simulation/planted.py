@@ -489,6 +489,10 @@ PLANTED: tuple[Planted, ...] = (
         (("runtime.handlers.wiring:answer", _wrap(_seen_to_wait)),),
     ),
     Planted(
+        "an execution that begins again minds none of its attempts",
+        (("runtime.intent:Intent._change", _always(True)),),
+    ),
+    Planted(
         "a takeover does not wait for the object",
         (("runtime.takeover:Takeover._has_arrived", _always(True)),),
     ),
