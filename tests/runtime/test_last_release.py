@@ -137,7 +137,7 @@ def test_the_last_release_can_read_what_todays_code_writes(west):
     assert lacking(receipt, LAST["receipt"]) == []
 
     def by_kind(items: list[dict[str, Any]]) -> dict[str, dict[str, Any]]:
-        # Its history of a file reads no slot of a customer's share and no intent: they have keys of their own.
+        # Its history of a file reads no slot of a share and no intent, which have keys of their own.
         kept = [item for item in items if not item[TRACKER_PK]["S"].startswith(("share#", "intent#"))]
         return {item["kind"]["S"] if "kind" in item else "CLAIM": item for item in kept}
 
