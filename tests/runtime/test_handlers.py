@@ -33,8 +33,9 @@ from runtime.environment import (
     ENV_STATE_MACHINE,
     ENV_TRACKER,
 )
+from runtime.overtaken import OvertakenError
 from runtime.shares import ShareInUseError
-from runtime.workflow import LeaseLostError, OvertakenError
+from runtime.workflow import LeaseLostError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
 ROOT = Path(__file__).parents[2]
