@@ -242,13 +242,6 @@ def _never_unknown(real: Any, self: Any, *given: Any, **named: Any) -> Any:
     return real(self, *given, **{**named, "after_unknown": False})
 
 
-def _never_expires(real: Any, self: Any, customer: str) -> Any:
-    """Count every slot that was not given back as used, whatever became of the attempt that had it."""
-    other = copy.copy(self)
-    other._now = lambda: 0.0
-    return real(other, customer)
-
-
 def _sure_of_rename(real: Any) -> Any:
     async def rename(self: Any, *given: Any) -> None:
         try:
@@ -535,10 +528,6 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "a slot is taken whoever has it",
         (("runtime.shares:Shares._occupy", _with_client("_client", update_item="ConditionExpression")),),
-    ),
-    Planted(
-        "the slot of an attempt that died is never free again",
-        (("runtime.shares:Shares._used", _wrap(_never_expires)),),
     ),
     Planted(
         "a copy that the partner has taken away was not made",
