@@ -62,5 +62,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")
         other = (page.parent / name).resolve() if name else page
-        assert other in FILES, f"{page.name} links to {target}, which is no file of the project"
+        known = other in FILES
+        assert known, f"{page.name} links to {target}, which is no file of the project"
         assert not anchor or anchor in anchors(other), f"{page.name} links to {target}"

@@ -49,6 +49,9 @@ def on_files(files: Files, config: MkDocsConfig) -> Files:
     seen = set(waiting[:-1])
     while waiting:
         name = waiting.pop()
+        if _source(name).is_dir():
+            _LOG.warning("a page links to the folder %s; link to a file in it", name)
+            continue
         if name not in seen:
             seen.add(name)
             files.append(File.generated(config, name, abs_src_path=str(_source(name))))
