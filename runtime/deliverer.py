@@ -27,7 +27,7 @@ from runtime.delivery import (
 )
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
-from runtime.intent import Intent
+from runtime.intent import EarlierAttemptError, Intent
 from runtime.overtaken import OvertakenError, overtaken
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
@@ -180,8 +180,8 @@ class Deliverer:
                 done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
-        except PlatformUnavailableError:
-            raise
+        except (PlatformUnavailableError, EarlierAttemptError):
+            raise  # the destination has not failed
         except (TransientDeliveryError, DeliveryUnknownError) as error:
             if error.place != self._destinations.source(transfer).place:
                 with suppress(ClientError, BotoCoreError):
