@@ -15,9 +15,10 @@ from rich.console import Console
 
 from ops.cli import AsJson, OfCell, OfCustomer, Root, refusing
 from ops.environment import ROOT, Environment
+from ops.recovery.attempts import FileEvent
 from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
-from ops.recovery.trace import FileEvent, FileStory, Trace
+from ops.recovery.trace import FileStory, Trace
 from ops.recovery.window import age
 
 Wanted = Annotated[
