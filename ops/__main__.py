@@ -8,6 +8,7 @@ from ops.commands import (
     accept,
     audit,
     check,
+    console,
     evacuation,
     gaps,
     handout,
@@ -35,12 +36,12 @@ app = typer.Typer(
     rich_markup_mode=None,  # paragraphs are wrapped to the terminal
 )
 
-app.add_typer(audit.app, name="audit")
-app.add_typer(replay.app, name="replay")
+for name, several in (("audit", audit.app), ("replay", replay.app)):
+    app.add_typer(several, name=name)
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout),
+    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout, console.console),
     *(new.new, lifecycle.promote, lifecycle.drain, lifecycle.retire),
 ):
     app.command()(verb)

@@ -73,6 +73,7 @@ ROOMS = {
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
         "onboarding": {"*", "recovery", "health"},
         "handout": {"*", "health"},
+        "console": {"*", "recovery", "health"},
         "commands": {
             "*",
             "dns",
@@ -83,6 +84,7 @@ ROOMS = {
             "acceptance",
             "onboarding",
             "handout",
+            "console",
         },
         "__main__": {"*", "commands"},
     },

@@ -65,7 +65,7 @@ def transfers(
     Example: mft-ops transfers c7k2m --window 6h --state held
     """
     asked = Window.of(since=since, until=until, length=window)
-    if after and not asked.since <= submitted(after) < asked.until:
+    if after and not asked.has(submitted(after)):
         ends = "from {since} to {until}".format_map(asked.document())
         raise typer.BadParameter(f"--after {after} is not within the window, {ends}")
     wanted = Wanted(state=state, key=key)

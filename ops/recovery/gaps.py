@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import islice
+from itertools import chain, islice
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from ops.plan import RefusedError, digest
+from ops.plan import RefusedError, command, digest
 from ops.recovery.causes import Cause, cause_of
 from ops.recovery.inventory import Inventory, is_pending
 from ops.recovery.reconcile import Gap, GapKind, gaps
@@ -28,11 +28,14 @@ from ops.recovery.replay import FactsChangedError
 from ops.recovery.window import Window
 from runtime import objects
 from runtime.contract import REGION_OF, peer_of
+from runtime.facts import submitted
 from runtime.sweep_notes import SweepNotes
 
 #: How many customers are searched, and how many repairs are made, at once.
 _AT_ONCE = 8
 _IN_MEMORY = 256 * 1024
+#: After how many transfers a search sees that it was given up.
+_OFTEN = 100
 
 
 @dataclass(kw_only=True)
@@ -69,7 +72,10 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanListener:
-    """Callbacks for progress: `listed` gets the number of further objects, `finished` follows a customer."""
+    """Callbacks for progress: `listed` gets the number of further objects, `finished` follows a customer.
+
+    An error that `listed` raises ends the search.
+    """
 
     listed: Callable[[int], None] = lambda count: None
     finished: Callable[[], None] = lambda: None
@@ -137,6 +143,8 @@ class GapReport:
         # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
+            if not counts.transfers % _OFTEN:
+                self._listed(0)  # reading facts, too, ends when the search is given up
             found_here = gaps(seen, customer=customer, sides=sides, now=now)
             wrong = [_with_reason(gap, reasons) for gap in found_here]
             counts.transfers += 1
@@ -167,6 +175,16 @@ class GapReport:
         if self._stopped.is_set():
             raise CancelledError
         self._listener.listed(count)
+
+
+def settling(gap: Mapping[str, Any]) -> str | None:
+    """Return the command that plans the repair of a gap of the report; None if it closes by itself."""
+    if GapKind(gap["finding"]).closes_by_itself:
+        return None
+    since = submitted(gap["transfer"])
+    ends = Window(since=since, until=since + timedelta(seconds=1)).document()
+    times = chain.from_iterable((f"--{end}", time) for end, time in ends.items())
+    return command("gaps", gap["customer"], *times, "--repair")
 
 
 def _with_reason(gap: Gap, reasons: Mapping[str, str]) -> Gap:

@@ -50,6 +50,10 @@ class Window:
         """Return the part of the window that is at least this old; typer.BadParameter if there is none."""
         return Window.of(since=self.since, until=datetime.now(UTC) - age)
 
+    def has(self, when: datetime) -> bool:
+        """Return whether a time is within the window."""
+        return self.since <= when < self.until
+
     def document(self) -> dict[str, str]:
         """Return both ends in the form that `moment` accepts."""
         return {"since": f"{self.since:{_ISO}}", "until": f"{self.until:{_ISO}}"}
