@@ -17,7 +17,7 @@ PATIENCE = 30.0
 _KEPT = 60.0
 
 
-class LateError(RuntimeError):
+class LateError(TimeoutError):
     """AWS has not answered within the bound; the question goes on, and its answer is kept for a while."""
 
 

@@ -57,7 +57,11 @@ def overview(source: Source, query: Query) -> dict[str, Any]:
     alarms = [alarm for its in document["regions"].values() for alarm in its["alarms"] or ()]
     shown = [f"the alarm {alarm['name']} is on since {alarm['since']}" for alarm in alarms]
     regions = {
-        region: {**its, "rows": list(rows(its, document["shifts_according_to"]))}
+        region: {
+            **its,
+            "rows": list(rows(its, document["shifts_according_to"])),
+            "why": [each for each in document["findings"] if each.startswith(f"{region}: does not answer")],
+        }
         for region, its in document["regions"].items()
     }
     findings = [each for each in document["findings"] if not any(alarm in each for alarm in shown)]
@@ -118,7 +122,7 @@ def _list(
 
     words = (*customers, *wanted.words(), *(("--region", only) if only else ()))
     asked = command("transfers", *words, *chain.from_iterable(_ends(window).items()))
-    about = {"page": name, "query": query.given, "window": window.document(), "command": asked}
+    about = {"page": name, "query": query.all, "window": window.document(), "command": asked}
     return source.ask(look, only=only) | about
 
 
@@ -137,7 +141,7 @@ def _ends(window: Window) -> dict[str, str]:
 def gaps(source: Source, query: Query) -> dict[str, Any]:
     """Search one customer's transfers for what the regions disagree on."""
     customers, window = query.customers(), query.window(HOURS, longest=LONGEST)
-    about = {"query": query.given, "window": window.document()}
+    about = {"query": query.all, "window": window.document()}
     if not customers:
         return {**about, "searched": False, "gaps": (), "unknowns": (), "command": command("gaps")}
     if len(customers) > 1:
@@ -174,7 +178,7 @@ def file(source: Source, query: Query) -> dict[str, Any]:
     """Tell one file's story across both regions."""
     wanted, customer, transfer = query.text("find"), query.text("customer"), query.text("transfer")
     key = query.text("key")
-    about = {"query": query.given, "command": command("trace", "FILE")}
+    about = {"query": query.all, "command": command("trace", "FILE")}
     if not (wanted or key):
         return {**about, "story": None, "settle": {}}
 

@@ -26,16 +26,17 @@ class Query:
         for name in given:
             if name not in known:
                 raise BadQueryError(f"{name!r} is no parameter of this page; it takes: {', '.join(known)}")
-        self._given = {name: text.strip() for name, text in given.items()}
+        #: All parameters that the page knows, empty where they were not given.
+        self.all = {name: given.get(name, "").strip() for name in known}
 
     @property
     def given(self) -> dict[str, str]:
         """The parameters that are not empty."""
-        return {name: text for name, text in self._given.items() if text}
+        return {name: text for name, text in self.all.items() if text}
 
     def text(self, name: str) -> str:
         """Return a parameter, empty if it was not given."""
-        return self._given.get(name, "")
+        return self.all[name]
 
     def parsed(self, name: str, parse: Callable[[str], _T]) -> _T | None:
         """Return what `parse` makes of a parameter, None if it was not given."""

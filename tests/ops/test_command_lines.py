@@ -123,6 +123,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
         assert named == {"--customer"}
     elif verb in (
         ("check",),
+        ("console",),
         ("new",),
         ("status",),
         ("evacuate",),
@@ -171,6 +172,7 @@ def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing)
 
 ALL = [
     ("audit", "verify"),
+    ("console", "--export", "console"),
     ("evacuate", WESTERN),
     ("gaps",),
     ("notice", "--all"),
