@@ -96,12 +96,12 @@ class App:
             return self._refusal(404, f"It has no page {request.path}.")
         except BadQueryError as error:
             return self._refusal(400, f"{error}.")
+        except UnansweredError as error:
+            return self._refusal(503, str(error))
         except RefusedError as error:
             return self._refusal(404, f"{error}.")
         except (BotoCoreError, ClientError) as error:
             return self._refusal(503, message_of(error, "reload this page"))
-        except UnansweredError as error:
-            return self._refusal(503, str(error))
         except LateError as error:
             return self._refusal(504, f"{error}.")
         except Exception as error:

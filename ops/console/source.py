@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 _FRESH = 30.0
 
 
-class UnansweredError(RuntimeError):
+class UnansweredError(RefusedError):
     """No region that is needed answers; the message says why."""
 
 

@@ -28,14 +28,17 @@ from ops.console.answers import Answers
 from ops.console.app import App
 from ops.console.source import Source
 from ops.environment import Environment
-from runtime import tracker
+from runtime import contract, tracker
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.executions import first
 from tests.iam import Statement, granting, parsed
 from tests.ops.conftest import Place
+from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
 from tests.ops.test_accept_faults import needed
+from tests.ops.test_status import both  # noqa: F401 - a fixture
 from tests.ops.test_transfers_verb import five, submit  # noqa: F401 - a fixture
 from tests.ops.transfers import Estate, deliver, replicate
+from tests.ops.well_cells import well  # noqa: F401 - a fixture
 from tests.runtime.cells import NAMESPACE, eventually
 
 WESTERN, EASTERN = REGION_OF[WEST], REGION_OF[EAST]
@@ -202,6 +205,33 @@ def test_a_fault_of_the_console_is_one_line(browser, monkeypatch, capsys):
     assert response.status_code == 500
     assert "Traceback" not in response.text
     assert capsys.readouterr().err == "The console has a fault at /: KeyError\n"
+
+
+# --- Both regions at a glance ------------------------------------------------------------------------
+
+
+def test_both_regions_at_a_glance(both, place):  # noqa: F811
+    assert "All is well" in Browser(place).page("/").text
+    east = both[EAST]
+    name = east.alarm("files-held", section="files-held", state="ALARM")
+    east.send(east.manifest["dead_letters"]["ingest"])
+    browser = Browser(place)
+    page = browser.page("/")
+    text = " ".join(page.text.split())
+    assert "1 alarm on, 1 other finding" in text
+    assert f"▲ {name} since" in text
+    assert page.links("#files-held") == ["/runbook#files-held"] * 2, "of the description, and by itself"
+    assert f"mft-ops redrive {EASTERN} --queue ingest" in text
+    assert "in since 20" in text
+    assert "ingest 1, replication 0, events 0, invocations 0" in text
+    place.relay.forget()
+    assert browser.page("/").text.count("us-gov") == page.text.count("us-gov")
+    assert place.relay.calls == [], "the report of a moment ago is shown"
+
+    place.relay.closed = {f"{WESTERN} "}
+    dead = " ".join(Browser(place).page("/").text.split())
+    assert f"{WESTERN} ✗ does not answer {WESTERN}: does not answer: Connection was closed" in dead
+    assert f"{EASTERN} ✓ answers" in dead
 
 
 # --- Lists -------------------------------------------------------------------------------------------
@@ -399,7 +429,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, Any]]:
     call = BaseClient._make_api_call
 
     def record(client: Any, operation: str, given: Any) -> Any:
-        service = client.meta.service_model.signing_name
+        service = client.meta.service_model.service_name.replace("stepfunctions", "states")
         made.append({"service": service, "operation": operation, "given": given, "region": "us-gov-west-1"})
         return call(client, operation, given)
 
@@ -421,6 +451,9 @@ def policy(estate: Estate) -> list[Statement]:
 def test_every_page_only_reads_what_the_documented_policy_allows(console, estate, five, calls):  # noqa: F811
     transfer = deliver(estate.west)
     estate.west.receive(b"abc", "inbound/sdk/new.csv")
+    parts = json.dumps({**estate.west.manifest, "functions": {"ingest": "nobody"}})
+    name = contract.cell_parameter(NAMESPACE, estate.place.cell, "parts")
+    estate.west.client("ssm").put_parameter(Name=name, Value=parts, Type="String", Overwrite=True)
     calls.clear()
     addresses = ["/", "/transfers?window=3d", "/retrying?window=3d", "/held", "/reports", "/runbook"]
     addresses += [f"/gaps?customer={estate.customer}", f"/file?find={transfer.id}", "/file?find=sdk/a.csv"]
@@ -516,7 +549,7 @@ def test_an_export_of_which_a_page_fails_leaves_nothing(place, tmp_path):
     ("words", "code", "line"),
     [
         (("--export", "x", "--port", "0"), 2, "--export and --port exclude each other"),
-        (("--port", "65536"), 2, "65536 is not in the range"),
+        (("--port", "65536"), 2, "should be less than or equal to 65535"),
         (("--report", "none.html"), 1, "--report: none.html cannot be read: No such file or directory"),
         (("--report", "pyproject.toml"), 1, "--report: pyproject.toml is not a page of HTML"),
         (("--cell", "77"), 1, "no stack files make cell '77'"),
@@ -568,6 +601,7 @@ def test_it_listens_on_loopback_alone_logs_nothing_and_ends_with_ctrl_c(place):
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
             asked.close()
+            connection.close()
         finally:
             process.kill()
             process.wait()
