@@ -17,9 +17,10 @@ from ops.console.source import Source
 from ops.health.status_document import rows
 from ops.plan import RefusedError, command
 from ops.recovery.attempts import Attempts
-from ops.recovery.gaps import GapReport, ScanListener, settling
+from ops.recovery.gaps import GapReport, ScanListener
 from ops.recovery.lookup import FoundFile, Lookup
 from ops.recovery.regions import Regions
+from ops.recovery.repair import planned_by
 from ops.recovery.trace import Trace
 from ops.recovery.transfer_list import TransferPage, Wanted, cursor_of, newest, page, state_of
 from ops.recovery.window import Window
@@ -154,7 +155,7 @@ def gaps(source: Source, query: Query) -> dict[str, Any]:
             found = list(islice(report.lines(), GAPS + 1))
         except _SearchTooLongError as error:
             return {"given_up": str(error), "gaps": (), "counts": None, "unknowns": regions.unknowns}
-        settled = [{**each, "settle": settling(each)} for each in found[:GAPS]]
+        settled = [{**each, "settle": planned_by(each)} for each in found[:GAPS]]
         counts = report.counts.document() if len(found) <= GAPS else None
         return {"gaps": settled, "counts": counts, "given_up": None, "unknowns": regions.unknowns}
 

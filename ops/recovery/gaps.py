@@ -13,12 +13,12 @@ from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from itertools import chain, islice
+from itertools import islice
 from typing import IO, Any
 
 from botocore.exceptions import ClientError
 
-from ops.plan import RefusedError, command, digest
+from ops.plan import RefusedError, digest
 from ops.recovery.causes import Cause, cause_of
 from ops.recovery.inventory import Inventory, is_pending
 from ops.recovery.reconcile import Gap, GapKind, gaps
@@ -28,7 +28,6 @@ from ops.recovery.replay import FactsChangedError
 from ops.recovery.window import Window
 from runtime import objects
 from runtime.contract import REGION_OF, peer_of
-from runtime.facts import submitted
 from runtime.sweep_notes import SweepNotes
 
 #: How many customers are searched, and how many repairs are made, at once.
@@ -175,16 +174,6 @@ class GapReport:
         if self._stopped.is_set():
             raise CancelledError
         self._listener.listed(count)
-
-
-def settling(gap: Mapping[str, Any]) -> str | None:
-    """Return the command that plans the repair of a gap of the report; None if it closes by itself."""
-    if GapKind(gap["finding"]).closes_by_itself:
-        return None
-    since = submitted(gap["transfer"])
-    ends = Window(since=since, until=since + timedelta(seconds=1)).document()
-    times = chain.from_iterable((f"--{end}", time) for end, time in ends.items())
-    return command("gaps", gap["customer"], *times, "--repair")
 
 
 def _with_reason(gap: Gap, reasons: Mapping[str, str]) -> Gap:

@@ -577,6 +577,7 @@ def test_it_listens_on_loopback_alone_logs_nothing_and_ends_with_ctrl_c(place):
         silent.bind(("127.0.0.1", 0))
         silent.listen()
         root = ("--root", str(place.root))
+        asked: list[socket.socket] = []
         environment = {**os.environ, "AWS_ENDPOINT_URL": f"http://127.0.0.1:{silent.getsockname()[1]}"}
         process = subprocess.Popen(
             [*(sys.executable, "-W", "error", "-m", "ops", "console", "--port", "0"), "--json", *root],
@@ -596,13 +597,17 @@ def test_it_listens_on_loopback_alone_logs_nothing_and_ends_with_ctrl_c(place):
             answer = connection.getresponse()
             assert (answer.status, answer.headers["Server"].strip()) == (200, "console")
             answer.read()
-            connection.request("GET", "/transfers")
-            asked, _ = silent.accept()  # AWS is asked, and does not answer
+            connection.request("GET", "/")
+            asked = [silent.accept()[0] for _ in REGION_OF]  # both regions are asked, and do not answer
             process.send_signal(signal.SIGINT)
             out, err = process.communicate(timeout=60)
-            asked.close()
             connection.close()
+            silent.setblocking(False)
+            with pytest.raises(BlockingIOError):
+                silent.accept()  # it did not wait until the questions are tried again
         finally:
             process.kill()
             process.wait()
+            for each in asked:
+                each.close()
     assert (process.returncode, out, err) == (0, "", "")
