@@ -37,6 +37,7 @@ _PATHS = {
 _READS = ("GET", "HEAD")
 _TITLES = {
     400: "That is not a question the console understands",
+    403: "The console is for its own pages",
     404: "There is no such thing",
     405: "The console changes nothing",
     421: "The console is for this machine alone",
@@ -85,6 +86,8 @@ class App:
     def _respond(self, request: Request) -> Response:
         if not _LOOPBACK.fullmatch(request.headers.get("Host", "")):
             return self._refusal(421, "It answers to 127.0.0.1, localhost and [::1], and to no other name.")
+        if _is_from_elsewhere(request.headers):
+            return self._refusal(403, "A page from elsewhere asked for it, not you.")
         if request.method not in _READS:
             response = self._refusal(405, f"{request.method} is not answered; the console is for reading.")
             response.headers["Allow"] = ", ".join(_READS)
@@ -135,6 +138,16 @@ class App:
     def _refusal(self, code: int, message: str) -> Response:
         data = {"code": f"HTTP {code}", "title": _TITLES[code], "message": message}
         return _html(self._site.render("error", data), code)
+
+
+def _is_from_elsewhere(headers: Mapping[str, str]) -> bool:
+    """Return whether another page wants a part from here; a link that somebody followed is none.
+
+    The browser would not show that page the answer, but AWS would be asked.
+    https://www.w3.org/TR/fetch-metadata/
+    """
+    site, mode = headers.get("Sec-Fetch-Site", "none"), headers.get("Sec-Fetch-Mode", "navigate")
+    return site not in ("none", "same-origin") and mode != "navigate"
 
 
 def _html(text: str, code: int = 200) -> Response:

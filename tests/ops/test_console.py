@@ -124,6 +124,16 @@ def test_only_loopback_is_answered_and_for_others_nothing_is_asked(browser, plac
     assert place.relay.calls == []
 
 
+def test_a_page_from_elsewhere_gets_no_part_of_it_and_its_links_lead_here(place):
+    client = Client(Browser(place).app)
+    for site, mode, code in (
+        *(("cross-site", "no-cors", 403), ("same-site", "cors", 403), ("cross-site", "navigate", 200)),
+        *(("none", "navigate", 200), ("same-origin", "no-cors", 200)),
+    ):
+        headers = {"Host": HOST, "Sec-Fetch-Site": site, "Sec-Fetch-Mode": mode}
+        assert client.get("/reports", headers=headers).status_code == code
+
+
 def test_only_reading_is_answered(browser, place):
     place.relay.forget()
     for method in ("POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT", "X"):

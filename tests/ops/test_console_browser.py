@@ -250,16 +250,13 @@ def pressed(browser: Any, times: int) -> list[dict[str, Any]]:
     from selenium.webdriver.common.action_chains import ActionChains
     from selenium.webdriver.common.keys import Keys
 
-    found = []
-    for _ in range(times):
-        ActionChains(browser).send_keys(Keys.TAB).perform()
-        found.append(
-            browser.execute_script(
-                "const on = document.activeElement, its = getComputedStyle(on);"
-                "return {text: on.textContent.trim(), name: on.name || '',"
-                " top: on.getBoundingClientRect().top, outline: its.outlineStyle + ' ' + its.outlineWidth}"
-            )
-        )
+    browser.execute_script(
+        "window.seen = []; document.addEventListener('focusin', ({target: on}) => seen.push({"
+        " text: on.textContent.trim(), name: on.name || '', top: on.getBoundingClientRect().top,"
+        " outline: getComputedStyle(on).outlineStyle + ' ' + getComputedStyle(on).outlineWidth}))"
+    )
+    ActionChains(browser).send_keys(Keys.TAB * times).perform()
+    found: list[dict[str, Any]] = browser.execute_script("return window.seen")
     return found
 
 
