@@ -30,6 +30,8 @@ from runtime.facts import Status, submitted
 LISTED, RETRIED = 50, 20
 #: Transfers that are read for one page, wanted or not: some 100 requests.
 MOST_READ = 4_000
+#: Days that a list may look through, those of each customer counted: a day without transfers is a request.
+MOST_DAYS = 6_000
 #: Windows of the lists: a workflow ends within hours, and what is held waits for a person.
 HOURS, DAYS = timedelta(hours=6), timedelta(days=3)
 #: Gaps on a page, the longest window that it searches, and seconds after which the search is given up.
@@ -72,12 +74,12 @@ def overview(source: Source, query: Query) -> dict[str, Any]:
 def transfers(source: Source, query: Query) -> dict[str, Any]:
     """List the transfers of the last hours, newest first."""
     wanted = Wanted(state=query.parsed("state", state_of), key=query.pattern())
-    return _list(source, query, "transfers", wanted, HOURS, LISTED)
+    return _list(source, query, wanted, HOURS, LISTED)
 
 
 def held(source: Source, query: Query) -> dict[str, Any]:
     """List the transfers that wait for a person, with the commands that settle them."""
-    return _list(source, query, "held", Wanted(state=Status.HELD, key=query.pattern()), DAYS, LISTED)
+    return _list(source, query, Wanted(state=Status.HELD, key=query.pattern()), DAYS, LISTED)
 
 
 def retrying(source: Source, query: Query) -> dict[str, Any]:
@@ -93,13 +95,12 @@ def retrying(source: Source, query: Query) -> dict[str, Any]:
             "unknowns": [*regions.unknowns, *unknowns],
         }
 
-    return _list(source, query, "retrying", wanted, DAYS, RETRIED, attempts)
+    return _list(source, query, wanted, DAYS, RETRIED, attempts)
 
 
 def _list(
     source: Source,
     query: Query,
-    name: str,
     wanted: Wanted,
     usual: timedelta,
     limit: int,
@@ -112,8 +113,15 @@ def _list(
         raise BadQueryError(f"after: {after} is not within the window, {ends}")
 
     def look(regions: Regions) -> dict[str, Any]:
+        names = regions.customers(customers)
+        days = (window.until.date() - window.since.date()).days + 1
+        if days * len(names) > MOST_DAYS:
+            raise BadQueryError(
+                f"window: {days:,} days of {len(names):,} customers are more than this page reads; name"
+                " customers, or take a shorter window"
+            )
         found = page(
-            newest(regions, regions.customers(customers), window, after=after),
+            newest(regions, names, window, after=after),
             wanted,
             limit=limit,
             most=MOST_READ,
@@ -123,7 +131,7 @@ def _list(
 
     words = (*customers, *wanted.words(), *(("--region", only) if only else ()))
     asked = command("transfers", *words, *chain.from_iterable(_ends(window).items()))
-    about = {"page": name, "query": query.all, "window": window.document(), "command": asked}
+    about = {"query": query.all, "window": window.document(), "command": asked}
     return source.ask(look, only=only) | about
 
 
@@ -165,7 +173,6 @@ def gaps(source: Source, query: Query) -> dict[str, Any]:
 
 def _bound(seconds: float) -> Callable[[int], None]:
     """Return a listener of a search that ends it after this time."""
-
     end = time.monotonic() + seconds
 
     def listed(count: int) -> None:
@@ -177,7 +184,11 @@ def _bound(seconds: float) -> Callable[[int], None]:
 
 def file(source: Source, query: Query) -> dict[str, Any]:
     """Tell one file's story across both regions."""
-    wanted, customer, transfer = query.text("find"), query.text("customer"), query.text("transfer")
+    wanted, customer, transfer = (
+        query.text("find"),
+        query.text("customer"),
+        query.parsed("transfer", cursor_of),
+    )
     key = query.text("key")
     about = {"query": query.all, "command": command("trace", "FILE")}
     if not (wanted or key):
@@ -188,7 +199,7 @@ def file(source: Source, query: Query) -> dict[str, Any]:
         if key:
             if not customer:
                 raise BadQueryError("customer: is missing; a key is one customer's")
-            found = FoundFile(customer=customer, key=key, transfer=transfer or None)
+            found = FoundFile(customer=customer, key=key, transfer=transfer)
         else:
             found = Lookup(regions, names).find(wanted)
         story = Trace(source.environment, regions, found.customer).story(found.key, found.transfer)

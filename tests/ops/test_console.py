@@ -173,6 +173,9 @@ def test_every_answer_may_neither_run_nor_fetch_nor_be_framed_nor_kept(browser):
         ("/transfers/more", 404, "It has no page"),
         ("/transfers?state=lost", 400, "state: 'lost' is not one of under-way, delivered"),
         ("/transfers?window=soon", 400, "window: 'soon' is not a length of time"),
+        ("/transfers?window=999999d", 400, "window is longer than time is counted"),
+        ("/transfers?since=0001-01-01T00:00:00%2B14:00", 400, "is not a time; write 2026-01-31"),
+        ("/file?customer=a&key=b&transfer=x", 400, "transfer: 'x' is not a transfer's id"),
         ("/transfers?since=noon", 400, "since: 'noon' is not a time; write 2026-01-31"),
         ("/transfers?since=2026-01-02&until=2026-01-01", 400, "is not before 2026-01-01"),
         ("/transfers?after=yesterday", 400, "after: 'yesterday' is not a transfer's id"),
@@ -299,6 +302,26 @@ def test_of_many_transfers_a_page_reads_few_and_says_how_many(console, estate, m
     assert "5 were looked at" in page.text
     (older,) = page.links("after=")
     assert "5 were looked at" in console.page(older).text
+    long_ago = console.get("/held?since=2001-01-01")
+    assert (long_ago.status_code, "are more than this page reads" in message(long_ago)) == (400, True)
+
+
+def test_a_transfer_among_many_is_found_by_its_id_with_one_question_to_each_region(
+    console, estate, monkeypatch
+):
+    known = [submit(estate, f"{n}.csv", timedelta(minutes=n), partner=Kind.DELIVERED) for n in range(20)]
+    monkeypatch.setattr(tracker, "_RECENT", 4)
+    asked: list[str] = []
+    for side in (WEST, EAST):
+        events = console.source.ask(lambda regions, side=side: regions.client("dynamodb", side)).meta.events
+        events.register(
+            "before-parameter-build.dynamodb.Query", lambda params, **_: asked.append(str(params))
+        )
+    assert ids(console.page("/transfers?window=1h&key=sdk/9.csv")) == [known[9]]
+    asked.clear()
+    assert "sdk/9.csv" in console.page(f"/file?find={known[9]}").text
+    assert len([each for each in asked if f"{known[9]}~" in each]) == 2
+    assert len(asked) <= 8, "and its own facts, and what settles it"
 
 
 def test_no_name_becomes_markup(console, estate):
