@@ -11,6 +11,8 @@ import botocore.useragent
 import pytest
 from hypothesis import settings
 
+from tests.program import graph_store
+
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
 
@@ -37,15 +39,24 @@ _LONG = (
     "test_every_scenario.py",
     "test_planted_bugs_again.py",
     "test_drill.py",
-    "test_scenarios.py",
     "test_preview.py",
     "test_recorded_graphs.py",
-    *(f"test_schedules_{share}.py" for share in range(1, 5)),
+    "test_schedules_1.py",
+    "test_schedules_2.py",
     "test_planted_bugs.py",
     "test_outage.py",
     "test_audit.py",
     "test_emulator_workflow.py",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _graphs_are_shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each recorded graph is made by one worker for all of them, in the folder of this run."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / "graphs"
+        folder.mkdir(exist_ok=True)
+        graph_store.folder = folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
