@@ -7,7 +7,6 @@ import os
 from functools import cache
 
 import botocore.session
-import botocore.useragent
 import pytest
 from hypothesis import settings
 
@@ -21,10 +20,6 @@ os.environ.pop("PULUMI_BACKEND_URL", None)
 
 # Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
-
-# Every request spells out twice which SDK it is from.
-_sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
-botocore.useragent.sanitize_user_agent_string_component = _sanitized
 
 # What the modules make while they are imported stays: searching it for garbage, again and again as it grows,
 # takes a third of the time of a worker's start. The collector runs again from `pytest_collection_finish` on.
@@ -40,12 +35,18 @@ _LONG = (
     "test_planted_bugs_again.py",
     "test_drill.py",
     "test_preview.py",
+    "test_slow_partner.py",
+    "test_ready.py",
+    "test_comment.py",
+    "test_rehome.py",
     "test_recorded_graphs.py",
+    "test_audit.py",
+    "test_evacuation.py",
     "test_schedules_1.py",
     "test_schedules_2.py",
     "test_planted_bugs.py",
+    "test_gaps.py",
     "test_outage.py",
-    "test_audit.py",
     "test_emulator_workflow.py",
 )
 
