@@ -1,7 +1,8 @@
 """The workflow's definition in Amazon States Language: pure data, made from the ARNs of its functions.
 
 claim -> (wait | compare) -> deliver to each destination -> complete -> archive. Errors are matched by the
-class names in `runtime.delivery.errors`, `runtime.workflow`, `runtime.breaker` and `runtime.shares`.
+class names in `runtime.delivery.errors`, `runtime.workflow`, `runtime.overtaken`, `runtime.breaker`
+and `runtime.shares`.
 """
 
 from __future__ import annotations
