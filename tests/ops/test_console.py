@@ -166,37 +166,37 @@ def test_every_answer_may_neither_run_nor_fetch_nor_be_framed_nor_kept(browser):
 # --- Wrong questions ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("address", "code", "words"),
-    [
-        ("/nowhere", 404, "It has no page /nowhere"),
-        ("/transfers/more", 404, "It has no page"),
-        ("/transfers?state=lost", 400, "state: 'lost' is not one of under-way, delivered"),
-        ("/transfers?window=soon", 400, "window: 'soon' is not a length of time"),
-        ("/transfers?window=999999d", 400, "window is longer than time is counted"),
-        ("/transfers?since=0001-01-01T00:00:00%2B14:00", 400, "is not a time; write 2026-01-31"),
-        ("/file?customer=a&key=b&transfer=x", 400, "transfer: 'x' is not a transfer's id"),
-        ("/transfers?since=noon", 400, "since: 'noon' is not a time; write 2026-01-31"),
-        ("/transfers?since=2026-01-02&until=2026-01-01", 400, "is not before 2026-01-01"),
-        ("/transfers?after=yesterday", 400, "after: 'yesterday' is not a transfer's id"),
-        ("/held?after=20200131T000000Z-0123456789abcdef0123", 400, "is not within the window"),
-        ("/transfers?key=[a]", 400, "key: '[a]' has a '['"),
-        ("/transfers?sort=size", 400, "'sort' is no parameter of this page; it takes: customer, key"),
-        ("/held?state=held", 400, "'state' is no parameter"),
-        ("/?region=us-gov-west-1", 400, "'region' is no parameter"),
-        ("/transfers?region=us-gov-west-2", 404, "'us-gov-west-2' is not one of us-gov-east-1"),
-        ("/gaps?customer=a+b", 400, "names several"),
-        ("/gaps?customer=a&window=30d", 400, "searches 7 days at most"),
-        ("/reports/1", 404, "1 is no report; 0 were given"),
-        ("/reports/-1", 404, "It has no page"),
-        ("/transfers?key=%ff%fe", 503, "NoSuchBucket"),
-    ],
-)
-def test_a_wrong_question_gets_one_clear_page(browser, address, code, words):
-    response = browser.get(address)
-    assert response.status_code == code
-    assert words in message(response)
-    assert "Traceback" not in response.text
+WRONG = [
+    ("/nowhere", 404, "It has no page /nowhere"),
+    ("/transfers/more", 404, "It has no page"),
+    ("/transfers?state=lost", 400, "state: 'lost' is not one of under-way, delivered"),
+    ("/transfers?window=soon", 400, "window: 'soon' is not a length of time"),
+    ("/transfers?window=999999d", 400, "window is longer than time is counted"),
+    ("/transfers?since=0001-01-01T00:00:00%2B14:00", 400, "is not a time; write 2026-01-31"),
+    ("/file?customer=a&key=b&transfer=x", 400, "transfer: 'x' is not a transfer's id"),
+    ("/transfers?since=noon", 400, "since: 'noon' is not a time; write 2026-01-31"),
+    ("/transfers?since=2026-01-02&until=2026-01-01", 400, "is not before 2026-01-01"),
+    ("/transfers?after=yesterday", 400, "after: 'yesterday' is not a transfer's id"),
+    ("/held?after=20200131T000000Z-0123456789abcdef0123", 400, "is not within the window"),
+    ("/transfers?key=[a]", 400, "key: '[a]' has a '['"),
+    ("/transfers?sort=size", 400, "'sort' is no parameter of this page; it takes: customer, key"),
+    ("/held?state=held", 400, "'state' is no parameter"),
+    ("/?region=us-gov-west-1", 400, "'region' is no parameter"),
+    ("/transfers?region=us-gov-west-2", 404, "'us-gov-west-2' is not one of us-gov-east-1"),
+    ("/gaps?customer=a+b", 400, "names several"),
+    ("/gaps?customer=a&window=30d", 400, "searches 7 days at most"),
+    ("/reports/1", 404, "1 is no report; 0 were given"),
+    ("/reports/-1", 404, "It has no page"),
+    ("/transfers?key=%ff%fe", 503, "NoSuchBucket"),
+]
+
+
+def test_wrong_questions_get_one_clear_page_each(browser):
+    for address, code, words in WRONG:
+        response = browser.get(address)
+        assert response.status_code == code, address
+        assert words in message(response), address
+        assert "Traceback" not in response.text
 
 
 def test_unknown_customers_and_files_are_not_found(console, estate):
