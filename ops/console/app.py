@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from botocore.exceptions import BotoCoreError, ClientError
+from werkzeug.datastructures import Headers
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
@@ -140,7 +141,7 @@ class App:
         return _html(self._site.render("error", data), code)
 
 
-def _is_from_elsewhere(headers: Mapping[str, str]) -> bool:
+def _is_from_elsewhere(headers: Headers) -> bool:
     """Return whether another page wants a part from here; a link that somebody followed is none.
 
     The browser would not show that page the answer, but AWS would be asked.
