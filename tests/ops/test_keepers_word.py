@@ -1,4 +1,4 @@
-"""Whether Route 53 can hear the keeper of a switch, by alarm and by object, and what `force-in` makes of it."""
+"""Whether Route 53 can hear the keeper of a switch, by alarm and by object, and what `force-in` does then."""
 
 from __future__ import annotations
 
