@@ -42,7 +42,7 @@ def in_service(registry: Registry, cell: str, ids: Iterable[str] | None) -> list
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{id!r} is not a customer of this cell{hint}")
         elif not known[id].is_in_service:
-            problems.append(f"{id} is {known[id].lifecycle}, and has no DNS records: leave it out")
+            problems.append(f"{id} is {known[id].stage}, and has no DNS records: leave it out")
     if problems:
         raise RefusedError("\n".join(problems))
     return [known[id] for id in sorted(set(ids))]

@@ -190,13 +190,16 @@ class Workflow:
         """Take the file's lease and return the decision; WAIT while another transfer is being sent or held.
 
         A transfer that was taken over or released does not wait for the other region. `seen` is when this
-        execution began or was last answered; without it, the time of submission stands for it.
+        execution began or was last answered; without it, the time of submission stands for it. While its
+        customer waits to be moved to this cell, every transfer does.
         """
+        pause = _pause(self._now() - submitted(transfer.id).timestamp())
+        if self._directory.customer(transfer.customer).waits:
+            return Decision(action=Action.WAIT, wait=pause)
         history = self._history(transfer)
         decision = self._decide(transfer, history)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
-        pause = _pause(self._now() - submitted(transfer.id).timestamp())
         if decision.action is Action.WAIT:
             return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
