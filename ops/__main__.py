@@ -7,6 +7,7 @@ import typer
 from ops.commands import (
     accept,
     audit,
+    cell,
     check,
     evacuation,
     gaps,
@@ -34,9 +35,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,  # paragraphs are wrapped to the terminal
 )
-
-app.add_typer(audit.app, name="audit")
-app.add_typer(replay.app, name="replay")
+for name, group in (("audit", audit.app), ("cell", cell.app), ("replay", replay.app)):
+    app.add_typer(group, name=name)
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),

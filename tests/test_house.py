@@ -72,6 +72,7 @@ ROOMS = {
         "failover": {"*", "dns", "recovery", "health"},
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
         "onboarding": {"*", "recovery", "health"},
+        "cell_moves": {"*", "dns", "recovery", "health", "failover", "onboarding"},
         "handout": {"*", "health"},
         "commands": {
             "*",
@@ -82,6 +83,7 @@ ROOMS = {
             "failover",
             "acceptance",
             "onboarding",
+            "cell_moves",
             "handout",
         },
         "__main__": {"*", "commands"},
