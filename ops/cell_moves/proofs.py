@@ -31,7 +31,7 @@ def subscribed(customer: Customer, environment: Environment) -> Iterator[str]:
     SNS sends nothing to a target that has not: https://docs.aws.amazon.com/sns/latest/dg/SendMessageToHttp.confirm.html
     """
     topic = names.receipts_topic(environment.stem, customer.id)
-    for side in SIDES:
+    for side in SIDES if customer.receipts else ():
         region = REGION_OF[side]
         arn = f"arn:{PARTITION}:sns:{region}:{environment.account}:{topic}"
         pages = environment.client("sns", side).get_paginator("list_subscriptions_by_topic")
