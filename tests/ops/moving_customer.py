@@ -57,6 +57,12 @@ class MovingSide(Side):
             Value=json.dumps(self.manifest),
             Type="String",
         )
+        self.client("ssm").put_parameter(
+            Name=contract.switch_parameter(NAMESPACE, self.cell, contract.peer_of(self.side)),
+            Value="in",
+            Type="String",
+            Overwrite=True,
+        )
         self.register()
         return self
 
