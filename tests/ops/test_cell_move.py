@@ -9,6 +9,7 @@ import json
 from dataclasses import replace
 
 import pytest
+import yaml
 
 from customers.registry import load
 from local.aws.emulator import ROOT
@@ -155,8 +156,12 @@ def test_clients_that_would_see_other_host_keys_are_a_reason_to_ask(
 ) -> None:
     moving.waits(True)
     new_checks(moving)
-    text = moving.path.read_text().replace("routes:\n", "routes:\n- {match: sftp/**, to: [landing]}\n")
-    moving.path.write_text(f"{text}sftp: {{users: [{USER}]}}\n")
+    document = {key: its for key, its in yaml.safe_load(moving.path.read_text()).items() if key != "sdk"}
+    document |= {
+        "sftp": {"users": [yaml.safe_load(USER)]},
+        "routes": [{"match": "sftp/**", "to": ["landing"]}],
+    }
+    moving.path.write_text(yaml.safe_dump(document))
     moving.at("opened")
     keys = {moving.cells[0]: {"ssh-rsa": "SHA256:one"}, moving.cells[1]: {"ssh-rsa": "SHA256:one"}}
     monkeypatch.setattr(proofs, "_host_keys", lambda environment, side: keys[environment.cell])
