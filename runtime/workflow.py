@@ -190,11 +190,10 @@ class Workflow:
         """Take the file's lease and return the decision; WAIT while another transfer is being sent or held.
 
         A transfer that was taken over or released does not wait for the other region. `seen` is when this
-        execution began or was last answered; without it, the time of submission stands for it. While its
-        customer waits to be moved to this cell, every transfer does.
+        execution began or was last answered; without it, the time of submission stands for it.
         """
         pause = _pause(self._now() - submitted(transfer.id).timestamp())
-        if self._directory.customer(transfer.customer).waits:
+        if self._directory.customer(transfer.customer).waits:  # it moves here, and is still served elsewhere
             return Decision(action=Action.WAIT, wait=pause)
         history = self._history(transfer)
         decision = self._decide(transfer, history)
@@ -220,13 +219,12 @@ class Workflow:
         Raises LeaseLostError before reading if another execution carries the file.
         """
         self._leases.keep(transfer, owner, self._tracker.history(transfer.file, transfer.id))
-        customer = self._directory.customer(transfer.customer)
         decision = compare(
             self._history(transfer).facts,
             transfer=transfer.id,
             sha256=source.sha256(),
             destinations=transfer.destinations,
-            window=customer.window,
+            window=self._directory.customer(transfer.customer).window,
         )
         self._mark(transfer, decision, owner)
         return decision
@@ -295,7 +293,7 @@ class Workflow:
 
 
 def _pause(age: float) -> int:
-    """Return the seconds for which a transfer of this age, in seconds, waits for another one of its file.
+    """Return the seconds for which a transfer of this age, in seconds, waits before it is decided again.
 
     An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """

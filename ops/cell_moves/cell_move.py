@@ -18,7 +18,7 @@ from customers.kinds import MoveStep
 from customers.model import Customer
 from ops import chosen_cell, customer_file, whole_file
 from ops.cell import DeployedCell
-from ops.cell_moves import proofs
+from ops.cell_moves import moved_names, proofs
 from ops.cell_moves.carried_facts import CarriedFacts
 from ops.cell_moves.moved_names import MovedNames
 from ops.dns.dns_changes import CONTROL_SIDE, HostedZone
@@ -169,6 +169,8 @@ class CellMove:
     def _missing(self, stepped: Callable[[int], None]) -> Iterator[str]:
         here, there = self._customer.cell, self._to
         if self._step == "abandoned":
+            environment = Environment.read(self._root, here)
+            yield from moved_names.elsewhere(self._customer, environment, HostedZone(environment))
             yield from self._kept(there)
             return
         for cell in (here,) if self._was is None else (here, there):

@@ -14,7 +14,7 @@ from ops.dns.health_checks import Checks, usual_check
 from ops.dns.name_servers import NameServers
 from ops.environment import Environment
 from ops.finding import deploy
-from ops.plan import RefusedError
+from ops.plan import COMMAND, RefusedError
 from runtime.contract import REGION_OF, SIDES
 
 #: Seconds within which the zone's name servers answer with changes that Route 53 reports to be in sync.
@@ -57,6 +57,23 @@ class MovedNames:
         primaries = [each for each in self.records if each.failover == ROLES[0]]
         silent = [f"the name server {each}" for each in servers.silent]
         return [*silent, *servers.unseen(primaries, within=_SEEN_WITHIN)]
+
+
+def elsewhere(customer: Customer, environment: Environment, zone: HostedZone) -> list[str]:
+    """Return a sentence if any of a customer's names leads to another cell than the one it is given as."""
+    ours = {
+        (absolute(half.name), half.type, side): dns.record(half, health_check=None).values
+        for side in SIDES
+        for half in dns.halves(customer, side, environment.namespace, environment.zone)
+    }
+    found = {(each.host, each.type, each.set_identifier): each.values for each in zone.records()}
+    moved = sorted(key[0] for key, values in ours.items() if found.get(key, values) != values)
+    if not moved:
+        return []
+    return [
+        f"{customer.id}: {moved[0]} leads to another cell already, so the way is forward:"
+        f" {COMMAND} cell move {customer.id}"
+    ]
 
 
 def _wanted(

@@ -221,6 +221,11 @@ def test_a_step_that_dies_before_its_edit_is_done_again(
     facts = {side: moving.new[side].facts() for side in SIDES}
     if step == "opened":  # what `ready` says of the cell whose names have gone does not matter any more
         moving.differences[moving.cells[0]].append("DNS: cm: answers otherwise")
+        code, document = moving.plan("--abandon")
+        assert code == 1
+        assert any(
+            " leads to another cell already, so the way is forward: " in e for e in document["missing"]
+        )
     code, document = moving.apply()
     assert (code, document["records"]) == (0, 0)
     assert moving.zone.records() == records
