@@ -142,6 +142,7 @@ def stacks(tmp_path: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch) ->
         monkeypatch.delenv(name)
     with Emulator() as aws:
         made = Stacks(aws=aws, root=tmp_path, ssh=SshServers(), keys=keys, code=code)
+        monkeypatch.setenv("AWS_ENDPOINT_URL", aws.endpoint)  # the program's provider depends on it
         zone = made.client("route53").create_hosted_zone(Name=ZONE, CallerReference="stacks")
         made.zone_id = zone["HostedZone"]["Id"].rpartition("/")[2]
         for region in REGION_OF.values():
@@ -166,7 +167,6 @@ def stacks(tmp_path: Path, clients: Clients, monkeypatch: pytest.MonkeyPatch) ->
             for address in ADDRESSES.values():
                 made.ssh.serve(address, keys)
             for name, value in {
-                "AWS_ENDPOINT_URL": aws.endpoint,
                 "AWS_ACCESS_KEY_ID": aws.account,
                 "AWS_SECRET_ACCESS_KEY": "local",
                 ENV_NAME_SERVERS: f"{server.address}:{server.port}",
