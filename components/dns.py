@@ -21,9 +21,9 @@ def records(
 
     All six carry the same health check and TTL, so they always fail over together.
 
-    When a customer moves to another cell, the records pass from one stack to another and exist throughout. The
-    provider would delete whatever record has the name, type and set identifier, even one that another stack
-    has written since, and with `allow_overwrite` it takes over the one that is there
+    When a customer moves to another cell, the records pass from one stack to another, and exist throughout.
+    The provider would delete whatever record has the name, type and set identifier, even one that another
+    stack has written since, and with `allow_overwrite` it takes over the one that is there
     (https://github.com/hashicorp/terraform-provider-aws/blob/v6.0.0/internal/service/route53/record.go). So
     the first stack forgets its records without deleting them, and the second one takes them over.
     """

@@ -1,7 +1,8 @@
 """The workflow's definition in Amazon States Language: pure data, made from the ARNs of its functions.
 
 claim -> (wait | compare) -> deliver to each destination -> complete -> archive. Errors are matched by the
-class names in `runtime.delivery.errors`, `runtime.workflow`, `runtime.breaker` and `runtime.shares`.
+class names in `runtime.delivery.errors`, `runtime.workflow`, `runtime.overtaken`, `runtime.breaker`
+and `runtime.shares`.
 """
 
 from __future__ import annotations
@@ -79,7 +80,8 @@ _ANY = {"ErrorEquals": ["States.ALL"]}
 _LOST = ["LeaseLostError", "OvertakenError"]
 _NO_RETRY: dict[str, Any] = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
-#: An execution that lost its lease or was overtaken claims again. What was delivered by then decides.
+#: An execution that lost its lease or was overtaken claims again. What was delivered by then decides, and the
+#: intents of its attempts (docs/adr/0049-intents.md).
 _BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain"}
 
 

@@ -8,7 +8,7 @@ from typing import Any, assert_never
 
 from runtime.contract import Kind, UnknownKind
 from runtime.facts import Fact, Status, lacks, standing, status, submitted, unknown_kinds
-from runtime.workflow import UNCLEAR
+from runtime.overtaken import UNCLEAR
 
 #: The lists of a notice, by the names of its fields.
 RESEND, HELD, DELIVERED = "resend", "held", "delivered"

@@ -26,6 +26,7 @@ _SEEN = {
     "twice: an operator sent it again",
     "twice: the partner's answer was lost",
     "upload events lost",
+    "waited for a slot",
 }
 
 
