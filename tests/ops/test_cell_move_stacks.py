@@ -120,6 +120,7 @@ HARMLESS = {
     "aws:s3/bucketNotification:BucketNotification",
     "aws:s3/bucketReplicationConfig:BucketReplicationConfig",
     "aws:sns/topicSubscription:TopicSubscription",
+    "aws:vpc/securityGroupEgressRule:SecurityGroupEgressRule",
     "aws:vpc/securityGroupIngressRule:SecurityGroupIngressRule",
 }
 
