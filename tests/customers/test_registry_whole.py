@@ -271,7 +271,8 @@ def test_a_customer_that_moves_is_in_two_cells(tmp_path):
         ("h4t9q", "1"),
     ]
     (line,) = RegistryError(registry.unserved({"1"})).lines
-    assert "/customers/a.yaml:" in line
+    number = len(moving.splitlines())
+    assert line.startswith(f"customers/a.yaml:{number}: ")
     assert ": move.to: no stack serves cell 2; name a cell that has a stack file in every region (1)" in line
 
 
