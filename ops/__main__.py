@@ -7,6 +7,7 @@ import typer
 from ops.commands import (
     accept,
     audit,
+    cell,
     check,
     console,
     evacuation,
@@ -36,8 +37,8 @@ app = typer.Typer(
     rich_markup_mode=None,  # paragraphs are wrapped to the terminal
 )
 
-for name, several in (("audit", audit.app), ("replay", replay.app)):
-    app.add_typer(several, name=name)
+for name, group in (("audit", audit.app), ("cell", cell.app), ("replay", replay.app)):
+    app.add_typer(group, name=name)
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),

@@ -72,6 +72,7 @@ ROOMS = {
         "failover": {"*", "dns", "recovery", "health"},
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
         "onboarding": {"*", "recovery", "health"},
+        "cell_moves": {"*", "dns", "recovery", "health", "failover", "onboarding"},
         "handout": {"*", "health"},
         "console": {"*", "recovery", "health"},
         "commands": {
@@ -83,6 +84,7 @@ ROOMS = {
             "failover",
             "acceptance",
             "onboarding",
+            "cell_moves",
             "handout",
             "console",
         },
