@@ -71,7 +71,7 @@ def test_only_what_the_functions_need_is_inside() -> None:
     assert {name.split("/")[0] for name in names}.isdisjoint(
         {"customers", "components", "local", "pulumi", "yaml"}
     )
-    assert not [name for name in names if name.startswith(("runtime/client", "dns/"))]
+    assert not [name for name in names if name.startswith(("mft_client", "dns/"))]
     models = [name.split("/") for name in names if name.startswith("botocore/data/")]
     services = {parts[2] for parts in models if len(parts) > 3}
     assert services == bundle.SERVICES
