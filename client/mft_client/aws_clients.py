@@ -75,7 +75,7 @@ def new_client(service: str, region: str) -> Any:
         s3={"payload_signing_enabled": True},
     )
     try:
-        return boto3.client(service, region_name=region, config=config)
+        return boto3.session.Session().client(service, region_name=region, config=config)
     except BotoCoreError as error:
         raise of_credentials(error) or error from error
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -122,10 +123,63 @@ class Place:
         ]
         return [s3.get_object(**each)["Body"].read() for each in reversed(which)]
 
+    def settings_file(self, **instead: Any) -> Path:
+        """Write the settings of a sender into a file, as its operators would; None leaves an entry out."""
+        settings = self.settings()
+        entries: dict[str, Any] = {
+            "customer": settings.customer,
+            "zone": settings.zone,
+            "account": settings.account,
+            "journal": settings.journal.name,
+            "buckets": {region: list(names) for region, names in settings.buckets.items()},
+            "receipts": {"queues": {EAST: self.queue}},
+            "dns": {"resolvers": [f"{self.server.address}:{self.server.port}"]},
+        }
+        return write_settings(self.folder / "mft.toml", entries | instead)
+
+    def environment(self) -> dict[str, str]:
+        """Return the variables by which AWS's tools find the emulated AWS."""
+        return {
+            "AWS_ENDPOINT_URL": self.estate.aws.emulator.endpoint,
+            "AWS_ACCESS_KEY_ID": ACCOUNT,
+            "AWS_SECRET_ACCESS_KEY": "local",
+        }
+
+    def tell(self, *documents: Any) -> None:
+        """Put messages into the customer's queue."""
+        for each in documents:
+            body = each if isinstance(each, str) else json.dumps(each)
+            self.estate.aws("sqs", EAST).send_message(QueueUrl=self.queue, MessageBody=body)
+
+    def told(self) -> int:
+        """Return how many messages are in the customer's queue, seen or not."""
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = self.estate.aws("sqs", EAST).get_queue_attributes(QueueUrl=self.queue, AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
+
     def unfinished(self, region: str) -> list[dict[str, Any]]:
         """Return the multipart uploads that are open in a region's bucket."""
         found = self.estate.aws("s3", region).list_multipart_uploads(Bucket=self.bucket(region))
         return list(found.get("Uploads", ()))
+
+
+def write_settings(path: Path, entries: dict[str, Any]) -> Path:
+    """Write a file of settings; None leaves an entry out."""
+    lines = []
+    for name, value in sorted(entries.items(), key=lambda each: isinstance(each[1], dict)):
+        if isinstance(value, dict):
+            lines += [f"[{name}]", *(f"{key} = {_toml(each)}" for key, each in value.items())]
+        elif value is not None:
+            lines.append(f"{name} = {_toml(value)}")
+    path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+def _toml(value: Any) -> str:
+    """Return a value as TOML writes it, which for texts, numbers and lists is as JSON does, or in {}."""
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{key} = {_toml(each)}" for key, each in value.items()) + "}"
+    return json.dumps(value)
 
 
 @pytest.fixture

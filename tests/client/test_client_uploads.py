@@ -10,7 +10,6 @@ import zlib
 from collections.abc import Callable
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, NoCredentialsError
 from hypothesis import given
@@ -492,7 +491,6 @@ def test_its_own_clients_sign_for_the_region_and_use_fips_endpoints(monkeypatch:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "x")
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    monkeypatch.setattr(boto3, "DEFAULT_SESSION", None)  # it keeps the credentials that it saw first
     made = aws_clients.new_client("s3", EAST)
     assert made.meta.endpoint_url == "https://s3-fips.us-gov-east-1.amazonaws.com"
     assert made.meta.region_name == EAST
