@@ -66,6 +66,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_requests
 	@$(BIN)/python -m tests.bench.bench_start
 	@$(BIN)/python -m tests.bench.bench_delivery
+	@$(BIN)/python -m tests.bench.bench_sender
 
 check: lint types
 
