@@ -10,6 +10,7 @@ from pathlib import Path
 
 from mft_client.client import Client
 from mft_client.content import SourceFile
+from mft_client.errors import FileChangedError
 from mft_client.submissions import Sent
 
 #: How the temporary names of common writers end. Names that begin with a dot are temporary, too.
@@ -59,7 +60,11 @@ class Folder:
                 self._seen[path] = (stamp, now)
             elif now - since >= self._quiet:
                 name = f"{self._prefix}{path.relative_to(self._path).as_posix()}"
-                if self._was_sent(path, name, stamp):
+                try:
+                    was_sent = self._was_sent(path, name, stamp)
+                except FileChangedError:
+                    continue  # looked at again
+                if was_sent:
                     self.done(path)
                 else:
                     yield path, name

@@ -26,6 +26,9 @@ PART = 16 * MIB
 #: The most parts and the largest object of S3: https://docs.aws.amazon.com/AmazonS3/latest/userguide/qfacts.html
 _MOST_PARTS, _LARGEST = 10_000, 5 * 1024 * 1024 * MIB
 
+#: Bytes of the parts that are in memory at the same time, besides the one that is read.
+_MEMORY = 256 * MIB
+
 
 def _nothing(_: object = None) -> None:
     """What is done where nobody asked for anything."""
@@ -118,6 +121,7 @@ class Upload:
     ) -> tuple[list[dict[str, Any]], int]:
         """Send all parts, a few at the same time; return them, and the CRC-32 of the whole."""
         whole, done = 0, 0
+        at_once = max(1, min(WORKERS, _MEMORY // size))
         sending: dict[Future[dict[str, Any]], int] = {}
         every: list[Future[dict[str, Any]]] = []
         try:
@@ -126,7 +130,7 @@ class Upload:
                 whole = zlib.crc32(body, whole)
                 every.append(pool.submit(self._send_part, which, number, body))
                 sending[every[-1]] = len(body)
-                if len(sending) == WORKERS:
+                if len(sending) == at_once:
                     for each in wait(sending, return_when=FIRST_COMPLETED).done:
                         each.result()
                         done += sending.pop(each)

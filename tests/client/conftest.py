@@ -12,6 +12,7 @@ from typing import Any
 import dns.resolver
 import pytest
 
+import mft_client
 from local.aws.emulator import ACCOUNT, Emulator
 from local.dns.server import DnsServer
 from mft_client import Client, Discovery, Settings
@@ -19,6 +20,8 @@ from mft_client.protocol import PRIMARY, BucketRecord
 from tests.local.dns_estate import EAST, WEST, Estate
 
 CUSTOMER = "c7k2m"
+#: The folder of the distribution, from which other processes import it.
+DISTRIBUTION = Path(mft_client.__file__).parents[1]
 KEY = "inbound/sdk/daily/report.csv"
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 _numbers = itertools.count(1)

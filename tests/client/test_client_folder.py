@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -130,3 +131,20 @@ def test_a_file_that_goes_while_it_is_looked_at_is_no_error(watched: Watched) ->
 )
 def test_temporary_names(name: str, expected: bool) -> None:
     assert is_temporary(name) is expected
+
+
+def test_a_file_that_goes_while_it_is_compared_is_no_error(
+    watched: Watched, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = watched.write("a.csv", b"1")
+    assert [watched.look(0), watched.look(10)] == [[], ["daily/a.csv"]]
+    os.utime(path)
+    assert watched.look(0) == []
+    last = watched.client.last
+
+    def gone(name: str) -> Any:
+        path.unlink(missing_ok=True)
+        return last(name)
+
+    monkeypatch.setattr(watched.client, "last", gone)
+    assert [watched.look(10), watched.look(10)] == [[], []]

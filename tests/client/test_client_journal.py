@@ -21,7 +21,7 @@ from mft_client import ClaimedError, Client, JournalError, Outcome, Planned, Sen
 from mft_client import queues as queues_module
 from mft_client.claims import Claims
 from mft_client.journal import Journal, OpenUpload
-from tests.client.conftest import CUSTOMER, EAST, KEY, START, WEST, Place
+from tests.client.conftest import CUSTOMER, DISTRIBUTION, EAST, KEY, START, WEST, Place
 from tests.client.test_client_resends import receipt
 from tests.client.test_client_uploads import small_parts
 
@@ -159,7 +159,7 @@ def process(place: Place, *words: str, endpoint: str = "") -> subprocess.Popen[s
     return subprocess.Popen(
         [sys.executable, "-m", "mft_client", *words],
         cwd=place.folder,
-        env={**os.environ, **place.environment(), **changed, "PYTHONPATH": str(Path("client").absolute())},
+        env={**os.environ, **place.environment(), **changed, "PYTHONPATH": str(DISTRIBUTION)},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
@@ -234,7 +234,7 @@ def test_a_claim_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     )
     holder = subprocess.Popen(
         [sys.executable, "-c", code, str(tmp_path / "j")],
-        env={**os.environ, "PYTHONPATH": "client"},
+        env={**os.environ, "PYTHONPATH": str(DISTRIBUTION)},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
     )
@@ -318,7 +318,7 @@ def test_a_torn_write_is_undone(tmp_path: Path) -> None:
         "for _ in range(200): journal._insert({'second': 'x' * 5000})\n"
         "os.kill(os.getpid(), 9)\n"
     )
-    environment = {**os.environ, "PYTHONPATH": "client"}
+    environment = {**os.environ, "PYTHONPATH": str(DISTRIBUTION)}
     subprocess.run([sys.executable, "-c", code, str(tmp_path / "j")], env=environment, check=False)
     assert (tmp_path / "j-journal").exists()
     journal = Journal(tmp_path / "j", CUSTOMER)

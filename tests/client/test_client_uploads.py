@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import threading
 import time
 import zlib
 from collections.abc import Callable
@@ -496,3 +497,32 @@ def test_its_own_clients_sign_for_the_region_and_use_fips_endpoints(monkeypatch:
     assert made.meta.region_name == EAST
     assert made.meta.config.s3["payload_signing_enabled"] is True
     made.close()
+
+
+def test_large_parts_are_not_all_in_memory(
+    place: Place, small_parts: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(upload, "_MEMORY", 25)
+    place.source.write_bytes(bytes(100))
+    under_way, most = [0], [0]
+    lock = threading.Lock()
+
+    class Counting(Seen):
+        def __getattr__(self, name: str) -> Any:
+            call = super().__getattr__(name)
+
+            def counted(**request: Any) -> Any:
+                with lock:
+                    under_way[0] += name == "upload_part"
+                    most[0] = max(most[0], under_way[0])
+                try:
+                    return call(**request)
+                finally:
+                    with lock:
+                        under_way[0] -= name == "upload_part"
+
+            return counted
+
+    place.client(s3=lambda region: Counting(place.estate.aws("s3", region))).send(place.source, "a.csv")
+    assert most[0] <= 2
+    assert place.held(WEST, "inbound/sdk/a.csv") == [bytes(100)]
