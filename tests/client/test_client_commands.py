@@ -323,5 +323,11 @@ def test_help_has_an_example_with_options_that_exist(verb: str, monkeypatch: pyt
     assert {"--json", "--settings"} <= options
 
 
+def test_the_list_of_verbs_has_whole_sentences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", str(WIDTH))
+    done = typer.testing.CliRunner().invoke(mft_client.__main__.app, ["--help"], prog_name="mft")
+    assert "..." not in done.stdout.partition("\n")[2]
+
+
 def test_every_verb_is_looked_at() -> None:
     assert sorted(typer.main.get_command(mft_client.__main__.app).commands) == VERBS  # type: ignore[attr-defined]

@@ -37,11 +37,12 @@ def send(
     as_json: AsJson = False,
     settings: SettingsFile = SETTINGS,
 ) -> None:
-    """Send files to the bucket that DNS names now, and go on to another one if that moves or fails.
+    """Send files to the bucket that DNS names now.
 
-    A file is sent under its own name, below a folder if --as ends with a slash. When S3 has acknowledged it,
-    it is in the journal, until a receipt says what became of it. A file that changes while it is sent is
-    refused, and nothing of it arrives.
+    If that moves or fails, the file goes to the next one that DNS names. A file is sent under its own
+    name, below a folder if --as ends with a slash. When S3 has acknowledged it, it is in the journal,
+    until a receipt says what became of it. A file that changes while it is sent is refused, and nothing
+    of it arrives.
 
     Exit 1: not every file was acknowledged. What was not is in the journal, and `mft resend` sends it.
 
@@ -72,12 +73,13 @@ def send(
 
 
 def resend(endpoint: Endpoint = PRIMARY, as_json: AsJson = False, settings: SettingsFile = SETTINGS) -> None:
-    """Read the receipts in the queues, then send again exactly what has none.
+    """Send again exactly what has no receipt.
 
-    These are files that no region has acknowledged, files without a receipt after the time that one may take,
-    files that failed, and files that went to a region which a notice says to leave. The platform recognises
-    what it already has by its content. What was first sent longer ago than it remembers is only listed: ask
-    the platform's operators whether it arrived, and send it with `mft send` if it did not.
+    The receipts in the queues are read first. Without one are files that no region has acknowledged,
+    files without a receipt after the time that one may take, files that failed, and files that went to a
+    region which a notice says to leave. The platform recognises what it already has by its content. What
+    was first sent longer ago than it remembers is only listed: ask the platform's operators whether it
+    arrived, and send it with `mft send` if it did not.
 
     Exit 1: something is left that was not sent again.
 

@@ -23,11 +23,12 @@ Names = Annotated[
 
 
 def status(names: Names = None, as_json: AsJson = False, settings: SettingsFile = SETTINGS) -> None:
-    """Read the receipts in the queues, and print what became of each file.
+    """Print what became of each file.
 
-    `waiting` has no receipt yet, `due` has none in time and is what `mft resend` sends, `late` is due, and
-    was sent too long ago to be recognised. The other states are those of receipts: `delivered`, `duplicate`,
-    `failed`, `held` (the platform's operators look after it) and `rejected` (its receipt says why).
+    The receipts in the queues are read first. `waiting` has no receipt yet, `due` has none in time and is
+    what `mft resend` sends, `late` is due, and was sent too long ago to be recognised. The other states
+    are those of receipts: `delivered`, `duplicate`, `failed`, `held` (the platform's operators look after
+    it) and `rejected` (its receipt says why).
 
     Exit 1: a file is in another state than `waiting`, `delivered` or `duplicate`.
 

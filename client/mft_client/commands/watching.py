@@ -58,13 +58,14 @@ def watch(
     as_json: AsLines = False,
     settings: SettingsFile = SETTINGS,
 ) -> None:
-    """Send each file that appears below a folder once, when it is complete, until Ctrl-C or SIGTERM.
+    """Send each complete file that appears in a folder, once.
 
-    A file is complete when its size and its time of modification have not changed for --quiet seconds. A
-    writer that pauses for longer gives the file a temporary name and renames it at the end: names that begin
-    with a dot, or end in .tmp, .temp, .part, .partial, .filepart, .crdownload, .download, .swp or ~, are not
-    sent. The name at the platform is the path below the folder. What is rewritten is sent again, as is what
-    gets another name; what was acknowledged before a restart is not. Files stay where they are.
+    This goes on until Ctrl-C or SIGTERM. A file is complete when its size and its time of modification
+    have not changed for --quiet seconds. A writer that pauses for longer gives the file a temporary name
+    and renames it at the end: names that begin with a dot, or end in .tmp, .temp, .part, .partial,
+    .filepart, .crdownload, .download, .swp or ~, are not sent. The name at the platform is the path below
+    the folder. What is rewritten is sent again, as is what gets another name; what was acknowledged
+    before a restart is not. Files stay where they are.
 
     Exit 1: a file was refused, or what stops all files has come up.
 
