@@ -79,7 +79,8 @@ _ANY = {"ErrorEquals": ["States.ALL"]}
 _LOST = ["LeaseLostError", "OvertakenError"]
 _NO_RETRY: dict[str, Any] = {"ErrorEquals": ["PermanentDeliveryError", *_LOST], "MaxAttempts": 0}
 
-#: An execution that lost its lease or was overtaken claims again. What was delivered by then decides.
+#: An execution that lost its lease or was overtaken claims again. What was delivered by then decides, and the
+#: intents of its attempts (docs/adr/0049-intents.md).
 _BEGIN_AGAIN = {"ErrorEquals": _LOST, "ResultPath": "$.lost", "Next": "LookAgain"}
 
 

@@ -42,7 +42,8 @@ class Decision:
     this content, each with the transfer that delivered it; `held` names those that have a newer submission,
     each with that transfer. `unclear` names the destinations about which a newer version of the platform has
     recorded something, each with the kinds of those facts. `wait` is the number of seconds until the next
-    decision, if there has to be one.
+    decision, if there has to be one. `thawed` means that the execution for which it was made stood still, at
+    some time, for longer than it ever waits.
     """
 
     action: Action
@@ -52,6 +53,7 @@ class Decision:
     held: tuple[tuple[str, str], ...] = ()
     unclear: tuple[tuple[str, str], ...] = ()
     wait: int = 60
+    thawed: bool = False
 
 
 def judge(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
 from functools import partial
-from threading import Event
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,6 +27,7 @@ from runtime.delivery import (
 )
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
+from runtime.intent import Intent
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
 from runtime.shares import ShareInUseError, Shares
@@ -95,9 +95,10 @@ class Deliverer:
         transfer is asked about before it is sent, but not when an attempt `goes_on` with an upload for which
         the time did not suffice: comparing a large file takes as long. Raises DeliveryError, LeaseLostError,
         OvertakenError, BreakerOpenError, ShareInUseError, and nothing else: whatever fails before the file
-        can appear is a TransientDeliveryError, and what fails afterwards a DeliveryUnknownError.
+        can appear is a TransientDeliveryError, and what fails afterwards a DeliveryUnknownError. That is also
+        raised if an earlier attempt of this execution may have delivered, of which the caller does not know.
         """
-        requested = Event()
+        intent = Intent(self._tracker, transfer, destination, owner=owner, attempt=attempt)
         try:
             return self._attempt(
                 transfer,
@@ -108,7 +109,7 @@ class Deliverer:
                 first=first,
                 goes_on=goes_on,
                 remaining=remaining,
-                requested=requested,
+                intent=intent,
             )
         except UnknownSettingError as error:
             raise PermanentDeliveryError(destination, "route", str(error)) from error
@@ -119,7 +120,7 @@ class Deliverer:
         except (DeliveryError, BreakerOpenError, ShareInUseError):
             raise
         except Exception as error:
-            kind = DeliveryUnknownError if requested.is_set() else TransientDeliveryError
+            kind = DeliveryUnknownError if intent.is_declared else TransientDeliveryError
             raise kind(destination, "attempt", f"{type(error).__name__}: {error}") from error
 
     def _attempt(
@@ -133,7 +134,7 @@ class Deliverer:
         first: bool,
         goes_on: bool,
         remaining: Callable[[], float],
-        requested: Event,
+        intent: Intent,
     ) -> str:
         with _nothing_sent_yet(destination):
             customer = self._directory.customer(transfer.customer)
@@ -168,10 +169,13 @@ class Deliverer:
             # A file that is found is the delivery. Looking again could miss it, and would then send it again.
             begin: Callable[[], Delivery | None] = opened.find
         else:
-            confirm = partial(self._confirm, transfer, destination, owner, window, requested)
+            # Where a route does not hold, a file that the destination was asked about may be sent again.
+            declare = partial(intent.declare, is_only=holds or not is_unknown)
+            confirm = partial(self._confirm, transfer, destination, owner, window, declare)
             begin = partial(opened.deliver, after_unknown=asks_first, before=confirm)
         try:
-            with self._turn(transfer, destination, owner, attempt, tries=had_failed):
+            turn = self._turn(transfer, destination, owner, attempt, tries=had_failed)
+            with turn, intent.until_it_is_known():
                 done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
@@ -245,12 +249,12 @@ class Deliverer:
         destination: str,
         owner: str,
         window: timedelta | None,
-        requested: Event,
+        declare: Callable[[], None],
     ) -> None:
         """Check that the file may be sent, just before it is; from then on its fate can be unknown."""
         with _nothing_sent_yet(destination):
             self._leases.may_send(transfer, owner, destination, window=window)
-        requested.set()
+            declare()
 
     def _take_word(self, transfer: Transfer, destination: str, attempt: str, word: Fact, sha256: str) -> str:
         """Record a delivery that an operator has confirmed; the content was read only for its hash."""

@@ -193,7 +193,9 @@ class Workflow:
         execution began or was last answered; without it, the time of submission stands for it.
         """
         history = self._history(transfer)
-        decision = self._decide(transfer, history)
+        last = (seen or submitted(transfer.id)).timestamp()
+        thawed = self._leases.has_thawed(owner, history.lease, last)
+        decision = replace(self._decide(transfer, history), thawed=thawed)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
         pause = _pause(self._now() - submitted(transfer.id).timestamp())
@@ -201,13 +203,11 @@ class Workflow:
             return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
-        last = (seen or submitted(transfer.id)).timestamp()
-        thawed = self._leases.has_thawed(owner, history.lease, last)
         if waits or not self._leases.take(transfer, owner, history, thawed=thawed):
-            return Decision(action=Action.WAIT, wait=pause)
+            return Decision(action=Action.WAIT, wait=pause, thawed=thawed)
         if len(by_transfer(history.facts)) > 1:
             # The previous holder of the lease may have delivered between the reading and the claim.
-            decision = self._decide(transfer, self._history(transfer))
+            decision = replace(self._decide(transfer, self._history(transfer)), thawed=thawed)
         self._mark(transfer, decision, owner)
         return decision
 
@@ -216,7 +216,8 @@ class Workflow:
 
         Raises LeaseLostError before reading if another execution carries the file.
         """
-        self._leases.keep(transfer, owner, self._tracker.history(transfer.file, transfer.id))
+        history = self._tracker.history(transfer.file, transfer.id)
+        thawed = self._leases.keep(transfer, owner, history)
         customer = self._directory.customer(transfer.customer)
         decision = compare(
             self._history(transfer).facts,
@@ -226,7 +227,7 @@ class Workflow:
             window=customer.window,
         )
         self._mark(transfer, decision, owner)
-        return decision
+        return replace(decision, thawed=thawed)
 
     def complete(self, transfer: Transfer, results: list[dict[str, Any]], *, owner: str) -> Outcome:
         """Record the deliveries that failed for good, send the receipt and return its outcome.

@@ -113,17 +113,24 @@ class OperatorActions:
         found = [line["gap"] for line in self._cli.lines("gaps", "--window", "1h") if "gap" in line]
         return [gap for gap in found if gap["finding"] != GapKind.REPLICATING]
 
+    def release_held(self, is_there: Callable[[str, str], bool]) -> None:
+        """Release what is held, whatever else is under way; `is_there` is that of `close_gaps`."""
+        self._settle_held(self.gaps(), is_there)
+
+    def _settle_held(self, gaps: Iterable[dict[str, Any]], is_there: Callable[[str, str], bool]) -> None:
+        for gap in gaps:
+            description = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
+            self._timeline.note("operator", f"finds with ops gaps: {description}")
+            if gap["where"].startswith(Status.HELD):
+                self.release(gap["transfer"], is_there=is_there(gap["customer"], gap["key"]))
+
     def close_gaps(self, is_there: Callable[[str, str], bool]) -> None:
         """Release what is held and repair the other gaps that the report shows.
 
         `is_there` takes a customer's id and a key, and returns whether the partner has that file.
         """
         found = self.gaps()
-        for gap in found:
-            description = f"{gap['finding']}: {gap['customer']} {gap['key']}: {gap['where']}"
-            self._timeline.note("operator", f"finds with ops gaps: {description}")
-            if gap["where"].startswith(Status.HELD):
-                self.release(gap["transfer"], is_there=is_there(gap["customer"], gap["key"]))
+        self._settle_held(found, is_there)
         if any(not gap["where"].startswith(Status.HELD) for gap in found):
             self._timeline.note("operator", "runs ops gaps --repair")
             self._cli.repair()

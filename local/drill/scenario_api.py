@@ -198,6 +198,10 @@ class ScenarioApi(EventFaults):
         self.operators.close_gaps(self._is_there)
         self.expect("nothing is under way", until(self.observations.is_still, within=SOON))
 
+    def releases_held(self) -> None:
+        """Let operators release what is held, by what the partners have, while clients go on sending."""
+        self.operators.release_held(self._is_there)
+
     def _is_there(self, customer: str, key: str) -> bool:
         """Return whether all destinations of a file have it."""
         [found] = [each for each in self.world.customers() if each.id == customer]

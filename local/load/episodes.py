@@ -161,7 +161,7 @@ def lost(api: ScenarioApi, chance: Random, side: str) -> None:
 
 
 def _restore(api: ScenarioApi, side: str) -> None:
-    """Restore a region as soon as it is ready: alarms of a busy machine pass."""
+    """Restore a region as soon as it is ready: alarms pass, and what is held is released."""
     give_up = time.monotonic() + _PATIENCE
     while True:
         try:
@@ -170,6 +170,7 @@ def _restore(api: ScenarioApi, side: str) -> None:
             if time.monotonic() > give_up:
                 raise
             api.timeline.note("operator", f"waits, and will try again: {error}")
+            api.releases_held()
             time.sleep(_AGAIN)
 
 

@@ -90,6 +90,9 @@ def _open_gaps(environment: Environment, region: str, out_since: datetime) -> tu
         )
     found = {means: _of(counts, means) for means in Bearing}
     look = f"to see them: {command(*words)}; to close them: {command(*words, '--repair')}"
+    if any(cause is Cause.HELD for gaps in found.values() for _, cause in gaps):
+        held = command("transfers", *words[1:], "--state", "held")
+        look += f"; the command that releases each that is held: {held}"
     if waits := found[Bearing.WAITS]:
         raise RefusedError(
             f"{sum(waits.values()):,} gaps remain of what was submitted from {REPLICATION_MINUTES} minutes"

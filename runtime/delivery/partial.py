@@ -111,9 +111,11 @@ class Partial:
                 raise TransientDeliveryError(
                     source.place, "read", f"ended after {sent} of {source.size} bytes"
                 )
+            # Every write has been answered, so the other sessions can end while the disk is waited for.
+            ending = [self._ask("close", channels.close())]
             if self._target.fsync:
-                await self._sync(file, sent)
-            await self._ask("close", channels.close())
+                ending.append(self._sync(file, sent))
+            await asyncio.gather(*ending)
         except BaseException:
             # Some servers do not remove an open file.
             await tidy(asyncio.gather(channels.close(), file.close()), self._patience.step)

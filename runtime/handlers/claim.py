@@ -17,4 +17,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
     with wiring.step(event) as (transfer, owner):
         decision = wiring.workflow().claim(transfer, owner=owner, seen=seen)
         wiring.logger.info("claim", action=decision.action)
-        return wiring.answer(decision)
+        return wiring.answer(transfer, decision)

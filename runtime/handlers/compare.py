@@ -26,4 +26,4 @@ def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         )
         decision = wiring.workflow().compare(transfer, source, owner=owner)
         wiring.logger.info("compare", action=decision.action, spared=len(decision.spared))
-        return wiring.answer(decision)
+        return wiring.answer(transfer, decision)

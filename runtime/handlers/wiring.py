@@ -28,6 +28,7 @@ from runtime.environment import (
     ENV_SWITCH_BUCKET,
     ENV_TRACKER,
 )
+from runtime.facts import submitted
 from runtime.file_names import nameless
 from runtime.force import Force
 from runtime.intake import Intake
@@ -155,15 +156,17 @@ def step(event: dict[str, Any]) -> Iterator[tuple[Transfer, str]]:
         yield transfer, owner
 
 
-def answer(decision: Decision) -> dict[str, Any]:
+def answer(transfer: Transfer, decision: Decision) -> dict[str, Any]:
     """Return what the state machine reads of a decision, and `at`, when it was made.
 
     The other transfers that led to it are left out: there may be any number of them.
-    The next claim of the same execution is told that time, and so sees how long the execution stood still.
+    The next claim of the same execution is told that time, and so sees how long the execution stood still. If
+    it has stood still before, it is told the time of submission: it waits, and has no lease that remembers.
     """
+    at = submitted(transfer.id) if decision.thawed else datetime.now(UTC)
     return {
         "action": decision.action,
         "destinations": decision.destinations,
         "wait": decision.wait,
-        "at": datetime.now(UTC).isoformat(timespec="milliseconds"),
+        "at": at.isoformat(timespec="milliseconds"),
     }

@@ -33,7 +33,7 @@ ROUNDS = 5
 DELAY = 0.02
 #: The budgets, as multiples of the speed of `sftp`.
 NEAR, FAR, SEVERAL_CHANNELS, MANY_SMALL = 1.0, 1.2, 2.4, 2.0
-SMALL, SMALL_SIZE, AT_ONCE = 2000, 10_000, 64
+SMALL, SMALL_AWAY, SMALL_SIZE, AT_ONCE = 2000, 200, 10_000, 64
 #: The most megabytes that a process that delivers may ever have, and the files for which that is measured.
 MOST_MEMORY = 128
 MEMORY_SIZES = (1, 256, 4096)
@@ -133,12 +133,12 @@ class Bench:
         )
         path.unlink()
 
-    def small(self, port: int) -> None:
-        folder = self._folder / "small"
+    def small(self, port: int, count: int, where: str) -> None:
+        folder = self._folder / f"small-{count}"
         folder.mkdir()
-        paths = [write_file(folder / f"{number:05}.csv", SMALL_SIZE) for number in range(SMALL)]
+        paths = [write_file(folder / f"{number:05}.csv", SMALL_SIZE) for number in range(count)]
         self.compare(
-            f"{SMALL} files of {SMALL_SIZE // 1000} KB over one connection",
+            f"{count} files of {SMALL_SIZE // 1000} KB over one connection, {where}",
             {
                 "sftp -b": lambda: self.server.sftp(port, "".join(f"put {path}\n" for path in paths)),
                 "rclone, 16 at a time": lambda: self.server.rclone(port, folder, "--transfers", "16"),
@@ -221,8 +221,10 @@ def main() -> None:
         bench.large(server.own_port, 256, "256 MB, no delay", NEAR)
         bench.large(server.own_port, 1000, "1 GB, no delay", NEAR)
         with delayed(server.own_port, DELAY) as port:
-            bench.large(port, 128, f"128 MB, {2000 * DELAY:.0f} ms there and back", FAR)
-        bench.small(server.own_port)
+            away = f"{2000 * DELAY:.0f} ms there and back"
+            bench.large(port, 128, f"128 MB, {away}", FAR)
+            bench.small(port, SMALL_AWAY, away)
+        bench.small(server.own_port, SMALL, "no delay")
         print("\nPeak memory of a process that delivers one file")
         for size in MEMORY_SIZES:
             bench.memory(size)

@@ -106,6 +106,7 @@ class Client:
                 "Key": files.key(number),
                 "VersionId": files.version(number),
                 "LastModified": files.submitted(number),
+                "IsLatest": True,
                 "Size": 1000,
             }
             for number in files.by_key()

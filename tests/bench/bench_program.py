@@ -46,6 +46,7 @@ def registry(count: int, folder: Path) -> None:
         id = f"b{number:05d}"
         key = asyncssh.generate_private_key("ecdsa-sha2-nistp256").export_public_key().decode().strip()
         text = sample.replace("n3w0k", id).replace("partner-n-lake", f"partner-{id}-lake")
+        text = text.replace("user: newcomer", f"user: {id}")
         text = re.sub(r"- ecdsa-sha2-nistp256 \S+", f"- {key}", text)
         (folder / "customers" / f"{id}.yaml").write_text(text)
 

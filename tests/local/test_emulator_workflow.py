@@ -124,6 +124,41 @@ def test_a_throttled_task_can_be_retried_and_an_event_or_batch_waits(
     assert aws.bodies(dead_url, 1, within=1) == []
 
 
+def test_a_function_that_reserves_concurrency_runs_when_others_use_all_of_the_accounts(
+    aws: World, request: pytest.FixtureRequest
+) -> None:
+    functions = aws("lambda")
+    for name in ("greedy", "frugal"):
+        aws.function(name)
+    functions.put_function_concurrency(FunctionName="frugal", ReservedConcurrentExecutions=1)
+    version = functions.publish_version(FunctionName="frugal")["Version"]
+    qualifier = {"greedy": "$LATEST", "frugal": version}
+    busy = json.dumps({"do": "sleep", "seconds": 4})
+    for _ in range(3):
+        functions.invoke(FunctionName="greedy", InvocationType="Event", Payload=busy)
+    impatient = aws.emulator.new_client("lambda", WEST, retries={"total_max_attempts": 1})
+    request.addfinalizer(impatient.close)
+
+    def refused(name: str) -> str:
+        try:
+            impatient.invoke(
+                FunctionName=name, Qualifier=qualifier[name], Payload=json.dumps({"do": "environment"})
+            )
+        except impatient.exceptions.TooManyRequestsException as error:
+            return str(error.response["Reason"])
+        return ""
+
+    eventually(lambda: refused("greedy") == "ConcurrentInvocationLimitExceeded")
+    assert refused("frugal") == ""
+    functions.invoke(FunctionName="frugal", Qualifier=version, InvocationType="Event", Payload=busy)
+    eventually(lambda: refused("frugal") == "ReservedFunctionConcurrentInvocationLimitExceeded")
+    # What the reservation used is no part of what the others have, then or afterwards.
+    eventually(lambda: refused("frugal") == "" and refused("greedy") == "")
+    for _ in range(3):
+        functions.invoke(FunctionName="greedy", InvocationType="Event", Payload=busy)
+    eventually(lambda: refused("greedy") == "ConcurrentInvocationLimitExceeded")
+
+
 def test_starting_a_running_execution_again_is_idempotent(aws: World) -> None:
     states = aws("stepfunctions")
     machine = aws.machine("again", {"Wait": {"Type": "Wait", "Seconds": 200, "End": True}})

@@ -82,6 +82,11 @@ def test_other_gaps_keep_a_region_out_until_the_sentence_is_typed(without_west, 
     command = first.split("to see them: mft-ops ")[1].split(";")[0]
     shown = without_west.place.ops(*command.split())
     assert "undelivered" in shown.out
+    _, *release = first.split("the command that releases each that is held: mft-ops ")
+    assert bool(release) == (kind is Kind.HELD)
+    for words in release:
+        listed = without_west.place.ops(*words.split())
+        assert {"--delivered", "--resend"} <= set(listed.out.split())
     assert not [key for key in without_west.recorded(EAST) if "/restore/" in key]
     plan = without_west.plan("restore", WESTERN, "--override", sentence)
     assert f"--override '{sentence}'" in plan["command"]

@@ -30,7 +30,7 @@ PUTS = {"CopyObject", "PutObject"}
 COUNTED = {
     "state transitions": 6,
     "Lambda requests": 5,
-    "DynamoDB writes": 7,
+    "DynamoDB writes": 8,
     "DynamoDB reads": 8,
     "S3 requests like PUT": 2,
     "S3 requests like GET": 10,

@@ -8,7 +8,8 @@ import os
 import subprocess
 import sys
 import threading
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -33,7 +34,9 @@ from runtime.environment import (
     ENV_STATE_MACHINE,
     ENV_TRACKER,
 )
+from runtime.facts import SUBMITTED
 from runtime.shares import ShareInUseError
+from runtime.timing import ATTEMPT_SECONDS
 from runtime.workflow import LeaseLostError, OvertakenError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
@@ -94,7 +97,7 @@ class Functions:
     def __init__(self, cell: Cell, monkeypatch: pytest.MonkeyPatch) -> None:
         self._cell, self._patch = cell, monkeypatch
         self._clients: list[Any] = []
-        self._answered = datetime.now(UTC).isoformat()
+        self.answered = datetime.now(UTC).isoformat()
         lambda_sets = {
             "AWS_REGION": cell.region,
             "AWS_DEFAULT_REGION": cell.region,
@@ -147,8 +150,8 @@ class Functions:
         paths = {"$$.Execution.Name": execution, **{f"$.{name}": value for name, value in given.items()}}
         paths["$$.Execution.Input"] = given["transfer"]
         paths["$$.Execution.Input.taken_over"] = given["transfer"]["taken_over"]
-        paths["$$.Execution.StartTime"] = self._answered
-        paths["$.verdict.answer.at"] = self._answered
+        paths["$$.Execution.StartTime"] = self.answered
+        paths["$.verdict.answer.at"] = self.answered
         payload = state["Parameters"]["Payload"]
         event = {
             field.removesuffix(".$"): paths[value] if field.endswith(".$") else value
@@ -156,7 +159,7 @@ class Functions:
         }
         assert state["Parameters"]["FunctionName"] == name
         answer = self.call(name, event)
-        self._answered = answer.get("at", self._answered)
+        self.answered = answer.get("at", self.answered)
         return answer
 
     def close(self) -> None:
@@ -248,6 +251,23 @@ def test_a_file_and_its_resend_from_the_queue_to_their_receipts(west, functions)
     results = {"transfer": resent, "results": STATES["NothingToSend"]["Result"]}
     assert functions.step("complete", STATES["Complete"], second, **results) == {"outcome": "duplicate"}
     assert {each["outcome"] for each in west.receipts_published(2)} == {"delivered", "duplicate"}
+
+
+@pytest.mark.parametrize("waits", [1, 3])
+def test_an_execution_that_stood_still_is_not_at_work_because_it_waits(west, functions, waits):
+    """It thaws before it has a lease that remembers, and is answered to wait for another transfer."""
+    first, second = west.receive(b"abc"), west.receive(b"xyz")
+    west.workflow.claim(first, owner=owner(first))
+    began = datetime.now(UTC) - timedelta(seconds=ATTEMPT_SECONDS + 60)
+    functions.answered = began.isoformat()
+    late = replace(second, id=f"{began:{SUBMITTED}}{second.id[16:]}").document()
+    assert functions.step("claim", STATES["Claim"], "late", transfer=late)["action"] == "wait"
+    for _ in range(waits):
+        assert functions.step("claim", STATES["ClaimAgain"], "late", transfer=late)["action"] == "wait"
+    failed = {"destination": "partner", "failure": {"Error": "PermanentDeliveryError"}}
+    west.workflow.complete(first, [failed], owner=owner(first))
+    assert functions.step("claim", STATES["ClaimAgain"], "late", transfer=late)["action"] == "deliver"
+    assert west.tracker.newest(first.file).lease.thawed is True
 
 
 def test_the_actions_are_the_words_of_the_definition():

@@ -270,6 +270,11 @@ def _seen_now(real: Any, self: Any, transfer: Transfer, *, owner: str, seen: Any
     return real(self, transfer, owner=owner, seen=datetime.fromtimestamp(self._now(), UTC))
 
 
+def _seen_to_wait(real: Any, transfer: Transfer, decision: Any) -> Any:
+    """Answer as if the execution had been at work until now."""
+    return real(transfer, replace(decision, thawed=False))
+
+
 def _no_failure(real: Any, event: Any) -> Any:
     return replace(real(event), failure=None)
 
@@ -478,6 +483,14 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "an execution that thaws before its claim seems at work",
         (("runtime.workflow:Workflow.claim", _wrap(_seen_now)),),
+    ),
+    Planted(
+        "a thaw is forgotten by a claim that waits",
+        (("runtime.handlers.wiring:answer", _wrap(_seen_to_wait)),),
+    ),
+    Planted(
+        "an execution that begins again minds none of its attempts",
+        (("runtime.intent:Intent._change", _always(True)),),
     ),
     Planted(
         "a takeover does not wait for the object",

@@ -62,6 +62,56 @@ def _strict_paths(states: Module) -> None:
     states._fail_execution = fail_once
 
 
+#: What the account's concurrency here stands for where functions reserve it, and the least that each then
+#: has. Of the 200 deliveries that a cell reserves, a machine that runs 12 functions at once has 30: more than
+#: the 25 that one customer may have at a destination.
+_STANDS_FOR, _AT_LEAST = 80, 4
+
+
+class _Own(str):
+    """The key of a function that runs within its own reservation."""
+
+
+@after("services.lambda_svc")
+def _reserve(functions: Module) -> None:
+    """Let functions that reserve concurrency have it for all their versions; the others share the account's.
+
+    MiniStack lets the account's cap refuse them all, and forgets the reservation of a published version:
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-concurrency.html
+    """
+    change = "reserved concurrency"
+    acquire = original(change, functions, "_acquire_execution_slot")
+    reserved_by = original(change, functions, "_reserved_concurrency")
+    key_of = original(change, functions, "_inflight_key")
+    in_use, lock = original(change, functions, "_inflight"), original(change, functions, "_inflight_lock")
+    release = original(change, functions, "_release_execution_slot")
+
+    def reserved_of_function(func: dict[str, Any], config: dict[str, Any]) -> int | None:
+        whole = functions._functions.get(config.get("FunctionName")) or func
+        return reserved_by(whole, config)  # type: ignore[no-any-return]
+
+    def acquire_own(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | None, str | None]:
+        reserved, cap = reserved_of_function(func, config), functions._ACCOUNT_CONCURRENCY_CAP
+        if not reserved or not cap:
+            return acquire(func, config)  # type: ignore[no-any-return]
+        key = key_of(config)
+        with lock:
+            if in_use.get(key, 0) >= min(reserved, max(_AT_LEAST, cap * reserved // _STANDS_FOR)):
+                return None, "function"
+            in_use[key] = in_use.get(key, 0) + 1
+        return _Own(key), None
+
+    def release_own(key: str | None) -> None:
+        if isinstance(key, _Own):
+            with lock:
+                functions._inflight_total += 1  # `release` takes it off, and it has never been counted
+        release(key)
+
+    functions._reserved_concurrency = reserved_of_function
+    functions._acquire_execution_slot = acquire_own
+    functions._release_execution_slot = release_own
+
+
 @after("services.lambda_svc")
 def _wait_for_a_slot(functions: Module) -> None:
     change = "wait for a slot"
