@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import signal
@@ -10,6 +11,7 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from datetime import timedelta
 from pathlib import Path
@@ -203,8 +205,6 @@ def test_two_processes_that_send_again_what_is_due_send_each_file_once(place: Pl
 
 @pytest.mark.parametrize("threads", [2, pytest.param(8, marks=pytest.mark.exhaustive)])
 def test_clients_that_use_one_journal_send_each_due_file_once(place: Place, threads: int) -> None:
-    from concurrent.futures import ThreadPoolExecutor
-
     client = place.client()
     for number in range(10):
         client.send(place.source, f"{number}.csv")
@@ -248,6 +248,24 @@ def test_a_claim_ends_with_the_process_that_holds_it(tmp_path: Path) -> None:
     with claims.claim("k"), pytest.raises(ClaimedError), claims.claim("k"):
         pass
     assert [*(tmp_path / "j.claims").iterdir()] == []
+
+
+def test_a_claim_is_on_a_file_that_others_find(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever held a claim removes its file, perhaps after somebody else has opened it."""
+    claims, real, locked = Claims(tmp_path / "j"), fcntl.flock, list[int]()
+
+    def flock(descriptor: int, how: int) -> None:
+        if not locked:
+            for path in (tmp_path / "j.claims").iterdir():
+                path.unlink()
+        locked.append(descriptor)
+        real(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", flock)
+    with claims.claim("k"):
+        assert len(locked) == 2
+        with pytest.raises(ClaimedError), claims.claim("k"):
+            pass
 
 
 # --- The file ----------------------------------------------------------------------------------------

@@ -5,6 +5,8 @@ from __future__ import annotations
 import base64
 import io
 import json
+import threading
+import urllib.request
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -321,9 +323,6 @@ def test_other_requests_are_refused(post: Any) -> None:
 
 
 def test_a_receipt_is_posted_over_a_socket(place: Place, sns: Sns, tmp_path: Any) -> None:
-    import threading
-    import urllib.request
-
     sent = place.client().send(place.source, "a.csv")
     client = place.client(settings=place.settings(topics=(TOPIC,)))
     signatures = Signatures(client.settings, fetch=sns.fetch, now=lambda: place.now)
