@@ -12,7 +12,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.installed
 
-.PHONY: drill drill-all up up-empty soak burst test test-all tests tests-all simulate bench check lint types format schema reference approve bundle clean
+.PHONY: drill drill-all up up-empty soak burst test test-all tests tests-all simulate bench check lint types format schema reference approve pages site bundle pins sbom audit clean
 
 drill: $(READY)
 	@mkdir -p .build
@@ -75,6 +75,7 @@ lint: $(READY)
 	@$(BIN)/ruff format --check --quiet
 	@$(BIN)/python -m customers.schema --check
 	@{ $(REFERENCE); } | cmp -s docs/cli.md - || { echo "docs/cli.md is not current; run: make reference"; exit 1; }
+	@$(BIN)/python -m tests.pages --check
 	@if command -v actionlint >/dev/null; then actionlint; \
 	else echo "actionlint is not installed, so .github/workflows is not linted: docs/pipelines.md"; fi
 
@@ -101,9 +102,40 @@ reference: $(READY)
 approve: $(READY)
 	@$(BIN)/python -m tests.program.approved_graphs
 
+# The parts of docs/ that are computed: from the recorded stacks, the registry's model, and the types of messages.
+pages: $(READY)
+	@$(BIN)/python -m tests.pages
+
+# docs/ as a site. A link that leads nowhere ends it, which it would not with --quiet.
+site: $(VENV)/.installed-docs
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+	@echo .build/site/index.html
+
 # The dependencies of the Lambda functions, for the runtime that the stacks are set to.
 bundle: $(READY)
 	@$(BIN)/python -m components.bundle $$(sed -n 's/^ *mft:lambdaRuntime: *//p' Pulumi.gov-west.yaml)
+
+# runtime/requirements.txt, with the versions of constraints.txt and their hashes.
+PINS = $(BIN)/pip-compile --quiet --generate-hashes --allow-unsafe --strip-extras --no-header --no-annotate --no-emit-options
+pins: $(VENV)/.installed-audit
+	@mkdir -p .build
+	@{ sed -n '/^#/p' runtime/requirements.txt; $(PINS) --constraint constraints.txt --output-file - runtime/requirements.in; } >.build/pins
+	@mv .build/pins runtime/requirements.txt
+
+# What the functions carry and what the tools consist of, in CycloneDX's JSON. The same versions give the same files.
+sbom: $(VENV)/.installed-audit
+	@mkdir -p .build
+	@$(BIN)/cyclonedx-py requirements --output-reproducible --output-file .build/sbom-bundle.json runtime/requirements.txt
+	@$(BIN)/cyclonedx-py environment --output-reproducible --pyproject pyproject.toml --output-file .build/sbom-tools.json $(BIN)/python
+	@echo .build/sbom-bundle.json .build/sbom-tools.json
+
+# Known vulnerabilities of both, where the service that knows them can be reached.
+audit: $(VENV)/.installed-audit
+	@.ci/audit
+
+$(VENV)/.installed-%: $(READY)
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
+	@touch $@
 
 $(READY): pyproject.toml client/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11 or newer, or run: make PYTHON=/path/to/python3"; exit 1; }

@@ -1,7 +1,8 @@
 """The Lambda bundle: the runtime package and everything that it imports, in one zip file.
 
 `python -m components.bundle` installs the dependencies for the Lambda platform below `.build/`, once per
-set of pinned versions; `pulumi up` then only zips. The same files always give the same zip, byte for byte.
+set of pinned versions and hashes; `pulumi up` then only zips. The same revision gives the same zip, byte for
+byte, in every folder and on every machine with the same zlib (docs/upgrade.md).
 """
 
 from __future__ import annotations
@@ -45,6 +46,10 @@ SERVICES = {
     "sts",
 }
 
+#: What pip notes about an installation: by which tool, whether it was asked for, and the hashes of scripts
+#: that name the interpreter's folder. Nothing in Lambda reads them, and they differ from machine to machine.
+NOTES = {"INSTALLER", "RECORD", "REQUESTED", "direct_url.json"}
+
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 
 
@@ -78,6 +83,7 @@ def _install(runtime: str, folder: Path, place: Path) -> None:
     temporary.mkdir()
     command = [sys.executable, "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
     command += ["--target", str(unfinished), "--upgrade", "--only-binary=:all:", "--no-compile"]
+    command += ["--require-hashes"]
     command += ["--python-version", runtime.removeprefix("python"), "--implementation", "cp"]
     command += [f"--platform={platform}" for platform in _PLATFORMS]
     done = subprocess.run(  # noqa: S603 - our own interpreter, and a fixed list
@@ -108,7 +114,7 @@ def build(runtime: str) -> Path:
             f"run: python -m components.bundle {runtime}"
         )
     files = {f"runtime/{path.relative_to(RUNTIME)}": path for path in _sources()}
-    content = hashlib.sha256(folder.name.encode())
+    content = hashlib.sha256(folder.name.encode() + Path(__file__).read_bytes())  # how it is packed, too
     for name, path in sorted(files.items()):
         content.update(f"{name}\n".encode() + path.read_bytes())
     bundle = BUILD / f"runtime-{runtime}-{content.hexdigest()[:12]}.zip"
@@ -131,11 +137,13 @@ def _sources() -> list[Path]:
 
 
 def _installed(folder: Path) -> list[Path]:
-    """Return the installed files without caches, scripts and the models of other services."""
+    """Return the installed files without caches, scripts, pip's notes and the models of other services."""
     models = folder / "botocore" / "data"
     kept = []
     for path in folder.rglob("*"):
         if not path.is_file() or path.suffix == ".pyc" or "bin" in path.relative_to(folder).parts[:1]:
+            continue
+        if path.name in NOTES and path.parent.suffix == ".dist-info":
             continue
         inside = path.relative_to(models).parts if path.is_relative_to(models) else ()
         if len(inside) > 1 and inside[0] not in SERVICES:
@@ -145,13 +153,16 @@ def _installed(folder: Path) -> list[Path]:
 
 
 def main() -> None:
-    """Install the dependencies for one Lambda runtime, or print why that failed and exit 1."""
+    """Make the bundle for one Lambda runtime and print its path and SHA-256; exit 1 if that fails."""
     parser = argparse.ArgumentParser(prog="python -m components.bundle", description=__doc__.splitlines()[0])
     parser.add_argument("runtime", help="Lambda runtime, e.g. python3.13")
     try:
-        print(install(parser.parse_args().runtime))
+        runtime = parser.parse_args().runtime
+        install(runtime)
+        bundle = build(runtime)
     except BundleError as error:
         sys.exit(str(error))
+    print(f"{hashlib.sha256(bundle.read_bytes()).hexdigest()}  {bundle}")
 
 
 if __name__ == "__main__":

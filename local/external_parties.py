@@ -6,7 +6,6 @@ a copy of the registry in which each of these is replaced by one of its own; not
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +17,7 @@ from botocore.exceptions import ClientError
 
 from customers.model import Customer
 from local.aws.emulator import Emulator
+from local.published_messages import checked
 from local.sftp.partners import Partner, partner
 from runtime.contract import REGION_OF, WEST, secret_name
 
@@ -77,12 +77,15 @@ class ExternalParties:
             self.watched.add(alerts)
 
     def take_receipts(self, customer: str, side: str) -> list[Mapping[str, Any]]:
-        """Return the receipts that a customer got in one region since the last call."""
+        """Return the receipts and notices that a customer got in one region since the last call.
+
+        Raises PublishedMessageError for a message that is not as the published schemas say.
+        """
         sqs, url = self.aws.client("sqs", REGION_OF[side]), self.receipts[customer, side]
-        taken = []
+        taken: list[Mapping[str, Any]] = []
         while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
             for message in messages:
-                taken.append(json.loads(message["Body"]))
+                taken.append(checked(message["Body"]))
                 sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
         return taken
 

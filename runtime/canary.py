@@ -29,6 +29,7 @@ from runtime.metric_names import (
     METRICS,
     cell_dimensions,
     leg_dimensions,
+    unit_of,
 )
 from runtime.tracker import Tracker
 
@@ -139,8 +140,5 @@ def _data(dimensions: Mapping[str, str], flights: list[Flight]) -> Iterator[dict
     delivered = 0.0 if any(flight.failure for flight in flights) else 1.0
     slowest = max(flight.seconds for flight in flights)
     named = [{"Name": name, "Value": value} for name, value in dimensions.items()]
-    for metric, value, unit in (
-        (METRIC_CANARY, delivered, "None"),
-        (METRIC_CANARY_SECONDS, slowest, "Seconds"),
-    ):
-        yield {"MetricName": metric, "Dimensions": named, "Value": value, "Unit": unit}
+    for metric, value in ((METRIC_CANARY, delivered), (METRIC_CANARY_SECONDS, slowest)):
+        yield {"MetricName": metric, "Dimensions": named, "Value": value, "Unit": unit_of(metric)}

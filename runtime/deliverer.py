@@ -28,13 +28,14 @@ from runtime.delivery import (
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
 from runtime.intent import Intent
+from runtime.overtaken import OvertakenError, overtaken
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
 from runtime.shares import ShareInUseError, Shares
 from runtime.timing import FACTS_SECONDS
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from runtime.workflow import LeaseLostError, Leases, OvertakenError, overtaken
+from runtime.workflow import LeaseLostError, Leases
 
 #: Why a route holds a file that is not at its destination: after an attempt whose end is not known, and after
 #: this region stood still.

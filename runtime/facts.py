@@ -152,6 +152,13 @@ def lacks(facts: Iterable[Fact]) -> dict[Status, tuple[str, ...]]:
     return {its: names for its, names in found.items() if names}
 
 
+def home_of(facts: Iterable[Fact]) -> str | None:
+    """Return the side that received ONE transfer first, or None if no fact says it."""
+    received = (fact for fact in facts if fact.kind is Kind.RECEIVED)
+    first = min(received, key=lambda fact: fact.at, default=None)
+    return first.side if first else None
+
+
 def describe(lacking: Mapping[Status, Iterable[str]]) -> str:
     """Return the result of `lacks` as text: `failed: a, b; held: c`."""
     return "; ".join(f"{its}: {', '.join(names)}" for its, names in lacking.items())

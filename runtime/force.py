@@ -16,7 +16,7 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.contract import FORCED, UNFORCED, force_parameter
-from runtime.metric_names import FORCE_METRIC, SWITCH_NAMESPACE, switch_dimensions
+from runtime.metric_names import FORCE_METRIC, SWITCH_NAMESPACE, switch_dimensions, unit_of
 from runtime.switch import Standing, Switch
 
 
@@ -80,7 +80,12 @@ class Force:
 
     def publish(self) -> None:
         """Publish the word, to the health checkers and to an alarm."""
-        datum = {"MetricName": FORCE_METRIC, "Dimensions": self._dimensions, "Value": 1.0, "Unit": "None"}
+        datum = {
+            "MetricName": FORCE_METRIC,
+            "Dimensions": self._dimensions,
+            "Value": 1.0,
+            "Unit": unit_of(FORCE_METRIC),
+        }
         self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
 
     def repeat(self, keeper: Switch) -> bool:

@@ -38,29 +38,52 @@ METRIC_CANARY_SECONDS = "CanarySeconds"
 METRIC_PEER_OUT = "PeerOut"
 #: Seconds from the submission of a file to the receipt that states its delivery.
 METRIC_DELIVERY_SECONDS = "DeliverySeconds"
-#: Counts of files with a receipt of this outcome.
-METRIC_FAILED, METRIC_HELD, METRIC_REJECTED = "Failed", "Held", "Rejected"
+#: Count of files whose receipt says that they failed.
+METRIC_FAILED = "Failed"
+#: Count of files whose receipt says that they are held.
+METRIC_HELD = "Held"
+#: Count of files that were rejected at intake.
+METRIC_REJECTED = "Rejected"
 #: Count of transfers of a lost region that a pass of the takeover could not start.
 METRIC_NOT_TAKEN_OVER = "NotTakenOver"
 #: How many files are held at present, according to the tracker. It is published while it is 0, too.
 METRIC_HELD_NOW = "FilesHeld"
 #: Count of intake events that found no object.
 METRIC_OBJECT_GONE = "ObjectGone"
-#: What the sweep of the inbound buckets finds: a count of the uploads that no event had brought and that it
-#: took in, a count of those that it left for a reason that is new, and the greatest age, in seconds, of a
-#: bucket's last completed pass.
+#: Count of the uploads that no event had brought and that the sweep of the inbound buckets took in.
 METRIC_UNKNOWN = "UnknownToTracker"
+#: Count of the uploads that the sweep found and left, for a reason that is new.
 METRIC_UNPROVEN = "UploadsUnproven"
+#: The greatest age, in seconds, of a bucket's last completed pass of the sweep.
 METRIC_SWEEP_AGE = "SweepAge"
-#: Counts of transfers under way that no execution carried: started again, and started many times in vain.
-METRIC_RESTARTED, METRIC_STALLED = "TransfersRestarted", "TransfersStalled"
+#: Count of transfers under way that no execution carried and that were started again.
+METRIC_RESTARTED = "TransfersRestarted"
+#: Count of transfers that were started again many times in vain.
+METRIC_STALLED = "TransfersStalled"
 SWEEP_COUNTS = (METRIC_UNKNOWN, METRIC_UNPROVEN, METRIC_RESTARTED, METRIC_STALLED)
-#: Counts of objects that S3 reports as not copied to the peer as promised: not copied at all, not copied
-#: within the promised time, copied after it, or no longer tracked.
+#: Count of objects that S3 could not copy to the peer.
 METRIC_REPLICATION_FAILED = "ReplicationFailed"
+#: Count of objects that S3 did not copy to the peer within the promised time.
 METRIC_REPLICATION_MISSED = "ReplicationMissed"
+#: Count of objects that S3 copied to the peer after the promised time.
 METRIC_REPLICATION_LATE = "ReplicationLate"
+#: Count of objects whose copying S3 no longer tracks.
 METRIC_REPLICATION_UNTRACKED = "ReplicationUntracked"
+
+#: The units of what is not a count: a 0 or 1 has none.
+_UNITS = {
+    SWITCH_METRIC: "None",
+    FORCE_METRIC: "None",
+    METRIC_CANARY: "None",
+    METRIC_CANARY_SECONDS: "Seconds",
+    METRIC_DELIVERY_SECONDS: "Seconds",
+    METRIC_SWEEP_AGE: "Seconds",
+}
+
+
+def unit_of(metric: str) -> str:
+    """Return the unit in which a metric is published, as CloudWatch names it."""
+    return _UNITS.get(metric, "Count")
 
 
 def cell_dimensions(namespace: str, cell: str) -> dict[str, str]:

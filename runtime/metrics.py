@@ -38,6 +38,7 @@ from runtime.metric_names import (
     METRIC_UNKNOWN,
     METRIC_UNPROVEN,
     METRICS,
+    unit_of,
 )
 from runtime.replication import ReplicationEvent
 from runtime.restarts import Restarted
@@ -62,7 +63,7 @@ class Metrics:
         match outcome:
             case Outcome.DELIVERED:
                 took = self._now() - submitted(transfer.id)
-                self._put(METRIC_DELIVERY_SECONDS, took.total_seconds(), MetricUnit.Seconds)
+                self._put(METRIC_DELIVERY_SECONDS, took.total_seconds())
             case Outcome.FAILED:
                 self._put(METRIC_FAILED)
             case Outcome.HELD:
@@ -120,15 +121,16 @@ class Metrics:
         """Publish what a run of the sweep found, and the age of the oldest completed pass."""
         self._put(METRIC_UNKNOWN, len(result.taken))
         self._put(METRIC_UNPROVEN, len(result.doubts))
-        self._put(METRIC_SWEEP_AGE, result.age.total_seconds(), MetricUnit.Seconds)
+        self._put(METRIC_SWEEP_AGE, result.age.total_seconds())
 
     def restarted(self, result: Restarted) -> None:
         """Count the transfers that were restarted, and those that were restarted many times in vain."""
         self._put(METRIC_RESTARTED, len(result.started))
         self._put(METRIC_STALLED, len(result.stalled))
 
-    def _put(self, name: str, value: float = 1, unit: MetricUnit = MetricUnit.Count) -> None:
+    def _put(self, name: str, value: float = 1) -> None:
+        unit, dimensions = MetricUnit(unit_of(name)), self._dimensions
         with single_metric(
-            name=name, unit=unit, value=value, namespace=METRICS, default_dimensions=self._dimensions
+            name=name, unit=unit, value=value, namespace=METRICS, default_dimensions=dimensions
         ):
             pass

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any
 
-from runtime.metric_names import METRIC_ADDRESSES, METRICS, cell_dimensions, zone_dimensions
+from runtime.metric_names import METRIC_ADDRESSES, METRICS, cell_dimensions, unit_of, zone_dimensions
 
 #: Seconds within which an address has to accept a connection and send its SSH identification.
 PATIENCE = 5.0
@@ -47,7 +47,7 @@ class Probe:
                 "MetricName": METRIC_ADDRESSES,
                 "Dimensions": [{"Name": name, "Value": value} for name, value in dimensions.items()],
                 "Value": float(reasons.count(None)),
-                "Unit": "Count",
+                "Unit": unit_of(METRIC_ADDRESSES),
             }
             for dimensions in self._dimensions
         ]

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 from runtime import objects
 from runtime.contract import Position, switch_object, switch_parameter
-from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions
+from runtime.metric_names import SWITCH_METRIC, SWITCH_NAMESPACE, switch_dimensions, unit_of
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,7 +118,7 @@ class Switch:
             "MetricName": SWITCH_METRIC,
             "Dimensions": self._dimensions,
             "Value": float(position.is_out),
-            "Unit": "None",
+            "Unit": unit_of(SWITCH_METRIC),
         }
         self._metrics.put_metric_data(Namespace=SWITCH_NAMESPACE, MetricData=[datum])
 

@@ -17,10 +17,11 @@ from typing import Any
 from runtime.breaker import Breaker
 from runtime.brief_errors import reason_of
 from runtime.contract import Kind, Outcome
-from runtime.decision import Action, Decision, compare, judge, newer_delivery, unclear_kinds, unmeasured
+from runtime.decision import Action, Decision, compare, judge
 from runtime.delivery.source import Source
-from runtime.facts import ENDED, Fact, by_transfer, of_transfer, standing, status, submitted
+from runtime.facts import ENDED, Fact, by_transfer, home_of, standing, status, submitted
 from runtime.history import History, Lease
+from runtime.overtaken import UNCLEAR, overtaken
 from runtime.receipts import Receipts, lines, outcome_of
 from runtime.routing import Directory, compares
 from runtime.timing import ATTEMPT_SECONDS
@@ -37,16 +38,9 @@ RENEW_AFTER = 60
 #: The reason for holding an older submission; an operator may release it.
 NEWER = "a newer version of this key was delivered"
 
-#: The reason for holding a file at a destination about which there are facts of unknown kinds.
-UNCLEAR = "a newer version of the platform has recorded what this one does not know: {}"
-
 
 class LeaseLostError(RuntimeError):
     """Another execution holds the file's lease, so this one must stop before its next effect."""
-
-
-class OvertakenError(RuntimeError):
-    """Another delivery has reached the destination meanwhile, so this transfer has to be decided again."""
 
 
 class Leases:
@@ -92,6 +86,15 @@ class Leases:
             return False
         return self._now() - _taken(theirs) <= ATTEMPT_SECONDS
 
+    def yields(self, transfer: Transfer, history: History) -> bool:
+        """Return whether this region leaves what it received to the other one, which is at work on it.
+
+        The other has taken it over and does not yield, so the two never wait for each other.
+        """
+        own = history.of(transfer.id)
+        is_open = status(own) not in ENDED and not transfer.asks
+        return is_open and home_of(own) == self._tracker.side and self.works_there(transfer, history)
+
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""
         return any(
@@ -102,7 +105,7 @@ class Leases:
         )
 
     def keep(self, transfer: Transfer, owner: str, history: History) -> bool:
-        """Renew the lease unless it is new; LeaseLostError if this execution does not have it.
+        """Renew the lease unless it is new; LeaseLostError if this execution does not have it, or yields.
 
         Returns whether the execution has thawed: it stood still, at some time, for longer than it ever waits.
         A lost lease is not taken back here: another transfer may have delivered meanwhile, so this one has to
@@ -112,6 +115,8 @@ class Leases:
         if lease is None or lease.owner != owner:
             holder = lease.owner if lease else "no execution"
             raise LeaseLostError(f"{holder} holds the lease on {transfer.file}")
+        if self.yields(transfer, history):
+            raise LeaseLostError(f"the other region has taken {transfer.id} over")
         thawed = self.has_thawed(owner, lease)
         is_old = self._now() - _taken(lease) > RENEW_AFTER
         if is_old and not self.take(transfer, owner, history, thawed=thawed):
@@ -146,26 +151,6 @@ def _taken(lease: Lease) -> float:
     return float(lease.until - LEASE)
 
 
-def overtaken(
-    facts: Iterable[Fact], transfer: Transfer, destination: str, *, window: timedelta | None
-) -> None:
-    """Raise OvertakenError if a destination has been served meanwhile or has received another submission.
-
-    The other submission is newer, or this one has not been compared with it: the other region may have
-    delivered it since this one was decided about. A fact of an unknown kind may state either.
-    """
-    facts = tuple(facts)
-    own = standing(of_transfer(facts, transfer.id))
-    if any(fact.kind is Kind.DELIVERED and fact.destination == destination for fact in own):
-        raise OvertakenError(f"{destination} was served by another execution")
-    if not transfer.asks and (kinds := unclear_kinds(facts, transfer.id, destination, window)):
-        raise OvertakenError(f"{destination}: {UNCLEAR.format(', '.join(kinds))}")
-    if window is not None and (newer := newer_delivery(facts, transfer.id, destination)):
-        raise OvertakenError(f"{destination} has received {newer}, which is newer")
-    if window is not None and (other := unmeasured(facts, transfer.id, destination, window)):
-        raise OvertakenError(f"{destination} has received {other}, with which this transfer was not compared")
-
-
 class Workflow:
     """The steps that decide and complete, for one execution after another.
 
@@ -189,7 +174,8 @@ class Workflow:
     def claim(self, transfer: Transfer, *, owner: str, seen: datetime | None = None) -> Decision:
         """Take the file's lease and return the decision; WAIT while another transfer is being sent or held.
 
-        A transfer that was taken over or released does not wait for the other region. `seen` is when this
+        A transfer that was taken over or released does not wait for the other region's transfers, but each
+        waits for the other region if that has taken it over from this one. `seen` is when this
         execution began or was last answered; without it, the time of submission stands for it.
         """
         history = self._history(transfer)
@@ -203,6 +189,7 @@ class Workflow:
             return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
         waits = in_turn and not transfer.asks and self._leases.waits(transfer, owner, history)
+        waits = waits or self._leases.yields(transfer, history)
         if waits or not self._leases.take(transfer, owner, history, thawed=thawed):
             return Decision(action=Action.WAIT, wait=pause, thawed=thawed)
         if len(by_transfer(history.facts)) > 1:

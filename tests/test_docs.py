@@ -6,11 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.test_house import ROOT, tracked
 
 DECISIONS = sorted((ROOT / "docs/adr").glob("[0-9]*.md"))
-PAGES = sorted(path for path in tracked() if path.suffix == ".md")
+FILES = set(tracked())
+PAGES = sorted(path for path in FILES if path.suffix == ".md")
 
 
 def head(page: Path) -> tuple[str, ...]:
@@ -36,6 +38,18 @@ def test_the_list_of_pages_names_every_page() -> None:
     assert listed == {path.name for path in (ROOT / "docs").glob("*.md")} - {"README.md"} | {"adr/"}
 
 
+def test_the_site_has_every_page_in_its_contents() -> None:
+    """Decisions are in the contents by their index."""
+    settings = yaml.safe_load((ROOT / "mkdocs.yml").read_text())
+    entries = [page for section in settings["nav"] for pages in section.values() for page in pages]
+    listed = [page if isinstance(page, str) else next(iter(page.values())) for page in entries]
+    assert len(set(listed)) == len(listed)
+    here = [page for page in listed if not page.startswith("project/")]
+    assert set(here) == {path.name for path in (ROOT / "docs").glob("*.md")} | {"adr/README.md"}
+    for page in set(listed) - set(here):
+        assert (ROOT / page.removeprefix("project/")).exists()
+
+
 def anchors(page: Path) -> set[str]:
     """Return the anchors of a page's headings, as GitHub makes them."""
     text = re.sub(r"^```.*?^```", "", page.read_text(), flags=re.DOTALL | re.MULTILINE)
@@ -48,5 +62,6 @@ def test_links_lead_somewhere(page: Path) -> None:
     for target in re.findall(r"\]\((?!https?:)([^)]+)\)", page.read_text()):
         name, _, anchor = target.partition("#")
         other = (page.parent / name).resolve() if name else page
-        assert other.exists(), f"{page.name} links to {target}"
+        known = other in FILES
+        assert known, f"{page.name} links to {target}, which is no file of the project"
         assert not anchor or anchor in anchors(other), f"{page.name} links to {target}"

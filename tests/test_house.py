@@ -56,7 +56,7 @@ ROOMS = {
         "dns": {"*"},
         "sftp": {"*"},
         "preview": {"*"},
-        "external_parties": {"aws", "sftp"},
+        "external_parties": {"*", "aws", "sftp"},
         "empty_aws": {"*", "aws"},
         "world": {"*", "aws", "dns", "sftp", "external_parties"},
         "neighbour": {"*", "dns", "world"},

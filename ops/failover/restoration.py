@@ -20,13 +20,12 @@ from ops.plan import RefusedError, command
 from ops.progress import Bar
 from ops.recovery.causes import Bearing, Cause, bearing
 from ops.recovery.gaps import Counts, GapReport, ScanListener
-from ops.recovery.reconcile import GRACE, GapKind
+from ops.recovery.reconcile import GapKind
 from ops.recovery.regions import Regions
-from ops.recovery.window import Window
+from ops.recovery.window import DAYS, Window
 from ops.registry import read_registry
 from ops.switches import force_of, switch_of
 from runtime.contract import PRIMARY, Position, peer_of
-from runtime.timing import REPLICATION_MINUTES
 
 
 def restoration(
@@ -36,7 +35,7 @@ def restoration(
 
     The registry below `root` says where each customer's `primary.` belongs. Raises RefusedError when the
     region is in already; while it or its peer does not answer; while replication may still bring what was
-    submitted from 15 minutes before it went out; and when other gaps remain or it is not ready, unless
+    submitted from three days before it went out; and when other gaps remain or it is not ready, unless
     `override` is the sentence that names those doubts. A region that was forced in waits for none of that.
     """
     side = side_of(region)
@@ -77,10 +76,10 @@ def restoration(
 def _open_gaps(environment: Environment, region: str, out_since: datetime) -> tuple[list[Doubt], list[str]]:
     """Return the doubt about what would stay open, and a warning about what does not matter.
 
-    RefusedError while something that was submitted since the region went out may still be replicated, or when
-    that is not known.
+    What was submitted up to three days before the region went out counts too: it may still be under way.
+    RefusedError while something of all that may still be replicated, or when that is not known.
     """
-    window = Window.of(since=out_since - GRACE)
+    window = Window.of(since=out_since - DAYS)
     words = ("gaps", "--since", window.document()["since"])
     counts = _counts(environment, window)
     for silent, why in counts.silent.items():
@@ -95,7 +94,7 @@ def _open_gaps(environment: Environment, region: str, out_since: datetime) -> tu
         look += f"; the command that releases each that is held: {held}"
     if waits := found[Bearing.WAITS]:
         raise RefusedError(
-            f"{sum(waits.values()):,} gaps remain of what was submitted from {REPLICATION_MINUTES} minutes"
+            f"{sum(waits.values()):,} gaps remain of what was submitted from {DAYS.days} days"
             f" before it went out, and replication may still close them: {_text(waits)}; wait, or {look}"
         )
     doubts, warnings = [], []

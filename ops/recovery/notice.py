@@ -12,7 +12,8 @@ from ops.cell import DeployedCell, known_customers, side_of
 from ops.environment import Environment
 from ops.plan import RefusedError, digest
 from ops.recovery import notice_text
-from ops.recovery.notice_entries import LISTS, entry, stamp
+from ops.recovery.notice_document import NoticeDocument, NoticeFile, NoticeHosts, NoticeList
+from ops.recovery.notice_entries import DELIVERED, HELD, LISTS, RESEND, entry, stamp
 from ops.switches import standing_of
 from runtime.contract import PRIMARY, REGION_OF, SIDES, is_canary, peer_of
 from runtime.facts import Fact, by_transfer, submitted
@@ -36,33 +37,50 @@ class Notice:
     out: str
     region: str
     bucket: str
-    hosts: dict[str, str]
+    hosts: NoticeHosts
     record: str
     policy: DuplicatesPolicy
     window_seconds: int
     since: str
-    resend: Sequence[dict[str, Any]]
-    held: Sequence[dict[str, Any]]
-    delivered: Sequence[dict[str, Any]]
+    resend: Sequence[NoticeFile]
+    held: Sequence[NoticeFile]
+    delivered: Sequence[NoticeFile]
 
     @property
     def files(self) -> int:
         """The number of files in all lists."""
         return len(self.resend) + len(self.held) + len(self.delivered)
 
-    def document(self, room: int | None = None) -> dict[str, Any]:
+    def document(self, room: int | None = None) -> NoticeDocument:
         """Return the notice, ready for JSON, with at most `room` files: first those to send again.
 
         If a list is cut, `whole` is the command by which operators get all of it.
         """
-        document = {**vars(self), "schema": 1, "outcome": "notice"}
-        if room is not None and room < self.files:
-            document["whole"] = notice_text.whole(document)
+        shown: dict[str, NoticeList] = {}
+        left = room
         for name in LISTS:
             files = getattr(self, name)
-            shown = list(files if room is None else files[:room])
-            room = None if room is None else room - len(shown)
-            document[name] = {"count": len(files), "files": shown}
+            listed = list(files if left is None else files[:left])
+            left = None if left is None else left - len(listed)
+            shown[name] = {"count": len(files), "files": listed}
+        document: NoticeDocument = {
+            "schema": 1,
+            "outcome": "notice",
+            "customer": self.customer,
+            "out": self.out,
+            "region": self.region,
+            "bucket": self.bucket,
+            "hosts": self.hosts,
+            "record": self.record,
+            "policy": self.policy,
+            "window_seconds": self.window_seconds,
+            "since": self.since,
+            "resend": shown[RESEND],
+            "held": shown[HELD],
+            "delivered": shown[DELIVERED],
+        }
+        if room is not None and room < self.files:
+            document["whole"] = notice_text.whole(document)
         return document
 
 
@@ -97,7 +115,7 @@ class Notices:
         """Return the notice for a customer, from the facts."""
         customer, environment = self._cell.directory.customer(name), self._environment
         zone, side = environment.zone, self._cell.side
-        lists: dict[str, list[dict[str, Any]]] = {name: [] for name in LISTS}
+        lists: dict[str, list[NoticeFile]] = {name: [] for name in LISTS}
         for facts in self._transfers(customer):
             route = customer.route(facts[0].key)
             if found := entry(facts, self._lost, holds=route is not None and route.holds):
@@ -117,7 +135,9 @@ class Notices:
             policy=customer.policy,
             window_seconds=int(customer.window.total_seconds()),
             since=stamp(self.since),
-            **lists,
+            resend=lists[RESEND],
+            held=lists[HELD],
+            delivered=lists[DELIVERED],
         )
 
     def publish(self, notice: Notice) -> str:
@@ -171,5 +191,5 @@ def plan_of(notices: Iterable[Notice]) -> dict[str, dict[str, Any]]:
     }
 
 
-def _fingerprint(files: Sequence[dict[str, Any]]) -> str:
+def _fingerprint(files: Sequence[NoticeFile]) -> str:
     return f"{len(files):,} ({digest({'files': files})})"

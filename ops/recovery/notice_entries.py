@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Any, assert_never
+from typing import assert_never
 
+from ops.recovery.notice_document import NoticeDestination, NoticeFile
 from runtime.contract import Kind, UnknownKind
 from runtime.facts import Fact, Status, lacks, standing, status, submitted, unknown_kinds
-from runtime.workflow import UNCLEAR
+from runtime.overtaken import UNCLEAR
 
 #: The lists of a notice, by the names of its fields.
 RESEND, HELD, DELIVERED = "resend", "held", "delivered"
@@ -19,7 +20,7 @@ LISTS = (RESEND, HELD, DELIVERED)
 ON_HOLD = "it was not finished when the region was lost; its route holds it until that is known, so wait"
 
 
-def entry(facts: Sequence[Fact], lost: str, *, holds: bool = False) -> tuple[str, dict[str, Any]] | None:
+def entry(facts: Sequence[Fact], lost: str, *, holds: bool = False) -> tuple[str, NoticeFile] | None:
     """Return the name of the list that a transfer belongs in, and the document about it.
 
     None for a transfer under way in the region that is not `lost`: it will end with a receipt. `holds` is
@@ -52,16 +53,16 @@ def entry(facts: Sequence[Fact], lost: str, *, holds: bool = False) -> tuple[str
     return RESEND, {**_about(facts), "why": why}
 
 
-def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+def _served(facts: Sequence[Fact]) -> list[NoticeDestination]:
     """Return a document for each destination that has the content of a transfer."""
-    destinations = []
+    destinations: list[NoticeDestination] = []
     for fact in standing(facts):
         match fact.kind:
             case UnknownKind():
                 pass
             case Kind.DELIVERED:
-                about = {"delivered": fact.at, "sha256": fact.detail["sha256"]}
-                destinations.append({"name": fact.destination, **about})
+                sha256 = fact.detail["sha256"]
+                destinations.append({"name": fact.destination, "delivered": fact.at, "sha256": sha256})
             case Kind.DUPLICATE:
                 destinations.append({"name": fact.destination, "duplicate_of": fact.detail["of"]})
             case Kind.FAILED | Kind.HELD | Kind.RECEIVED | Kind.REJECTED | Kind.ARCHIVED:
@@ -73,10 +74,11 @@ def _served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     return destinations
 
 
-def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
+def _not_served(facts: Sequence[Fact]) -> list[NoticeDestination]:
     """Return a document for each destination that holds the transfer, then for each where it failed."""
     lacking = lacks(facts)
-    held, failed = [], []
+    held: list[NoticeDestination] = []
+    failed: list[NoticeDestination] = []
     for fact in standing(facts):
         match fact.kind:
             case UnknownKind():
@@ -96,7 +98,7 @@ def _not_served(facts: Sequence[Fact]) -> list[dict[str, Any]]:
     return held + failed
 
 
-def _waiting(facts: Sequence[Fact], why: str) -> list[dict[str, Any]]:
+def _waiting(facts: Sequence[Fact], why: str) -> list[NoticeDestination]:
     """Return a document for each destination that nothing settles: why the file is not to be sent again."""
     return [{"name": name, "held": why} for name in lacks(facts).get(Status.UNDER_WAY, ())]
 
@@ -106,7 +108,7 @@ def _origin(facts: Sequence[Fact]) -> str:
     return next((fact.side for fact in facts if fact.kind is Kind.RECEIVED), facts[0].side)
 
 
-def _about(facts: Sequence[Fact]) -> dict[str, Any]:
+def _about(facts: Sequence[Fact]) -> NoticeFile:
     first = facts[0]
     return {"key": first.key, "transfer": first.transfer, "submitted": stamp(submitted(first.transfer))}
 

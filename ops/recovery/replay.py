@@ -18,10 +18,10 @@ from runtime.contract import REGION_OF, Kind, peer_of
 from runtime.executions import Executions, Purpose, first
 from runtime.facts import Fact, Status, describe, lacks, settles, standing, status, unknown_kinds
 from runtime.history import History
+from runtime.overtaken import UNCLEAR
 from runtime.release import Release, ReleaseDecision
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
-from runtime.workflow import UNCLEAR
 
 
 class Choice(StrEnum):

@@ -133,7 +133,12 @@ class _Copy:
         return Delivery(sha256=sha256, size=self._source.size, path=self._place, sent=False)
 
     def send(self, once: Any, before: Callable[[], None]) -> Delivery:
-        """Copy, verify the size, and return the delivery."""
+        """Copy, verify the size, and return the delivery.
+
+        A copy that S3 has confirmed, and that is not there, was taken away by the partner. S3 shows a new
+        object to every request that comes after its response:
+        https://docs.aws.amazon.com/AmazonS3/latest/userguide/Welcome.html#ConsistencyModel
+        """
         head = self._head_source()
         whole = self._source.size <= LARGEST_COPY
         sha256 = _sha256(head)
@@ -149,10 +154,11 @@ class _Copy:
             before()
             self._copy_in_parts(head)
         try:
-            size = self._s3.head_object(**self._there)["ContentLength"]
+            there = self.look()
             sha256 = sha256 or _sha256(answer) or self._source.sha256()
         except (ClientError, BotoCoreError, DeliveryError) as error:
             raise DeliveryUnknownError(self._place, "verify", f"copied, and then: {error}") from error
+        size = there["ContentLength"] if there else self._source.size
         if size != self._source.size:
             reason = f"copied, and then {size} bytes, not {self._source.size}, were there"
             raise DeliveryUnknownError(self._place, "verify", reason)

@@ -307,7 +307,7 @@ def test_a_copy_that_was_never_asked_for_is_transient(aws: Emulator, theirs: Any
             {"copy_object": ReadTimeoutError(endpoint_url="https://s3")},
             "copy: requested, and then",
         ),
-        ({"head_object": [None, refused("404")]}, "verify: copied, and then: .*404"),
+        ({"head_object": [None, refused("500")]}, "verify: copied, and then: .*500"),
         ({"head_object": [None, {"ContentLength": 1}]}, "verify: copied, and then 1 bytes, not 1000003"),
     ],
 )
@@ -316,6 +316,24 @@ def test_an_unanswered_or_unverified_copy_is_unknown(
 ) -> None:
     with pytest.raises(DeliveryUnknownError, match=words):
         deliver(put(aws), TO, s3=Answers(theirs, **instead), name="a.csv")
+
+
+@pytest.mark.parametrize("largest", [s3.LARGEST_COPY, 1])
+def test_a_copy_that_the_partner_takes_away_at_once_is_delivered(
+    aws: Emulator, theirs: Any, monkeypatch: pytest.MonkeyPatch, largest: int
+) -> None:
+    """S3 has confirmed the copy, whole or in parts. Sent again, the partner would have it twice."""
+    monkeypatch.setattr(s3, "LARGEST_COPY", largest)
+
+    class Collected(Answers):
+        def head_object(self, **asked: Any) -> Any:
+            for key in objects(theirs):
+                theirs.delete_object(Bucket=THEIRS, Key=key)
+            return theirs.head_object(**asked)
+
+    delivery = deliver(put(aws), TO, s3=Collected(theirs), name="a.csv")
+    assert (delivery.sha256, delivery.size, delivery.sent) == (SHA256, len(CONTENT), True)
+    assert objects(theirs) == {}
 
 
 def test_a_hash_of_hashes_is_not_taken_for_the_contents() -> None:

@@ -161,12 +161,13 @@ class Fleet:
         *,
         told: Outcome | None = None,
         key: str = "inbound/sdk/a.csv",
+        age: timedelta = timedelta(minutes=5),
     ) -> None:
-        """Receive a transfer in a region, five minutes ago, that fails or is held; no bucket has its objects.
+        """Receive a transfer in a region, `age` ago, that fails or is held; no bucket has its objects.
 
         Without `told`, its customer got no receipt.
         """
-        at = datetime.now(UTC) - timedelta(minutes=5)
+        at = datetime.now(UTC) - age
         file = contract.file_id(WESTERNER, key)
         transfer = Transfer(
             id=contract.transfer_id(file, "1", at),

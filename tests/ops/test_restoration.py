@@ -7,7 +7,7 @@ from datetime import timedelta
 
 import pytest
 
-from ops.failover import switching
+from ops.failover import restoration, switching
 from ops.recovery import reconcile
 from runtime.contract import EAST, WEST, Kind, Outcome
 from tests.ops.conftest import EASTERN, WESTERN
@@ -106,6 +106,27 @@ def test_a_gap_that_appears_after_the_sentence_was_typed_is_refused_again(withou
     assert result.code == 1
     assert f"2 gaps remain open in {WESTERN}: 2 undelivered (held until a person decides)" in result.err
     assert without_west.place.position(WEST) == "out"
+
+
+def test_a_gap_of_what_was_under_way_when_the_region_was_lost_counts_although_it_is_older(without_west):
+    without_west.fail(WEST, Kind.HELD, age=timedelta(days=2))
+    result = without_west.place.ops("restore", WESTERN)
+    assert result.code == 1
+    assert result.err.startswith(f"1 gap remains open in {WESTERN}: 1 undelivered (held until")
+    command = result.err.split("to see them: mft-ops ")[1].split(";")[0]
+    assert "undelivered" in without_west.place.ops(*command.split()).out
+
+
+def test_a_gap_from_between_going_out_and_being_declared_lost_counts(without_west, monkeypatch):
+    """A region may be out for planned work for days before it is lost."""
+    monkeypatch.setattr(restoration, "DAYS", timedelta(0))
+    without_west.fail(WEST, Kind.HELD, age=timedelta(0))
+    submitted = int(time.time())
+    eventually(lambda: int(time.time()) > submitted)  # transfers are dated to the second
+    assert without_west.apply("evacuate", WESTERN, "--lost")[0] == 0
+    result = without_west.place.ops("restore", WESTERN)
+    assert result.code == 1
+    assert result.err.startswith(f"1 gap remains open in {WESTERN}: 1 undelivered (held until")
 
 
 def test_nothing_overrides_what_replication_may_still_bring(without_west, aws, monkeypatch):

@@ -67,7 +67,7 @@ def test_both_forges_run_the_same_lines_of_the_project() -> None:
 def calls(line: str) -> list[str]:
     """Return the calls of the project in a line, without what each forge names in its own way."""
     found = re.findall(
-        r"\.ci/(?:deploy|drift|ready|accept|plan)(?: (?:west|east))?|^make \w+", line, re.MULTILINE
+        r"\.ci/(?:deploy|drift|ready|accept|plan|audit)(?: (?:west|east))?|^make \w+", line, re.MULTILINE
     )
     return [each.strip() for each in found]
 

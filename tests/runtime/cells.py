@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 from local.aws.emulator import ACCOUNT, Emulator
 from local.aws.resources import data
 from local.aws.resources.making import Clients
+from local.published_messages import checked
 from local.sftp.partners import Partner
 from runtime import contract
 from runtime.archive import Archive
@@ -317,7 +318,7 @@ class Cell:
             got = sqs.receive_message(QueueUrl=queue, MaxNumberOfMessages=10).get("Messages", [])
             for message in got:
                 sqs.delete_message(QueueUrl=queue, ReceiptHandle=message["ReceiptHandle"])
-            found.extend(json.loads(message["Body"]) for message in got)
+            found.extend(checked(message["Body"]) for message in got)
             return len(found) >= count
 
         eventually(taken)

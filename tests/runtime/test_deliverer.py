@@ -21,9 +21,10 @@ from runtime.deliverer import CONTINUE, THAWED
 from runtime.delivery import PermanentDeliveryError, PlatformUnavailableError, TransientDeliveryError
 from runtime.facts import submitted
 from runtime.history import Lease
+from runtime.overtaken import OvertakenError
 from runtime.release import ReleaseDecision
 from runtime.timing import ATTEMPT_SECONDS, FACTS_SECONDS
-from runtime.workflow import LEASE, LeaseLostError, OvertakenError
+from runtime.workflow import LEASE, LeaseLostError
 from tests.runtime.cells import NAMESPACE, Cell, CrashError, Dying, owner
 
 CONTENT = b"a,b\n1,2\n"

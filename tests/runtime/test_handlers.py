@@ -35,9 +35,10 @@ from runtime.environment import (
     ENV_TRACKER,
 )
 from runtime.facts import SUBMITTED
+from runtime.overtaken import OvertakenError
 from runtime.shares import ShareInUseError
 from runtime.timing import ATTEMPT_SECONDS
-from runtime.workflow import LeaseLostError, OvertakenError
+from runtime.workflow import LeaseLostError
 from tests.runtime.cells import NAMESPACE, Cell, owner
 
 ROOT = Path(__file__).parents[2]

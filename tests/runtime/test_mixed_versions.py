@@ -17,11 +17,11 @@ from runtime.contract import WEST, Kind, Outcome, UnknownKind
 from runtime.decision import Action, unclear_kinds
 from runtime.delivery import PermanentDeliveryError
 from runtime.facts import Fact, Status, settling, standing, status, unknown_kinds
+from runtime.overtaken import OvertakenError
 from runtime.receipts import lines
 from runtime.release import ReleaseDecision
 from runtime.routing import UnknownSettingError
 from runtime.transfer import Transfer
-from runtime.workflow import OvertakenError
 from tests.runtime.cells import Cell, owner
 from tests.runtime.test_audit_export import audit_of, links, make_bucket, tracker_of, write
 from tests.runtime.test_release import carry

@@ -6,6 +6,7 @@ import hashlib
 import io
 import json
 import re
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,7 @@ from runtime.switch import Switch
 from runtime.takeover import TakenOver, Takeover
 from runtime.timing import ATTEMPT_SECONDS
 from runtime.transfer import Transfer
+from runtime.workflow import LeaseLostError, Leases
 from tests.runtime.cells import NAMESPACE, ROLE, Cell, CrashError, Dying, eventually, owner
 from tests.runtime.test_handlers import ATTEMPTS, STATES, STEPS
 from tests.runtime.test_intake import replicate
@@ -747,6 +749,63 @@ def test_a_region_that_has_returned_keeps_what_it_is_at_work_on(west, east):
     longest = ATTEMPT_SECONDS / 60
     assert take_over(east, west, now=later(longest - 1)) == NOTHING
     assert take_over(east, west, now=later(longest + 1)).started == (transfer.id,)
+
+
+def taken_over_while(west: Cell, east: Cell) -> tuple[Transfer, Transfer]:
+    """Have East take over what an execution of West's still carries; return each region's transfer.
+
+    West has returned, and knows of East's lease.
+    """
+    transfer = west.receive(b"abc")
+    west.workflow.claim(transfer, owner=owner(transfer))
+    mine = claimed(east, west, transfer)
+    eventually(lambda: west.tracker.newest(transfer.file).peers)
+    return transfer, mine
+
+
+def test_a_region_that_has_returned_leaves_to_its_peer_what_that_has_taken_over(west, east, partner):
+    for cell in (west, east):
+        cell.register(destinations={"partner": cell.to_server(partner)})
+    transfer, mine = taken_over_while(west, east)
+    with pytest.raises(LeaseLostError, match=r"taken .* over"):
+        west.attempt(transfer)
+    assert partner.files() == {}
+    assert west.workflow.claim(transfer, owner=owner(transfer)).action is Action.WAIT
+    assert attempt(east, mine) == Kind.DELIVERED
+    (partner.inbox / "a.csv").unlink()  # the partner takes it away
+    eventually(lambda: Kind.DELIVERED in west.kinds(transfer))
+    assert west.workflow.claim(transfer, owner=owner(transfer)).action is Action.DONE
+    assert partner.files() == {}
+
+
+def test_a_region_that_learns_of_it_while_it_sends_stops_before_the_file_appears(west, east, partner):
+    for cell in (west, east):
+        cell.register(destinations={"partner": cell.to_server(partner)})
+    transfer, _ = taken_over_while(west, east)
+    real = Leases.yields
+    answers = iter([False])
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Leases, "yields", lambda self, *about: next(answers, None) or real(self, *about))
+        with pytest.raises(LeaseLostError, match=r"taken .* over"):
+            west.attempt(transfer)
+    assert "a.csv" not in partner.files()
+
+
+@pytest.mark.parametrize(("passed", "waits"), [(ATTEMPT_SECONDS - 30, True), (ATTEMPT_SECONDS + 30, False)])
+def test_it_waits_for_its_peer_no_longer_than_an_execution_leaves_its_lease(west, east, passed, waits):
+    transfer, mine = taken_over_while(west, east)
+    leases = Leases(tracker=west.tracker, now=lambda: time.time() + passed)
+    assert leases.yields(transfer, west.tracker.newest(transfer.file)) is waits
+    there = Leases(tracker=east.tracker, now=lambda: time.time() + passed)
+    assert not there.yields(mine, east.tracker.newest(mine.file)), "or both would wait"
+
+
+def test_what_its_peer_has_held_the_region_that_received_it_sends(west, east):
+    """It knows what it has sent itself, and the peer has only asked."""
+    transfer, mine = taken_over_while(west, east)
+    end(east, mine, Kind.HELD)
+    eventually(lambda: Kind.HELD in west.kinds(transfer))
+    assert west.attempt(transfer) == Kind.DELIVERED
 
 
 def test_another_transfers_lease_there_keeps_nothing_back(west, east):

@@ -29,14 +29,18 @@ import runtime
 import runtime.handlers
 from runtime import facts, patterns, tracker, tracker_items
 from runtime.handlers import ingest, takeover, wiring
+from runtime.shares import Shares
+from runtime.tracker import Tracker
 from tests.simulation.aws import ParameterNotFound, failed
 from tests.simulation.clock import Clock, Process
+from tests.simulation.schedule import Share
 
 
 class World(Protocol):
     """What the edge asks of the simulated world."""
 
     clock: Clock
+    share: Share | None
 
     def client(self, service: str, region: str | None) -> Any:
         """Return the client of a service for the process that is running."""
@@ -87,6 +91,7 @@ def handlers() -> dict[str, ModuleType]:
 @contextmanager
 def attached() -> Iterator[None]:
     """Attach the runtime to simulated worlds; on leaving, everything is as it was."""
+    from runtime import deliverer
     from runtime.delivery import sftp
 
     handlers()
@@ -129,6 +134,7 @@ def attached() -> Iterator[None]:
     if hasattr(wiring, "metrics"):
         put(wiring, "metrics", _Silence)
     put(sftp, "connect", _connect)
+    put(deliverer, "Shares", _shares)
     try:
         yield
     finally:
@@ -148,6 +154,13 @@ def _client_once(service: str, region: str) -> Any:
     client = copy.copy(world().client(service, region))
     client.retries = False
     return client
+
+
+def _shares(*, tracker: Tracker) -> Shares:
+    """Return the shares with the numbers of slots that the schedule says, if it does."""
+    share = world().share
+    sizes = {"of_customer": share.of_customer, "of_destination": share.of_destination} if share else {}
+    return Shares(tracker=tracker, **sizes)
 
 
 class _Unforced:

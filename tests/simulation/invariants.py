@@ -7,6 +7,7 @@ under the name of its cause, and never silently let through.
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -25,12 +26,12 @@ from runtime.contract import (
     peer_of,
     transfer_id,
 )
-from runtime.timing import FACTS_SECONDS
+from runtime.timing import ATTEMPT_SECONDS, FACTS_SECONDS
 from runtime.workflow import LEASE
 from tests.simulation import record_checks
 from tests.simulation.partners import Appearance, Partner
 from tests.simulation.place import own_bucket
-from tests.simulation.schedule import CONTENTS, Sender
+from tests.simulation.schedule import BOUND, CONTENTS, Sender
 from tests.simulation.tracker_table import Written
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class Judge:
         self._submissions()
         self._appearances()
         self._archives()
+        self._slots()
         for receipt in self.world.receipts:
             self._receipt_in_time(receipt)
         # Half a file whose failure was not reported is unknown, and its client got no acknowledgement.
@@ -330,7 +332,7 @@ class Judge:
             self.world.outcome.count(f"twice: {causes[-1]}")
 
     def _cause(self, partner: Partner, first: Appearance, gone: float | None, again: Appearance) -> str:
-        if self._released(again, partner.name):
+        if self._was_decided(again, partner.name, first):
             return "an operator sent it again"
         fact = next(
             (
@@ -355,8 +357,7 @@ class Judge:
             if same and not self._raced(first, again):
                 return "!the file was there, and it did not look"
         if fact is None:
-            died = self.world.died.get(first.process)
-            return died or "the partner's answer was lost"
+            return self.world.died.get(first.process) or self._unanswered(partner, first)
         lost = any(
             self.world.regions[side].was_lost_between(first.at - 1, again.at)
             for side in (first.side, again.side)
@@ -368,6 +369,8 @@ class Judge:
         if same:
             if self._was_evacuated(first, again):
                 return "!a region was taken over while it lived"
+            if self._was_untold(first, again):
+                return "facts needed longer than replication may"
             return "!both regions carried it, and none was lost"
         if self._was_known(first, again):
             if again.at - self._taken(first) > LEASE:
@@ -375,17 +378,35 @@ class Judge:
             return "!the first was known to be under way"
         return "sent to both regions at once"
 
+    def _unanswered(self, partner: Partner, appearance: Appearance) -> str:
+        """Return why an attempt that ended in good order did not record what it had brought."""
+        troubles = partner.troubles.get(appearance.transfer)
+        if troubles and appearance.process in troubles.attempts:
+            return "the partner's answer was lost"
+        return "!nothing failed, and nobody recorded the first"
+
     def _is_late(self, appearance: Appearance) -> bool:
         """Whether the attempt that brought a file began when its transfer was late."""
         age = appearance.at - self.submissions[appearance.transfer].modified.timestamp()
         return age > FACTS_SECONDS + DELIVERY_TIMEOUT
 
-    def _released(self, appearance: Appearance, destination: str) -> bool:
-        """Whether an operator had started the execution that brought a file, to send it again."""
-        facts = self.about(appearance.transfer, Kind.REPLAYED, destination)
+    def _was_decided(self, appearance: Appearance, destination: str, after: Appearance | None = None) -> bool:
+        """Whether an operator had decided that a file is to be sent, and this attempt knew and did that.
+
+        Decisions about several destinations have an execution each, and whichever has the lease first serves
+        all of them. One decision is for one delivery: what an execution of a decision had brought before, as
+        `after`, needs another decision that followed.
+        """
+        decisions = self.about(appearance.transfer, Kind.REPLAYED)
+        executions = {fact.item["writer"]["S"] for fact in decisions}
+        if appearance.execution not in executions:
+            return False
         return any(
-            _detail(each, "decision") == "resend" and each.item["writer"]["S"] == appearance.execution
-            for each in facts
+            _detail(fact, "decision") == "resend"
+            and fact.item["destination"]["S"] == destination
+            and fact.seen.get(appearance.side, math.inf) <= appearance.read_at
+            and (after is None or after.execution not in executions or after.at < fact.at)
+            for fact in decisions
         )
 
     def _raced(self, first: Appearance, again: Appearance) -> bool:
@@ -398,6 +419,19 @@ class Judge:
             side in (first.side, again.side) and since <= again.at
             for side, since, _ in self.world.operators.evacuations
         )
+
+    def _was_untold(self, first: Appearance, again: Appearance) -> bool:
+        """Whether a region, as good as cut off, could not know that the other carried the same transfer.
+
+        It had no lease of the other from which it could see that this was at work, although the other had
+        taken one more than a quarter of an hour before.
+        """
+        submission = self.submissions[first.transfer]
+        file = file_id(submission.customer, submission.key)
+        told = self.world.table.told.get((again.side, file, first.transfer), ())
+        last = max((until - LEASE for at, until in told if at <= again.read_at), default=-math.inf)
+        since = self.world.table.taken[first.side, file, first.transfer][0][0]
+        return again.read_at - last > ATTEMPT_SECONDS and again.read_at - since > BOUND
 
     def _was_known(self, first: Appearance, again: Appearance) -> bool:
         """Whether the second region knew of the first's lease when it took its own for the second."""
@@ -428,7 +462,7 @@ class Judge:
                     continue
                 facts = self.about(early.transfer, Kind.DELIVERED, partner.name)
                 known = any(each.seen.get(late.side, late.at) <= late.read_at for each in facts)
-                if known and not self._released(late, partner.name):
+                if known and not self._was_decided(late, partner.name):
                     self.world.broken(
                         "turned back", f"{late.name}: {late.transfer} after the newer {early.transfer}"
                     )
@@ -442,6 +476,17 @@ class Judge:
             fact.seen.get(late.side, late.at) <= late.read_at for facts in received for fact in facts
         )
         return all(received) and len(sides) == 1 and was_read and newer.sequence > older.sequence
+
+    # --- Shares ---
+
+    def _slots(self) -> None:
+        """A slot that was not given back is one of an attempt that died, or that AWS let down."""
+        ended_badly = {name.replace(" ", "-") for name in self.world.died}
+        for (share, slot), attempt in self.world.table.slots_in_use().items():
+            if attempt.rpartition("-")[0] not in ended_badly:
+                self.world.broken("slot kept", f"{share} {slot} by {attempt}")
+            else:
+                self.world.outcome.count("slots of attempts that died")
 
     # --- Archives and receipts ---
 

@@ -138,6 +138,19 @@ def _delivered_first(real: Any, self: Any, transfer: Transfer, destination: str,
     self._record(transfer, Kind.DELIVERED, "early", destination, **detail)
 
 
+def _must_be_there(real: Any, self: Any, *given: Any) -> Any:
+    """Copy, and take a copy that is gone by then for one that may not have been made."""
+    other = copy.copy(self)
+
+    def look() -> Any:
+        if (there := self.look()) is None:
+            raise DeliveryUnknownError(self._place, "verify", "it is not there")
+        return there
+
+    other.look = look
+    return real(other, *given)
+
+
 def _with_retries(real: Any, service: str, region: str) -> Any:
     return edge.world().client(service, region)
 
@@ -387,7 +400,7 @@ def _under_way(real: Any, facts: Any) -> bool:
 
 #: Nobody looks, just before a file appears, whether it was compared with what was delivered meanwhile. That
 #: look alone would make good several of the bugs below, so they are planted together with this.
-_UNMEASURED: tuple[str, Breaking] = ("runtime.workflow:unmeasured", _always(None))
+_UNMEASURED: tuple[str, Breaking] = ("runtime.overtaken:unmeasured", _always(None))
 
 #: Nothing sweeps. The sweep would make good what ingest loses, so such bugs are planted together with this.
 _UNSWEPT: tuple[tuple[str, Breaking], ...] = (
@@ -500,6 +513,10 @@ PLANTED: tuple[Planted, ...] = (
         "what a region takes in after its return is taken over",
         (("runtime.takeover:Takeover._is_carried_there", _always(False)),),
     ),
+    Planted(
+        "a region sends what its peer has taken over and is at work on",
+        (("runtime.workflow:Leases.yields", _always(False)),),
+    ),
     Planted("half an upload is taken in", (("runtime.handlers.ingest:arrival", _wrap(_no_failure)),)),
     Planted(
         "an SFTP event means any version",
@@ -519,6 +536,15 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "the SDK repeats a copy to a partner by itself",
         (("runtime.handlers.wiring:client_once", _wrap(_with_retries)),),
+    ),
+    Planted("a slot is not given back", (("runtime.shares:Shares.leave", _always(None)),)),
+    Planted(
+        "a slot is taken whoever has it",
+        (("runtime.shares:Shares._occupy", _with_client("_client", update_item="ConditionExpression")),),
+    ),
+    Planted(
+        "a copy that the partner has taken away was not made",
+        (("runtime.delivery.s3:_Copy.send", _wrap(_must_be_there)),),
     ),
     Planted(
         "a notice says of what is under way that it is delivered",
@@ -553,7 +579,7 @@ PLANTED: tuple[Planted, ...] = (
     Planted(
         "an older file replaces a newer one",
         (
-            ("runtime.workflow:newer_delivery", _always(None)),
+            ("runtime.overtaken:newer_delivery", _always(None)),
             ("runtime.decision:newer_delivery", _always(None)),
         ),
     ),

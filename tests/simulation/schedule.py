@@ -185,6 +185,14 @@ class Drop:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Share:
+    """Every customer has this many slots for deliveries in each region, and so many for one destination."""
+
+    of_customer: int
+    of_destination: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Abort:
     """All executions that run in a side end, and no state of theirs says so."""
 
@@ -207,6 +215,7 @@ Action = (
     | Expiry
     | Sweep
     | Drop
+    | Share
     | Abort
 )
 _ACTIONS: tuple[type[Any], ...] = get_args(Action)
@@ -360,9 +369,11 @@ def generate(seed: int) -> Schedule:
         _later(dice, theme, senders)
     _lost_events(Dice(seed, "lost events"), theme)
     _pairs(Dice(seed, "pairs"), theme)
-    if not (theme.loss or theme.evacuation or theme.days):
-        # With dice of its own, so that schedules without a thaw stay what they were.
-        _thaw(Dice(seed, "thaw"), theme, senders)
+    # With dice of their own, so that schedules without these stay what they were.
+    is_calm = not (theme.loss or theme.evacuation or theme.days)
+    if is_calm and not _thaw(Dice(seed, "thaw"), theme, senders):
+        _return(Dice(seed, "return"), theme, senders)
+    _shares(Dice(seed, "shares"), theme)
     # 2026-03-02, at any time of the day: some schedules cross midnight.
     start = 1772409600 + round(dice.between(0, 86400))
     return Schedule(seed=seed, start=start, senders=senders, actions=tuple(theme.actions))
@@ -471,13 +482,14 @@ def _losses(dice: Dice, theme: _Theme) -> None:
         at = round(at + seconds + 2000 + dice.between(0, 600), 2)
 
 
-def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> bool:
     """Have a region stand still for long, and go on before it knows what the other has done meanwhile.
 
     In half of these schedules the partner is down when the region is lost, so that it was about to try again.
+    Return whether there is a thaw in this schedule.
     """
     if not dice.chance(0.12):
-        return
+        return False
     sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
     sender = next(each for each in senders if each.id == sent.customer)
     side = {PRIMARY: sender.primary}.get(sent.via, sent.via)
@@ -502,6 +514,52 @@ def _thaw(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
     if dice.chance(0.7):
         decided = round(at + dice.between(declared + 120, seconds), 1)
         theme.actions.append(Decide(at=decided, side=peer_of(side)))
+    return True
+
+
+def _return(dice: Dice, theme: _Theme, senders: tuple[Sender, ...]) -> None:
+    """Have a region that was lost return while the partner is still down, so that both carry what it had.
+
+    The facts of the other region reach it some minutes late.
+    """
+    if not dice.chance(0.1):
+        return
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    sender = next(each for each in senders if each.id == sent.customer)
+    at, seconds = round(sent.at + dice.between(5, 300), 2), round(dice.between(300, 1800))
+    down = Trouble(
+        at=0.0,
+        customer=sender.id,
+        destination=dice.pick(sender.destinations).name,
+        outage=dice.pick((Outage.DOWN, Outage.FULL)),
+        seconds=at + seconds + dice.number(0, 600),
+    )
+    side = {PRIMARY: sender.primary}.get(sent.via, sent.via)
+    lost = Lose(at=at, side=side, mode=dice.pick((Mode.DEAD, Mode.IMPAIRED)), seconds=seconds)
+    lost = replace(lost, declared=round(dice.between(30, 200)), restored=round(dice.between(1, 600)))
+    lag = Lag(at=at, side=peer_of(side), what="facts", lag=dice.number(10, 300), seconds=seconds + 7200)
+    theme.actions += [down, lost, lag]
+
+
+def _shares(dice: Dice, theme: _Theme) -> None:
+    """Give customers few slots for more files, and have attempts end in any way while they have one."""
+    if not dice.chance(0.08):
+        return
+    of_customer = dice.number(1, 3)
+    theme.actions.append(Share(of_customer=of_customer, of_destination=dice.number(1, of_customer)))
+    sent = dice.pick([each for each in theme.actions if isinstance(each, Submit)])
+    for name in dice.pick((("c.csv",), ("c.csv", "d.csv"), ("c.csv", "d.csv", "e.csv"))):
+        at = round(sent.at + dice.between(0, 2), 2)
+        theme.actions.append(replace(sent, at=at, key=f"sdk/{name}", how="put", loses_answer=False))
+    for _ in range(dice.number(1, 3)):
+        theme.actions.append(
+            Crash(
+                function="deliver",
+                number=dice.number(1, 6),
+                effect=dice.number(1, 28),
+                fault=dice.pick(_FAULTS),
+            )
+        )
 
 
 def _lags(dice: Dice, theme: _Theme) -> None:

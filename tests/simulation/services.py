@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
 
+from local.published_messages import checked
 from tests.simulation.aws import Client, ParameterNotFound, ResourceNotFound, failed
 from tests.simulation.clock import Clock
 from tests.simulation.regions import Region
@@ -33,9 +34,7 @@ class Topics(Client):
         assert len(Subject) <= 100, Subject
         assert self._region
         side = self._region.side
-        document = json.loads(Message)
-        if MessageStructure == "json":
-            document = json.loads(document["default"])
+        document = checked(json.loads(Message)["default"] if MessageStructure == "json" else Message)
 
         def publish() -> dict[str, Any]:
             self._published(document, side)

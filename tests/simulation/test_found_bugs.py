@@ -1,4 +1,7 @@
-"""The schedules that have found bugs of the runtime, each as small as possible: no bug may return."""
+"""The schedules that have found bugs, each as small as possible: no bug may return.
+
+Most were bugs of the runtime, and some of the simulated operators or of the rules.
+"""
 
 from __future__ import annotations
 

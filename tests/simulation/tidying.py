@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, Seen
 from ops.recovery.repair import Deed, Repair
-from ops.recovery.replay import Replay, ReplayRegion
+from ops.recovery.replay import FactsChangedError, Replay, ReplayRegion
 from runtime.contract import REGION_OF, SIDES, Kind, file_id, peer_of, transfer_id
 from runtime.executions import Executions
 from runtime.facts import Fact, Status, status
@@ -61,7 +61,10 @@ class Tidying:
         for sender in self._world.schedule.senders if not self._world.has_expired else ():
             found = record_checks.gaps_of(self._world, sender.id)
             if found:
-                self._spawn(lambda name=sender.id, found=found: self._repair(name, found))
+                released = {case.transfer for case in held}
+                self._spawn(
+                    lambda name=sender.id, found=found, released=released: self._repair(name, found, released)
+                )
                 is_any = True
         return is_any
 
@@ -124,8 +127,13 @@ class Tidying:
                 self._decided[case.transfer, case.destination] = deaths
             world.outcome.count("released")
 
-    def _repair(self, customer: str, found: list[tuple[Seen, list[Gap]]]) -> None:
-        """Close a customer's gaps as `ops gaps --repair` does; customers confirm what was acknowledged."""
+    def _repair(self, customer: str, found: list[tuple[Seen, list[Gap]]], released: set[str]) -> None:
+        """Close a customer's gaps as `ops gaps --repair` does; customers confirm what was acknowledged.
+
+        A transfer of which a destination is `released` at the same moment may be refused, because its facts
+        have changed since the plan. It is planned again in the next round, of which there are few: what is
+        still open after the last one breaks a rule.
+        """
         world = self._world
         regions = {
             side: ReplayRegion(
@@ -155,8 +163,15 @@ class Tidying:
                 is_left = remedy.deed is Deed.REPLAY and status(seen.facts) is Status.UNDER_WAY
                 if is_left and self._after_sweeps:
                     world.broken("left under way", f"{remedy.key} {remedy.transfer} waits for a person")
-                if remedy.deed is not Deed.ASK:
+                if remedy.deed is Deed.ASK:
+                    continue
+                try:
                     repair.carry_out(remedy, who="an operator", why="tidying", plan=f"plan{self._count}")
+                except FactsChangedError:
+                    if remedy.transfer not in released:
+                        raise
+                    world.outcome.count("repairs refused, and planned again")
+                else:
                     world.outcome.count(f"repaired: {remedy.deed.value}")
 
     def _side(self, case: _Case) -> str:

@@ -25,6 +25,7 @@ from tests.simulation.aws import Client, ConditionalCheckFailed, failed
 from tests.simulation.clock import Clock, Dice
 from tests.simulation.expressions import Item, condition, update
 from tests.simulation.regions import Region
+from tests.simulation.schedule import Share
 from tests.simulation.unknown import NotSimulatedError
 
 Key = tuple[str, str]
@@ -54,8 +55,8 @@ class Written:
     seen: dict[str, float] = field(default_factory=dict)
 
 
-#: A customer's slots (`runtime.shares`) are always free here: no schedule has as many files. What becomes of
-#: them after a crash is in tests/runtime/test_shares.py.
+#: What the keys of a customer's slots (`runtime.shares`) begin with. Where the schedule does not give them a
+#: number, they are always free: no schedule has as many files as there usually are slots.
 _SHARE = "share#"
 
 
@@ -75,8 +76,13 @@ class Table:
         self.facts: dict[Key, Written] = {}
         #: When a side first knew of a transfer's lease on a file; of its own, what it had read before.
         self.leases: dict[tuple[str, str, str], float] = {}
+        #: The leases on a transfer that a side has taken, and those of its peer that came to it: when, and
+        #: until when they run.
+        self.taken: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
+        self.told: dict[tuple[str, str, str], list[tuple[float, int]]] = {}
         self.pending = 0
         self.page = Dice(clock.seed, "pages").pick(_PAGES)
+        self.share: Share | None = None
 
     def write(self, side: str, key: Key, item: Item | None, writer: str) -> None:
         """Write an item in a side's replica, and to the other in time."""
@@ -84,7 +90,7 @@ class Table:
         stamp = (clock.now, side)
         self._note(side, key, item, writer)
         process = clock.current
-        self._note_lease(side, key, item, process.read_at if process else clock.now)
+        self._note_lease(side, key, item, process.read_at if process else clock.now, self.taken)
         self._set(side, key, Row(item, stamp, clock.now))
         self.pending += 1
         one, other = self._regions[side], self._regions[peer_of(side)]
@@ -105,6 +111,20 @@ class Table:
                 past = expires is not None and float(expires["N"]) < now
                 if past and Dice(self.clock.seed, f"sweep {now} {file}{sort_key}").chance(share):
                     self.write(side, (file, sort_key), None, "ttl")
+
+    def note_slot(self, key: Key, held: Item | None, made: Item) -> None:
+        """Break the rule when a slot is taken from an attempt that still has it."""
+        if held and held["owner"] != made["owner"] and float(held["until"]["N"]) > self.clock.now:
+            self._broken("slot taken away", f"{key[0]} {key[1]} of {held['owner']['S']}")
+
+    def slots_in_use(self) -> dict[Key, str]:
+        """Return who has not given a slot back, by the slot, however long ago it was taken."""
+        return {
+            key: item["owner"]["S"]
+            for side in SIDES
+            for key, item in self.live(side).items()
+            if key[0].startswith(_SHARE) and key[0].endswith(f"#{side}") and item["until"]["N"] != "0"
+        }
 
     def live(self, side: str) -> dict[Key, Item]:
         """Return all items of a replica."""
@@ -131,9 +151,18 @@ class Table:
         elif known.item != item or known.side != side:
             self._broken("fact overwritten", f"{key[1]} by {writer} in {side}")
 
-    def _note_lease(self, side: str, key: Key, item: Item | None, when: float) -> None:
+    def _note_lease(
+        self,
+        side: str,
+        key: Key,
+        item: Item | None,
+        when: float,
+        among: dict[tuple[str, str, str], list[tuple[float, int]]],
+    ) -> None:
         if item is not None and key[1].startswith(f"{Kind.CLAIM}#"):
-            self.leases.setdefault((side, key[0], item["transfer"]["S"]), when)
+            lease = (side, key[0], item["transfer"]["S"])
+            self.leases.setdefault(lease, when)
+            among.setdefault(lease, []).append((self.clock.now, int(item["until"]["N"])))
 
     def _set(self, side: str, key: Key, row: Row) -> None:
         file, sort_key = key
@@ -146,7 +175,7 @@ class Table:
         if held and held.stamp > stamp:
             return
         self._set(side, key, Row(item, stamp, self.clock.now))
-        self._note_lease(side, key, item, self.clock.now)
+        self._note_lease(side, key, item, self.clock.now, self.told)
         if key in self.facts:
             self.facts[key].seen.setdefault(side, self.clock.now)
 
@@ -194,12 +223,14 @@ class DynamoDB(Client):
     ) -> dict[str, Any]:
         key = (Key[TRACKER_PK]["S"], Key[TRACKER_SK]["S"])
         names, values = ExpressionAttributeNames or {}, ExpressionAttributeValues or {}
-        if key[0].startswith(_SHARE):
+        if key[0].startswith(_SHARE) and self._table.share is None:
             return {}
 
         def change() -> dict[str, Any]:
             held = self._check("UpdateItem", key, ConditionExpression, names, values)
             made = update(UpdateExpression)(held or dict(Key), names, values)
+            if key[0].startswith(_SHARE):
+                self._table.note_slot(key, held, made)
             self._table.write(self._side, key, made, self._caller)
             return {}
 
@@ -247,7 +278,8 @@ class DynamoDB(Client):
         partition_name = TRACKER_INDEX_PK if IndexName else TRACKER_PK
         assert IndexName in (None, TRACKER_INDEX)
         partition = _partition(KeyConditionExpression, names, values, partition_name)
-        if partition.startswith(_SHARE):
+        is_share = partition.startswith(_SHARE)
+        if is_share and self._table.share is None:
             yield {"Items": []}
             return
         after: tuple[str, str] | None = None
@@ -258,7 +290,7 @@ class DynamoDB(Client):
         while True:
 
             def page(after: tuple[str, str] | None = after) -> list[tuple[Key, Item]]:
-                if after is None and wanted is None and self._clock.current:
+                if after is None and wanted is None and self._clock.current and not is_share:
                     self._clock.current.read_at = self._clock.now
                 rows = self._rows(partition, IndexName is not None, consistent=ConsistentRead)
                 found = [

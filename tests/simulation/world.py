@@ -26,6 +26,7 @@ from runtime.environment import (
     ENV_STATE_MACHINE,
     ENV_TRACKER,
 )
+from runtime.shares import ShareInUseError
 from runtime.timing import SWEEP_MINUTES
 from tests.simulation import edge
 from tests.simulation.clock import Clock, Dice, KilledError, Process
@@ -49,6 +50,7 @@ from tests.simulation.schedule import (
     Noise,
     Schedule,
     Sender,
+    Share,
     Silence,
     Submit,
     Sweep,
@@ -183,6 +185,7 @@ class World:
         self._event_dice = Dice(clock.seed, "events")
         self.receipts: list[Receipt] = []
         self.has_expired = False
+        self.share: Share | None = None
         #: Why processes died, by name; attempts that AWS let down, by transfer and destination.
         self.died: dict[str, str] = {}
         self.excused: dict[tuple[str, str], int] = {}
@@ -251,6 +254,8 @@ class World:
         if name == "sweep" and process.error is None:
             for what in ("taken", "restarted"):
                 self.outcome.count(f"sweep: {what}", process.result[what])
+        if isinstance(process.error, ShareInUseError):
+            self.outcome.count("waited for a slot")
         if name == "deliver" and process.error is not None:
             key = (process.event["transfer"]["id"], process.event["destination"])
             self.excused[key] = self.excused.get(key, 0) + (process.name in self.died)
@@ -312,7 +317,7 @@ class World:
         ends = [
             (each.at, each.at + getattr(each, "seconds", 0.0))
             for each in self.schedule.actions
-            if not isinstance(each, Crash | Noise | Silence)
+            if not isinstance(each, Crash | Noise | Silence | Share)
         ]
         last = max((end for _, end in ends), default=0.0)
         before = [end for at, end in ends if at < min(expiries, default=0.0)]
@@ -367,6 +372,8 @@ class World:
                         partner.outages.append((start + action.at, end, action.outage))
                 case Silence():
                     pass
+                case Share():
+                    self.share = self.table.share = action
                 case Drop():
                     period = (start + action.at, start + action.at + action.seconds)
                     self._drops.setdefault(action.side, []).append(period)

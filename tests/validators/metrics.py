@@ -31,7 +31,7 @@ def complaints(graph: Graph) -> list[str]:
     return [
         f"{each.by}: {each.namespace} has no {each.metric} with dimensions {list(each.dimensions)}"
         for each in watched(graph)
-        if each.dimensions not in _published().get((each.namespace, each.metric), ())
+        if each.dimensions not in published().get((each.namespace, each.metric), ())
     ]
 
 
@@ -48,7 +48,7 @@ def watched(graph: Graph) -> Iterator[Watched]:
 
 
 @cache
-def _published() -> dict[tuple[str, str], set[tuple[str, ...]]]:
+def published() -> dict[tuple[str, str], set[tuple[str, ...]]]:
     found = {
         (entry["namespace"], metric): {tuple(sorted(each)) for each in dimensions}
         for entry in json.loads(_DOCUMENTED.read_text())
