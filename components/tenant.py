@@ -69,6 +69,7 @@ class Tenant(pulumi.ComponentResource):
             f"{customer.id}-receipts",
             name=names.receipts_topic(settings.stem, customer.id),  # others subscribe by this name
             kms_master_key_id=self._cell.storage.key_arn,
+            signature_version=2,  # SHA-256: what is posted to a web address is signed, by default with SHA-1
             opts=pulumi.ResourceOptions(parent=self, protect=customer.is_in_service),
         )
         others = [each for each in customer.receipts if _account(each) not in (None, settings.account)]

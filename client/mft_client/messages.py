@@ -3,37 +3,46 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
-from runtime.contract import Outcome
-
-#: The `outcome` of a notice; every other message of the receipt topic is a receipt.
-NOTICE = "notice"
+from mft_client.errors import MessageError
+from mft_client.protocol import NOTICE, Outcome
 
 #: The `Type` in an envelope: https://docs.aws.amazon.com/sns/latest/dg/sns-message-and-json-formats.html
-_ENVELOPE = "Notification"
+ENVELOPE = "Notification"
 
 
-class MessageError(ValueError):
-    """Something that is not a message of the receipt topic; the message says what is wrong with it."""
-
-
-def understood(message: object) -> dict[str, Any]:
+def understood(message: object, topics: Collection[str] = ()) -> dict[str, Any]:
     """Return a receipt or notice, without SNS's envelope; MessageError if it is neither.
 
-    Of an outcome that this version does not know nothing is required.
+    `topics` are the ARNs of the topics that an envelope may name; if there are none, it may name any. Of an
+    outcome that this version does not know nothing is required.
     """
     read = _object(message)
-    if read.get("Type") == _ENVELOPE and "TopicArn" in read:
+    if read.get("Type") == ENVELOPE and "TopicArn" in read:
+        if topics and read["TopicArn"] not in topics:
+            raise MessageError(f"it comes from {read['TopicArn']}, which is not a topic in the settings")
         read = _object(_parsed(read.get("Message")))
     outcome = read.get("outcome")
     if outcome == NOTICE:
         _check_notice(read)
-    elif outcome in list(Outcome) and not _is_text(read.get("version_id")):
-        raise MessageError("it is a receipt without the text `version_id`")
+    elif outcome in list(Outcome):
+        for name in ("version_id", "key"):
+            if not _is_text(read.get(name)):
+                raise MessageError(f"it is a receipt without the text `{name}`")
     return read
+
+
+def delivered_contents(receipt: Mapping[str, Any]) -> set[str]:
+    """Return the hashes of what a receipt says was delivered."""
+    lines = receipt.get("destinations")
+    return {
+        each["sha256"]
+        for each in (lines if isinstance(lines, list) else ())
+        if isinstance(each, Mapping) and _is_text(each.get("sha256"))
+    }
 
 
 def _parsed(text: object) -> object:
