@@ -66,6 +66,7 @@ bench: $(READY)
 	@$(BIN)/python -m tests.bench.bench_requests
 	@$(BIN)/python -m tests.bench.bench_start
 	@$(BIN)/python -m tests.bench.bench_delivery
+	@$(BIN)/python -m tests.bench.bench_sender
 
 check: lint types
 
@@ -88,9 +89,10 @@ format: $(READY)
 schema: $(READY)
 	@$(BIN)/python -m customers.schema
 
-# The reference of both command lines, as typer writes it.
+# The reference of all command lines, as typer writes it.
 REFERENCE = set -e; echo '<!-- `make reference` writes this page. -->'; \
-	for each in ops local; do $(BIN)/python -m typer $$each.__main__ utils docs --name mft-$$each; done
+	for each in ops local; do $(BIN)/python -m typer $$each.__main__ utils docs --name mft-$$each; done; \
+	PYTHONPATH=client $(BIN)/python -m typer mft_client.__main__ utils docs --name mft
 
 reference: $(READY)
 	@mkdir -p .build
@@ -135,13 +137,13 @@ $(VENV)/.installed-%: $(READY)
 	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[$*]'
 	@touch $@
 
-$(READY): pyproject.toml constraints.txt
+$(READY): pyproject.toml client/pyproject.toml constraints.txt
 	@command -v $(PYTHON) >/dev/null || { echo "$(PYTHON) is not installed; install Python 3.11 or newer, or run: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "$$($(PYTHON) --version) is too old; Python 3.11 or newer is needed: make PYTHON=/path/to/python3"; exit 1; }
 	@$(PYTHON) -c 'import ensurepip, venv' 2>/dev/null || { echo "$(PYTHON) cannot make virtual environments; on Debian and Ubuntu run: apt install python3-venv"; exit 1; }
 	@echo "installing into $(VENV) (once, about a minute)"
 	@$(PYTHON) -m venv $(VENV)
-	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,test]'
+	@$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[local,test]' --editable './client[web]'
 	@touch $@
 
 clean:

@@ -70,7 +70,7 @@ def check_cells(settings: Settings, registry: Registry, project: Path) -> frozen
 def check_quotas(settings: Settings, registry: Registry, cells: Collection[str]) -> None:
     """Raise SettingsError, with the numbers and remedies, if the registry needs more than AWS's quotas."""
     refused = quota.refusals(
-        registry.customers,
+        registry.placed,
         cells=cells,
         health_checks=settings.health_check_quota,
         group_rules=settings.group_rule_quota,
@@ -126,7 +126,7 @@ def check_service_quotas(
     the whole account can be read in us-gov-west-1 only, so the eastern stack leaves them to the western one,
     and does not depend on that region.
     """
-    needed = service_quotas.needed(registry.customers, cells=cells, group_rules=settings.group_rule_quota)
+    needed = service_quotas.needed(registry.placed, cells=cells, group_rules=settings.group_rule_quota)
     short, unread, reason = [], [], ""
     for each in service_quotas.readable(settings.region):
         try:

@@ -50,10 +50,12 @@ _NOT_RUN = (
 
 #: About forty hours of waiting for room: a slot of the customer's share, or a run of the function. Waits are
 #: at most five minutes long and do not count as attempts. Each takes three events of an execution's 25,000.
+#: They grow slowly, because a slot that is free stands empty until a file looks: until they are longest, the
+#: next wait is a fifth of the time that a file has waited, on average.
 WAIT_FOR_ROOM: dict[str, Any] = {
     "ErrorEquals": ["ShareInUseError", *_NOT_RUN],
     "IntervalSeconds": 2,
-    "BackoffRate": 1.5,
+    "BackoffRate": 1.2,
     "MaxDelaySeconds": 300,
     "MaxAttempts": 1000,
     "JitterStrategy": "FULL",

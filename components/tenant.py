@@ -4,7 +4,9 @@ Its lifecycle decides which of these exist. `onboarding` has bucket, users, keys
 uploads, because nothing would process them; `active` also has routing, replication, records and their health
 check; `closing` has the same; `draining` finishes files in flight with bucket, topic, routing and
 replication; `retired` is only a bucket, which is not protected and which remains in AWS when the program no
-longer declares it.
+longer declares it. A customer that moves to another cell is in two: there, it goes from `onboarding` over
+`joining`, which is like `active` without records, to `active`, and meanwhile it leaves this cell
+(docs/cells.md).
 
 Pulumi refuses to delete what its state protects. So each stage releases what the next one takes: `closing`
 the records and their check, `draining` the routing, the topic and the replication, `retired` the bucket.
@@ -55,9 +57,10 @@ class Tenant(pulumi.ComponentResource):
                     folder=contract.sftp_home(user.name),
                     parent=self,
                 )
-        if customer.is_in_service:
+        if customer.is_checked:
             check = cell.health.check_for(customer, parent=self)
-            dns.records(customer, settings=settings, health_check_id=check, parent=self)
+            if customer.is_in_service:
+                dns.records(customer, settings=settings, health_check_id=check, parent=self)
         self.register_outputs({"bucket": self.bucket})
 
     def _receipts(self) -> aws.sns.Topic:
@@ -66,6 +69,7 @@ class Tenant(pulumi.ComponentResource):
             f"{customer.id}-receipts",
             name=names.receipts_topic(settings.stem, customer.id),  # others subscribe by this name
             kms_master_key_id=self._cell.storage.key_arn,
+            signature_version=2,  # SHA-256: what is posted to a web address is signed, by default with SHA-1
             opts=pulumi.ResourceOptions(parent=self, protect=customer.is_in_service),
         )
         others = [each for each in customer.receipts if _account(each) not in (None, settings.account)]

@@ -9,7 +9,8 @@ Two customers are the same if they have the same id. Refused are:
   addition, a customer that was never in service may be retired, a closing or draining one may return to
   service, and a retired one may start again. A new customer starts as `onboarding`, except in a registry that
   had no customers.
-- Changing the `cell`: buckets cannot move to another stack.
+- Changing the `cell` other than by the steps of a `move`, one after the other: buckets cannot be renamed, so
+  the customer is in two cells meanwhile.
 - Changing `failover.health_check` of a customer in service: the program ignores changes of the check that a
   record carries, because `ops shift` makes them, so the record would keep a check that was deleted.
 - Changing `primary` without a new record of `ops rehome`, or adding such a record without changing `primary`
@@ -24,6 +25,7 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import assert_never
 
+from customers import cell_moves
 from customers.kinds import Lifecycle
 from customers.model import Customer
 from customers.problems import Problem
@@ -65,15 +67,19 @@ class RegistryChange:
         """
         if not self._before.customers:
             return ()
-        lines = {each.id: (each.cell, f"is new, as {each.lifecycle!r}") for each in self.new}
-        lines |= {each.id: (each.cell, "is removed") for each in self.gone}
+        lines = {each.id: (each.cells, f"is new, as {each.lifecycle!r}") for each in self.new}
+        lines |= {each.id: (each.cells, "is removed") for each in self.gone}
         for was, now in self.kept:
             if different := sorted(
                 key for key in Customer.model_fields if getattr(was, key) != getattr(now, key)
             ):
                 stages = f" ({was.lifecycle!r} to {now.lifecycle!r})" if "lifecycle" in different else ""
-                lines[now.id] = now.cell, f"changes {', '.join(different)}{stages}"
-        return tuple(f"touched in cell {cell}: {id}: {what}" for id, (cell, what) in sorted(lines.items()))
+                cells = tuple(sorted({*was.cells, *now.cells}, key=int))
+                lines[now.id] = cells, f"changes {', '.join(different)}{stages}"
+        return tuple(
+            f"touched in cell{'s' if len(cells) > 1 else ''} {' and '.join(cells)}: {id}: {what}"
+            for id, (cells, what) in sorted(lines.items())
+        )
 
     def refusals(self, *, was_moved: Rehomings, moved: Rehomings, leaving: int | None) -> list[str]:
         """Return a sentence for each refusal: those about a line of a file come first, in order.
@@ -84,8 +90,9 @@ class RegistryChange:
         problems = [*self._removed(), *self._begun()]
         moves = []
         for was, now in self.kept:
-            problems += [*self._renamed(was, now), *self._stepped(was, now), *self._recelled(was, now)]
-            problems += self._rechecked(was, now)
+            problems += [*self._renamed(was, now), *self._stepped(was, now), *self._rechecked(was, now)]
+            if message := cell_moves.refused(was, now):
+                problems.append(self._at(now, "move" if now.move else "cell", message))
             earlier, all_moves = was_moved.get(was.id, ()), moved.get(was.id, ())
             if all_moves[: len(earlier)] != earlier:
                 moves.append(
@@ -148,15 +155,6 @@ class RegistryChange:
                 ("failover", "health_check"),
                 f"goes from {old!r} to {new!r} while the customer is in service, and its records would keep a"
                 f" check that no longer exists; put {old!r} back, or drain the customer before you change it",
-            )
-
-    def _recelled(self, was: Customer, now: Customer) -> Iterator[Problem]:
-        if was.cell != now.cell:
-            yield self._at(
-                now,
-                "cell",
-                f"goes from {was.cell!r} to {now.cell!r}, but the customer's buckets cannot move; put"
-                f" {was.cell!r} back, or onboard a new customer there and drain this one",
             )
 
     def _moved(self, was: Customer, now: Customer, moves: tuple[Rehoming, ...]) -> Iterator[Problem]:

@@ -11,7 +11,7 @@ from typing import Any, assert_never, get_args
 
 from customers import addresses, route_checks
 from customers.fields import seconds
-from customers.kinds import ReceiptKind
+from customers.kinds import Lifecycle, ReceiptKind
 from customers.paths import Finding, KeyPath, at, count, dotted, shown, texts
 
 #: The type of the model's error that carries findings.
@@ -39,6 +39,7 @@ def findings(customer: Any) -> list[Finding]:
         _held,
         _twice,
         _memory,
+        _move,
     )
     return [finding for check in checks for finding in check(customer)]
 
@@ -115,6 +116,19 @@ def _receipt_key(kind: ReceiptKind) -> str:
             return "address"
         case _:
             assert_never(kind)
+
+
+def _move(customer: Any) -> Iterator[Finding]:
+    """A customer moves while it is in service, and to another cell than its own."""
+    to, stage = at(customer, "move", "to"), at(customer, "lifecycle")
+    if isinstance(to, str) and to == (at(customer, "cell") or "1"):
+        yield ("move", "to"), f"{shown(to)} is the cell of this customer; name another, or remove `move`"
+    if at(customer, "move") is not None and stage in get_args(Lifecycle) and stage != "active":
+        yield (
+            ("lifecycle",),
+            f"is {shown(stage)}, but a customer that moves to another cell is 'active'; put that back until"
+            " the move has ended",
+        )
 
 
 def _memory(customer: Any) -> Iterator[Finding]:

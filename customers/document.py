@@ -24,7 +24,8 @@ def routing_document(customer: Customer) -> dict[str, Any]:
     return {
         "schema": VERSION,
         "id": customer.id,
-        "lifecycle": customer.lifecycle,
+        "lifecycle": customer.stage,
+        "waits": customer.waits,
         "routes": [route.model_dump(mode="json") for route in customer.routes],
         "destinations": {
             # A partner's key is a matter of the role that delivers.
@@ -72,6 +73,7 @@ def canary_document(namespace: str, cell: str, side: str, *, host: str, host_key
         "schema": VERSION,
         "id": contract.canary(cell),
         "lifecycle": "active",
+        "waits": False,
         "routes": [
             {
                 "match": f"{contract.below_inbound(canary_legs.inbound(cell, leg))}**",

@@ -9,6 +9,10 @@ from __future__ import annotations
 from typing import Literal
 
 Lifecycle = Literal["onboarding", "active", "closing", "draining", "retired"]
+#: How far a customer is on its way to another cell: what its stacks are to make next.
+MoveStep = Literal["prepared", "opened", "switched", "drained", "abandoned"]
+#: What a customer is in one cell: a stage of its lifecycle or, in the cell that it moves to, `joining`.
+Stage = Literal["onboarding", "joining", "active", "closing", "draining", "retired"]
 Side = Literal["east", "west"]
 DestinationKind = Literal["sftp", "s3"]
 ReceiptKind = Literal["sqs", "https", "email"]

@@ -8,7 +8,9 @@ from pydantic import Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from customers import checks, destination_fields, fields, kinds
+from customers.move import Move
 from customers.receipt_targets import Receipt
+from customers.stages import Staged
 from customers.value import Value
 from runtime import timing
 
@@ -150,7 +152,7 @@ class Failover(Value):
     """Whether the customer has its own health check in each cell or shares the cell's."""
 
 
-class Customer(Value):
+class Customer(Staged, Value):
     """One sending customer: one file of the registry."""
 
     id: fields.Id
@@ -163,6 +165,8 @@ class Customer(Value):
     primary: kinds.Side
     """The region that the name `primary.` points to while both regions are healthy."""
     cell: fields.Cell = "1"
+    move: Move | None = None
+    """The move to another cell that is under way."""
     sftp: Sftp = Sftp()
     sdk: Sdk = Sdk()
     destinations: Annotated[dict[fields.DestinationName, Destination], Field(min_length=1)]
@@ -188,70 +192,33 @@ class Customer(Value):
         return self
 
     @property
-    def takes_files(self) -> bool:
-        """Whether this customer has access: logins, and grants to put files once it is `active`."""
-        match self.lifecycle:
-            case "onboarding" | "active" | "closing":
-                return True
-            case "draining" | "retired":
-                return False
-            case _:
-                assert_never(self.lifecycle)
+    def cells(self) -> tuple[str, ...]:
+        """The cells whose stacks have something of this customer: two while it moves."""
+        return (self.cell, self.move.to) if self.move else (self.cell,)
+
+    def in_cell(self, cell: str) -> Customer:
+        """Return this customer as one of its cells has it; KeyError for any other cell."""
+        if cell not in self.cells:
+            raise KeyError(cell)
+        return self if cell == self.cell else self.model_copy(update={"cell": cell})
 
     @property
-    def is_refused(self) -> bool:
-        """Whether this customer can log in although its uploads are refused: nothing would process them."""
-        match self.lifecycle:
-            case "onboarding":
-                return True
-            case "active" | "closing" | "draining" | "retired":
-                return False
-            case _:
-                assert_never(self.lifecycle)
+    def stage(self) -> kinds.Stage:
+        """What this customer is in its `cell`: its lifecycle, unless it moves to another cell."""
+        if self.move is None:
+            return self.lifecycle
+        return self.move.stage_there() if self.cell == self.move.to else self.move.stage_here()
 
     @property
-    def is_routed(self) -> bool:
-        """Whether files in this customer's buckets are processed and replicated to the other region."""
-        match self.lifecycle:
-            case "active" | "closing" | "draining":
-                return True
-            case "onboarding" | "retired":
-                return False
-            case _:
-                assert_never(self.lifecycle)
+    def waits(self) -> bool:
+        """Whether files are taken in but not delivered: the cell of before still delivers earlier ones."""
+        move = self.move
+        return move is not None and self.cell == move.to and move.step in ("opened", "switched")
 
     @property
-    def is_in_service(self) -> bool:
-        """Whether this customer has DNS records, which carry a health check."""
-        match self.lifecycle:
-            case "active" | "closing":
-                return True
-            case "onboarding" | "draining" | "retired":
-                return False
-            case _:
-                assert_never(self.lifecycle)
-
-    @property
-    def keeps_names(self) -> bool:
-        """Whether this customer's DNS records, and the health check that they carry, are protected."""
-        match self.lifecycle:
-            case "active":
-                return True
-            case "onboarding" | "closing" | "draining" | "retired":
-                return False
-            case _:
-                assert_never(self.lifecycle)
-
-    @property
-    def is_retired(self) -> bool:
-        """Whether this customer's data is released: no longer protected, and left to AWS by the program."""
-        match self.lifecycle:
-            case "retired":
-                return True
-            case "onboarding" | "active" | "closing" | "draining":
-                return False
-            case _:
-                assert_never(self.lifecycle)
+    def hands_names_over(self) -> bool:
+        """Whether DNS records pass from the stack of one cell to that of another, and exist throughout."""
+        return self.move is not None and self.move.step in ("opened", "switched", "drained")
 
     @property
     def has_own_check(self) -> bool:

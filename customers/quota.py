@@ -64,11 +64,15 @@ class Needs:
 
 
 def needs(customers: Iterable[Customer], cells: Collection[str] = ()) -> Needs:
-    """Return what these customers and their cells need, and these cells even without a customer."""
+    """Return what these customers and their cells need, and these cells even without a customer.
+
+    A customer that moves to another cell is given as each of its cells has it (`Registry.placed`).
+    """
     customers = list(customers)
     count, active = len(_cells(customers).union(cells)), len(_active(customers))
+    own_checks = sum(each.is_checked and each.has_own_check for each in customers)
     return Needs(
-        health_checks=CHECKS_OF_CELL * count + CHECKS_OF_CUSTOMER * len(_own_check(customers)),
+        health_checks=CHECKS_OF_CELL * count + CHECKS_OF_CUSTOMER * own_checks,
         records=RECORDS_OF_ZONE + RECORDS_OF_CELL * count + RECORDS_OF_CUSTOMER * active,
         buckets=BUCKETS_OF_CELL * count + BUCKETS_OF_CUSTOMER * len(customers),
     )
@@ -224,4 +228,4 @@ def _active(customers: Iterable[Customer]) -> set[str]:
 
 
 def _own_check(customers: Iterable[Customer]) -> set[str]:
-    return _active(each for each in customers if each.has_own_check)
+    return {each.id for each in customers if each.is_checked and each.has_own_check}

@@ -32,20 +32,25 @@ class Registry:
     files: Mapping[str, RegistryFile] = field(default_factory=dict, compare=False, repr=False)
 
     def of_cell(self, cell: str) -> tuple[Customer, ...]:
-        """Return the customers that belong to a cell."""
-        return tuple(customer for customer in self.customers if customer.cell == cell)
+        """Return the customers of a cell, as it has them: with those that move into it or out of it."""
+        return tuple(each.in_cell(cell) for each in self.customers if cell in each.cells)
+
+    @property
+    def placed(self) -> tuple[Customer, ...]:
+        """All customers, sorted by id, as each of their cells has them: one that moves is there twice."""
+        return tuple(each.in_cell(cell) for each in self.customers for cell in each.cells)
 
     def unserved(self, cells: Collection[str]) -> list[Problem]:
         """Return a problem for each customer of a cell that is not one of `cells`, those that stacks make."""
         known = ", ".join(sorted(cells, key=int)) or "none"
         return [
-            self.files[customer.id].problem(
-                ("cell",),
-                f"no stack serves cell {customer.cell}; name a cell that has a stack file in every region"
+            self.files[each.id].problem(
+                ("cell",) if each.move is None or each.cell != each.move.to else ("move", "to"),
+                f"no stack serves cell {each.cell}; name a cell that has a stack file in every region"
                 f" ({known}), or add its stack files",
             )
-            for customer in self.customers
-            if customer.cell not in cells
+            for each in self.placed
+            if each.cell not in cells
         ]
 
 
@@ -129,10 +134,12 @@ def _customer(file: RegistryFile, problems: list[Problem]) -> Customer | None:
 def _in_namespace(data: Any, namespace: str) -> Iterator[Finding]:
     """Yield what is not possible in an environment with this namespace."""
     cell = at(data, "cell") or "1"
-    stem = contract.stem(namespace, cell) if names.is_cell(cell) else namespace
+    cells = (cell, at(data, "move", "to") or cell)
+    stems = [contract.stem(namespace, each) if names.is_cell(each) else namespace for each in cells]
     for path, id in texts(data, "id"):
         if names.is_id(id):
-            yield from _refused(path, (partial(names.bucket, stem, id, side) for side in SIDES))
+            wanted_buckets = (partial(names.bucket, stem, id, side) for stem in stems for side in SIDES)
+            yield from _refused(path, wanted_buckets)
             for where, secret in texts(data, "destinations", ..., "secret"):
                 yield from _refused(where, [partial(names.check_secret, namespace, id, secret)])
     if names.is_cell(cell):

@@ -51,7 +51,8 @@ def _chosen(part: dict[str, Any], data: Any) -> dict[str, Any]:
     """Return a part, or the definition that it refers to; of several, the one for the data's kind."""
     kind = at(data, "kind")
     mapping = part.get("discriminator", {}).get("mapping", {})
-    reference = part.get("$ref") or (mapping.get(kind) if isinstance(kind, str) else None)
+    optional = (each.get("$ref") for each in part.get("anyOf", ()))  # or null
+    reference = part.get("$ref") or (mapping.get(kind) if isinstance(kind, str) else next(optional, None))
     return schema()["$defs"][reference.rpartition("/")[2]] if reference else part
 
 

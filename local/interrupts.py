@@ -25,6 +25,7 @@ _UNNOTICED, _UNFINISHED = 1.5, 3.0
 _is_watching = _is_noticed = False
 _status = 1
 _deadline: threading.Timer | None = None
+_ending = threading.Lock()
 
 
 def watch() -> None:
@@ -71,7 +72,8 @@ def end() -> NoReturn:
     Threads that still wait for an answer are not waited for.
     """
     leftovers.remove_all()
-    sys.stdout.flush()
-    sys.stderr.write(f"{_MESSAGE}\n")
-    sys.stderr.flush()
-    os._exit(_status)
+    with _ending:  # the deadline may pass while the process ends in order: one of both says so
+        sys.stdout.flush()
+        sys.stderr.write(f"{_MESSAGE}\n")
+        sys.stderr.flush()
+        os._exit(_status)

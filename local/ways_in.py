@@ -40,7 +40,7 @@ def show(world: World, console: Console, *, as_json: bool) -> None:
         f"  before boto3 1.28 and CLI 1.29 or 2.13, also: --endpoint-url {world.aws.endpoint}", markup=False
     )
     console.print("\n[bold]The operators' tools, in the same shell:[/]")
-    for verb in ("ready", "status --watch", "evacuate us-gov-west-1"):
+    for verb in ("ready", "status --watch", "console", "evacuate us-gov-west-1"):
         console.print(f"  {sys.executable} -m ops {verb} --root {world.project}", markup=False)
     customer = world.customers()[0].id
     console.print(f"\n[bold]DNS, the zone {world.zone}:[/]")

@@ -7,7 +7,9 @@ import typer
 from ops.commands import (
     accept,
     audit,
+    cell,
     check,
+    console,
     evacuation,
     gaps,
     handout,
@@ -35,12 +37,12 @@ app = typer.Typer(
     rich_markup_mode=None,  # paragraphs are wrapped to the terminal
 )
 
-app.add_typer(audit.app, name="audit")
-app.add_typer(replay.app, name="replay")
+for name, group in (("audit", audit.app), ("cell", cell.app), ("replay", replay.app)):
+    app.add_typer(group, name=name)
 for verb in (
     *(accept.accept, check.check, evacuation.evacuate, evacuation.restore, gaps.gaps, notice.notice),
     *(ready.ready, redrive.redrive, rehome.rehome, release.release, shift.shift, status.status),
-    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout),
+    *(takeover.takeover, trace.trace, transfers.transfers, handout.handout, console.console),
     *(new.new, lifecycle.promote, lifecycle.drain, lifecycle.retire),
 ):
     app.command()(verb)

@@ -78,17 +78,17 @@ def check(root: Path, base: str, *, retiring: int | None = None) -> CheckResult:
     cells = served_cells(root)
     refused += RegistryError(now.unserved(cells)).lines
     refused += quota.refusals(
-        now.customers,
+        now.placed,
         cells=cells,
         health_checks=allowed,
         group_rules=group_rule_quota(root),
-        before=was.customers,
+        before=was.placed,
     )
     return CheckResult(
         base=commit,
         deployed=len(was.customers),
         customers=len(now.customers),
-        health_checks=quota.needs(now.customers, cells).health_checks,
+        health_checks=quota.needs(now.placed, cells).health_checks,
         health_check_quota=allowed,
         leaving=change.leaving,
         touched=change.touched,

@@ -111,13 +111,13 @@ def refusing(*, as_json: bool, acts: bool = False, so_far: Callable[[], str] | N
     except (RefusedError, EnvironmentRefusedError) as error:
         message = str(error)
     except (BotoCoreError, ClientError) as error:
-        message = _of_aws(error, _RESUME if acts else _AGAIN, f" {so_far()};" if so_far else "")
+        message = message_of(error, _RESUME if acts else _AGAIN, f" {so_far()};" if so_far else "")
     typer.echo(json.dumps({"refused": message}) if as_json else message, err=not as_json)
     raise typer.Exit(1)
 
 
-def _of_aws(error: BotoCoreError | ClientError, again: str, so_far: str) -> str:
-    """Return the message about an error of AWS, with the remedy that fits it."""
+def message_of(error: BotoCoreError | ClientError, again: str = _AGAIN, so_far: str = "") -> str:
+    """Return the message about an error of AWS, with the remedy that fits it: `again` says how to go on."""
     if is_missing(error):
         return f"there are no usable AWS credentials: {error}; {_GIVE_CREDENTIALS}"
     if is_expired(error):

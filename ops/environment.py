@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -31,6 +32,7 @@ _CLIENT = Config(
     read_timeout=10,
     max_pool_connections=32,
 )
+_making = threading.Lock()
 
 
 class EnvironmentRefusedError(ValueError):
@@ -220,4 +222,10 @@ def with_fips(config: Config) -> Config:
 
 @cache
 def _client(service: str, region: str) -> Any:
-    return boto3.client(service, region_name=region, config=with_fips(_CLIENT))
+    return make_client(service, region, _CLIENT)
+
+
+def make_client(service: str, region: str, config: Config) -> Any:
+    """Return a new client. Threads may share clients, but boto3 makes only one at a time."""
+    with _making:
+        return boto3.client(service, region_name=region, config=with_fips(config))

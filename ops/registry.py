@@ -11,7 +11,7 @@ from customers.model import Customer
 from customers.problems import RegistryError
 from customers.registry import Registry, load
 from customers.rehoming import RehomingsRefusedError
-from ops.environment import Environment
+from ops.environment import Environment, names_place
 from ops.plan import RefusedError
 
 #: The folder of the customers' files, below that of the stack files.
@@ -20,9 +20,18 @@ REGISTRY = "customers"
 
 def read_registry(environment: Environment, root: Path) -> Registry:
     """Return the registry below `root`; RefusedError with all problems of its files and records of moves."""
+    return _read(root, environment.namespace, environment.zone)
+
+
+def read_all_cells(root: Path) -> Registry:
+    """Return the same, whatever cells there are. Raises EnvironmentRefusedError for unusable stack files."""
+    return _read(root, *names_place(root))
+
+
+def _read(root: Path, namespace: str, zone: str) -> Registry:
     try:
         rehoming.read(root)
-        return load(root / REGISTRY, namespace=environment.namespace, zone=environment.zone, shown=REGISTRY)
+        return load(root / REGISTRY, namespace=namespace, zone=zone, shown=REGISTRY)
     except (RegistryError, RehomingsRefusedError, names.NameRefusedError) as error:
         raise RefusedError(str(error)) from error
 
@@ -42,7 +51,7 @@ def in_service(registry: Registry, cell: str, ids: Iterable[str] | None) -> list
             hint = f"; did you mean {near[0]}?" if near else ""
             problems.append(f"{id!r} is not a customer of this cell{hint}")
         elif not known[id].is_in_service:
-            problems.append(f"{id} is {known[id].lifecycle}, and has no DNS records: leave it out")
+            problems.append(f"{id} is {known[id].stage}, and has no DNS records: leave it out")
     if problems:
         raise RefusedError("\n".join(problems))
     return [known[id] for id in sorted(set(ids))]

@@ -13,6 +13,9 @@ from runtime.contract import Kind, UnknownKind
 #: The time of submission with which a transfer's id begins, for `strftime`.
 SUBMITTED = "%Y%m%dT%H%M%SZ"
 
+#: The field, and the attribute in the tracker, with the number of the cell that a fact was carried from.
+CARRIED_FROM = "carried_from"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fact:
@@ -43,6 +46,11 @@ class Fact:
     def sort_key(self) -> str:
         """The fact's sort key below its file: `transfer#KIND#destination#side#writer`."""
         return "#".join((self.transfer, self.kind, self.destination, self.side, self.writer))
+
+    @property
+    def carried_from(self) -> str | None:
+        """The cell whose tracker this fact comes from, if its customer has moved since; None otherwise."""
+        return self.extra.get(CARRIED_FROM)
 
     @property
     def customer_day(self) -> str:

@@ -127,6 +127,8 @@ class RoutingDocument:
     tracker_days: int
     receipts_topic: str
     files_per_hour: int | None = None
+    #: Whether files are taken in but not delivered: the cell that served the customer before is not drained.
+    waits: bool = False
 
     @classmethod
     def parse(cls, document: dict[str, Any]) -> RoutingDocument:
@@ -147,6 +149,7 @@ class RoutingDocument:
             receipts_topic=document["receipts_topic"],
             # A document of the previous revision has no limits.
             files_per_hour=document.get("limits", {}).get("files_per_hour"),
+            waits=document.get("waits", False),
         )
 
     def route(self, key: str) -> RoutingRule | None:

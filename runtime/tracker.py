@@ -26,7 +26,7 @@ from runtime.contract import (
     TRACKER_TTL,
     Kind,
 )
-from runtime.facts import SUBMITTED, Fact, submitted
+from runtime.facts import CARRIED_FROM, SUBMITTED, Fact, submitted
 from runtime.history import NEWER, PAGE, History, Lease, Leases, Stretch, transfers
 from runtime.tracker_items import facts, is_fact, live, outlined
 
@@ -182,14 +182,17 @@ class Tracker:
         condition, values = "#day = :day", {":day": {"S": f"{customer}#{day}"}}
         if newest_below:
             condition, values[":below"] = f"{condition} AND #fact < :below", {"S": newest_below}
-        names = {f"#{name}": name for name in ("at", "key", "detail", *_OUTLINED)}
+        names = {f"#{name}": name for name in ("at", "key", CARRIED_FROM, "detail", *_OUTLINED)}
         names |= {"#day": TRACKER_INDEX_PK, "#file": TRACKER_PK, "#fact": TRACKER_SK, "#ttl": TRACKER_TTL}
         pages = self.client.get_paginator("query").paginate(
             TableName=self.table,
             IndexName=TRACKER_INDEX,
             KeyConditionExpression=condition,
             ProjectionExpression=", ".join(
-                ("#file", "#fact", "#ttl", "#at", "#key", *(f"#detail.#{name}" for name in _OUTLINED))
+                (
+                    *("#file", "#fact", "#ttl", "#at", "#key", f"#{CARRIED_FROM}"),
+                    *(f"#detail.#{name}" for name in _OUTLINED),
+                )
             ),
             ExpressionAttributeNames=names,
             ExpressionAttributeValues=values,

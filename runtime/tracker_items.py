@@ -8,7 +8,7 @@ from typing import Any
 from boto3.dynamodb.types import TypeDeserializer
 
 from runtime.contract import TRACKER_INDEX_PK, TRACKER_PK, TRACKER_SK, TRACKER_TTL, kind_of
-from runtime.facts import Fact
+from runtime.facts import CARRIED_FROM, Fact
 
 #: The attributes of a fact's item in the table, besides the index's key, which follows from them.
 _ATTRIBUTES = (
@@ -74,6 +74,7 @@ def outlined(item: dict[str, Any], customer: str) -> Fact:
         expires=int(item[TRACKER_TTL]["N"]),
         destination=destination,
         detail=_plain(_read(item["detail"])) if "detail" in item else {},
+        extra={name: item[name]["S"] for name in (CARRIED_FROM,) if name in item},
     )
 
 

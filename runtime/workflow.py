@@ -178,13 +178,15 @@ class Workflow:
         waits for the other region if that has taken it over from this one. `seen` is when this
         execution began or was last answered; without it, the time of submission stands for it.
         """
+        pause = _pause(self._now() - submitted(transfer.id).timestamp())
+        if self._directory.customer(transfer.customer).waits:  # it moves here, and is still served elsewhere
+            return Decision(action=Action.WAIT, wait=pause)
         history = self._history(transfer)
         last = (seen or submitted(transfer.id)).timestamp()
         thawed = self._leases.has_thawed(owner, history.lease, last)
         decision = replace(self._decide(transfer, history), thawed=thawed)
         if decision.action is Action.DONE and not decision.held and not decision.unclear:
             return decision
-        pause = _pause(self._now() - submitted(transfer.id).timestamp())
         if decision.action is Action.WAIT:
             return replace(decision, wait=pause)
         in_turn = compares(self._directory.customer(transfer.customer).policy) and not transfer.taken_over
@@ -280,7 +282,7 @@ class Workflow:
 
 
 def _pause(age: float) -> int:
-    """Return the seconds for which a transfer of this age, in seconds, waits for another one of its file.
+    """Return the seconds for which a transfer of this age, in seconds, waits before it is decided again.
 
     An execution's history is limited to 25,000 events. A wait takes about ten, so that lasts for a month.
     """

@@ -7,9 +7,10 @@ import os
 from functools import cache
 
 import botocore.session
-import botocore.useragent
 import pytest
 from hypothesis import settings
+
+from tests.program import graph_store
 
 # An Output in an f-string is an error here, not a sentence in a resource's name.
 os.environ["PULUMI_ERROR_OUTPUT_STRING"] = "true"
@@ -19,10 +20,6 @@ os.environ.pop("PULUMI_BACKEND_URL", None)
 
 # Most tests make boto3 sessions of their own; the models of AWS's services are loaded only once.
 botocore.session.create_loader = cache(botocore.session.create_loader)
-
-# Every request spells out twice which SDK it is from.
-_sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
-botocore.useragent.sanitize_user_agent_string_component = _sanitized
 
 # What the modules make while they are imported stays: searching it for garbage, again and again as it grows,
 # takes a third of the time of a worker's start. The collector runs again from `pytest_collection_finish` on.
@@ -37,15 +34,30 @@ _LONG = (
     "test_every_scenario.py",
     "test_planted_bugs_again.py",
     "test_drill.py",
-    "test_scenarios.py",
     "test_preview.py",
+    "test_slow_partner.py",
+    "test_ready.py",
+    "test_comment.py",
+    "test_rehome.py",
     "test_recorded_graphs.py",
-    *(f"test_schedules_{share}.py" for share in range(1, 5)),
-    "test_planted_bugs.py",
-    "test_outage.py",
     "test_audit.py",
+    "test_evacuation.py",
+    "test_schedules_1.py",
+    "test_schedules_2.py",
+    "test_planted_bugs.py",
+    "test_gaps.py",
+    "test_outage.py",
     "test_emulator_workflow.py",
 )
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _graphs_are_shared(tmp_path_factory: pytest.TempPathFactory) -> None:
+    """Each recorded graph is made by one worker for all of them, in the folder of this run."""
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = tmp_path_factory.getbasetemp().parent / "graphs"
+        folder.mkdir(exist_ok=True)
+        graph_store.folder = folder
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import os
 import re
 import subprocess
 import sys
@@ -14,15 +15,18 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGES = ("components", "customers", "runtime", "local", "ops")
+#: The senders' SDK and tool, a distribution of its own.
+CLIENT = "mft_client"
 AWS = {"boto3", "botocore", "s3transfer"}
 PULUMI = {"pulumi", "pulumi_aws"}
 
 #: What a package may not import, of ours and of others.
 FORBIDDEN = {
-    "runtime": {"customers", "components", "ops", "local", "yaml", "pydantic"} | PULUMI,
-    "customers": {"components", "ops", "local"} | PULUMI | AWS,
-    "components": {"ops", "local"} | AWS,
-    "ops": {"components", "local"} | PULUMI,
+    "runtime": {"customers", "components", "ops", "local", "yaml", "pydantic", "dns", CLIENT} | PULUMI,
+    "customers": {"components", "ops", "local", CLIENT} | PULUMI | AWS,
+    "components": {"ops", "local", CLIENT} | AWS,
+    "ops": {"components", "local", CLIENT} | PULUMI,
+    CLIENT: {*PACKAGES, "yaml", "pydantic", "asyncssh"} | PULUMI,
 }
 #: What of `runtime` the pure packages may use.
 OF_RUNTIME = {
@@ -72,7 +76,9 @@ ROOMS = {
         "failover": {"*", "dns", "recovery", "health"},
         "acceptance": {"*", "dns", "recovery", "health", "failover"},
         "onboarding": {"*", "recovery", "health"},
+        "cell_moves": {"*", "dns", "recovery", "health", "failover", "onboarding"},
         "handout": {"*", "health"},
+        "console": {"*", "recovery", "health"},
         "commands": {
             "*",
             "dns",
@@ -82,15 +88,23 @@ ROOMS = {
             "failover",
             "acceptance",
             "onboarding",
+            "cell_moves",
             "handout",
+            "console",
         },
         "__main__": {"*", "commands"},
     },
+    CLIENT: {"*": set(), "commands": {"*"}, "__main__": {"*", "commands"}},
 }
 
 
+def home_of(package: str) -> Path:
+    """Return the folder in which a package is."""
+    return ROOT / "client" if package == CLIENT else ROOT
+
+
 def sources(package: str) -> list[Path]:
-    return sorted((ROOT / package).rglob("*.py"))
+    return sorted((home_of(package) / package).rglob("*.py"))
 
 
 def imported(path: Path) -> set[str]:
@@ -103,14 +117,16 @@ def imported(path: Path) -> set[str]:
             assert node.level == 0, f"{path}: relative import"
             module = node.module or ""
             below = {f"{module}.{alias.name}" for alias in node.names}
-            modules = {name for name in below if (ROOT / name.replace(".", "/")).with_suffix(".py").exists()}
+            home = home_of(module.split(".")[0])
+            modules = {name for name in below if (home / name.replace(".", "/")).with_suffix(".py").exists()}
             found |= modules or {module}
     return found
 
 
 def module_of(path: Path) -> str:
     """Return the dotted name of a file; a package's own for its `__init__.py`."""
-    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+    home = home_of(CLIENT) if path.is_relative_to(home_of(CLIENT)) else ROOT
+    return ".".join(path.relative_to(home).with_suffix("").parts).removesuffix(".__init__")
 
 
 def file_of(module: str) -> Path:
@@ -156,7 +172,7 @@ def test_a_room_uses_only_the_rooms_below_it(package: str) -> None:
                 assert room_of(other) in ROOMS[package][room], f"{module} imports {other}"
 
 
-@pytest.mark.parametrize("package", PACKAGES)
+@pytest.mark.parametrize("package", [*PACKAGES, CLIENT])
 def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
     graph = {module_of(path): imported(path) for path in sources(package)}
     try:
@@ -167,9 +183,7 @@ def test_no_modules_import_each_other_in_a_circle(package: str) -> None:
 
 def test_every_module_in_the_lambda_bundle_is_reached_from_a_handler() -> None:
     """What ships is what runs: what only operators use is theirs, in `ops`."""
-    shipped = {
-        module_of(path) for path in sources("runtime") if not path.is_relative_to(ROOT / "runtime/client")
-    }
+    shipped = {module_of(path) for path in sources("runtime")}
     reached: set[str] = set()
     waiting = {module for module in shipped if module.startswith("runtime.handlers.")}
     while waiting:
@@ -187,18 +201,15 @@ def test_shared_modules_import_the_standard_library_only(name: str) -> None:
         assert module.split(".")[0] in sys.stdlib_module_names, module
 
 
-def test_the_customers_sdk_stands_alone() -> None:
-    """It is given to customers: of the runtime it needs two modules only. Nothing in Lambda needs it."""
-    client = ROOT / "runtime/client"
-    for path in sources("runtime"):
-        theirs = {module for module in imported(path) if module.startswith("runtime.")}
-        if client in path.parents:
-            others = {module for module in theirs if not module.startswith("runtime.client")}
-            assert others <= {"runtime.contract", "runtime.name_segments"}, f"{path.name} imports {others}"
-        else:
-            loaded = {module.split(".")[0] for module in imported(path)}
-            assert "dns" not in loaded, f"{path.name}: the functions' bundle has no dnspython"
-            assert not {module for module in theirs if module.startswith("runtime.client")}, path.name
+def test_the_distribution_of_the_senders_needs_what_it_says() -> None:
+    project = tomllib.loads((home_of(CLIENT) / "pyproject.toml").read_text())["project"]
+    stated = {re.split(r"[^a-z0-9]", each)[0] for each in project["dependencies"]}
+    optional = {re.split(r"[^a-z0-9]", each)[0] for each in project["optional-dependencies"]["web"]}
+    assert stated == {"boto3", "dnspython", "rich", "typer"}
+    for path in sources(CLIENT):
+        loaded = {module.split(".")[0] for module in imported(path)} - sys.stdlib_module_names - {CLIENT}
+        needed = {{"dns": "dnspython", "botocore": "boto3"}.get(name, name) for name in loaded}
+        assert needed <= stated | (optional if path.name == "signatures.py" else set()), path.name
 
 
 def test_nothing_but_tests_imports_local() -> None:
@@ -212,13 +223,20 @@ def test_nothing_but_tests_imports_local() -> None:
         ("runtime.deliverer", PULUMI | {"yaml", "pydantic", "customers", "components", "local"}),
         ("customers.registry", PULUMI | AWS | {"components", "local"}),
         ("runtime.contract", PULUMI | AWS | {"yaml", "asyncssh"}),
-        ("runtime.client", PULUMI | {"yaml", "pydantic", "asyncssh", "customers", "ops", "local"}),
+        ("mft_client", PULUMI | {"yaml", "pydantic", "asyncssh", "cryptography", "typer", *PACKAGES}),
         ("local.program", {"ministack"}),
     ],
 )
 def test_what_is_actually_loaded(module: str, never: set[str]) -> None:
     code = f"import sys, {module}; print(*{{name.split('.')[0] for name in sys.modules}})"
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": str(home_of(module))},
+        check=True,
+    )
     assert not set(done.stdout.split()) & never
 
 
@@ -245,7 +263,7 @@ def test_the_program_fits_on_a_page_and_modules_on_a_few() -> None:
     assert len((ROOT / "__main__.py").read_text().splitlines()) <= 50
     long = {
         str(path.relative_to(ROOT)): lines
-        for package in PACKAGES
+        for package in (*PACKAGES, CLIENT)
         for path in sources(package)
         if (lines := len(path.read_text().splitlines())) > 300
     }

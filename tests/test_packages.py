@@ -1,4 +1,4 @@
-"""The project as a wheel: installed away from any checkout, its scripts work on the project around them."""
+"""Both wheels: installed away from any checkout, their scripts work on the project around them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 from components import bundle
 from customers import project
-from tests.test_house import PACKAGES, ROOT, tracked
+from tests.test_house import CLIENT, PACKAGES, ROOT, home_of, tracked
 
 IDENTITY = ("-c", "user.name=test", "-c", "user.email=test@example.gov")
 
@@ -48,11 +48,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Installed:
         shutil.copy2(path, copy)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     alone = ["--no-index", "--no-deps"]
-    subprocess.run(
-        [*pip, "wheel", *alone, "--no-build-isolation", "-w", str(wheels), str(source)], check=True
-    )
-    (wheel,) = wheels.iterdir()
-    subprocess.run([*pip, "install", *alone, "--no-compile", "--target", str(site), str(wheel)], check=True)
+    both = [str(source), str(source / "client")]
+    subprocess.run([*pip, "wheel", *alone, "--no-build-isolation", "-w", str(wheels), *both], check=True)
+    made = [str(wheel) for wheel in wheels.iterdir()]
+    subprocess.run([*pip, "install", *alone, "--no-compile", "--target", str(site), *made], check=True)
     (place / "customers").mkdir(parents=True)
     (place / "below").mkdir()
     for path in (ROOT / "__main__.py", *ROOT.glob("Pulumi*.yaml"), *ROOT.glob("customers/*.yaml")):
@@ -82,7 +81,23 @@ def test_the_wheel_holds_every_file_of_the_packages_but_the_registry(installed: 
     assert registry
 
 
-@pytest.mark.parametrize("script", ["mft-ops", "mft-local"])
+def test_the_wheel_of_the_senders_holds_every_file_of_its_package(installed: Installed) -> None:
+    folder = home_of(CLIENT)
+    ours = {str(path.relative_to(folder)) for path in tracked() if (folder / CLIENT) in path.parents}
+    held = {
+        str(path.relative_to(installed.site))
+        for path in (installed.site / CLIENT).rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+    assert held == ours
+    assert f"{CLIENT}/py.typed" in held
+
+
+def test_both_distributions_have_the_same_licence() -> None:
+    assert (home_of(CLIENT) / "LICENSE").read_bytes() == (ROOT / "LICENSE").read_bytes()
+
+
+@pytest.mark.parametrize("script", ["mft-ops", "mft-local", "mft"])
 def test_help_needs_no_project(installed: Installed, tmp_path: Path, script: str) -> None:
     assert f"Usage: {script}" in installed.run(script, "--help", folder=tmp_path).stdout
 

@@ -19,15 +19,21 @@ import threading
 import time
 import urllib.error
 import urllib.request
+from functools import cache
 from pathlib import Path
 from typing import Any, Self
 
 import boto3
+import botocore.useragent
 from botocore.config import Config
 
 from local import interrupts, leftovers
 from local.aws.ministack import SERVICES
 from local.aws.ministack.controls import Controls
+
+# Every request spells out twice which SDK it is from, in the same words.
+_sanitized = cache(botocore.useragent.sanitize_user_agent_string_component)
+botocore.useragent.sanitize_user_agent_string_component = _sanitized
 
 ROOT = Path(__file__).resolve().parents[2]
 LOOPBACK = "127.0.0.1"

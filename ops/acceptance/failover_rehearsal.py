@@ -16,6 +16,7 @@ from ops.logbook import Logbook
 from ops.plan import RefusedError, command
 from ops.switches import standing_of
 from runtime.contract import REGION_OF, SIDES, Position, peer_of
+from runtime.switch import Standing
 
 #: What the recorded reason of each move ends with: by it a later run knows whose move it was.
 _MARK = " (rehearsed by mft-ops accept)"
@@ -41,10 +42,16 @@ class FailoverRehearsal:
                 return
 
     def restore(self, side: str) -> bool:
-        """Put a region back; return whether it is."""
+        """Put a region back, if it was a rehearsal that took it out; return whether it is in DNS."""
         region = REGION_OF[side]
         what = f"{region} is put back, and every name answers as usual"
         with self._observed.attempt(Check.FAILOVER, region, what):
+            standing = standing_of(self._environment, side)
+            if not _is_rehearsed(self._environment, side, standing):
+                raise RefusedError(
+                    f"it is {standing.position.value}, and no rehearsal took it out, so it is left as it is;"
+                    f" to restore it: {command('restore', region)}"
+                )
             try:
                 plan = self._planned(partial(restoration, self._environment, self._root, region))
             except RefusedError as error:
@@ -92,13 +99,19 @@ def left_out(environment: Environment) -> list[str]:
         standing, region = standing_of(environment, side), REGION_OF[side]
         if not standing.position.is_out:
             continue
-        book = Logbook(DeployedCell(environment=environment, side=peer_of(side)), EVACUATE)
-        entry = book.last()
-        moved = entry.intent["plan"].get(region, {}).get("version") if entry else None
-        if entry is None or moved != standing.version - 1 or not entry.intent["why"].endswith(_MARK):
+        if not _is_rehearsed(environment, side, standing):
             raise RefusedError(
                 f"{region} is {standing.position.value}, and an acceptance needs both regions in DNS;"
                 f" restore it first: {command('restore', region)}"
             )
         found.append(side)
     return found
+
+
+def _is_rehearsed(environment: Environment, side: str, standing: Standing) -> bool:
+    """Return whether the last move of a switch is that by which a rehearsal took the region out."""
+    entry = Logbook(DeployedCell(environment=environment, side=peer_of(side)), EVACUATE).last()
+    if entry is None or not entry.intent["why"].endswith(_MARK):
+        return False
+    moved = entry.intent["plan"].get(REGION_OF[side], {}).get("version")
+    return standing.position.is_out and moved == standing.version - 1

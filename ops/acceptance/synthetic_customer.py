@@ -48,8 +48,13 @@ class SyntheticCustomer:
         customer = known[known_customer(id, known)]
         if not customer.is_in_service:
             raise RefusedError(
-                f"{id} is {customer.lifecycle}, and nothing that it sends is delivered; make it active, or"
+                f"{id} is {customer.stage}, and nothing that it sends is delivered; make it active, or"
                 f" name another customer; see {PAGE}"
+            )
+        if customer.waits:
+            raise RefusedError(
+                f"{id} moves to this cell, and what it sends is delivered when the move is 'drained'; name"
+                f" another customer; see {PAGE}"
             )
         key = _read(key_file)
         user = _owner(customer, key, key_file)

@@ -80,7 +80,9 @@ class ChainedFacts:
         row = self._disk.execute("SELECT content, link FROM chained WHERE identity = ?", identity).fetchone()
         name = _name(vars(fact))
         if row is None:
-            if self._due(fact) < self._start:
+            if fact.carried_from:
+                self.unproven += 1  # the chain of the cell that it comes from has it
+            elif self._due(fact) < self._start:
                 yield f"{name}, of {fact.at}, is in the tracker but in no link"
             else:
                 self.unproven += 1

@@ -29,8 +29,9 @@ def check(base: Base = "HEAD", retiring: Retiring = None, as_json: AsJson = Fals
     """Refuse changes of the registry that must not be deployed.
 
     The registry is compared with the one that is deployed. Refused, with exit code 1, are: the removal of
-    a customer that is not retired, a changed id or cell, a skipped step of the lifecycle, a changed
-    primary without `rehome`, many customers out of service at once, and more than AWS's quotas allow.
+    a customer that is not retired, a changed id, a skipped step of the lifecycle or of a move to another
+    cell, a changed primary without `rehome`, many customers out of service at once, and more than AWS's
+    quotas allow.
 
     Each customer that the change is about is a line. Which resources of each stack that means is printed by
     `mft-local plan --markdown`, for the pull request.

@@ -70,9 +70,7 @@ def _sender(environment: Environment, root: Path, name: str) -> Customer:
     known = {each.id: each for each in read_registry(environment, root).of_cell(environment.cell)}
     customer = known[known_customer(name, known)]
     if not customer.takes_files:
-        raise RefusedError(
-            f"{name} is {customer.lifecycle}, and sends no files: there is nothing to hand out"
-        )
+        raise RefusedError(f"{name} is {customer.stage}, and sends no files: there is nothing to hand out")
     return customer
 
 

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 import json
-import re
 import sys
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import asdict
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 from rich.console import Console
 
 from ops.cli import AsJson, OfCell, OfCustomer, Root, refusing
 from ops.environment import ROOT, Environment
+from ops.recovery.event_text import after_of, words_of
 from ops.recovery.lookup import Lookup
 from ops.recovery.regions import Regions
-from ops.recovery.trace import FileEvent, FileStory, Trace
-from ops.recovery.window import age
+from ops.recovery.trace import FileStory, Trace
 
 Wanted = Annotated[
     str,
@@ -31,8 +30,6 @@ Wanted = Annotated[
 _WIDE, _WIDEST = 100, 120
 #: Columns before the further lines of an event.
 _INDENT = " " * 6
-#: Characters of a hash that are shown; `--json` has all of them.
-_HASH = 12
 
 
 def trace(
@@ -70,8 +67,8 @@ def _lines(story: FileStory, width: int) -> Iterator[str]:
         yield ""
         yield from _wrapped("", f"transfer {chapter.transfer}: {chapter.status}", width)
         for event in chapter.events:
-            head = f"  {_after(event.after):>10}  {event.at[11:19]}  {event.region}  {event.what}  "
-            yield from _wrapped(head, _about(event, chapter.transfer), width)
+            head = f"  {after_of(event.after):>10}  {event.at[11:19]}  {event.region}  {event.what}  "
+            yield from _wrapped(head, " ".join(words_of(event, chapter.transfer)), width)
         for copy in chapter.copies:
             state = f", {copy.state}" if copy.state else ""
             where = f"{copy.place} in {copy.region}, {copy.size:,} bytes, {copy.modified}{state}"
@@ -88,22 +85,3 @@ def _wrapped(head: str, text: str, width: int) -> list[str]:
     safe = "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
     lines = textwrap.wrap(safe, width, initial_indent=head, subsequent_indent=_INDENT, break_on_hyphens=False)
     return lines or [head.rstrip()]
-
-
-def _after(seconds: float) -> str:
-    return f"+{seconds:.3f} s" if seconds < 120 else f"+{age(int(seconds))}"
-
-
-def _about(event: FileEvent, transfer: str) -> str:
-    words = [f"{name}={_word(value).removeprefix(f'{transfer}-')}" for name, value in event.detail.items()]
-    if event.unknown_in:
-        words.append(f"NOT IN {', '.join(event.unknown_in)}")
-    return " ".join(words)
-
-
-def _word(value: Any) -> str:
-    if isinstance(value, Mapping | list):
-        return json.dumps(value, sort_keys=True)
-    if isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value):
-        return f"{value[:_HASH]}..."
-    return json.dumps(value) if isinstance(value, str) and " " in value else str(value)

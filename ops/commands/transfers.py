@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
-from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from itertools import chain
 from typing import Annotated, Any
@@ -18,40 +16,20 @@ from ops.environment import ROOT, Environment
 from ops.plan import command
 from ops.progress import Bar
 from ops.recovery.regions import Regions
-from ops.recovery.transfer_list import ListedTransfer, newest
+from ops.recovery.transfer_list import Wanted, cursor_of, newest, state_of, word_of
 from ops.recovery.window import Length, Since, Until, Window
 from runtime.facts import Status, submitted
 
-_TRANSFER = re.compile("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{20}")
 _MOST, _USUAL = 1000, 50
-
-
-def _status(text: str) -> Status:
-    try:
-        return Status(text.replace("-", " "))
-    except ValueError as error:
-        known = ", ".join(each.replace(" ", "-") for each in Status)
-        raise typer.BadParameter(f"{text!r} is not one of {known}") from error
-
-
-def _cursor(text: str) -> str:
-    try:
-        submitted(text)
-    except ValueError:
-        text = ""
-    if not _TRANSFER.fullmatch(text):
-        raise typer.BadParameter("is not a transfer's id; give that of the last transfer that was printed")
-    return text
 
 
 InState = Annotated[
     Status | None,
     typer.Option(
         "--state",
-        parser=_status,
+        parser=state_of,
         metavar="STATE",
-        help="Only those with this state as a whole or at a destination: "
-        f"{', '.join(each.replace(' ', '-') for each in Status)}.",
+        help=f"Only those with this state as a whole or at a destination: {', '.join(map(word_of, Status))}.",
     ),
 ]
 Limit = Annotated[
@@ -59,7 +37,7 @@ Limit = Annotated[
 ]
 After = Annotated[
     str | None,
-    typer.Option("--after", parser=_cursor, metavar="TRANSFER", help="Only those older than this one."),
+    typer.Option("--after", parser=cursor_of, metavar="TRANSFER", help="Only those older than this one."),
 ]
 
 
@@ -87,37 +65,27 @@ def transfers(
     Example: mft-ops transfers c7k2m --window 6h --state held
     """
     asked = Window.of(since=since, until=until, length=window)
-    if after and not asked.since <= submitted(after) < asked.until:
+    if after and not asked.has(submitted(after)):
         ends = "from {since} to {until}".format_map(asked.document())
         raise typer.BadParameter(f"--after {after} is not within the window, {ends}")
+    wanted = Wanted(state=state, key=key)
     say = _documents if as_json else _lines
     with refusing(as_json=as_json), Bar(None, "transfers") as bar:
         regions = Regions.find(Environment.read(root, cell), only=region)
         names = regions.customers(customers or ())
         say({"window": asked.document(), "not_looked_at": regions.unknowns})
         listed, last, more = 0, "", False
-        for each in _wanted(newest(regions, names, asked, after=after or ""), state, key, bar.step):
+        for each in wanted.of(newest(regions, names, asked, after=after or ""), bar.step):
             if more := listed == limit:
                 break
             say({"transfer": asdict(each)})
             listed, last = listed + 1, each.transfer
-        options = [("--state", state.replace(" ", "-"))] if state else []
-        options += [("--key", key)] if key else []
-        options += [("--region", region)] if region else []
+        options = [("--region", region)] if region else []
         options += [(f"--{end}", time) for end, time in asked.document().items()]
         options += [("--limit", str(limit)), ("--after", last)]
-        words = ("transfers", *(customers or ()), *chain.from_iterable(options))
+        words = ("transfers", *(customers or ()), *wanted.words(), *chain.from_iterable(options))
         say({"listed": listed, "window": asked.document(), "more": command(*words) if more else None})
     raise typer.Exit(1 if regions.silent and not region else 0)
-
-
-def _wanted(
-    found: Iterator[ListedTransfer], state: Status | None, key: str | None, seen: Callable[[], None]
-) -> Iterator[ListedTransfer]:
-    for each in found:
-        seen()
-        if (state is None or each.is_in(state)) and (key is None or each.is_named(key)):
-            yield each
 
 
 def _documents(document: dict[str, Any]) -> None:

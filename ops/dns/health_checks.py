@@ -57,7 +57,7 @@ class Checks:
                 leaves[side] = cell["HealthCheckConfig"].get("ChildHealthChecks", [])
                 yield from self._over(side, "cell", cell, leaves[side])
         for customer in customers:
-            if customer.is_in_service and customer.has_own_check:
+            if customer.is_checked and customer.has_own_check:
                 name = usual_check(customer)
                 for side in SIDES:
                     check = self._one(side, name)

@@ -54,7 +54,10 @@ class Records:
                 yield Finding(where=ROUTE53, what=what, remedy=deploy(side))
 
     def of_customer(self, customer: Customer) -> Iterator[Finding]:
-        """Yield how a customer's twelve records differ; a customer that is not active must have none."""
+        """Yield how a customer's twelve records differ; a customer that is not active must have none.
+
+        While it moves, the records may be those of its other cell.
+        """
         for side in SIDES:
             halves = self._halves(customer, side)
             for what in filter(None, (self._half(customer, half) for half in halves)):
@@ -85,7 +88,9 @@ class Records:
         found = self._found.get((absolute(half.name), half.type, side))
         name = f"{half.name} {half.type} of {side}"
         if not customer.is_in_service:
-            return f"{name} exists, and a customer that is {customer.lifecycle} has none" if found else None
+            if found is None or customer.move is not None:
+                return None
+            return f"{name} exists, and a customer that is {customer.stage} has none"
         if found is None:
             return f"{name} does not exist"
         wanted = dns.record(half, health_check=found.health_check)
@@ -141,7 +146,7 @@ def look(
         if customer.is_in_service:
             shifted[customer.id] = set(records.shifted(customer))
     findings += records.strangers(each.id for each in registry.customers)
-    needed = quota.needs(registry.customers)
+    needed = quota.needs(registry.placed)
     findings += account_quotas.of_route53(
         needed, checks=of_checks, records=of_records, health_check_quota=health_check_quota
     )

@@ -11,7 +11,7 @@ from customers.route_checks import client_names
 from ops.handout.blocks import Block, Code, Line, Paragraph, Points, Sample, Section, Table
 from ops.handout.clients import FILE, KEY, KNOWN_HOSTS, Login, samples
 from ops.handout.facts import HandoutFacts
-from runtime.contract import ENDPOINTS, INBOUND_SDK, REGION_OF, SIDES, Outcome
+from runtime.contract import ENDPOINTS, INBOUND_SDK, PARTITION, REGION_OF, SIDES, Outcome
 from runtime.metric_names import SwitchKind
 from runtime.timing import SWITCH_INTERVAL, SWITCH_LOOKS, SWITCH_MINUTES, SWITCH_PERIOD, SWITCH_PERIODS
 
@@ -167,6 +167,28 @@ def _s3(facts: HandoutFacts) -> Iterator[Block]:
         ]
     )
     yield Paragraph(["These principals may send: ", *_listed(customer.sdk.principals), "."])
+    yield Paragraph(
+        ["The command ", Code("mft"), " knows all this by its file of settings, ", Code("mft.toml"), ":"]
+    )
+    yield Sample(_settings(facts))
+
+
+def _settings(facts: HandoutFacts) -> str:
+    """Return the settings of the senders' command, as `client/mft_client/settings.py` reads them."""
+    customer, environment = facts.customer, facts.environment
+    topic = names.receipts_topic(environment.stem, customer.id)
+    topics = (f"arn:{PARTITION}:sns:{REGION_OF[side]}:{environment.account}:{topic}" for side in SIDES)
+    return "\n".join(
+        [
+            f'customer = "{customer.id}"',
+            f'zone = "{environment.zone}"',
+            f'account = "{environment.account}"',
+            "[buckets]",
+            *(f'{REGION_OF[side]} = "{names.bucket(environment.stem, customer.id, side)}"' for side in SIDES),
+            "[receipts]",
+            "topics = [" + ", ".join(f'"{topic}"' for topic in topics) + "]",
+        ]
+    )
 
 
 def _receipts(facts: HandoutFacts) -> Iterator[Block]:

@@ -149,7 +149,7 @@ def _document(region: RegionServices, customer: Customer) -> Iterator[str]:
             yield unknown
         return
     if not customer.is_routed:
-        yield f"a routing document exists, and a customer that is {customer.lifecycle} has none"
+        yield f"a routing document exists, and a customer that is {customer.stage} has none"
         return
     try:
         written = json.loads(found["Body"].read())

@@ -142,7 +142,7 @@ class Readiness:
         yield from _known(cell.region, self._account, cell, clients)
 
     def _account(self, cell: DeployedCell, clients: Regions) -> Iterator[Finding]:
-        customers = self._registry.customers
+        customers = self._registry.placed
         yield from account_quotas.of_region(
             service_quotas.needed(customers, group_rules=self._group_rules),
             region=cell.region,

@@ -8,7 +8,7 @@ everything of it has expired: with the file, the rule goes that lets its archive
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -24,8 +24,9 @@ from ops import customer_file, whole_file
 from ops.cell import known_customers
 from ops.environment import Environment
 from ops.health.ready import Readiness
-from ops.plan import RefusedError, command
+from ops.plan import COMMAND, RefusedError, command
 from ops.recovery.gaps import GapReport
+from ops.recovery.reconcile import GapKind
 from ops.recovery.regions import Regions
 from ops.recovery.window import Window
 from ops.registry import read_registry
@@ -150,6 +151,13 @@ class Steps:
 def _refusals(registry: Registry, customer: Customer, to: Lifecycle | None) -> Iterator[str]:
     """Yield why a customer cannot go to a stage from where it is."""
     id, stage = customer.id, customer.lifecycle
+    if customer.move is not None:
+        yield str(
+            registry.files[id].problem(
+                ("move",), f"{id!r} moves to another cell; first end the move: {COMMAND} cell move {id}"
+            )
+        )
+        return
     if to is None:
         return
     if to == stage:
@@ -177,13 +185,17 @@ def _verb(to: Lifecycle) -> str:
             assert_never(to)
 
 
-def unfinished(regions: Regions, customer: Customer) -> Iterator[str]:
-    """Yield what of a customer is in flight, or lacks a copy in a region, as far back as facts are kept."""
+def unfinished(regions: Regions, customer: Customer, *, besides: Collection[GapKind] = ()) -> Iterator[str]:
+    """Yield what of a customer is in flight, or lacks a copy in a region, as far back as facts are kept.
+
+    Gaps of the kinds in `besides` do not count.
+    """
     yield from regions.unknowns
     days = customer.retention.tracker_days
     window = Window.of(length=timedelta(days=days))
     try:
-        kinds = Counter(line["finding"] for line in GapReport(regions, [customer.id], window).lines())
+        lines = GapReport(regions, [customer.id], window).lines()
+        kinds = Counter(line["finding"] for line in lines if line["finding"] not in besides)
     except RefusedError as error:
         yield str(error)
         return
@@ -211,13 +223,16 @@ def unexpired(environment: Environment, regions: Regions, customer: Customer) ->
                     f"{id}: {REGION_OF[side]} still keeps {what} in {bucket}; the newest is of"
                     f" {newest:%Y-%m-%d}, and its retention of {days:,} days ends on {until:%Y-%m-%d}"
                     f"{'' if until > datetime.now(UTC) else ': S3 removes it some days later'};"
-                    " leave the customer 'retired' until then"
+                    " leave the customer as it is until then"
                 )
 
 
 def _newest(s3: Any, bucket: str, prefix: str) -> datetime | None:
-    """Return when the newest of all versions below a prefix was written, or None if there is none."""
+    """Return when the newest of all versions below a prefix was written; None without any, or the bucket."""
     pages = s3.get_paginator("list_object_versions").paginate(Bucket=bucket, Prefix=prefix)
-    written = (each["LastModified"] for page in pages for each in page.get("Versions", ()))
+    try:
+        written = [each["LastModified"] for page in pages for each in page.get("Versions", ())]
+    except s3.exceptions.NoSuchBucket:
+        return None
     newest: datetime | None = max(written, default=None)
     return newest

@@ -33,6 +33,8 @@ from runtime.sweep_notes import SweepNotes
 #: How many customers are searched, and how many repairs are made, at once.
 _AT_ONCE = 8
 _IN_MEMORY = 256 * 1024
+#: After how many transfers a search sees that it was given up.
+_OFTEN = 100
 
 
 @dataclass(kw_only=True)
@@ -69,7 +71,10 @@ class Counts:
 
 @dataclass(frozen=True, kw_only=True)
 class ScanListener:
-    """Callbacks for progress: `listed` gets the number of further objects, `finished` follows a customer."""
+    """Callbacks for progress: `listed` gets the number of further objects, `finished` follows a customer.
+
+    An error that `listed` raises ends the search.
+    """
 
     listed: Callable[[int], None] = lambda count: None
     finished: Callable[[], None] = lambda: None
@@ -137,6 +142,8 @@ class GapReport:
         # The facts of older transfers have expired, so nothing can be said about them.
         kept = now - timedelta(days=customer.tracker_days)
         for seen in inventory.transfers(max(self._window.since, kept), self._window.until):
+            if not counts.transfers % _OFTEN:
+                self._listed(0)  # reading facts, too, ends when the search is given up
             found_here = gaps(seen, customer=customer, sides=sides, now=now)
             wrong = [_with_reason(gap, reasons) for gap in found_here]
             counts.transfers += 1

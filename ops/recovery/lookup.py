@@ -4,20 +4,25 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from itertools import islice
 from typing import TypeVar
 
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
 from runtime import contract
+from runtime.facts import Fact
 
 _T = TypeVar("_T")
 _FILE = re.compile(r"[0-9a-f]{64}")
 _TRANSFER = re.compile(r"([0-9]{8})T[0-9]{6}Z-\S*")
+
+#: Facts among which the nearest transfer is looked for, and what sorts behind everything of a transfer.
+_NEAR, _BEHIND = 250, "~"
 
 #: How many look-ups are made at once: without a customer, all customers are searched.
 _AT_ONCE = 16
@@ -56,20 +61,20 @@ class Lookup:
         )
 
     def _of_transfer(self, wanted: str, day: str) -> FoundFile:
-        def transfers(customer: str, store: Store) -> dict[str, FoundFile]:
-            return {
-                fact.transfer: FoundFile(customer=customer, key=fact.key, transfer=fact.transfer)
-                for fact in store.tracker.outline(customer, day)
-            }
+        def itself(customer: str, store: Store) -> FoundFile | None:
+            return next(_files(store.tracker.outline(customer, day, newest_below=f"{wanted}{_BEHIND}")), None)
 
-        of_day: dict[str, FoundFile] = {}
-        for some in self._each(transfers):
-            of_day.update(some)
-        if wanted in of_day:
-            return of_day[wanted]
-        near = difflib.get_close_matches(wanted, of_day, n=1, cutoff=0.5)
+        def nearest(customer: str, store: Store) -> list[FoundFile]:
+            until_then = store.tracker.outline(customer, day, newest_below=f"{wanted[:16]}{_BEHIND}")
+            return list(_files(until_then)) or list(_files(store.tracker.outline(customer, day)))
+
+        for found in self._each(itself):
+            if found is not None and found.transfer == wanted:
+                return found
+        near = {str(each.transfer): each for some in self._each(nearest) for each in some}
+        meant = difflib.get_close_matches(wanted, near, n=1, cutoff=0.5)
         hint = (
-            f"did you mean {near[0]}, of {of_day[near[0]].key}?" if near else f"none was submitted on {day}"
+            f"did you mean {meant[0]}, of {near[meant[0]].key}?" if meant else f"none was submitted on {day}"
         )
         raise RefusedError(f"no transfer {self._whose}has the id {wanted!r}; {hint}")
 
@@ -98,6 +103,12 @@ class Lookup:
     def _each(self, look: Callable[[str, Store], _T]) -> Iterable[_T]:
         with ThreadPoolExecutor(_AT_ONCE) as pool:
             return list(pool.map(lambda each: look(*each), self._stores))
+
+
+def _files(facts: Iterator[Fact]) -> Iterator[FoundFile]:
+    """Yield the files of the first facts, of which there may be a million."""
+    for fact in islice(facts, _NEAR):
+        yield FoundFile(customer=fact.customer, key=fact.key, transfer=fact.transfer)
 
 
 def _day(wanted: str) -> str | None:

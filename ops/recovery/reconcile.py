@@ -113,6 +113,8 @@ def gaps(seen: Seen, *, customer: RoutingDocument, sides: Collection[str], now: 
     """Return the gaps of one transfer; none if it is complete. Only `sides` were asked."""
     if is_of_acceptance(seen.key) and not (seen.inbound or seen.archived):
         return []  # it has removed its files itself
+    if any(fact.carried_from for fact in seen.facts):
+        return []  # the cell that its customer has moved out of has its files, and has settled it
     return list(_Judgement(seen, customer, sides, now).gaps())
 
 

@@ -9,7 +9,6 @@ from collections.abc import Collection, Iterable, Mapping
 from functools import cached_property
 from typing import Any
 
-import boto3
 from botocore.config import Config
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.exceptions import HTTPClientError
@@ -17,7 +16,7 @@ from botocore.exceptions import HTTPClientError
 from customers import names
 from ops.cell import cells, known_customers, side_of
 from ops.cell_manifest import CellManifest
-from ops.environment import Environment, with_fips
+from ops.environment import Environment, make_client
 from ops.plan import RefusedError
 from ops.recovery.inventory import Store
 from ops.recovery.replay import Replay, ReplayRegion
@@ -170,7 +169,7 @@ class Regions:
         """Return a client for a service in a region that answers: with long timeouts, shared by threads."""
         with self._making:
             if (service, side) not in self._clients:
-                made = boto3.client(service, region_name=REGION_OF[side], config=with_fips(_PATIENT))
+                made = make_client(service, REGION_OF[side], _PATIENT)
                 if "AWS_ENDPOINT_URL" in os.environ:
                     # S3 Control has a host for each account, which an endpoint given by its address has not.
                     made.meta.events.register_first("request-created.s3-control", _without_accounts_host)

@@ -9,17 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from datetime import timedelta
 from enum import StrEnum
+from itertools import chain
 from typing import Any, assert_never
 
 from boto3.s3.transfer import TransferConfig
 
+from ops.plan import command
 from ops.recovery.inventory import Store
 from ops.recovery.reconcile import Gap, GapKind, Seen
 from ops.recovery.replay import Choice, Replay, ReplayVerdict
+from ops.recovery.window import Window
 from runtime import objects
 from runtime.arrival import Arrival
 from runtime.contract import INBOUND_SDK, REGION_OF, Kind, archive_key, peer_of
+from runtime.facts import submitted
 from runtime.intake import Intake
 from runtime.routing import RoutingDocument
 from runtime.transfer import Transfer
@@ -61,6 +66,16 @@ class Remedy:
     why: str
     side: str = ""
     about: dict[str, Any] = field(default_factory=dict)
+
+
+def planned_by(gap: Mapping[str, Any]) -> str | None:
+    """Return the command that plans the repair of a gap of the report; None if it closes by itself."""
+    if GapKind(gap["finding"]).closes_by_itself:
+        return None
+    since = submitted(gap["transfer"])
+    ends = Window(since=since, until=since + timedelta(seconds=1)).document()
+    times = chain.from_iterable((f"--{end}", time) for end, time in ends.items())
+    return command("gaps", gap["customer"], *times, "--repair")
 
 
 class Repair:

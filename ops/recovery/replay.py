@@ -98,6 +98,12 @@ class Replay:
             return said.verdict(Choice.ASK, "no fact says what was submitted and where it should go")
         if is_served and not force:
             return said.verdict(Choice.SKIP, f"{said.status} to {', '.join(said.wanted)}")
+        if cell := next((fact.carried_from for fact in facts if fact.carried_from), None):
+            return said.verdict(
+                Choice.ASK,
+                f"cell {cell} received it, before the customer moved here, and its file cannot be read here;"
+                " the customer must send it again",
+            )
         if not (force or said.failed or said.open):
             return said.verdict(Choice.ASK, f"held by {', '.join(said.held)}; decide with mft-ops release")
         if said.unknown and not is_served:

@@ -2,55 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from customers import names
-from ops.cell_manifest import ManifestError
 from ops.environment import Environment
+from ops.recovery.attempts import Attempts, FileEvent, event_of
 from ops.recovery.inventory import Store
 from ops.recovery.regions import Regions
 from runtime import contract, objects
 from runtime.contract import REGION_OF, SIDES
-from runtime.executions import Purpose, first
 from runtime.facts import Fact, status, submitted
 from runtime.history import History
 from runtime.tracker import Tracker
 from runtime.uploaded_versions import versions_of
 
-#: What an execution's history has of a task that failed or took too long, once for each try:
-#: https://docs.aws.amazon.com/step-functions/latest/apireference/API_HistoryEvent.html
-_FAILED_TRIES = {
-    "lambdaFunctionFailedEventDetails",
-    "lambdaFunctionTimedOutEventDetails",
-    "taskFailedEventDetails",
-    "taskTimedOutEventDetails",
-}
-
 #: Most transfers of one key whose story is told at a time.
 MOST_TOLD = 20
-
-
-@dataclass(frozen=True, kw_only=True)
-class FileEvent:
-    """Something that happened to a transfer in a region, `after` seconds after its submission.
-
-    `unknown_in` are the regions that answered and do not know of it.
-    """
-
-    at: str
-    after: float
-    region: str
-    what: str
-    detail: Mapping[str, Any]
-    unknown_in: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -117,13 +87,13 @@ class Trace:
         copies = [copy for store in self._stores for copy in self._inbound(store, file, key, only)]
         known = sorted({*facts, *(copy.transfer for copy in copies)})
         wanted = [each for each in known if only in (None, each)][-MOST_TOLD:]
-        machines = self._machines(unknowns)
+        runs = Attempts(self._regions, [store.side for store in self._stores], unknowns)
         chapters = []
         for transfer in wanted:
             own = list(facts.get(transfer, {}).values())
             events = [*_facts(own, histories), *_submission(transfer, copies)]
             executions = {fact.writer for fact in own} | owners
-            events += self._runs(transfer, machines, executions)
+            events += runs.of(transfer, executions)
             there = [copy for copy in copies if copy.transfer == transfer]
             there += filter(None, (self._archived(store, transfer, key) for store in self._stores))
             places = [(at, REGION_OF[store.side]) for at in ("inbound", "archive") for store in self._stores]
@@ -180,64 +150,6 @@ class Trace:
         head = objects.head(store.s3, store.archive, archived)
         return None if head is None else _copy(transfer, "archive", store, head)
 
-    def _machines(self, unknowns: list[str]) -> dict[str, str]:
-        """Return the ARN of each region's state machine; those that are not known are added to `unknowns`."""
-        machines = {}
-        for store in self._stores:
-            try:
-                machines[store.side] = self._regions.manifest(store.side).state_machine
-            except (ManifestError, ClientError, BotoCoreError) as error:
-                unknowns.append(f"executions in {REGION_OF[store.side]} are not looked at: {error}")
-        return machines
-
-    def _runs(self, transfer: str, machines: Mapping[str, str], known: set[str]) -> Iterator[FileEvent]:
-        """Yield when a transfer's executions began and ended: the `known`, and those with the next names."""
-        for side, machine in machines.items():
-            seen = {name for name in known if name.startswith(f"{transfer}-")} | {first(transfer)}
-            for purpose in Purpose:
-                for generation in count(1):
-                    name = f"{transfer}-{purpose}-{generation}"
-                    if name not in seen and self._run(side, machine, name) is None:
-                        break
-                    seen.add(name)
-            for name in sorted(seen):
-                if run := self._run(side, machine, name):
-                    about = {"execution": name.removeprefix(f"{transfer}-")}
-                    yield _event(transfer, run["startDate"], REGION_OF[side], "execution began", about)
-                    yield from self._attempts(transfer, side, run["executionArn"], about)
-                    if "stopDate" in run:
-                        about = {**about, "ended": run["status"].lower()}
-                        yield _event(transfer, run["stopDate"], REGION_OF[side], "execution ended", about)
-
-    def _attempts(
-        self, transfer: str, side: str, execution: str, about: Mapping[str, Any]
-    ) -> Iterator[FileEvent]:
-        """Yield the tries of an execution that failed, of which the tracker knows nothing."""
-        workflow = self._regions.client("stepfunctions", side)
-        pages = workflow.get_paginator("get_execution_history").paginate(executionArn=execution)
-        for event in (event for page in pages for event in page["events"]):
-            for field in _FAILED_TRIES & event.keys():
-                detail = {**about, **_failure(event[field])}
-                yield _event(transfer, event["timestamp"], REGION_OF[side], "attempt failed", detail)
-
-    def _run(self, side: str, machine: str, name: str) -> dict[str, Any] | None:
-        workflow = self._regions.client("stepfunctions", side)
-        arn = f"{machine.replace(':stateMachine:', ':execution:')}:{name}"
-        try:
-            run: dict[str, Any] = workflow.describe_execution(executionArn=arn)
-        except workflow.exceptions.ExecutionDoesNotExist:
-            return None
-        return run
-
-
-def _failure(told: Mapping[str, Any]) -> dict[str, str]:
-    """Return the error and the reason that Step Functions tells of a failed try."""
-    reason = told.get("cause", "")
-    with suppress(ValueError):  # of a function, it is JSON
-        found = json.loads(reason)
-        reason = found.get("errorMessage", reason) if isinstance(found, dict) else reason
-    return {"error": told.get("error", ""), "reason": reason}
-
 
 def _facts(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[FileEvent]:
     """Yield facts as events, each with the regions whose replica lacks it or has another version of it."""
@@ -246,7 +158,7 @@ def _facts(facts: Sequence[Fact], histories: Mapping[str, History]) -> Iterator[
         lacking = [side for side, its in replicas.items() if its.get(fact.sort_key) != fact]
         about = {"destination": fact.destination} if fact.destination else {}
         detail = {**about, **fact.detail, "writer": fact.writer}
-        yield _event(
+        yield event_of(
             fact.transfer,
             datetime.fromisoformat(fact.at),
             REGION_OF[fact.side],
@@ -260,27 +172,9 @@ def _submission(transfer: str, copies: Sequence[StoredCopy]) -> Iterator[FileEve
     """Yield the upload, if there is an object that is not a replica."""
     for copy in copies:
         if copy.transfer == transfer and copy.state != "REPLICA":
-            yield _event(
+            yield event_of(
                 transfer, datetime.fromisoformat(copy.modified), copy.region, "uploaded", {"size": copy.size}
             )
-
-
-def _event(
-    transfer: str,
-    at: datetime,
-    region: str,
-    what: str,
-    detail: Mapping[str, Any],
-    unknown_in: tuple[str, ...] = (),
-) -> FileEvent:
-    return FileEvent(
-        at=at.astimezone(UTC).isoformat(timespec="milliseconds"),
-        after=round((at - submitted(transfer)).total_seconds(), 3),
-        region=region,
-        what=what,
-        detail=detail,
-        unknown_in=unknown_in,
-    )
 
 
 def _copy(transfer: str, place: str, store: Store, head: Mapping[str, Any]) -> StoredCopy:

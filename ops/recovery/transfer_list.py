@@ -6,13 +6,16 @@ It is read as far as it is printed: a page of each customer's facts and region a
 from __future__ import annotations
 
 import heapq
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import chain, groupby
 from operator import attrgetter
 from typing import assert_never
+
+import typer
 
 from ops.plan import command
 from ops.recovery.regions import Regions
@@ -25,7 +28,33 @@ from runtime.tracker import Tracker
 #: How many first pages are read at once: there are two for each customer.
 _AT_ONCE = 16
 
+_TRANSFER = re.compile("[0-9]{8}T[0-9]{6}Z-[0-9a-f]{20}")
+
 _transfer = attrgetter("transfer")
+
+
+def state_of(text: str) -> Status:
+    """Return the status of text such as `under-way`; typer.BadParameter, which names all, if it is none."""
+    try:
+        return Status(text.replace("-", " "))
+    except ValueError as error:
+        raise typer.BadParameter(f"{text!r} is not one of {', '.join(map(word_of, Status))}") from error
+
+
+def word_of(state: Status) -> str:
+    """Return a status as one word, as `state_of` reads it."""
+    return state.replace(" ", "-")
+
+
+def cursor_of(text: str) -> str:
+    """Return a transfer's id, behind which a list goes on; typer.BadParameter if it is none."""
+    try:
+        submitted(text)
+    except ValueError:
+        text = ""
+    if not _TRANSFER.fullmatch(text):
+        raise typer.BadParameter("is not a transfer's id; give that of the last transfer that was printed")
+    return text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,13 +75,55 @@ class ListedTransfer:
     destinations: Mapping[str, Status]
     settle: tuple[str, ...]
 
-    def is_in(self, state: Status) -> bool:
-        """Return whether the whole transfer, or one of its destinations, has this status."""
-        return state in (self.status, *self.destinations.values())
 
-    def is_named(self, pattern: str) -> bool:
-        """Return whether a pattern matches the key below `inbound/`."""
-        return matches(pattern, below_inbound(self.key))
+@dataclass(frozen=True, kw_only=True)
+class Wanted:
+    """Which transfers are wanted: in a state, as a whole or at a destination; with a key like a pattern's."""
+
+    state: Status | None = None
+    key: str | None = None
+
+    def takes(self, one: ListedTransfer) -> bool:
+        """Return whether a transfer is wanted. The pattern is compared with the key below `inbound/`."""
+        is_in = self.state is None or self.state in (one.status, *one.destinations.values())
+        return is_in and (self.key is None or matches(self.key, below_inbound(one.key)))
+
+    def of(self, found: Iterator[ListedTransfer], seen: Callable[[], None]) -> Iterator[ListedTransfer]:
+        """Yield those that are wanted; `seen` is called for each that is looked at."""
+        for each in found:
+            seen()
+            if self.takes(each):
+                yield each
+
+    def words(self) -> tuple[str, ...]:
+        """Return the options of a command line that asks for the same."""
+        state = ("--state", word_of(self.state)) if self.state else ()
+        return (*state, *(("--key", self.key) if self.key else ()))
+
+
+@dataclass(frozen=True, kw_only=True)
+class TransferPage:
+    """A part of a list. `after` is the transfer behind which the list goes on, None at its end.
+
+    `looked_at` transfers were read for it, also those that are not wanted.
+    """
+
+    transfers: tuple[ListedTransfer, ...]
+    looked_at: int
+    after: str | None
+
+
+def page(found: Iterator[ListedTransfer], wanted: Wanted, *, limit: int, most: int) -> TransferPage:
+    """Return the next `limit` transfers that are wanted, or those among the next `most` transfers."""
+    taken: list[ListedTransfer] = []
+    last, looked_at = "", 0
+    for each in found:
+        if len(taken) == limit or looked_at == most:
+            return TransferPage(transfers=tuple(taken), looked_at=looked_at, after=last)
+        last, looked_at = each.transfer, looked_at + 1
+        if wanted.takes(each):
+            taken.append(each)
+    return TransferPage(transfers=tuple(taken), looked_at=looked_at, after=None)
 
 
 def newest(

@@ -37,7 +37,12 @@ class Window:
         typer.BadParameter if it would be empty.
         """
         now = datetime.now(UTC)
-        begin = since or (until or now) - (length or DAYS)
+        try:
+            begin = since or (until or now) - (length or DAYS)
+        except OverflowError as error:
+            raise typer.BadParameter(
+                "--window is longer than time is counted; write e.g. 90m, 6h, 3d"
+            ) from error
         # A minute more, because clocks differ.
         end = until or now + timedelta(minutes=1)
         if begin >= end:
@@ -50,6 +55,10 @@ class Window:
         """Return the part of the window that is at least this old; typer.BadParameter if there is none."""
         return Window.of(since=self.since, until=datetime.now(UTC) - age)
 
+    def has(self, when: datetime) -> bool:
+        """Return whether a time is within the window."""
+        return self.since <= when < self.until
+
     def document(self) -> dict[str, str]:
         """Return both ends in the form that `moment` accepts."""
         return {"since": f"{self.since:{_ISO}}", "until": f"{self.until:{_ISO}}"}
@@ -59,11 +68,11 @@ def moment(text: str) -> datetime:
     """Return the time of ISO 8601 text, as UTC unless it names another zone."""
     try:
         found = datetime.fromisoformat(text)
-    except ValueError as error:
+        return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError) as error:
         raise typer.BadParameter(
             f"{text!r} is not a time; write 2026-01-31 or 2026-01-31T18:00:00Z"
         ) from error
-    return found.replace(tzinfo=found.tzinfo or UTC).astimezone(UTC)
 
 
 def length(text: str) -> timedelta:

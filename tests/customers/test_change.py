@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from customers.change import RegistryChange
 from customers.files import RegistryFile
 from customers.model import Failover
+from customers.move import Move
 from customers.registry import Registry
 from customers.rehoming import Rehoming
 from customers.source import read
@@ -198,8 +199,66 @@ def test_a_customer_stays_in_its_cell(lifecycle):
     before = registry(a={"id": "c7k2m", "lifecycle": lifecycle}, **OTHERS)
     (line,) = said(before, registry(a={"id": "c7k2m", "lifecycle": lifecycle, "cell": "2"}, **OTHERS))
     assert line.startswith(
-        "customers/a.yaml:5: cell: goes from '1' to '2', but the customer's buckets cannot move; "
+        "customers/a.yaml:5: cell: goes from '1' to '2', but the customer's buckets cannot be renamed; "
     )
+
+
+def moving(step: str | None, *, cell: str = "1", to: str = "2") -> Registry:
+    """Return a registry with a customer at a step of its move, or that does not move."""
+    its = {} if step is None else {"move": Move(to=to, step=step)}
+    return registry(a={"id": "c7k2m", "cell": cell, **its}, **OTHERS)
+
+
+#: The steps of a move, and those that may follow each.
+MOVES: dict[str | None, set[str | None]] = {
+    None: {"prepared"},
+    "prepared": {"opened", "abandoned"},
+    "opened": {"switched", "abandoned"},
+    "switched": {"drained"},
+    "drained": {None},
+    "abandoned": {None},
+}
+
+
+@pytest.mark.parametrize(("was", "now"), list(product(MOVES, repeat=2)))
+def test_a_move_to_another_cell_takes_one_step_after_the_other(was, now):
+    cell = "2" if (was, now) == ("drained", None) else "1"
+    lines = said(moving(was), moving(now, cell=cell))
+    if was == now or now in MOVES[was]:
+        assert lines == []
+        return
+    (line,) = lines
+    verb = "mft-ops cell move c7k2m" + (" --to 2" if was is None else "")
+    assert line.endswith(f" may follow; put back what is deployed, and run: {verb}")
+
+
+@pytest.mark.parametrize(
+    ("was", "now", "message"),
+    [
+        (moving("drained"), moving(None), "is '1', but has to be '2' at this step of the move"),
+        (moving("abandoned"), moving(None, cell="2"), "is '2', but has to be '1' at this step of the move"),
+        (
+            moving("prepared"),
+            moving("opened", cell="3"),
+            "is '3', but has to be '1' at this step of the move",
+        ),
+        (
+            moving("prepared"),
+            moving("opened", to="3"),
+            "goes to '3', but the move to '2' has not ended; put '2' back",
+        ),
+    ],
+)
+def test_a_move_ends_where_it_goes_to_and_nowhere_else(was, now, message):
+    (line,) = said(was, now)
+    assert line.endswith(f": {message}")
+
+
+def test_both_cells_of_a_move_are_named():
+    change = RegistryChange(moving(None), moving("prepared"))
+    assert change.touched == ("touched in cells 1 and 2: c7k2m: changes move",)
+    ended = RegistryChange(moving("drained"), moving(None, cell="2"))
+    assert ended.touched == ("touched in cells 1 and 2: c7k2m: changes cell, move",)
 
 
 # --- Primary -----------------------------------------------------------------------------------------

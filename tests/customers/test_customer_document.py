@@ -86,6 +86,7 @@ def test_the_document_that_functions_read():
         "schema": 1,
         "id": "c7k2m",
         "lifecycle": "active",
+        "waits": False,
         "routes": [{"match": "sdk/**", "to": ["landing", "partner"], "on_unknown": "hold"}],
         "destinations": {
             "landing": {

@@ -18,11 +18,14 @@ from customers.kinds import (
     DuplicatesPolicy,
     IncomingClient,
     Lifecycle,
+    MoveStep,
     OnUnknown,
     ReceiptKind,
     Side,
+    Stage,
 )
 from customers.model import Customer
+from customers.move import Move
 from customers.quota import needs
 from customers.registry import partner_ports
 from runtime import temporary_names
@@ -43,9 +46,18 @@ RECEIPTS: dict[str, dict[str, Any]] = {
     "https": {"kind": "https", "url": "https://hooks.agency.example/receipts"},
     "email": {"kind": "email", "address": "receipts@agency.example"},
 }
+#: What a customer is in the cell that it leaves and in the one that it moves to, at each step.
+MOVES = {
+    "prepared": ("active", "onboarding"),
+    "opened": ("closing", "joining"),
+    "switched": ("draining", "active"),
+    "drained": ("retired", "active"),
+    "abandoned": ("active", "retired"),
+}
 #: Whether a customer in each stage takes files, is routed, is in service, keeps its names, is retired.
 STAGES = {
     "onboarding": (True, False, False, False, False),
+    "joining": (True, True, False, False, False),
     "active": (True, True, True, True, False),
     "closing": (True, True, True, False, False),
     "draining": (False, True, False, False, False),
@@ -67,17 +79,41 @@ def test_the_model_takes_the_words_and_no_others() -> None:
     assert kinds_of(model.Destination) == set(get_args(DestinationKind))
     assert kinds_of(model.Receipt) == set(get_args(ReceiptKind))
     assert words_of(Customer, "lifecycle") == set(get_args(Lifecycle))
+    assert words_of(Move, "step") == set(get_args(MoveStep)) == set(MOVES)
+    assert set(get_args(Stage)) == set(STAGES)
     assert words_of(Customer, "primary") == set(get_args(Side))
     assert words_of(model.Route, "on_unknown") == set(get_args(OnUnknown))
     assert words_of(model.Duplicates, "policy") == set(get_args(DuplicatesPolicy))
     assert words_of(model.Failover, "health_check") == set(get_args(CheckOwner))
 
 
+def traits(one: Customer) -> tuple[bool, ...]:
+    return one.takes_files, one.is_routed, one.is_in_service, one.keeps_names, one.is_retired
+
+
+@pytest.mark.parametrize("step", get_args(MoveStep))
+def test_what_a_customer_that_moves_is_in_both_cells(step: str) -> None:
+    one = customer(move={"to": "2", "step": step})
+    both = [one.in_cell(cell) for cell in one.cells]
+    assert [each.cell for each in both] == ["1", "2"]
+    assert tuple(each.stage for each in both) == MOVES[step]
+    assert [traits(each) for each in both] == [STAGES[stage] for stage in MOVES[step]]
+    assert [each.waits for each in both] == [False, step in ("opened", "switched")]
+    assert [routing_document(each)["waits"] for each in both] == [each.waits for each in both]
+    # Its names exist throughout, and are in one stack of each region or, while they pass, in none twice.
+    assert sum(each.is_in_service for each in both) == 1
+    # Health checks: 18 of each cell; the customer's are there before its records carry them.
+    checks = sum(STAGES[stage][2] or stage == "joining" for stage in MOVES[step])
+    assert needs(both).health_checks == 2 * 18 + 2 * checks
+    assert (needs(both).records, needs(both).buckets) == (2 + 2 * 2 + 12, 2 * 10 + 2 * 2)
+    with pytest.raises(KeyError):
+        one.in_cell("3")
+
+
 @pytest.mark.parametrize("stage", get_args(Lifecycle))
 def test_what_each_stage_means(stage: str) -> None:
     one = customer(lifecycle=stage)
-    found = (one.takes_files, one.is_routed, one.is_in_service, one.keeps_names, one.is_retired)
-    assert found == STAGES[stage]
+    assert traits(one) == STAGES[stage]
     # Eighteen health checks and four records are the cell's and the zone's own.
     own_checks, own_records = needs([one]).health_checks - 18, needs([one]).records - 4
     assert (own_checks, own_records) == ((2, 12) if one.is_in_service else (0, 0))

@@ -51,8 +51,8 @@ def test_a_key_that_is_no_word_is_quoted(tmp_path):
     )
     assert said(write(tmp_path, acme=strange), namespace=NAMESPACE, zone=ZONE) == [
         "customers/acme.yaml:5: 'a: b\\nc': is not a known key; use one of cell, destinations, duplicates,"
-        " failover, id, incoming, lifecycle, limits, name, primary, receipts, retention, routes, sdk, sftp,"
-        " temporary_names",
+        " failover, id, incoming, lifecycle, limits, move, name, primary, receipts, retention, routes, sdk,"
+        " sftp, temporary_names",
         "customers/acme.yaml:19: destinations.*: '*' is not a destination name; use up to 40 lower-case"
         " letters, digits and hyphens, the first a letter",
         "customers/acme.yaml:19: destinations.*: no route sends anything here; add it to a route's 'to' or"

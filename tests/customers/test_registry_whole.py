@@ -8,6 +8,7 @@ import pytest
 from customer_samples import KEY, NAMESPACE, OTHER_KEY, SOUND, ZONE, another, broken, said, write
 
 from customers import addresses, names
+from customers.problems import RegistryError
 from customers.registry import load, source_cidrs
 
 
@@ -254,3 +255,53 @@ def test_the_firewall_gets_exactly_the_union(tmp_path):
     )
     assert source_cidrs(load(registry).customers) == ("192.0.2.9/32", "198.51.100.0/24")
     assert source_cidrs(()) == ()
+
+
+def test_a_customer_that_moves_is_in_two_cells(tmp_path):
+    moving = f'{SOUND}cell: "1"\nmove: {{to: "2", step: opened}}\n'
+    registry = load(write(tmp_path, a=moving, b=another()), namespace=NAMESPACE, zone=ZONE)
+    assert {cell: [each.id for each in registry.of_cell(cell)] for cell in "123"} == {
+        "1": ["c7k2m", "h4t9q"],
+        "2": ["c7k2m"],
+        "3": [],
+    }
+    assert [(each.id, each.cell) for each in registry.placed] == [
+        ("c7k2m", "1"),
+        ("c7k2m", "2"),
+        ("h4t9q", "1"),
+    ]
+    (line,) = RegistryError(registry.unserved({"1"})).lines
+    number = len(moving.splitlines())
+    assert line.startswith(f"customers/a.yaml:{number}: ")
+    assert ": move.to: no stack serves cell 2; name a cell that has a stack file in every region (1)" in line
+
+
+def test_a_move_that_is_not_one_is_refused(tmp_path):
+    where = f"customers/a.yaml:{len(SOUND.splitlines()) + 1}: move"
+    for move, message in (
+        ('{to: "1", step: opened}', ".to: '1' is the cell of this customer; name another, or remove `move`"),
+        ('{to: "02", step: opened}', ".to: '02' is not a cell; write its number, from 1 to 999, "),
+        (
+            '{to: "2", step: open}',
+            ".step: 'open' is not one of prepared, opened, switched, drained, abandoned",
+        ),
+        ('{to: "2"}', ".step: is missing; add it"),
+        ('{to: "2", step: opened, by: me}', ".by: is not a known key; use one of step, to"),
+    ):
+        (line,) = said(write(tmp_path, a=f"{SOUND}move: {move}\n"))
+        assert line.startswith(f"{where}{message}"), line
+    leaving = broken(("lifecycle: active", "lifecycle: closing")) + 'move: {to: "2", step: opened}\n'
+    assert said(write(tmp_path, a=leaving)) == [
+        "customers/a.yaml:3: lifecycle: is 'closing', but a customer that moves to another cell is 'active';"
+        " put that back until the move has ended"
+    ]
+
+
+def test_names_have_to_fit_in_the_cell_that_a_customer_moves_to(tmp_path):
+    id = "a" * 20
+    sound = another(id)
+    long = "n" * (63 - len(f"-mft-{id}-west")) + "-mft"
+    load(write(tmp_path, a=sound), namespace=long, zone=ZONE)
+    moving = write(tmp_path, a=f'{sound}move: {{to: "2", step: prepared}}\n')
+    (line,) = said(moving, namespace=long, zone=ZONE)
+    assert f"{long}-cell2-{id}-" in line

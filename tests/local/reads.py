@@ -471,7 +471,7 @@ READS: Mapping[str, tuple[Read, ...]] = {
             "sns",
             "GetTopicAttributes",
             {"TopicArn": "@arn"},
-            below("Attributes", "kmsMasterKeyId"),
+            below("Attributes", "kmsMasterKeyId", "signatureVersion"),
         ),
     ),
     "aws:sns/topicPolicy:TopicPolicy": (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import subprocess
 import sys
 import threading
@@ -10,6 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
+from local.aws.relay import Relay
 from local.drill.crash_point import CrashPoint
 
 #: Asks for one operation after the other, and prints each one that was answered.
@@ -82,3 +84,26 @@ def test_a_process_that_does_something_else_lives(endpoint: str, done: list[str]
     with CrashPoint(endpoint, "PutParameter") as wire:
         assert call(wire, "GetParameter", "PutMetricData") == (0, "ok GetParameter\nok PutMetricData\n")
     assert not wire.killed
+
+
+@pytest.mark.parametrize("is_heard", [True, False])
+def test_an_answer_that_is_lost_does_not_reach_the_client(
+    endpoint: str, done: list[str], is_heard: bool
+) -> None:
+    class Between(Relay):
+        def hears(self, request: BaseHTTPRequestHandler) -> bool:
+            return is_heard
+
+    relay = Between(endpoint)
+    try:
+        connection = http.client.HTTPConnection(relay.url.removeprefix("http://"), timeout=60)
+        connection.request("POST", "/zone/rrset", b"")
+        if is_heard:
+            assert connection.getresponse().read() == b"ok"
+        else:
+            with pytest.raises(http.client.RemoteDisconnected):
+                connection.getresponse()
+        connection.close()
+    finally:
+        relay.stop()
+    assert done == [CHANGE], "it was carried out"

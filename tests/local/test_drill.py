@@ -11,6 +11,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +19,12 @@ import boto3
 import pytest
 
 from customers import names
+from local.aws.emulator import ACCOUNT
 from local.loopback import ADDRESSES
 from local.program import ROOT
 from ops.acceptance.observation import Check
 from runtime.contract import REGION_OF
-from tests.local.conftest import LIMIT, Played, start
+from tests.local.conftest import LIMIT, Played, eventually, start
 from tests.local.permissions import BY_AWS, FOR_EACH_PARTNER, RARE, Compared, compare
 from tests.ops import acceptance
 
@@ -49,6 +51,40 @@ def gone(pids: list[int], within: float = 60) -> bool:
     while time.monotonic() < give_up and any(alive(pid) for pid in pids):
         time.sleep(0.1)
     return not any(alive(pid) for pid in pids)
+
+
+def while_it_is_made(process: subprocess.Popen[str]) -> int:
+    """Wait until a starting world has a table, which is within the first run of the program.
+
+    Return the process id of its emulated AWS.
+    """
+
+    def emulator() -> int | None:
+        for pid in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split():
+            with suppress(FileNotFoundError, ProcessLookupError):  # it has just ended
+                if b"local.aws.ministack" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    return int(pid)
+        return None
+
+    found = eventually(emulator, within=LIMIT)
+    environment = Path(f"/proc/{found}/environ").read_text().split("\0")
+    [port] = [each.partition("=")[2] for each in environment if each.startswith("GATEWAY_PORT=")]
+    tables = client_at("dynamodb", f"http://127.0.0.1:{port}")
+    while not tables.list_tables()["TableNames"]:
+        time.sleep(0.2)
+    tables.close()
+    return int(found)
+
+
+def client_at(service: str, endpoint: str) -> Any:
+    """Return a client of a service in the West of an emulated AWS."""
+    return boto3.client(
+        service,
+        region_name="us-gov-west-1",
+        endpoint_url=endpoint,
+        aws_access_key_id=ACCOUNT,
+        aws_secret_access_key="local",
+    )
 
 
 def test_a_drill_beside_another_world_plays_the_whole_story(played: Played) -> None:
@@ -79,6 +115,21 @@ def test_a_region_that_is_lost_is_measured_and_so_are_the_clients(played: Played
     for clients in stuck:
         reached = measures["decision_at"] + clients["reached_survivor_after"]
         assert reached > notice - 0.02, "nobody else informed them; all three are rounded to 0.01"
+
+
+def test_a_lost_region_is_evacuated_through_its_peer_alone(played: Played) -> None:
+    [run] = [each for each in played.story["runs"] if each["scenario"] == "region-lost-mid-transfer"]
+    calls = run["calls"]["ops-evacuate"]
+    assert calls["us-gov-east-1 cloudwatch PutMetricData"] >= 1
+    assert not [call for call in calls if "us-gov-west-1" in call or "route53" in call or " iam " in call]
+
+
+def test_every_file_of_the_loss_has_one_fate(played: Played) -> None:
+    [run] = [each for each in played.story["runs"] if each["scenario"] == "region-lost-mid-transfer"]
+    assert run["transfers"]
+    assert {each["sent"] for each in run["transfers"]} <= {0, 1}, "sent to one destination twice"
+    fates = {each["file"].partition("-")[2]: each["delivered_by"] for each in run["transfers"]}
+    assert fates["after.csv"] == "east"
 
 
 @pytest.fixture(scope="module")
@@ -127,15 +178,7 @@ def test_a_broken_registry_stops_a_drill_before_anything_starts(tmp_path: Path) 
 
 def test_a_killed_emulator_ends_the_drill_with_advice_and_leaves_no_process(tmp_path: Path) -> None:
     drill = start("drill", folder=tmp_path / "drill")
-    assert drill.stdout is not None
-    for line in drill.stdout:
-        if "gov-west, peer absent" in line:
-            break
-    emulator = next(
-        pid
-        for pid in children(drill.pid)
-        if b"local.aws.ministack" in Path(f"/proc/{pid}/cmdline").read_bytes()
-    )
+    emulator = while_it_is_made(drill)
     started = children(drill.pid)
     os.kill(emulator, signal.SIGKILL)
     _, err = drill.communicate(timeout=LIMIT)
@@ -210,13 +253,7 @@ def test_aws_clients_send_with_the_variables_as_printed(played: Played, tmp_path
         words, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=LIMIT, check=False
     )
     assert done.returncode == 0, done.stderr
-    s3 = boto3.client(
-        "s3",
-        region_name="us-gov-west-1",
-        endpoint_url=played.ways["endpoint"],
-        aws_access_key_id=variables["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key="local",
-    )
+    s3 = client_at("s3", played.ways["endpoint"])
     assert s3.head_object(Bucket=spelled["BUCKET"], Key=key)["ContentLength"] == 6
     s3.close()
 
@@ -255,10 +292,7 @@ def test_up_prints_how_to_connect_and_runs_until_it_is_stopped(played: Played, t
 
 def test_a_world_that_is_stopped_while_it_starts_leaves_nothing(tmp_path: Path) -> None:
     up = start("up", folder=tmp_path / "up")
-    assert up.stdout is not None
-    for line in up.stdout:
-        if "gov-west, peer absent" in line:
-            break
+    while_it_is_made(up)
     started = children(up.pid)
     up.send_signal(signal.SIGTERM)
     _, err = up.communicate(timeout=LIMIT)

@@ -94,6 +94,25 @@ def test_a_signal_that_nobody_notices_ends_the_process_and_leaves_nothing(
     eventually(lambda: not stat.exists() or stat.read_text().split()[2] == "Z")  # it has been killed
 
 
+ENDED_TWICE = """
+import sys, threading, time
+from local import interrupts
+write = sys.stderr.write
+sys.stderr.write = lambda text: (write(text), time.sleep(0.3))  # meanwhile the other thread goes on
+print(flush=True)
+threading.Thread(target=interrupts.end).start()
+interrupts.end()
+"""
+
+
+def test_an_end_in_order_during_one_by_force_is_said_once(tmp_path: Path) -> None:
+    done = run(ENDED_TWICE, tmp_path)
+    assert (done.returncode, done.stderr) == (
+        1,
+        "interrupted; everything that was started has been stopped\n",
+    )
+
+
 def test_a_signal_that_was_ignored_from_the_beginning_stays_ignored(tmp_path: Path) -> None:
     code = "import signal; signal.signal(signal.SIGHUP, signal.SIG_IGN); from local import interrupts; "
     code += "interrupts.watch(); print(signal.getsignal(signal.SIGHUP) is signal.SIG_IGN)"

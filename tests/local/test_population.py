@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
 from inspect import isabstract
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +32,7 @@ from local.drill.sender import Sender
 from local.program import ROOT
 from local.sftp.clients import UploadError
 from local.world import World
+from mft_client import Client, Discovery, Settings
 from runtime.contract import EAST, REGION_OF, WEST, BucketRecord
 from tests.local.conftest import eventually
 
@@ -80,9 +83,10 @@ class Connection:
         self._platform.take(self._side, "session")
         return self
 
-    def put_object(self, *, Bucket: str, Key: str, Body: bytes) -> None:
+    def put_object(self, *, Bucket: str, Key: str, Body: bytes, **_more: str) -> dict[str, str]:
         assert f"bucket-{self._side}" == Bucket
         self._platform.take(self._side, Key)
+        return {"VersionId": str(len(self._platform.stored))}
 
     def close(self) -> None:
         """End it."""
@@ -107,12 +111,29 @@ def resolver(platform: Platform) -> Iterator[Any]:
 
 @pytest.fixture
 def clients(
-    platform: Platform, resolver: Any, customer: Customer
-) -> dict[type[CustomerClient], CustomerClient]:
-    sender = Sender(customer=customer, folder="inbound/sftp/u/", user="u")
-    by_name = {kind: kind(sender, HOST, resolver(), platform.sftp) for kind in (ByName, ForEver, Staying)}
-    by_record = {kind: kind(sender, RECORD, resolver(), platform.s3) for kind in (ByRecord, HardCoded)}
-    return {**by_name, **by_record}
+    platform: Platform, resolver: Any, customer: Customer, tmp_path: Path
+) -> Iterator[dict[type[CustomerClient], CustomerClient]]:
+    sender = Sender(customer=customer, folder="inbound/sdk/", user="u")
+    settings = Settings(
+        customer=customer.id,
+        zone="mft.example.gov",
+        account="123456789012",
+        buckets={region: (f"bucket-{side}",) for side, region in REGION_OF.items()},
+        resolvers=((resolver()._address, resolver()._port),),
+        journal=tmp_path / "mft.journal",
+    )
+
+    def start() -> Client:
+        discovery = Discovery(settings, clock=lambda: 2 * time.monotonic())
+        return Client(settings, discovery=discovery, aws=lambda _, region: platform.s3(region), pauses=())
+
+    made: list[CustomerClient] = [
+        *(kind(sender, HOST, resolver(), platform.sftp) for kind in (ByName, ForEver, Staying)),
+        HardCoded(sender, RECORD, resolver(), platform.s3),
+        ByRecord(sender, WEST, start),
+    ]
+    yield {type(client): client for client in made}
+    made[-1].close()
 
 
 NOTICE = {"bucket": "bucket-east", "region": REGION_OF[EAST]}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import shutil
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime
@@ -23,12 +22,12 @@ from local.drill.report.page import render
 from local.drill.report.spread import in_words, spread
 from local.drill.report.svg import Seconds, shortened
 from local.drill.report.timeline import timeline
+from tests.browser import CHROMEDRIVER, CHROMIUM, MISSING, chromium, screen
 from tests.local import drill_runs
 from tests.local.drill_runs import HOSTILE, client, nothing, run, transfer, worst
 
 MADE = datetime(2026, 1, 31, 18, 0, tzinfo=UTC)
 SVG = "{http://www.w3.org/2000/svg}"
-CHROMIUM, CHROMEDRIVER = shutil.which("chromium"), shutil.which("chromedriver")
 SIZES = {"wide": (1280, 900), "narrow": (400, 800)}
 
 
@@ -229,18 +228,9 @@ def test_a_client_that_never_arrived_has_no_time() -> None:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Any]:
     if not (CHROMIUM and CHROMEDRIVER):
-        pytest.skip("chromium and chromedriver are not installed: apt install chromium chromium-driver")
-    from selenium import webdriver
-    from selenium.webdriver.chrome.service import Service
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = CHROMIUM
-    for switch in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(switch)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    driver = webdriver.Chrome(service=Service(CHROMEDRIVER), options=options)
-    yield driver
-    driver.quit()
+        pytest.skip(MISSING)
+    with chromium() as driver:
+        yield driver
 
 
 @pytest.fixture(scope="module", params=SIZES)
@@ -251,8 +241,7 @@ def shown(
     path = tmp_path_factory.mktemp("report") / "report.html"
     write(drill_runs.many(), path)
     width, height = SIZES[request.param]
-    screen = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", screen)
+    screen(browser, width, height)
     browser.get_log("performance")
     browser.get(path.as_uri())
     folded = browser.execute_script(_LOOK)

@@ -150,17 +150,18 @@ class Estate:
         }
 
 
-#: The real program, in a process of its own: prints the records of a stack.
+#: The real program, in a process of its own: prints the records of stacks.
 PROGRAM = """
 import json, sys
 from pathlib import Path
 from components import bundle
 from tests.program.conftest import RUNTIME, record
 
-stack, root, config = sys.argv[1:]
+root, config, *stacks = sys.argv[1:]
 bundle.install(RUNTIME)
-graph = record(stack, root=Path(root), config=json.loads(config))
-records = [each for each in graph.of("aws:route53/record:Record") if "setIdentifier" in each.inputs]
+graphs = [record(stack, root=Path(root), config=json.loads(config)) for stack in stacks]
+found = [each for graph in graphs for each in graph.of("aws:route53/record:Record")]
+records = [each for each in found if "setIdentifier" in each.inputs]
 assert all(each.ignore_changes == ("healthCheckId",) for each in records)
 print(json.dumps([each.inputs for each in records]))
 """
@@ -170,14 +171,14 @@ def programs_records(estate: Estate, *sides: str) -> dict:
     """Return role, TTL and value of every half that these sides' stacks now make from the registry."""
     made = {}
     config = json.dumps(estate.place.facts | {"mft:zoneId": estate.zone_id, "mft:peer": "present"})
-    for side in sides:
-        command = [sys.executable, "-c", PROGRAM, f"gov-{side}", str(estate.place.root), config]
-        done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-        assert done.returncode == 0, done.stderr
-        for each in json.loads(done.stdout.splitlines()[-1]):
-            (policy,) = each["failoverRoutingPolicies"]
-            key = (each["name"], each["type"], each["setIdentifier"])
-            made[key] = (policy["type"], int(each["ttl"]), each["records"][0])
+    stacks = [f"gov-{side}" for side in sides]
+    command = [sys.executable, "-c", PROGRAM, str(estate.place.root), config, *stacks]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for each in json.loads(done.stdout.splitlines()[-1]):
+        (policy,) = each["failoverRoutingPolicies"]
+        key = (each["name"], each["type"], each["setIdentifier"])
+        made[key] = (policy["type"], int(each["ttl"]), each["records"][0])
     return made
 
 

@@ -25,7 +25,7 @@ METAVARS = {
 WIDTH = 80
 #: Verbs that carry out a plan with --apply; `takeover` needs no digest, and `replay` has a verb for it.
 ACTING = ("accept", "evacuate", "force-in", "gaps", "notice", "rehome", "release", "restore", "shift")
-ACTING += ("redrive", "takeover")
+ACTING += ("cell", "redrive", "takeover")
 
 
 def verbs() -> Iterator[tuple[str, ...]]:
@@ -69,6 +69,7 @@ def test_all_verbs_are_looked_at():
     assert {verb[0] for verb in VERBS} >= {*ACTING, "audit", "check", "ready", "replay", "status", "trace"}
     assert {verb for verb in VERBS if len(verb) == 2} == {
         ("audit", "verify"),
+        ("cell", "move"),
         ("replay", "apply"),
         ("replay", "plan"),
     }
@@ -123,6 +124,7 @@ def test_customers_are_arguments_where_a_verb_acts_on_them(verb):
         assert named == {"--customer"}
     elif verb in (
         ("check",),
+        ("console",),
         ("new",),
         ("status",),
         ("evacuate",),
@@ -158,6 +160,7 @@ def test_a_reason_goes_with_apply(verb):
         (("takeover", WESTERN), "a --reason"),
         (("redrive", WESTERN), "a --reason"),
         (("accept", "c7k2m", "--key", "c7k2m.key"), "a --reason"),
+        (("cell", "move", "c7k2m", "--to", "2"), "a --reason"),
     ],
 )
 def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing):
@@ -171,6 +174,7 @@ def test_apply_without_a_reason_exits_2_and_makes_no_call(place, words, missing)
 
 ALL = [
     ("audit", "verify"),
+    ("console", "--export", "console"),
     ("evacuate", WESTERN),
     ("gaps",),
     ("notice", "--all"),

@@ -183,6 +183,7 @@ def test_evacuate_starts_without_the_packages_of_deployments_and_functions():
     code = "import ops.__main__, sys; print(*{name.split('.')[0] for name in sys.modules})"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     never = {"pulumi", "pulumi_aws", "grpc", "pydantic", "asyncssh", "aws_lambda_powertools"}
+    never |= {"werkzeug", "jinja2", "markdown_it"}
     assert not set(done.stdout.split()) & (never | {"components", "local", "ministack"})
 
 

@@ -17,6 +17,7 @@ from typing import Any
 import asyncssh
 import pytest
 
+from mft_client import Settings
 from ops.handout.blocks import Code, Paragraph, Points, Sample, Section, Table, as_html, as_markdown
 from ops.handout.clients import FILE, KEY, KNOWN_HOSTS, Login, samples
 from runtime.contract import EAST, ENDPOINTS, REGION_OF, SIDES, WEST
@@ -59,6 +60,19 @@ def test_a_sender_by_the_s3_api_finds_records_and_buckets(twins):  # noqa: F811
     assert "allow list" not in page, "the addresses are those of the SFTP endpoints"
     assert all(f"`_bucket.{endpoint}.h4t9q.{ZONE}`" in page for endpoint in ENDPOINTS)
     assert all(f"`{twins.bucket('h4t9q', side)}` in {REGION_OF[side]}" in page for side in SIDES)
+
+
+def test_the_settings_on_the_page_are_those_that_the_senders_command_reads(twins, tmp_path):  # noqa: F811
+    page = made(twins, "h4t9q")
+    sample = page[page.index('customer = "h4t9q"') :].partition("```")[0]
+    (tmp_path / "mft.toml").write_text(sample)
+    settings = Settings.read(tmp_path / "mft.toml")
+    assert (settings.customer, settings.zone) == ("h4t9q", ZONE)
+    for side in SIDES:
+        exports = twins.graphs[side].exports
+        assert settings.buckets[REGION_OF[side]] == (exports["buckets"]["h4t9q"],)
+        assert exports["receipts"]["h4t9q"] in settings.topics
+        assert f":{settings.account}:" in exports["receipts"]["h4t9q"]
 
 
 def test_before_service_begins_the_page_says_so(twins):  # noqa: F811

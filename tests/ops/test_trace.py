@@ -9,7 +9,8 @@ from typing import Any
 import pytest
 
 from ops.commands.trace import _lines
-from ops.recovery.trace import Chapter, FileEvent, FileStory, StoredCopy, _failure
+from ops.recovery.attempts import FileEvent, failure
+from ops.recovery.trace import Chapter, FileStory, StoredCopy
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.executions import Purpose, first
@@ -159,7 +160,7 @@ def test_attempts_are_shown_while_a_partner_refuses(estate):
     ],
 )
 def test_a_failed_attempt_is_told_by_the_message_of_its_error(told, read):
-    assert _failure(told) == read
+    assert failure(told) == read
 
 
 def test_every_transfer_of_a_key_is_shown_or_the_one_requested(estate):

@@ -204,6 +204,7 @@ def test_names_stay_on_their_lines(estate):
         (("--after", "20260231T000000Z-0123456789abcdef0123"), 2, "is not a transfer's id"),
         (("--after", "20200131T000000Z-0123456789abcdef0123"), 2, "is not within the window"),
         (("--window", "soon"), 2, "is not a length of time"),
+        (("--window", "999999d"), 2, "is longer than time is counted"),
         (("--since", "2026-01-02", "--until", "2026-01-01"), 2, "is not before"),
         (("--state", "lost"), 2, "is not one of under-way, delivered"),
         (("--key", "[a]"), 2, "only `*`, `?` and `**` are special"),

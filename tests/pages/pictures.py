@@ -1,7 +1,8 @@
 """Pictures that people draw or a browser takes: when what one shows changes, somebody has to look.
 
 `python -m tests.pages.pictures NAME` says that a picture in docs/ shows what there is now. Before that it
-takes drill-report.png anew, from the report of `make drill`, by headless Chromium.
+takes drill-report.png anew, from the report of `make drill`, by headless Chromium, and console.png from a
+console that runs.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import argparse
 import hashlib
 import json
 import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -50,6 +52,9 @@ PICTURES: Mapping[str, Picture] = {
     "architecture.svg": Picture(
         _components, "draw what is new in it, or see that it is no part of this picture"
     ),
+    "console.png": Picture(
+        _files("ops/console/templates"), "run `mft-ops console` beside `make up`, and this command"
+    ),
     "drill-report.png": Picture(_files("local/drill/report"), "run `make drill`, and this command"),
 }
 
@@ -80,6 +85,9 @@ def main() -> None:
     name = parser.parse_args().name
     if name == "drill-report.png":
         _take(".build/drill.html", name)
+    if name == "console.png":
+        command = [sys.executable, "-m", "tests.browser", "http://127.0.0.1:8030/", str(ROOT / "docs" / name)]
+        subprocess.run(command, cwd=ROOT, check=True)
     known = shown() if SHOWN.exists() else {}
     document = dict(sorted({**known, name: PICTURES[name].subject()}.items()))
     SHOWN.write_text(json.dumps(document, indent=2) + "\n")

@@ -19,6 +19,7 @@ from local import program
 from local.preview.recording_aws import echo
 from local.program import Graph
 from runtime.contract import PARTITION
+from tests.program.graph_store import recorded_once
 from tests.program.secret_settings import SECRETS
 
 STACKS = ("gov-west", "gov-east")
@@ -66,7 +67,9 @@ def record(
 
 @cache
 def _of_samples(stack: str, config: tuple[tuple[str, str], ...]) -> Graph:
-    return _run(stack, program.ROOT, dict(config), spelled(stack))
+    return recorded_once(
+        ("spelled", stack, config), lambda: _run(stack, program.ROOT, dict(config), spelled(stack))
+    )
 
 
 def _run(stack: str, root: Path, config: Mapping[str, str], make: program.Make, cells: int = 1) -> Graph:

@@ -161,6 +161,27 @@ def test_a_dependency_without_a_hash_is_not_installed(tmp_path: Path) -> None:
     assert not [*(folder / ".build").glob("*")]
 
 
+@pytest.mark.parametrize("changed", ["__init__.py", "handlers/deliver.py"])
+def test_a_change_of_any_file_makes_another_bundle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changed: str
+) -> None:
+    sources = tmp_path / "runtime"
+    for name in ("__init__.py", "handlers/deliver.py"):
+        (sources / name).parent.mkdir(parents=True, exist_ok=True)
+        (sources / name).write_text("number = 1\n")
+    monkeypatch.setattr(bundle, "RUNTIME", sources)
+    monkeypatch.setattr(bundle, "BUILD", tmp_path)
+    bundle.dependencies(RUNTIME).mkdir()
+    before = bundle.build(RUNTIME)
+    (sources / changed).write_text("number = 2\n")
+    after = bundle.build(RUNTIME)
+    assert after != before
+    with zipfile.ZipFile(after) as archive:
+        assert archive.read(f"runtime/{changed}") == b"number = 2\n"
+    (sources / changed).write_text("number = 1\n")
+    assert bundle.build(RUNTIME) == before
+
+
 def test_only_what_the_functions_need_is_inside() -> None:
     with zipfile.ZipFile(bundle.build(RUNTIME)) as archive:
         names = set(archive.namelist())
@@ -168,7 +189,7 @@ def test_only_what_the_functions_need_is_inside() -> None:
     assert {name.split("/")[0] for name in names}.isdisjoint(
         {"customers", "components", "local", "pulumi", "yaml"}
     )
-    assert not [name for name in names if name.startswith(("runtime/client", "dns/"))]
+    assert not [name for name in names if name.startswith(("mft_client", "dns/"))]
     models = [name.split("/") for name in names if name.startswith("botocore/data/")]
     services = {parts[2] for parts in models if len(parts) > 3}
     assert services == bundle.SERVICES

@@ -1,73 +1,22 @@
-"""Alarms of intake, by series that must set them off and series that must not; dead letters behind events."""
+"""What the alarms of intake rest on: the rhythm of the sweep, and dead letters behind events."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
 
 import pytest
 
-from local.program import Graph, Resource
-from local.thresholds import BREACHES
+from local.program import Graph
 from tests.program.conftest import STACKS
 
 ALARM = "aws:cloudwatch/metricAlarm:MetricAlarm"
 TARGET = "aws:cloudwatch/eventTarget:EventTarget"
 SQS = "aws:sqs/queue:Queue"
 
-#: One value a period, by the alarm's own statistic; None is a period without data.
-Series = Sequence[float | None]
-
 
 @pytest.fixture(params=STACKS)
 def graph(request: pytest.FixtureRequest, graphs: dict[str, Graph]) -> Graph:
     return graphs[request.param]
-
-
-def is_on(alarm: Resource, series: Series) -> bool:
-    """Return whether an alarm is on after a series, as CloudWatch evaluates its last periods.
-
-    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/alarms-and-missing-data.html
-    """
-    asked = alarm.inputs
-    breaches = BREACHES[asked["comparisonOperator"]]
-    of_missing = {"breaching": True, "notBreaching": False}[asked["treatMissingData"]]
-    last = list(series)[-int(asked["evaluationPeriods"]) :]
-    found = [of_missing if each is None else breaches(each, asked["threshold"]) for each in last]
-    return sum(found) >= asked["datapointsToAlarm"]
-
-
-@pytest.mark.parametrize(
-    ("name", "on", "off"),
-    [
-        ("unknown-to-tracker", [0, 1], [0, 0]),
-        ("unknown-to-tracker", [None, 3], [3, None]),  # over when the next run finds nothing
-        ("uploads-unproven", [0, 1], [1, 0]),
-        ("sweep-late", [1800, 3600], [1800, 3599]),
-        ("sweep-late", [900, None], [None, 900]),  # silence is an alarm
-        ("transfers-stalled", [1, 1], [0, 1]),
-        ("transfers-stalled", [0, 2, 1], [1, 0]),
-        ("events-dead-letters", [0, 1], [1, 0]),
-        ("ingest-dead-letters", [None, 2], [None, None]),  # a queue that is not used has no data
-        ("replication-dead-letters", [0, 1], [0, None]),
-        ("invocations-dead-letters", [1, 0, 1], [0, 0, 1]),  # the next run made that good
-        ("invocations-dead-letters", [None, 5, 5], [5, None, None]),
-        ("sdk-uploads-undelivered", [0, 1], [1, 0]),
-        ("sftp-uploads-undelivered", [None, 1], [1, None]),
-        ("sftp-copies-undelivered", [None, 1], [None, None]),
-        ("sftp-renames-undelivered", [None, 1], [None, None]),
-        ("sweep-undelivered", [1, None, 1], [None, None, 1]),
-        ("takeover-undelivered", [1, 1, None], [1, None, None]),
-        ("ingest-delayed", [600, 600], [600, 599]),
-        ("sweep-errors", [1, 0, 1], [0, 1, 0]),
-    ],
-)
-def test_a_series_sets_its_alarm_off_and_another_does_not(
-    graph: Graph, name: str, on: Series, off: Series
-) -> None:
-    alarm = graph.one(ALARM, f"cell1-monitoring-{name}")
-    assert is_on(alarm, on)
-    assert not is_on(alarm, off)
 
 
 def test_the_sweep_reports_within_each_period_of_the_alarm_on_its_silence(graph: Graph) -> None:

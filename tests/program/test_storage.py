@@ -42,8 +42,12 @@ def test_replication_goes_to_the_peers_bucket_under_the_peers_key(graph: Graph) 
 
 
 def test_without_a_peer_nothing_refers_to_its_buckets() -> None:
+    """S3 refuses replication to a bucket that does not exist. Policies name all of them by one pattern."""
     graph = record("gov-west", config={"mft:peer": "absent"})
     assert not graph.of(_REPLICATION)
+    assert not [each.name for each in graph.of(_NOTIFICATION) if each.inputs.get("queues")]
+    theirs = re.compile(r"\bexample-mft-[a-z0-9-]+-east\b")
+    assert not [each.name for each in graph.resources if theirs.search(json.dumps(each.inputs, default=str))]
 
 
 def test_every_replicated_bucket_reports_what_misses_the_fifteen_minutes(graph: Graph) -> None:

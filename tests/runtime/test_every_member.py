@@ -15,8 +15,8 @@ import pytest
 
 from components.statemachine import definition
 from customers import kinds
+from mft_client.submissions import Due, Sent, Submissions
 from runtime.arrival import Arrival, IntakeResult
-from runtime.client.submissions import Due, Sent, Submissions
 from runtime.contract import WEST, Kind, Outcome, Position
 from runtime.decision import Action, judge
 from runtime.delivery import PermanentDeliveryError
@@ -210,7 +210,7 @@ def test_every_outcome_has_its_receipt_its_metric_and_its_consequence_for_the_cl
 
     client, sent = client_that_sent()
     client.receive(receipt, SUBMITTED)
-    assert client.outcome("v1") is outcome
+    assert client.outcome("v1") == outcome
     for now in (SUBMITTED, SUBMITTED + timedelta(hours=1)):
         assert client.due(now, **PATIENCE) == Due(again=(sent,) if is_sent_again else ())
 

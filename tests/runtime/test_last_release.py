@@ -14,9 +14,9 @@ from typing import Any
 
 import pytest
 
+from mft_client.submissions import Submissions
 from runtime import chain
 from runtime.arrival import arrival
-from runtime.client.submissions import Submissions
 from runtime.contract import TRACKER_PK, Kind, Outcome
 from runtime.decision import Action, Decision
 from runtime.facts import Status, status
@@ -84,7 +84,7 @@ def test_the_link_the_routing_document_the_event_and_the_receipt_are_read():
     assert (arrived.key, arrived.version_id) == (LAST["input"]["key"], LAST["input"]["version_id"])
     client = Submissions("c001")
     client.receive(LAST["receipt"], datetime.now(UTC))
-    assert client.outcome(LAST["input"]["version_id"]) is Outcome.DELIVERED
+    assert client.outcome(LAST["input"]["version_id"]) == Outcome.DELIVERED
 
 
 def test_the_events_of_the_last_releases_executions_are_taken_by_todays_handlers(west, functions):

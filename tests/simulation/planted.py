@@ -552,7 +552,7 @@ PLANTED: tuple[Planted, ...] = (
     ),
     Planted(
         "a client sends nothing again when a notice says so",
-        (("runtime.client.submissions:Submissions._is_left", _always(False)),),
+        (("mft_client.submissions:Submissions._is_left", _always(False)),),
     ),
     Planted(
         "the checkpoint is saved before the page is taken in",

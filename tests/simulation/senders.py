@@ -2,7 +2,7 @@
 
 They follow the guidance: no receipt within the customer's window entitles them to send the same file again,
 unless they have sent something newer under its name. When a notice says that a region is out, they send at
-once to the other what the SDK (runtime/client/submissions.py) says is due.
+once to the other what the SDK (client/mft_client/submissions.py) says is due.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ReadTimeoutError
 
-from runtime.client.submissions import Sent, Submissions
+from mft_client.submissions import Sent, Submissions
 from runtime.contract import INBOUND, REGION_OF, SIDE_OF, SIDES, file_id, peer_of, transfer_id
 from tests.simulation.place import NAMESPACE
 from tests.simulation.schedule import (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.simulation import hunt
 
 #: Schedules that every run of the tests simulates, those of `make test-all`, and files that share them.
-SCHEDULES, EXHAUSTIVE, SHARES = 2000, 20_000, 4
+SCHEDULES, EXHAUSTIVE, SHARES = 1000, 20_000, 2
 
 #: What has to happen at least once in every share: a simulation in which little happens finds little.
 _SEEN = {

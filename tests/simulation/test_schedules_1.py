@@ -1,4 +1,4 @@
-"""The first quarter of the simulated schedules."""
+"""The first half of the simulated schedules."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The second quarter of the simulated schedules."""
+"""The second half of the simulated schedules."""
 
 import pytest
 

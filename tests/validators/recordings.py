@@ -12,6 +12,7 @@ from typing import Any
 from local import program
 from local.program import Graph, Resource
 from tests.program.conftest import STACKS, record, spelled
+from tests.program.graph_store import recorded_once
 
 #: What the providers generate where the program gives no name: Pulumi a hyphen and 7 hexadecimal digits,
 #: https://www.pulumi.com/docs/iac/concepts/resources/names/#autonaming;
@@ -56,12 +57,18 @@ CONFIGURATIONS = [
     for switch in ("endpoint", "alarm")
 ]
 
+#: Four of them, in which each stack has both values of either setting.
+HALF = [each for each in CONFIGURATIONS if each[1:] in (("present", "alarm"), ("absent", "endpoint"))]
+
 
 @cache
 def recorded(stack: str, peer: str, switch: str) -> Graph:
     """Return the graph of the sample registry under one configuration; change nothing in it."""
     config = {"mft:peer": peer, "mft:switch": switch}
-    return with_names(record(stack, config=config, make=as_aws(stack)))
+    return recorded_once(
+        ("as AWS", stack, peer, switch),
+        lambda: with_names(record(stack, config=config, make=as_aws(stack))),
+    )
 
 
 def distinct(graphs: list[Graph]) -> list[Resource]:

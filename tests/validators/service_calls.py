@@ -250,7 +250,16 @@ CALLS: Mapping[str, Made] = {
             {"loggingConfiguration.logDestination": "destinations[].cloudWatchLogsLogGroup.logGroupArn"},
         )
     ),
-    "aws:sns/topic:Topic": made(Call("sns", "CreateTopic", {"kmsMasterKeyId": "Attributes.KmsMasterKeyId"})),
+    "aws:sns/topic:Topic": made(
+        Call(
+            "sns",
+            "CreateTopic",
+            {
+                "kmsMasterKeyId": "Attributes.KmsMasterKeyId",
+                "signatureVersion": "Attributes.SignatureVersion",
+            },
+        )
+    ),
     "aws:sns/topicPolicy:TopicPolicy": made(
         Call(
             "sns",

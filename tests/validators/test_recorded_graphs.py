@@ -26,14 +26,20 @@ from tests.validators import (
     terraform,
 )
 from tests.validators.longest_names import longest
-from tests.validators.recordings import CONFIGURATIONS, distinct, recorded, region
+from tests.validators.recordings import CONFIGURATIONS, HALF, distinct, recorded, region
 from tests.validators.service_calls import CALLS, UNCALLED
 
 
-@pytest.fixture(scope="session")
-def samples(dependencies: None) -> list[Graph]:
-    """The eight graphs of the sample registry."""
-    return [recorded(*each) for each in CONFIGURATIONS]
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(HALF, id="half"),
+        pytest.param(CONFIGURATIONS, id="all", marks=pytest.mark.exhaustive),
+    ],
+)
+def samples(dependencies: None, request: pytest.FixtureRequest) -> list[Graph]:
+    """The graphs of the sample registry: four of them, and all eight in `make test-all`."""
+    return [recorded(*each) for each in request.param]
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ Names that begin with `_mft_` are put into the changed module by an `@after` fun
 from __future__ import annotations
 
 from local.aws.ministack.answer_edits import ANSWER_EDITS
+from local.aws.ministack.checksum_edits import CHECKSUM_EDITS
 from local.aws.ministack.outage_edits import OUTAGE_EDITS
 from local.aws.ministack.patching import Edit
 from local.aws.ministack.status_edits import STATUS_EDITS
@@ -228,29 +229,6 @@ def run():
         '                               **({"version-id": version_id} if version_id else {})},\n',
     ),
     Edit(
-        name="checksum requested from CopyObject",
-        why="the header was ignored, so the copy had no such checksum",
-        module="services.s3",
-        old='    if headers.get("x-amz-sdk-checksum-algorithm") or any(\n',
-        new="""    if headers.get("x-amz-checksum-algorithm"):
-        dest_checksums = {}
-        headers = {**headers, "x-amz-sdk-checksum-algorithm": headers["x-amz-checksum-algorithm"]}
-    if headers.get("x-amz-sdk-checksum-algorithm") or any(
-""",
-    ),
-    Edit(
-        name="checksum returned by CopyObject",
-        why="CopyObjectResult contains the checksum on AWS",
-        module="services.s3",
-        old='    SubElement(root, "LastModified").text = last_modified\n'
-        '    SubElement(root, "ETag").text = new_etag\n    return 200, resp_headers',
-        new="""    SubElement(root, "LastModified").text = last_modified
-    SubElement(root, "ETag").text = new_etag
-    for algorithm, value in dest_checksums.items():
-        SubElement(root, f"Checksum{algorithm}").text = value
-    return 200, resp_headers""",
-    ),
-    Edit(
         name="alarms of an action",
         why="DescribeAlarms ignored ActionPrefix and returned all alarms",
         module="services.cloudwatch",
@@ -267,6 +245,7 @@ def run():
 """,
     ),
     *ANSWER_EDITS,
+    *CHECKSUM_EDITS,
     *OUTAGE_EDITS,
     *STATUS_EDITS,
 ]

@@ -32,8 +32,10 @@ def _queue_policy(clients: Clients, inputs: Mapping[str, Any]) -> Made:
 
 
 def _topic(clients: Clients, inputs: Mapping[str, Any]) -> Made:
-    name = inputs["name"]
-    arn = clients("sns").create_topic(Name=name, Attributes={"KmsMasterKeyId": inputs["kmsMasterKeyId"]})
+    name, attributes = inputs["name"], {"KmsMasterKeyId": inputs["kmsMasterKeyId"]}
+    if version := inputs.get("signatureVersion"):
+        attributes["SignatureVersion"] = str(version)
+    arn = clients("sns").create_topic(Name=name, Attributes=attributes)
     return arn["TopicArn"], {"arn": arn["TopicArn"], "name": name}
 
 

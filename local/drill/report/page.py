@@ -9,7 +9,6 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from local.drill.commitments import COMMITMENTS
@@ -17,7 +16,7 @@ from local.drill.report.answers import answers
 from local.drill.report.fates import counted, fate_of, fates, legend
 from local.drill.report.spread import in_words, spread
 from local.drill.report.timeline import MOMENTS, numbered, timeline
-from ops.cli import printable
+from ops import page_templates
 
 Run = Mapping[str, Any]
 
@@ -62,15 +61,7 @@ def render(runs: Sequence[Run], *, made: datetime) -> str:
 
 
 def _template() -> Any:
-    environment = Environment(
-        loader=FileSystemLoader(Path(__file__).parent),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        # The name of a file must neither break its line nor change the direction of the text.
-        finalize=lambda value: printable(value) if type(value) is str else value,
-    )
+    environment = page_templates.environment(Path(__file__).parent)
     environment.filters["seconds"] = lambda value: "-" if value is None else f"{value:.1f} s"
     style = (Path(__file__).parent / "page.css").read_text(encoding="utf-8")
     environment.globals["style"] = Markup(style)  # noqa: S704 - our own file
