@@ -89,11 +89,18 @@ class Leases:
     def yields(self, transfer: Transfer, history: History) -> bool:
         """Return whether this region leaves what it received to the other one, which is at work on it.
 
-        The other has taken it over and does not yield, so the two never wait for each other.
+        The other has taken it over, or has received it afterwards and begins, so that its lease may not have
+        come yet. It does not yield, so the two never wait for each other.
         """
         own = history.of(transfer.id)
-        is_open = status(own) not in ENDED and not transfer.asks
-        return is_open and home_of(own) == self._tracker.side and self.works_there(transfer, history)
+        if status(own) in ENDED or transfer.asks or home_of(own) != self._tracker.side:
+            return False
+        return self.works_there(transfer, history) or self._begins_there(own)
+
+    def _begins_there(self, own: Iterable[Fact]) -> bool:
+        """Return whether the other region has received a transfer with these facts lately."""
+        theirs = (fact for fact in own if fact.kind is Kind.RECEIVED and fact.side != self._tracker.side)
+        return any(self._now() - _seconds(fact) <= ATTEMPT_SECONDS for fact in theirs)
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""
@@ -149,6 +156,11 @@ class Leases:
 def _taken(lease: Lease) -> float:
     """Return when a lease was taken or last renewed, in seconds since the epoch."""
     return float(lease.until - LEASE)
+
+
+def _seconds(fact: Fact) -> float:
+    """Return when a fact was written, in seconds since the epoch."""
+    return datetime.fromisoformat(fact.at).timestamp()
 
 
 class Workflow:
