@@ -100,7 +100,8 @@ class Leases:
     def _begins_there(self, own: Iterable[Fact]) -> bool:
         """Return whether the other region has received a transfer with these facts lately."""
         theirs = (fact for fact in own if fact.kind is Kind.RECEIVED and fact.side != self._tracker.side)
-        return any(self._now() - _seconds(fact) <= ATTEMPT_SECONDS for fact in theirs)
+        times = (datetime.fromisoformat(fact.at).timestamp() for fact in theirs)
+        return any(self._now() - at <= ATTEMPT_SECONDS for at in times)
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""
@@ -156,11 +157,6 @@ class Leases:
 def _taken(lease: Lease) -> float:
     """Return when a lease was taken or last renewed, in seconds since the epoch."""
     return float(lease.until - LEASE)
-
-
-def _seconds(fact: Fact) -> float:
-    """Return when a fact was written, in seconds since the epoch."""
-    return datetime.fromisoformat(fact.at).timestamp()
 
 
 class Workflow:

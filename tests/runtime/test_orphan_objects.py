@@ -162,7 +162,8 @@ def test_two_regions_that_both_took_a_file_in_do_not_both_begin_with_it(west, ea
     theirs = west.received(SDK)
     eventually(lambda: len(east.facts()) == len(west.facts()) == 2)
     there, here = west.tracker.newest(theirs.file), east.tracker.newest(mine.file)
-    assert not there.lease and not here.lease
+    assert there.lease is None
+    assert here.lease is None
     assert east.workflow.claim(mine, owner=execution).action is Action.WAIT, "it was the first"
     assert west.workflow.claim(theirs, owner=first(theirs.id)).action is Action.DELIVER
     by_then = Leases(tracker=east.tracker, now=lambda: time.time() + ATTEMPT_SECONDS + 30)
