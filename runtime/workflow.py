@@ -90,10 +90,12 @@ class Leases:
         """Return whether this region leaves what it received to the other one, which is at work on it.
 
         The other has taken it over, or has received it afterwards and begins, so that its lease may not have
-        come yet. It does not yield, so the two never wait for each other.
+        come yet. It does not yield, so the two never wait for each other. What had ended when an operator
+        opened it again here is not left to it: its lease has outlived its execution.
         """
-        own = history.of(transfer.id)
-        if status(own) in ENDED or transfer.asks or home_of(own) != self._tracker.side:
+        own, side = history.of(transfer.id), self._tracker.side
+        others = (fact for fact in own if fact.kind is not Kind.REPLAYED or fact.side != side)
+        if status(others) in ENDED or transfer.asks or home_of(own) != side:
             return False
         return self.works_there(transfer, history) or self._begins_there(own)
 
