@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 
 from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
+from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.contract import TRACKER_PK, TRACKER_SK, TRACKER_TTL
 from runtime.timing import ATTEMPT_SECONDS
@@ -96,13 +97,17 @@ class Shares:
         }
 
     def _occupy(self, customer: str, slot: int, destination: str, attempt: str) -> bool:
+        """Take one slot; return False if another attempt has it.
+
+        An attempt that has it already keeps it: the SDK repeats a request whose answer was lost.
+        """
         now = int(self._now())
         try:
             self._client.update_item(
                 TableName=self._table,
                 Key=self._key(customer, slot),
                 UpdateExpression="SET #owner = :owner, #to = :destination, #until = :until, #ttl = :ttl",
-                ConditionExpression="attribute_not_exists(#until) OR #until <= :now",
+                ConditionExpression="attribute_not_exists(#until) OR #until <= :now OR #owner = :owner",
                 ExpressionAttributeNames={
                     "#owner": "owner",
                     "#to": "destination",
@@ -119,6 +124,11 @@ class Shares:
             )
         except self._client.exceptions.ConditionalCheckFailedException:
             return False
+        except (ClientError, BotoCoreError):
+            # The slot may have been taken all the same, and nobody else would give it back.
+            with suppress(ClientError, BotoCoreError):
+                self.leave(customer, slot, attempt)
+            raise
         return True
 
     def _key(self, customer: str, slot: int) -> dict[str, Any]:

@@ -89,14 +89,21 @@ class Leases:
     def yields(self, transfer: Transfer, history: History) -> bool:
         """Return whether this region leaves what it received to the other one, which is at work on it.
 
-        The other has taken it over and does not yield, so the two never wait for each other. What had ended
-        when an operator opened it again here is not left to it: its lease has outlived its execution.
+        The other has taken it over, or has received it afterwards and begins, so that its lease may not have
+        come yet. It does not yield, so the two never wait for each other. What had ended when an operator
+        opened it again here is not left to it: its lease has outlived its execution.
         """
-        own = history.of(transfer.id)
-        side = self._tracker.side
+        own, side = history.of(transfer.id), self._tracker.side
         others = (fact for fact in own if fact.kind is not Kind.REPLAYED or fact.side != side)
-        is_open = status(others) not in ENDED and not transfer.asks
-        return is_open and home_of(own) == side and self.works_there(transfer, history)
+        if status(others) in ENDED or transfer.asks or home_of(own) != side:
+            return False
+        return self.works_there(transfer, history) or self._begins_there(own)
+
+    def _begins_there(self, own: Iterable[Fact]) -> bool:
+        """Return whether the other region has received a transfer with these facts lately."""
+        theirs = (fact for fact in own if fact.kind is Kind.RECEIVED and fact.side != self._tracker.side)
+        times = (datetime.fromisoformat(fact.at).timestamp() for fact in theirs)
+        return any(self._now() - at <= ATTEMPT_SECONDS for at in times)
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""

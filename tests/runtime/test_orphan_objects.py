@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,12 @@ from botocore.exceptions import ClientError
 from runtime import contract
 from runtime.contract import EAST, Kind
 from runtime.decision import Action
+from runtime.executions import first
 from runtime.facts import Status
 from runtime.orphan_objects import PAUSE, OrphanObjects
 from runtime.takeover import TakenOver
+from runtime.timing import ATTEMPT_SECONDS
+from runtime.workflow import Leases
 from tests.runtime.cells import NAMESPACE, Cell, eventually
 from tests.runtime.test_intake import completed, put, replicate
 from tests.runtime.test_takeover import HOLD, NOTHING, declare, starting, take_over, taken_over, today
@@ -145,6 +149,25 @@ def test_the_lost_regions_own_event_comes_late_and_sends_nothing_twice(west, eas
     theirs = west.received(SDK)
     eventually(lambda: west.workflow.claim(theirs, owner=name).action is Action.DONE)
     assert west.status(theirs) is Status.DELIVERED
+
+
+def test_two_regions_that_both_took_a_file_in_do_not_both_begin_with_it(west, east):
+    """West has returned and taken in its own event. Neither region has had the other's lease yet."""
+    event = west.upload(b"abc")
+    arrived(east, event)
+    take_over(east, west)
+    ((execution, _),) = east.executions().items()
+    mine = east.received(SDK)
+    assert west.accept(event) == "received"
+    theirs = west.received(SDK)
+    eventually(lambda: len(east.facts()) == len(west.facts()) == 2)
+    there, here = west.tracker.newest(theirs.file), east.tracker.newest(mine.file)
+    assert there.lease is None
+    assert here.lease is None
+    assert east.workflow.claim(mine, owner=execution).action is Action.WAIT, "it was the first"
+    assert west.workflow.claim(theirs, owner=first(theirs.id)).action is Action.DELIVER
+    by_then = Leases(tracker=east.tracker, now=lambda: time.time() + ATTEMPT_SECONDS + 30)
+    assert not by_then.yields(mine, here), "West has died again"
 
 
 def test_an_adopted_file_is_held_where_its_route_says_so(west, east):

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
+from typing import Any
 
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from runtime.breaker import FAILURES, Breaker
-from runtime.contract import EAST, Kind
-from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.contract import EAST, TRACKER_PK, Kind
+from runtime.delivery import PermanentDeliveryError, PlatformUnavailableError, TransientDeliveryError
 from runtime.shares import OF_CUSTOMER, OF_DESTINATION, ShareInUseError, Shares
 from runtime.timing import ATTEMPT_SECONDS
 from runtime.tracker import Tracker
@@ -69,6 +70,43 @@ def test_of_two_that_want_the_last_slot_one_gets_it(west):
     late._used = lambda customer: seen  # type: ignore[method-assign]
     with pytest.raises(ShareInUseError):
         late.take(west.customer, "partner", "two")
+
+
+class Unheard:
+    """DynamoDB for an attempt that does not hear the answer to the first write of a slot.
+
+    The SDK repeats the write, as it does by itself, or gives up.
+    """
+
+    def __init__(self, cell: Cell, *, repeats: bool) -> None:
+        self._real, self._repeats, self._is_first = cell.client("dynamodb"), repeats, True
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+    def update_item(self, **request: Any) -> Any:
+        answer = self._real.update_item(**request)
+        if not (self._is_first and request["Key"][TRACKER_PK]["S"].startswith("share#")):
+            return answer
+        self._is_first = False
+        if not self._repeats:
+            raise ReadTimeoutError(endpoint_url="dynamodb")
+        return self._real.update_item(**request)
+
+
+def test_an_attempt_whose_write_the_sdk_repeats_has_one_slot(west):
+    one = Tracker(table=west.table, side=west.side, client=Unheard(west, repeats=True))
+    slot = Shares(tracker=one, of_customer=3, of_destination=3).take(west.customer, "partner", "one")
+    assert list(shares(west)._used(west.customer)) == [slot]
+
+
+def test_an_attempt_that_gets_no_answer_gives_back_what_it_may_have_taken(west):
+    transfer = claimed(west)
+    with pytest.raises(PlatformUnavailableError):
+        west.with_client("dynamodb", Unheard(west, repeats=False)).attempt(transfer)
+    assert shares(west)._used(west.customer) == {}
+    assert west.at_partner() is None
+    assert west.attempt(transfer, "2") == Kind.DELIVERED
 
 
 def claimed(cell: Cell) -> Transfer:

@@ -480,13 +480,18 @@ class Judge:
     # --- Shares ---
 
     def _slots(self) -> None:
-        """A slot that was not given back is one of an attempt that died, or that AWS let down."""
-        ended_badly = {name.replace(" ", "-") for name in self.world.died}
-        for (share, slot), attempt in self.world.table.slots_in_use().items():
-            if attempt.rpartition("-")[0] not in ended_badly:
-                self.world.broken("slot kept", f"{share} {slot} by {attempt}")
-            else:
+        """A slot that was not given back is one of an attempt that died, or that AWS let down at that.
+
+        Whatever else went wrong in an attempt, it has to give its slot back.
+        """
+        table = self.world.table
+        for slot, attempt in table.slots_in_use().items():
+            if attempt.rpartition("-")[0] in self.world.killed:
                 self.world.outcome.count("slots of attempts that died")
+            elif (slot, attempt) in table.unanswered:
+                self.world.outcome.count("slots that AWS did not take back")
+            else:
+                self.world.broken("slot kept", f"{' '.join(slot)} by {attempt}")
 
     # --- Archives and receipts ---
 

@@ -11,6 +11,8 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from runtime.contract import (
     SIDES,
     TRACKER_INDEX,
@@ -59,6 +61,9 @@ class Written:
 #: number, they are always free: no schedule has as many files as there usually are slots.
 _SHARE = "share#"
 
+#: Until when a slot is in use that was given back.
+_FREE = {"N": "0"}
+
 
 class Table:
     """The global table. `lag` returns the seconds until a write from a side is in the other replica."""
@@ -83,6 +88,8 @@ class Table:
         self.pending = 0
         self.page = Dice(clock.seed, "pages").pick(_PAGES)
         self.share: Share | None = None
+        #: The slots that an attempt wanted to give back, by its own name, when AWS did not answer.
+        self.unanswered: set[tuple[Key, str]] = set()
 
     def write(self, side: str, key: Key, item: Item | None, writer: str) -> None:
         """Write an item in a side's replica, and to the other in time."""
@@ -123,7 +130,7 @@ class Table:
             key: item["owner"]["S"]
             for side in SIDES
             for key, item in self.live(side).items()
-            if key[0].startswith(_SHARE) and key[0].endswith(f"#{side}") and item["until"]["N"] != "0"
+            if key[0].startswith(_SHARE) and key[0].endswith(f"#{side}") and item["until"] != _FREE
         }
 
     def live(self, side: str) -> dict[Key, Item]:
@@ -234,7 +241,14 @@ class DynamoDB(Client):
             self._table.write(self._side, key, made, self._caller)
             return {}
 
-        return self._effect("UpdateItem", key[1], change)
+        try:
+            return self._effect("UpdateItem", key[1], change)
+        except ConditionalCheckFailed:
+            raise
+        except (ClientError, BotoCoreError):
+            if key[0].startswith(_SHARE) and _FREE in values.values():
+                self._table.unanswered.add((key, values[":owner"]["S"]))
+            raise
 
     def delete_item(self, *, TableName: str, Key: Item) -> dict[str, Any]:
         key = (Key[TRACKER_PK]["S"], Key[TRACKER_SK]["S"])

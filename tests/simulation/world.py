@@ -186,8 +186,10 @@ class World:
         self.receipts: list[Receipt] = []
         self.has_expired = False
         self.share: Share | None = None
-        #: Why processes died, by name; attempts that AWS let down, by transfer and destination.
+        #: Why processes died, or something went wrong in them, by name; those that never ended; attempts
+        #: that AWS let down, by transfer and destination.
         self.died: dict[str, str] = {}
+        self.killed: set[str] = set()
         self.excused: dict[tuple[str, str], int] = {}
         self.partners: dict[tuple[str, str], Partner] = {}
         self._servers: dict[str, PartnerServer] = {}
@@ -245,6 +247,7 @@ class World:
     def ended(self, name: str, process: Process) -> None:
         """Note how an invocation ended, for those who will ask why."""
         if isinstance(process.error, KilledError):
+            self.killed.add(process.name.replace(" ", "-"))
             lost = self.regions[process.side or ""].mode is Mode.DEAD
             self.died[process.name] = "a region was lost" if lost else "a crash"
         elif process.faults:
