@@ -424,7 +424,8 @@ def test_executions_freeze_where_they_are_and_go_on_when_the_region_is_back(aws:
     states.stop_execution(executionArn=arns["looping"])
     for name in arns:
         at = [event["timestamp"].timestamp() for event in events(name)]
-        assert [t for t in at if died + 0.02 < t < back] == [], name  # the history has milliseconds
+        # What was being written when the region died may still be written; nothing after it is.
+        assert [t for t in at if died + 0.3 < t < back] == [], name
         assert max(at) > back
 
 
