@@ -131,9 +131,7 @@ def build(runtime: str) -> Path:
 
 
 def _sources() -> list[Path]:
-    """Return the runtime's own files, without the customers' SDK, which does not run in Lambda."""
-    found = (path for path in RUNTIME.rglob("*.py") if "__pycache__" not in path.parts)
-    return [path for path in found if not path.is_relative_to(RUNTIME / "client")]
+    return [path for path in RUNTIME.rglob("*.py") if "__pycache__" not in path.parts]
 
 
 def _installed(folder: Path) -> list[Path]:

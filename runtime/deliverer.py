@@ -27,7 +27,7 @@ from runtime.delivery import (
 )
 from runtime.destinations import Destinations, Work
 from runtime.facts import Fact, standing, submitted
-from runtime.intent import Intent
+from runtime.intent import EarlierAttemptError, Intent
 from runtime.overtaken import OvertakenError, overtaken
 from runtime.release import ReleaseDecision
 from runtime.routing import Directory, UnknownSettingError, compares
@@ -163,7 +163,10 @@ class Deliverer:
             work = Work(transfer, name, owner, remaining, goes_on)
             opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
-        is_released = first and not thawed and destination in replayed(own) and _is_release(own, owner)
+        was_reopened, is_ours = destination in replayed(own), _is_release(own, owner)
+        is_released = first and not thawed and was_reopened and is_ours
+        # What an operator has released to another execution, that one may have sent.
+        after_unknown = after_unknown or (was_reopened and not is_ours)
         is_unknown = after_unknown or thawed
         asks_first = is_unknown or (self._is_late(transfer) and not goes_on)
         if transfer.asks or (is_unknown and holds and not is_released):
@@ -180,8 +183,8 @@ class Deliverer:
                 done = begin()
         except DeliveryUnfinishedError:
             return CONTINUE
-        except PlatformUnavailableError:
-            raise
+        except (PlatformUnavailableError, EarlierAttemptError):
+            raise  # the destination has not failed
         except (TransientDeliveryError, DeliveryUnknownError) as error:
             if error.place != self._destinations.source(transfer).place:
                 with suppress(ClientError, BotoCoreError):

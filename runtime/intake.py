@@ -14,6 +14,7 @@ from runtime.executions import Executions, first
 from runtime.facts import Fact, submitted
 from runtime.hourly_quota import HourlyQuota, QuotaUsedError
 from runtime.limits import LONGEST_KEY
+from runtime.name_segments import segment_problem
 from runtime.patterns import literal_prefix
 from runtime.receipts import Receipts
 from runtime.routing import DestinationKind, Directory, RoutingDocument, RoutingRule
@@ -250,6 +251,9 @@ def _refusal(
     if route is None:
         return f"no route matches {contract.below_inbound(transfer.key)}"
     name = contract.below_inbound(transfer.key).removeprefix(literal_prefix(route.match))
+    for segment in name.split("/"):
+        if problem := segment_problem(segment):
+            return f"its name {problem}, and no destination takes that; send it under another name"
     for its in (destinations[each] for each in route.to if each in destinations):
         if its["kind"] != DestinationKind.S3:
             continue  # the limits of a server are its own

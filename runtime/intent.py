@@ -14,15 +14,18 @@ from boto3.dynamodb.types import TypeSerializer
 from botocore.exceptions import BotoCoreError, ClientError
 
 from runtime.contract import TRACKER_PK, TRACKER_SK, TRACKER_TTL
-from runtime.delivery import PermanentDeliveryError, TransientDeliveryError
+from runtime.delivery import DeliveryUnknownError, PermanentDeliveryError, TransientDeliveryError
 from runtime.tracker import Tracker
 from runtime.transfer import Transfer
 
 _write = TypeSerializer().serialize
 
 
-class EarlierAttemptError(RuntimeError):
-    """An earlier attempt of this execution may have delivered the file. This one has sent nothing."""
+class EarlierAttemptError(DeliveryUnknownError):
+    """An earlier attempt of this execution may have delivered the file. This one has sent nothing.
+
+    What this one has uploaded stays: the earlier one may be about to rename it.
+    """
 
 
 class Intent:
@@ -36,6 +39,7 @@ class Intent:
         self, tracker: Tracker, transfer: Transfer, destination: str, *, owner: str, attempt: str
     ) -> None:
         self._tracker, self._attempt, self._expires = tracker, attempt, transfer.expires
+        self._destination = destination
         self._key = {
             TRACKER_PK: _write(f"intent#{transfer.id}#{destination}"),
             TRACKER_SK: _write(f"INTENT#{owner}#{tracker.side}"),
@@ -55,7 +59,8 @@ class Intent:
             {":ttl": self._expires},
         )
         if is_only and not is_first:
-            raise EarlierAttemptError("an earlier attempt of this execution may have delivered the file")
+            reason = "an earlier attempt of this execution may have delivered the file"
+            raise EarlierAttemptError(self._destination, "intent", reason)
 
     @contextmanager
     def until_it_is_known(self) -> Iterator[None]:

@@ -89,11 +89,14 @@ class Leases:
     def yields(self, transfer: Transfer, history: History) -> bool:
         """Return whether this region leaves what it received to the other one, which is at work on it.
 
-        The other has taken it over and does not yield, so the two never wait for each other.
+        The other has taken it over and does not yield, so the two never wait for each other. What had ended
+        when an operator opened it again here is not left to it: its lease has outlived its execution.
         """
         own = history.of(transfer.id)
-        is_open = status(own) not in ENDED and not transfer.asks
-        return is_open and home_of(own) == self._tracker.side and self.works_there(transfer, history)
+        side = self._tracker.side
+        others = (fact for fact in own if fact.kind is not Kind.REPLAYED or fact.side != side)
+        is_open = status(others) not in ENDED and not transfer.asks
+        return is_open and home_of(own) == side and self.works_there(transfer, history)
 
     def _was_over(self, owner: str, facts: Iterable[Fact]) -> bool:
         """Return whether an operator has opened the transfer again after this execution had ended it."""

@@ -118,11 +118,11 @@ def resumed(
     # The switch has been moved once since then, to this position: by that plan.
     if plan := cut_off(cell, verb, region, position=position.value, version=now.version - 1):
         return plan
-    back = f"put it back: {command(RESTORE, region)}"
-    out = f"take it out: {command(EVACUATE, region)}"
-    raise RefusedError(
-        f"{region} is {position.value} already; nothing was done; to {back if position.is_out else out}"
-    )
+    if position.is_out:
+        instead = f"to put it back: {command(RESTORE, region)}"
+    else:
+        instead = interlocks.way_out(cell.environment, side)
+    raise RefusedError(f"{region} is {position.value} already; nothing was done; {instead}")
 
 
 def cut_off(cell: DeployedCell, verb: str, region: str, **move: Any) -> Mapping[str, Mapping[str, Any]]:
@@ -183,12 +183,8 @@ def _outside(found: NameRouting, peer: DeployedCell, side: str) -> Sequence[Doub
     outside = found.at(side)
     if not outside:
         return ()
-    if len(outside) == len(found.sides):
-        raise RefusedError(
-            f"{peer.region} is out of DNS already, for all customers; both regions are never out at once."
-            f" Bring it back first: {interlocks.way_in(peer.environment, peer.side)}; or, if they were"
-            f" shifted out of it: {command('shift', *outside, '--back')}"
-        )
+    if alone := interlocks.left_alone(found, peer):
+        raise RefusedError(alone)
     are = "is" if len(outside) == 1 else "are"
     return (
         Doubt(

@@ -83,7 +83,7 @@ def _instead_of_a_dead_region(environment: Environment, side: str) -> str:
         return f"neither does {keeper}: {error}; nobody can be sent anywhere until one of them answers"
     if kept.position.is_out:
         return f"it is {kept.position.value}; once it answers: {command('restore', region)}"
-    return f"to take it out of DNS: {command('evacuate', region)}"
+    return interlocks.way_out(environment, side)
 
 
 def _current(environment: Environment, side: str, word: ForceStanding) -> ForceStanding:
@@ -128,22 +128,21 @@ def _silence(environment: Environment, side: str) -> Doubt:
                 " the other has delivered"
             ],
         )
+    verb = "restore" if kept.position.is_out else "evacuate"
     if not is_heard(environment, side):
         return Doubt(
             sentence=sentence,
             problems=[
                 f"it answers, and has published nothing for five minutes of where the switch of {region}"
-                f" stands; try first whether it can: {_through_keeper(region, kept.position)}"
+                f" stands; try first whether it can: {command(verb, region)}"
             ],
         )
+    back = f"to put it back: {command(verb, region)}"
+    instead = back if kept.position.is_out else interlocks.way_out(environment, side)
     raise RefusedError(
         f"{keeper} keeps the switch of {region}, answers, and says that it is {kept.position.value}; while it"
-        f" does, the region is moved through it: {_through_keeper(region, kept.position)}"
+        f" does, the region is moved through it; {instead}"
     )
-
-
-def _through_keeper(region: str, position: Position) -> str:
-    return command("restore" if position.is_out else "evacuate", region)
 
 
 def _doubts(found: NameRouting, own: DeployedCell) -> Sequence[Doubt]:

@@ -15,7 +15,7 @@ from ops import switches
 from ops.aws_errors import blames_credentials
 from ops.cell import DeployedCell
 from ops.dns.dns_changes import CONTROL_SIDE, ControlPlaneError
-from ops.dns.dns_routing import look
+from ops.dns.dns_routing import NameRouting, look
 from ops.environment import Environment
 from ops.health import cell_health
 from ops.plan import RefusedError, command
@@ -78,6 +78,25 @@ def way_in(environment: Environment, side: str) -> str:
     except SilentKeeperError:
         return command("force-in", REGION_OF[side])
     return command("restore", REGION_OF[side])
+
+
+def way_out(environment: Environment, side: str) -> str:
+    """Return how a region that is in is taken out; while its peer is out, what has to come first."""
+    peer = DeployedCell(environment=environment, side=peer_of(side))
+    alone = left_alone(look(peer, peer.side), peer)
+    return alone or f"to take it out: {command('evacuate', REGION_OF[side])}"
+
+
+def left_alone(found: NameRouting, peer: DeployedCell) -> str | None:
+    """Return why nobody can be sent to a peer, with what brings it back; None if it has a customer."""
+    outside = found.at(peer_of(peer.side))
+    if not outside or len(outside) < len(found.sides):
+        return None
+    return (
+        f"{peer.region} is out of DNS already, for all customers; both regions are never out at once."
+        f" Bring it back first: {way_in(peer.environment, peer.side)}; or, if they were"
+        f" shifted out of it: {command('shift', *outside, '--back')}"
+    )
 
 
 def without_control_plane(environment: Environment, error: ControlPlaneError) -> RefusedError:

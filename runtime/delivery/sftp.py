@@ -121,7 +121,7 @@ class SftpSession:
             done = await self._publish(source, partial, name, attempt, sha256, is_shown, before)
             return done, there is not None
         except (DeliveryUnknownError, DeliveryUnfinishedError):
-            raise
+            raise  # with what was uploaded: it is continued, or an earlier attempt may be about to rename it
         except BaseException as error:
             is_kept = isinstance(error, TransientDeliveryError) and error.keeps
             is_kept = is_kept or (partial.is_left_after(error) and remaining() >= RESERVE)

@@ -149,7 +149,7 @@ def test_a_region_is_not_forced_in_while_its_keeper_is_heard(levers):
             assert result.code == 1
             assert result.line == (
                 f"{EASTERN} keeps the switch of {WESTERN}, answers, and says that it is out; while it does,"
-                f" the region is moved through it: mft-ops restore {WESTERN}"
+                f" the region is moved through it; to put it back: mft-ops restore {WESTERN}"
             )
         assert not levers.is_forced(WEST)
 

@@ -141,3 +141,18 @@ def test_every_state_has_a_row():
     for region, keeper, force in product(regions, keepers, ("no", "yes")):
         if force == "no" or region.position != "in":
             assert (replace(region, force=force), keeper) in found
+
+
+def test_a_refusal_names_a_command_that_acts():
+    """Or one that waits until gaps can be looked for. Only while both regions are dead, nothing acts."""
+    of = {(row.region, row.keeper): row.verbs for row in rows() if row.force in ("no", "any")}
+    for (region, keeper), verbs in of.items():
+        if not (STATES[region][0].is_alive or STATES[keeper][0].is_alive):
+            continue
+        # What is unheard of a keeper is no state of it as a region.
+        mirrored = of[keeper.replace("unheard, ", ""), region]
+        for verb, answer in verbs.items():
+            named = [each.split() for each in answer.split(", ") if not answer.startswith(("acts", "gaps"))]
+            answers = [(mirrored if who == "K" else verbs)[other] for other, who in named]
+            acting = [each for each in answers if each.startswith(("acts", "gaps"))]
+            assert acting or not named, f"{region}, {keeper}: {verb} names {answer}, and that {answers}"

@@ -62,14 +62,6 @@ def test_the_program_points_at_handlers_that_exist() -> None:
     assert pointed == {f"runtime.handlers.{name}.handler" for name in HANDLERS}
 
 
-def test_the_same_files_give_the_same_bytes() -> None:
-    first = bundle.build(RUNTIME)
-    content = first.read_bytes()
-    first.unlink()
-    assert bundle.build(RUNTIME) == first
-    assert first.read_bytes() == content
-
-
 def built_elsewhere(folder: Path, *, python: Path = Path(sys.executable)) -> str:
     """Return the hash of the bundle that a copy of the code in this folder makes, by its own command."""
     command = [str(python), "-m", "components.bundle", RUNTIME]

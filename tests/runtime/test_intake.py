@@ -365,11 +365,12 @@ def test_a_key_that_ends_like_a_folders_and_has_content_is_rejected_with_a_recei
     assert not west.executions()
 
 
-@pytest.mark.parametrize("letter", ["a", "ä", "\N{PILE OF POO}", "\x01"])
+@pytest.mark.parametrize("letter", ["a", "ä", "\N{PILE OF POO}"])
 def test_the_longest_key_that_can_be_archived_is_taken_and_a_longer_one_rejected(west, letter):
     room = 1024 - len(contract.archive_key(west.customer, "t" * 37, "inbound/sdk/"))
-    count, rest = divmod(room, len(letter.encode()))
-    key = f"inbound/sdk/{letter * count}{'x' * rest}"
+    folder = letter * (200 // len(letter.encode())) + "/"
+    count, rest = divmod(room - 1, len(folder.encode()))
+    key = f"inbound/sdk/{folder * count}x{'x' * rest}"
     assert west.accept(west.upload(b"abc", key)) == "received"
     (transfer,) = west.executions().values()
     assert len(contract.archive_key(west.customer, transfer["id"], key).encode()) == 1024
@@ -393,6 +394,24 @@ def test_a_name_that_is_too_long_for_a_partners_bucket_is_rejected_with_a_receip
             "its name at the destination has 101 bytes, more than the 100 that a partner's bucket can hold;"
             " shorten the name or the folders"
         )
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("../a.csv", "has the segment '..'"),
+        ("a//b.csv", "has the segment ''"),
+        ("a\\b.csv", "has a backslash"),
+        ("a\x1bb.csv", "has a control character or is not text"),
+        ("x" * 256, "has a segment over 255 bytes"),
+    ],
+)
+def test_a_name_that_no_destination_takes_is_rejected_with_a_receipt(west, name, problem):
+    assert west.accept(west.upload(b"abc", f"inbound/sdk/{name}")) == "rejected"
+    assert not west.executions()
+    (receipt,) = west.receipts_published(1)
+    reason = f"its name {problem}, and no destination takes that; send it under another name"
+    assert receipt["reason"] == reason
 
 
 class Counted:

@@ -808,6 +808,62 @@ def test_what_its_peer_has_held_the_region_that_received_it_sends(west, east):
     assert west.attempt(transfer) == Kind.DELIVERED
 
 
+def released(west: Cell, transfer: Transfer) -> tuple[Transfer, str]:
+    """Have West's operator decide that a held transfer is sent again; return the execution's transfer."""
+    name = west.release.release(
+        transfer, "partner", ReleaseDecision.RESEND, who="somebody", why="they have nothing"
+    )
+    return replace(transfer, taken_over=True), name
+
+
+def test_what_its_peer_has_held_is_released_at_once_although_the_peers_lease_is_fresh(west, east):
+    """The execution that has the lease has ended: its transfer was held when the operator decided."""
+    transfer, mine = taken_over_while(west, east)
+    end(east, mine, Kind.HELD)
+    eventually(lambda: Kind.HELD in west.kinds(transfer))
+    again, name = released(west, transfer)
+    assert west.workflow.claim(again, owner=name).action is Action.DELIVER
+    assert west.attempt(again, owner=name, after_unknown=True, first=True) == Kind.DELIVERED
+
+
+def test_what_both_regions_have_released_is_left_to_the_peer(west, east):
+    """Each operator decided before the other's decision had arrived."""
+    transfer, mine = taken_over_while(west, east)
+    end(east, mine, Kind.HELD)
+    eventually(lambda: Kind.HELD in west.kinds(transfer))
+    seen = east.tracker.newest(mine.file)
+    over = [fact for fact in seen.facts if fact.kind is Kind.HELD]
+    again, name = released(west, transfer)
+    their_name = east.release.reopen(
+        mine, ["partner"], over, ReleaseDecision.RESEND, history=seen, who="somebody", why="x"
+    )
+    eventually(lambda: west.kinds(transfer).count(Kind.REPLAYED) == 2)
+    assert west.workflow.claim(again, owner=name).action is Action.WAIT
+    assert east.workflow.claim(mine, owner=their_name).action is Action.DELIVER
+
+
+def test_what_its_peer_may_have_sent_after_a_release_is_held_and_not_sent(west, east, partner):
+    """The execution that received the file waits for the partner all the while, and has sent nothing."""
+    for cell in (west, east):
+        cell.register(
+            destinations={"partner": cell.to_server(partner)},
+            routes=[{"match": "sdk/**", "to": ["partner"], "on_unknown": "hold"}],
+        )
+    transfer, mine = taken_over_while(west, east)
+    assert attempt(east, mine) == Kind.HELD
+    again, name = released(east, mine)
+    assert east.workflow.claim(again, owner=name).action is Action.DELIVER
+    how = {"owner": name, "after_unknown": True}
+    dying = east.with_client("dynamodb", Dying(east.client("dynamodb"), "put_item", at="#DELIVERED#"))
+    with pytest.raises(CrashError):
+        dying.attempt(again, "2", first=True, **how)
+    (partner.inbox / "a.csv").unlink()  # the partner takes it away
+    assert east.attempt(again, "3", **how) == Kind.HELD
+    eventually(lambda: west.kinds(transfer).count(Kind.HELD) == 2)
+    assert west.attempt(transfer, "4") == Kind.HELD
+    assert partner.files() == {}
+
+
 def test_another_transfers_lease_there_keeps_nothing_back(west, east):
     other, transfer = west.receive(b"xyz"), west.receive(b"abc")
     west.workflow.claim(other, owner=owner(other))
