@@ -160,15 +160,12 @@ class SftpSession:
                     await asyncio.to_thread(before)
                     if await self.find(source, name=name):
                         return done
-            if not is_gone:
-                raise
-            if not partial.is_own:
-                reason = (
-                    f"{error.reason}; the partner has taken the file, or whoever began the upload removed it"
-                )
-                raise DeliveryUnknownError(error.place, error.step, reason) from error
-            # No other attempt removes the file before it is delivered, so the partner has taken it.
-            done = replace(done, path=partial.path)
+                    if partial.is_own:
+                        # No other attempt removes it before it is delivered: the partner has taken it.
+                        return replace(done, path=partial.path)
+                    reason = "the partner has taken the file, or whoever began the upload removed it"
+                    raise DeliveryUnknownError(error.place, "look", reason) from error
+            raise
         return done
 
     async def _write_plainly(
