@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
@@ -157,6 +158,31 @@ def test_a_function_that_reserves_concurrency_runs_when_others_use_all_of_the_ac
     for _ in range(3):
         functions.invoke(FunctionName="greedy", InvocationType="Event", Payload=busy)
     eventually(lambda: refused("greedy") == "ConcurrentInvocationLimitExceeded")
+
+
+def test_what_only_this_machine_has_no_room_for_waits_and_counts_as_no_throttle(aws: World) -> None:
+    functions = aws("lambda")
+    aws.function("roomy")
+    functions.put_function_concurrency(FunctionName="roomy", ReservedConcurrentExecutions=20)
+    began = datetime.now(UTC)
+    for _ in range(6):  # two more than run at once here
+        busy = json.dumps({"do": "sleep", "seconds": 1})
+        functions.invoke(FunctionName="roomy", InvocationType="Event", Payload=busy)
+
+    def total(metric: str) -> float:
+        points = aws("cloudwatch").get_metric_statistics(
+            Namespace="AWS/Lambda",
+            MetricName=metric,
+            Dimensions=[{"Name": "FunctionName", "Value": "roomy"}],
+            StartTime=began - timedelta(minutes=1),
+            EndTime=began + timedelta(minutes=5),
+            Period=60,
+            Statistics=["Sum"],
+        )["Datapoints"]
+        return sum(point["Sum"] for point in points)
+
+    eventually(lambda: total("Invocations") == 6)
+    assert total("Throttles") == 0
 
 
 def test_starting_a_running_execution_again_is_idempotent(aws: World) -> None:

@@ -90,13 +90,24 @@ def _reserve(functions: Module) -> None:
         whole = functions._functions.get(config.get("FunctionName")) or func
         return reserved_by(whole, config)  # type: ignore[no-any-return]
 
+    def most(reserved: int) -> int:
+        cap: int = functions._ACCOUNT_CONCURRENCY_CAP
+        return min(reserved, max(_AT_LEAST, cap * reserved // _STANDS_FOR))
+
+    def squeezed(func: dict[str, Any]) -> bool:
+        """Return whether AWS would run the function now, and only this machine has no room."""
+        config = func.get("config") or func
+        reserved = reserved_of_function(func, config) or 0
+        running: int = in_use.get(key_of(config), 0)
+        return most(reserved) <= running < reserved
+
     def acquire_own(func: dict[str, Any], config: dict[str, Any]) -> tuple[str | None, str | None]:
-        reserved, cap = reserved_of_function(func, config), functions._ACCOUNT_CONCURRENCY_CAP
-        if not reserved or not cap:
+        reserved = reserved_of_function(func, config)
+        if not reserved or not functions._ACCOUNT_CONCURRENCY_CAP:
             return acquire(func, config)  # type: ignore[no-any-return]
         key = key_of(config)
         with lock:
-            if in_use.get(key, 0) >= min(reserved, max(_AT_LEAST, cap * reserved // _STANDS_FOR)):
+            if in_use.get(key, 0) >= most(reserved):
                 return None, "function"
             in_use[key] = in_use.get(key, 0) + 1
         return _Own(key), None
@@ -107,6 +118,7 @@ def _reserve(functions: Module) -> None:
                 functions._inflight_total += 1  # `release` takes it off, and it has never been counted
         release(key)
 
+    functions._mft_squeezed = squeezed
     functions._reserved_concurrency = reserved_of_function
     functions._acquire_execution_slot = acquire_own
     functions._release_execution_slot = release_own
@@ -121,6 +133,8 @@ def _wait_for_a_slot(functions: Module) -> None:
     def execute_when_free(func: dict[str, Any], event: Any, patience: float) -> dict[str, Any]:
         give_up = time.monotonic() + patience
         while True:
+            while functions._mft_squeezed(func) and time.monotonic() < give_up:
+                time.sleep(0.1)
             result: dict[str, Any] = execute(func, event)
             switched_off = reserved(func, func.get("config") or func) == 0
             if not result.get("throttle") or switched_off or time.monotonic() > give_up:
