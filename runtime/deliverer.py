@@ -160,7 +160,7 @@ class Deliverer:
                 sha256 = self._destinations.source(transfer, remaining).sha256()
                 return self._take_word(transfer, destination, attempt, word, sha256)
             name = name_for(route.match, below_inbound(transfer.key))
-            work = Work(transfer, name, owner, remaining)
+            work = Work(transfer, name, owner, remaining, goes_on)
             opened = self._destinations.open(customer, destination, work)
             had_failed = self._breaker.enter(customer.id, destination, owner)
         was_reopened, is_ours = destination in replayed(own), _is_release(own, owner)

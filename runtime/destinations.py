@@ -25,13 +25,15 @@ from runtime.transfer import Transfer
 class Work:
     """The delivery of one file: the transfer, its name at the destination, and the execution that owns it.
 
-    `remaining` returns the seconds that are left.
+    `remaining` returns the seconds that are left. `goes_on` means that the time of the attempt before has
+    run out during the upload.
     """
 
     transfer: Transfer
     name: str
     owner: str
     remaining: Callable[[], float]
+    goes_on: bool
 
 
 class Destination(Protocol):
@@ -173,6 +175,7 @@ class _Server:
             attempt=self._work.owner,
             abandoned=earlier(self._work.owner),
             after_unknown=after_unknown,
+            goes_on=self._work.goes_on,
             before=before,
             remaining=self._work.remaining,
             ways=self._ways,

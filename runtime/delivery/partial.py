@@ -53,6 +53,8 @@ class Partial:
     ) -> None:
         self._connection, self._sftp = connection, sftp
         self._target, self._patience, self.path = target, patience, path
+        #: Whether nobody else can be at work on the file: this attempt made it, or goes on with its own.
+        self.is_own = False
         self._close_failure: asyncssh.SFTPError | None = None
         self._seconds = math.inf  # to the quickest response of those that open the file
 
@@ -174,6 +176,15 @@ class Partial:
         except ABSENT:
             return False
         return True
+
+    def is_left_after(self, error: BaseException) -> bool:
+        """Return whether an attempt that fails with `error` leaves the file as it is.
+
+        Whoever began the file may be about to rename it, and takes a file that is gone for delivered. One
+        that the server does not let be continued is removed all the same, or no attempt would ever succeed.
+        """
+        is_unusable = isinstance(error, DeliveryError) and error.step == "verify"
+        return not (self.is_own or is_unusable or isinstance(error, PermanentDeliveryError))
 
     async def remove(self, *, was_made: bool = False) -> bool:
         """Remove the file, if that can be done soon; False if it is still there, as far as the server says.

@@ -14,6 +14,7 @@ import asyncssh
 
 from runtime.delivery.answers import ABSENT, ask, tidy
 from runtime.delivery.comparison import Comparison
+from runtime.delivery.content_hash import RESERVE
 from runtime.delivery.errors import (
     DeliveryError,
     DeliveryUnfinishedError,
@@ -62,32 +63,37 @@ class SftpSession:
         attempt: str,
         after_unknown: bool = False,
         abandoned: Iterable[str] = (),
+        goes_on: bool = False,
         before: Callable[[], None] = lambda: None,
         remaining: Callable[[], float] = lambda: math.inf,
     ) -> Delivery:
         """Send the source to `name` below the destination's directory; it appears complete or not at all.
 
         `attempt` is part of the temporary name. An upload of the same `attempt` and version that was cut off,
-        was too slow or ran out of time is continued. Files that the attempts in `abandoned` left behind are
-        removed. With `after_unknown`, the file is first looked for under its final name, as `find` does. An
-        existing file of that name is replaced. `before` is called in a thread before the file can appear, and
-        may raise. `remaining` is that of `upload`. A destination without renames shows the file while it
-        grows. Raises DeliveryError.
+        was too slow or ran out of time is continued; `goes_on` means that the time of whoever began it has
+        run out. Once the file is at the destination, those that the attempts in `abandoned` left behind are
+        removed: one of them may still be at work, and takes its file for delivered if that is gone. With
+        `after_unknown`, the file is first looked for under its final name, as `find` does. An existing file
+        of that name is replaced. `before` is called in a thread before the file can appear, and may raise.
+        `remaining` is that of `upload`. A destination without renames shows the file while it grows. Raises
+        DeliveryError.
         """
-        path, abandoned = self._path(name), tuple(abandoned)
+        path = self._path(name)
+        abandoned = old = tuple(abandoned)
         partial = self._partial(self._beside(path, attempt))
-        left = [await self._remove(self._beside(path, earlier)) for earlier in abandoned]
+        left: list[str | None] = []
         done = await self.find(source, name=name) if after_unknown else None
         if done is not None:
             left.append(await self._remove(partial.path))
-            abandoned = (*abandoned, attempt)
+            old = (*abandoned, attempt)
         elif self._destination.renames:
-            done, is_resumed = await self._send(source, partial, name, attempt, before, remaining)
-            abandoned = (*abandoned, attempt) if is_resumed else abandoned
+            done, is_resumed = await self._send(source, partial, name, attempt, goes_on, before, remaining)
+            old = (*abandoned, attempt) if is_resumed else abandoned
         else:
             done = await self._write_plainly(source, name, before, remaining)
+        left += [await self._remove(self._beside(path, earlier)) for earlier in abandoned]
         # Old content that was set aside is removed: the new content has its place.
-        left += [await self._remove(self._beside(path, earlier, pattern=ASIDE)) for earlier in abandoned]
+        left += [await self._remove(self._beside(path, earlier, pattern=ASIDE)) for earlier in old]
         return replace(done, left=tuple(sorted({*done.left, *filter(None, left)})))
 
     async def _remove(self, path: str) -> str | None:
@@ -100,6 +106,7 @@ class SftpSession:
         partial: Partial,
         name: str,
         attempt: str,
+        goes_on: bool,
         before: Callable[[], None],
         remaining: Callable[[], float],
     ) -> tuple[Delivery, bool]:
@@ -107,7 +114,7 @@ class SftpSession:
         there, was_made = None, False
         try:
             file, there = await partial.open(source.size, parents=name.split("/")[:-1])
-            was_made = True
+            partial.is_own, was_made = goes_on or there is None, True
             sha256 = await partial.fill(source, file, there or 0, remaining=remaining)
             is_shown = await partial.measure(source.size)
             await asyncio.to_thread(before)
@@ -117,6 +124,7 @@ class SftpSession:
             raise  # with what was uploaded: it is continued, or an earlier attempt may be about to rename it
         except BaseException as error:
             is_kept = isinstance(error, TransientDeliveryError) and error.keeps
+            is_kept = is_kept or (partial.is_left_after(error) and remaining() >= RESERVE)
             is_gone = is_kept or await partial.remove(was_made=was_made)
             if isinstance(error, DeliveryError) and not is_gone:
                 error.reason += f"; {partial.path} is still there, because the server does not remove it"
@@ -149,11 +157,14 @@ class SftpSession:
                 # A server that shows no files only says so in the rename itself.
                 is_gone = not await partial.is_there() if is_shown else isinstance(error.__cause__, ABSENT)
                 if is_gone:
-                    # Nobody else removes the file while this attempt has the lease: it was renamed, or the
-                    # partner has taken it.
                     await asyncio.to_thread(before)
-                    renamed = await self.find(source, name=name)
-                    return done if renamed else replace(done, path=partial.path)
+                    if await self.find(source, name=name):
+                        return done
+                    if partial.is_own:
+                        # No other attempt removes it before it is delivered: the partner has taken it.
+                        return replace(done, path=partial.path)
+                    reason = "the partner has taken the file, or whoever began the upload removed it"
+                    raise DeliveryUnknownError(error.place, "look", reason) from error
             raise
         return done
 

@@ -345,7 +345,7 @@ def opened(destination: str) -> str:
         secrets=Secrets(),
         tracker=Tracker(table="t", side="west", client=None),
     )
-    work = Work(TRANSFER, "a.csv", "owner", lambda: 900.0)
+    work = Work(TRANSFER, "a.csv", "owner", lambda: 900.0, goes_on=False)
     return type(destinations.open(CUSTOMER, destination, work)).__name__
 
 

@@ -7,12 +7,14 @@ import io
 import os
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.response import StreamingBody
 
-from local.sftp.partners import Partner
+from local.sftp.partners import AsyncsshPartner, Partner
+from local.sftp.partners.inprocess import Files
 from runtime import destinations
 from runtime.content_progress import ContentProgress
 from runtime.contract import Kind
@@ -26,8 +28,8 @@ CONTENT = os.urandom(12 * MIB + 17)
 
 
 @pytest.fixture
-def to_partner(west: Cell, partner: Partner, monkeypatch: pytest.MonkeyPatch) -> Cell:
-    """A cell for which 1 MiB is a large file; its partner's server is a real one."""
+def of_large(west: Cell, monkeypatch: pytest.MonkeyPatch) -> Cell:
+    """A cell for which 1 MiB is a large file."""
     for module in (content_hash, source):
         monkeypatch.setattr(module, "LARGEST_WHOLE", MIB)
     for module in (content_hash, comparison):
@@ -35,8 +37,14 @@ def to_partner(west: Cell, partner: Partner, monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(comparison, "_PIECE", MIB)
     monkeypatch.setattr(upload, "SPAN", MIB)
     monkeypatch.setattr(destinations, "Source", lambda **how: Source(**how | {"s3": RangedS3(how["s3"])}))
-    west.register(destinations={"partner": west.to_server(partner)})
     return west
+
+
+@pytest.fixture
+def to_partner(of_large: Cell, partner: Partner) -> Cell:
+    """The same; its partner's server is a real one."""
+    of_large.register(destinations={"partner": of_large.to_server(partner)})
+    return of_large
 
 
 class RangedS3:
@@ -77,6 +85,27 @@ def test_a_large_file_is_sent_over_many_attempts(to_partner: Cell, partner: Part
     assert to_partner.attempt(transfer, "2", goes_on=True) == Kind.DELIVERED
     assert partner.files() == {"a.csv": CONTENT}
     assert delivered(to_partner) == [links(CONTENT)]
+
+
+def test_a_large_file_that_the_partner_takes_before_the_rename_is_sent_once(of_large: Cell) -> None:
+    taken: list[bytes] = []
+
+    class Taking(Files):
+        def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
+            file = Path(os.fsdecode(self.map_path(oldpath)))
+            taken.append(file.read_bytes())
+            file.unlink()
+            super().posix_rename(oldpath, newpath)
+
+    with AsyncsshPartner(files=Taking) as server:
+        of_large.register(destinations={"partner": of_large.to_server(server)})
+        transfer = of_large.receive(CONTENT)
+        of_large.workflow.claim(transfer, owner=owner(transfer))
+        assert of_large.attempt(transfer, remaining=after(8)) == CONTINUE
+        assert of_large.attempt(transfer, "2", goes_on=True) == Kind.DELIVERED
+        assert server.files() == {}
+    assert taken == [CONTENT]
+    assert delivered(of_large) == [links(CONTENT)]
 
 
 def test_a_large_file_that_may_have_arrived_is_looked_for_over_many_attempts(
