@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import os
 import re
@@ -32,11 +31,11 @@ from ops import environment
 from ops.dns.name_servers import ENV_NAME_SERVERS
 from runtime.contract import REGION_OF, WEST, Position, peer_of, switch_parameter
 from runtime.metric_names import switch_dimensions
+from tests.ops.cell_numbers import new_cell
 from tests.ops.transfers import estate  # noqa: F401 - a fixture
 
 NAMESPACE, WESTERN, EASTERN = "ops-mft", "us-gov-west-1", "us-gov-east-1"
 _SCOPE = re.compile(r"Credential=\d+/\d{8}/([^/]+)/([^/]+)/")
-_cells = itertools.count(1)
 
 # Typer would make every verb's parser again for every command line.
 typer.testing._get_command = cache(typer.testing._get_command)
@@ -120,7 +119,7 @@ class Place:
     aws: Emulator
     relay: RecordingRelay
     root: Path
-    cell: str = field(default_factory=lambda: str(next(_cells)))
+    cell: str = field(default_factory=new_cell)
 
     @property
     def facts(self) -> dict[str, Any]:

@@ -22,6 +22,7 @@ from runtime.decision import Action
 from runtime.executions import first
 from runtime.transfer import Transfer
 from tests.ops import customer_zone
+from tests.ops.cell_numbers import new_cell
 from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
 from tests.ops.transfers import TRACKER_DAYS, Side
 from tests.runtime import cells
@@ -143,7 +144,7 @@ def moving(
     """A customer of one cell, in service, and a second cell; `ready` says what a test lets it say."""
     place = zone.place
     monkeypatch.setattr(customer_zone, "NAMESPACE", NAMESPACE)  # that of the runtime's cells
-    numbers = (place.cell, str(int(place.cell) + 450))
+    numbers = (place.cell, new_cell())
     customer = f"cm{place.cell}"
     sides = []
     for number in numbers:

@@ -12,6 +12,7 @@ from ops.environment import Environment
 from ops.finding import deploy
 from ops.plan import command
 from runtime.contract import EAST, SIDES, WEST, Position
+from tests.ops.cell_numbers import new_cell
 from tests.ops.conftest import WESTERN, Place
 
 WHY = ("--reason", "a test")
@@ -34,7 +35,7 @@ class Second(Place):
 
 @pytest.fixture
 def second(place: Place) -> Second:
-    number = str(int(place.cell) + 500)  # which no other place has
+    number = new_cell()
     made = Second(aws=place.aws, relay=place.relay, root=place.root, cell=number)
     for side in SIDES:
         made.write(side)

@@ -103,7 +103,7 @@ def test_what_is_refused_or_is_no_file(west: Cell, log: Log) -> None:
     assert all(f'"became":"{each}"' in text for each in ("rejected", "temporary", "folder", "gone"))
 
 
-@pytest.mark.parametrize("name", ["Vogelsang 2026/merger+Übernahme.csv", "merger\\Übernahme\x07.csv"])
+@pytest.mark.parametrize("name", ["Vogelsang 2026/merger+Übernahme.csv", 'merger "Übernahme"%0A;\u200b.csv'])
 def test_a_partners_bucket_that_refuses(west: Cell, log: Log, name: str) -> None:
     west.register(destinations={"partner": {**west.to_bucket(), "bucket": "partner-that-is-not-there"}})
     first, document = took_in(west, log, contract.INBOUND_SDK + name)
