@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -20,6 +21,9 @@ from mft_client.upload import Upload, abort
 #: The seconds before each further try of an upload: ten minutes in all, which is longer than the evacuation
 #: of a region takes to reach DNS.
 PAUSES = (2.5, 5.0, 10.0, 20.0, 40.0, 80.0, 160.0, 320.0)
+
+#: Says why a file has to wait; where an application configures no logging, Python prints it to stderr.
+_log = logging.getLogger(__name__)
 
 
 class Sender:
@@ -72,6 +76,8 @@ class Sender:
                     f"{file.path} as {key}: after {tries} tries: {failure}; it is in the journal: send it"
                     " again with `mft resend`"
                 ) from failure
+            if pause:
+                _log.warning("%s; the next try is in %.0f s", failure, pause)
             self._sleep(pause)
 
     def _upload(

@@ -244,7 +244,9 @@ def test_what_is_no_file_is_refused(place: Place) -> None:
 # --- Failover ----------------------------------------------------------------------------------------
 
 
-def test_a_client_leaves_a_silent_region_when_its_name_moves(place: Place) -> None:
+def test_a_client_leaves_a_silent_region_when_its_name_moves(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     """The cached record is still valid when the upload fails: it is looked up again without waiting."""
 
     def pause(seconds: float) -> None:
@@ -256,6 +258,8 @@ def test_a_client_leaves_a_silent_region_when_its_name_moves(place: Place) -> No
     of_region = {WEST: west, EAST: place.estate.aws("s3", EAST)}
     sent = place.client(sleep=pause, s3=of_region.__getitem__).send(place.source, "daily/report.csv")
     assert (sent.region, place.slept) == (EAST, [2.5, 5, 10])
+    waits = [record.getMessage().rpartition("; ")[2] for record in caplog.records if "next try" in record.msg]
+    assert waits == ["the next try is in 2 s", "the next try is in 5 s", "the next try is in 10 s"]
     assert (place.held(WEST), len(place.held(EAST))) == ([], 1)
 
 
