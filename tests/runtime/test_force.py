@@ -20,7 +20,7 @@ from tests.runtime.cells import NAMESPACE, CrashError, Dying
 from tests.runtime.test_handlers import Functions
 from tests.runtime.test_switch import Failover, calls, number, statistics
 
-_cells = itertools.count(900)
+_cells = itertools.count(200_000)
 
 
 class Down:

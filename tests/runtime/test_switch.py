@@ -29,7 +29,7 @@ from tests.runtime.test_handlers import Functions
 
 MOVE = {"PutParameter": 1, "PutMetricData": 1}
 PUBLISH = {"GetParameter": 1, "PutMetricData": 1}
-_cells = itertools.count(500)
+_cells = itertools.count(100_000)  # beyond the numbers of the cells that have functions
 
 
 class Failover(Functions):
