@@ -34,6 +34,7 @@ from runtime.executions import first
 from tests.iam import Statement, granting, parsed
 from tests.ops.conftest import Place
 from tests.ops.customer_zone import zone  # noqa: F401 - a fixture
+from tests.ops.failing_attempts import keep_failing
 from tests.ops.test_accept_faults import needed
 from tests.ops.test_status import both  # noqa: F401 - a fixture
 from tests.ops.test_transfers_verb import five, submit  # noqa: F401 - a fixture
@@ -343,22 +344,13 @@ def test_no_name_becomes_markup(console, estate):
 
 
 def test_what_is_tried_again_has_its_reason(console, estate):
-    states = estate.west.client("stepfunctions")
-    attempt = {
-        "Type": "Task",
-        "Resource": "arn:aws-us-gov:states:::lambda:invoke",
-        "Parameters": {"FunctionName": "nobody"},
-        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 60}],
-        "End": True,
-    }
-    definition = json.dumps({"StartAt": "Try", "States": {"Try": attempt}})
-    states.update_state_machine(stateMachineArn=estate.west.state_machine, definition=definition)
+    keep_failing(estate.west)
     transfer = estate.west.receive(b"abc")
     page = eventually(lambda: "nobody" in (found := console.page("/retrying")).text and found)
     assert ids(page) == [transfer.id]
     assert f"in {WESTERN} (execution g1)" in page.text
     arn = f"{estate.west.state_machine.replace(':stateMachine:', ':execution:')}:{first(transfer.id)}"
-    states.stop_execution(executionArn=arn)
+    estate.west.client("stepfunctions").stop_execution(executionArn=arn)
     assert "No attempt of it has failed yet" in console.page("/retrying").text, "it runs no more"
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from typing import Any
 
@@ -14,6 +13,7 @@ from ops.recovery.trace import Chapter, FileStory, StoredCopy
 from runtime import contract
 from runtime.contract import EAST, REGION_OF, WEST, Kind
 from runtime.executions import Purpose, first
+from tests.ops.failing_attempts import keep_failing
 from tests.ops.transfers import Estate, deliver, other_customer, replicate
 from tests.runtime.cells import eventually
 
@@ -121,16 +121,7 @@ def _story(document: dict[str, Any]) -> FileStory:
 
 
 def test_attempts_are_shown_while_a_partner_refuses(estate):
-    states = estate.west.client("stepfunctions")
-    attempt = {
-        "Type": "Task",
-        "Resource": "arn:aws-us-gov:states:::lambda:invoke",
-        "Parameters": {"FunctionName": "nobody"},
-        "Retry": [{"ErrorEquals": ["States.ALL"], "IntervalSeconds": 1, "MaxAttempts": 60}],
-        "End": True,
-    }
-    definition = json.dumps({"StartAt": "Try", "States": {"Try": attempt}})
-    states.update_state_machine(stateMachineArn=estate.west.state_machine, definition=definition)
+    keep_failing(estate.west)
     transfer = estate.west.receive(b"abc")
 
     def failed() -> list[dict[str, Any]]:
@@ -144,7 +135,7 @@ def test_attempts_are_shown_while_a_partner_refuses(estate):
     lines = estate.ops("trace", transfer.id).out.splitlines()
     assert [line for line in lines if "  attempt failed  execution=g1" in line]
     arn = f"{estate.west.state_machine.replace(':stateMachine:', ':execution:')}:{first(transfer.id)}"
-    states.stop_execution(executionArn=arn)
+    estate.west.client("stepfunctions").stop_execution(executionArn=arn)
 
 
 @pytest.mark.parametrize(
